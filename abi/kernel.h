@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The kernel calls: `syscall` with rax = number. Registers:
+ *
+ *     in   rdi endpoint   rsi type   rdx r10 r8 r9 r12 r13  words 0..5   r14 extra (deadline, destination)
+ *     out  rax status (0 or more, or -errno)   rdi source   rsi type   rdx r10 r8 r9 r12 r13  words 0..5
+ *
+ * The calls that carry no message take their arguments as a Linux system call does (rdi rsi rdx r10 r8 r9) and change only rax
+ * (and rdx where a second result is named). rcx and r11 are lost in both. Wrappers: lib/rt/kernel.h.
+ *
+ * Every call may return -EPERM when the caller's rights do not list it, -EINVAL for an argument that makes no sense,
+ * -EDEADSRCDST for an endpoint of the past. "ep" is an endpoint; where it names an address
+ * space, that of the process; ENDPOINT_SELF is the caller. Addresses are virtual unless called physical; times are in ns.
+ */
+#ifndef ABI_KERNEL_H
+#define ABI_KERNEL_H
+
+#include "abi/message.h"
+
+#define KERNEL_CALL_BASE 0x1000
+
+enum kernel_call {
+    KERNEL_NULL, /* does nothing, for measuring */
+    /* IPC (these six carry messages) */
+    KERNEL_CALL, /* send to rdi and wait for the reply. r14: deadline in ns from now, 0 none: -ETIMEDOUT. */
+    KERNEL_REPLY, /* to rdi, who is blocked in a call to us. Never blocks. -ENOTREADY when it is not. */
+    KERNEL_RECEIVE, /* from rdi (ENDPOINT_ANY or one; from one: no notifications). r14: time to wait in ns, 0 for ever,
+                       RECEIVE_POLL: -EAGAIN at once when nothing is there. -ETIMEDOUT. */
+    KERNEL_REPLY_RECEIVE, /* both in one; a failed reply is dropped silently. r14 as for receive. rdi 0: no reply. */
+    KERNEL_FORWARD, /* hand caller rdi, blocked in a call to us, on to r14 with this message. Never blocks. When the new server
+                       dies, the caller comes back to us: MESSAGE_BOUNCED. */
+    KERNEL_NOTIFY, /* (ep, bits): set bits (of 0..31) in ep. Never blocks, never gets lost. */
+    /* copying */
+    KERNEL_COPY_FROM, /* (ep, remote, local, length): read memory of ep, blocked in a call to us; or any with RIGHT_COPY_ANY.
+                         The caller may block meanwhile for ep's pager. -EFAULT. Returns 0. */
+    KERNEL_COPY_TO, /* (ep, remote, local, length): write it */
+    KERNEL_GRANT_TABLE, /* (address, count): where our grants are, an array of struct grant, at most GRANT_MAX. */
+    KERNEL_GRANT_FROM, /* (ep, index, offset, local, length): read what ep granted us. -EPERM outside the grant. */
+    KERNEL_GRANT_TO, /* (ep, index, offset, local, length) */
+    /* time and log */
+    KERNEL_ALARM, /* (time): NOTIFY_BIT_ALARM when the clock reaches it; 0: cancel. One alarm for each process. */
+    KERNEL_CLOCK, /* (): ns since boot. (Or from the TSC and struct kernel_info, without a call.) */
+    KERNEL_LOG, /* (text, length): add to the kernel's log ring; one record, at most LOG_RECORD_MAX bytes. */
+    KERNEL_LOG_READ, /* (position, buffer, length): bytes of the log from that free-running position on; returns the number,
+                        rdx the position of the first (later than asked for when the ring has overrun). 0: nothing new. */
+    /* slots: RS and PM */
+    KERNEL_SLOT_CREATE, /* (struct slot_config *): a new process, and unless shared an empty address space; returns its
+                           endpoint. -EAGAIN: no slot; -ENOMEM. */
+    KERNEL_SLOT_DESTROY, /* (ep): ends it at once, whatever it does; whoever is blocked on it gets -EDEADSRCDST. */
+    KERNEL_SLOT_CONTROL, /* (ep, enum slot_control, value) */
+    KERNEL_SLOT_STATUS, /* (ep, struct slot_status *) */
+    KERNEL_REGISTERS_GET, /* (ep, struct registers *): of a process that is not running. -EBUSY */
+    KERNEL_REGISTERS_SET, /* (ep, const struct registers *): sanitised: user segments, IF set, no IOPL */
+    KERNEL_ROUTE, /* (enum route, ep): system calls of that class go to ep from now on */
+    /* memory: RS and VM */
+    KERNEL_MAP, /* (ep, address, pages, flags, source ep, source address | physical): see enum map_flag. -EEXIST when
+                   something is mapped there already (nothing is done then), -ENOMEM (nothing is done then). */
+    KERNEL_UNMAP, /* (ep, address, pages): holes are fine; a frame goes with its last mapping */
+    KERNEL_PROTECT, /* (ep, address, pages, flags): new protection of what is mapped; never makes a copy-on-write page writable */
+    KERNEL_CLONE, /* (source ep, ep, address, pages, flags): the same frames at the same addresses in ep. MAP_COW: both lose
+                     the right to write; else shared for good. Holes stay holes. */
+    KERNEL_COW_BREAK, /* (ep, address, flags): make the page there private and writable: in place when nobody shares it, else a copy. */
+    KERNEL_QUERY, /* (ep, address): physical address of the byte, or -EFAULT; rdx: its map flags | frame references << 32. */
+    /* devices */
+    KERNEL_IRQ_BIND, /* (ep, line, n, flags): interrupt line (a GSI, or IRQ_MSI) becomes bit NOTIFY_BIT_IRQ + n of ep, and is
+                        masked from its arrival to irq_ack(). Unbound when ep dies. MSI: returns vector; address
+                        0xfee00000 | cpu << 12, data = vector. flags: enum irq_flag. RS alone. */
+    KERNEL_IRQ_ACK, /* (n): unmask our interrupt n */
+    KERNEL_PORT_IN, /* (port, width 1|2|4): the value. Ports: those in our rights. */
+    KERNEL_PORT_OUT, /* (port, width, value) */
+    KERNEL_PORT_OUT_BYTES, /* (port, bytes, count): one port, many bytes; for FIFOs */
+    /* the system */
+    KERNEL_INFO, /* (struct kernel_info *) */
+    KERNEL_TRACE_READ, /* (position, struct trace_event *, count): as KERNEL_LOG_READ, in events */
+    KERNEL_POWER, /* (enum power, status): ends the system; RS alone */
+    KERNEL_CALLS,
+};
+
+#define RECEIVE_POLL (~0ull)
+#define LOG_RECORD_MAX 512
+
+/* A grant: the owner lets `to` read or write its memory, until the entry is changed. */
+struct grant {
+    endpoint_t to; /* 0: unused */
+    uint32_t flags; /* GRANT_READ | GRANT_WRITE */
+    uint64_t address, length;
+};
+#define GRANT_READ 1
+#define GRANT_WRITE 2
+#define GRANT_MAX 4096
+
+/* Who the system calls of a class go to: abi/syscalls.tbl names the class of each number. */
+enum route {
+    ROUTE_NONE, /* -ENOSYS, counted */
+    ROUTE_GUARDIAN, /* exit: PM for programs, RS for services */
+    ROUTE_VM,
+    ROUTE_PM,
+    ROUTE_VFS,
+    ROUTE_KERNEL, /* arch_prctl */
+    ROUTES,
+};
+
+/* Rights, granted by RS at every start; what is not listed is refused with -EPERM. */
+struct rights {
+    uint64_t calls; /* bit: enum kernel_call */
+    uint64_t may_call; /* bit: service id that call() and forward() may go to */
+    uint64_t may_notify; /* bit: service id. (Replies need no right.) */
+    uint32_t routes; /* bit: enum route */
+    uint32_t flags; /* enum right_flag */
+    struct {
+        uint16_t first, last; /* I/O ports; last 0: unused */
+    } ports[4];
+};
+enum right_flag { RIGHT_COPY_ANY = 1 /* KERNEL_COPY_* for any process, not only our callers */ };
+
+#define SERVICE_ID_PROGRAM 63 /* all Linux programs; they can be neither called nor notified */
+#define SERVICE_IDS 64
+
+struct slot_config {
+    char name[16]; /* for people; NUL-terminated */
+    endpoint_t guardian; /* gets its exceptions and exits */
+    endpoint_t pager; /* gets its page faults; 0: they are exceptions */
+    endpoint_t space_of; /* 0: an empty space of its own; else it shares that one's */
+    endpoint_t registers_of; /* 0: entry and stack below; else a copy of that (blocked) process's registers and FPU state */
+    uint32_t service_id;
+    uint32_t priority; /* 0 highest .. PRIORITIES-1; equals share in turns of 10 ms */
+    uint32_t budget_permille; /* of one CPU in every 100 ms; beyond, it runs at the lowest priority till the period ends. 0: no limit */
+    uint32_t flags; /* enum slot_flag */
+    uint64_t entry, stack; /* first instruction and stack pointer */
+    struct rights rights;
+};
+enum slot_flag {
+    SLOT_START = 1, /* runs at once; otherwise it is stopped until SLOT_CONTROL_START */
+    SLOT_CALLING = 2, /* it begins as though blocked in a Linux system call to its creator, who may forward it or reply */
+};
+#define PRIORITIES 16
+
+enum slot_control {
+    SLOT_CONTROL_STOP, /* does not run until started; its IPC goes on around it */
+    SLOT_CONTROL_START,
+    SLOT_CONTROL_SEIZE, /* whatever it does, it is now blocked in a Linux system call to us, as though forwarded; returns
+                           enum slot_seized. A reply by whoever had it fails with -ENOTREADY. */
+    SLOT_CONTROL_PRIORITY, /* value: new priority */
+    SLOT_CONTROL_FS_BASE, /* value: its FS base */
+    SLOT_CONTROL_GUARDIAN, /* value: endpoint */
+    SLOT_CONTROL_NAME, /* value: address of char[16] in the caller */
+    SLOT_CONTROL_FRESH, /* as after exec: FPU state, FS base cleared */
+};
+enum slot_seized {
+    SEIZED_RUNNING, /* it was between two instructions: a reply resumes it and changes no register */
+    SEIZED_SYSCALL, /* it was blocked in a system call (rdx: the server's endpoint): a reply is the result of that call */
+    SEIZED_FAULT, /* it was waiting for its pager or guardian: a reply repeats the instruction */
+};
+
+/* State of a slot as RS's heartbeat and `ps` see it. */
+enum slot_state { SLOT_FREE, SLOT_READY, SLOT_STOPPED, SLOT_RECEIVING, SLOT_RECEIVING_ONE, SLOT_CALLING_STATE, SLOT_FAULTED };
+struct slot_status {
+    endpoint_t endpoint, peer; /* peer: whom it is blocked on, 0 none */
+    uint32_t state; /* enum slot_state */
+    uint32_t service_id;
+    uint64_t receives; /* how often it has come back to receive from anybody: its commit points. Moves, or state is SLOT_RECEIVING: alive */
+    uint64_t cpu_ns; /* CPU time used */
+    uint64_t over_budget; /* periods in which it used up its budget */
+    uint64_t pages; /* mapped in its space */
+    char name[16];
+};
+
+/* User registers, in the order in which the entry code saves them. */
+struct registers {
+    uint64_t r15, r14, r13, r12, rbp, rbx; /* callee-saved */
+    uint64_t r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
+    uint64_t vector; /* how it came in: 256 syscall, else trap or interrupt; not settable */
+    uint64_t error;
+    uint64_t rip, cs, rflags, rsp, ss;
+    uint64_t fs_base;
+};
+
+enum map_flag {
+    MAP_READ = 0x1,
+    MAP_WRITE = 0x2,
+    MAP_EXECUTE = 0x4, /* never together with MAP_WRITE: -EINVAL (W^X) */
+    MAP_COW = 0x8, /* with MAP_SHARE and CLONE: write-protected until COW_BREAK */
+    MAP_SHARE = 0x10, /* the frames behind (source ep, source address); all must be there */
+    MAP_PHYSICAL = 0x20, /* device memory at a physical address, outside RAM; RS alone */
+    MAP_UNCACHED = 0x40,
+    MAP_CONTIGUOUS = 0x80, /* anonymous, zeroed, physically contiguous, below 4 GB: for DMA */
+    MAP_COPY = 0x100, /* new frames with the contents of (source ep, source address) */
+    /* none of SHARE PHYSICAL CONTIGUOUS COPY: anonymous zeroed memory */
+};
+#define PAGE_SIZE 4096ull
+#define USER_END 0x0000800000000000ull
+
+#define IRQ_MSI 0xffff
+enum irq_flag { IRQ_EDGE = 1, IRQ_ACTIVE_LOW = 2 };
+
+struct kernel_info {
+    uint64_t tsc_hz, tsc_boot; /* ns since boot = (rdtsc - tsc_boot) * 1e9 / tsc_hz */
+    uint64_t frames_total, frames_free; /* of PAGE_SIZE */
+    uint64_t slots_total, slots_used;
+    uint64_t grants_used; /* entries in use in all grant tables */
+    uint64_t unknown_calls; /* Linux system calls without a route */
+    uint64_t last_unknown_call; /* the number of the last of them */
+    uint64_t realtime_boot; /* seconds since 1970 at boot, from the RTC */
+    uint64_t rsdp; /* physical address of the ACPI root, 0 none */
+    uint64_t log_end, trace_end; /* positions */
+    uint64_t archive_size; /* bytes of the boot archive, mapped read-only for the root task at BOOT_ARCHIVE */
+    uint64_t context_switches, interrupts;
+    uint32_t cpus, pad;
+    char command_line[256];
+};
+
+enum trace_kind { TRACE_NONE, TRACE_CALL, TRACE_REPLY, TRACE_FORWARD, TRACE_NOTIFY, TRACE_FAULT, TRACE_EXCEPTION,
+                  TRACE_IRQ, TRACE_CREATE, TRACE_DESTROY, TRACE_SYSCALL };
+struct trace_event {
+    uint64_t tsc;
+    uint32_t kind; /* enum trace_kind */
+    endpoint_t from, to;
+    uint32_t type;
+    uint64_t detail;
+};
+
+enum power { POWER_OFF, POWER_RESET, POWER_PANIC /* dump the trace ring to the log, then off with an error */ };
+
+/* Where things are in the address space of a service. */
+#define SERVICE_INFO 0x700000000000ull /* struct service_info, read-only (abi/service.h) */
+#define BOOT_ARCHIVE 0x710000000000ull /* the boot archive (cpio newc), for RS and whom it grants it to */
+#define QUEUE_WINDOW 0x720000000000ull /* queue memory: queue n at QUEUE_WINDOW + n * QUEUE_STRIDE; a driver's own is n = 0 */
+#define QUEUE_STRIDE 0x1000000ull
+#define DEVICE_WINDOW 0x730000000000ull /* BAR n at DEVICE_WINDOW + n * DEVICE_STRIDE */
+#define DEVICE_STRIDE 0x40000000ull
+#define SERVICE_STACK_TOP 0x7ffff0000000ull
+
+#endif

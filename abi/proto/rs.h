@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The reincarnation server's protocol. RS is at the bottom of the call order: everybody may call it, it calls nobody. What it
+ * has for others it announces with NOTIFY_BIT_SERVICES; they come and fetch it. Calls return at once.
+ * All may be repeated unless said otherwise. "name" is packed into w[0..1], 16 bytes, NUL-padded.
+ */
+#ifndef ABI_PROTO_RS_H
+#define ABI_PROTO_RS_H
+
+#include "abi/message.h"
+
+enum rs_request {
+    RS_READY = PROTOCOL_RS, /* from a service: start-up is done. w[0]: enum rs_ready. May be sent with a deadline. */
+    RS_LOOKUP, /* name -> endpoint of the running incarnation, or -ESRCH (unknown), -EAGAIN (down just now) */
+    RS_WHO, /* from VM, PM, DS: w[0] endpoint -> result 0, w[0..1] name, w[2] memory limit in bytes, w[3] pid, w[4] service id; -ESRCH */
+    RS_LIST, /* w[0] index -> struct rs_service copied to our grant w[1]; -ENOENT past the end */
+    RS_RECOVERIES, /* w[0] number of the first wanted, w[1] grant index, w[2] how many fit -> how many struct rs_recovery
+                      were copied; w[0] of the reply: number of the first of them */
+    RS_CONTROL, /* name; w[2] enum rs_control; w[3] enum rs_defect for RESTART, delay in ms in w[4] -> 0, -ESRCH, -EALREADY, -EPERM. From PM on
+                   behalf of a program with uid 0, and from a policy script's `service`. */
+    RS_KILL, /* from PM: w[0] pid, w[1] signal -> 0, -ESRCH: a user kills a service (class 3). */
+    RS_COMPLAIN, /* from a server: name, w[2] enum rs_complaint, w[3] endpoint it complains of (a stale one is ignored) -> 0 */
+    RS_QUEUE, /* from a queue client: w[0] number 0.. -> struct service_queue copied to our grant w[1]; -ENOENT past the end. After every NOTIFY_BIT_SERVICES. */
+    RS_DEVICE_FOUND, /* from pci: struct rs_device read from our grant w[0] -> 0; matched with the manifests */
+    RS_DEVICE_WORK, /* from pci, after NOTIFY_BIT_SERVICES: the next thing to do with a device -> w[0] bus << 8 | devfn,
+                       w[1] enum rs_device_work; w[2..3] its arguments; -ENOENT: nothing */
+    RS_DEVICE_DONE, /* from pci: w[0] bus << 8 | devfn, w[1] work, w[2] 0 or -errno */
+    RS_SCRIPT, /* from the policy runner (programs/service --policy-runner, through PM): next script to run: struct rs_script to our grant
+                  w[0]; -ENOENT: none. */
+    RS_SCRIPT_DONE, /* w[0] script number, w[1] exit status */
+    RS_SHUTDOWN, /* from PM: w[0] enum power. Services are told, then the machine stops. No reply. */
+    RS_CORE, /* -> w[0] boot time of the shell ready in ns... see RS_MARK */
+    RS_MARK, /* from PM for init: the system is up, for the boot-time figure. */
+};
+
+enum rs_ready { RS_READY_FRESH, RS_READY_ADOPTED, RS_READY_RESET };
+
+enum rs_defect { /* the classes of defect */
+    DEFECT_NONE,
+    DEFECT_EXIT, /* 1 exit or panic */
+    DEFECT_EXCEPTION, /* 2 CPU or MMU exception */
+    DEFECT_KILLED, /* 3 killed by a user */
+    DEFECT_HEARTBEAT, /* 4 heartbeat missed */
+    DEFECT_COMPLAINT, /* 5 complaint by a server */
+    DEFECT_UPDATE, /* 6 update or restart on request */
+    DEFECT_BUDGET, /* 7 over budget: memory, CPU */
+    DEFECTS,
+};
+
+enum rs_state { RS_DOWN, RS_STARTING, RS_UP, RS_BACKOFF /* waits to be restarted */, RS_SCRIPT_DECIDES, RS_GIVEN_UP, RS_NO_DEVICE, RS_BROKEN /* bad manifest or image */ };
+
+enum rs_control { RS_CONTROL_UP, RS_CONTROL_DOWN, RS_CONTROL_RESTART, RS_CONTROL_KILL };
+
+enum rs_complaint { COMPLAINT_PROTOCOL = 1 /* broke the queue's rules */, COMPLAINT_DEADLINE, COMPLAINT_DATA };
+
+enum rs_device_work { DEVICE_ENABLE = 1 /* memory, I/O and bus mastering on */, DEVICE_QUIESCE /* reset (FLR, or bus reset), bus mastering off */,
+                      DEVICE_MSI /* w[2] address, w[3] data: program and enable MSI or MSI-X entry 0 */ };
+
+struct rs_service {
+    char name[16];
+    uint32_t pid, state, service_id, restarts; /* restarts: since boot */
+    endpoint_t endpoint;
+    uint32_t last_defect, last_detail; /* detail: signal, vector, exit status or complaint */
+    uint32_t core; /* 1: can't be replaced */
+    uint64_t started_ns; /* clock when this incarnation was started */
+    uint64_t recovery_mean_ns, recovery_max_ns, cpu_ns, memory_bytes;
+};
+
+enum rs_step { STEP_DETECTED, STEP_POLICY, STEP_STOPPED, STEP_SPAWNED, STEP_READY, STEP_PUBLISHED, STEP_REINTEGRATED, STEPS };
+
+struct rs_recovery { /* a line of /proc/recovery */
+    uint64_t number;
+    char name[16];
+    uint32_t defect, detail, incarnation, ready; /* ready: enum rs_ready */
+    uint32_t old_pid, new_pid;
+    uint64_t step_ns[STEPS]; /* clock; 0: not (yet) taken */
+};
+
+struct rs_device { /* what pci found */
+    uint16_t bus, device_function, vendor, device;
+    uint32_t class_code; /* class << 16 | subclass << 8 | programming interface */
+    uint32_t gsi, irq_flags; /* legacy interrupt; 0xffffffff none */
+    uint32_t has_msi, has_msix;
+    struct { uint64_t physical, size; uint32_t is_port, pad; } bar[6];
+};
+
+struct rs_script {
+    uint32_t number, defect, failures, pad;
+    char path[128], component[16], parameters[256];
+};
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Queues: the memory that a client (net, a file server) shares with a driver. RS makes it, physically contiguous, before
+ * the driver's first start; it belongs to the client and outlives every incarnation of the driver.
+ *
+ *     offset 0                    struct net_queue (or block_queue): indices and entries
+ *     QUEUE_CHIP_OFFSET           the chip's own descriptor rings and the like, for the driver alone
+ *     QUEUE_BUFFERS_OFFSET        buffers, placed by the client
+ *
+ * A network queue has two rings, receive and transmit. Each is in order: entry k (k free-running, slot k modulo
+ * the size) is filled in by the client, which then advances `posted`; the driver does what it says, fills in `length`
+ * and `status`, and advances `completed`. There is no other state: a driver's position is `completed` and `posted`,
+ * each advance is one store, and so a driver may die between any two instructions. Chip descriptor
+ * k modulo N always belongs to entry k. (The four rings free/used of many designs say the same twice; see
+ * docs/decisions.)
+ *
+ * Trust: the client keeps its own copy of `posted` and of every offset it has posted, reads only `completed`,
+ * `length` and `status`, and checks completed - last <= posted - last and length <= what it lent. The driver checks
+ * posted - completed <= size, and offset + length against the queue's size.
+ *
+ * Barriers: fill in, then queue_publish() the index; queue_read() the index, then read what it covers.
+ *
+ * A driver posts NOTIFY_BIT_PEER + number to the client after completing something while `client_waits` is
+ * set; the client notifies the driver (NOTIFY_BIT_QUEUE) after posting while `driver_waits` is set.
+ */
+#ifndef ABI_QUEUE_H
+#define ABI_QUEUE_H
+
+#include <stdint.h>
+
+#include "abi/endpoint.h"
+
+#define QUEUE_CHIP_OFFSET 0x8000u
+#define QUEUE_CHIP_SIZE 0x18000u
+#define QUEUE_BUFFERS_OFFSET 0x20000u
+
+#define NET_QUEUE_MAGIC 0x4e455451u /* "NETQ" */
+#define NET_RING_SIZE 256u /* entries, a power of two */
+#define NET_BUFFER_SIZE 2048u
+#define NET_FRAME_MAX 1514u /* without FCS */
+#define NET_QUEUE_BYTES (QUEUE_BUFFERS_OFFSET + 2 * NET_RING_SIZE * NET_BUFFER_SIZE)
+
+enum net_status { NET_FRAME_OK = 0, NET_FRAME_BAD = 1 /* length 0: give the buffer back */ };
+
+struct net_entry {
+    uint32_t offset; /* of the buffer in the queue; by the client */
+    uint32_t size; /* receive: room; transmit: bytes to send; by the client */
+    uint32_t length; /* receive: bytes there; by the driver */
+    uint32_t status; /* enum net_status; by the driver */
+};
+
+struct net_ring {
+    _Alignas(64) uint32_t posted; /* by the client */
+    uint32_t driver_waits; /* by the driver: wants a notification when posted advances */
+    _Alignas(64) uint32_t completed; /* by the driver */
+    uint32_t client_waits; /* by the client: wants a notification when completed advances */
+    _Alignas(64) struct net_entry entry[NET_RING_SIZE];
+};
+
+enum net_driver_state {
+    NET_DRIVER_NONE, /* as RS made it, zeroed */
+    NET_DRIVER_ADOPTED, /* this incarnation went on where its predecessor was: nothing was lost */
+    NET_DRIVER_RESET, /* it had to reset: frames may have been lost on the way in */
+};
+
+struct net_queue {
+    /* by the client, before the first post */
+    uint32_t magic;
+    uint32_t client_ready; /* rings are set up: before, the driver leaves receiving off */
+    /* by the driver */
+    _Alignas(64) uint32_t driver_state; /* enum net_driver_state */
+    uint32_t incarnation; /* of the driver that wrote driver_state: when it changes, a fresh copy is at work */
+    endpoint_t driver; /* its endpoint, whom to notify (the kernel checks that the client may) */
+    uint8_t mac[6];
+    uint8_t link_up, pad;
+    uint32_t mtu; /* 1500 */
+    uint64_t ready_ns; /* clock when it was ready */
+    uint64_t errors, resets, adoptions; /* counted over all incarnations */
+    /* by the client, for the recovery record: clock at the first frame in or out after the change of incarnation */
+    _Alignas(64) uint64_t reintegrated_ns;
+    uint32_t reintegrated_incarnation, pad2;
+    struct net_ring receive, transmit;
+};
+_Static_assert(sizeof(struct net_queue) <= QUEUE_CHIP_OFFSET, "net_queue fits before the chip's rings");
+
+static inline uint32_t queue_read(const volatile uint32_t *index)
+{
+    return __atomic_load_n(index, __ATOMIC_ACQUIRE); /* pairs with queue_publish() of the other side */
+}
+
+static inline void queue_publish(volatile uint32_t *index, uint32_t value)
+{
+    __atomic_store_n(index, value, __ATOMIC_RELEASE); /* the entries before the index that covers them */
+}
+
+#endif

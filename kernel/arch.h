@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the kernel asks of the processor: the only way from kernel/ into kernel/x86_64/, and back (at the end). One kernel stack
+ * per CPU: the kernel never blocks inside; all state of a process is in its slot. Interrupts are off in the kernel, but for
+ * arch_idle(). The kernel never touches user addresses: it reaches user memory through the direct map.
+ */
+#ifndef KERNEL_ARCH_H
+#define KERNEL_ARCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct slot;
+struct registers;
+
+/* All physical memory, from 0, is mapped here, writable, not executable. */
+#define DIRECT_MAP 0xffff800000000000ull
+static inline void *direct(uint64_t physical)
+{
+    return (void *)(physical + DIRECT_MAP);
+}
+
+/* First thing in kernel_main(): descriptor tables, direct map of all RAM in boot_info, NX SMEP SMAP UMIP, a guard page below each
+ * kernel stack. Needs no frames from frame.c. */
+void arch_start(void);
+/* After frame.c is up: ACPI tables, interrupt controllers (everything masked), TSC calibration, one-shot timer. */
+void arch_devices_start(void);
+
+/* ---- time ---- */
+uint64_t arch_tsc(void);
+extern uint64_t arch_tsc_hz, arch_tsc_boot; /* after arch_devices_start() */
+uint64_t arch_now(void); /* ns since boot */
+void arch_timer_set(uint64_t when); /* absolute ns: kernel_timer() is called then or soon after (at once when past); ~0: no timer */
+uint64_t arch_realtime(void); /* seconds since 1970, from the RTC; slow, at boot only */
+
+/* ---- address spaces: 4-level tables; the kernel's upper half is in each ---- */
+uint64_t arch_space_create(void); /* physical root, 0 when out of frames */
+/* Frees the tables of the user half; leaves must have been removed before. */
+void arch_space_destroy(uint64_t root);
+void arch_space_switch(uint64_t root); /* writes CR3 only when it differs */
+/* The leaf entry for an address of the user half; tables in between are made when create is set. NULL: not there / out of frames.
+ * An entry is 0 when nothing is mapped. Entries of consecutive pages are adjacent up to the next 2-MB boundary. */
+uint64_t *arch_entry(uint64_t root, uint64_t address, bool create);
+uint64_t arch_entry_make(uint64_t physical, uint64_t map_flags); /* MAP_READ.. of abi/kernel.h; MAP_COW, MAP_PHYSICAL are kept in free bits */
+uint64_t arch_entry_frame(uint64_t entry);
+uint64_t arch_entry_flags(uint64_t entry); /* back to map flags: READ WRITE EXECUTE COW PHYSICAL UNCACHED */
+void arch_flush_page(uint64_t root, uint64_t address); /* on this CPU, when root is current */
+void arch_flush_space(uint64_t root);
+
+/* ---- interrupts ---- */
+enum { ARCH_IRQ_VECTORS = 64 }; /* kernel_interrupt() numbers 0..63 for devices */
+unsigned arch_irq_lines(void); /* number of GSIs */
+/* Let line (a GSI) raise interrupt n, masked; flags: enum irq_flag. Returns 0 or -EINVAL. */
+int arch_irq_route(unsigned line, unsigned n, unsigned flags);
+void arch_irq_mask(unsigned line);
+void arch_irq_unmask(unsigned line);
+unsigned arch_irq_vector(unsigned n); /* the CPU vector of interrupt n, for MSI data */
+
+/* ---- a slot's processor state ---- */
+void arch_slot_init(struct slot *s, uint64_t entry, uint64_t stack); /* user segments, interrupts on, all else 0 */
+int arch_slot_copy(struct slot *s, const struct slot *from); /* registers, FPU state, FS base. -ENOMEM */
+void arch_slot_fresh(struct slot *s); /* FPU state and FS base as at start */
+void arch_slot_free(struct slot *s); /* gives back its FPU area; forgets it where the CPU still holds it */
+void arch_registers_sanitise(struct registers *r); /* user segments, IF set, no IOPL, canonical addresses */
+long arch_prctl(struct slot *s, uint64_t code, uint64_t address); /* the Linux call; GET writes through copy.c */
+void arch_switch_to(struct slot *s); /* what must be switched besides registers: CR3, FS base, FPU trap, kernel entry's current slot */
+
+/* ---- the rest ---- */
+void arch_idle(void) ; /* interrupts on, halt, off; returns after an interrupt was handled */
+uint32_t arch_port_in(unsigned port, unsigned width);
+void arch_port_out(unsigned port, unsigned width, uint32_t value);
+void arch_port_out_bytes(unsigned port, const uint8_t *bytes, size_t n);
+void arch_debug_write(const char *text, size_t n); /* debug console (port 0xe9) */
+void arch_panic_write(const char *text, size_t n); /* the same, and COM1 by polling: last words */
+void arch_power(unsigned how, int status) __attribute__((noreturn)); /* enum power. OFF: debug exit port 0x501 when status >= 0x80?: see x86_64/power.c; ACPI; else halt */
+void arch_copy(void *to, const void *from, size_t n); /* memcpy tuned for this processor: no rep movs, 8 x 8 bytes unrolled */
+
+/* ---- called by the processor's half ---- */
+void kernel_main(void) __attribute__((noreturn)); /* from the boot entries, boot_info filled, on the boot stack */
+/* Each of these three returns the slot to run next: its registers are loaded and it goes on. s is the one that ran. */
+struct slot *kernel_syscall(struct slot *s); /* s->registers saved, vector 256 */
+struct slot *kernel_exception(struct slot *s, unsigned vector, uint64_t error, uint64_t address);
+struct slot *kernel_user_interrupt(struct slot *s); /* after kernel_interrupt()/kernel_timer(): pick who is next */
+/* From a device interrupt, in user mode or in arch_idle(). The controller has been told (EOI). */
+void kernel_interrupt(unsigned n);
+void kernel_timer(void);
+void kernel_panic(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A slot: one process (or thread) of which the kernel knows registers, address space, rights, and whom it talks to. The
+ * processor's half needs the first four fields.
+ */
+#ifndef KERNEL_SLOT_H
+#define KERNEL_SLOT_H
+
+#include "abi/kernel.h"
+#include "kernel/list.h"
+
+struct space {
+    uint64_t root; /* page tables, physical */
+    uint32_t users; /* slots in it */
+    uint64_t pages; /* mapped */
+};
+
+enum call_kind { CALL_NONE, CALL_IPC, CALL_LINUX, CALL_FAULT, CALL_SEIZED };
+
+struct slot {
+    struct registers registers; /* offset 0: the entry code saves here */
+    void *fpu; /* XSAVE area, direct-map address; NULL: never used the FPU */
+    struct space *space;
+    uint8_t from_syscall; /* 1: may go back by sysret (rcx, r11 lost); set by the entry code, cleared by REGISTERS_SET */
+
+    uint8_t state; /* enum slot_state */
+    uint8_t call_kind; /* enum call_kind: how the answer gets to it */
+    uint8_t stopped;
+    uint8_t copying; /* its fault happened in a copy: the kernel call is repeated on success */
+    uint8_t received_any;
+    uint8_t priority, ready_priority; /* own, and where it stands now (lower when over budget) */
+    endpoint_t endpoint;
+    endpoint_t peer; /* calling: whom; receiving from one: whom */
+    endpoint_t forwarder; /* who handed it on; 0 nobody */
+    endpoint_t guardian, pager;
+    uint32_t service_id, generation;
+    uint64_t message[7]; /* the call not yet received: type, words */
+    uint64_t pending; /* notifications */
+    uint64_t deadline; /* of a call or receive, absolute; 0 none */
+    uint64_t alarm;
+    struct list callers; /* who waits for us to receive, in order */
+    struct list link; /* in callers of another, or in a ready queue */
+    struct list timed; /* in the list of those with a deadline or alarm */
+    struct rights rights;
+    struct { uint64_t address; uint32_t count; } grants;
+    uint16_t irq[8]; /* interrupt number + 1 behind NOTIFY_BIT_IRQ + i */
+    uint32_t budget_permille;
+    uint64_t budget_used, budget_period, cpu_ns, over_budget, receives, turn_end;
+    char name[16];
+};
+
+#endif

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The kernel calls as C functions, for services (any that has the right). See abi/kernel.h for what each does and its errors. All return >= 0 or
+ * -errno; none touches errno.
+ */
+#ifndef RT_KERNEL_H
+#define RT_KERNEL_H
+
+#include <stddef.h>
+
+#include "abi/kernel.h"
+#include "abi/service.h"
+
+/* Without a message. */
+static inline long kernel_call6(long number, long a, long b, long c, long d, long e, long f)
+{
+    register long r10 __asm__("r10") = d;
+    register long r8 __asm__("r8") = e;
+    register long r9 __asm__("r9") = f;
+    long result;
+
+    __asm__ volatile("syscall"
+                     : "=a"(result), "+d"(c)
+                     : "a"(number + KERNEL_CALL_BASE), "D"(a), "S"(b), "r"(r10), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "memory");
+    return result;
+}
+
+/* The same, with the second result (rdx). */
+static inline long kernel_call6_second(long number, long a, long b, long c, long d, long e, long f, uint64_t *second)
+{
+    register long r10 __asm__("r10") = d;
+    register long r8 __asm__("r8") = e;
+    register long r9 __asm__("r9") = f;
+    long result;
+
+    __asm__ volatile("syscall"
+                     : "=a"(result), "+d"(c)
+                     : "a"(number + KERNEL_CALL_BASE), "D"(a), "S"(b), "r"(r10), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "memory");
+    *second = (uint64_t)c;
+    return result;
+}
+
+/*
+ * With a message: m goes out and what comes back (source, type, words) is in m. Returns the status. After an error m
+ * is undefined.
+ */
+static inline long kernel_message(long number, endpoint_t endpoint, struct message *m, uint64_t extra)
+{
+    register uint64_t r10 __asm__("r10") = m->w[1];
+    register uint64_t r8 __asm__("r8") = m->w[2];
+    register uint64_t r9 __asm__("r9") = m->w[3];
+    register uint64_t r12 __asm__("r12") = m->w[4];
+    register uint64_t r13 __asm__("r13") = m->w[5];
+    register uint64_t r14 __asm__("r14") = extra;
+    uint64_t rdi = (uint64_t)(int64_t)endpoint, rsi = m->type, rdx = m->w[0];
+    long status = number + KERNEL_CALL_BASE;
+
+    __asm__ volatile("syscall"
+                     : "+a"(status), "+D"(rdi), "+S"(rsi), "+d"(rdx), "+r"(r10), "+r"(r8), "+r"(r9), "+r"(r12), "+r"(r13), "+r"(r14)
+                     :
+                     : "rcx", "r11", "memory");
+    *m = (struct message){rdi, rsi, {rdx, r10, r8, r9, r12, r13}};
+    return status;
+}
+
+/* Call and wait; deadline in ns, 0 none. Returns the IPC error (< 0), else the reply's result; its words are in m. */
+static inline long ipc_call_deadline(endpoint_t to, struct message *m, uint64_t deadline)
+{
+    long status = kernel_message(KERNEL_CALL, to, m, deadline);
+
+    return status < 0 ? status : (long)m->type;
+}
+static inline long ipc_call(endpoint_t to, struct message *m)
+{
+    return ipc_call_deadline(to, m, 0);
+}
+/* Reply with a result and the words of m. */
+static inline long ipc_reply(endpoint_t to, struct message *m, long result)
+{
+    m->type = (uint64_t)result;
+    return kernel_message(KERNEL_REPLY, to, m, 0);
+}
+/* Reply with a result alone. */
+static inline long ipc_reply_result(endpoint_t to, long result)
+{
+    struct message m = {.type = (uint64_t)result};
+
+    return kernel_message(KERNEL_REPLY, to, &m, 0);
+}
+static inline long ipc_receive(endpoint_t from, struct message *m, uint64_t timeout)
+{
+    return kernel_message(KERNEL_RECEIVE, from, m, timeout);
+}
+static inline long ipc_reply_receive(endpoint_t to, struct message *m, uint64_t timeout)
+{
+    return kernel_message(KERNEL_REPLY_RECEIVE, to, m, timeout);
+}
+static inline long ipc_forward(endpoint_t caller, endpoint_t to, struct message *m)
+{
+    return kernel_message(KERNEL_FORWARD, caller, m, (uint64_t)(int64_t)to);
+}
+static inline long ipc_notify(endpoint_t to, uint64_t bits)
+{
+    return kernel_call6(KERNEL_NOTIFY, to, (long)bits, 0, 0, 0, 0);
+}
+
+static inline long copy_from(endpoint_t who, uint64_t remote, void *local, size_t length)
+{
+    return kernel_call6(KERNEL_COPY_FROM, who, (long)remote, (long)local, (long)length, 0, 0);
+}
+static inline long copy_to(endpoint_t who, uint64_t remote, const void *local, size_t length)
+{
+    return kernel_call6(KERNEL_COPY_TO, who, (long)remote, (long)local, (long)length, 0, 0);
+}
+static inline long grant_table(struct grant *table, size_t count)
+{
+    return kernel_call6(KERNEL_GRANT_TABLE, (long)table, (long)count, 0, 0, 0, 0);
+}
+static inline long grant_from(endpoint_t who, uint64_t index, size_t offset, void *local, size_t length)
+{
+    return kernel_call6(KERNEL_GRANT_FROM, who, (long)index, (long)offset, (long)local, (long)length, 0);
+}
+static inline long grant_to(endpoint_t who, uint64_t index, size_t offset, const void *local, size_t length)
+{
+    return kernel_call6(KERNEL_GRANT_TO, who, (long)index, (long)offset, (long)local, (long)length, 0);
+}
+
+static inline long clock_alarm(uint64_t when)
+{
+    return kernel_call6(KERNEL_ALARM, (long)when, 0, 0, 0, 0, 0);
+}
+static inline long kernel_log(const char *text, size_t length)
+{
+    return kernel_call6(KERNEL_LOG, (long)text, (long)length, 0, 0, 0, 0);
+}
+static inline long kernel_log_read(uint64_t position, void *buffer, size_t length, uint64_t *first)
+{
+    return kernel_call6_second(KERNEL_LOG_READ, (long)position, (long)buffer, (long)length, 0, 0, 0, first);
+}
+
+static inline endpoint_t slot_create(const struct slot_config *config)
+{
+    return (endpoint_t)kernel_call6(KERNEL_SLOT_CREATE, (long)config, 0, 0, 0, 0, 0);
+}
+static inline long slot_destroy(endpoint_t ep)
+{
+    return kernel_call6(KERNEL_SLOT_DESTROY, ep, 0, 0, 0, 0, 0);
+}
+static inline long slot_control(endpoint_t ep, enum slot_control what, uint64_t value)
+{
+    return kernel_call6(KERNEL_SLOT_CONTROL, ep, what, (long)value, 0, 0, 0);
+}
+/* Returns enum slot_seized; *server: whom it was blocked on. */
+static inline long slot_seize(endpoint_t ep, uint64_t *server)
+{
+    return kernel_call6_second(KERNEL_SLOT_CONTROL, ep, SLOT_CONTROL_SEIZE, 0, 0, 0, 0, server);
+}
+static inline long slot_status(endpoint_t ep, struct slot_status *status)
+{
+    return kernel_call6(KERNEL_SLOT_STATUS, ep, (long)status, 0, 0, 0, 0);
+}
+static inline long registers_get(endpoint_t ep, struct registers *r)
+{
+    return kernel_call6(KERNEL_REGISTERS_GET, ep, (long)r, 0, 0, 0, 0);
+}
+static inline long registers_set(endpoint_t ep, const struct registers *r)
+{
+    return kernel_call6(KERNEL_REGISTERS_SET, ep, (long)r, 0, 0, 0, 0);
+}
+static inline long kernel_route(enum route route, endpoint_t ep)
+{
+    return kernel_call6(KERNEL_ROUTE, route, ep, 0, 0, 0, 0);
+}
+
+static inline long memory_map(endpoint_t ep, uint64_t address, uint64_t pages, uint64_t flags, endpoint_t source, uint64_t source_address)
+{
+    return kernel_call6(KERNEL_MAP, ep, (long)address, (long)pages, (long)flags, source, (long)source_address);
+}
+static inline long memory_unmap(endpoint_t ep, uint64_t address, uint64_t pages)
+{
+    return kernel_call6(KERNEL_UNMAP, ep, (long)address, (long)pages, 0, 0, 0);
+}
+static inline long memory_protect(endpoint_t ep, uint64_t address, uint64_t pages, uint64_t flags)
+{
+    return kernel_call6(KERNEL_PROTECT, ep, (long)address, (long)pages, (long)flags, 0, 0);
+}
+static inline long memory_clone(endpoint_t from, endpoint_t to, uint64_t address, uint64_t pages, uint64_t flags)
+{
+    return kernel_call6(KERNEL_CLONE, from, to, (long)address, (long)pages, (long)flags, 0);
+}
+static inline long memory_cow_break(endpoint_t ep, uint64_t address, uint64_t flags)
+{
+    return kernel_call6(KERNEL_COW_BREAK, ep, (long)address, (long)flags, 0, 0, 0);
+}
+/* Physical address, or -EFAULT; *flags: map flags | references << 32. */
+static inline long memory_query(endpoint_t ep, uint64_t address, uint64_t *flags)
+{
+    return kernel_call6_second(KERNEL_QUERY, ep, (long)address, 0, 0, 0, 0, flags);
+}
+
+static inline long irq_bind(endpoint_t ep, uint32_t line, unsigned n, uint32_t flags)
+{
+    return kernel_call6(KERNEL_IRQ_BIND, ep, line, n, flags, 0, 0);
+}
+static inline long irq_ack(unsigned n)
+{
+    return kernel_call6(KERNEL_IRQ_ACK, n, 0, 0, 0, 0, 0);
+}
+static inline long port_in(unsigned port, unsigned width)
+{
+    return kernel_call6(KERNEL_PORT_IN, port, width, 0, 0, 0, 0);
+}
+static inline long port_out(unsigned port, unsigned width, uint32_t value)
+{
+    return kernel_call6(KERNEL_PORT_OUT, port, width, value, 0, 0, 0);
+}
+static inline long port_out_bytes(unsigned port, const void *bytes, size_t count)
+{
+    return kernel_call6(KERNEL_PORT_OUT_BYTES, port, (long)bytes, (long)count, 0, 0, 0);
+}
+static inline long kernel_info(struct kernel_info *info)
+{
+    return kernel_call6(KERNEL_INFO, (long)info, 0, 0, 0, 0, 0);
+}
+static inline long kernel_power(enum power how, int status)
+{
+    return kernel_call6(KERNEL_POWER, how, status, 0, 0, 0, 0);
+}
+
+/* What RS told this incarnation. */
+static inline const struct service_info *service_info(void)
+{
+    return (const struct service_info *)SERVICE_INFO;
+}
+
+/* ns since boot, by the TSC: no call. (The multiplication keeps 128 bits.) */
+static inline uint64_t clock_now(void)
+{
+    const struct service_info *info = service_info();
+    uint32_t low, high;
+
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+    return (uint64_t)((unsigned __int128)(((uint64_t)high << 32 | low) - info->tsc_boot) * 1000000000u / info->tsc_hz);
+}
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The main loop of every server and driver.
+ *
+ *     int main(void)
+ *     {
+ *         ...prepare; adopt what the predecessor left (service_restore()); publish names...
+ *         service_ready(RS_READY_FRESH);
+ *         service_run(&(struct service_table){ .handlers = table, .count = ..., .notified = on_notify });
+ *     }
+ *
+ * service_run() receives, finds the handler by the message's type and replies with what the handler left in the message. The top of
+ * the loop is the commit point: between two messages the state is consistent. Keep it so.
+ */
+#ifndef SERVICE_SERVICE_H
+#define SERVICE_SERVICE_H
+
+#include <stddef.h>
+
+#include "abi/message.h"
+#include "abi/proto/rs.h"
+
+/* A handler returns the result for the caller (words in m), or SERVICE_NO_REPLY when it has replied, forwarded or keeps the caller waiting. */
+#define SERVICE_NO_REPLY (-0x7fffffffL)
+typedef long (*service_handler)(struct message *m);
+
+struct service_entry {
+    uint64_t type;
+    service_handler handle;
+};
+
+struct service_table {
+    const struct service_entry *entries; /* in any order; service_run() indexes them by type */
+    size_t count;
+    service_handler fallback; /* for types not listed; NULL: -ENOSYS */
+    void (*notified)(uint64_t bits); /* notifications; NOTIFY_BIT_SHUTDOWN is handled unless .shutdown is NULL */
+    void (*shutdown)(void); /* finish; then the service exits with 0 */
+    void (*idle)(void); /* before every receive that might block: send batched work; NULL: none */
+};
+
+/* Tell RS that start-up is done. */
+void service_ready(enum rs_ready how);
+
+/* Never returns. */
+void service_run(const struct service_table *table) __attribute__((noreturn));
+
+/* Publish a name in DS, retrieve one (0: not there), subscribe to changes ("net/*"). 0 or -errno. */
+long service_publish(const char *key);
+endpoint_t service_retrieve(const char *key);
+long service_subscribe(const char *pattern);
+/* The next change after NOTIFY_BIT_DS: 1 and key, *ep (0: gone); 0: no more. */
+int service_event(char key[32], endpoint_t *ep);
+
+/* Private snapshots in DS: save; restore returns bytes, or -ENOENT when there is none. */
+long service_save(const char *key, const void *data, size_t length);
+long service_restore(const char *key, void *data, size_t room);
+
+/* Complain about a peer to RS: class 5 defect. */
+void service_complain(const char *name, endpoint_t of, enum rs_complaint why);
+
+/*
+ * Grants: lend `length` bytes at `address` to `to`; returns an index (>= 0) for a message, or -ENOSPC. Take it back with grant_revoke() when the reply is there.
+ * The table is set up on first use.
+ */
+long grant_make(endpoint_t to, const void *address, size_t length, uint32_t flags);
+void grant_revoke(long index);
+
+#endif
