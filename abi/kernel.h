@@ -115,6 +115,8 @@ enum right_flag { RIGHT_COPY_ANY = 1 /* KERNEL_COPY_* for any process, not only 
 
 #define SERVICE_ID_PROGRAM 63 /* all Linux programs; they can be neither called nor notified */
 #define SERVICE_IDS 64
+#define SERVICE_ID_ROOT 0 /* RS, the root task */
+#define SERVICE_ID_LOG 7 /* gets NOTIFY_BIT_KERNEL_LOG; as in enum service_id of abi/service.h */
 
 struct slot_config {
     char name[16]; /* for people; NUL-terminated */

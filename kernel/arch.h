@@ -36,7 +36,9 @@ uint64_t arch_realtime(void); /* seconds since 1970, from the RTC; slow, at boot
 
 /* ---- address spaces: 4-level tables; the kernel's upper half is in each ---- */
 uint64_t arch_space_create(void); /* physical root, 0 when out of frames */
-/* Frees the tables of the user half; leaves must have been removed before. */
+/* Calls drop() with every nonzero leaf entry of the user half (and need not clear it: the space is about to be destroyed). */
+void arch_space_clear(uint64_t root, void (*drop)(uint64_t entry));
+/* Frees the tables of the user half and the root; leaves have been dropped before. When root is current: the kernel's own tables are loaded first. */
 void arch_space_destroy(uint64_t root);
 void arch_space_switch(uint64_t root); /* writes CR3 only when it differs */
 /* The leaf entry for an address of the user half; tables in between are made when create is set. NULL: not there / out of frames.
@@ -67,7 +69,9 @@ long arch_prctl(struct slot *s, uint64_t code, uint64_t address); /* the Linux c
 void arch_switch_to(struct slot *s); /* what must be switched besides registers: CR3, FS base, FPU trap, kernel entry's current slot */
 
 /* ---- the rest ---- */
-void arch_idle(void) ; /* interrupts on, halt, off; returns after an interrupt was handled */
+/* Leaves the kernel for the first time: loads s's registers. */
+void arch_enter_user(struct slot *s) __attribute__((noreturn));
+void arch_idle(void); /* interrupts on, halt, off; returns after an interrupt was handled */
 uint32_t arch_port_in(unsigned port, unsigned width);
 void arch_port_out(unsigned port, unsigned width, uint32_t value);
 void arch_port_out_bytes(unsigned port, const uint8_t *bytes, size_t n);

@@ -27,14 +27,14 @@ struct slot {
     uint8_t call_kind; /* enum call_kind: how the answer gets to it */
     uint8_t stopped;
     uint8_t copying; /* its fault happened in a copy: the kernel call is repeated on success */
-    uint8_t received_any;
+    uint8_t message_kept; /* its message is in `message`, else in its registers */
     uint8_t priority, ready_priority; /* own, and where it stands now (lower when over budget) */
     endpoint_t endpoint;
     endpoint_t peer; /* calling: whom; receiving from one: whom */
     endpoint_t forwarder; /* who handed it on; 0 nobody */
     endpoint_t guardian, pager;
     uint32_t service_id, generation;
-    uint64_t message[7]; /* the call not yet received: type, words */
+    uint64_t message[7]; /* the kept message: type, words */
     uint64_t pending; /* notifications */
     uint64_t deadline; /* of a call or receive, absolute; 0 none */
     uint64_t alarm;
@@ -45,7 +45,7 @@ struct slot {
     struct { uint64_t address; uint32_t count; } grants;
     uint16_t irq[8]; /* interrupt number + 1 behind NOTIFY_BIT_IRQ + i */
     uint32_t budget_permille;
-    uint64_t budget_used, budget_period, cpu_ns, over_budget, receives, turn_end;
+    uint64_t budget_used, budget_period, cpu_ticks, over_budget, receives, turn_end;
     char name[16];
 };
 

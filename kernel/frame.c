@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The frame table has an entry for each frame of RAM: references and, while free, links of the free list (doubly linked, so that
+ * a contiguous run can be taken out of its middle). It lies at the start of the largest range of RAM.
+ */
+#include "kernel/frame.h"
+
+#include "kernel/arch.h"
+#include "kernel/boot/boot_info.h"
+#include "kernel/string.h"
+
+#define FRAME_SHIFT 12
+#define FRAME_BYTES (1ull << FRAME_SHIFT)
+#define FRAME_BELOW_4G (1u << 20)
+#define NOT_RAM 0xffffffffu
+
+struct frame {
+    uint32_t references; /* NOT_RAM: a hole, the kernel, the table itself */
+    uint32_t next, previous; /* of the free list; 0 ends it (frame 0 is never used) */
+};
+
+uint64_t frames_total, frames_free;
+static struct frame *frames;
+static uint32_t frame_count, free_head;
+
+extern char kernel_physical_start[], kernel_physical_end[]; /* kernel.ld */
+
+static void free_insert(uint32_t f)
+{
+    frames[f].references = 0;
+    frames[f].previous = 0;
+    frames[f].next = free_head;
+    if (free_head)
+        frames[free_head].previous = f;
+    free_head = f;
+    frames_free++;
+}
+
+static void free_remove(uint32_t f)
+{
+    if (frames[f].previous)
+        frames[frames[f].previous].next = frames[f].next;
+    else
+        free_head = frames[f].next;
+    if (frames[f].next)
+        frames[frames[f].next].previous = frames[f].previous;
+    frames[f].references = 1;
+    frames_free--;
+}
+
+static bool overlaps(uint64_t frame, uint64_t start, uint64_t end)
+{
+    return frame < end && frame + FRAME_BYTES > start;
+}
+
+/* Where the table can lie: in RAM, clear of the kernel image and the archive. 0: nowhere. */
+static uint64_t place_table(uint64_t bytes)
+{
+    uint64_t image_end = (uint64_t)kernel_physical_end, archive_end = boot_info.archive + boot_info.archive_size;
+
+    for (unsigned i = 0; i < boot_info.ranges; i++) {
+        uint64_t at = (boot_info.ram[i].start + FRAME_BYTES - 1) & ~(FRAME_BYTES - 1);
+
+        if (at < 0x100000)
+            continue;
+        if (at < image_end)
+            at = (image_end + FRAME_BYTES - 1) & ~(FRAME_BYTES - 1);
+        if (boot_info.archive_size && at < archive_end && at + bytes > boot_info.archive)
+            at = (archive_end + FRAME_BYTES - 1) & ~(FRAME_BYTES - 1);
+        if (at + bytes <= boot_info.ram[i].end)
+            return at;
+    }
+    return 0;
+}
+
+void frame_start(void)
+{
+    uint64_t top = 0, table, bytes;
+
+    for (unsigned i = 0; i < boot_info.ranges; i++)
+        if (boot_info.ram[i].end > top)
+            top = boot_info.ram[i].end;
+    frame_count = (uint32_t)(top >> FRAME_SHIFT);
+    bytes = ((uint64_t)frame_count * sizeof(struct frame) + FRAME_BYTES - 1) & ~(FRAME_BYTES - 1);
+    table = place_table(bytes);
+    if (!table)
+        kernel_panic("too little memory: no room for the table of %u frames", frame_count);
+    frames = direct(table);
+    for (uint32_t f = 0; f < frame_count; f++)
+        frames[f].references = NOT_RAM;
+    for (unsigned i = boot_info.ranges; i-- > 0;) {
+        uint64_t first = (boot_info.ram[i].start + FRAME_BYTES - 1) >> FRAME_SHIFT;
+
+        for (uint64_t f = boot_info.ram[i].end >> FRAME_SHIFT; f-- > first;) {
+            uint64_t at = f << FRAME_SHIFT;
+
+            /* The first megabyte is left to firmware and start-up code. */
+            if (at < 0x100000 || overlaps(at, table, table + bytes) ||
+                overlaps(at, (uint64_t)kernel_physical_start, (uint64_t)kernel_physical_end))
+                continue;
+            frames_total++;
+            if (overlaps(at, boot_info.archive, boot_info.archive + boot_info.archive_size))
+                frames[f].references = 1; /* the kernel's, for good: RS maps it */
+            else
+                free_insert((uint32_t)f);
+        }
+    }
+}
+
+uint64_t frame_alloc_raw(void)
+{
+    uint32_t f = free_head;
+
+    if (!f)
+        return 0;
+    free_remove(f);
+    return (uint64_t)f << FRAME_SHIFT;
+}
+
+static void frame_clear(uint64_t physical)
+{
+    uint64_t *p = direct(physical);
+
+    for (unsigned i = 0; i < FRAME_BYTES / 8; i += 8) {
+        p[i] = p[i + 1] = p[i + 2] = p[i + 3] = 0;
+        p[i + 4] = p[i + 5] = p[i + 6] = p[i + 7] = 0;
+    }
+}
+
+uint64_t frame_alloc(void)
+{
+    uint64_t physical = frame_alloc_raw();
+
+    if (physical)
+        frame_clear(physical);
+    return physical;
+}
+
+uint64_t frame_alloc_contiguous(uint64_t count)
+{
+    uint32_t limit = frame_count < FRAME_BELOW_4G ? frame_count : FRAME_BELOW_4G, run = 0;
+
+    if (!count || count > limit)
+        return 0;
+    /* From the top, where single frames are taken last. */
+    for (uint32_t f = limit; f-- > 1;) {
+        run = frames[f].references == 0 ? run + 1 : 0;
+        if (run == count) {
+            for (uint32_t i = f; i < f + count; i++) {
+                free_remove(i);
+                frame_clear((uint64_t)i << FRAME_SHIFT);
+            }
+            return (uint64_t)f << FRAME_SHIFT;
+        }
+    }
+    return 0;
+}
+
+void frame_free(uint64_t physical)
+{
+    uint32_t f = (uint32_t)(physical >> FRAME_SHIFT);
+
+    if (f >= frame_count || frames[f].references == NOT_RAM || !frames[f].references)
+        kernel_panic("frame %lx freed, and is not in use", physical);
+    if (--frames[f].references == 0)
+        free_insert(f);
+}
+
+void frame_reference(uint64_t physical)
+{
+    frames[physical >> FRAME_SHIFT].references++;
+}
+
+uint32_t frame_references(uint64_t physical)
+{
+    uint64_t f = physical >> FRAME_SHIFT;
+
+    return f < frame_count && frames[f].references != NOT_RAM ? frames[f].references : 0;
+}

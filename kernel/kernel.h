@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The kernel's own interfaces, concept by concept; each is explained in the .c file of its name. Everything here runs
+ * with interrupts off and with the kernel lock held (lock.h): there is no other locking.
+ */
+#ifndef KERNEL_KERNEL_H
+#define KERNEL_KERNEL_H
+
+#include <errno.h>
+#include <stdarg.h>
+
+#include "kernel/arch.h"
+#include "kernel/frame.h"
+#include "kernel/slot.h"
+#include "kernel/string.h"
+
+/* ---- proc.c: slots ---- */
+extern struct slot slots[ENDPOINT_SLOTS];
+extern unsigned slots_used, slots_top; /* slots_top: one above the highest slot ever used */
+struct slot *slot_find(endpoint_t endpoint); /* the living process with that endpoint, or NULL */
+struct slot *slot_named(struct slot *self, uint64_t endpoint); /* the same, ENDPOINT_SELF allowed */
+long slot_make(struct slot *creator, const struct slot_config *config); /* endpoint or -errno */
+void slot_destroy(struct slot *s);
+long call_slot_create(struct slot *s, const uint64_t *a);
+long call_slot_destroy(struct slot *s, const uint64_t *a);
+long call_slot_control(struct slot *s, const uint64_t *a);
+long call_slot_status(struct slot *s, const uint64_t *a);
+long call_registers_get(struct slot *s, const uint64_t *a);
+long call_registers_set(struct slot *s, const uint64_t *a);
+
+/* ---- ipc.c ---- */
+void ipc_call(struct slot *s);
+void ipc_reply(struct slot *s);
+void ipc_receive(struct slot *s);
+void ipc_reply_receive(struct slot *s);
+void ipc_forward(struct slot *s);
+long call_notify(struct slot *s, const uint64_t *a);
+void ipc_notify(struct slot *to, uint64_t bits); /* from the kernel: any bits */
+void ipc_linux(struct slot *s, struct slot *to); /* s made a Linux call that goes to `to` */
+/* s stops and calls handler with a message of the kernel; when handler is dead or 0: -EDEADSRCDST and s is untouched. */
+long ipc_fault(struct slot *s, endpoint_t handler, uint64_t type, const uint64_t words[4]);
+long ipc_seize(struct slot *s, struct slot *by, endpoint_t *server); /* enum slot_seized or -errno */
+void ipc_timeout(struct slot *s); /* its deadline has passed */
+void ipc_dying(struct slot *s); /* everybody blocked on s learns it; s leaves every queue */
+bool ipc_blocked_on(const struct slot *s, const struct slot *server); /* received by server and not yet answered */
+
+/* ---- sched.c ---- */
+extern struct slot *current; /* who runs, or ran last */
+extern uint64_t context_switches;
+void sched_start(void);
+void sched_ready(struct slot *s); /* may run from now on (unless stopped) */
+void sched_remove(struct slot *s); /* leaves the ready queue */
+struct slot *sched_next(struct slot *s); /* who runs next; idles until there is somebody */
+void sched_forget(struct slot *s); /* s is being destroyed */
+void sched_timer(void);
+uint64_t ticks_to_ns(uint64_t ticks); /* TSC ticks */
+
+/* ---- clock.c ---- */
+void clock_deadline(struct slot *s, uint64_t from_now); /* 0: none */
+void clock_forget(struct slot *s, bool alarm_too);
+void clock_timer(void); /* the timer has gone off: time-outs and alarms */
+extern uint64_t clock_earliest; /* of all deadlines and alarms, ns; ~0 none */
+long call_alarm(struct slot *s, const uint64_t *a);
+long call_clock(struct slot *s, const uint64_t *a);
+
+/* ---- space.c ---- */
+struct space *space_create(void);
+void space_release(struct space *space); /* one user less; the last one frees all */
+long space_map(struct space *to, uint64_t address, uint64_t pages, uint64_t flags, struct space *from, uint64_t source);
+long call_map(struct slot *s, const uint64_t *a);
+long call_unmap(struct slot *s, const uint64_t *a);
+long call_protect(struct slot *s, const uint64_t *a);
+long call_clone(struct slot *s, const uint64_t *a);
+long call_cow_break(struct slot *s, const uint64_t *a);
+long call_query(struct slot *s, const uint64_t *a);
+
+/* ---- copy.c ---- */
+long copy_in(struct slot *s, void *to, uint64_t address, size_t length); /* from s's memory; -EFAULT */
+long copy_out(struct slot *s, uint64_t address, const void *from, size_t length);
+void call_copy(struct slot *s); /* COPY_FROM, COPY_TO, GRANT_FROM, GRANT_TO */
+long call_grant_table(struct slot *s, const uint64_t *a);
+uint64_t grants_used(void);
+
+/* ---- irq.c ---- */
+long call_irq_bind(struct slot *s, const uint64_t *a);
+long call_irq_ack(struct slot *s, const uint64_t *a);
+void irq_release(struct slot *s); /* s is dying: its interrupts stay masked until somebody binds them again */
+extern uint64_t interrupts;
+
+/* ---- rights.c ---- */
+bool rights_call(const struct slot *s, const struct slot *to);
+bool rights_notify(const struct slot *s, const struct slot *to);
+long call_port_in(struct slot *s, const uint64_t *a);
+long call_port_out(struct slot *s, const uint64_t *a);
+long call_port_out_bytes(struct slot *s, const uint64_t *a);
+
+/* ---- foreign.c ---- */
+void foreign_call(struct slot *s);
+long call_route(struct slot *s, const uint64_t *a);
+extern uint64_t unknown_calls, last_unknown_call;
+
+/* ---- log.c ---- */
+void kernel_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_last_words(void); /* what is in the trace ring, to the log; from now on the log goes to COM1, too */
+long call_log(struct slot *s, const uint64_t *a);
+long call_log_read(struct slot *s, const uint64_t *a);
+extern uint64_t log_end;
+int format_text(char *to, size_t room, const char *format, va_list arguments); /* %s %d %u %x %lx %lu %c %0Nx only */
+
+/* ---- trace.c ---- */
+void trace_dump(void (*line)(const char *format, ...));
+long call_trace_read(struct slot *s, const uint64_t *a);
+extern uint64_t trace_end;
+#define TRACE_EVENTS 2048
+extern struct trace_event trace_ring[TRACE_EVENTS];
+static inline void trace(uint32_t kind, endpoint_t from, endpoint_t to, uint64_t type, uint64_t detail)
+{
+    struct trace_event *e = &trace_ring[trace_end++ & (TRACE_EVENTS - 1)];
+
+    *e = (struct trace_event){arch_tsc(), kind, from, to, (uint32_t)type, detail};
+}
+
+/* ---- load.c ---- */
+void load_root(void); /* RS, from the boot archive, with all rights */
+
+/* ---- info.c ---- */
+long call_info(struct slot *s, const uint64_t *a);
+long call_power(struct slot *s, const uint64_t *a);
+
+#endif

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The log: records of the kernel and of all services, in a ring that the log server (and whoever may) reads; also written to the debug console
+ * as they come, so that nothing is lost when the system dies.
+ */
+#include "kernel/kernel.h"
+
+#define LOG_SIZE 65536
+
+uint64_t log_end;
+static char ring[LOG_SIZE];
+static bool last_words;
+
+static void number(char **at, char *end, uint64_t value, unsigned base, int width, bool zero, bool negative)
+{
+    char digits[24];
+    int n = 0;
+
+    do
+        digits[n++] = "0123456789abcdef"[value % base];
+    while ((value /= base));
+    if (negative)
+        digits[n++] = '-';
+    for (; width > n; width--)
+        if (*at < end)
+            *(*at)++ = zero ? '0' : ' ';
+    while (n)
+        if (--n, *at < end)
+            *(*at)++ = digits[n];
+}
+
+static void text(char **at, char *end, const char *s)
+{
+    for (; *s && *at < end; s++)
+        *(*at)++ = *s;
+}
+
+int format_text(char *to, size_t room, const char *f, va_list arguments)
+{
+    char *at = to, *end = to + room - 1;
+
+    for (; *f && at < end; f++) {
+        bool zero, wide;
+        int width = 0;
+        int64_t value;
+
+        if (*f != '%') {
+            *at++ = *f;
+            continue;
+        }
+        zero = *++f == '0';
+        while (*f >= '0' && *f <= '9')
+            width = width * 10 + *f++ - '0';
+        wide = *f == 'l';
+        f += wide;
+        if (*f == 's')
+            text(&at, end, va_arg(arguments, const char *));
+        else if (*f == 'd' || *f == 'u' || *f == 'x') {
+            value = wide ? va_arg(arguments, int64_t) : *f == 'd' ? va_arg(arguments, int) : (int64_t)va_arg(arguments, unsigned);
+            number(&at, end, *f == 'd' && value < 0 ? -(uint64_t)value : (uint64_t)value, *f == 'x' ? 16 : 10, width, zero,
+                   *f == 'd' && value < 0);
+        } else if (*f == 'c')
+            *at++ = (char)va_arg(arguments, int);
+        else
+            *at++ = *f;
+    }
+    *at = 0;
+    return (int)(at - to);
+}
+
+static void put(const char *bytes, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        ring[log_end++ % LOG_SIZE] = bytes[i];
+    (last_words ? arch_panic_write : arch_debug_write)(bytes, n);
+}
+
+static int stamp(char *to, size_t room, const char *format, ...)
+{
+    va_list arguments;
+    int n;
+
+    va_start(arguments, format);
+    n = format_text(to, room, format, arguments);
+    va_end(arguments);
+    return n;
+}
+
+static void record(const char *bytes, size_t n)
+{
+    uint64_t now = arch_tsc_hz ? arch_now() : 0;
+    char prefix[32];
+
+    put(prefix, (size_t)stamp(prefix, sizeof prefix, "[%5lu.%06lu] ", now / 1000000000, now / 1000 % 1000000));
+    put(bytes, n);
+    for (unsigned i = 1; !last_words && i < slots_top; i++)
+        if (slots[i].state != SLOT_FREE && slots[i].service_id == SERVICE_ID_LOG)
+            ipc_notify(&slots[i], NOTIFY_BIT(NOTIFY_BIT_KERNEL_LOG));
+}
+
+void kernel_log(const char *format, ...)
+{
+    char line[256];
+    va_list arguments;
+    int n;
+
+    va_start(arguments, format);
+    n = format_text(line, sizeof line, format, arguments);
+    va_end(arguments);
+    record(line, (size_t)n);
+}
+
+void log_last_words(void)
+{
+    last_words = true;
+    trace_dump(kernel_log);
+}
+
+void kernel_panic(const char *format, ...)
+{
+    static bool again;
+    char line[256];
+    va_list arguments;
+
+    va_start(arguments, format);
+    format_text(line, sizeof line, format, arguments);
+    va_end(arguments);
+    last_words = true;
+    if (!again) {
+        again = true;
+        kernel_log("kernel panic: %s\n", line);
+        log_last_words();
+        kernel_log("kernel panic: %s\n", line);
+    }
+    arch_power(POWER_OFF, 0x7e);
+}
+
+long call_log(struct slot *s, const uint64_t *a)
+{
+    char line[LOG_RECORD_MAX + 1];
+    size_t n = a[1] < LOG_RECORD_MAX ? a[1] : LOG_RECORD_MAX;
+    long error = copy_in(s, line, a[0], n);
+
+    if (error)
+        return error;
+    if (!n || line[n - 1] != '\n')
+        line[n++] = '\n';
+    record(line, n);
+    return 0;
+}
+
+long call_log_read(struct slot *s, const uint64_t *a)
+{
+    uint64_t position = a[0], n;
+
+    if (position > log_end)
+        return -EINVAL;
+    if (log_end - position > LOG_SIZE)
+        position = log_end - LOG_SIZE;
+    s->registers.rdx = position;
+    n = log_end - position < a[2] ? log_end - position : a[2];
+    for (uint64_t done = 0, part; done < n; done += part) {
+        uint64_t offset = (position + done) % LOG_SIZE;
+
+        part = n - done < LOG_SIZE - offset ? n - done : LOG_SIZE - offset;
+        if (copy_out(s, a[1] + done, ring + offset, part) < 0)
+            return -EFAULT;
+    }
+    return (long)n;
+}
