@@ -44,7 +44,7 @@ void service_ready(enum rs_ready how);
 /* Never returns. */
 void service_run(const struct service_table *table) __attribute__((noreturn));
 
-/* Publish a name in DS, retrieve one (0: not there), subscribe to changes ("net/*"). 0 or -errno. */
+/* Publish a name in DS, retrieve one (0: not there), subscribe to changes (a key, or a prefix that ends in a star). 0 or -errno. */
 long service_publish(const char *key);
 endpoint_t service_retrieve(const char *key);
 long service_subscribe(const char *pattern);

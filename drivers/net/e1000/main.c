@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The driver of Intel's 82540EM. All of it is chip.c; the class library does the rest. */
+#include "drivers/net/e1000/chip.h"
+
+int main(void)
+{
+    net_driver_run(&e1000_driver);
+}

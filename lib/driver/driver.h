@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What every driver uses: access to the registers of its own device. Memory-mapped registers are reached directly; ports through
+ * a kernel call that checks the manifest. Both are functions and not macros, so that a unit test of a chip's half links
+ * fake registers in their place.
+ *
+ * Order: device registers are mapped uncached, so the processor keeps accesses in program order. Before the register write that tells
+ * a device about memory, call dma_publish(); after reading from memory that a device has written something, dma_observe().
+ */
+#ifndef DRIVER_DRIVER_H
+#define DRIVER_DRIVER_H
+
+#include <stdint.h>
+
+#include "abi/service.h"
+
+/* Registers in memory: `base` from device_registers(), `offset` in bytes, a multiple of the width. */
+uint8_t mmio_read8(volatile void *base, uint32_t offset);
+uint16_t mmio_read16(volatile void *base, uint32_t offset);
+uint32_t mmio_read32(volatile void *base, uint32_t offset);
+void mmio_write8(volatile void *base, uint32_t offset, uint8_t value);
+void mmio_write16(volatile void *base, uint32_t offset, uint16_t value);
+void mmio_write32(volatile void *base, uint32_t offset, uint32_t value);
+
+/* Ports. A port that the manifest does not list ends the driver: that is a defect of the driver's. */
+uint8_t pio_read8(unsigned port);
+uint16_t pio_read16(unsigned port);
+uint32_t pio_read32(unsigned port);
+void pio_write8(unsigned port, uint8_t value);
+void pio_write16(unsigned port, uint16_t value);
+void pio_write32(unsigned port, uint32_t value);
+
+/* The device's first memory BAR of at least `size` bytes, mapped; NULL when it has none. */
+static inline volatile void *device_registers(const struct service_device *device, uint64_t size)
+{
+    for (int i = 0; i < SERVICE_BARS; i++)
+        if (!device->bar[i].is_port && device->bar[i].address != 0 && device->bar[i].size >= size)
+            return (volatile void *)(uintptr_t)device->bar[i].address;
+    return 0;
+}
+
+/* The first port of the device's first I/O BAR; 0 when it has none. */
+static inline unsigned device_ports(const struct service_device *device)
+{
+    for (int i = 0; i < SERVICE_BARS; i++)
+        if (device->bar[i].is_port && device->bar[i].size != 0)
+            return (unsigned)device->bar[i].address;
+    return 0;
+}
+
+/* x86 keeps stores in order, and loads in order: only the compiler must be held. */
+static inline void dma_publish(void)
+{
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+}
+static inline void dma_observe(void)
+{
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+}
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The logic of network drivers between queue and chip (contract in netdriver.h). It makes no kernel call, so that the
+ * unit tests run it on the host.
+ */
+#include "lib/driver/netdriver.h"
+
+#include <errno.h>
+
+#include "lib/rt/log.h"
+
+/* Below this many lent buffers the driver wants to hear of new ones; above, it finds them when it next wakes. */
+#define RECEIVE_LOW (NET_RING_SIZE / 2)
+
+uint32_t net_buffer(const struct net_device *d, const struct net_entry *entry, uint32_t least, uint32_t most, uint32_t *size)
+{
+    uint32_t offset = *(const volatile uint32_t *)&entry->offset;
+    uint32_t bytes = *(const volatile uint32_t *)&entry->size;
+
+    if (bytes < least || bytes > most || offset % 4 != 0 || offset < QUEUE_BUFFERS_OFFSET || offset > d->size ||
+        bytes > d->size - offset)
+        panic("client posted a bad buffer: offset %#x, size %u", offset, bytes);
+    *size = bytes;
+    return offset;
+}
+
+/* The client's `posted`, in bounds. */
+static uint32_t ring_posted(const struct net_ring *ring, uint32_t completed)
+{
+    uint32_t posted = queue_read(&ring->posted);
+
+    if (posted - completed > NET_RING_SIZE)
+        panic("client posted %u entries, the ring has %u", posted - completed, NET_RING_SIZE);
+    return posted;
+}
+
+static void ring_complete(struct net_device *d, struct net_ring *ring, struct net_position *at, uint32_t count)
+{
+    at->completed += count;
+    queue_publish(&ring->completed, at->completed);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* completed before client_waits: the client does it the other way round */
+    if (*(volatile uint32_t *)&ring->client_waits)
+        d->wake_client = true;
+}
+
+static void position_open(struct net_position *at, const struct net_ring *ring)
+{
+    at->completed = ring->completed;
+    at->lent = at->completed;
+    at->posted = ring_posted(ring, at->completed);
+}
+
+void net_device_open(struct net_device *d, const struct net_driver *driver, volatile void *registers, void *queue,
+                     uint64_t physical, uint64_t size)
+{
+    *d = (struct net_device){.driver = driver, .registers = registers, .queue = queue, .size = size};
+    if (queue == 0 || size < NET_QUEUE_BYTES || physical + size > UINT32_MAX)
+        panic("no queue, or a bad one: %#lx bytes at physical %#lx", size, physical);
+    if (registers == 0)
+        panic("the device has no registers");
+    d->physical = (uint32_t)physical;
+    d->chip = (uint8_t *)queue + QUEUE_CHIP_OFFSET;
+    d->chip_physical = d->physical + QUEUE_CHIP_OFFSET;
+    position_open(&d->receive, &d->queue->receive);
+    position_open(&d->transmit, &d->queue->transmit);
+}
+
+int net_device_start(struct net_device *d, bool may_adopt, enum net_driver_state *state)
+{
+    struct net_queue *q = d->queue;
+    int status = 0;
+
+    d->mismatch = "reset was ordered";
+    if (may_adopt && d->driver->adopt(d)) {
+        d->mismatch = 0;
+        *state = NET_DRIVER_ADOPTED;
+        q->adoptions++;
+    } else {
+        d->receive.lent = d->receive.completed;
+        d->transmit.lent = d->transmit.completed;
+        *state = NET_DRIVER_RESET;
+        q->resets++;
+        status = d->driver->reset(d);
+    }
+    if (status == 0)
+        q->link_up = d->driver->identify(d, q->mac);
+    return status;
+}
+
+static bool serve_transmit(struct net_device *d)
+{
+    struct net_ring *ring = &d->queue->transmit;
+    struct net_position *at = &d->transmit;
+    uint32_t begin = at->completed, done;
+
+    at->posted = ring_posted(ring, at->completed);
+    while (at->posted != at->completed) {
+        if (at->posted != at->lent)
+            at->lent += d->driver->transmit(d, at->lent, at->posted);
+        done = d->driver->transmitted(d);
+        if (done == 0)
+            break;
+        ring_complete(d, ring, at, done);
+    }
+    return at->completed != begin;
+}
+
+static bool serve_receive(struct net_device *d)
+{
+    struct net_ring *ring = &d->queue->receive;
+    struct net_position *at = &d->receive;
+    uint32_t done = d->driver->receive(d);
+
+    if (done != 0)
+        ring_complete(d, ring, at, done); /* before lend(): the descriptors are used again there */
+    at->posted = ring_posted(ring, at->completed);
+    if (at->posted != at->lent)
+        at->lent += d->driver->lend(d, at->lent, at->posted);
+    return done != 0;
+}
+
+bool net_device_serve(struct net_device *d)
+{
+    bool moved;
+
+    if (!queue_read(&d->queue->client_ready))
+        return false;
+    *(volatile uint32_t *)&d->queue->receive.driver_waits = 0; /* awake: no notifications */
+    *(volatile uint32_t *)&d->queue->transmit.driver_waits = 0;
+    moved = serve_transmit(d); /* first: the answer to what we send may be there at once */
+    return serve_receive(d) || moved;
+}
+
+bool net_device_settle(struct net_device *d)
+{
+    struct net_ring *receive = &d->queue->receive, *transmit = &d->queue->transmit;
+    bool low = d->receive.lent - d->receive.completed < RECEIVE_LOW;
+
+    *(volatile uint32_t *)&receive->driver_waits = low;
+    *(volatile uint32_t *)&transmit->driver_waits = 1;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* driver_waits before posted: the client does it the other way round */
+    return (!low || queue_read(&receive->posted) == d->receive.posted) && queue_read(&transmit->posted) == d->transmit.posted;
+}
