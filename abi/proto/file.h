@@ -42,7 +42,8 @@ enum file_request {
     /* on names: w[0] directory node, w[1] grant index of VFS with the path, w[2] its length; uid/gid of the program in w[3] as uid | gid << 32 */
     FILE_LOOKUP, /* [back] walk as many components as possible, from w[0]; w[4] enum file_lookup -> result: 0 whole path done; bytes consumed when it stopped early (> 0), at
                     a symbolic link that must be followed, a mount point or above the root (".."): see w[5]. w[1] node, w[2] mode, w[3] size,
-                    w[4] rdev, w[5] enum file_stop | owner uid << 32. -ENOENT: w[1] the parent's node when only the last component is missing, else 0; */
+                    w[4] rdev (STOP_SYMLINK: node of the directory that the link is in), w[5] enum file_stop | owner uid << 32. Consumed counts the
+                    component that stopped it, not slashes after it. -ENOENT: w[1] the parent's node when only the last component is missing, else 0; */
     FILE_CREATE, /* [back] [once] name in w[1..2], w[4] mode (S_IF*: regular, directory, FIFO, device, socket), w[5] rdev -> as LOOKUP; -EEXIST */
     FILE_SYMLINK, /* [back] [once] name in w[1..2]; w[4] grant with the target, w[5] its length */
     FILE_LINK, /* [back] [once] name in w[1..2], w[4] node */
