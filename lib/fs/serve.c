@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From the file protocol to the operations of a file server. */
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "lib/fs/fs.h"
+#include "lib/rt/kernel.h"
+
+static const struct fs_operations *fs;
+static uint64_t realtime_boot_ns;
+static char path[FS_PATH_MAX + 1], second_path[FS_PATH_MAX + 1]; /* one request at a time uses them */
+
+/* ---- answers ---- */
+
+/* The program goes back to VFS; w[1..5] of m are results. Without one who forwarded it, VFS itself is calling: reply. */
+static long back(struct message *m, long result)
+{
+    if (message_via(m) == 0)
+        return result;
+    m->w[0] = (uint64_t)result;
+    m->type = FILE_BACK_RESULT;
+    ipc_forward(message_caller(m), message_via(m), m); /* fails only when it or VFS has died meanwhile */
+    return SERVICE_NO_REPLY;
+}
+
+static long answer(struct message *m, bool is_back, long result)
+{
+    return result == FS_LATER ? SERVICE_NO_REPLY : is_back ? back(m, result) : result;
+}
+
+static long (*handler_of(uint64_t type))(struct message *);
+
+void fs_finish(const struct message *request, long result)
+{
+    struct message m = *request;
+
+    m.w[1] = m.w[3] + (result > 0 ? (uint64_t)result : 0);
+    if (answer(&m, request->w[5] & FILE_BACK, result) != SERVICE_NO_REPLY)
+        ipc_reply_result(message_caller(&m), result);
+}
+
+void fs_retry(const struct message *request)
+{
+    struct message m = *request;
+    long result = handler_of(m.type)(&m);
+
+    if (result != SERVICE_NO_REPLY)
+        ipc_reply(message_caller(&m), &m, result);
+}
+
+uint64_t fs_time(void)
+{
+    return realtime_boot_ns + clock_now();
+}
+
+/* ---- names ---- */
+
+static struct fs_user user_of(const struct message *m)
+{
+    return (struct fs_user){.uid = (uint32_t)m->w[3], .gid = (uint32_t)(m->w[3] >> 32)};
+}
+
+/* Text behind a grant of VFS's, NUL-terminated. */
+static long fetch(const struct message *m, uint64_t grant, uint64_t length, char *text)
+{
+    endpoint_t owner = message_via(m) ? message_via(m) : message_caller(m);
+    long result;
+
+    if (length > FS_PATH_MAX)
+        return -ENAMETOOLONG;
+    result = length ? grant_from(owner, grant, 0, text, length) : 0;
+    text[length] = 0;
+    return result < 0 ? result : memchr(text, 0, length) ? -EINVAL : 0;
+}
+
+static void put_node(struct message *m, uint64_t node, const struct fs_attributes *a, enum file_stop stop)
+{
+    m->w[1] = node;
+    m->w[2] = a->mode;
+    m->w[3] = a->size;
+    m->w[4] = a->rdev;
+    m->w[5] = (uint64_t)stop | (uint64_t)a->uid << 32;
+}
+
+static long do_lookup(struct message *m)
+{
+    struct fs_walk w = {.start = m->w[0], .path = path, .length = m->w[2], .flags = m->w[4], .user = user_of(m)};
+    long result = fetch(m, m->w[1], m->w[2], path);
+
+    if (result == 0)
+        result = fs_walk(fs, &w);
+    put_node(m, w.node, &w.attributes, w.stop);
+    if (w.stop == STOP_SYMLINK)
+        m->w[4] = w.directory;
+    return back(m, result);
+}
+
+/* A directory that the user may change, and a fresh name for an entry in it. */
+static long check_entry(struct message *m, uint64_t directory, uint64_t grant, uint64_t length, char *name)
+{
+    struct fs_attributes a;
+    long result = fetch(m, grant, length, name);
+
+    if (result == 0)
+        result = fs_name_check(name, length);
+    if (result == 0)
+        result = fs->attributes(directory, &a);
+    if (result == 0)
+        result = !S_ISDIR(a.mode) ? -ENOTDIR : fs_may(&a, user_of(m), W_OK | X_OK) ? 0 : -EACCES;
+    return result;
+}
+
+/* May the user take entry `name` out of the directory? */
+static long check_removal(const struct message *m, uint64_t directory, const char *name)
+{
+    struct fs_attributes a, child;
+    uint64_t node;
+    long result = fs->child(directory, name, &node);
+
+    if (result == 0)
+        result = fs->attributes(directory, &a);
+    if (result == 0)
+        result = fs->attributes(node, &child);
+    return result < 0 ? result : fs_may_remove(&a, &child, user_of(m));
+}
+
+/* An error that a name gives when it exists already goes before the one for a read-only file system or a missing right. */
+static long check_new(struct message *m, char *name)
+{
+    uint64_t node;
+    long result = check_entry(m, m->w[0], m->w[1], m->w[2], name);
+
+    if ((result == 0 || result == -EACCES) && fs->child(m->w[0], name, &node) == 0)
+        return -EEXIST;
+    return result;
+}
+
+static long do_create(struct message *m)
+{
+    struct fs_attributes a;
+    uint64_t node = 0;
+    long result = check_new(m, path);
+
+    if (result == 0)
+        result = fs->create ? fs->create(m->w[0], path, (uint32_t)m->w[4], m->w[5], user_of(m), &node) : -EROFS;
+    if (result == 0 && fs->attributes(node, &a) == 0)
+        put_node(m, node, &a, STOP_NONE);
+    return back(m, result);
+}
+
+static long do_symlink(struct message *m)
+{
+    long result = check_new(m, path);
+
+    if (result == 0)
+        result = fetch(m, m->w[4], m->w[5], second_path);
+    if (result == 0)
+        result = fs->symlink ? fs->symlink(m->w[0], path, second_path, user_of(m)) : -EROFS;
+    return back(m, result);
+}
+
+static long do_link(struct message *m)
+{
+    long result = check_new(m, path);
+
+    if (result == 0)
+        result = fs->link ? fs->link(m->w[0], path, m->w[4]) : -EROFS;
+    return back(m, result);
+}
+
+static long do_unlink(struct message *m)
+{
+    long result = check_entry(m, m->w[0], m->w[1], m->w[2], path);
+
+    if (result == -EEXIST) /* "." and ".." */
+        result = strcmp(path, ".") == 0 ? -EINVAL : -ENOTEMPTY;
+    if (result == 0)
+        result = check_removal(m, m->w[0], path);
+    if (result == 0)
+        result = fs->unlink ? fs->unlink(m->w[0], path, m->w[4] == 1) : -EROFS;
+    return back(m, result);
+}
+
+static long do_rename(struct message *m)
+{
+    long result = check_entry(m, m->w[0], m->w[1], m->w[2], path);
+
+    if (result == 0)
+        result = check_removal(m, m->w[0], path);
+    if (result == 0)
+        result = check_entry(m, m->w[5], m->w[4] & 0xffffffff, m->w[4] >> 32, second_path);
+    if (result == -EEXIST) /* "." and ".." */
+        result = -EBUSY;
+    if (result == 0) {
+        result = check_removal(m, m->w[5], second_path);
+        result = result == -ENOENT ? 0 : result;
+    }
+    if (result == 0)
+        result = fs->rename ? fs->rename(m->w[0], path, m->w[5], second_path) : -EROFS;
+    return back(m, result);
+}
+
+static long do_read_link(struct message *m)
+{
+    bool is_back = m->w[5] & FILE_BACK;
+    long result = fs->link_text ? fs->link_text(m->w[0], path, FS_PATH_MAX) : -EINVAL;
+
+    if (result >= 0) {
+        size_t n = (size_t)result < m->w[2] ? (size_t)result : m->w[2];
+        long copied = is_back ? grant_to(message_via(m), m->w[1], 0, path, n) : copy_to(message_caller(m), m->w[1], path, n);
+
+        result = copied < 0 ? copied : (long)n;
+    }
+    return answer(m, is_back, result);
+}
+
+/* ---- open files ---- */
+
+static long transfer(uint64_t node, bool is_write, struct fs_transfer *t)
+{
+    long (*operation)(uint64_t, struct fs_transfer *) = is_write ? fs->write : fs->read;
+    long result;
+
+    if (!operation)
+        return is_write ? -EROFS : -EINVAL;
+    result = operation(node, t);
+    if (t->position == 0)
+        t->position = t->offset + (result > 0 ? (uint64_t)result : 0);
+    return result;
+}
+
+static long do_transfer(struct message *m, bool is_write)
+{
+    bool is_back = m->w[5] & FILE_BACK;
+    struct fs_transfer t = {.program = message_caller(m), .address = m->w[1], .length = m->w[2], .offset = m->w[3],
+                            .flags = (uint32_t)m->w[4], .request = m};
+    long result;
+
+    if (t.length > 0x7ffff000)
+        t.length = 0x7ffff000;
+    result = transfer(m->w[0], is_write, &t);
+    m->w[1] = t.position;
+    return answer(m, is_back, result);
+}
+
+static long do_read(struct message *m)
+{
+    return do_transfer(m, false);
+}
+
+static long do_write(struct message *m)
+{
+    return do_transfer(m, true);
+}
+
+/* Segment by segment; it ends early at the first that is short. */
+static long do_vector(struct message *m, bool is_write)
+{
+    bool is_back = m->w[5] & FILE_BACK;
+    struct fs_transfer t = {.program = message_caller(m), .offset = m->w[3], .flags = (uint32_t)m->w[4], .request = m};
+    long done = 0, result = m->w[2] > IOV_MAX ? -EINVAL : 0;
+    struct iovec segment;
+
+    t.position = t.offset;
+    for (uint64_t i = 0; result >= 0 && i < m->w[2]; i++) {
+        result = copy_from(t.program, m->w[1] + i * sizeof segment, &segment, sizeof segment);
+        if (result < 0 || segment.iov_len == 0)
+            continue;
+        t.address = (uint64_t)segment.iov_base;
+        t.length = segment.iov_len;
+        t.position = 0;
+        result = transfer(m->w[0], is_write, &t);
+        if (result == FS_LATER && done == 0)
+            return SERVICE_NO_REPLY;
+        if (result <= 0)
+            break;
+        done += result;
+        t.offset = t.position;
+        if ((size_t)result < segment.iov_len)
+            break;
+    }
+    m->w[1] = t.position;
+    return answer(m, is_back, done > 0 || result == FS_LATER ? done : result);
+}
+
+static long do_read_vector(struct message *m)
+{
+    return do_vector(m, false);
+}
+
+static long do_write_vector(struct message *m)
+{
+    return do_vector(m, true);
+}
+
+static long do_ioctl(struct message *m)
+{
+    bool is_back = m->w[5] & FILE_BACK;
+
+    return answer(m, is_back, fs->ioctl ? fs->ioctl(m->w[0], m->w[1], m->w[2], message_caller(m)) : -ENOTTY);
+}
+
+static long do_truncate(struct message *m)
+{
+    return back(m, !fs->truncate ? -EROFS : (int64_t)m->w[1] < 0 ? -EINVAL : fs->truncate(m->w[0], m->w[1]));
+}
+
+static long do_sync(struct message *m)
+{
+    return answer(m, m->w[5] & FILE_BACK, 0);
+}
+
+static long do_stat(struct message *m)
+{
+    bool is_back = m->w[5] & FILE_BACK;
+    struct fs_attributes a;
+    struct stat out;
+    long result = fs->attributes(m->w[0], &a);
+
+    if (result == 0 && !is_back) {
+        fs_fill_stat(m->w[0], &a, &out);
+        return copy_to(message_caller(m), m->w[1], &out, sizeof out);
+    }
+    if (result == 0) {
+        m->w[1] = a.mode | (uint64_t)a.links << 32;
+        m->w[2] = a.size;
+        m->w[3] = a.uid | (uint64_t)a.gid << 32;
+        m->w[4] = a.rdev;
+        m->w[5] = a.mtime_ns;
+    }
+    return answer(m, is_back, result);
+}
+
+static long do_statfs(struct message *m)
+{
+    struct statfs out = {.f_bsize = 4096, .f_frsize = 4096, .f_namelen = FS_NAME_MAX};
+    long result = fs->statfs ? fs->statfs(&out) : 0;
+
+    if (result == 0)
+        result = copy_to(message_caller(m), m->w[1], &out, sizeof out);
+    return answer(m, m->w[5] & FILE_BACK, result);
+}
+
+static long do_set_attributes(struct message *m)
+{
+    struct fs_set set = {.mask = m->w[1], .mode = (uint32_t)m->w[2], .uid = (uint32_t)m->w[3], .gid = (uint32_t)(m->w[3] >> 32),
+                         .atime_ns = m->w[4], .mtime_ns = m->w[5]};
+
+    return back(m, fs->set_attributes ? fs->set_attributes(m->w[0], &set) : -EROFS);
+}
+
+static long do_read_directory(struct message *m)
+{
+    static char buffer[32768];
+    size_t room = m->w[2] < sizeof buffer ? m->w[2] : sizeof buffer;
+    uint64_t cookie = m->w[3];
+    struct fs_attributes a;
+    long result = fs->attributes(m->w[0], &a);
+
+    if (result == 0)
+        result = S_ISDIR(a.mode) ? fs_pack_directory(fs, m->w[0], buffer, room, &cookie) : -ENOTDIR;
+    if (result > 0) {
+        long copied = copy_to(message_caller(m), m->w[1], buffer, (size_t)result);
+
+        result = copied < 0 ? copied : result;
+    }
+    m->w[1] = cookie;
+    return back(m, result);
+}
+
+static long do_map(struct message *m)
+{
+    uint64_t address = 0;
+    long result = fs->map ? fs->map(m->w[0], m->w[1], m->w[2], &address) : -ENOSYS;
+
+    m->w[1] = address;
+    return back(m, result);
+}
+
+static long do_open(struct message *m)
+{
+    uint64_t use = m->w[0];
+    long result = fs->open ? fs->open(m->w[0], (uint32_t)m->w[1], &use) : 0;
+
+    m->w[1] = use;
+    return back(m, result);
+}
+
+static long do_close(struct message *m)
+{
+    if (fs->close)
+        fs->close(m->w[0]);
+    return back(m, 0);
+}
+
+static long do_mount(struct message *m)
+{
+    return back(m, fs->cover ? fs->cover(m->w[0], m->w[1] != 0) : -EINVAL);
+}
+
+static long do_root(struct message *m)
+{
+    m->w[1] = fs->root;
+    return 0;
+}
+
+static long do_poll(struct message *m)
+{
+    if (fs->poll)
+        return fs->poll(m->w[0], m->w[1], m->w[2] == 1);
+    return (long)(m->w[1] & (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM));
+}
+
+static long do_poll_events(struct message *m)
+{
+    for (int i = 0; i < MESSAGE_WORDS; i++)
+        m->w[i] = fs->ready ? fs->ready() : 0;
+    return 0;
+}
+
+static long do_cancel(struct message *m)
+{
+    return fs->cancel ? fs->cancel((endpoint_t)m->w[0]) : 0;
+}
+
+static const struct service_entry entries[] = {
+    {FILE_READ, do_read},
+    {FILE_WRITE, do_write},
+    {FILE_READ_VECTOR, do_read_vector},
+    {FILE_WRITE_VECTOR, do_write_vector},
+    {FILE_IOCTL, do_ioctl},
+    {FILE_TRUNCATE, do_truncate},
+    {FILE_SYNC, do_sync},
+    {FILE_STAT, do_stat},
+    {FILE_STATFS, do_statfs},
+    {FILE_SET_ATTRIBUTES, do_set_attributes},
+    {FILE_READ_DIRECTORY, do_read_directory},
+    {FILE_MAP, do_map},
+    {FILE_OPEN, do_open},
+    {FILE_CLOSE, do_close},
+    {FILE_LOOKUP, do_lookup},
+    {FILE_CREATE, do_create},
+    {FILE_SYMLINK, do_symlink},
+    {FILE_LINK, do_link},
+    {FILE_UNLINK, do_unlink},
+    {FILE_RENAME, do_rename},
+    {FILE_READ_LINK, do_read_link},
+    {FILE_MOUNT, do_mount},
+    {FILE_ROOT, do_root},
+    {FILE_POLL, do_poll},
+    {FILE_POLL_EVENTS, do_poll_events},
+    {FILE_CANCEL, do_cancel},
+};
+
+static long (*handler_of(uint64_t type))(struct message *)
+{
+    for (size_t i = 0; i < sizeof entries / sizeof entries[0]; i++)
+        if (entries[i].type == type)
+            return entries[i].handle;
+    return do_sync; /* kept requests are of this table: not reached */
+}
+
+void fs_serve(const struct fs_operations *operations)
+{
+    struct kernel_info info;
+
+    fs = operations;
+    if (kernel_info(&info) == 0)
+        realtime_boot_ns = info.realtime_boot * 1000000000u;
+    service_ready(RS_READY_FRESH);
+    service_run(&(struct service_table){.entries = entries, .count = sizeof entries / sizeof entries[0], .notified = fs->notified});
+}
