@@ -49,7 +49,7 @@ $(B)/kernel/%.o: kernel/%.S | $(GEN)
 	@gcc $(KERNEL_CFLAGS) -D__ASSEMBLER__ -c -o $@ $<
 $(B)/kernel.elf: $(KERNEL_OBJECTS) kernel/x86_64/kernel.ld
 	@echo "  LD    $@"
-	@ld -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none -T kernel/x86_64/kernel.ld -o $@ $(KERNEL_OBJECTS)
+	@ld -nostdlib -static -z max-page-size=4096 -z noexecstack --no-warn-rwx-segments --build-id=none -T kernel/x86_64/kernel.ld -o $@ $(KERNEL_OBJECTS)
 
 # ---- library of the services ----
 LIB_OBJECTS := $(patsubst %,$(B)/%.o,$(basename $(LIB_SOURCES)))

@@ -28,6 +28,17 @@ void arch_start(void);
 void arch_devices_start(void);
 
 /* ---- time ---- */
+/* value * by / over, with 128 bits in between; ~0 when it does not fit. */
+static inline uint64_t arch_scale(uint64_t value, uint64_t by, uint64_t over)
+{
+    uint64_t low, high, rest;
+
+    __asm__("mulq %3" : "=a"(low), "=d"(high) : "0"(value), "r"(by));
+    if (high >= over)
+        return ~0ull;
+    __asm__("divq %4" : "=a"(low), "=d"(rest) : "0"(low), "1"(high), "r"(over));
+    return low;
+}
 uint64_t arch_tsc(void);
 extern uint64_t arch_tsc_hz, arch_tsc_boot; /* after arch_devices_start() */
 uint64_t arch_now(void); /* ns since boot */

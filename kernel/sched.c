@@ -125,12 +125,12 @@ void sched_timer(void)
 
 uint64_t ticks_to_ns(uint64_t ticks)
 {
-    return (uint64_t)((unsigned __int128)ticks * 1000000000u / arch_tsc_hz);
+    return arch_scale(ticks, 1000000000, arch_tsc_hz);
 }
 
 static uint64_t ns_to_ticks(uint64_t ns)
 {
-    return (uint64_t)((unsigned __int128)ns * arch_tsc_hz / 1000000000u);
+    return arch_scale(ns, arch_tsc_hz, 1000000000);
 }
 
 /* The timer must go off by `when` (ns); an earlier setting does no harm and is left. */
@@ -139,7 +139,8 @@ static void timer_by(uint64_t when)
     if (when >= timer_at)
         return;
     timer_at = when;
-    timer_ticks = arch_tsc_boot + ns_to_ticks(when);
+    timer_ticks = ns_to_ticks(when);
+    timer_ticks = timer_ticks < ~0ull - arch_tsc_boot ? timer_ticks + arch_tsc_boot : ~0ull;
     arch_timer_set(when);
 }
 

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Descriptor tables, system call entry, traps. (Intel SDM vol. 3, ch. 3, 5, 6; AMD APM vol. 2, 6.1 for SYSCALL.) */
+#include "kernel/x86_64/cpu.h"
+
+#include <errno.h>
+
+#include "kernel/string.h"
+
+struct cpu cpus[1];
+
+struct __attribute__((packed)) tss {
+    uint32_t reserved;
+    uint64_t rsp[3], reserved1, ist[7], reserved2;
+    uint16_t reserved3, iomap;
+};
+struct gate {
+    uint16_t offset0, selector;
+    uint8_t ist, type;
+    uint16_t offset1;
+    uint32_t offset2, zero;
+};
+struct __attribute__((packed)) pointer {
+    uint16_t limit;
+    uint64_t base;
+};
+struct trap_frame {
+    uint64_t vector, error, rip, cs, rflags, rsp, ss;
+};
+
+/* null, kernel code, kernel data, user data, user code, TSS (2). SYSRET wants user data before user code. */
+static uint64_t gdt[7] = {0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0x00cff3000000ffff, 0x00affb000000ffff};
+static struct gate idt[256];
+static struct tss tss;
+static uint8_t emergency_stacks[3][4096] __attribute__((aligned(16))); /* double fault, NMI, machine check */
+extern char arch_vectors[], arch_syscall_entry[], kernel_stack_end[];
+struct slot *trap_from_user(struct slot *s);
+void trap_from_kernel(const struct trap_frame *f);
+
+static void idt_fill(void)
+{
+    static const struct { uint8_t vector, ist; } special[] = {{8, 1}, {2, 2}, {18, 3}};
+
+    for (unsigned v = 0; v < 256; v++) {
+        uint64_t at = (uint64_t)arch_vectors + v * 16;
+        /* 3 and 4 may be raised by int3 and into. */
+        uint8_t privilege = v == 3 || v == 4 ? 0x60 : 0;
+
+        idt[v] = (struct gate){(uint16_t)at, 8, 0, 0x8e | privilege, (uint16_t)(at >> 16), (uint32_t)(at >> 32), 0};
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        tss.ist[i] = (uint64_t)emergency_stacks[i] + sizeof emergency_stacks[i];
+        idt[special[i].vector].ist = special[i].ist;
+    }
+}
+
+static void features_enable(void)
+{
+    uint32_t r[4];
+    uint64_t cr4;
+
+    __asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
+    cpuid(7, 0, r);
+    cr4 |= (r[1] >> 7 & 1) << 20; /* SMEP */
+    cr4 |= (r[1] >> 20 & 1) << 21; /* SMAP: the kernel never touches user addresses at all */
+    cr4 |= (r[2] >> 2 & 1) << 11; /* UMIP */
+    cr4 |= 1 << 7; /* global pages */
+    __asm__ volatile("mov %0, %%cr4" : : "r"(cr4));
+}
+
+void cpu_start(void)
+{
+    struct pointer gdt_at = {sizeof gdt - 1, (uint64_t)gdt}, idt_at = {sizeof idt - 1, (uint64_t)idt};
+    uint64_t t = (uint64_t)&tss;
+
+    cpus[0].stack = (uint64_t)kernel_stack_end;
+    tss.rsp[0] = cpus[0].stack;
+    tss.iomap = sizeof tss; /* beyond the limit: no port for anybody */
+    idt_fill();
+    gdt[5] = (sizeof tss - 1) | (t & 0xffffff) << 16 | 0x89ull << 40 | (t >> 24 & 0xff) << 56;
+    gdt[6] = t >> 32;
+    __asm__ volatile("lgdt %0; lidt %1; ltr %w2" : : "m"(gdt_at), "m"(idt_at), "r"(0x28));
+    __asm__ volatile("mov %0, %%ds; mov %0, %%es; mov %1, %%ss; mov %0, %%fs; mov %0, %%gs" : : "r"(0), "r"(0x10));
+    wrmsr(MSR_GS_BASE, (uint64_t)&cpus[0]);
+    wrmsr(MSR_KERNEL_GS_BASE, 0);
+    wrmsr(MSR_STAR, 0x08ull << 32 | 0x13ull << 48); /* SYSRET: cs 0x13 + 16 = 0x23, ss 0x13 + 8 = 0x1b */
+    wrmsr(MSR_LSTAR, (uint64_t)arch_syscall_entry);
+    wrmsr(MSR_SFMASK, 0x47700); /* TF IF DF IOPL NT AC off */
+    features_enable();
+}
+
+static void interrupt(unsigned vector)
+{
+    if (vector == VECTOR_SPURIOUS)
+        return;
+    apic_eoi();
+    if (vector == VECTOR_TIMER)
+        kernel_timer();
+    else
+        kernel_interrupt(vector - VECTOR_IRQ);
+}
+
+static bool is_interrupt(uint64_t vector)
+{
+    return vector == VECTOR_TIMER || vector == VECTOR_SPURIOUS ||
+           (vector >= VECTOR_IRQ && vector < VECTOR_IRQ + ARCH_IRQ_VECTORS);
+}
+
+struct slot *trap_from_user(struct slot *s)
+{
+    uint64_t vector = s->registers.vector, address = 0;
+
+    if (is_interrupt(vector)) {
+        interrupt((unsigned)vector);
+        return kernel_user_interrupt(s);
+    }
+    if (vector == VECTOR_NM && fpu_first_use(s) == 0)
+        return s;
+    if (vector == VECTOR_PF)
+        __asm__ volatile("mov %%cr2, %0" : "=r"(address));
+    return kernel_exception(s, (unsigned)vector, s->registers.error, address);
+}
+
+void trap_from_kernel(const struct trap_frame *f)
+{
+    uint64_t address;
+
+    if (is_interrupt(f->vector)) {
+        interrupt((unsigned)f->vector);
+        return;
+    }
+    __asm__ volatile("mov %%cr2, %0" : "=r"(address));
+    kernel_panic("exception %lu in the kernel: error %lx rip %lx rsp %lx address %lx", f->vector, f->error, f->rip, f->rsp, address);
+}
+
+void arch_idle(void)
+{
+    __asm__ volatile("sti; hlt; cli" : : : "memory");
+}
+
+void arch_slot_init(struct slot *s, uint64_t entry, uint64_t stack)
+{
+    memset(&s->registers, 0, sizeof s->registers);
+    s->registers.rip = entry;
+    s->registers.rsp = stack;
+    s->fpu = NULL;
+    s->from_syscall = 0;
+    arch_registers_sanitise(&s->registers);
+}
+
+void arch_registers_sanitise(struct registers *r)
+{
+    const uint64_t user_flags = 0x254dd5; /* CF PF AF ZF SF TF DF OF RF AC ID; the rest is the kernel's */
+
+    r->cs = 0x23;
+    r->ss = 0x1b;
+    r->rflags = (r->rflags & user_flags) | 0x202;
+    r->vector = 256;
+    r->error = 0;
+    if (r->rip >= USER_END)
+        r->rip = 0; /* faults in user mode, and nowhere else */
+    if (r->fs_base >= USER_END)
+        r->fs_base = 0;
+}
+
+void arch_switch_to(struct slot *s)
+{
+    struct cpu *cpu = cpu_self();
+
+    arch_space_switch(s->space->root);
+    if (cpu->fs_base != s->registers.fs_base) {
+        cpu->fs_base = s->registers.fs_base;
+        wrmsr(MSR_FS_BASE, cpu->fs_base);
+    }
+    fpu_switch(s);
+    cpu->slot = s;
+}
+
+#define ARCH_SET_FS 0x1002
+#define ARCH_GET_FS 0x1003
+long copy_out(struct slot *s, uint64_t address, const void *from, size_t length); /* kernel/copy.c */
+
+long arch_prctl(struct slot *s, uint64_t code, uint64_t address)
+{
+    if (code == ARCH_GET_FS)
+        return copy_out(s, address, &s->registers.fs_base, sizeof s->registers.fs_base);
+    if (code != ARCH_SET_FS)
+        return -EINVAL;
+    if (address >= USER_END)
+        return -EPERM;
+    s->registers.fs_base = address;
+    cpu_self()->fs_base = address;
+    wrmsr(MSR_FS_BASE, address);
+    return 0;
+}

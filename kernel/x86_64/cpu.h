@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The processor: what each has for itself, and its special instructions. */
+#ifndef X86_64_CPU_H
+#define X86_64_CPU_H
+
+#include "kernel/arch.h"
+#include "kernel/slot.h"
+
+struct cpu { /* gs points here in the kernel; entry.S knows the first three */
+    struct slot *slot; /* whose registers are saved on the next entry */
+    uint64_t stack; /* top of the kernel stack */
+    uint64_t user_rsp;
+    uint64_t root; /* what CR3 holds */
+    uint64_t fs_base; /* what the FS base register holds */
+    struct slot *fpu; /* whose FPU state the registers hold, or NULL */
+    bool fpu_on; /* CR0.TS is clear */
+};
+extern struct cpu cpus[1];
+
+static inline struct cpu *cpu_self(void)
+{
+    return &cpus[0];
+}
+static inline uint64_t rdmsr(uint32_t n)
+{
+    uint32_t low, high;
+
+    __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(n));
+    return (uint64_t)high << 32 | low;
+}
+static inline void wrmsr(uint32_t n, uint64_t value)
+{
+    __asm__ volatile("wrmsr" : : "c"(n), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
+}
+static inline void cpuid(uint32_t leaf, uint32_t sub, uint32_t r[4])
+{
+    __asm__ volatile("cpuid" : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3]) : "a"(leaf), "c"(sub));
+}
+#define MSR_EFER 0xc0000080
+#define MSR_STAR 0xc0000081
+#define MSR_LSTAR 0xc0000082
+#define MSR_SFMASK 0xc0000084
+#define MSR_FS_BASE 0xc0000100
+#define MSR_GS_BASE 0xc0000101
+#define MSR_KERNEL_GS_BASE 0xc0000102
+
+enum { VECTOR_NM = 7, VECTOR_PF = 14, VECTOR_IRQ = 0x30, VECTOR_TIMER = 0xf0, VECTOR_SPURIOUS = 0xff };
+
+void cpu_start(void);
+void fpu_start(void);
+/* First use (#NM): 0, or -ENOMEM. */
+int fpu_first_use(struct slot *s);
+void fpu_switch(struct slot *s);
+void apic_eoi(void);
+void acpi_start(void);
+
+struct acpi { /* what the tables say; physical addresses */
+    uint64_t lapic, ioapic;
+    uint32_t ioapic_base, isa_gsi[16];
+    uint16_t isa_flags[16], pm1a_control, pm1b_control;
+};
+extern struct acpi acpi;
+
+#endif

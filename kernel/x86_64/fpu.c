@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * x87, SSE and AVX state. A process that has never used them has none: CR0.TS makes its first use a #NM, which gives it an XSAVE
+ * area (a frame). From then on its state is switched with it, eagerly (Intel SDM vol. 1, ch. 13). The kernel itself uses none.
+ */
+#include <errno.h>
+
+#include "kernel/frame.h"
+#include "kernel/string.h"
+#include "kernel/x86_64/cpu.h"
+
+#define STATE_BYTES 1024 /* of a frame: legacy 512, header 64, AVX 256 */
+#define MXCSR_DEFAULT 0x1f80
+#define FCW_DEFAULT 0x37f
+
+static uint32_t components; /* XCR0: what is saved */
+static bool xsave;
+
+void fpu_start(void)
+{
+    uint32_t r[4];
+    uint64_t cr;
+
+    cpuid(1, 0, r);
+    xsave = r[2] >> 26 & 1;
+    __asm__ volatile("mov %%cr4, %0" : "=r"(cr));
+    cr |= 3 << 9 | (uint64_t)xsave << 18; /* OSFXSR, OSXMMEXCPT, OSXSAVE */
+    __asm__ volatile("mov %0, %%cr4" : : "r"(cr));
+    __asm__ volatile("mov %%cr0, %0" : "=r"(cr));
+    cr = (cr | 1 << 1 | 1 << 3 | 1 << 5) & ~4ull; /* MP, TS, NE; not EM */
+    __asm__ volatile("mov %0, %%cr0" : : "r"(cr));
+    if (xsave) {
+        components = 3 | (r[2] >> 28 & 1) << 2;
+        __asm__ volatile("xsetbv" : : "c"(0), "a"(components), "d"(0));
+    }
+}
+
+static void save(struct slot *s)
+{
+    if (xsave)
+        __asm__ volatile("xsave64 (%0)" : : "r"(s->fpu), "a"(components), "d"(0) : "memory");
+    else
+        __asm__ volatile("fxsave64 (%0)" : : "r"(s->fpu) : "memory");
+}
+
+static void restore(const struct slot *s)
+{
+    if (xsave)
+        __asm__ volatile("xrstor64 (%0)" : : "r"(s->fpu), "a"(components), "d"(0) : "memory");
+    else
+        __asm__ volatile("fxrstor64 (%0)" : : "r"(s->fpu) : "memory");
+}
+
+static void enable(bool on)
+{
+    struct cpu *cpu = cpu_self();
+    uint64_t cr0;
+
+    if (cpu->fpu_on == on)
+        return;
+    cpu->fpu_on = on;
+    if (on)
+        __asm__ volatile("clts");
+    else {
+        __asm__ volatile("mov %%cr0, %0" : "=r"(cr0));
+        __asm__ volatile("mov %0, %%cr0" : : "r"(cr0 | 8));
+    }
+}
+
+static void reset_state(struct slot *s)
+{
+    memset(s->fpu, 0, STATE_BYTES);
+    *(uint16_t *)s->fpu = FCW_DEFAULT;
+    *(uint32_t *)((char *)s->fpu + 24) = MXCSR_DEFAULT;
+    *(uint64_t *)((char *)s->fpu + 512) = 3; /* XSTATE_BV: x87 and SSE as they stand here */
+}
+
+/* What the registers hold goes to its owner's area. */
+static void put_away(void)
+{
+    struct cpu *cpu = cpu_self();
+
+    if (cpu->fpu) {
+        enable(true);
+        save(cpu->fpu);
+        cpu->fpu = NULL;
+    }
+}
+
+int fpu_first_use(struct slot *s)
+{
+    uint64_t frame;
+
+    if (s->fpu)
+        return -EINVAL;
+    frame = frame_alloc();
+    if (!frame)
+        return -ENOMEM;
+    put_away();
+    s->fpu = direct(frame);
+    reset_state(s);
+    fpu_switch(s);
+    return 0;
+}
+
+void fpu_switch(struct slot *s)
+{
+    struct cpu *cpu = cpu_self();
+
+    if (!s->fpu) {
+        enable(false); /* the registers keep the last user's state: it may be the next one again */
+        return;
+    }
+    if (cpu->fpu != s) {
+        put_away();
+        enable(true);
+        restore(s);
+        cpu->fpu = s;
+    }
+    enable(true);
+}
+
+int arch_slot_copy(struct slot *s, const struct slot *from)
+{
+    s->registers = from->registers;
+    s->from_syscall = from->from_syscall;
+    if (from->fpu) {
+        uint64_t frame = frame_alloc_raw();
+
+        if (!frame)
+            return -ENOMEM;
+        if (cpu_self()->fpu == from)
+            put_away();
+        s->fpu = direct(frame);
+        memcpy(s->fpu, from->fpu, STATE_BYTES);
+    }
+    return 0;
+}
+
+void arch_slot_fresh(struct slot *s)
+{
+    arch_slot_free(s);
+    s->registers.fs_base = 0;
+}
+
+void arch_slot_free(struct slot *s)
+{
+    if (cpu_self()->fpu == s)
+        cpu_self()->fpu = NULL;
+    if (s->fpu)
+        frame_free((uint64_t)s->fpu - DIRECT_MAP);
+    s->fpu = NULL;
+}
