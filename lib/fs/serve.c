@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* From the file protocol to the operations of a file server. */
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -9,6 +8,8 @@
 
 #include "lib/fs/fs.h"
 #include "lib/rt/kernel.h"
+
+enum { SEGMENTS_MAX = 1024 }; /* of a vector, as in Linux */
 
 static const struct fs_operations *fs;
 static uint64_t realtime_boot_ns;
@@ -262,7 +263,7 @@ static long do_vector(struct message *m, bool is_write)
 {
     bool is_back = m->w[5] & FILE_BACK;
     struct fs_transfer t = {.program = message_caller(m), .offset = m->w[3], .flags = (uint32_t)m->w[4], .request = m};
-    long done = 0, result = m->w[2] > IOV_MAX ? -EINVAL : 0;
+    long done = 0, result = m->w[2] > SEGMENTS_MAX ? -EINVAL : 0;
     struct iovec segment;
 
     t.position = t.offset;

@@ -87,6 +87,8 @@ long fs_walk(const struct fs_operations *fs, struct fs_walk *w)
     w->stop = STOP_NONE;
     w->directory = 0;
     result = fs->attributes(w->node, &w->attributes);
+    if (result == -ESTALE) /* the directory was removed, and somebody still stands in it */
+        result = -ENOENT;
     while (result == 0 && at < w->length) {
         char name[FS_NAME_MAX + 1];
         const char *slash = memchr(w->path + at, '/', w->length - at);
