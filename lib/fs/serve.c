@@ -12,7 +12,6 @@
 enum { SEGMENTS_MAX = 1024 }; /* of a vector, as in Linux */
 
 static const struct fs_operations *fs;
-static uint64_t realtime_boot_ns;
 static char path[FS_PATH_MAX + 1], second_path[FS_PATH_MAX + 1]; /* one request at a time uses them */
 
 /* ---- answers ---- */
@@ -55,7 +54,12 @@ void fs_retry(const struct message *request)
 
 uint64_t fs_time(void)
 {
-    return realtime_boot_ns + clock_now();
+    static uint64_t boot_ns;
+    struct kernel_info info;
+
+    if (boot_ns == 0 && kernel_info(&info) == 0)
+        boot_ns = info.realtime_boot * 1000000000u;
+    return boot_ns + clock_now();
 }
 
 /* ---- names ---- */
@@ -467,11 +471,7 @@ static long (*handler_of(uint64_t type))(struct message *)
 
 void fs_serve(const struct fs_operations *operations)
 {
-    struct kernel_info info;
-
     fs = operations;
-    if (kernel_info(&info) == 0)
-        realtime_boot_ns = info.realtime_boot * 1000000000u;
     service_ready(RS_READY_FRESH);
     service_run(&(struct service_table){.entries = entries, .count = sizeof entries / sizeof entries[0], .notified = fs->notified});
 }

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "servers/fs/ram/content.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const uint8_t zeros[PAGE_BYTES];
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+uint64_t content_pages(const struct content *c)
+{
+    return c->whole_pages + c->chunk_pages;
+}
+
+static void free_chunks(struct pages *p, struct content *c, uint64_t from)
+{
+    for (uint64_t i = from; i < c->count; i++) {
+        c->chunk_pages -= c->chunks[i].pages;
+        run_free(p, &c->chunks[i]);
+    }
+}
+
+void content_free(struct pages *p, struct content *c)
+{
+    free_chunks(p, c, 0);
+    free(c->chunks);
+    if (c->whole)
+        region_free(p, c->whole, c->whole_pages);
+    *c = (struct content){0};
+}
+
+/* The table of chunks reaches up to `count`. */
+static long grow_table(struct content *c, uint64_t count)
+{
+    uint64_t wanted = c->count ? c->count : 1;
+    struct run *chunks;
+
+    if (count <= c->count)
+        return 0;
+    while (wanted < count)
+        wanted *= 2;
+    chunks = realloc(c->chunks, wanted * sizeof *chunks);
+    if (!chunks)
+        return -ENOSPC;
+    memset(chunks + c->count, 0, (wanted - c->count) * sizeof *chunks);
+    c->chunks = chunks;
+    c->count = wanted;
+    return 0;
+}
+
+/*
+ * Chunk `number` has room for its bytes up to `to`, of which [from, to) are about to be written. What is new outside
+ * that range is zero. The first chunk grows with the file; the others are for big files and come at full size.
+ */
+static long reserve_chunk(struct pages *p, struct content *c, uint64_t number, size_t from, size_t to)
+{
+    struct run old = c->chunks[number], run;
+    size_t old_bytes = (size_t)old.pages * PAGE_BYTES, bytes;
+    uint32_t pages = number ? RUN_PAGES_MAX : 1;
+    bool is_zero;
+
+    if (to <= old_bytes)
+        return 0;
+    while ((size_t)pages * PAGE_BYTES < to)
+        pages *= 2;
+    if (!run_allocate(p, pages, &run, &is_zero))
+        return -ENOSPC;
+    bytes = (size_t)pages * PAGE_BYTES;
+    if (old_bytes)
+        memcpy(run.data, old.data, old_bytes);
+    if (!is_zero) {
+        if (from > old_bytes)
+            memset(run.data + old_bytes, 0, from - old_bytes);
+        memset(run.data + to, 0, bytes - to);
+    }
+    run_free(p, &old);
+    c->chunk_pages += pages - old_bytes / PAGE_BYTES;
+    c->chunks[number] = run;
+    return 0;
+}
+
+/* Write the part of [offset, offset + length) that lies in one chunk: bytes, or -errno. */
+static long write_chunk(struct pages *p, struct content *c, uint64_t offset, uint64_t length, content_copy copy, void *who,
+                        uint64_t done)
+{
+    uint64_t number = offset / CHUNK_BYTES;
+    size_t from = offset % CHUNK_BYTES, n = (size_t)smaller(length, CHUNK_BYTES - from);
+    size_t old_bytes = (size_t)c->chunks[number].pages * PAGE_BYTES;
+    uint64_t in_file = c->size > number * CHUNK_BYTES ? c->size - number * CHUNK_BYTES : 0;
+    size_t kept = (size_t)smaller(old_bytes, in_file); /* bytes of the chunk that were the file's before */
+    long result = reserve_chunk(p, c, number, from, from + n);
+    uint8_t *data = c->chunks[number].data;
+
+    if (result == 0)
+        result = copy(who, done, data + from, n);
+    if (result < 0) {
+        size_t start = from > kept ? from : kept;
+
+        if (data && start < from + n && from + n <= (size_t)c->chunks[number].pages * PAGE_BYTES)
+            memset(data + start, 0, from + n - start);
+        return result;
+    }
+    if (c->size < offset + n)
+        c->size = offset + n;
+    return (long)n;
+}
+
+static long copy_in_memory(void *who, uint64_t done, void *bytes, size_t length)
+{
+    memcpy(bytes, (const uint8_t *)who + done, length);
+    return 0;
+}
+
+static long write_chunks(struct pages *p, struct content *c, uint64_t offset, uint64_t length, content_copy copy, void *who)
+{
+    uint64_t done = 0;
+    long result = grow_table(c, (offset + length + CHUNK_BYTES - 1) / CHUNK_BYTES);
+
+    while (result >= 0 && done < length) {
+        result = write_chunk(p, c, offset + done, length - done, copy, who, done);
+        if (result > 0)
+            done += (uint64_t)result;
+    }
+    return done ? (long)done : result;
+}
+
+/* Borrowed or whole becomes chunks, with its first `size` bytes. On failure it is as it was. */
+static long make_chunks(struct pages *p, struct content *c, uint64_t size)
+{
+    const uint8_t *bytes = c->whole ? c->whole : c->borrowed;
+    struct content fresh = {0};
+    long result;
+
+    if (!bytes)
+        return 0;
+    size = smaller(size, c->size);
+    result = size ? write_chunks(p, &fresh, 0, size, copy_in_memory, (void *)(uintptr_t)bytes) : 0;
+    if (result != (long)size) {
+        content_free(p, &fresh);
+        return -ENOSPC;
+    }
+    content_free(p, c);
+    *c = fresh;
+    return 0;
+}
+
+long content_write(struct pages *p, struct content *c, uint64_t offset, uint64_t length, content_copy copy, void *who)
+{
+    long result;
+
+    if (offset >= CONTENT_MAX)
+        return -EFBIG;
+    length = smaller(length, CONTENT_MAX - offset);
+    if (length == 0)
+        return 0;
+    result = make_chunks(p, c, c->size);
+    return result < 0 ? result : write_chunks(p, c, offset, length, copy, who);
+}
+
+/* Bytes of the file at offset that lie together in memory; *n how many, at most what it was. A hole gives zeros. */
+static const uint8_t *piece(const struct content *c, uint64_t offset, size_t *n)
+{
+    const uint8_t *bytes = c->whole ? c->whole : c->borrowed;
+    uint64_t number = offset / CHUNK_BYTES;
+    size_t within = offset % CHUNK_BYTES, bytes_there;
+
+    if (bytes)
+        return bytes + offset;
+    *n = (size_t)smaller(*n, CHUNK_BYTES - within);
+    bytes_there = number < c->count ? (size_t)c->chunks[number].pages * PAGE_BYTES : 0;
+    if (within < bytes_there) {
+        *n = (size_t)smaller(*n, bytes_there - within);
+        return c->chunks[number].data + within;
+    }
+    *n = (size_t)smaller(*n, sizeof zeros);
+    return zeros;
+}
+
+long content_read(struct content *c, uint64_t offset, uint64_t length, content_copy copy, void *who)
+{
+    uint64_t done = 0;
+    long result = 0;
+
+    if (offset >= c->size)
+        return 0;
+    length = smaller(length, c->size - offset);
+    while (done < length && result == 0) {
+        size_t n = (size_t)(length - done);
+        const uint8_t *bytes = piece(c, offset + done, &n);
+
+        result = copy(who, done, (void *)(uintptr_t)bytes, n);
+        if (result == 0)
+            done += n;
+    }
+    return done ? (long)done : result;
+}
+
+long content_truncate(struct pages *p, struct content *c, uint64_t size)
+{
+    uint64_t keep = (size + CHUNK_BYTES - 1) / CHUNK_BYTES;
+    size_t within = size % CHUNK_BYTES;
+    long result;
+
+    if (size > CONTENT_MAX)
+        return -EFBIG;
+    if (size == c->size)
+        return 0;
+    if (size == 0) {
+        content_free(p, c);
+        return 0;
+    }
+    result = make_chunks(p, c, size);
+    if (result < 0)
+        return result;
+    if (size < c->size) {
+        free_chunks(p, c, keep);
+        if (within && keep - 1 < c->count && c->chunks[keep - 1].data) {
+            struct run *last = &c->chunks[keep - 1];
+            size_t bytes = (size_t)last->pages * PAGE_BYTES;
+
+            if (within < bytes)
+                memset(last->data + within, 0, bytes - within);
+        }
+    }
+    c->size = size;
+    return 0;
+}
+
+static long copy_out_memory(void *who, uint64_t done, void *bytes, size_t length)
+{
+    memcpy((uint8_t *)who + done, bytes, length);
+    return 0;
+}
+
+long content_make_whole(struct pages *p, struct content *c)
+{
+    uint64_t pages = (c->size + PAGE_BYTES - 1) / PAGE_BYTES, size = c->size;
+    uint8_t *whole;
+
+    if (c->whole || pages == 0)
+        return 0;
+    whole = region_allocate(p, pages);
+    if (!whole)
+        return -ENOSPC;
+    content_read(c, 0, size, copy_out_memory, whole);
+    content_free(p, c);
+    *c = (struct content){.size = size, .whole = whole, .whole_pages = pages};
+    return 0;
+}
