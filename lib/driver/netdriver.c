@@ -109,13 +109,14 @@ static bool serve_receive(struct net_device *d)
 {
     struct net_ring *ring = &d->queue->receive;
     struct net_position *at = &d->receive;
-    uint32_t done = d->driver->receive(d);
+    uint32_t done;
 
-    if (done != 0)
-        ring_complete(d, ring, at, done); /* before lend(): the descriptors are used again there */
     at->posted = ring_posted(ring, at->completed);
     if (at->posted != at->lent)
         at->lent += d->driver->lend(d, at->lent, at->posted);
+    done = d->driver->receive(d);
+    if (done != 0)
+        ring_complete(d, ring, at, done); /* and so before the next lend(), which uses the descriptors again */
     return done != 0;
 }
 

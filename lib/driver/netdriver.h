@@ -50,7 +50,10 @@ struct net_driver {
     void (*unmask)(struct net_device *d); /* interrupts; at once when a cause is pending */
     bool (*acknowledge)(struct net_device *d); /* clear the causes; true: the link may have changed */
 
-    /* Complete received frames, from entry receive.completed on: length and status; returns how many. */
+    /*
+     * Complete received frames, from entry receive.completed to at most receive.lent: length and status; returns how many. They are
+     * published when it returns, and it is called once more before the driver sleeps.
+     */
     uint32_t (*receive)(struct net_device *d);
     /* Give the chip receive entries first..end-1; returns how many it took. */
     uint32_t (*lend)(struct net_device *d, uint32_t first, uint32_t end);
@@ -112,7 +115,7 @@ void net_device_open(struct net_device *d, const struct net_driver *driver, vola
                      uint64_t physical, uint64_t size);
 /* Adopts (when `may_adopt`) or resets; counts it in the queue. -errno: the device is dead. */
 int net_device_start(struct net_device *d, bool may_adopt, enum net_driver_state *state);
-/* One turn: send, complete, receive, lend. True: something moved, so another turn may find more. */
+/* One turn: send, lend, receive. True: something moved, so another turn may find more. */
 bool net_device_serve(struct net_device *d);
 /* Before sleeping: ask for notifications; false: the client has posted meanwhile, so serve again. */
 bool net_device_settle(struct net_device *d);

@@ -37,14 +37,17 @@ static void announce(struct net_device *d, const struct service_info *info, enum
     queue_publish(&q->incarnation, info->incarnation); /* last: it covers the others */
 }
 
-/* Everything that may be done, until nothing more moves; then notify the client once. */
-static void serve(struct net_device *d, const struct service_info *info)
+/* Turn after turn until nothing more moves: true; or until it is time to look at the notifications. */
+static bool serve(struct net_device *d, const struct service_info *info)
 {
-    int turns = 0;
+    for (int turn = 0; turn < WAKE_TURNS; turn++) {
+        bool moved = net_device_serve(d);
 
-    while (net_device_serve(d) && ++turns < WAKE_TURNS)
-        ;
-    wake_client(d, info, false);
+        wake_client(d, info, false);
+        if (!moved)
+            return true;
+    }
+    return false;
 }
 
 static void link_changed(struct net_device *d, const struct service_info *info)
@@ -60,11 +63,11 @@ static void link_changed(struct net_device *d, const struct service_info *info)
 
 /*
  * One wake. An interrupt arrives masked at the controller and stays so until irq_ack(). A notification finds it open: then
- * the chip's own mask keeps it quiet while we work, since sending brings answers at once.
+ * the chip's own mask keeps it quiet while we work, since sending brings answers at once. False: there is more to do.
  */
-static void wake(struct net_device *d, const struct service_info *info, uint64_t bits)
+static bool wake(struct net_device *d, const struct service_info *info, uint64_t bits)
 {
-    bool interrupted = bits & NOTIFY_BIT(NOTIFY_BIT_IRQ);
+    bool interrupted = bits & NOTIFY_BIT(NOTIFY_BIT_IRQ), done;
 
     if (!interrupted)
         d->driver->mask(d);
@@ -72,23 +75,26 @@ static void wake(struct net_device *d, const struct service_info *info, uint64_t
         serve(d, info);
         if (d->driver->acknowledge(d)) /* what comes from here on raises the interrupt again */
             link_changed(d, info);
-        serve(d, info);
-    } while (!net_device_settle(d));
+        done = serve(d, info);
+    } while (done && !net_device_settle(d));
     if (!interrupted || d->transmit.lent != d->transmit.completed) /* then the chip must tell when it has sent */
         d->driver->unmask(d);
     if (interrupted)
         irq_ack(0);
+    return done;
 }
 
 static void sleep_and_serve(struct net_device *d, const struct service_info *info) __attribute__((noreturn));
 static void sleep_and_serve(struct net_device *d, const struct service_info *info)
 {
     struct message m = {0};
+    bool done = wake(d, info, 0);
 
-    wake(d, info, 0);
     for (;;) {
-        if (ipc_receive(ENDPOINT_ANY, &m, 0) < 0)
+        if (ipc_receive(ENDPOINT_ANY, &m, done ? 0 : RECEIVE_POLL) < 0) {
+            done = wake(d, info, 0);
             continue;
+        }
         if (m.type != MESSAGE_NOTIFY) {
             ipc_reply_result(message_caller(&m), -ENOSYS); /* nobody may call a driver */
             continue;
@@ -97,7 +103,7 @@ static void sleep_and_serve(struct net_device *d, const struct service_info *inf
             d->driver->mask(d);
             exit(0);
         }
-        wake(d, info, m.w[0]);
+        done = wake(d, info, m.w[0]);
     }
 }
 
