@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fs/dev: the directory /dev, and the devices of major 1, which are nothing but software. The names are a table; the other
+ * devices are served by whoever published "chr/MAJOR" (abi/proto/file.h).
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "lib/fs/fs.h"
+#include "lib/rt/kernel.h"
+#include "lib/rt/log.h"
+#include "servers/fs/dev/random.h"
+
+/* Minors of major 1, as in Linux. As nodes they are the devices; nodes from NODE_ROOT up are names. */
+enum { MEMORY_MAJOR = 1, MINOR_NULL = 3, MINOR_ZERO = 5, MINOR_FULL = 7, MINOR_RANDOM = 8, MINOR_URANDOM = 9, MINOR_KMSG = 11 };
+enum { NODE_ROOT = 0x10000, NODE_FIRST };
+
+static struct name {
+    const char *name, *target; /* target: of a symbolic link */
+    uint32_t mode, major, minor, uid, gid;
+} names[] = {
+    {"null", NULL, S_IFCHR | 0666, MEMORY_MAJOR, MINOR_NULL, 0, 0},
+    {"zero", NULL, S_IFCHR | 0666, MEMORY_MAJOR, MINOR_ZERO, 0, 0},
+    {"full", NULL, S_IFCHR | 0666, MEMORY_MAJOR, MINOR_FULL, 0, 0},
+    {"random", NULL, S_IFCHR | 0666, MEMORY_MAJOR, MINOR_RANDOM, 0, 0},
+    {"urandom", NULL, S_IFCHR | 0666, MEMORY_MAJOR, MINOR_URANDOM, 0, 0},
+    {"kmsg", NULL, S_IFCHR | 0644, MEMORY_MAJOR, MINOR_KMSG, 0, 0},
+    {"tty", NULL, S_IFCHR | 0666, 5, 0, 0, 5},
+    {"console", NULL, S_IFCHR | 0600, 5, 1, 0, 5},
+    {"ttyS0", NULL, S_IFCHR | 0620, 4, 64, 0, 5},
+    {"fd", "/proc/self/fd", S_IFLNK | 0777, 0, 0, 0, 0},
+    {"stdin", "/proc/self/fd/0", S_IFLNK | 0777, 0, 0, 0, 0},
+    {"stdout", "/proc/self/fd/1", S_IFLNK | 0777, 0, 0, 0, 0},
+    {"stderr", "/proc/self/fd/2", S_IFLNK | 0777, 0, 0, 0, 0},
+    {"shm", "/tmp", S_IFLNK | 0777, 0, 0, 0, 0},
+};
+enum { NAMES = sizeof names / sizeof names[0] };
+
+static uint8_t zeros[65536], scratch[8192];
+
+static struct name *name_of(uint64_t node)
+{
+    if (node >= NODE_FIRST && node < NODE_FIRST + NAMES)
+        return &names[node - NODE_FIRST];
+    for (int i = 0; i < NAMES; i++)
+        if (names[i].major == MEMORY_MAJOR && names[i].minor == node)
+            return &names[i];
+    return NULL;
+}
+
+static long attributes(uint64_t node, struct fs_attributes *out)
+{
+    const struct name *n = name_of(node);
+
+    *out = (struct fs_attributes){.mode = S_IFDIR | 0755, .links = 2};
+    if (n) {
+        *out = (struct fs_attributes){.mode = n->mode, .links = 1, .uid = n->uid, .gid = n->gid};
+        out->rdev = makedev(n->major, n->minor);
+        out->size = n->target ? strlen(n->target) : 0;
+    }
+    out->atime_ns = out->mtime_ns = out->ctime_ns = fs_time();
+    return n || node == NODE_ROOT ? 0 : -ESTALE;
+}
+
+static long child(uint64_t directory, const char *name, uint64_t *node)
+{
+    for (uint64_t i = 0; directory == NODE_ROOT && i < NAMES; i++) {
+        if (strcmp(names[i].name, name) == 0) {
+            *node = NODE_FIRST + i;
+            return 0;
+        }
+    }
+    return -ENOENT;
+}
+
+static uint64_t parent(uint64_t directory)
+{
+    (void)directory; /* there is the root alone */
+    return NODE_ROOT;
+}
+
+static long next(uint64_t directory, uint64_t cookie, struct fs_entry *out)
+{
+    if (directory != NODE_ROOT || cookie >= NAMES)
+        return 0;
+    *out = (struct fs_entry){.node = NODE_FIRST + cookie, .cookie = cookie + 1, .mode = names[cookie].mode};
+    strcpy(out->name, names[cookie].name);
+    return 1;
+}
+
+static long link_text(uint64_t node, char *text, size_t room)
+{
+    const struct name *n = name_of(node);
+    size_t length;
+
+    if (!n || !n->target)
+        return -EINVAL;
+    length = strlen(n->target) < room ? strlen(n->target) : room;
+    memcpy(text, n->target, length);
+    return (long)length;
+}
+
+static long set_attributes(uint64_t node, const struct fs_set *set)
+{
+    struct name *n = name_of(node);
+
+    if (!n)
+        return -EPERM;
+    if (set->mask & ATTRIBUTE_MODE)
+        n->mode = (n->mode & S_IFMT) | (set->mode & 07777);
+    if (set->mask & ATTRIBUTE_UID)
+        n->uid = set->uid;
+    if (set->mask & ATTRIBUTE_GID)
+        n->gid = set->gid;
+    return 0;
+}
+
+/* ---- the devices ---- */
+
+static size_t piece(const struct fs_transfer *t, uint64_t done, size_t most)
+{
+    return t->length - done < most ? (size_t)(t->length - done) : most;
+}
+
+static long read_null(struct fs_transfer *t)
+{
+    (void)t;
+    return 0;
+}
+
+static long read_zero(struct fs_transfer *t)
+{
+    uint64_t done = 0;
+    long result = 0;
+
+    while (done < t->length && result == 0) {
+        size_t n = piece(t, done, sizeof zeros);
+
+        result = copy_to(t->program, t->address + done, zeros, n);
+        done += result == 0 ? n : 0;
+    }
+    return done ? (long)done : result;
+}
+
+static long read_random(struct fs_transfer *t)
+{
+    enum { AT_ONCE = 1 << 20 }; /* others want to be served, too */
+    uint64_t done = 0;
+    long result = 0;
+
+    if (t->length > AT_ONCE)
+        t->length = AT_ONCE;
+    while (done < t->length && result == 0) {
+        size_t n = piece(t, done, sizeof scratch);
+
+        random_bytes(scratch, n);
+        result = copy_to(t->program, t->address + done, scratch, n);
+        done += result == 0 ? n : 0;
+    }
+    return done ? (long)done : result;
+}
+
+/* The kernel's log from the position that is the file's; 0 at its end. */
+static long read_kmsg(struct fs_transfer *t)
+{
+    uint64_t first;
+    long n = kernel_log_read(t->offset, scratch, piece(t, 0, sizeof scratch), &first), result;
+
+    if (n <= 0)
+        return n;
+    result = copy_to(t->program, t->address, scratch, (size_t)n);
+    t->position = first + (uint64_t)n;
+    return result < 0 ? result : n;
+}
+
+static long write_discard(struct fs_transfer *t)
+{
+    return (long)t->length;
+}
+
+static long write_full(struct fs_transfer *t)
+{
+    (void)t;
+    return -ENOSPC;
+}
+
+static long write_random(struct fs_transfer *t)
+{
+    size_t n = piece(t, 0, sizeof scratch);
+    long result = copy_from(t->program, t->address, scratch, n);
+
+    if (result < 0)
+        return result;
+    random_seed(scratch, n);
+    return (long)t->length;
+}
+
+static long write_kmsg(struct fs_transfer *t)
+{
+    size_t n = piece(t, 0, LOG_RECORD_MAX - 32);
+    long result = copy_from(t->program, t->address, scratch, n);
+
+    if (result < 0)
+        return result;
+    scratch[n] = 0;
+    scratch[strcspn((char *)scratch, "\n")] = 0;
+    log_info("%s", (char *)scratch);
+    return (long)t->length;
+}
+
+static const struct device {
+    long (*read)(struct fs_transfer *t);
+    long (*write)(struct fs_transfer *t);
+} devices[] = {
+    [MINOR_NULL] = {read_null, write_discard},       [MINOR_ZERO] = {read_zero, write_discard},
+    [MINOR_FULL] = {read_zero, write_full},          [MINOR_RANDOM] = {read_random, write_random},
+    [MINOR_URANDOM] = {read_random, write_random},   [MINOR_KMSG] = {read_kmsg, write_kmsg},
+};
+
+static const struct device *device_of(uint64_t node)
+{
+    if (node >= NODE_FIRST && node < NODE_FIRST + NAMES && names[node - NODE_FIRST].major == MEMORY_MAJOR)
+        node = names[node - NODE_FIRST].minor;
+    return node < sizeof devices / sizeof devices[0] && devices[node].read ? &devices[node] : NULL;
+}
+
+static long read_node(uint64_t node, struct fs_transfer *t)
+{
+    const struct device *d = device_of(node);
+
+    return d ? d->read(t) : node == NODE_ROOT ? -EISDIR : -ENXIO;
+}
+
+static long write_node(uint64_t node, struct fs_transfer *t)
+{
+    const struct device *d = device_of(node);
+
+    return d ? d->write(t) : node == NODE_ROOT ? -EISDIR : -ENXIO;
+}
+
+static long truncate_node(uint64_t node, uint64_t length)
+{
+    (void)length;
+    return node == NODE_ROOT ? -EISDIR : -EINVAL;
+}
+
+static const struct fs_operations operations = {
+    .root = NODE_ROOT,
+    .attributes = attributes,
+    .child = child,
+    .parent = parent,
+    .next = next,
+    .link_text = link_text,
+    .read = read_node,
+    .write = write_node,
+    .truncate = truncate_node,
+    .set_attributes = set_attributes,
+};
+
+int main(void)
+{
+    random_seed(service_info(), sizeof *service_info());
+    if (service_publish("fs/dev") < 0 || service_publish("chr/1") < 0)
+        panic("fs/dev or chr/1 is published by somebody else");
+    fs_serve(&operations);
+}
