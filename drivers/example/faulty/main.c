@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A driver that misbehaves on demand, for the system tests. Not in the ordinary image: a test adds it together with a manifest
+ * (faulty.manifest, with its own `parameters`):
+ *
+ *     fault=NAME      none exit panic null jump privileged divide spin deaf flood garbage lengths
+ *     delay_ms=N      so long after the start (0: before RS_READY, that is, during the start)
+ *     times=N         only the first N incarnations misbehave (0: all)
+ *
+ * With a queue in its manifest it is a network driver without a network: what is sent is swallowed. `garbage` fills the queue's
+ * own indices and chip area with noise, `lengths` completes frames that nobody received, with impossible lengths.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "abi/message.h"
+#include "lib/driver/netdriver.h"
+#include "lib/rt/kernel.h"
+#include "lib/rt/log.h"
+#include "lib/service/service.h"
+
+#define MILLISECOND 1000000ull
+
+static volatile uint64_t zero; /* what the compiler must not see through */
+
+static void fault_exit(void)
+{
+    exit(3);
+}
+static void fault_panic(void)
+{
+    panic("fault on demand");
+}
+static void fault_null(void)
+{
+    *(volatile uint32_t *)zero = 1;
+}
+static void fault_jump(void)
+{
+    ((void (*)(void))(zero + 0x123456789000))();
+}
+static void fault_privileged(void)
+{
+    __asm__ volatile("hlt");
+}
+static void fault_divide(void)
+{
+    zero = 1 / zero;
+}
+static void fault_spin(void)
+{
+    for (;;)
+        __asm__ volatile("pause");
+}
+
+/* Busy with kernel calls, yet deaf: it never receives, so the heartbeat must find it. */
+static void fault_deaf(void)
+{
+    for (;;)
+        kernel_call6(KERNEL_NULL, 0, 0, 0, 0, 0, 0);
+}
+static void fault_flood(void)
+{
+    const struct service_info *info = service_info();
+    endpoint_t to = info->queue.client ? info->queue.client : info->ds;
+
+    for (;;)
+        ipc_notify(to, info->queue.client ? NOTIFY_BIT(NOTIFY_BIT_PEER + info->queue.number) : NOTIFY_BIT(NOTIFY_BIT_DS));
+}
+
+/* A cheap sequence of noise. */
+static void noise(void *to, size_t bytes)
+{
+    uint32_t x = 0x12345678;
+
+    for (size_t i = 0; i < bytes; i++) {
+        x = x * 1664525 + 1013904223;
+        ((volatile uint8_t *)to)[i] = (uint8_t)(x >> 24);
+    }
+}
+
+static void notify_client(void)
+{
+    const struct service_info *info = service_info();
+
+    ipc_notify(info->queue.client, NOTIFY_BIT(NOTIFY_BIT_PEER + info->queue.number));
+}
+
+static void fault_garbage(void)
+{
+    struct net_queue *q = (struct net_queue *)(uintptr_t)service_info()->queue.address;
+
+    if (q == 0)
+        panic("garbage: no queue");
+    noise((char *)q + QUEUE_CHIP_OFFSET, QUEUE_CHIP_SIZE);
+    noise(&q->receive, sizeof q->receive);
+    noise(&q->transmit, sizeof q->transmit);
+    notify_client();
+}
+static void fault_lengths(void)
+{
+    struct net_queue *q = (struct net_queue *)(uintptr_t)service_info()->queue.address;
+
+    if (q == 0)
+        panic("lengths: no queue");
+    for (uint32_t i = 0; i < NET_RING_SIZE; i++) {
+        q->receive.entry[i].length = 0xfffffff0u + i;
+        q->receive.entry[i].status = NET_FRAME_OK;
+    }
+    queue_publish(&q->receive.completed, q->receive.completed + 10);
+    notify_client();
+}
+static void fault_none(void)
+{
+}
+
+static const struct {
+    const char *name;
+    void (*commit)(void);
+} faults[] = {
+    {"none", fault_none},
+    {"exit", fault_exit},
+    {"panic", fault_panic},
+    {"null", fault_null},
+    {"jump", fault_jump},
+    {"privileged", fault_privileged},
+    {"divide", fault_divide},
+    {"spin", fault_spin},
+    {"deaf", fault_deaf},
+    {"flood", fault_flood},
+    {"garbage", fault_garbage},
+    {"lengths", fault_lengths},
+};
+
+/* The value of NAME= in the manifest's parameters. */
+static const char *parameter(const char *name)
+{
+    const char *p = service_info()->parameters;
+    size_t n = strlen(name);
+
+    for (; (p = strstr(p, name)) != 0; p += n)
+        if (p[n] == '=')
+            return p + n + 1;
+    return "";
+}
+
+static void commit_fault(void)
+{
+    const char *name = parameter("fault");
+    unsigned long times = strtoul(parameter("times"), 0, 10);
+
+    if (times != 0 && service_info()->incarnation > times)
+        return;
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        size_t n = strlen(faults[i].name);
+
+        if (strncmp(name, faults[i].name, n) == 0 && (name[n] == ' ' || name[n] == 0)) {
+            log_info("fault on demand: %s", faults[i].name);
+            faults[i].commit();
+            return;
+        }
+    }
+}
+
+/* What a network driver must do for its client: say who it is, and give back what was sent. */
+static void serve_queue(void)
+{
+    struct net_queue *q = (struct net_queue *)(uintptr_t)service_info()->queue.address;
+
+    if (q == 0 || !queue_read(&q->client_ready))
+        return;
+    queue_publish(&q->transmit.completed, queue_read(&q->transmit.posted));
+    q->transmit.driver_waits = 1;
+    if (q->transmit.client_waits)
+        notify_client();
+}
+static void announce_queue(void)
+{
+    static const uint8_t mac[6] = {0x02, 0, 0, 0, 0, 0x66};
+    struct net_queue *q = (struct net_queue *)(uintptr_t)service_info()->queue.address;
+
+    if (q == 0)
+        return;
+    memcpy(q->mac, mac, sizeof mac);
+    q->driver = service_info()->self;
+    q->driver_state = NET_DRIVER_RESET;
+    q->mtu = 1500;
+    q->link_up = 1;
+    q->ready_ns = clock_now();
+    queue_publish(&q->incarnation, service_info()->incarnation);
+    notify_client();
+}
+
+static void notified(uint64_t bits)
+{
+    if (bits & NOTIFY_BIT(NOTIFY_BIT_ALARM))
+        commit_fault();
+    serve_queue();
+}
+
+int main(void)
+{
+    unsigned long delay = strtoul(parameter("delay_ms"), 0, 10);
+
+    if (delay == 0)
+        commit_fault();
+    announce_queue();
+    service_ready(RS_READY_RESET);
+    if (delay != 0)
+        clock_alarm(clock_now() + delay * MILLISECOND);
+    service_run(&(struct service_table){.notified = notified, .shutdown = fault_none});
+}
