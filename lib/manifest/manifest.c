@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "lib/manifest/manifest.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "abi/kernel.h"
+#include "abi/service.h"
+#include "lib/manifest/reader.h"
+
+#define STACK_DEFAULT (64u << 10)
+#define STACK_MAX (8u << 20)
+#define DAY_S 86400u
+
+static const char *const class_names[CLASSES] = {[CLASS_CORE] = "core", [CLASS_SERVER] = "server", [CLASS_FS] = "fs",
+                                                 [CLASS_NET] = "net",   [CLASS_CHAR] = "char",     [CLASS_BLOCK] = "block"};
+
+static const char *const kernel_call_names[KERNEL_CALLS] = {
+    [KERNEL_NULL] = "null", [KERNEL_CALL] = "call", [KERNEL_REPLY] = "reply", [KERNEL_RECEIVE] = "receive",
+    [KERNEL_REPLY_RECEIVE] = "reply_receive", [KERNEL_FORWARD] = "forward", [KERNEL_NOTIFY] = "notify",
+    [KERNEL_COPY_FROM] = "copy_from", [KERNEL_COPY_TO] = "copy_to", [KERNEL_GRANT_TABLE] = "grant_table",
+    [KERNEL_GRANT_FROM] = "grant_from", [KERNEL_GRANT_TO] = "grant_to", [KERNEL_ALARM] = "alarm", [KERNEL_CLOCK] = "clock",
+    [KERNEL_LOG] = "log", [KERNEL_LOG_READ] = "log_read", [KERNEL_SLOT_CREATE] = "slot_create",
+    [KERNEL_SLOT_DESTROY] = "slot_destroy", [KERNEL_SLOT_CONTROL] = "slot_control", [KERNEL_SLOT_STATUS] = "slot_status",
+    [KERNEL_REGISTERS_GET] = "registers_get", [KERNEL_REGISTERS_SET] = "registers_set", [KERNEL_ROUTE] = "route",
+    [KERNEL_MAP] = "map", [KERNEL_UNMAP] = "unmap", [KERNEL_PROTECT] = "protect", [KERNEL_CLONE] = "clone",
+    [KERNEL_COW_BREAK] = "cow_break", [KERNEL_QUERY] = "query", [KERNEL_IRQ_BIND] = "irq_bind", [KERNEL_IRQ_ACK] = "irq_ack",
+    [KERNEL_PORT_IN] = "port_in", [KERNEL_PORT_OUT] = "port_out", [KERNEL_PORT_OUT_BYTES] = "port_out_bytes",
+    [KERNEL_INFO] = "info", [KERNEL_TRACE_READ] = "trace_read", [KERNEL_POWER] = "power",
+};
+
+#define CALL_BIT(n) (1ull << (n))
+#define KERNEL_STANDARD                                                                                                      \
+    (CALL_BIT(KERNEL_NULL) | CALL_BIT(KERNEL_CALL) | CALL_BIT(KERNEL_REPLY) | CALL_BIT(KERNEL_RECEIVE) |                     \
+     CALL_BIT(KERNEL_REPLY_RECEIVE) | CALL_BIT(KERNEL_FORWARD) | CALL_BIT(KERNEL_NOTIFY) | CALL_BIT(KERNEL_COPY_FROM) |      \
+     CALL_BIT(KERNEL_COPY_TO) | CALL_BIT(KERNEL_GRANT_TABLE) | CALL_BIT(KERNEL_GRANT_FROM) | CALL_BIT(KERNEL_GRANT_TO) |     \
+     CALL_BIT(KERNEL_ALARM) | CALL_BIT(KERNEL_CLOCK) | CALL_BIT(KERNEL_LOG) | CALL_BIT(KERNEL_INFO))
+
+static const char *const right_names[] = {[0] = "copy_any"};
+static const char *const route_names[] = {[ROUTE_VM] = "memory", [ROUTE_PM] = "process", [ROUTE_VFS] = "files"};
+static const char *const boolean_names[] = {"no", "yes"};
+
+#define COUNT(a) (sizeof(a) / sizeof *(a))
+
+const char *manifest_class_name(enum manifest_class class)
+{
+    return class > CLASS_NONE && class < CLASSES ? class_names[class] : "none";
+}
+
+/* ---- the keys; each reads its own words ---- */
+
+static void read_description(struct reader *r, struct manifest *m)
+{
+    reader_rest(r, m->description, sizeof m->description);
+}
+
+static void read_class(struct reader *r, struct manifest *m)
+{
+    m->class = (enum manifest_class)reader_choice(r, class_names, CLASSES, "class");
+}
+
+static void read_start(struct reader *r, struct manifest *m)
+{
+    m->start = (uint32_t)reader_number(r, 0, 1000);
+}
+
+static void read_device(struct reader *r, struct manifest *m)
+{
+    char word[READER_WORD_MAX];
+
+    reader_word(r, word, "pci or isa");
+    if (strcmp(word, "isa") == 0)
+        m->isa = true;
+    else if (strcmp(word, "pci") == 0 && m->devices < MANIFEST_DEVICES) {
+        uint64_t id = reader_pair(r, ':');
+
+        m->device[m->devices].vendor = (uint16_t)(id >> 16);
+        m->device[m->devices++].device = (uint16_t)id;
+    } else
+        reader_error(r, m->devices < MANIFEST_DEVICES ? "bad kind of device" : "too many devices", word);
+}
+
+static void read_irq(struct reader *r, struct manifest *m)
+{
+    do {
+        uint64_t line = reader_number(r, 0, 15);
+
+        if (m->irqs == MANIFEST_IRQS) {
+            reader_error(r, "too many interrupts", NULL);
+            return;
+        }
+        m->irq[m->irqs++] = (uint8_t)line;
+    } while (reader_more(r));
+}
+
+static void read_ports(struct reader *r, struct manifest *m)
+{
+    do {
+        uint64_t range = reader_pair(r, '-');
+
+        if (m->ports == MANIFEST_PORTS || range >> 16 > (range & 0xffff) || (range & 0xffff) == 0) {
+            reader_error(r, m->ports == MANIFEST_PORTS ? "too many ranges of ports" : "bad range of ports", NULL);
+            return;
+        }
+        m->port[m->ports].first = (uint16_t)(range >> 16);
+        m->port[m->ports++].last = (uint16_t)range;
+    } while (reader_more(r));
+}
+
+static void read_queue(struct reader *r, struct manifest *m)
+{
+    m->queue_size = reader_size(r, PAGE_SIZE, QUEUE_STRIDE);
+    if (m->queue_size % PAGE_SIZE != 0)
+        reader_error(r, "size of the queue is not a multiple of 4K", NULL);
+    reader_name(r, m->queue_client);
+}
+
+static void read_names(struct reader *r, struct manifest_names *names, uint32_t limit)
+{
+    char name[MANIFEST_NAME_MAX];
+
+    while (reader_more(r)) {
+        reader_name(r, name);
+        if (strcmp(name, "all") == 0)
+            names->all = true;
+        else if (names->count == limit) {
+            reader_error(r, "too many names", name);
+            return;
+        } else
+            memcpy(names->name[names->count++], name, sizeof name);
+    }
+}
+
+static void read_calls(struct reader *r, struct manifest *m)
+{
+    read_names(r, &m->calls, MANIFEST_NAMES);
+}
+
+static void read_notifies(struct reader *r, struct manifest *m)
+{
+    read_names(r, &m->notifies, MANIFEST_NAMES);
+}
+
+static void read_dependents(struct reader *r, struct manifest *m)
+{
+    read_names(r, &m->dependents, MANIFEST_DEPENDENTS);
+}
+
+static void read_kernel(struct reader *r, struct manifest *m)
+{
+    while (reader_more(r))
+        m->kernel_calls |= CALL_BIT(reader_choice(r, kernel_call_names, KERNEL_CALLS, "kernel call"));
+}
+
+static void read_rights(struct reader *r, struct manifest *m)
+{
+    while (reader_more(r))
+        m->right_flags |= 1u << reader_choice(r, right_names, COUNT(right_names), "right");
+}
+
+static void read_linux(struct reader *r, struct manifest *m)
+{
+    while (reader_more(r))
+        m->routes |= 1u << reader_choice(r, route_names, COUNT(route_names), "class of Linux calls");
+}
+
+static void read_priority(struct reader *r, struct manifest *m)
+{
+    m->priority = (uint32_t)reader_number(r, 0, PRIORITIES - 1);
+}
+
+static void read_cpu(struct reader *r, struct manifest *m)
+{
+    m->cpu_permille = (uint32_t)reader_number(r, 1, 1000);
+}
+
+static void read_memory(struct reader *r, struct manifest *m)
+{
+    m->memory = reader_size(r, PAGE_SIZE, 1ull << 46);
+}
+
+static void read_stack(struct reader *r, struct manifest *m)
+{
+    m->stack = (reader_size(r, PAGE_SIZE, STACK_MAX) + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
+}
+
+static void read_archive(struct reader *r, struct manifest *m)
+{
+    m->archive = reader_choice(r, boolean_names, 2, "yes or no");
+}
+
+static void read_heartbeat(struct reader *r, struct manifest *m)
+{
+    m->heartbeat_ms = (uint32_t)reader_number(r, 0, 60000);
+    if (m->heartbeat_ms > 0 && m->heartbeat_ms < 10)
+        reader_error(r, "a heartbeat is 0 (none) or 10 ms and more", NULL);
+}
+
+static void read_restart(struct reader *r, struct manifest *m)
+{
+    m->restart = reader_choice(r, boolean_names, 2, "yes or no");
+}
+
+static void read_budget(struct reader *r, struct manifest *m)
+{
+    m->budget = (uint32_t)reader_number(r, 0, MANIFEST_BUDGET_MAX);
+    m->budget_window_s = (uint32_t)reader_number(r, 1, DAY_S);
+}
+
+static void read_backoff(struct reader *r, struct manifest *m)
+{
+    m->backoff_free = (uint32_t)reader_number(r, 0, MANIFEST_BUDGET_MAX);
+    m->backoff_first_ms = (uint32_t)reader_number(r, 1, DAY_S * 1000);
+    m->backoff_max_ms = (uint32_t)reader_number(r, m->backoff_first_ms, DAY_S * 1000);
+}
+
+static void read_policy(struct reader *r, struct manifest *m)
+{
+    reader_text(r, m->policy, sizeof m->policy, "path of the script");
+    if (m->policy[0] != '/')
+        reader_error(r, "the path of a policy script begins with '/'", NULL);
+    reader_rest(r, m->policy_arguments, sizeof m->policy_arguments);
+}
+
+static void read_deadline(struct reader *r, struct manifest *m)
+{
+    m->deadline_ms = (uint32_t)reader_number(r, 10, DAY_S * 1000);
+}
+
+static void read_parameters(struct reader *r, struct manifest *m)
+{
+    reader_rest(r, m->parameters, sizeof m->parameters);
+}
+
+static const struct key {
+    const char *name;
+    void (*read)(struct reader *r, struct manifest *m);
+    bool repeats; /* may be given more than once */
+} keys[] = {
+    {"description", read_description, false}, {"class", read_class, false},       {"start", read_start, false},
+    {"device", read_device, true},            {"irq", read_irq, true},            {"ports", read_ports, true},
+    {"queue", read_queue, false},             {"calls", read_calls, true},        {"notifies", read_notifies, true},
+    {"kernel", read_kernel, true},            {"rights", read_rights, true},      {"linux", read_linux, true},
+    {"priority", read_priority, false},       {"cpu", read_cpu, false},           {"memory", read_memory, false},
+    {"stack", read_stack, false},             {"archive", read_archive, false},   {"heartbeat", read_heartbeat, false},
+    {"restart", read_restart, false},         {"budget", read_budget, false},     {"backoff", read_backoff, false},
+    {"dependents", read_dependents, true},    {"policy", read_policy, false},     {"deadline", read_deadline, false},
+    {"parameters", read_parameters, false},
+};
+
+static void read_line(struct reader *r, struct manifest *m, uint32_t *seen)
+{
+    char word[READER_WORD_MAX];
+
+    reader_word(r, word, "key");
+    for (unsigned i = 0; i < COUNT(keys); i++) {
+        if (strcmp(word, keys[i].name) != 0)
+            continue;
+        if ((*seen & 1u << i) && !keys[i].repeats) {
+            reader_error(r, "given twice", word);
+            return;
+        }
+        *seen |= 1u << i;
+        keys[i].read(r, m);
+        reader_end(r);
+        return;
+    }
+    reader_error(r, "unknown key", word);
+}
+
+/* NAME from .../NAME.svc; false: no such name. */
+static bool take_name(struct manifest *m, const char *file)
+{
+    const char *slash = strrchr(file, '/'), *name = slash ? slash + 1 : file, *dot = strrchr(name, '.');
+    size_t n = dot ? (size_t)(dot - name) : 0;
+
+    if (n == 0 || n >= sizeof m->name || strcmp(dot, ".svc") != 0)
+        return false;
+    memcpy(m->name, name, n);
+    return reader_good_name(m->name);
+}
+
+static const char *check_whole(const struct manifest *m)
+{
+    if (m->class == CLASS_NONE)
+        return "the line \"class\" is missing";
+    if (m->isa && m->devices != 0)
+        return "a device is either on the PCI or on the ISA bus";
+    if (m->queue_size != 0 && strcmp(m->queue_client, m->name) == 0)
+        return "a queue to itself";
+    return NULL;
+}
+
+int manifest_parse(const char *text, size_t size, const char *file, struct manifest *manifest, char *error, size_t room)
+{
+    struct reader r = {.text = text, .size = size, .file = file, .error = error, .room = room};
+    uint32_t seen = 0;
+    const char *wrong;
+
+    memset(manifest, 0, sizeof *manifest);
+    *manifest = (struct manifest){.start = 7, .kernel_calls = KERNEL_STANDARD, .priority = 6, .stack = STACK_DEFAULT,
+                                  .heartbeat_ms = 100, .restart = true, .budget = 20, .budget_window_s = 60, .backoff_free = 5,
+                                  .backoff_first_ms = 10, .backoff_max_ms = 2000, .deadline_ms = 5000,
+                                  .routes = 1u << ROUTE_GUARDIAN | 1u << ROUTE_KERNEL};
+    if (!take_name(manifest, file)) {
+        snprintf(error, room, "%s: a manifest's name is NAME.svc, NAME of at most %d letters, digits, '-', '_' and '.'", file,
+                 MANIFEST_NAME_MAX - 1);
+        return -EINVAL;
+    }
+    while (!r.failed && reader_next_line(&r))
+        read_line(&r, manifest, &seen);
+    if (r.failed)
+        return -EINVAL;
+    wrong = check_whole(manifest);
+    if (wrong) {
+        snprintf(error, room, "%s:%u: %s", file, r.line, wrong);
+        return -EINVAL;
+    }
+    if (manifest->class == CLASS_CORE) {
+        manifest->restart = false;
+        for (unsigned i = 0; i < COUNT(keys); i++)
+            if (keys[i].read == read_heartbeat && !(seen & 1u << i))
+                manifest->heartbeat_ms = 0; /* nobody could replace it: only when asked for */
+    }
+    return 0;
+}
