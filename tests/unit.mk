@@ -1,0 +1,20 @@
+# Unit tests on the host: each tests/unit/test_X.c, with the sources that its line "// sources: a.c b.c" names, under ASan and UBSan.
+UNIT_TESTS := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
+UNIT_CFLAGS := -std=gnu17 -O1 -g -I. -I$(B)/gen -Wall -Wextra -Werror -Wshadow -Wno-unused-parameter -fno-strict-aliasing \
+	-fsanitize=address,undefined -fno-sanitize-recover=undefined -MMD -MP
+
+define unit_rules
+$(1)_UNIT_SOURCES := $$(shell sed -n '1,20s|^// sources: *||p' tests/unit/$(1).c)
+$(B)/unit/$(1): tests/unit/$(1).c $$($(1)_UNIT_SOURCES) $$(wildcard tests/unit/*.h) | $(GEN)
+	@mkdir -p $$(@D)
+	@echo "  UNIT  $(1)"
+	@gcc $(UNIT_CFLAGS) -o $$@ $$< $$($(1)_UNIT_SOURCES) -lcmocka
+$(B)/unit/$(1).passed: $(B)/unit/$(1)
+	@CMOCKA_MESSAGE_OUTPUT=stdout ASAN_OPTIONS=detect_leaks=1 $$< >$$@.log 2>&1 || { cat $$@.log; echo "FAILED: $(1)"; exit 1; }
+	@grep -h -a 'PASSED' $$@.log | sed 's|^|  $(1) |'
+	@touch $$@
+endef
+$(foreach t,$(UNIT_TESTS),$(eval $(call unit_rules,$(t))))
+
+.PHONY: unit
+unit: $(UNIT_TESTS:%=$(B)/unit/%.passed) ## unit tests on the host (cmocka, ASan, UBSan)
