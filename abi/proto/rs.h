@@ -16,8 +16,9 @@ enum rs_request {
     RS_LIST, /* w[0] index -> struct rs_service copied to our grant w[1]; -ENOENT past the end */
     RS_RECOVERIES, /* w[0] number of the first wanted, w[1] grant index, w[2] how many fit -> how many struct rs_recovery
                       were copied; w[0] of the reply: number of the first of them */
-    RS_CONTROL, /* name; w[2] enum rs_control; w[3] enum rs_defect for RESTART, delay in ms in w[4] -> 0, -ESRCH, -EALREADY, -EPERM. From PM on
-                   behalf of a program with uid 0, and from a policy script's `service`. */
+    RS_CONTROL, /* name; w[2] enum rs_control; w[3] enum rs_defect for RESTART (COMPLAINT: and reset the device; else 0), delay in ms in w[4]
+                   -> 0, -ESRCH, -EALREADY, -EPERM (a core service), -ENODEV (its device is not there), -ENOEXEC (broken). From fs/proc (a
+                   program with uid 0 wrote to /proc/bardo/control) or PM. */
     RS_KILL, /* from PM: w[0] pid, w[1] signal -> 0, -ESRCH: a user kills a service (class 3). */
     RS_COMPLAIN, /* from a server: name, w[2] enum rs_complaint, w[3] endpoint it complains of (a stale one is ignored) -> 0 */
     RS_QUEUE, /* from a queue client: w[0] number 0.. -> struct service_queue copied to our grant w[1]; -ENOENT past the end. After every NOTIFY_BIT_SERVICES. */
@@ -27,10 +28,10 @@ enum rs_request {
     RS_DEVICE_DONE, /* from pci: w[0] bus << 8 | devfn, w[1] work, w[2] 0 or -errno */
     RS_SCRIPT, /* from the policy runner (programs/service --policy-runner, through PM): next script to run: struct rs_script to our grant
                   w[0]; -ENOENT: none. */
-    RS_SCRIPT_DONE, /* w[0] script number, w[1] exit status */
-    RS_SHUTDOWN, /* from PM: w[0] enum power. Services are told, then the machine stops. No reply. */
-    RS_CORE, /* -> w[0] boot time of the shell ready in ns... see RS_MARK */
-    RS_MARK, /* from PM for init: the system is up, for the boot-time figure. */
+    RS_SCRIPT_DONE, /* w[0] script number, w[1] exit status -> 0, -ESRCH (no such script, or its deadline has passed) */
+    RS_SHUTDOWN, /* from PM: w[0] enum power, w[1] status for kernel_power(). Services are told, then the machine stops. No reply. */
+    RS_CORE, /* -> w[0] clock at the first RS_MARK, w[1] clock when all services that had a device had been ready once; 0: not yet */
+    RS_MARK, /* from PM for init: the system is up, for the boot-time figure. The first one counts. */
 };
 
 enum rs_ready { RS_READY_FRESH, RS_READY_ADOPTED, RS_READY_RESET };
@@ -64,6 +65,8 @@ struct rs_service {
     uint32_t core; /* 1: can't be replaced */
     uint64_t started_ns; /* clock when this incarnation was started */
     uint64_t recovery_mean_ns, recovery_max_ns, cpu_ns, memory_bytes;
+    uint32_t incarnation, start_order; /* start_order: the manifest's "start" */
+    char class_name[8], description[64]; /* of the manifest; "" when that is broken */
 };
 
 enum rs_step { STEP_DETECTED, STEP_POLICY, STEP_STOPPED, STEP_SPAWNED, STEP_READY, STEP_PUBLISHED, STEP_REINTEGRATED, STEPS };
