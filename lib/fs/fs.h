@@ -95,6 +95,9 @@ void fs_retry(const struct message *request);
 /* Answer a request that was kept with a result: a reply, or back to VFS when it asked for that. */
 void fs_finish(const struct message *request, long result);
 
+/* The program whose request is being handled. */
+endpoint_t fs_program(void);
+
 /* ns since 1970. */
 uint64_t fs_time(void);
 

@@ -12,6 +12,7 @@
 enum { SEGMENTS_MAX = 1024 }; /* of a vector, as in Linux */
 
 static const struct fs_operations *fs;
+static endpoint_t program;
 static char path[FS_PATH_MAX + 1], second_path[FS_PATH_MAX + 1]; /* one request at a time uses them */
 
 /* ---- answers ---- */
@@ -50,6 +51,11 @@ void fs_retry(const struct message *request)
 
     if (result != SERVICE_NO_REPLY)
         ipc_reply(message_caller(&m), &m, result);
+}
+
+endpoint_t fs_program(void)
+{
+    return program;
 }
 
 uint64_t fs_time(void)
@@ -96,6 +102,7 @@ static long do_lookup(struct message *m)
     struct fs_walk w = {.start = m->w[0], .path = path, .length = m->w[2], .flags = m->w[4], .user = user_of(m)};
     long result = fetch(m, m->w[1], m->w[2], path);
 
+    program = message_caller(m);
     if (result == 0)
         result = fs_walk(fs, &w);
     put_node(m, w.node, &w.attributes, w.stop);
@@ -212,7 +219,10 @@ static long do_rename(struct message *m)
 static long do_read_link(struct message *m)
 {
     bool is_back = m->w[5] & FILE_BACK;
-    long result = fs->link_text ? fs->link_text(m->w[0], path, FS_PATH_MAX) : -EINVAL;
+    long result;
+
+    program = message_caller(m);
+    result = fs->link_text ? fs->link_text(m->w[0], path, FS_PATH_MAX) : -EINVAL;
 
     if (result >= 0) {
         size_t n = (size_t)result < m->w[2] ? (size_t)result : m->w[2];

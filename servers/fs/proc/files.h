@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files say: each function writes one file's text. */
+#ifndef PROC_FILES_H
+#define PROC_FILES_H
+
+#include "servers/fs/proc/process.h"
+#include "servers/fs/proc/text.h"
+
+#define OS_RELEASE "6.1.0-bardo"
+
+typedef void (*file_writer)(struct text *t, const struct process *p);
+
+/* process_files.c: of the process p */
+void write_stat(struct text *t, const struct process *p);
+void write_status(struct text *t, const struct process *p);
+void write_statm(struct text *t, const struct process *p);
+void write_cmdline(struct text *t, const struct process *p);
+void write_comm(struct text *t, const struct process *p);
+void write_maps(struct text *t, const struct process *p);
+void write_nothing(struct text *t, const struct process *p);
+
+/* system_files.c: p is NULL */
+void write_cpuinfo(struct text *t, const struct process *p);
+void write_meminfo(struct text *t, const struct process *p);
+void write_uptime(struct text *t, const struct process *p);
+void write_system_stat(struct text *t, const struct process *p);
+void write_loadavg(struct text *t, const struct process *p);
+void write_version(struct text *t, const struct process *p);
+void write_command_line(struct text *t, const struct process *p);
+void write_filesystems(struct text *t, const struct process *p);
+void write_interrupts(struct text *t, const struct process *p);
+void write_ostype(struct text *t, const struct process *p);
+void write_osrelease(struct text *t, const struct process *p);
+void write_pid_max(struct text *t, const struct process *p);
+void write_zero(struct text *t, const struct process *p);
+
+/* bardo_files.c */
+void write_services(struct text *t, const struct process *p);
+void write_recovery(struct text *t, const struct process *p);
+void write_kernel(struct text *t, const struct process *p);
+void write_log(struct text *t, const struct process *p);
+void write_trace(struct text *t, const struct process *p);
+
+#endif

@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fs/proc: a live view of everything, as Linux programs expect it in /proc, and of what is Bardo's own in /proc/bardo and
+ * /proc/recovery. Names are rows of one table. An open file is a handle with the text as it was when it was first read;
+ * reading at offset 0 again asks again.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "abi/proto/vfs.h"
+#include "lib/fs/fs.h"
+#include "lib/rt/kernel.h"
+#include "lib/rt/log.h"
+#include "servers/fs/proc/control.h"
+#include "servers/fs/proc/files.h"
+
+enum { HANDLES = 256, PIDS_MAX = ENDPOINT_SLOTS, FD_MAX = 1024, LIST_FRESH_NS = 50000000 };
+enum { IS_CWD = -1, IS_EXE = -2 }; /* of VFS_FD_LINK */
+
+/* Directories come before what is in them; the number of a row is its place. */
+enum row_number { ROOT, PROCESS, PROCESS_FD, SYS, SYS_KERNEL, SYS_VM, NET, BARDO, DIRECTORIES };
+
+struct row {
+    const char *name; /* NULL: not by name (a pid, a descriptor) */
+    int in; /* the directory's row */
+    uint32_t mode;
+    file_writer write;
+    const char *target; /* of a symbolic link that is always the same */
+    long (*read)(struct fs_transfer *t); /* not text, but this */
+    long (*store)(struct fs_transfer *t); /* for writing */
+};
+
+static const struct row rows[] = {
+    [ROOT] = {.in = -1, .mode = S_IFDIR | 0555},
+    [PROCESS] = {.in = ROOT, .mode = S_IFDIR | 0555},
+    [PROCESS_FD] = {"fd", PROCESS, S_IFDIR | 0500},
+    [SYS] = {"sys", ROOT, S_IFDIR | 0555},
+    [SYS_KERNEL] = {"kernel", SYS, S_IFDIR | 0555},
+    [SYS_VM] = {"vm", SYS, S_IFDIR | 0555},
+    [NET] = {"net", ROOT, S_IFDIR | 0555},
+    [BARDO] = {"bardo", ROOT, S_IFDIR | 0555},
+    {"self", ROOT, S_IFLNK | 0777},
+    {"thread-self", ROOT, S_IFLNK | 0777},
+    {"cpuinfo", ROOT, S_IFREG | 0444, write_cpuinfo},
+    {"meminfo", ROOT, S_IFREG | 0444, write_meminfo},
+    {"uptime", ROOT, S_IFREG | 0444, write_uptime},
+    {"stat", ROOT, S_IFREG | 0444, write_system_stat},
+    {"loadavg", ROOT, S_IFREG | 0444, write_loadavg},
+    {"version", ROOT, S_IFREG | 0444, write_version},
+    {"cmdline", ROOT, S_IFREG | 0444, write_command_line},
+    {"filesystems", ROOT, S_IFREG | 0444, write_filesystems},
+    {"interrupts", ROOT, S_IFREG | 0444, write_interrupts},
+    {"mounts", ROOT, S_IFLNK | 0777, .target = "self/mounts"},
+    {"recovery", ROOT, S_IFREG | 0444, write_recovery},
+    {"stat", PROCESS, S_IFREG | 0444, write_stat},
+    {"status", PROCESS, S_IFREG | 0444, write_status},
+    {"statm", PROCESS, S_IFREG | 0444, write_statm},
+    {"cmdline", PROCESS, S_IFREG | 0444, write_cmdline},
+    {"comm", PROCESS, S_IFREG | 0444, write_comm},
+    {"maps", PROCESS, S_IFREG | 0444, write_maps},
+    {"environ", PROCESS, S_IFREG | 0400, write_nothing},
+    {"mounts", PROCESS, S_IFREG | 0444},
+    {"exe", PROCESS, S_IFLNK | 0777},
+    {"cwd", PROCESS, S_IFLNK | 0777},
+    {"root", PROCESS, S_IFLNK | 0777, .target = "/"},
+    {NULL, PROCESS_FD, S_IFLNK | 0700},
+    {"ostype", SYS_KERNEL, S_IFREG | 0444, write_ostype},
+    {"osrelease", SYS_KERNEL, S_IFREG | 0444, write_osrelease},
+    {"pid_max", SYS_KERNEL, S_IFREG | 0444, write_pid_max},
+    {"overcommit_memory", SYS_VM, S_IFREG | 0444, write_zero},
+    {"services", BARDO, S_IFREG | 0444, write_services},
+    {"kernel", BARDO, S_IFREG | 0444, write_kernel},
+    {"log", BARDO, S_IFREG | 0444, write_log},
+    {"trace", BARDO, S_IFREG | 0444, write_trace},
+    {"control", BARDO, S_IFREG | 0600, .write = write_nothing, .store = control_write},
+    {"scripts", BARDO, S_IFREG | 0400, .read = scripts_read},
+};
+enum { ROWS = sizeof rows / sizeof rows[0] };
+
+/* A node: row + 1, descriptor << 16, pid << 32. A handle: HANDLE | generation << 16 | its place. */
+#define HANDLE (1ull << 62)
+
+struct handle {
+    uint64_t node; /* what is open; 0: free */
+    uint64_t generation;
+    struct text text;
+};
+static struct handle handles[HANDLES];
+static uint64_t handle_generation;
+
+static uint64_t node_make(int row, int pid, int descriptor)
+{
+    return (uint64_t)(row + 1) | (uint64_t)(uint16_t)descriptor << 16 | (uint64_t)pid << 32;
+}
+
+static struct handle *handle_of(uint64_t node)
+{
+    struct handle *h = (node & HANDLE) && (node & 0xffff) < HANDLES ? &handles[node & 0xffff] : NULL;
+
+    return h && h->node && h->generation == (node & ~HANDLE) >> 16 ? h : NULL;
+}
+
+static int pid_of(uint64_t node)
+{
+    return (int)(node >> 32 & 0xffffff);
+}
+
+/* The row behind a node or handle; NULL: stale. *node becomes what is open. */
+static const struct row *row_of(uint64_t *node)
+{
+    const struct handle *h = handle_of(*node);
+
+    if (*node & HANDLE) {
+        if (!h)
+            return NULL;
+        *node = h->node;
+    }
+    return (*node & 0xffff) >= 1 && (*node & 0xffff) <= ROWS ? &rows[(*node & 0xffff) - 1] : NULL;
+}
+
+static bool is_of_process(const struct row *r)
+{
+    return r == &rows[PROCESS] || r->in == PROCESS || r->in == PROCESS_FD;
+}
+
+static long attributes(uint64_t node, struct fs_attributes *out)
+{
+    const struct row *r = row_of(&node);
+    struct process p;
+
+    if (!r)
+        return -ESTALE;
+    *out = (struct fs_attributes){.mode = r->mode, .links = S_ISDIR(r->mode) ? 2 : 1};
+    out->atime_ns = out->mtime_ns = out->ctime_ns = fs_time();
+    if (!is_of_process(r))
+        return 0;
+    if (process_find(pid_of(node), false, &p) < 0)
+        return -ENOENT;
+    out->uid = (uint32_t)p.p.uid;
+    out->gid = (uint32_t)p.p.gid;
+    return 0;
+}
+
+/* ---- names ---- */
+
+/* A decimal number without leading zeros, or -1. */
+static int number_of(const char *name)
+{
+    char *end;
+    long value = *name >= '1' && *name <= '9' ? strtol(name, &end, 10) : -1;
+
+    if (strcmp(name, "0") == 0)
+        return 0;
+    return value > 0 && value <= PID_MAX && *end == 0 ? (int)value : -1;
+}
+
+static int row_at(const struct row *r)
+{
+    return (int)(r - rows);
+}
+
+static long descriptor_link(int pid, int descriptor, char *text, size_t room, int *next_descriptor);
+
+static long child_descriptor(int pid, const char *name, uint64_t *node)
+{
+    int descriptor = number_of(name);
+    char text[FS_PATH_MAX];
+
+    if (descriptor < 0 || descriptor >= FD_MAX || descriptor_link(pid, descriptor, text, sizeof text, NULL) < 0)
+        return -ENOENT;
+    for (int i = 0; i < ROWS; i++)
+        if (rows[i].in == PROCESS_FD)
+            *node = node_make(i, pid, descriptor);
+    return 0;
+}
+
+static long child(uint64_t directory, const char *name, uint64_t *node)
+{
+    const struct row *r = row_of(&directory);
+    struct process p;
+
+    if (!r)
+        return -ESTALE;
+    if (r == &rows[PROCESS_FD])
+        return child_descriptor(pid_of(directory), name, node);
+    if (r == &rows[ROOT] && number_of(name) > 0) {
+        *node = node_make(PROCESS, number_of(name), 0);
+        return process_find(number_of(name), false, &p) < 0 ? -ENOENT : 0;
+    }
+    for (int i = 0; i < ROWS; i++) {
+        if (rows[i].in == row_at(r) && rows[i].name && strcmp(rows[i].name, name) == 0) {
+            *node = node_make(i, pid_of(directory), 0);
+            return 0;
+        }
+    }
+    return -ENOENT;
+}
+
+static uint64_t parent(uint64_t directory)
+{
+    const struct row *r = row_of(&directory);
+
+    return r && r->in >= 0 ? node_make(r->in, r->in == ROOT ? 0 : pid_of(directory), 0) : 0;
+}
+
+/* Pids come after the rows: cookie ROWS + pid. */
+static long next_pid(uint64_t cookie, struct fs_entry *out)
+{
+    static int pids[PIDS_MAX], count;
+    static uint64_t listed_ns;
+
+    if (cookie <= ROWS || clock_now() - listed_ns > LIST_FRESH_NS) {
+        count = process_list(pids, PIDS_MAX);
+        listed_ns = clock_now();
+    }
+    for (int i = 0; i < count; i++) {
+        if ((uint64_t)pids[i] + ROWS <= cookie)
+            continue;
+        *out = (struct fs_entry){.node = node_make(PROCESS, pids[i], 0), .cookie = (uint64_t)pids[i] + ROWS, .mode = S_IFDIR};
+        snprintf(out->name, sizeof out->name, "%d", pids[i]);
+        return 1;
+    }
+    return 0;
+}
+
+static long next_descriptor(int pid, uint64_t cookie, struct fs_entry *out)
+{
+    char text[FS_PATH_MAX];
+
+    for (int descriptor = (int)cookie; descriptor >= 0 && descriptor < FD_MAX;) {
+        int after = -1;
+
+        if (descriptor_link(pid, descriptor, text, sizeof text, &after) >= 0) {
+            *out = (struct fs_entry){.node = node_make(ROWS, pid, descriptor), .cookie = (uint64_t)descriptor + 1, .mode = S_IFLNK};
+            snprintf(out->name, sizeof out->name, "%d", descriptor);
+            return 1;
+        }
+        if (after <= descriptor)
+            return 0;
+        descriptor = after;
+    }
+    return 0;
+}
+
+static long next(uint64_t directory, uint64_t cookie, struct fs_entry *out)
+{
+    const struct row *r = row_of(&directory);
+
+    if (!r)
+        return -ESTALE;
+    if (r == &rows[PROCESS_FD])
+        return next_descriptor(pid_of(directory), cookie, out);
+    for (uint64_t i = cookie; i < ROWS; i++) {
+        if (rows[i].in != row_at(r) || !rows[i].name)
+            continue;
+        *out = (struct fs_entry){.node = node_make((int)i, pid_of(directory), 0), .cookie = i + 1, .mode = rows[i].mode};
+        strcpy(out->name, rows[i].name);
+        return 1;
+    }
+    return r == &rows[ROOT] ? next_pid(cookie, out) : 0;
+}
+
+/* ---- links ---- */
+
+/* What a descriptor (or IS_CWD, IS_EXE) of the process leads to: bytes. *next: the next open descriptor. */
+static long descriptor_link(int pid, int descriptor, char *text, size_t room, int *next_open)
+{
+    struct message m = {.type = VFS_FD_LINK};
+    struct process p;
+    long grant, result;
+
+    if (process_find(pid, false, &p) < 0 || p.is_service)
+        return -ENOENT;
+    grant = grant_make(service_info()->vfs, text, room, GRANT_WRITE);
+    if (grant < 0)
+        return grant;
+    m.w[0] = (uint64_t)p.p.endpoint;
+    m.w[1] = (uint64_t)(int64_t)descriptor;
+    m.w[2] = (uint64_t)grant;
+    m.w[3] = room;
+    result = ipc_call(service_info()->vfs, &m);
+    grant_revoke(grant);
+    if (next_open)
+        *next_open = (int)m.w[0];
+    return result > (long)room ? (long)room : result;
+}
+
+static long link_text(uint64_t node, char *text, size_t room)
+{
+    const struct row *r = row_of(&node);
+    int n;
+
+    if (!r || !S_ISLNK(r->mode))
+        return r ? -EINVAL : -ESTALE;
+    if (r->in == PROCESS_FD)
+        return descriptor_link(pid_of(node), (int)(node >> 16 & 0xffff), text, room, NULL);
+    if (r->in == PROCESS && !r->target)
+        return descriptor_link(pid_of(node), strcmp(r->name, "cwd") == 0 ? IS_CWD : IS_EXE, text, room, NULL);
+    n = r->target ? snprintf(text, room, "%s", r->target) : snprintf(text, room, "%d", process_of(fs_program(), NULL));
+    return n < (int)room ? n : (long)room;
+}
+
+/* ---- open files ---- */
+
+static long open_node(uint64_t node, uint32_t flags, uint64_t *use)
+{
+    const struct row *r = row_of(&node);
+
+    if (!r)
+        return -ESTALE;
+    if ((flags & O_ACCMODE) != O_RDONLY && S_ISREG(r->mode) && !r->store)
+        return -EACCES;
+    if (!S_ISREG(r->mode))
+        return 0;
+    for (unsigned i = 0; i < HANDLES; i++) {
+        if (handles[i].node)
+            continue;
+        handles[i] = (struct handle){.node = node, .generation = ++handle_generation & 0xffffffffff};
+        *use = HANDLE | handles[i].generation << 16 | i;
+        return 0;
+    }
+    return -ENFILE;
+}
+
+static void close_node(uint64_t node)
+{
+    struct handle *h = handle_of(node);
+
+    if (!h)
+        return;
+    text_free(&h->text);
+    h->node = 0;
+}
+
+static void write_mounts(struct text *t)
+{
+    static char buffer[4096];
+    long grant = grant_make(service_info()->vfs, buffer, sizeof buffer, GRANT_WRITE), n;
+    struct message m = {.type = VFS_MOUNTS, .w = {(uint64_t)grant, sizeof buffer}};
+
+    if (grant < 0)
+        return;
+    n = ipc_call(service_info()->vfs, &m);
+    grant_revoke(grant);
+    if (n > 0)
+        text_add_bytes(t, buffer, (size_t)n < sizeof buffer ? (size_t)n : sizeof buffer);
+}
+
+static long generate(uint64_t node, const struct row *r, struct text *t)
+{
+    struct process p;
+
+    t->length = 0;
+    if (is_of_process(r) && process_find(pid_of(node), true, &p) < 0)
+        return -ESRCH;
+    if (r->write)
+        r->write(t, &p);
+    else
+        write_mounts(t);
+    return 0;
+}
+
+static long read_node(uint64_t node, struct fs_transfer *t)
+{
+    struct handle *h = handle_of(node), once = {0};
+    const struct row *r = row_of(&node);
+    long result = 0;
+
+    if (!r || !S_ISREG(r->mode))
+        return r ? -EISDIR : -ESTALE;
+    if (r->read)
+        return r->read(t);
+    if (!h)
+        h = &once;
+    if (t->offset == 0 || !h->text.bytes)
+        result = generate(node, r, &h->text);
+    if (result == 0 && t->offset < h->text.length) {
+        size_t left = h->text.length - (size_t)t->offset, n = t->length < left ? (size_t)t->length : left;
+
+        result = copy_to(t->program, t->address, h->text.bytes + t->offset, n);
+        result = result < 0 ? result : (long)n;
+    }
+    text_free(&once.text);
+    return result;
+}
+
+static long write_node(uint64_t node, struct fs_transfer *t)
+{
+    const struct row *r = row_of(&node);
+
+    if (!r)
+        return -ESTALE;
+    return r->store ? r->store(t) : -EACCES;
+}
+
+/* O_TRUNC on what takes commands is harmless; the rest is not for writing. */
+static long truncate_node(uint64_t node, uint64_t length)
+{
+    const struct row *r = row_of(&node);
+
+    (void)length;
+    return r && r->store ? 0 : -EACCES;
+}
+
+static void notified(uint64_t bits)
+{
+    if (bits & NOTIFY_BIT(NOTIFY_BIT_SERVICES))
+        scripts_notified();
+}
+
+static long statfs_proc(struct statfs *out)
+{
+    out->f_type = 0x9fa0; /* PROC_SUPER_MAGIC */
+    return 0;
+}
+
+static const struct fs_operations operations = {
+    .root = ROOT + 1,
+    .attributes = attributes,
+    .child = child,
+    .parent = parent,
+    .next = next,
+    .link_text = link_text,
+    .open = open_node,
+    .close = close_node,
+    .read = read_node,
+    .write = write_node,
+    .truncate = truncate_node,
+    .statfs = statfs_proc,
+    .cancel = scripts_cancel,
+    .notified = notified,
+};
+
+int main(void)
+{
+    if (service_publish("fs/proc") < 0)
+        panic("fs/proc is published by somebody else");
+    fs_serve(&operations);
+}

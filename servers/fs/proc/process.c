@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "servers/fs/proc/process.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "abi/proto/vm.h"
+#include "lib/rt/kernel.h"
+#include "lib/service/service.h"
+
+enum { LIST_BATCH = 64 };
+
+long service_at(unsigned index, struct rs_service *out)
+{
+    struct message m = {.type = RS_LIST, .w = {index}};
+    long grant = grant_make(service_info()->rs, out, sizeof *out, GRANT_WRITE), result;
+
+    if (grant < 0)
+        return grant;
+    m.w[1] = (uint64_t)grant;
+    result = ipc_call(service_info()->rs, &m);
+    grant_revoke(grant);
+    out->name[sizeof out->name - 1] = 0;
+    return result < 0 ? result : 0;
+}
+
+/* Programs with pids from `first` up: how many were filled in. */
+static long programs_from(int first, struct pm_process *out, unsigned count)
+{
+    struct message m = {.type = PM_LIST, .w = {(uint64_t)first, 0, count}};
+    long grant = grant_make(service_info()->pm, out, count * sizeof *out, GRANT_WRITE), result;
+
+    if (grant < 0)
+        return grant;
+    m.w[1] = (uint64_t)grant;
+    result = ipc_call(service_info()->pm, &m);
+    grant_revoke(grant);
+    return result > (long)count ? (long)count : result;
+}
+
+static char state_letter(const struct rs_service *s)
+{
+    return s->state == RS_UP || s->state == RS_STARTING ? 'S' : 'Z';
+}
+
+static void from_service(const struct rs_service *s, struct process *out)
+{
+    *out = (struct process){.is_service = true, .resident_bytes = s->memory_bytes, .virtual_bytes = s->memory_bytes};
+    out->p = (struct pm_process){.pid = (int32_t)s->pid, .threads = 1, .endpoint = s->endpoint, .state = (uint32_t)state_letter(s),
+                                 .start_ns = s->started_ns, .user_ns = s->cpu_ns, .is_service = 1};
+    memcpy(out->p.name, s->name, sizeof out->p.name);
+}
+
+static bool has_process(const struct rs_service *s)
+{
+    return s->pid != 0 && s->endpoint != 0 && (s->state == RS_UP || s->state == RS_STARTING);
+}
+
+static long find_service(int pid, struct process *out)
+{
+    static unsigned last; /* most often the same one is asked for again */
+    struct rs_service s;
+
+    if (service_at(last, &s) == 0 && (int)s.pid == pid && has_process(&s)) {
+        from_service(&s, out);
+        return 0;
+    }
+    for (unsigned i = 0; service_at(i, &s) == 0; i++) {
+        if ((int)s.pid == pid && has_process(&s)) {
+            last = i;
+            from_service(&s, out);
+            return 0;
+        }
+    }
+    return -ESRCH;
+}
+
+long process_find(int pid, bool with_memory, struct process *out)
+{
+    struct message m = {.type = VM_USAGE};
+
+    if (pid > 1 && pid <= PID_SERVICE_MAX)
+        return find_service(pid, out);
+    *out = (struct process){0};
+    if (programs_from(pid, &out->p, 1) != 1 || out->p.pid != pid)
+        return -ESRCH;
+    out->p.name[sizeof out->p.name - 1] = 0;
+    m.w[0] = (uint64_t)out->p.endpoint;
+    if (with_memory && ipc_call(service_info()->vm, &m) >= 0) {
+        out->virtual_bytes = m.w[0];
+        out->resident_bytes = m.w[1];
+    }
+    return 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+    return *(const int *)a - *(const int *)b;
+}
+
+int process_list(int *pids, int room)
+{
+    static struct pm_process batch[LIST_BATCH];
+    int count = 0, first = 1;
+    struct rs_service s;
+    long n;
+
+    while ((n = programs_from(first, batch, LIST_BATCH)) > 0) {
+        for (long i = 0; i < n && count < room; i++)
+            pids[count++] = batch[i].pid;
+        if (batch[n - 1].pid < first) /* never backwards */
+            break;
+        first = batch[n - 1].pid + 1;
+    }
+    for (unsigned i = 0; count < room && service_at(i, &s) == 0; i++)
+        if (has_process(&s))
+            pids[count++] = (int)s.pid;
+    qsort(pids, (size_t)count, sizeof *pids, compare);
+    return count;
+}
+
+int process_of(endpoint_t program, uint32_t *uid)
+{
+    struct message m = {.type = PM_CREDENTIALS, .w = {(uint64_t)program}};
+
+    if (ipc_call(service_info()->pm, &m) < 0)
+        return 0;
+    if (uid)
+        *uid = (uint32_t)m.w[0];
+    return (int)(uint32_t)m.w[2];
+}
