@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * VFS's protocol. Besides these it gets the Linux calls of ROUTE_VFS, from programs. VFS is at the top: it calls PM, VM, DS, RS; it reaches file
- * servers (fs/*, net, tty) by forwarding the blocked program to them and getting it back (abi/proto/file.h), so it never waits.
+ * servers (fs/..., net, tty) by forwarding the blocked program to them and getting it back (abi/proto/file.h), so it never waits.
  *
  * PM forwards processes to VFS with these; message_via() is PM. VFS handles the first three at once, in the order of arrival.
  */

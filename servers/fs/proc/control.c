@@ -79,7 +79,7 @@ static unsigned waiting_count;
 /* The next script's line: its length; 0: there is none. */
 static long next_script(char *line, size_t room)
 {
-    struct rs_script s;
+    struct rs_script s = {0};
     long grant = grant_make(service_info()->rs, &s, sizeof s, GRANT_WRITE), result;
     struct message m = {.type = RS_SCRIPT, .w = {(uint64_t)grant}};
     int n;
