@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The demo's half inside the system; runs in busybox's sh. tools/demo adds it, and starts it as
+#
+#     sh /etc/guest/demo.sh URL SERVICE SUM DEATHS LIMIT KILL...
+#
+# For each KILL (seconds between two kills of SERVICE's process; 0: none): fetch URL into RAM under the clock, again and again
+# until SERVICE has died DEATHS times, at most LIMIT files; after each file, with the clock stopped, SUM (a command) verifies it.
+# Lines that begin with DEMO are for tools/demo; times are seconds since boot.
+url=$1 service=$2 sum=$3 deaths=$4 limit=$5
+shift 5
+
+up() { # $now: seconds since boot, without a process
+    read now rest </proc/uptime
+}
+hundredths() { # $cs: hundredths of a second since boot
+    up
+    cs=${now%.*}${now#*.}
+    cs=${cs#0}
+}
+recoveries() { # $count: of SERVICE, so far
+    count=$(grep -cw $service /proc/recovery)
+}
+
+# Kill every $1 seconds, the first time after $2 hundredths. It writes down when it last did.
+killer() {
+    usleep $(($2 * 10000))
+    while :; do
+        kill -9 $(pidof $service)
+        hundredths
+        echo $cs >/tmp/killed
+        sleep $1
+    done
+}
+
+# One file under the clock; `rest` hundredths are left to the next kill, and it keeps count of them.
+fetch() {
+    rm -f /tmp/f
+    hundredths
+    begin=$cs
+    echo $((begin + rest_of - $1 * 100)) >/tmp/killed
+    if [ $1 != 0 ]; then
+        killer $1 $rest_of >/dev/null 2>&1 &
+        killer=$!
+    fi
+    echo "DEMO begin kill=$1 file=$file up=$now"
+    wget -q -O /tmp/f "$url/$1/$file"
+    status=$?
+    hundredths
+    echo "DEMO end kill=$1 file=$file up=$now status=$status"
+    [ $1 = 0 ] && return
+    kill $killer 2>/dev/null
+    wait $killer 2>/dev/null
+    read killed </tmp/killed
+    rest_of=$(($1 * 100 - (cs - killed)))
+    [ $rest_of -gt 0 ] || rest_of=0
+}
+
+for kill in "$@"; do
+    file=0 rest_of=$((kill * 100))
+    recoveries
+    before=$count
+    while [ $file -lt $limit ]; do
+        file=$((file + 1))
+        fetch $kill
+        echo "DEMO sum kill=$kill file=$file $($sum /tmp/f)"
+        [ $kill = 0 ] && break
+        recoveries
+        [ $((count - before)) -ge $deaths ] && break
+    done
+    echo "DEMO recoveries kill=$kill"
+    grep -w $service /proc/recovery | tail -n +$((before + 1)) | sed 's/^/DEMO recovery /'
+    echo "DEMO done kill=$kill"
+done
+rm -f /tmp/f
