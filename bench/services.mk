@@ -12,3 +12,12 @@ $(B)/services/bench_client: bench/services/bench_client.c $(B)/libbardo.a
 	$(EXTRA_BUILD)
 $(B)/services/bench_server: bench/services/bench_server.c $(B)/libbardo.a
 	$(EXTRA_BUILD)
+
+# Linux programs that only the benchmarks need.
+$(B)/bench/%: bench/programs/%.c
+	@mkdir -p $(@D) && echo "  CC    $@"
+	@$(CC_SERVICE) $(filter-out -MMD -MP,$(PROGRAM_CFLAGS)) $(SERVICE_LDFLAGS) -s -o $@ $<
+
+.PHONY: bench
+bench: all $(B)/bench/pagefault ## measure: throughput, recovery, boot, memory; and guest instructions under icount (SIZE=256 REPS=3)
+	@B=$(B) SIZE='$(SIZE)' REPS='$(REPS)' ACCEL='$(ACCEL)' bench/run $(BENCH)

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Measures a page fault (first write to an anonymous page) and a getpid() as a Linux program sees them: the least of many, in ticks of the
+ * TSC, which under `-icount shift=0` are instructions. A plain static program: it runs on Linux as well.
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define PAGES 256
+#define PAGE 4096
+
+static inline uint64_t ticks(void)
+{
+    uint32_t low, high;
+
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+    return (uint64_t)high << 32 | low;
+}
+
+int main(void)
+{
+    uint64_t fault = UINT64_MAX, call = UINT64_MAX, empty = UINT64_MAX;
+    volatile char *memory = mmap(0, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (memory == MAP_FAILED) {
+        perror("mmap");
+        return 1;
+    }
+    for (int i = 0; i < PAGES; i++) {
+        uint64_t a = ticks(), b = ticks(), c, d;
+
+        memory[i * PAGE] = 1;
+        c = ticks();
+        syscall(SYS_getpid);
+        d = ticks();
+        empty = b - a < empty ? b - a : empty;
+        fault = c - b < fault ? c - b : fault;
+        call = d - c < call ? d - c : call;
+    }
+    printf("BENCH page_fault ticks=%lu\nBENCH getpid ticks=%lu\n", fault - empty, call - empty);
+    return 0;
+}
