@@ -24,7 +24,7 @@ static const char *name_of(const char *const *names, size_t count, uint32_t valu
 }
 #define NAME_OF(names, value) name_of(names, sizeof(names) / sizeof((names)[0]), value)
 
-/* name pid state uptime_ms restarts last_defect last_detail recovery_mean_us recovery_max_us cpu_ms memory_kb core|replaceable */
+/* name pid state uptime_ms restarts last_defect last_detail recovery_mean_us recovery_max_us cpu_ms memory_kb class description... */
 void write_services(struct text *t, const struct process *p)
 {
     uint64_t now = clock_now();
@@ -36,9 +36,9 @@ void write_services(struct text *t, const struct process *p)
 
         text_add(t, "%s %u %s %llu %u %s %u ", s.name, s.pid, NAME_OF(state_names, s.state), (unsigned long long)uptime,
                  s.restarts, NAME_OF(defect_names, s.last_defect), s.last_detail);
-        text_add(t, "%llu %llu %llu %llu %s\n", (unsigned long long)s.recovery_mean_ns / 1000,
+        text_add(t, "%llu %llu %llu %llu %.8s %.64s\n", (unsigned long long)s.recovery_mean_ns / 1000,
                  (unsigned long long)s.recovery_max_ns / 1000, (unsigned long long)s.cpu_ns / 1000000u,
-                 (unsigned long long)s.memory_bytes / 1024, s.core ? "core" : "replaceable");
+                 (unsigned long long)s.memory_bytes / 1024, s.class_name[0] ? s.class_name : "-", s.description);
     }
 }
 

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The harness of the system tests: `boot` runs a command in the booted system (tools/guest) and checks that nothing leaked.
+
+    def test_echo(boot):
+        assert boot("echo hello").out == "hello\\n"
+"""
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).resolve().parent.parent
+BUILD = Path(os.environ.get("B") or TOP / "build")
+
+
+@dataclass
+class Result:
+    out: str  # what the command wrote
+    raw: bytes
+    status: int
+    err: str  # of tools/guest: the last words, when the system died
+    klog: str  # the kernel's log
+
+
+def read_counts(path):
+    """{"frames_free": (before, after), ...}"""
+    rows = [line.split() for line in path.read_text().splitlines()] if path.exists() else []
+    return {key: (before, after) for key, before, after in rows}
+
+
+@pytest.fixture
+def boot(tmp_path, request):
+    """boot(command, nics=[...], expect=0, ...): see below. The kernel's log of a test that fails is shown."""
+    runs = []
+
+    def run(command, *, nics=(), smp=1, mem=256, add=None, forward=(), append="", timeout=60, expect=0, leak_check=True,
+            archive=None, icount=False, qemu=""):
+        """expect: the exit status, None: any. add: {guest path: text, bytes or Path}. leak_check: frames, slots and grants are as many
+        after the command as before; switch it off where the system is meant to die or files are meant to stay."""
+        number = len(runs)
+        klog, leaks = tmp_path / f"klog-{number}", tmp_path / f"leaks-{number}"
+        arguments = [str(TOP / "tools/guest"), "--timeout", str(timeout), "--smp", str(smp), "--mem", str(mem), "--keep-klog", str(klog)]
+        for nic in nics:
+            arguments += ["--nic", nic]
+        for ports in forward:
+            arguments += ["--forward", ports]
+        for place, content in (add or {}).items():
+            arguments += ["--add", f"{host_file(tmp_path, place, content)}:{place}"]
+        if leak_check:
+            arguments += ["--leaks", str(leaks)]
+        if archive:
+            arguments += ["--archive", str(archive)]
+        if icount:
+            arguments += ["--icount"]
+        arguments += [f"--qemu={qemu}", f"--append={append}", "--", command]
+        done = subprocess.run(arguments, capture_output=True, timeout=timeout + 60, env=dict(os.environ, B=str(BUILD)))
+        result = Result(done.stdout.decode(errors="replace"), done.stdout, done.returncode, done.stderr.decode(errors="replace"),
+                        klog.read_text(errors="replace") if klog.exists() else "")
+        runs.append(result)
+        request.node.add_report_section("call", "kernel log", result.klog[-8000:])
+        assert expect is None or result.status == expect, f"status {result.status}\n{result.out}\n{result.err}"
+        if leak_check:
+            counts = read_counts(leaks)
+            assert counts, "the system has not said how much memory is free"
+            leaked = {key: values for key, values in counts.items() if values[0] != values[1]}
+            assert not leaked, f"leaked (before, after): {leaked}"
+        return result
+
+    return run
+
+
+def host_file(folder, place, content):
+    if isinstance(content, Path):
+        return content
+    path = folder / ("add-" + place.replace("/", "_"))
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    if isinstance(content, str) and content.startswith("#!"):
+        path.chmod(0o755)
+    return path

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""/dev and /proc."""
+import re
+
+
+def test_devices(boot):
+    result = boot("echo lost >/dev/null; wc -c </dev/null; head -c 100000 /dev/zero | tr -d '\\0' | wc -c; echo x 2>&1 >/dev/full || echo full; "
+                  "head -c 16 /dev/urandom | wc -c; ls -l /dev/null | cut -c1-10; echo via stdout >/dev/stdout; echo piped | cat /dev/stdin")
+    assert result.out == "0\n0\nsh: write error: No space left on device\nfull\n16\ncrw-rw-rw-\nvia stdout\npiped\n"
+
+
+def test_random_is_random(boot):
+    a, b = boot("head -c 64 /dev/urandom | hexdump -v -e '/1 \"%02x\"'; echo; head -c 64 /dev/urandom | hexdump -v -e '/1 \"%02x\"'; echo").out.split()
+    assert a != b and len(set(re.findall("..", a))) > 20
+
+
+def test_process_files(boot):
+    result = boot("cat /proc/self/comm; readlink /proc/self/exe; cd /tmp; readlink /proc/$$/cwd; grep -c . /proc/self/maps; "
+                  "ls /proc/self/fd | head -3; sleep 10 & grep Name /proc/$!/status; kill $!; cat /proc/99999/stat")
+    lines = result.out.splitlines()
+    assert lines[:3] == ["cat", "/bin/busybox", "/tmp"] and int(lines[3]) > 3 and lines[4:8] == ["0", "1", "2", "Name:\tsleep"]
+    assert "No such file" in lines[8]
+
+
+def test_services_are_processes(boot):
+    result = boot("ps; pidof e1000; kill -0 $(pidof uart) && echo alive; cat /proc/bardo/services", nics=["e1000"])
+    for name in ("rs", "ds", "vm", "pm", "vfs", "ram", "proc", "dev", "tty", "net", "uart", "e1000"):
+        assert re.search(rf"^ *[0-9]+ root .*\[?{name}\]?$", result.out, re.M), name
+        assert re.search(rf"^{name} [0-9]+ up ", result.out, re.M), name
+
+
+def test_system_files(boot):
+    result = boot("cat /proc/uptime /proc/meminfo /proc/cpuinfo /proc/stat /proc/version /proc/filesystems /proc/mounts; free; uptime; "
+                  "top -b -n 1 | head -5; uname -s")
+    for expected in (r"^MemTotal: +\d+ kB", r"^processor\t: 0", r"^cpu  \d+", r"^Linux version", r"^\S+ / ", r"^Mem:", r"load average", r"^Linux$"):
+        assert re.search(expected, result.out, re.M), expected
+
+
+def test_control_is_for_root(boot):
+    result = boot("su user -c 'echo restart e1000 >/proc/bardo/control' 2>&1; echo no-such-command x >/proc/bardo/control; "
+                  "echo up nobody >/proc/bardo/control", expect=1)
+    assert re.search("ermission|permitted", result.out) and "Invalid argument" in result.out and "No such process" in result.out

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Debian's busybox in the system: the shell, pipes, jobs, signals, and exactly the output that it makes."""
+
+
+def test_output_and_status(boot):
+    result = boot("echo hello; echo to stderr >&2; exit 7", expect=7)
+    assert result.out == "hello\nto stderr\n"
+
+
+def test_output_is_exact(boot):
+    assert boot(r"printf 'a\r\n\001\377\000no newline'").raw == b"a\r\n\x01\xff\x00no newline"
+
+
+def test_no_output(boot):
+    assert boot("true").raw == b""
+    assert boot("false", expect=1).raw == b""
+
+
+def test_pipes_and_tools(boot):
+    result = boot("seq 1 1000 | grep 7 | awk '{ s += $1 } END { print s }'; echo abc | sha1sum; echo a b | cat | wc -w")
+    expected = sum(n for n in range(1, 1001) if "7" in str(n))
+    assert result.out == f"{expected}\n03cfd743661f07975fa2f1220c5194cbaff48451  -\n2\n"
+
+
+def test_big_pipe(boot):
+    assert boot("dd if=/dev/zero bs=64k count=64 2>/dev/null | wc -c").out == f"{64 * 65536}\n"
+
+
+def test_background_jobs_and_wait(boot):
+    result = boot("for i in 1 2 3; do (sleep 0.$i; exit $i) & pids=\"$pids $!\"; done; for p in $pids; do wait $p; echo $?; done")
+    assert result.out == "1\n2\n3\n"
+
+
+def test_signals(boot):
+    result = boot("sleep 100 & kill $!; wait $!; echo $?; sleep 100 & kill -9 $!; wait $!; echo $?; "
+                  "trap 'echo caught' USR1; kill -USR1 $$; echo after")
+    assert result.out == "143\n137\ncaught\nafter\n"
+
+
+def test_sigpipe_ends_a_writer(boot):
+    assert boot("yes | head -n 2").out == "y\ny\n"
+
+
+def test_command_not_found(boot):
+    assert boot("no-such-command", expect=127).out.endswith("not found\n")
+
+
+def test_many_processes(boot):
+    assert boot("i=0; while [ $i -lt 200 ]; do /bin/true || exit 1; i=$((i+1)); done; echo $i", timeout=120).out == "200\n"
+
+
+def test_segmentation_fault_is_a_signal(boot):
+    assert boot("sh -c 'kill -SEGV $$'; echo $?").out.endswith("139\n")
