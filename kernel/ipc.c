@@ -16,44 +16,38 @@ static bool waits_for(const struct slot *to, const struct slot *from)
     return (to->state == SLOT_RECEIVING || (to->state == SLOT_RECEIVING_ONE && to->peer == from->endpoint));
 }
 
-static void set_message(struct registers *r, uint64_t source, uint64_t type, const uint64_t w[6])
+static inline void set_message(struct registers *r, uint64_t source, uint64_t type, uint64_t w0, uint64_t w1, uint64_t w2,
+                               uint64_t w3, uint64_t w4, uint64_t w5)
 {
     r->rax = 0;
     r->rdi = source;
     r->rsi = type;
-    r->rdx = w[0];
-    r->r10 = w[1];
-    r->r8 = w[2];
-    r->r9 = w[3];
-    r->r12 = w[4];
-    r->r13 = w[5];
+    r->rdx = w0;
+    r->r10 = w1;
+    r->r8 = w2;
+    r->r9 = w3;
+    r->r12 = w4;
+    r->r13 = w5;
 }
 
-static void copy_message(struct registers *to, uint64_t source, const struct registers *from)
+static inline void copy_message(struct registers *to, uint64_t source, const struct registers *r)
 {
-    to->rax = 0;
-    to->rdi = source;
-    to->rsi = from->rsi;
-    to->rdx = from->rdx;
-    to->r10 = from->r10;
-    to->r8 = from->r8;
-    to->r9 = from->r9;
-    to->r12 = from->r12;
-    to->r13 = from->r13;
+    set_message(to, source, r->rsi, r->rdx, r->r10, r->r8, r->r9, r->r12, r->r13);
 }
 
 /* `to` is (or was just found) receiving; it gets from's message. */
 static void deliver(struct slot *from, struct slot *to)
 {
     const struct registers *r = &from->registers;
+    const uint64_t *m = from->message;
     uint64_t source = (uint32_t)from->endpoint | (uint64_t)(uint32_t)from->forwarder << 32;
 
     if (from->message_kept)
-        set_message(&to->registers, source, from->message[0], from->message + 1);
+        set_message(&to->registers, source, m[0], m[1], m[2], m[3], m[4], m[5], m[6]);
     else if (from->call_kind == CALL_IPC)
         copy_message(&to->registers, source, r);
     else
-        set_message(&to->registers, source, r->rax, (uint64_t[6]){r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9});
+        set_message(&to->registers, source, r->rax, r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9);
 }
 
 static void wake(struct slot *s)
@@ -178,7 +172,7 @@ static void receive(struct slot *s, endpoint_t from)
     if (from == ENDPOINT_ANY) {
         s->receives++;
         if (s->pending) {
-            set_message(&s->registers, ENDPOINT_KERNEL, MESSAGE_NOTIFY, (uint64_t[6]){s->pending});
+            set_message(&s->registers, ENDPOINT_KERNEL, MESSAGE_NOTIFY, s->pending, 0, 0, 0, 0, 0);
             s->pending = 0;
             return;
         }
@@ -247,7 +241,7 @@ void ipc_notify(struct slot *to, uint64_t bits)
 {
     to->pending |= bits;
     if (to->state == SLOT_RECEIVING) {
-        set_message(&to->registers, ENDPOINT_KERNEL, MESSAGE_NOTIFY, (uint64_t[6]){to->pending});
+        set_message(&to->registers, ENDPOINT_KERNEL, MESSAGE_NOTIFY, to->pending, 0, 0, 0, 0, 0);
         to->pending = 0;
         wake(to);
     }

@@ -17,7 +17,13 @@
 /* ---- proc.c: slots ---- */
 extern struct slot slots[ENDPOINT_SLOTS];
 extern unsigned slots_used, slots_top; /* slots_top: one above the highest slot ever used */
-struct slot *slot_find(endpoint_t endpoint); /* the living process with that endpoint, or NULL */
+/* The living process with that endpoint, or NULL. */
+static inline struct slot *slot_find(endpoint_t endpoint)
+{
+    struct slot *s = &slots[endpoint_slot(endpoint)];
+
+    return s->endpoint == endpoint && s->state != SLOT_FREE ? s : NULL;
+}
 struct slot *slot_named(struct slot *self, uint64_t endpoint); /* the same, ENDPOINT_SELF allowed */
 long slot_make(struct slot *creator, const struct slot_config *config); /* endpoint or -errno */
 void slot_destroy(struct slot *s);
@@ -88,8 +94,14 @@ void irq_release(struct slot *s); /* s is dying: its interrupts stay masked unti
 extern uint64_t interrupts;
 
 /* ---- rights.c ---- */
-bool rights_call(const struct slot *s, const struct slot *to);
-bool rights_notify(const struct slot *s, const struct slot *to);
+static inline bool rights_call(const struct slot *s, const struct slot *to)
+{
+    return s->rights.may_call >> to->service_id & 1; /* slot_make() clears the bit of programs */
+}
+static inline bool rights_notify(const struct slot *s, const struct slot *to)
+{
+    return s->rights.may_notify >> to->service_id & 1;
+}
 long call_port_in(struct slot *s, const uint64_t *a);
 long call_port_out(struct slot *s, const uint64_t *a);
 long call_port_out_bytes(struct slot *s, const uint64_t *a);

@@ -61,7 +61,6 @@ static const call_handler calls[KERNEL_CALLS] = {
 static void kernel_call(struct slot *s, uint64_t n)
 {
     struct registers *r = &s->registers;
-    const uint64_t a[6] = {r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9};
 
     if (n >= KERNEL_CALLS)
         r->rax = (uint64_t)-ENOSYS;
@@ -69,8 +68,11 @@ static void kernel_call(struct slot *s, uint64_t n)
         r->rax = (uint64_t)-EPERM;
     else if (message_calls[n])
         message_calls[n](s);
-    else
+    else {
+        const uint64_t a[6] = {r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9};
+
         r->rax = (uint64_t)calls[n](s, a);
+    }
 }
 
 struct slot *kernel_syscall(struct slot *s)

@@ -6,13 +6,6 @@ struct slot slots[ENDPOINT_SLOTS];
 unsigned slots_used, slots_top = 1;
 static unsigned search_from = 1; /* where to look for a free slot: low ones first, and not at once the last one freed */
 
-struct slot *slot_find(endpoint_t endpoint)
-{
-    struct slot *s = &slots[endpoint_slot(endpoint)];
-
-    return endpoint > 0 && s->endpoint == endpoint && s->state != SLOT_FREE ? s : NULL;
-}
-
 struct slot *slot_named(struct slot *self, uint64_t endpoint)
 {
     return (endpoint_t)endpoint == ENDPOINT_SELF ? self : slot_find((endpoint_t)endpoint);
@@ -77,6 +70,8 @@ long slot_make(struct slot *creator, const struct slot_config *c)
     s->priority = s->ready_priority = (uint8_t)c->priority;
     s->budget_permille = c->budget_permille;
     s->rights = c->rights;
+    s->rights.may_call &= ~(1ull << SERVICE_ID_PROGRAM); /* nobody calls or notifies a program */
+    s->rights.may_notify &= ~(1ull << SERVICE_ID_PROGRAM);
     s->stopped = !(c->flags & SLOT_START);
     slots_used++;
     if ((unsigned)(s - slots) >= slots_top)

@@ -2,16 +2,6 @@
 /* Who may do what: as RS granted it when the process was made, from its manifest. What is not listed is refused. */
 #include "kernel/kernel.h"
 
-bool rights_call(const struct slot *s, const struct slot *to)
-{
-    return to->service_id < SERVICE_ID_PROGRAM && (s->rights.may_call >> to->service_id & 1);
-}
-
-bool rights_notify(const struct slot *s, const struct slot *to)
-{
-    return to->service_id < SERVICE_ID_PROGRAM && (s->rights.may_notify >> to->service_id & 1);
-}
-
 static long port_check(const struct slot *s, uint64_t port, uint64_t width)
 {
     if (width != 1 && width != 2 && width != 4)

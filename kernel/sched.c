@@ -181,13 +181,33 @@ static struct slot *pick(struct slot *s)
     return best;
 }
 
+static void switch_to(struct slot *next)
+{
+    uint64_t now = arch_tsc();
+
+    account(now);
+    context_switches++;
+    next->turn_end = now + turn;
+    current = next;
+    arch_switch_to(next);
+}
+
 struct slot *sched_next(struct slot *s)
 {
-    struct slot *next;
+    struct slot *next = woken;
 
-    if (s && s == current && s->state == SLOT_READY && !s->stopped && !woken && !(ready_mask & ((2u << s->ready_priority) - 1)) &&
-        clock_earliest >= timer_at)
-        return s; /* nothing has changed */
+    if (s == current && s && !s->stopped && clock_earliest >= timer_at) {
+        /* The two common cases: nothing has changed; a call or reply that goes straight to the one it has woken. */
+        if (s->state == SLOT_READY && !next && !(ready_mask & ((2u << s->ready_priority) - 1)))
+            return s;
+        if (s->state != SLOT_READY && next && !(ready_mask & ((1u << next->ready_priority) - 1))) {
+            woken = NULL;
+            switch_to(next);
+            if (ready_mask || next->budget_permille)
+                timer_for(next);
+            return next;
+        }
+    }
     while (!(next = pick(current))) {
         account(arch_tsc());
         idle = true;
@@ -198,15 +218,9 @@ struct slot *sched_next(struct slot *s)
         since = arch_tsc();
         idle = false;
     }
-    if (next != current) {
-        uint64_t now = arch_tsc();
-
-        account(now);
-        context_switches++;
-        next->turn_end = now + turn;
-        current = next;
-        arch_switch_to(next);
-    } else if (arch_tsc() >= next->turn_end)
+    if (next != current)
+        switch_to(next);
+    else if (arch_tsc() >= next->turn_end)
         next->turn_end = arch_tsc() + turn;
     timer_for(next);
     return next;
