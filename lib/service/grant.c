@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The grant table of this process: a fixed number of entries, known to the kernel from the first grant on. */
+#include <errno.h>
+
+#include "lib/rt/kernel.h"
+#include "lib/service/service.h"
+
+#define GRANTS 64
+
+static struct grant table[GRANTS];
+static int known;
+
+long grant_make(endpoint_t to, const void *address, size_t length, uint32_t flags)
+{
+    long result;
+
+    if (to <= 0)
+        return -EDEADSRCDST;
+    if (!known) {
+        result = grant_table(table, GRANTS);
+        if (result < 0)
+            return result;
+        known = 1;
+    }
+    for (long i = 0; i < GRANTS; i++)
+        if (!table[i].to) {
+            table[i] = (struct grant){to, flags, (uint64_t)address, length};
+            return i;
+        }
+    return -ENOSPC;
+}
+
+void grant_revoke(long index)
+{
+    if (index >= 0 && index < GRANTS)
+        table[index].to = 0;
+}

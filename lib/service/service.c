@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The server loop and the wrappers of RS's and DS's protocols. */
+#include "lib/service/service.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "abi/proto/ds.h"
+#include "lib/rt/kernel.h"
+#include "lib/rt/log.h"
+#include "lib/rt/pack.h"
+
+#define INDEX_SIZE 2048 /* handlers by a hash of the type; Linux numbers and protocols do not collide in it */
+
+static service_handler handler_index[INDEX_SIZE];
+static uint64_t type_index[INDEX_SIZE];
+
+static unsigned hash(uint64_t type)
+{
+    return (unsigned)(type < MESSAGE_LINUX_MAX ? type & 511 : 512 + (type & 0xff) + (type >> 8 & 15) % 5 * 256) % INDEX_SIZE;
+}
+
+static void index_build(const struct service_table *table)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        unsigned at = hash(table->entries[i].type), n = 0;
+
+        while (handler_index[at] && n++ < INDEX_SIZE)
+            at = (at + 1) % INDEX_SIZE;
+        if (n >= INDEX_SIZE)
+            panic("too many handlers");
+        handler_index[at] = table->entries[i].handle;
+        type_index[at] = table->entries[i].type;
+    }
+}
+
+static service_handler find(uint64_t type, service_handler fallback)
+{
+    for (unsigned at = hash(type); handler_index[at]; at = (at + 1) % INDEX_SIZE)
+        if (type_index[at] == type)
+            return handler_index[at];
+    return fallback;
+}
+
+static void notified(const struct service_table *table, uint64_t bits)
+{
+    if ((bits & NOTIFY_BIT(NOTIFY_BIT_SHUTDOWN)) && table->shutdown) {
+        table->shutdown();
+        exit(0);
+    }
+    if (table->notified)
+        table->notified(bits);
+}
+
+void service_run(const struct service_table *table)
+{
+    struct message m = {0};
+    endpoint_t to = 0;
+    long status;
+
+    index_build(table);
+    for (;;) {
+        service_handler handle;
+
+        if (table->idle)
+            table->idle();
+        status = ipc_reply_receive(to, &m, 0); /* the commit point */
+        to = 0;
+        if (status < 0)
+            continue;
+        if (message_caller(&m) == ENDPOINT_KERNEL) {
+            if (m.type == MESSAGE_NOTIFY)
+                notified(table, m.w[0]);
+            continue;
+        }
+        to = message_caller(&m);
+        handle = find(m.type, table->fallback);
+        status = handle ? handle(&m) : -ENOSYS;
+        if (status == SERVICE_NO_REPLY)
+            to = 0;
+        else
+            m.type = (uint64_t)status;
+    }
+}
+
+void service_ready(enum rs_ready how)
+{
+    struct message m = {.type = RS_READY, .w = {how}};
+
+    ipc_call(service_info()->rs, &m);
+}
+
+static long ds_call(uint64_t type, const char *key, uint64_t a, uint64_t b, struct message *m)
+{
+    endpoint_t ds = service_info()->ds;
+
+    if (!ds)
+        return -EPERM;
+    *m = (struct message){.type = type, .w = {[4] = a, [5] = b}};
+    pack_text(m->w, key, DS_KEY_MAX);
+    return ipc_call(ds, m);
+}
+
+long service_publish(const char *key)
+{
+    struct message m;
+
+    return ds_call(DS_PUBLISH, key, 0, 0, &m);
+}
+
+endpoint_t service_retrieve(const char *key)
+{
+    struct message m;
+    long result = ds_call(DS_RETRIEVE, key, 0, 0, &m);
+
+    return result > 0 ? (endpoint_t)result : 0;
+}
+
+long service_subscribe(const char *pattern)
+{
+    struct message m;
+
+    return ds_call(DS_SUBSCRIBE, pattern, 0, 0, &m);
+}
+
+int service_event(char key[32], endpoint_t *ep)
+{
+    struct message m;
+
+    if (ds_call(DS_EVENT, "", 0, 0, &m) < 0)
+        return 0;
+    unpack_text(key, m.w, DS_KEY_MAX);
+    *ep = (endpoint_t)m.w[4];
+    return 1;
+}
+
+static long snapshot(uint64_t type, const char *key, const void *data, size_t length, uint32_t flags)
+{
+    long grant = grant_make(service_info()->ds, data, length, flags), result;
+    struct message m;
+
+    if (grant < 0)
+        return grant;
+    result = ds_call(type, key, (uint64_t)grant, length, &m);
+    grant_revoke(grant);
+    return result;
+}
+
+long service_save(const char *key, const void *data, size_t length)
+{
+    return snapshot(DS_SAVE, key, data, length, GRANT_READ);
+}
+
+long service_restore(const char *key, void *data, size_t room)
+{
+    return snapshot(DS_RESTORE, key, data, room, GRANT_WRITE);
+}
+
+void service_complain(const char *name, endpoint_t of, enum rs_complaint why)
+{
+    struct message m = {.type = RS_COMPLAIN, .w = {[2] = why, [3] = (uint64_t)of}};
+
+    pack_text(m.w, name, SERVICE_NAME_MAX);
+    ipc_call(service_info()->rs, &m);
+}
