@@ -16,7 +16,6 @@ enum ds_request {
     DS_SAVE, /* key (private to the caller's service name), w[4] our grant, w[5] length (<= DS_SNAPSHOT_MAX): replaces the snapshot -> 0, -ENOSPC */
     DS_RESTORE, /* key, w[4] our grant, w[5] room -> bytes copied, -ENOENT, -ENOSPC (room too small) */
     DS_DROP, /* key: forget the snapshot */
-    DS_DEAD, /* (internal) */
 };
 #define DS_KEY_MAX 32
 #define DS_SNAPSHOT_MAX 65536

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* DS: requests (abi/proto/ds.h). */
+#include <errno.h>
+#include <string.h>
+
+#include "lib/rt/kernel.h"
+#include "lib/rt/pack.h"
+#include "lib/service/service.h"
+#include "servers/ds/ds.h"
+
+bool ds_alive(endpoint_t ep)
+{
+    struct slot_status status;
+
+    return slot_status(ep, &status) == 0;
+}
+
+void ds_wake(endpoint_t subscriber)
+{
+    ipc_notify(subscriber, NOTIFY_BIT(NOTIFY_BIT_DS));
+}
+
+/* The service name of a caller: asked of RS once for each endpoint. */
+static long owner_of(endpoint_t caller, char name[16])
+{
+    static struct known {
+        endpoint_t ep;
+        char name[16];
+    } cache[64];
+    struct known *k = &cache[endpoint_slot(caller) % 64];
+
+    if (k->ep != caller) {
+        struct message m = {.type = RS_WHO, .w = {(uint64_t)caller}};
+        long result = ipc_call(service_info()->rs, &m);
+
+        if (result < 0)
+            return result;
+        unpack_text(k->name, m.w, sizeof k->name);
+        k->ep = caller;
+    }
+    memcpy(name, k->name, 16);
+    return 0;
+}
+
+static long publish(struct message *m)
+{
+    char key[DS_KEY_MAX];
+
+    unpack_text(key, m->w, sizeof key);
+    return names_publish(key, message_caller(m));
+}
+
+static long retrieve(struct message *m)
+{
+    char key[DS_KEY_MAX];
+
+    unpack_text(key, m->w, sizeof key);
+    return names_retrieve(key);
+}
+
+static long subscribe(struct message *m)
+{
+    char key[DS_KEY_MAX];
+
+    unpack_text(key, m->w, sizeof key);
+    return names_subscribe(message_caller(m), key);
+}
+
+static long event(struct message *m)
+{
+    char key[DS_KEY_MAX] = "";
+    endpoint_t ep = 0;
+    long result = names_event(message_caller(m), key, &ep);
+
+    pack_text(m->w, key, sizeof key);
+    m->w[4] = (uint64_t)ep;
+    return result;
+}
+
+static long save(struct message *m)
+{
+    char key[DS_KEY_MAX], owner[16];
+    void *memory;
+    long result = owner_of(message_caller(m), owner);
+
+    unpack_text(key, m->w, sizeof key);
+    if (!result)
+        result = snapshot_save(owner, key, m->w[5], &memory);
+    if (!result) {
+        result = grant_from(message_caller(m), m->w[4], 0, memory, m->w[5]);
+        if (result < 0)
+            snapshot_drop(owner, key); /* half a snapshot is none */
+    }
+    return result;
+}
+
+static long restore(struct message *m)
+{
+    char key[DS_KEY_MAX], owner[16];
+    const void *memory;
+    long result = owner_of(message_caller(m), owner), error;
+
+    unpack_text(key, m->w, sizeof key);
+    if (!result)
+        result = snapshot_find(owner, key, &memory);
+    if (result < 0)
+        return result;
+    if ((uint64_t)result > m->w[5])
+        return -ENOSPC;
+    error = grant_to(message_caller(m), m->w[4], 0, memory, (size_t)result);
+    return error < 0 ? error : result;
+}
+
+static long drop(struct message *m)
+{
+    char key[DS_KEY_MAX], owner[16];
+    long result = owner_of(message_caller(m), owner);
+
+    unpack_text(key, m->w, sizeof key);
+    if (!result)
+        snapshot_drop(owner, key);
+    return result;
+}
+
+static void notified(uint64_t bits)
+{
+    if (bits & NOTIFY_BIT(NOTIFY_BIT_SERVICES))
+        names_sweep();
+}
+
+int main(void)
+{
+    static const struct service_entry entries[] = {
+        {DS_PUBLISH, publish}, {DS_RETRIEVE, retrieve}, {DS_SUBSCRIBE, subscribe}, {DS_EVENT, event},
+        {DS_SAVE, save},       {DS_RESTORE, restore},   {DS_DROP, drop},
+    };
+
+    service_ready(RS_READY_FRESH);
+    service_run(&(struct service_table){.entries = entries, .count = sizeof entries / sizeof *entries, .notified = notified});
+}

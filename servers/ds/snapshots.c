@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Snapshots: the bytes of all lie one after the other in one store, which is kept without gaps. */
+#include <errno.h>
+#include <string.h>
+
+#include "servers/ds/ds.h"
+
+static struct snapshot {
+    char owner[16], key[DS_KEY_MAX]; /* key "": unused */
+    size_t start, length;
+} snapshots[DS_SNAPSHOTS];
+static uint8_t store[DS_STORE];
+static size_t used;
+
+static struct snapshot *find(const char *owner, const char *key)
+{
+    for (unsigned i = 0; i < DS_SNAPSHOTS; i++)
+        if (snapshots[i].key[0] && !strcmp(snapshots[i].owner, owner) && !strcmp(snapshots[i].key, key))
+            return &snapshots[i];
+    return NULL;
+}
+
+static void give_back(struct snapshot *s)
+{
+    memmove(store + s->start, store + s->start + s->length, used - s->start - s->length);
+    used -= s->length;
+    for (unsigned i = 0; i < DS_SNAPSHOTS; i++)
+        if (snapshots[i].key[0] && snapshots[i].start > s->start)
+            snapshots[i].start -= s->length;
+    s->key[0] = 0;
+}
+
+long snapshot_save(const char *owner, const char *key, size_t length, void **memory)
+{
+    struct snapshot *s = find(owner, key);
+
+    if (!key[0] || length > DS_SNAPSHOT_MAX)
+        return -EINVAL;
+    if (used - (s ? s->length : 0) + length > DS_STORE)
+        return -ENOSPC;
+    if (s && s->length == length) {
+        *memory = store + s->start;
+        return 0;
+    }
+    if (s)
+        give_back(s);
+    for (unsigned i = 0; i < DS_SNAPSHOTS; i++) {
+        s = &snapshots[i];
+        if (s->key[0])
+            continue;
+        strncpy(s->owner, owner, sizeof s->owner - 1);
+        strncpy(s->key, key, sizeof s->key - 1);
+        s->key[sizeof s->key - 1] = 0;
+        s->start = used;
+        s->length = length;
+        used += length;
+        *memory = store + s->start;
+        return 0;
+    }
+    return -ENOSPC;
+}
+
+long snapshot_find(const char *owner, const char *key, const void **memory)
+{
+    struct snapshot *s = find(owner, key);
+
+    if (!s)
+        return -ENOENT;
+    *memory = store + s->start;
+    return (long)s->length;
+}
+
+void snapshot_drop(const char *owner, const char *key)
+{
+    struct snapshot *s = find(owner, key);
+
+    if (s)
+        give_back(s);
+}
