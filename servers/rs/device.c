@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Devices and who drives them; the queues that drivers share with their clients. What must be done to a device is done by pci, which
+ * fetches it (RS_DEVICE_WORK) and says when it is done: RS waits for nobody.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "abi/queue.h"
+#include "servers/rs/rs.h"
+
+#define QUEUES_MAX 48
+#define QUEUES_PER_CLIENT 24
+#define NO_GSI 0xffffffffu
+
+static struct device devices[DEVICES_MAX];
+static unsigned device_count;
+static struct queue queues[QUEUES_MAX];
+static unsigned queue_count;
+
+/* ---- work for pci ---- */
+
+void device_work(struct device *d, enum rs_device_work work, uint64_t argument0, uint64_t argument1)
+{
+    if (d->works == WORKS_MAX) { /* pci has been away for long: of what waits, only the latest matters */
+        memmove(&d->work[1], &d->work[2], (WORKS_MAX - 2) * sizeof d->work[0]);
+        d->works--;
+    }
+    d->work[d->works].work = work;
+    d->work[d->works].arguments[0] = argument0;
+    d->work[d->works++].arguments[1] = argument1;
+    service_tell("pci");
+}
+
+bool device_busy(const struct device *d)
+{
+    return d->works != 0;
+}
+
+void device_forget_handed(void)
+{
+    bool any = false;
+
+    for (unsigned i = 0; i < device_count; i++) {
+        devices[i].handed_over = false;
+        any |= devices[i].works != 0;
+    }
+    if (any)
+        service_tell("pci");
+}
+
+static uint64_t place_of(const struct device *d)
+{
+    return (uint64_t)d->found.bus << 8 | d->found.device_function;
+}
+
+static struct device *device_at(uint64_t place)
+{
+    for (unsigned i = 0; i < device_count; i++)
+        if (place_of(&devices[i]) == place)
+            return &devices[i];
+    return NULL;
+}
+
+long request_device_work(struct message *m, struct service *caller)
+{
+    if (caller->id != SERVICE_PCI)
+        return -EPERM;
+    for (unsigned i = 0; i < device_count; i++) {
+        struct device *d = &devices[i];
+
+        if (d->works == 0 || d->handed_over)
+            continue;
+        d->handed_over = true;
+        m->w[0] = place_of(d);
+        m->w[1] = d->work[0].work;
+        m->w[2] = d->work[0].arguments[0];
+        m->w[3] = d->work[0].arguments[1];
+        return 0;
+    }
+    return -ENOENT;
+}
+
+long request_device_done(struct message *m, struct service *caller)
+{
+    struct device *d = device_at(m->w[0]);
+
+    if (caller->id != SERVICE_PCI)
+        return -EPERM;
+    if (!d || d->works == 0 || !d->handed_over || d->work[0].work != m->w[1])
+        return -ESRCH;
+    if ((int64_t)m->w[2] < 0)
+        log_info("device %02x:%02x.%x: work %llu failed: error %lld", d->found.bus, d->found.device_function >> 3,
+                 d->found.device_function & 7, (unsigned long long)m->w[1], -(long long)m->w[2]);
+    d->works--;
+    memmove(&d->work[0], &d->work[1], d->works * sizeof d->work[0]);
+    d->handed_over = false;
+    if (d->works != 0)
+        service_tell("pci");
+    else if (d->owner && d->owner->wait == WAIT_DEVICE) {
+        timer_set(d->owner, WAIT_NOTHING, 0);
+        recover_start(d->owner);
+    }
+    return 0;
+}
+
+/* ---- a device and its driver ---- */
+
+static bool matches(const struct manifest *m, const struct rs_device *d)
+{
+    for (uint32_t i = 0; i < m->devices; i++)
+        if (m->device[i].vendor == d->vendor && m->device[i].device == d->device)
+            return true;
+    return false;
+}
+
+/* A service for it: one that waits for such a device, or one more instance. NULL: nobody drives it. */
+static struct service *driver_for(const struct rs_device *d)
+{
+    struct service *base = NULL, *s;
+    char name[SERVICE_NAME_MAX + 8];
+    unsigned instance = 0;
+
+    for (unsigned i = 0; i < service_count; i++) {
+        s = &services[i];
+        if (!s->manifest || !s->image || !matches(s->manifest, d))
+            continue;
+        if (!s->device)
+            return s;
+        if (s->instance == 0)
+            base = s;
+        if (base && s->id == base->id && s->instance >= instance)
+            instance = s->instance + 1;
+    }
+    if (!base)
+        return NULL;
+    if (snprintf(name, sizeof name, "%s.%u", base->name, instance) >= SERVICE_NAME_MAX) {
+        log_info("%s: its name is too long for a second device", base->name);
+        return NULL;
+    }
+    s = service_add(name);
+    return s && service_prepare_instance(s, base, instance) ? s : NULL;
+}
+
+static void take_port_bar(struct service *s, uint64_t first, uint64_t size)
+{
+    struct rights *r = &s->config.rights;
+
+    for (unsigned i = 0; i < sizeof r->ports / sizeof r->ports[0]; i++)
+        if (r->ports[i].last == 0) {
+            r->ports[i].first = (uint16_t)first;
+            r->ports[i].last = (uint16_t)(first + size - 1);
+            return;
+        }
+    log_info("%s: no room for the ports of its device", s->name);
+}
+
+static void take_bars(struct service *s, const struct rs_device *d)
+{
+    for (unsigned n = 0; n < SERVICE_BARS; n++) {
+        uint64_t physical = d->bar[n].physical, size = d->bar[n].size, offset = physical & (PAGE_SIZE - 1);
+        struct service_device *known = &s->info->device;
+
+        if (size == 0 || size > DEVICE_STRIDE || physical + size < size || (d->bar[n].is_port && physical + size > 0x10000))
+            continue;
+        known->bar[n].physical = physical;
+        known->bar[n].size = size;
+        known->bar[n].is_port = d->bar[n].is_port;
+        if (d->bar[n].is_port) {
+            known->bar[n].address = physical;
+            take_port_bar(s, physical, size);
+        } else if (s->mappings < SERVICE_MAPPINGS) {
+            known->bar[n].address = DEVICE_WINDOW + n * DEVICE_STRIDE + offset;
+            s->mapping[s->mappings++] = (struct mapping){
+                DEVICE_WINDOW + n * DEVICE_STRIDE, (offset + size + PAGE_SIZE - 1) / PAGE_SIZE,
+                MAP_READ | MAP_WRITE | MAP_PHYSICAL | MAP_UNCACHED, physical - offset};
+        }
+    }
+}
+
+static void take_device(struct service *s, struct device *d)
+{
+    struct service_device *known = &s->info->device;
+
+    s->device = d;
+    d->owner = s;
+    known->bus = d->found.bus;
+    known->device_function = d->found.device_function;
+    known->vendor = d->found.vendor;
+    known->device = d->found.device;
+    take_bars(s, &d->found);
+    if (d->found.has_msi || d->found.has_msix) {
+        s->irq[s->irq_count].line = IRQ_MSI;
+        s->irq[s->irq_count++].flags = IRQ_EDGE;
+    } else if (d->found.gsi != NO_GSI) {
+        s->irq[s->irq_count].line = d->found.gsi;
+        s->irq[s->irq_count++].flags = d->found.irq_flags;
+    }
+    s->info->irqs = s->irq_count;
+    queue_prepare(s);
+    recover_start(s);
+}
+
+long request_device_found(struct message *m, struct service *caller)
+{
+    struct rs_device found;
+    struct device *d;
+    struct service *s;
+
+    if (caller->id != SERVICE_PCI)
+        return -EPERM;
+    if (grant_from(message_caller(m), m->w[0], 0, &found, sizeof found) < 0)
+        return -EFAULT;
+    if (device_at((uint64_t)found.bus << 8 | found.device_function))
+        return 0; /* pci has been restarted and tells again what it told before */
+    if (device_count == DEVICES_MAX)
+        return -ENOSPC;
+    d = &devices[device_count++];
+    d->found = found;
+    s = driver_for(&found);
+    if (s && s->irq_count < SERVICE_IRQS)
+        take_device(s, d);
+    return 0;
+}
+
+void device_bind_irqs(struct service *s)
+{
+    for (uint32_t i = 0; i < s->irq_count; i++) {
+        long vector = irq_bind(s->endpoint, s->irq[i].line, i, s->irq[i].flags);
+
+        if (vector < 0)
+            log_info("%s: no interrupt %u: error %ld", s->name, s->irq[i].line, -vector);
+        else if (s->irq[i].line == IRQ_MSI && s->device->msi_vector != (uint64_t)vector) {
+            s->device->msi_vector = (uint64_t)vector;
+            device_work(s->device, DEVICE_MSI, 0xfee00000u, (uint64_t)vector);
+        }
+    }
+}
+
+/* ---- queues ---- */
+
+static uint32_t queues_of(const struct service *client)
+{
+    uint32_t n = 0;
+
+    for (unsigned i = 0; i < queue_count; i++)
+        n += queues[i].client == client;
+    return n;
+}
+
+static uint64_t client_address(const struct queue *q)
+{
+    return QUEUE_WINDOW + q->number * QUEUE_STRIDE;
+}
+
+static long map_into_client(const struct queue *q)
+{
+    return memory_map(q->client->endpoint, client_address(q), q->size / PAGE_SIZE, MAP_READ | MAP_WRITE | MAP_SHARE,
+                      ENDPOINT_SELF, (uint64_t)q->memory);
+}
+
+static void describe(const struct queue *q, struct service_queue *out, uint64_t address)
+{
+    memset(out, 0, sizeof *out);
+    memcpy(out->driver, q->driver->name, sizeof out->driver);
+    out->address = address;
+    out->size = q->size;
+    out->physical = q->physical;
+    out->client = q->client->endpoint;
+    out->number = q->number;
+}
+
+/* Contiguous memory, mapped into RS: the address, or NULL. */
+static void *queue_memory(uint64_t size)
+{
+    static uint64_t next = 0x180000000000ull;
+    uint64_t at = next;
+
+    if (memory_map(ENDPOINT_SELF, at, size / PAGE_SIZE, MAP_READ | MAP_WRITE | MAP_CONTIGUOUS, 0, 0) < 0)
+        return NULL;
+    next += QUEUE_STRIDE;
+    return (void *)at;
+}
+
+void queue_prepare(struct service *s)
+{
+    struct service *client = service_named(s->manifest->queue_client);
+    struct queue *q = &queues[queue_count];
+    uint64_t flags;
+
+    if (s->manifest->queue_size == 0 || s->queue)
+        return;
+    if (!client || queue_count == QUEUES_MAX || queues_of(client) == QUEUES_PER_CLIENT) {
+        log_info("%s: no queue to %s: %s", s->name, s->manifest->queue_client, client ? "too many queues" : "no such service");
+        return;
+    }
+    *q = (struct queue){s, client, queues_of(client), s->manifest->queue_size, 0, queue_memory(s->manifest->queue_size)};
+    if (!q->memory) {
+        log_info("%s: too little memory for its queue of %llu kB", s->name, (unsigned long long)q->size / 1024);
+        return;
+    }
+    q->physical = (uint64_t)memory_query(ENDPOINT_SELF, (uint64_t)q->memory, &flags);
+    queue_count++;
+    s->queue = q;
+    describe(q, &s->info->queue, QUEUE_WINDOW);
+    s->mapping[s->mappings++] = (struct mapping){QUEUE_WINDOW, q->size / PAGE_SIZE, MAP_READ | MAP_WRITE | MAP_SHARE, (uint64_t)q->memory};
+    if (client->endpoint) {
+        map_into_client(q);
+        ipc_notify(client->endpoint, NOTIFY_BIT(NOTIFY_BIT_SERVICES));
+    }
+}
+
+long queue_map_client(const struct service *client)
+{
+    long error = 0;
+
+    for (unsigned i = 0; i < queue_count && !error; i++)
+        if (queues[i].client == client)
+            error = map_into_client(&queues[i]);
+    for (unsigned i = 0; i < queue_count; i++)
+        if (queues[i].client == client)
+            service_peers(queues[i].driver);
+    return error;
+}
+
+uint64_t queue_reintegrated(const struct queue *q, uint32_t incarnation)
+{
+    const struct net_queue *header = q->memory;
+
+    if (q->size < sizeof *header || header->magic != NET_QUEUE_MAGIC || header->reintegrated_incarnation != incarnation)
+        return 0;
+    return header->reintegrated_ns;
+}
+
+long request_queue(struct message *m, struct service *caller)
+{
+    for (unsigned i = 0; i < queue_count; i++) {
+        struct service_queue out;
+
+        if (queues[i].client != caller || queues[i].number != m->w[0])
+            continue;
+        describe(&queues[i], &out, client_address(&queues[i]));
+        return grant_to(message_caller(m), m->w[1], 0, &out, sizeof out);
+    }
+    return -ENOENT;
+}

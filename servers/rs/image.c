@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Makes a program ready to be started. Text and constants go into frames that all incarnations share (code that the processor, or its emulator,
+ * has seen once stays warm); of data there is a pristine copy that each incarnation gets a copy of. The first page of the stack, too, is
+ * made here once.
+ */
+#include <elf.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/elf/elf.h"
+#include "servers/rs/rs.h"
+
+#define IMAGE_PREFIX "lib/bardo/"
+
+static uint64_t page_down(uint64_t address)
+{
+    return address & ~(PAGE_SIZE - 1);
+}
+
+static uint64_t page_up(uint64_t address)
+{
+    return page_down(address + PAGE_SIZE - 1);
+}
+
+static void add_mapping(struct image *image, uint64_t address, uint64_t end, uint64_t flags, const void *source)
+{
+    image->mapping[image->mappings++] =
+        (struct mapping){address, (end - address) / PAGE_SIZE, flags, (uint64_t)source};
+}
+
+/* At most two mappings each: what is in the file, and zeroed memory after it. */
+static void prepare_segment(struct image *image, const struct elf_segment *s, const char *file)
+{
+    uint64_t start = page_down(s->address), end = page_up(s->address + s->memory_size), middle = start;
+    uint64_t flags = MAP_READ | (s->write ? MAP_WRITE : 0) | (s->execute ? MAP_EXECUTE : 0);
+
+    if (s->file_size != 0) {
+        char *frames;
+
+        middle = page_up(s->address + s->file_size);
+        frames = arena_pages((middle - start) / PAGE_SIZE);
+        memcpy(frames + (s->address - start), file + s->offset, s->file_size);
+        add_mapping(image, start, middle, flags | (s->write ? MAP_COPY : MAP_SHARE), frames);
+    }
+    if (middle < end)
+        add_mapping(image, middle, end, flags, NULL);
+}
+
+struct image *image_prepare(const char *name)
+{
+    static struct elf_program program;
+    char path[sizeof IMAGE_PREFIX + SERVICE_NAME_MAX];
+    uint64_t size;
+    const char *file, *why;
+    struct image *image;
+
+    snprintf(path, sizeof path, IMAGE_PREFIX "%s", name);
+    file = archive_file(path, &size);
+    if (!file) {
+        log_info("%s: not in the boot archive; not started", path);
+        return NULL;
+    }
+    if (elf_parse(file, size, size, &program, &why) < 0) {
+        log_info("%s: %s; not started", path, why);
+        return NULL;
+    }
+    if (program.dynamic || program.interpreter_size || 2 * program.segments > IMAGE_MAPPINGS || program.high > SERVICE_INFO) {
+        log_info("%s: not a static program below the service window; not started", path);
+        return NULL;
+    }
+    image = arena_alloc(sizeof *image);
+    image->entry = program.entry;
+    image->headers = program.headers;
+    image->header_count = program.header_count;
+    for (uint32_t i = 0; i < program.segments; i++)
+        prepare_segment(image, &program.segment[i], file);
+    return image;
+}
+
+/* System V ABI, 3.4.1: argc, argv, envp, auxiliary vector; the strings above. */
+void stack_prepare(struct service *s)
+{
+    const uint64_t top = SERVICE_STACK_TOP - SERVICE_NAME_MAX - 16, random = SERVICE_STACK_TOP - 16;
+    const uint64_t words[] = {
+        1, top, 0, 0,
+        AT_PHDR, s->image->headers, AT_PHENT, sizeof(Elf64_Phdr), AT_PHNUM, s->image->header_count,
+        AT_PAGESZ, PAGE_SIZE, AT_ENTRY, s->image->entry, AT_RANDOM, random, AT_NULL, 0,
+    };
+    char *page = s->stack_page;
+    const uint64_t stack = (top - sizeof words) & ~15ull, page_address = SERVICE_STACK_TOP - PAGE_SIZE;
+    uint64_t seed[2];
+
+    __asm__ volatile("rdtsc; shl $32, %%rdx; or %%rdx, %%rax" : "=a"(seed[0]) : : "rdx");
+    seed[0] = (seed[0] ^ s->id) * 0x9e3779b97f4a7c15ull;
+    seed[1] = (seed[0] >> 29 ^ seed[0]) * 0xbf58476d1ce4e5b9ull;
+    memcpy(page + (top - page_address), s->name, SERVICE_NAME_MAX);
+    memcpy(page + (random - page_address), seed, sizeof seed);
+    memcpy(page + (stack - page_address), words, sizeof words);
+    s->config.stack = stack;
+}

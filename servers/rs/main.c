@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* RS: boot is the first incarnation of every service; then a loop that answers and recovers. */
+#include <errno.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "servers/rs/rs.h"
+
+#define RS_PID 2
+
+static const char *const needed[] = {"ds", "vm", "pm", "vfs"};
+
+/* ---- messages ---- */
+
+static long request_ready(struct message *m, struct service *caller)
+{
+    /* The answer first: what follows takes its time, and it has work to do. */
+    ipc_reply_result(message_caller(m), 0);
+    recover_ready(caller, m->w[0] <= RS_READY_RESET ? (enum rs_ready)m->w[0] : RS_READY_FRESH);
+    return -EINPROGRESS;
+}
+
+static long request_shutdown(struct message *m, struct service *caller)
+{
+    if (caller->id != SERVICE_PM)
+        return -EPERM;
+    if (m->w[0] > POWER_PANIC)
+        return -EINVAL;
+    recover_shutdown((enum power)m->w[0], (int)m->w[1]);
+    return -EINPROGRESS;
+}
+
+/* Results go to the caller, but -EINPROGRESS: it has been answered, or is not to be. */
+static long (*const requests[])(struct message *m, struct service *caller) = {
+    [RS_READY - PROTOCOL_RS] = request_ready,
+    [RS_LOOKUP - PROTOCOL_RS] = request_lookup,
+    [RS_WHO - PROTOCOL_RS] = request_who,
+    [RS_LIST - PROTOCOL_RS] = request_list,
+    [RS_RECOVERIES - PROTOCOL_RS] = request_recoveries,
+    [RS_CONTROL - PROTOCOL_RS] = request_control,
+    [RS_KILL - PROTOCOL_RS] = request_kill,
+    [RS_COMPLAIN - PROTOCOL_RS] = request_complain,
+    [RS_QUEUE - PROTOCOL_RS] = request_queue,
+    [RS_DEVICE_FOUND - PROTOCOL_RS] = request_device_found,
+    [RS_DEVICE_WORK - PROTOCOL_RS] = request_device_work,
+    [RS_DEVICE_DONE - PROTOCOL_RS] = request_device_done,
+    [RS_SCRIPT - PROTOCOL_RS] = request_script,
+    [RS_SCRIPT_DONE - PROTOCOL_RS] = request_script_done,
+    [RS_SHUTDOWN - PROTOCOL_RS] = request_shutdown,
+    [RS_CORE - PROTOCOL_RS] = request_core,
+    [RS_MARK - PROTOCOL_RS] = request_mark,
+};
+
+static void request(struct message *m, struct service *caller)
+{
+    endpoint_t from = message_caller(m);
+    uint64_t n = m->type - PROTOCOL_RS;
+    long result = -ENOSYS;
+
+    if (n < sizeof requests / sizeof *requests)
+        result = caller ? requests[n](m, caller) : -EPERM;
+    if (result != -EINPROGRESS)
+        ipc_reply(from, m, result);
+}
+
+static void handle(struct message *m)
+{
+    struct service *s = service_at(message_caller(m));
+
+    switch (m->type) {
+    case MESSAGE_NOTIFY:
+        if (m->w[0] & NOTIFY_BIT(NOTIFY_BIT_ALARM))
+            timer_expired();
+        break;
+    case MESSAGE_EXCEPTION:
+        if (s) {
+            s->fault.error = m->w[1];
+            s->fault.address = m->w[2];
+            s->fault.instruction = m->w[3];
+            recover_failed(s, DEFECT_EXCEPTION, (uint32_t)m->w[0]);
+        }
+        break;
+    case SYS_exit:
+    case SYS_exit_group:
+        if (s)
+            recover_failed(s, DEFECT_EXIT, (uint32_t)m->w[0] & 0xff);
+        break;
+    default:
+        request(m, s);
+    }
+}
+
+/* ---- boot ---- */
+
+static void prepare_self(void)
+{
+    struct service *s = service_named("rs");
+
+    if (!s)
+        return;
+    s->state = RS_UP;
+    s->pid = RS_PID;
+    s->incarnation = 1;
+    service_bind(s, service_info()->self);
+}
+
+static void prepare_all(void)
+{
+    archive_read();
+    services_number();
+    for (unsigned i = 0; i < service_count; i++)
+        if (services[i].id != SERVICE_RS)
+            service_prepare(&services[i]);
+    for (unsigned i = 0; i < service_count; i++)
+        if (services[i].state == RS_DOWN)
+            queue_prepare(&services[i]); /* of ISA devices; of others when pci has found them */
+    prepare_self();
+}
+
+/* All processes are made before the first runs: so each knows the endpoints of the others from its first instruction. */
+static void start_all(void)
+{
+    for (unsigned i = 0; i < service_count; i++) {
+        struct service *s = &services[i];
+        long error = s->state == RS_DOWN ? spawn_create(s) : 0;
+
+        if (error)
+            log_info("%s: cannot be started: error %ld%s", s->name, -error, error == -ENOMEM ? " (too little memory)" : "");
+    }
+    for (unsigned i = 0; i < service_count; i++)
+        if (services[i].state == RS_STARTING)
+            spawn_start(&services[i]);
+}
+
+static void check_needed(void)
+{
+    for (unsigned i = 0; i < sizeof needed / sizeof *needed; i++) {
+        const struct service *s = service_named(needed[i]);
+
+        if (s && s->state == RS_STARTING)
+            continue;
+        log_info("core server %s %s: the system cannot go on", needed[i], s ? "could not be started" : "is not in the boot archive");
+        kernel_power(POWER_PANIC, 1);
+    }
+}
+
+int main(void)
+{
+    struct message m = {0};
+
+    prepare_all();
+    start_all();
+    check_needed();
+    for (;;)
+        if (ipc_receive(ENDPOINT_ANY, &m, 0) == 0)
+            handle(&m);
+}

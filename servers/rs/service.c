@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The table of services. Ids, rights and all else that a manifest says are worked out once, before the first start; what changes
+ * from incarnation to incarnation is the endpoint.
+ */
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "servers/rs/rs.h"
+
+struct service services[SERVICES_MAX];
+unsigned service_count;
+static uint8_t at_slot[ENDPOINT_SLOTS]; /* index + 1 */
+
+/* Services with an id of their own, and where service_info has their endpoint. */
+static const struct known {
+    const char *name;
+    uint32_t id, offset; /* offset 0: none */
+} known[] = {
+    {"rs", SERVICE_RS, offsetof(struct service_info, rs)},    {"ds", SERVICE_DS, offsetof(struct service_info, ds)},
+    {"vm", SERVICE_VM, offsetof(struct service_info, vm)},    {"pm", SERVICE_PM, offsetof(struct service_info, pm)},
+    {"vfs", SERVICE_VFS, offsetof(struct service_info, vfs)}, {"net", SERVICE_NET, offsetof(struct service_info, net)},
+    {"tty", SERVICE_TTY, offsetof(struct service_info, tty)}, {"log", SERVICE_LOG, offsetof(struct service_info, log)},
+    {"pci", SERVICE_PCI, offsetof(struct service_info, pci)},
+};
+#define KNOWN (sizeof known / sizeof *known)
+
+struct service *service_add(const char *name)
+{
+    struct service *s = &services[service_count];
+
+    if (service_count == SERVICES_MAX) {
+        log_info("%s: more than %d services; not started", name, SERVICES_MAX);
+        return NULL;
+    }
+    service_count++;
+    snprintf(s->name, sizeof s->name, "%s", name);
+    s->state = RS_BROKEN;
+    return s;
+}
+
+struct service *service_named(const char *name)
+{
+    for (unsigned i = 0; i < service_count; i++)
+        if (strcmp(services[i].name, name) == 0)
+            return &services[i];
+    return NULL;
+}
+
+struct service *service_with_id(uint32_t id)
+{
+    for (unsigned i = 0; i < service_count; i++)
+        if (services[i].id == id && services[i].instance == 0)
+            return &services[i];
+    return NULL;
+}
+
+struct service *service_at(endpoint_t endpoint)
+{
+    unsigned index = endpoint > 0 ? at_slot[endpoint_slot(endpoint)] : 0;
+
+    return index && services[index - 1].endpoint == endpoint ? &services[index - 1] : NULL;
+}
+
+void service_bind(struct service *s, endpoint_t endpoint)
+{
+    if (s->endpoint && service_at(s->endpoint) == s)
+        at_slot[endpoint_slot(s->endpoint)] = 0;
+    s->endpoint = endpoint;
+    if (endpoint > 0)
+        at_slot[endpoint_slot(endpoint)] = (uint8_t)(s - services + 1);
+    for (unsigned k = 0; k < KNOWN && s->instance == 0; k++)
+        if (known[k].id == s->id && known[k].offset)
+            for (unsigned i = 0; i < service_count; i++)
+                if (services[i].info)
+                    service_peers(&services[i]);
+}
+
+/* ---- ids and order ---- */
+
+static bool before(const struct service *a, const struct service *b)
+{
+    uint32_t first = a->manifest ? a->manifest->start : ~0u, second = b->manifest ? b->manifest->start : ~0u;
+
+    return first != second ? first < second : strcmp(a->name, b->name) < 0;
+}
+
+static uint32_t rank(const struct service *s) /* among those without an id of their own, by name */
+{
+    uint32_t n = 0;
+
+    for (unsigned i = 0; i < service_count; i++)
+        n += services[i].id >= SERVICE_FIRST_FREE && strcmp(services[i].name, s->name) < 0;
+    return n;
+}
+
+void services_number(void)
+{
+    for (unsigned i = 1; i < service_count; i++) /* in the order of their starts; nobody has a pointer into the table yet */
+        for (unsigned j = i; j > 0 && before(&services[j], &services[j - 1]); j--) {
+            static struct service swap;
+
+            swap = services[j];
+            services[j] = services[j - 1];
+            services[j - 1] = swap;
+        }
+    for (unsigned i = 0; i < service_count; i++) {
+        services[i].id = SERVICE_FIRST_FREE;
+        for (unsigned k = 0; k < KNOWN; k++)
+            if (strcmp(services[i].name, known[k].name) == 0)
+                services[i].id = known[k].id;
+    }
+    for (unsigned i = 0; i < service_count; i++)
+        if (services[i].id >= SERVICE_FIRST_FREE)
+            services[i].id = SERVICE_FIRST_FREE + rank(&services[i]);
+    for (unsigned i = 0; i < service_count; i++)
+        if (services[i].id >= SERVICE_ID_PROGRAM) {
+            log_info("%s: no service id is left; not started", services[i].name);
+            services[i].manifest = NULL;
+        }
+}
+
+/* ---- rights ---- */
+
+static uint64_t id_mask(const struct service *s, const struct manifest_names *names, const char *key)
+{
+    uint64_t mask = names->all ? ~0ull : 0;
+
+    for (uint32_t i = 0; i < names->count; i++) {
+        const struct service *other = service_named(names->name[i]);
+
+        if (other)
+            mask |= 1ull << other->id;
+        else
+            log_info("%s: '%s %s': there is no such service", s->name, key, names->name[i]);
+    }
+    return mask;
+}
+
+static void prepare_rights(struct service *s)
+{
+    const struct manifest *m = s->manifest;
+    struct rights *r = &s->config.rights;
+
+    r->calls = m->kernel_calls | (m->irqs || m->devices ? 1ull << KERNEL_IRQ_ACK : 0);
+    r->may_call = id_mask(s, &m->calls, "calls") | 1ull << SERVICE_RS;
+    r->may_notify = id_mask(s, &m->notifies, "notifies");
+    r->routes = m->routes;
+    r->flags = m->right_flags;
+    for (uint32_t i = 0; i < m->ports; i++) {
+        r->ports[i].first = m->port[i].first;
+        r->ports[i].last = m->port[i].last;
+    }
+    for (unsigned i = 0; i < service_count; i++) { /* the two ends of a queue may notify each other */
+        const struct manifest *other = services[i].manifest;
+
+        if (other && other->queue_size && strcmp(other->queue_client, m->name) == 0)
+            r->may_notify |= 1ull << services[i].id;
+        if (m->queue_size && strcmp(services[i].name, m->queue_client) == 0)
+            r->may_notify |= 1ull << services[i].id;
+    }
+}
+
+/* ---- what a start needs ---- */
+
+static void add_mapping(struct service *s, uint64_t address, uint64_t bytes, uint64_t flags, const void *source)
+{
+    s->mapping[s->mappings++] =
+        (struct mapping){address, (bytes + PAGE_SIZE - 1) / PAGE_SIZE, flags, (uint64_t)source};
+}
+
+static void prepare_policy(struct service *s)
+{
+    const struct manifest *m = s->manifest;
+
+    s->policy.limits = (struct policy_limits){m->budget, m->budget_window_s * SECOND, m->backoff_free,
+                                              m->backoff_first_ms * MS, m->backoff_max_ms * MS};
+    s->policy.room = policy_room(&s->policy.limits);
+    s->policy.failure = arena_alloc(s->policy.room * sizeof *s->policy.failure);
+}
+
+static void prepare_info(struct service *s)
+{
+    const struct service_info *own = service_info();
+    struct service_info *info = s->info = arena_pages((sizeof *info + PAGE_SIZE - 1) / PAGE_SIZE);
+
+    memcpy(info->name, s->name, sizeof info->name);
+    info->service_id = s->id;
+    info->device.bus = 0xffff;
+    info->irqs = s->manifest->irqs;
+    info->archive_mapped = s->manifest->archive;
+    info->archive_size = s->manifest->archive ? own->archive_size : 0;
+    info->tsc_hz = own->tsc_hz;
+    info->tsc_boot = own->tsc_boot;
+    memcpy(info->parameters, s->manifest->parameters, sizeof info->parameters);
+}
+
+static void prepare_process(struct service *s)
+{
+    const struct manifest *m = s->manifest;
+
+    prepare_info(s);
+    prepare_policy(s);
+    prepare_rights(s);
+    memcpy(s->config.name, s->name, sizeof s->config.name);
+    s->config.guardian = service_info()->self;
+    s->config.service_id = s->id;
+    s->config.priority = m->priority;
+    s->config.budget_permille = m->cpu_permille;
+    s->config.entry = s->image->entry;
+    for (s->irq_count = 0; s->irq_count < m->irqs; s->irq_count++) {
+        s->irq[s->irq_count].line = m->irq[s->irq_count];
+        s->irq[s->irq_count].flags = IRQ_EDGE;
+    }
+    s->stack_page = arena_pages(1);
+    stack_prepare(s);
+    add_mapping(s, SERVICE_STACK_TOP - PAGE_SIZE, PAGE_SIZE, MAP_READ | MAP_WRITE | MAP_COPY, s->stack_page);
+    if (m->stack > PAGE_SIZE)
+        add_mapping(s, SERVICE_STACK_TOP - m->stack, m->stack - PAGE_SIZE, MAP_READ | MAP_WRITE, NULL);
+    add_mapping(s, SERVICE_INFO, sizeof *s->info, MAP_READ | MAP_SHARE, s->info);
+    if (m->archive)
+        add_mapping(s, BOOT_ARCHIVE, service_info()->archive_size, MAP_READ | MAP_SHARE, (void *)BOOT_ARCHIVE);
+}
+
+void service_prepare(struct service *s)
+{
+    if (!s->manifest)
+        return;
+    s->image = image_prepare(s->name);
+    if (!s->image)
+        return;
+    prepare_process(s);
+    s->state = s->manifest->devices ? RS_NO_DEVICE : RS_DOWN;
+}
+
+bool service_prepare_instance(struct service *s, const struct service *base, unsigned instance)
+{
+    s->manifest = base->manifest;
+    s->image = base->image;
+    s->id = base->id; /* the same rights, and the same rights of others towards it */
+    s->instance = instance;
+    if (!s->image)
+        return false;
+    prepare_process(s);
+    s->state = RS_NO_DEVICE;
+    return true;
+}
+
+/* ---- who knows whom ---- */
+
+void service_peers(struct service *s)
+{
+    uint64_t allowed = s->config.rights.may_call | s->config.rights.may_notify;
+
+    for (unsigned k = 0; k < KNOWN; k++) {
+        const struct service *other = known[k].offset && (allowed >> known[k].id & 1) ? service_with_id(known[k].id) : NULL;
+
+        *(endpoint_t *)((char *)s->info + known[k].offset) = other ? other->endpoint : 0;
+    }
+    if (s->queue)
+        s->info->queue.client = s->queue->client->endpoint;
+}
+
+void service_tell(const char *name)
+{
+    const struct service *s = service_named(name);
+
+    if (s && s->endpoint)
+        ipc_notify(s->endpoint, NOTIFY_BIT(NOTIFY_BIT_SERVICES));
+}
+
+void service_tell_dependents(struct service *s)
+{
+    service_tell("ds"); /* what it published is gone, or stale */
+    if (s->config.rights.routes >> ROUTE_VM & 1)
+        service_tell("vm"); /* so are its regions */
+    if (s->queue && s->queue->client->endpoint)
+        ipc_notify(s->queue->client->endpoint, NOTIFY_BIT(NOTIFY_BIT_SERVICES));
+    for (uint32_t i = 0; s->manifest && i < s->manifest->dependents.count; i++)
+        service_tell(s->manifest->dependents.name[i]);
+}
