@@ -16,8 +16,11 @@ enum { COMMAND_MAX = 256, WAITING_MAX = 4 };
 static const struct command {
     const char *word;
     enum rs_control control;
+    enum rs_defect defect;
 } commands[] = {
-    {"up", RS_CONTROL_UP}, {"down", RS_CONTROL_DOWN}, {"restart", RS_CONTROL_RESTART}, {"kill", RS_CONTROL_KILL},
+    {"up", RS_CONTROL_UP, DEFECT_NONE},           {"down", RS_CONTROL_DOWN, DEFECT_NONE},
+    {"kill", RS_CONTROL_KILL, DEFECT_KILLED},     {"restart", RS_CONTROL_RESTART, DEFECT_UPDATE},
+    {"reset", RS_CONTROL_RESTART, DEFECT_COMPLAINT}, /* the fresh incarnation resets the device */
 };
 
 static long script_done(const char *number, const char *status)
@@ -47,7 +50,7 @@ static long run_line(char *line)
             return -ESRCH;
         pack_text(&m.w[0], name, SERVICE_NAME_MAX);
         m.w[2] = commands[i].control;
-        m.w[3] = DEFECT_UPDATE;
+        m.w[3] = commands[i].defect;
         m.w[4] = argument ? strtoul(argument, NULL, 10) : 0;
         return ipc_call(service_info()->rs, &m);
     }
