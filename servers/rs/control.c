@@ -129,8 +129,10 @@ static long control_restart(struct service *s, const struct message *m)
         recover_failed(s, defect, 0);
         return 0;
     }
-    if (service_runs(s))
-        recover_stop(s, RS_BACKOFF);
+    if (service_runs(s)) { /* it works until then */
+        timer_set(s, WAIT_RESTART, clock_now() + delay * MS);
+        return 0;
+    }
     script_forget(s);
     record_step(s, STEP_POLICY);
     s->state = RS_BACKOFF;

@@ -296,6 +296,9 @@ void recover_wake(struct service *s)
     case WAIT_BACKOFF:
         recover_start(s);
         break;
+    case WAIT_RESTART:
+        recover_failed(s, DEFECT_UPDATE, 0);
+        break;
     case WAIT_DEVICE:
         log_info("%s: pci did not answer in time", s->name);
         start_now(s);

@@ -71,6 +71,7 @@ struct queue { /* memory shared by a client and a driver; kept for ever */
 enum wait { /* what service.wake is for */
     WAIT_NOTHING,
     WAIT_BACKOFF, /* start then */
+    WAIT_RESTART, /* it runs; replace it then */
     WAIT_DEVICE, /* start when the device's work is done, or then */
     WAIT_STOP, /* told to shut down; ended then */
     WAIT_SCRIPT, /* the policy script decides; by manifest then */

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "programs/service/service.h"
+
+static const char usage[] =
+    "Usage: service COMMAND [NAME] [OPTIONS]\n"
+    "See and control the system's services: servers and drivers.\n"
+    "\n"
+    "  list                     a line for each service\n"
+    "  status [NAME]            all about one, or each\n"
+    "  log [NAME]               what it, or all, have written to the log\n"
+    "  up NAME                  start it (again, when it is down or given up)\n"
+    "  down NAME                stop it, until 'up'\n"
+    "  restart NAME             replace it by a fresh copy\n"
+    "  kill NAME                end it as kill -9 would; policy replaces it\n"
+    "\n"
+    "  --json                   list, status, log: for programs\n"
+    "  --delay MS               restart: so many milliseconds from now\n"
+    "  --reset                  restart: the fresh copy resets the device\n"
+    "  --policy-runner          run policy scripts as they are asked for (init starts this)\n"
+    "  --help                   this\n"
+    "\n"
+    "Exit status: 0 done, 1 failed, 2 usage. Names are those of 'service list'.\n";
+
+struct options {
+    bool json, reset;
+    const char *delay;
+    const char *word[2]; /* command, name */
+    int words;
+};
+
+char *read_file(const char *path)
+{
+    size_t size = 0, room = 4096;
+    char *text = malloc(room);
+    int fd = open(path, O_RDONLY);
+    ssize_t n = -1;
+
+    while (fd >= 0 && text && (n = read(fd, text + size, room - size - 1)) > 0) {
+        size += (size_t)n;
+        if (room - size < 2048) {
+            char *more = realloc(text, room *= 2);
+
+            if (!more)
+                free(text);
+            text = more;
+        }
+    }
+    if (n < 0 || !text) {
+        fprintf(stderr, "service: %s: %s\n", path, strerror(errno));
+        free(text);
+        text = NULL;
+    } else
+        text[size] = 0;
+    if (fd >= 0)
+        close(fd);
+    return text;
+}
+
+int control(const char *line)
+{
+    int fd = open(CONTROL_FILE, O_WRONLY), error = 0;
+
+    if (fd < 0 || write(fd, line, strlen(line)) < 0)
+        error = errno;
+    if (fd >= 0)
+        close(fd);
+    return error;
+}
+
+static const char *reason(int error)
+{
+    static const struct {
+        int error;
+        const char *text;
+    } reasons[] = {
+        {ESRCH, "there is no such service"}, {EALREADY, "nothing to do: it is so already"},
+        {EPERM, "not permitted (only root may, and core services can't be replaced)"}, {EACCES, "not permitted: only root may"},
+        {ENODEV, "its device is not in this machine"}, {ENOEXEC, "its manifest or program is broken; see 'service log rs'"},
+    };
+
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
+        if (reasons[i].error == error)
+            return reasons[i].text;
+    return strerror(error);
+}
+
+static int order(const struct options *o, const char *verb)
+{
+    char line[128];
+    int error;
+
+    if (snprintf(line, sizeof line, "%s %s %s\n", o->reset ? "reset" : verb, o->word[1], o->delay ? o->delay : "") >= (int)sizeof line)
+        error = ESRCH;
+    else
+        error = control(line);
+    if (!error)
+        return EXIT_OK;
+    fprintf(stderr, "service: %s %s: %s\n", verb, o->word[1], reason(error));
+    return EXIT_ERROR;
+}
+
+static int run_list(const struct options *o)
+{
+    return list_services(o->word[1], o->json);
+}
+static int run_status(const struct options *o)
+{
+    return status_services(o->word[1], o->json);
+}
+static int run_log(const struct options *o)
+{
+    return show_log(o->word[1], o->json);
+}
+static int run_order(const struct options *o)
+{
+    return order(o, o->word[0]);
+}
+
+static const struct command {
+    const char *name;
+    int (*run)(const struct options *o);
+    bool needs_name, reports, delays;
+} commands[] = {
+    {"list", run_list, false, true, false}, {"status", run_status, false, true, false}, {"log", run_log, false, true, false},
+    {"up", run_order, true, false, false},  {"down", run_order, true, false, false},    {"restart", run_order, true, false, true},
+    {"kill", run_order, true, false, false},
+};
+
+static int misuse(const char *what, const char *word)
+{
+    fprintf(stderr, "service: %s%s%s\nTry 'service --help'.\n", what, word ? " " : "", word ? word : "");
+    return EXIT_USAGE;
+}
+
+static bool number(const char *text)
+{
+    return *text && strlen(text) <= 8 && text[strspn(text, "0123456789")] == 0;
+}
+
+/* 0, or the exit status for a wrong command line. */
+static int parse(struct options *o, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        const char *a = argv[i];
+
+        if (strcmp(a, "--json") == 0)
+            o->json = true;
+        else if (strcmp(a, "--reset") == 0)
+            o->reset = true;
+        else if (strcmp(a, "--delay") == 0) {
+            o->delay = argv[++i];
+            if (i >= argc || !number(o->delay))
+                return misuse("--delay needs a number of milliseconds", NULL);
+        } else if (a[0] == '-')
+            return misuse("unknown option", a);
+        else if (o->words == 2)
+            return misuse("one name at a time, not", a);
+        else
+            o->word[o->words++] = a;
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = {0};
+    int wrong;
+
+    if (argc == 2 && strcmp(argv[1], "--policy-runner") == 0)
+        return run_policies();
+    if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+        fputs(usage, stdout);
+        return EXIT_OK;
+    }
+    wrong = parse(&o, argc, argv);
+    if (wrong)
+        return wrong;
+    if (o.words == 0)
+        return misuse("what?", NULL);
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        const struct command *c = &commands[i];
+
+        if (strcmp(o.word[0], c->name) != 0)
+            continue;
+        if (c->needs_name && o.words < 2)
+            return misuse("which service?", NULL);
+        if (o.json && !c->reports)
+            return misuse("--json does not go with", c->name);
+        if ((o.delay || o.reset) && !c->delays)
+            return misuse("--delay and --reset do not go with", c->name);
+        return c->run(&o);
+    }
+    return misuse("unknown command", o.word[0]);
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* list, status, log: as text for people, or as JSON. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "programs/service/service.h"
+
+/* The columns of SERVICES_FILE, in order; the last takes the rest of the line. */
+enum column { NAME, PID, STATE, UPTIME, RESTARTS, DEFECT, DETAIL, MEAN, MAX, CPU, MEMORY, CLASS, DESCRIPTION, COLUMNS };
+static const struct {
+    const char *key, *label, *unit;
+    bool text;
+} columns[COLUMNS] = {
+    [NAME] = {"name", "name", "", true},
+    [PID] = {"pid", "pid", "", false},
+    [STATE] = {"state", "state", "", true},
+    [UPTIME] = {"uptime_ms", "uptime", " ms", false},
+    [RESTARTS] = {"restarts", "restarts", "", false},
+    [DEFECT] = {"last_defect", "last defect", "", true},
+    [DETAIL] = {"last_detail", "its detail", "", false},
+    [MEAN] = {"recovery_mean_us", "mean recovery", " us", false},
+    [MAX] = {"recovery_max_us", "longest recovery", " us", false},
+    [CPU] = {"cpu_ms", "cpu time", " ms", false},
+    [MEMORY] = {"memory_kb", "memory mapped", " kB", false},
+    [CLASS] = {"class", "class", "", true},
+    [DESCRIPTION] = {"description", "description", "", true},
+};
+
+/* Cuts a line into its columns; false: it has too few. */
+static bool split(char *line, char *value[COLUMNS])
+{
+    for (int i = 0; i < COLUMNS; i++) {
+        value[i] = line;
+        if (i == DESCRIPTION)
+            break;
+        line += strcspn(line, " ");
+        if (*line == 0 && i + 1 < DESCRIPTION)
+            return false;
+        if (*line)
+            *line++ = 0;
+    }
+    return true;
+}
+
+static void print_json_text(const char *text)
+{
+    putchar('"');
+    for (; *text; text++) {
+        if (*text == '"' || *text == '\\')
+            printf("\\%c", *text);
+        else if ((unsigned char)*text < ' ')
+            printf("\\u%04x", (unsigned char)*text);
+        else
+            putchar(*text);
+    }
+    putchar('"');
+}
+
+static void print_json(char *const value[COLUMNS], bool first)
+{
+    printf("%s{", first ? "" : ",\n ");
+    for (int i = 0; i < COLUMNS; i++) {
+        printf("%s\"%s\": ", i ? ", " : "", columns[i].key);
+        if (columns[i].text)
+            print_json_text(value[i]);
+        else
+            printf("%s", value[i]);
+    }
+    putchar('}');
+}
+
+static void print_line(char *const value[COLUMNS], bool first)
+{
+    if (first)
+        printf("%-12s %5s %-9s %10s %8s %-10s %s\n", "NAME", "PID", "STATE", "UPTIME", "RESTARTS", "DEFECT", "DESCRIPTION");
+    printf("%-12s %5s %-9s %8llu s %8s %-10s %s\n", value[NAME], value[PID], value[STATE],
+           strtoull(value[UPTIME], NULL, 10) / 1000, value[RESTARTS], value[DEFECT], value[DESCRIPTION]);
+}
+
+static void print_block(char *const value[COLUMNS], bool first)
+{
+    if (!first)
+        putchar('\n');
+    for (int i = 0; i < COLUMNS; i++)
+        printf("%-18s%s%s\n", columns[i].label, value[i], columns[i].unit);
+}
+
+static int report(const char *name, bool json, void (*print)(char *const value[COLUMNS], bool first))
+{
+    char *text = read_file(SERVICES_FILE), *rest, *line, *value[COLUMNS];
+    bool first = true;
+
+    if (!text)
+        return EXIT_ERROR;
+    if (json)
+        putchar('[');
+    for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        if (!split(line, value) || (name && strcmp(value[NAME], name) != 0))
+            continue;
+        (json ? print_json : print)(value, first);
+        first = false;
+    }
+    if (json)
+        puts("]");
+    free(text);
+    if (!first || !name)
+        return EXIT_OK;
+    fprintf(stderr, "service: %s: there is no such service\n", name);
+    return EXIT_ERROR;
+}
+
+int list_services(const char *name, bool json)
+{
+    return report(name, json, print_line);
+}
+
+int status_services(const char *name, bool json)
+{
+    return report(name, json, print_block);
+}
+
+/* A record of the log is about a service when it has written it, or RS has about it. */
+static bool about(const char *line, const char *name)
+{
+    size_t n = strlen(name);
+
+    if (!strncmp(line, "rs: ", 4) && !strncmp(line + 4, name, n) && line[4 + n] == ':')
+        return true;
+    return !strncmp(line, name, n) && line[n] == ':';
+}
+
+int show_log(const char *name, bool json)
+{
+    char *text = read_file(LOG_FILE), *rest, *line;
+    bool first = true;
+
+    if (!text)
+        return EXIT_ERROR;
+    if (json)
+        putchar('[');
+    for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        if (name && !about(line, name))
+            continue;
+        if (json) {
+            printf("%s", first ? "" : ",\n ");
+            print_json_text(line);
+        } else
+            puts(line);
+        first = false;
+    }
+    if (json)
+        puts("]");
+    free(text);
+    return EXIT_OK;
+}

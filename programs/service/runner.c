@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The policy runner. RS has lines "NUMBER PATH COMPONENT DEFECT FAILURES PARAMETERS..." for it in SCRIPTS_FILE; a read waits until there is
+ * one. Each is run by the shell in a process of its own, so a script that hangs holds up no other. Deadlines are RS's business.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "programs/service/service.h"
+
+#define WORDS_MAX 32
+#define FAILED_READ_US 200000 /* before the next try */
+enum { NUMBER, PATH, COMPONENT, DEFECT, FAILURES, FIXED_WORDS };
+
+static int run_script(char **word)
+{
+    int status;
+    pid_t child = fork();
+
+    if (child == 0) {
+        word[PATH - 1] = "sh"; /* sh PATH COMPONENT DEFECT FAILURES PARAMETERS... */
+        execv(SHELL, &word[PATH - 1]);
+        _exit(127);
+    }
+    if (child < 0)
+        return 126;
+    while (waitpid(child, &status, 0) < 0)
+        if (errno != EINTR)
+            return 126;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* In a process of its own: runs it and tells RS how it went. */
+static void serve(char *line)
+{
+    char *word[WORDS_MAX + 1], *rest, done[64], number[16];
+    int words = 0, status;
+
+    for (char *w = strtok_r(line, " \n", &rest); w && words < WORDS_MAX; w = strtok_r(NULL, " \n", &rest))
+        word[words++] = w;
+    word[words] = NULL;
+    if (words < FIXED_WORDS)
+        return;
+    snprintf(number, sizeof number, "%s", word[NUMBER]);
+    status = run_script(word);
+    snprintf(done, sizeof done, "done %s %d\n", number, status);
+    control(done); /* ESRCH: it has decided already, or its deadline has passed */
+}
+
+int run_policies(void)
+{
+    static char line[1024];
+
+    setsid();
+    for (;;) {
+        int fd = open(SCRIPTS_FILE, O_RDONLY);
+        ssize_t n = fd >= 0 ? read(fd, line, sizeof line - 1) : -1;
+
+        if (fd >= 0)
+            close(fd);
+        while (waitpid(-1, NULL, WNOHANG) > 0)
+            ;
+        if (n <= 0) { /* fs/proc is being replaced, say */
+            usleep(FAILED_READ_US);
+            continue;
+        }
+        line[n] = 0;
+        if (fork() == 0) {
+            serve(line);
+            _exit(0);
+        }
+    }
+}

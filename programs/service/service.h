@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* service(8): what its files share. A Linux program: all it does is read and write files under /proc. */
+#ifndef SERVICE_SERVICE_H
+#define SERVICE_SERVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define SERVICES_FILE "/proc/bardo/services"
+#define CONTROL_FILE "/proc/bardo/control"
+#define SCRIPTS_FILE "/proc/bardo/scripts"
+#define LOG_FILE "/proc/bardo/log"
+#define SHELL "/bin/sh"
+
+enum { EXIT_OK, EXIT_ERROR, EXIT_USAGE };
+
+/* A whole file, NUL-terminated; the caller frees it. NULL: it has told why. */
+char *read_file(const char *path);
+/* One line to CONTROL_FILE; 0 or errno. */
+int control(const char *line);
+
+/* report.c; name NULL: all. Results: exit status. */
+int list_services(const char *name, bool json);
+int status_services(const char *name, bool json);
+int show_log(const char *name, bool json);
+
+/* runner.c; never returns but on error. */
+int run_policies(void);
+
+#endif
