@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* mmap(2) and its family. Memory of programs is given on first touch, that of services at once. */
+#define _GNU_SOURCE
+#include <string.h>
+#include <sys/mman.h>
+
+#include "abi/proto/vfs.h"
+#include "lib/service/service.h"
+#include "servers/vm/vm.h"
+
+uint64_t map_flags(uint32_t protection)
+{
+    uint64_t flags = protection & (PROT_READ | PROT_WRITE | PROT_EXEC) ? MAP_READ : 0;
+
+    if (protection & PROT_WRITE)
+        return flags | MAP_WRITE; /* with PROT_EXEC: executable on demand, fault.c */
+    return flags | (protection & PROT_EXEC ? MAP_EXECUTE : 0);
+}
+
+static long populate(endpoint_t ep, struct space *s, uint64_t start, uint64_t length, uint32_t protection)
+{
+    long result;
+
+    if (s->limit && s->used + length > s->limit) {
+        log_info("%s is over its memory limit of %lu kB", s->name, s->limit >> 10);
+        return -ENOMEM;
+    }
+    result = memory_map(ep, start, length / PAGE_SIZE, map_flags(protection), 0, 0);
+    if (!result)
+        s->used += length;
+    return result;
+}
+
+long unmap_range(endpoint_t ep, struct space *s, uint64_t start, uint64_t end)
+{
+    int error = region_remove(s->regions, start, end);
+
+    if (error)
+        return error;
+    memory_unmap(ep, start, (end - start) / PAGE_SIZE);
+    if (s->service)
+        s->used -= s->used > end - start ? end - start : s->used;
+    if (start < s->hint)
+        s->hint = start;
+    return 0;
+}
+
+/* Where to put it; <0: -errno. */
+static long choose(endpoint_t ep, struct space *s, uint64_t address, uint64_t length, uint32_t linux_flags)
+{
+    uint64_t low = s->service ? SERVICE_LOW : MMAP_LOW, high = s->service ? SERVICE_HIGH : MMAP_HIGH, at;
+
+    if (linux_flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
+        if (!range_good(address, length) || address < ADDRESS_LOW)
+            return -EINVAL;
+        if (region_free(s->regions, address, address + length))
+            return (long)address;
+        if (linux_flags & MAP_FIXED_NOREPLACE)
+            return -EEXIST;
+        at = (uint64_t)unmap_range(ep, s, address, address + length);
+        return (long)at < 0 ? (long)at : (long)address;
+    }
+    address &= ~(PAGE_SIZE - 1);
+    if (address >= ADDRESS_LOW && range_good(address, length) && address + length <= high &&
+        region_free(s->regions, address, address + length))
+        return (long)address;
+    at = region_gap(s->regions, length, s->hint > low ? s->hint : low, high);
+    if (!at)
+        at = region_gap(s->regions, length, low, high);
+    if (!at)
+        return -ENOMEM;
+    s->hint = at + length;
+    return (long)at;
+}
+
+long map_region(endpoint_t ep, struct space *s, uint64_t address, uint64_t length, uint32_t protection, uint32_t linux_flags)
+{
+    struct region new;
+    long at;
+
+    if (!length || length > USER_END)
+        return -EINVAL;
+    length = page_up(length);
+    at = choose(ep, s, address, length, linux_flags);
+    if (at < 0)
+        return at;
+    new = (struct region){(uint64_t)at, (uint64_t)at + length, protection & 7, linux_flags & MAP_SHARED ? REGION_SHARED : 0};
+    if (s->service || (new.flags & REGION_SHARED)) { /* shared pages must be there before a fork */
+        long error = populate(ep, s, new.start, length, new.protection);
+
+        if (error)
+            return error;
+    }
+    if (region_add(s->regions, new)) {
+        memory_unmap(ep, new.start, length / PAGE_SIZE);
+        return -ENOMEM;
+    }
+    return at;
+}
+
+long protect_range(endpoint_t ep, struct space *s, uint64_t start, uint64_t end, uint32_t protection)
+{
+    int error = region_protect(s->regions, start, end, protection & 7);
+
+    return error ? error : memory_protect(ep, start, (end - start) / PAGE_SIZE, map_flags(protection));
+}
+
+long sys_mmap(struct message *m)
+{
+    endpoint_t ep = message_caller(m);
+    struct space *s = space_for_caller(ep);
+    uint32_t flags = (uint32_t)m->w[3], kind = flags & MAP_TYPE;
+
+    if (!s)
+        return -ENOMEM;
+    if (!m->w[1] || (kind != MAP_SHARED && kind != MAP_PRIVATE && kind != MAP_SHARED_VALIDATE))
+        return -EINVAL;
+    if (!(flags & MAP_ANONYMOUS)) {
+        m->type = VFS_MMAP;
+        return s->service || ipc_forward(ep, service_info()->vfs, m) < 0 ? -EBADF : SERVICE_NO_REPLY;
+    }
+    return map_region(ep, s, m->w[0], m->w[1], (uint32_t)m->w[2], flags & ~(uint32_t)(kind == MAP_PRIVATE ? MAP_SHARED : 0));
+}
+
+long sys_munmap(struct message *m)
+{
+    endpoint_t ep = message_caller(m);
+    struct space *s = space_for_caller(ep);
+    uint64_t length = page_up(m->w[1]);
+
+    if (!s || !range_good(m->w[0], length))
+        return -EINVAL;
+    return unmap_range(ep, s, m->w[0], m->w[0] + length);
+}
+
+long sys_mprotect(struct message *m)
+{
+    endpoint_t ep = message_caller(m);
+    struct space *s = space_for_caller(ep);
+    uint64_t length = page_up(m->w[1]);
+
+    if (!s || (m->w[0] & (PAGE_SIZE - 1)))
+        return -EINVAL;
+    if (!length)
+        return 0;
+    if (!range_good(m->w[0], length))
+        return -ENOMEM;
+    return protect_range(ep, s, m->w[0], m->w[0] + length, (uint32_t)m->w[2]);
+}
+
+/* The heap lies in regions from brk_start to brk, rounded up. The answer is always the present break. */
+long sys_brk(struct message *m)
+{
+    endpoint_t ep = message_caller(m);
+    struct space *s = space_for_caller(ep);
+    uint64_t want = m->w[0], old_end, new_end;
+
+    if (!s)
+        return 0;
+    old_end = page_up(s->brk);
+    new_end = page_up(want);
+    if (want < s->brk_start || want >= USER_END || !s->brk_start)
+        return (long)s->brk;
+    if (new_end > old_end) {
+        struct region grown = {old_end, new_end, PROT_READ | PROT_WRITE, REGION_HEAP};
+
+        if (!region_free(s->regions, old_end, new_end) ||
+            (s->service && populate(ep, s, old_end, new_end - old_end, grown.protection) < 0))
+            return (long)s->brk;
+        if (region_add(s->regions, grown))
+            return (long)s->brk;
+    } else if (new_end < old_end && unmap_range(ep, s, new_end, old_end) < 0)
+        return (long)s->brk;
+    s->brk = want;
+    return (long)s->brk;
+}
+
+/* Move the pages of [from, +length) to `to`, sharing state and all. */
+static long move_pages(endpoint_t ep, uint64_t from, uint64_t to, uint64_t length)
+{
+    for (uint64_t at = 0; at < length; at += PAGE_SIZE) {
+        uint64_t flags;
+        long error;
+
+        if (memory_query(ep, from + at, &flags) < 0)
+            continue;
+        flags &= MAP_READ | MAP_WRITE | MAP_EXECUTE | MAP_COW;
+        error = memory_map(ep, to + at, 1, flags | MAP_SHARE, ep, from + at);
+        if (error) {
+            memory_unmap(ep, to, length / PAGE_SIZE);
+            return error;
+        }
+    }
+    memory_unmap(ep, from, length / PAGE_SIZE);
+    return 0;
+}
+
+static long remap_move(endpoint_t ep, struct space *s, struct message *m, uint64_t old, uint64_t new, struct region r)
+{
+    uint32_t place = m->w[3] & MREMAP_FIXED ? MAP_FIXED : 0;
+    long at = choose(ep, s, place ? m->w[4] : 0, new, place), error;
+
+    if (at < 0)
+        return at;
+    error = region_add(s->regions, (struct region){(uint64_t)at, (uint64_t)at + new, r.protection, r.flags & REGION_SHARED});
+    if (!error && s->service && new > old)
+        error = populate(ep, s, (uint64_t)at + old, new - old, r.protection);
+    if (!error)
+        error = move_pages(ep, m->w[0], (uint64_t)at, old);
+    if (error) {
+        region_remove(s->regions, (uint64_t)at, (uint64_t)at + new);
+        return error;
+    }
+    region_remove(s->regions, m->w[0], m->w[0] + old);
+    return at;
+}
+
+long sys_mremap(struct message *m)
+{
+    endpoint_t ep = message_caller(m);
+    struct space *s = space_for_caller(ep);
+    uint64_t old = page_up(m->w[1]), new = page_up(m->w[2]), end = m->w[0] + old;
+    struct region *r = s ? region_find(s->regions, m->w[0]) : NULL;
+    bool fixed = m->w[3] & MREMAP_FIXED;
+
+    if (!s || !old || !range_good(m->w[0], old) || !new || new > USER_END)
+        return -EINVAL;
+    if (!r || r->end < end)
+        return -EFAULT;
+    if (!fixed && new == old)
+        return (long)m->w[0];
+    if (!fixed && new < old) {
+        long error = unmap_range(ep, s, m->w[0] + new, end);
+
+        return error ? error : (long)m->w[0];
+    }
+    if (!fixed && r->end == end && range_good(m->w[0], new) && region_free(s->regions, end, m->w[0] + new) && !s->service &&
+        !(r->flags & REGION_SHARED))
+        return region_add(s->regions, (struct region){end, m->w[0] + new, r->protection, r->flags}) ? -ENOMEM : (long)m->w[0];
+    if (!(m->w[3] & MREMAP_MAYMOVE) || (r->flags & REGION_SHARED && new > old))
+        return -ENOMEM;
+    return remap_move(ep, s, m, old, new, *r);
+}
+
+long sys_madvise(struct message *m)
+{
+    endpoint_t ep = message_caller(m);
+    struct space *s = space_for_caller(ep);
+    uint64_t length = page_up(m->w[1]);
+    struct region *r;
+
+    if (!s || (m->w[0] & (PAGE_SIZE - 1)))
+        return -EINVAL;
+    if (!length || m->w[2] != MADV_DONTNEED || s->service)
+        return 0;
+    if (!range_good(m->w[0], length))
+        return -EINVAL;
+    for (uint64_t at = m->w[0], end = at + length; (r = region_after(s->regions, at)) && r->start < end; at = r->end) {
+        uint64_t from = r->start > at ? r->start : at, to = r->end < end ? r->end : end;
+
+        if (!(r->flags & REGION_SHARED))
+            memory_unmap(ep, from, (to - from) / PAGE_SIZE);
+    }
+    return 0;
+}
+
+long sys_msync(struct message *m)
+{
+    return m->w[0] & (PAGE_SIZE - 1) ? -EINVAL : 0; /* shared memory is never behind */
+}
+
+long sys_mincore(struct message *m)
+{
+    endpoint_t ep = message_caller(m);
+    uint64_t length = page_up(m->w[1]), flags;
+    uint8_t there[256];
+
+    if (!length || !range_good(m->w[0], length))
+        return length ? -EINVAL : 0;
+    for (uint64_t done = 0, n, pages = length / PAGE_SIZE; done < pages; done += n) {
+        n = pages - done < sizeof there ? pages - done : sizeof there;
+        for (uint64_t i = 0; i < n; i++)
+            there[i] = memory_query(ep, m->w[0] + (done + i) * PAGE_SIZE, &flags) >= 0;
+        if (copy_to(ep, m->w[2] + done, there, n) < 0)
+            return -EFAULT;
+    }
+    return 0;
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What PM and VFS ask for: fork, exec, exit. Only they do: the kernel gives nobody else's manifest the right to call us so. */
+#define _GNU_SOURCE
+#include <sys/mman.h>
+
+#include "lib/service/service.h"
+#include "servers/vm/vm.h"
+
+static bool from_pm(const struct message *m)
+{
+    return message_caller(m) == service_info()->pm;
+}
+
+static bool from_vfs(const struct message *m)
+{
+    return message_caller(m) == service_info()->vfs;
+}
+
+long vm_fork(struct message *m)
+{
+    endpoint_t parent = (endpoint_t)m->w[0], child = (endpoint_t)m->w[1];
+    struct space *from = space_of(parent), *to;
+
+    if (!from_pm(m))
+        return -EPERM;
+    to = space_new(child);
+    if (!to)
+        return -ENOMEM;
+    if (!from)
+        return 0; /* the first program: an empty space */
+    to->brk_start = from->brk_start;
+    to->brk = from->brk;
+    to->hint = from->hint;
+    for (uint32_t i = 0; i < from->regions->count; i++) {
+        struct region *r = &from->regions->r[i];
+        long error = memory_clone(parent, child, r->start, (r->end - r->start) / PAGE_SIZE,
+                                  r->flags & REGION_SHARED ? 0 : MAP_COW);
+
+        if (error) {
+            space_leave(child);
+            return error;
+        }
+        to->regions->r[to->regions->count++] = *r;
+    }
+    return 0;
+}
+
+long vm_share_space(struct message *m)
+{
+    struct space *s = space_of((endpoint_t)m->w[0]);
+
+    if (!from_pm(m) || !s)
+        return s ? -EPERM : -ESRCH;
+    return space_join((endpoint_t)m->w[1], s);
+}
+
+long vm_exit(struct message *m)
+{
+    if (!from_pm(m))
+        return -EPERM;
+    space_leave((endpoint_t)m->w[0]); /* its pages go with its slot */
+    return 0;
+}
+
+long vm_exec(struct message *m)
+{
+    endpoint_t ep = (endpoint_t)m->w[0];
+    struct space *s = space_of(ep);
+    uint64_t size = page_up(m->w[1]);
+
+    if (!from_vfs(m))
+        return -EPERM;
+    if (!s)
+        return -ESRCH;
+    if (!size || size > VM_STACK_LIMIT)
+        return -EINVAL;
+    if (s->users > 1) { /* the child of vfork: it leaves its parent's space, whose pages stay */
+        return -EBUSY;
+    }
+    for (uint32_t i = 0; i < s->regions->count; i++)
+        memory_unmap(ep, s->regions->r[i].start, (s->regions->r[i].end - s->regions->r[i].start) / PAGE_SIZE);
+    s->regions->count = 0;
+    s->hint = s->brk_start = s->brk = 0;
+    return region_add(s->regions,
+                      (struct region){VM_STACK_TOP - size, VM_STACK_TOP, PROT_READ | PROT_WRITE, REGION_STACK});
+}
+
+long vm_map(struct message *m)
+{
+    struct space *s = space_of((endpoint_t)m->w[0]);
+
+    if (!from_vfs(m) || !s)
+        return s ? -EPERM : -ESRCH;
+    return map_region((endpoint_t)m->w[0], s, m->w[1], m->w[2], (uint32_t)m->w[3], (uint32_t)m->w[4]);
+}
+
+long vm_map_from(struct message *m)
+{
+    endpoint_t ep = (endpoint_t)m->w[0], server = (endpoint_t)(m->w[4] >> 32);
+    struct space *s = space_of(ep);
+    uint32_t flags = (uint32_t)m->w[4], protection = (uint32_t)m->w[3];
+    uint64_t length = page_up(m->w[2]);
+    long at, error;
+
+    if (!from_vfs(m) || !s)
+        return s ? -EPERM : -ESRCH;
+    at = map_region(ep, s, m->w[1], length, protection, flags & ~(uint32_t)MAP_SHARED);
+    if (at < 0)
+        return at;
+    error = memory_map(ep, (uint64_t)at, length / PAGE_SIZE, map_flags(protection) | MAP_SHARE | MAP_COW, server, m->w[5]);
+    if (error) {
+        unmap_range(ep, s, (uint64_t)at, (uint64_t)at + length);
+        return error;
+    }
+    return at;
+}
+
+long vm_brk_start(struct message *m)
+{
+    struct space *s = space_of((endpoint_t)m->w[0]);
+
+    if (!from_vfs(m) || !s)
+        return s ? -EPERM : -ESRCH;
+    s->brk_start = s->brk = page_up(m->w[1]);
+    return 0;
+}
+
+long vm_protect(struct message *m)
+{
+    struct space *s = space_of((endpoint_t)m->w[0]);
+    uint64_t length = page_up(m->w[2]);
+
+    if (!from_vfs(m) || !s)
+        return s ? -EPERM : -ESRCH;
+    if (!range_good(m->w[1], length))
+        return -EINVAL;
+    return protect_range((endpoint_t)m->w[0], s, m->w[1], m->w[1] + length, (uint32_t)m->w[3]);
+}

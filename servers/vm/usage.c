@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What /proc shows of memory. */
+#include <stdio.h>
+#include <sys/mman.h>
+
+#include "lib/service/service.h"
+#include "servers/vm/vm.h"
+
+long vm_usage(struct message *m)
+{
+    endpoint_t ep = (endpoint_t)m->w[0];
+    struct space *s = space_of(ep);
+    struct slot_status status;
+    long error = slot_status(ep, &status);
+
+    if (error)
+        return -ESRCH;
+    m->w[1] = status.pages * PAGE_SIZE;
+    m->w[0] = s && !s->service ? regions_bytes(s->regions) : m->w[1];
+    return 0;
+}
+
+static const char *name_of(const struct region *r)
+{
+    return r->flags & REGION_STACK ? "[stack]" : r->flags & REGION_HEAP ? "[heap]" : "";
+}
+
+long vm_maps(struct message *m)
+{
+    struct space *s = space_of((endpoint_t)m->w[0]);
+    uint64_t done = 0;
+
+    if (!s)
+        return -ESRCH;
+    for (uint32_t i = 0; i < s->regions->count; i++) {
+        const struct region *r = &s->regions->r[i];
+        char line[128];
+        int n = snprintf(line, sizeof line, "%08lx-%08lx %c%c%c%c 00000000 00:00 0          %s\n", r->start, r->end,
+                         r->protection & PROT_READ ? 'r' : '-', r->protection & PROT_WRITE ? 'w' : '-',
+                         r->protection & PROT_EXEC ? 'x' : '-', r->flags & REGION_SHARED ? 's' : 'p', name_of(r));
+        long error;
+
+        if (done + (uint64_t)n > m->w[2])
+            break;
+        error = grant_to(message_caller(m), m->w[1], done, line, (size_t)n);
+        if (error)
+            return error;
+        done += (uint64_t)n;
+    }
+    return (long)done;
+}
