@@ -98,10 +98,8 @@ long request_device_done(struct message *m, struct service *caller)
     d->handed_over = false;
     if (d->works != 0)
         service_tell("pci");
-    else if (d->owner && d->owner->wait == WAIT_DEVICE) {
-        timer_set(d->owner, WAIT_NOTHING, 0);
-        recover_start(d->owner);
-    }
+    else if (d->owner && d->owner->wait == WAIT_DEVICE)
+        recover_device_ready(d->owner);
     return 0;
 }
 
@@ -254,9 +252,9 @@ static uint64_t client_address(const struct queue *q)
     return QUEUE_WINDOW + q->number * QUEUE_STRIDE;
 }
 
-static long map_into_client(const struct queue *q)
+static long map_into_client(const struct queue *q, endpoint_t ep)
 {
-    return memory_map(q->client->endpoint, client_address(q), q->size / PAGE_SIZE, MAP_READ | MAP_WRITE | MAP_SHARE,
+    return memory_map(ep, client_address(q), q->size / PAGE_SIZE, MAP_READ | MAP_WRITE | MAP_SHARE,
                       ENDPOINT_SELF, (uint64_t)q->memory);
 }
 
@@ -306,22 +304,26 @@ void queue_prepare(struct service *s)
     describe(q, &s->info->queue, QUEUE_WINDOW);
     s->mapping[s->mappings++] = (struct mapping){QUEUE_WINDOW, q->size / PAGE_SIZE, MAP_READ | MAP_WRITE | MAP_SHARE, (uint64_t)q->memory};
     if (client->endpoint) {
-        map_into_client(q);
+        map_into_client(q, client->endpoint);
         ipc_notify(client->endpoint, NOTIFY_BIT(NOTIFY_BIT_SERVICES));
     }
 }
 
-long queue_map_client(const struct service *client)
+long queue_map_client(const struct service *client, endpoint_t ep)
 {
     long error = 0;
 
     for (unsigned i = 0; i < queue_count && !error; i++)
         if (queues[i].client == client)
-            error = map_into_client(&queues[i]);
+            error = map_into_client(&queues[i], ep);
+    return error;
+}
+
+void queue_tell_drivers(const struct service *client)
+{
     for (unsigned i = 0; i < queue_count; i++)
         if (queues[i].client == client)
             service_peers(queues[i].driver);
-    return error;
 }
 
 uint64_t queue_reintegrated(const struct queue *q, uint32_t incarnation)

@@ -23,6 +23,21 @@ static enum power power_how;
 static int power_status;
 uint64_t boot_services_ready;
 
+/* The log line about the last failure. Writing it costs more than a restart, so it comes when the fresh one is at work. */
+static void tell_log(struct service *s)
+{
+    if (!s->untold)
+        return;
+    s->untold = false;
+    if (s->last_defect == DEFECT_EXCEPTION)
+        log_info("%s: exception %u (error %llx) at %llx, address %llx", s->name, s->last_detail,
+                 (unsigned long long)s->fault.error, (unsigned long long)s->fault.instruction,
+                 (unsigned long long)s->fault.address);
+    log_info("%s: %s %u%s (incarnation %u, pid %u)%s", s->name, defect_names[s->last_defect], s->last_detail,
+             s->died_in_start ? " during its start" : "", s->dead_incarnation, s->dead_pid,
+             s->state == RS_UP ? "; replaced" : "");
+}
+
 /* The incarnation runs no more; what is left of it is buried later. */
 static void end_incarnation(struct service *s)
 {
@@ -73,6 +88,7 @@ void recover_stop(struct service *s, enum rs_state state)
 {
     end_incarnation(s);
     spawn_bury(s);
+    spawn_unstock(s);
     timer_set(s, WAIT_NOTHING, 0);
     script_forget(s);
     s->state = state;
@@ -88,6 +104,7 @@ static void give_up(struct service *s, uint32_t failures)
 {
     record_step(s, STEP_POLICY);
     recover_stop(s, RS_GIVEN_UP);
+    tell_log(s);
     log_info("%s: given up after %u failures in %u s (last: %s %u); 'service up %s' starts it again", s->name, failures,
              s->manifest->budget_window_s, defect_names[s->last_defect], s->last_detail, s->name);
 }
@@ -147,6 +164,12 @@ void recover_start(struct service *s)
     start_now(s);
 }
 
+void recover_device_ready(struct service *s)
+{
+    timer_set(s, WAIT_NOTHING, 0);
+    start_now(s);
+}
+
 /* ---- after a failure ---- */
 
 static void decide(struct service *s, const struct policy_verdict *v)
@@ -164,6 +187,7 @@ static void decide(struct service *s, const struct policy_verdict *v)
     s->state = RS_BACKOFF;
     timer_set(s, WAIT_BACKOFF, clock_now() + v->delay);
     service_tell_dependents(s);
+    tell_log(s);
     log_info("%s: %u failures in %u s; restart in %llu ms", s->name, v->failures, s->manifest->budget_window_s,
              (unsigned long long)(v->delay / MS));
 }
@@ -218,25 +242,12 @@ static void fail(struct service *s, enum rs_defect defect)
     decide(s, v);
 }
 
-/* The log line about the last failure. Writing it costs more than a restart, so it comes when the fresh one is at work. */
-static void tell_log(struct service *s)
-{
-    if (!s->untold)
-        return;
-    s->untold = false;
-    if (s->last_defect == DEFECT_EXCEPTION)
-        log_info("%s: exception %u (error %llx) at %llx, address %llx", s->name, s->last_detail,
-                 (unsigned long long)s->fault.error, (unsigned long long)s->fault.instruction,
-                 (unsigned long long)s->fault.address);
-    log_info("%s: %s %u%s (incarnation %u, pid %u)%s", s->name, defect_names[s->last_defect], s->last_detail,
-             s->died_in_start ? " during its start" : "", s->dead_incarnation, s->dead_pid,
-             s->state == RS_UP ? "; replaced" : "");
-}
-
 void recover_chores(void)
 {
-    for (unsigned i = 0; i < service_count; i++)
+    for (unsigned i = 0; i < service_count; i++) {
         tell_log(&services[i]);
+        spawn_stock(&services[i]);
+    }
 }
 
 void recover_failed(struct service *s, enum rs_defect defect, uint32_t detail)
@@ -282,6 +293,7 @@ void recover_ready(struct service *s, enum rs_ready how)
         restart_dependents(s);
     if (s->id == SERVICE_PCI)
         device_forget_handed();
+    timer_chores(clock_now() + CHORES_LATER);
 }
 
 /* Its time has come: see enum wait. */

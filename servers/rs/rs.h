@@ -86,6 +86,7 @@ struct service {
     enum rs_ready ready_how;
     endpoint_t endpoint; /* 0: none */
     endpoint_t remains; /* of the last incarnation: stopped, to be destroyed once the fresh one is ready */
+    endpoint_t stock; /* a process made ready for the next incarnation: mapped, never run; 0 none */
     uint32_t pid, incarnation, restarts;
     uint32_t last_defect, last_detail, dead_pid, dead_incarnation;
     bool untold, died_in_start; /* untold: the log has no line about the last failure yet */
@@ -163,15 +164,18 @@ long spawn_create(struct service *s); /* the process, ready to run; 0 or -errno 
 void spawn_start(struct service *s);
 long spawn(struct service *s); /* both */
 void spawn_bury(struct service *s); /* destroy the remains */
+void spawn_stock(struct service *s); /* a driver that runs: have a process ready for its successor */
+void spawn_unstock(struct service *s);
 
 /* ---- recover.c ---- */
 void recover_failed(struct service *s, enum rs_defect defect, uint32_t detail); /* whatever it is doing, its incarnation ends */
 void recover_by_manifest(struct service *s); /* after a failure that a script did not take care of */
 void recover_start(struct service *s); /* now: device first if the ladder says so */
+void recover_device_ready(struct service *s); /* pci has done all that it waited for */
 void recover_ready(struct service *s, enum rs_ready how); /* it has told that it is up */
 void recover_stop(struct service *s, enum rs_state state); /* ends it for good (RS_DOWN, RS_GIVEN_UP); quiesces its device */
 void recover_wake(struct service *s); /* its time has come */
-void recover_chores(void); /* what was put off: log lines */
+void recover_chores(void); /* what was put off: log lines, a process for the next time */
 void recover_shutdown(enum power how, int status);
 extern uint64_t boot_services_ready; /* clock at the latest first RS_READY */
 
@@ -187,7 +191,8 @@ void device_forget_handed(void); /* pci has a fresh incarnation: it gets all wor
 bool device_busy(const struct device *d);
 void device_bind_irqs(struct service *s); /* of the incarnation just created */
 void queue_prepare(struct service *s); /* a driver's queue, mapped into both */
-long queue_map_client(const struct service *client); /* all its queues into its fresh incarnation */
+long queue_map_client(const struct service *client, endpoint_t ep); /* all its queues into a process of its */
+void queue_tell_drivers(const struct service *client); /* it has a new endpoint */
 uint64_t queue_reintegrated(const struct queue *q, uint32_t incarnation); /* clock, 0: not yet */
 long request_device_found(struct message *m, struct service *caller);
 long request_device_work(struct message *m, struct service *caller);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A fresh incarnation: this is the part of a recovery that everybody waits for. It makes a process, and as many mappings as there
- * are; nothing is read, parsed, allocated in RS or written to the log.
+ * are; nothing is read, parsed, allocated in RS or written to the log. For a driver of a device even that is done
+ * beforehand, while its predecessor is at work: then a restart binds the interrupt and starts it.
  */
 #include <errno.h>
 
@@ -58,12 +59,14 @@ static void take_place(struct service *s, endpoint_t ep)
     info->incarnation = s->incarnation;
     info->adopt = s->rung == RUNG_ADOPT;
     service_bind(s, ep);
+    queue_tell_drivers(s);
     for (unsigned i = 0; i < sizeof routes / sizeof *routes; i++)
         if (routes[i].id == s->id)
             kernel_route(routes[i].route, ep);
 }
 
-long spawn_create(struct service *s)
+/* A process with all that can be known beforehand: mapped, not started. Endpoint or -errno. */
+static endpoint_t make(struct service *s)
 {
     endpoint_t ep;
     long error;
@@ -75,22 +78,44 @@ long spawn_create(struct service *s)
     error = map_all(ep, s->image->mapping, s->image->mappings);
     if (!error)
         error = map_all(ep, s->mapping, s->mappings);
-    if (error) {
-        slot_destroy(ep);
-        return error;
-    }
+    if (!error)
+        error = queue_map_client(s, ep);
+    if (!error)
+        return ep;
+    slot_destroy(ep);
+    return (endpoint_t)error;
+}
+
+long spawn_create(struct service *s)
+{
+    endpoint_t ep = s->stock ? s->stock : make(s);
+
+    s->stock = 0;
+    if (ep < 0)
+        return ep;
     take_place(s, ep);
-    error = queue_map_client(s);
-    if (error) {
-        service_bind(s, 0);
-        slot_destroy(ep);
-        return error;
-    }
     device_bind_irqs(s);
     s->state = RS_STARTING;
     s->ready = 0;
     s->wanted_down = false;
     return 0;
+}
+
+void spawn_stock(struct service *s)
+{
+    endpoint_t ep;
+
+    if (s->stock || !s->device || s->state != RS_UP)
+        return;
+    ep = make(s);
+    s->stock = ep > 0 ? ep : 0; /* no memory: the next start tries again */
+}
+
+void spawn_unstock(struct service *s)
+{
+    if (s->stock)
+        slot_destroy(s->stock);
+    s->stock = 0;
 }
 
 void spawn_start(struct service *s)
