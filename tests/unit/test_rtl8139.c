@@ -92,7 +92,6 @@ void fake_write(uint32_t offset, unsigned width, uint32_t value)
         if (chip.cr & CR_TE)
             chip.tcr = value & TCR_MASK;
         break;
-    case CPCR: chip.cpcr = value; break;
     case MAR0: case MAR0 + 4: break;
     default: fail_msg("write of %#x to %#x, width %u", value, offset, width);
     }

@@ -165,12 +165,8 @@ static int reset_receive(struct net_device *d)
 
     for (int try = 0; try < SETTLE_TRIES; try++) {
         set(d, RDH, get(d, RDT));
-        for (uint32_t i = 0; i < RING_SIZE; i++) {
-            volatile struct receive_descriptor *r = receive_descriptor(d, i);
-
-            r->address = d->chip_physical + SPARE_BUFFER;
-            r->status = 0;
-        }
+        for (uint32_t i = 0; i < RING_SIZE; i++)
+            *receive_descriptor(d, i) = (struct receive_descriptor){.address = d->chip_physical + SPARE_BUFFER};
         dma_publish();
         set(d, RDBAL, d->chip_physical + RECEIVE_RING);
         set(d, RDBAH, 0);
@@ -216,9 +212,8 @@ static int e1000_reset(struct net_device *d)
     if (status < 0)
         return status;
     for (uint32_t i = 0; i < 128; i++)
-        if (mmio_read32(d->registers, MTA + 4 * i) != 0)
-            mmio_write32(d->registers, MTA + 4 * i, 0);
-    set(d, CTRL, (get(d, CTRL) | CTRL_SLU | CTRL_ASDE));
+        mmio_write32(d->registers, MTA + 4 * i, 0);
+    set(d, CTRL, get(d, CTRL) | CTRL_SLU | CTRL_ASDE);
     if (get(d, RCTL) != RCTL_VALUE)
         set(d, RCTL, RCTL_VALUE);
     get(d, ICR);
@@ -283,12 +278,8 @@ static uint32_t e1000_lend(struct net_device *d, uint32_t first, uint32_t end)
 
     if (end - d->receive.completed > RING_LENT_MAX)
         end = d->receive.completed + RING_LENT_MAX;
-    for (k = first; k != end; k++) {
-        volatile struct receive_descriptor *r = receive_descriptor(d, k);
-
-        r->address = receive_address(d, k);
-        r->status = 0;
-    }
+    for (k = first; k != end; k++)
+        *receive_descriptor(d, k) = (struct receive_descriptor){.address = receive_address(d, k)};
     if (first != end) {
         dma_publish(); /* descriptors before the tail */
         set(d, RDT, end % RING_SIZE);
@@ -303,13 +294,10 @@ static uint32_t e1000_transmit(struct net_device *d, uint32_t first, uint32_t en
     if (end - d->transmit.completed > RING_LENT_MAX)
         end = d->transmit.completed + RING_LENT_MAX;
     for (k = first; k != end; k++) {
-        volatile struct transmit_descriptor *t = transmit_descriptor(d, k);
+        uint64_t address = transmit_address(d, k, &size);
 
-        t->address = transmit_address(d, k, &size);
-        t->length = (uint16_t)size;
-        t->command = TXD_COMMAND;
-        t->status = t->checksum_offset = t->checksum_start = 0;
-        t->special = 0;
+        *transmit_descriptor(d, k) =
+            (struct transmit_descriptor){.address = address, .length = (uint16_t)size, .command = TXD_COMMAND};
     }
     if (first != end) {
         dma_publish(); /* descriptors before the tail */

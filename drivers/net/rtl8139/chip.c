@@ -142,7 +142,6 @@ static int rtl8139_reset(struct net_device *d)
     while (mmio_read8(r, CR) & CR_RST)
         if (--polls == 0)
             return -EIO;
-    mmio_write16(r, CPCR, 0);
     mmio_write32(r, RBSTART, d->chip_physical);
     mmio_write8(r, CR, CR_RE | CR_TE); /* before the configuration: without it the chip takes none */
     mmio_write32(r, RCR, RCR_VALUE);

@@ -25,7 +25,7 @@ enum rtl8139_register {
     RCR = 0x44, /* receive configuration. In QEMU writing it sets the ring's pointers to 0 */
     MSR = 0x58, /* media status, 8 bits */
     TSAD = 0x60, /* the states of all four transmit descriptors, 16 bits */
-    CPCR = 0xe0, /* C+ command, 16 bits */
+    CPCR = 0xe0, /* C+ command, 16 bits. RST leaves C+ off; in QEMU any write turns it on */
     REGISTERS_SIZE = 0x100,
 };
 
