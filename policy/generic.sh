@@ -63,7 +63,7 @@ fi
 
 tell() { # to the log and, perhaps, by mail; never a reason to fail
     message="$component $what (failure $failures): $decision"
-    echo "policy: $message" 2>/dev/null >/dev/kmsg
+    echo "policy: $message" 2>/dev/null >>"${POLICY_LOG:-/dev/kmsg}"
     [ -n "$mail" ] || return
     case $mail in
     */*) spool=$mail ;;
