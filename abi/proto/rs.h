@@ -29,7 +29,7 @@ enum rs_request {
     RS_SCRIPT, /* from the policy runner (programs/service --policy-runner, through PM): next script to run: struct rs_script to our grant
                   w[0]; -ENOENT: none. */
     RS_SCRIPT_DONE, /* w[0] script number, w[1] exit status -> 0, -ESRCH (no such script, or its deadline has passed) */
-    RS_SHUTDOWN, /* from PM: w[0] enum power, w[1] status for kernel_power(). Services are told, then the machine stops. No reply. */
+    RS_SHUTDOWN, /* from PM: w[0] enum power, w[1] status for kernel_power(). Services are told and may finish, then the machine stops -> 0 */
     RS_CORE, /* -> w[0] clock at the first RS_MARK, w[1] clock when all services that had a device had been ready once; 0: not yet */
     RS_MARK, /* from PM for init: the system is up, for the boot-time figure. The first one counts. */
 };

@@ -44,8 +44,9 @@ static service_handler find(uint64_t type, service_handler fallback)
 
 static void notified(const struct service_table *table, uint64_t bits)
 {
-    if ((bits & NOTIFY_BIT(NOTIFY_BIT_SHUTDOWN)) && table->shutdown) {
-        table->shutdown();
+    if (bits & NOTIFY_BIT(NOTIFY_BIT_SHUTDOWN)) {
+        if (table->shutdown)
+            table->shutdown();
         exit(0);
     }
     if (table->notified)

@@ -33,8 +33,8 @@ struct service_table {
     const struct service_entry *entries; /* in any order; service_run() indexes them by type */
     size_t count;
     service_handler fallback; /* for types not listed; NULL: -ENOSYS */
-    void (*notified)(uint64_t bits); /* notifications; NOTIFY_BIT_SHUTDOWN is handled unless .shutdown is NULL */
-    void (*shutdown)(void); /* finish; then the service exits with 0 */
+    void (*notified)(uint64_t bits); /* notifications, but NOTIFY_BIT_SHUTDOWN */
+    void (*shutdown)(void); /* RS wants the service to end: finish what must be; then it exits with 0. NULL: nothing to finish */
     void (*idle)(void); /* before every receive that might block: send batched work; NULL: none */
 };
 
