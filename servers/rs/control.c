@@ -97,8 +97,8 @@ static long control_up(struct service *s, const struct message *m)
 static long control_down(struct service *s, const struct message *m)
 {
     (void)m;
-    if (s->wanted_down || s->state == RS_DOWN || s->state == RS_GIVEN_UP)
-        return s->state == RS_GIVEN_UP ? 0 : -EALREADY;
+    if (s->wanted_down || s->state == RS_DOWN)
+        return -EALREADY;
     if (!service_runs(s)) {
         recover_stop(s, RS_DOWN);
         return 0;

@@ -146,6 +146,7 @@ static void prepare_rights(struct service *s)
     r->calls = m->kernel_calls | (m->irqs || m->devices ? 1ull << KERNEL_IRQ_ACK : 0);
     r->may_call = id_mask(s, &m->calls, "calls") | 1ull << SERVICE_RS;
     r->may_notify = id_mask(s, &m->notifies, "notifies");
+    (void)id_mask(s, &m->dependents, "dependents"); /* only to say which of them do not exist */
     r->routes = m->routes;
     r->flags = m->right_flags;
     for (uint32_t i = 0; i < m->ports; i++) {
