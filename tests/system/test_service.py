@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""service(8), policy by manifest, policy scripts, and the end of a core server."""
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+MANIFEST = (Path(__file__).resolve().parents[2] / "drivers/net/e1000/e1000.svc").read_text()
+NIC = ["e1000"]
+# wait_for PATTERN: until the line of e1000 in `service list` matches; a second at most
+WAIT = """wait_for() { n=0; until service list e1000 | grep -q "$1"; do n=$((n + 1)); [ $n -lt 50 ] || return 1; usleep 20000; done; }
+"""
+
+
+def manifest(**changes):
+    """That of e1000 with other lines: budget="2 60", policy="...", ..."""
+    kept = [line for line in MANIFEST.splitlines() if line.split()[:1] and line.split()[0] not in changes]
+    return {"/etc/bardo/e1000.svc": "\n".join(kept + [f"{key} {value}" for key, value in changes.items()]) + "\n"}
+
+
+def recoveries(text):
+    """Lines of /proc/recovery as (component, defect, how)."""
+    rows = [line.split() for line in text.splitlines() if re.match(r"\d+ e1000 ", line)]
+    return [(row[1], row[2], row[7]) for row in rows]
+
+
+def test_list_and_status(boot):
+    out = boot("service list; echo ==; service status e1000; echo ==; service list --json; echo ==; service status pm --json", nics=NIC).out
+    listed, status, as_json, one = out.split("==\n")
+    assert re.search(r"^e1000 +\d+ up +\d+ s +0 none +Intel 82540EM", listed, re.M) and re.search(r"^vfs +\d+ up", listed, re.M)
+    assert re.search(r"^state +up$", status, re.M) and re.search(r"^pid +\d+$", status, re.M)
+    rows = {row["name"]: row for row in json.loads(as_json)}
+    assert rows["e1000"]["class"] == "net" and rows["vm"]["class"] == "core" and rows["rs"]["pid"] == 2
+    assert [row["name"] for row in json.loads(one)] == ["pm"]
+
+
+@pytest.mark.parametrize("command, status", [("--help", 0), ("", 2), ("fly", 2), ("up", 2), ("up a b", 2), ("list --fly", 2), ("restart e1000 --delay x", 2),
+                                             ("up nosuch", 1), ("status nosuch", 1), ("restart vm", 1), ("up rtl8139", 1)])
+def test_command_line(boot, command, status):
+    assert boot(f"service {command}", expect=status).out or status
+
+
+def test_only_root_controls(boot):
+    out = boot("chmod 666 /proc/bardo/control 2>/dev/null; su -s /bin/sh nobody -c 'service restart e1000' 2>&1; echo status $?; service list e1000", nics=NIC).out
+    assert "status 1" in out and "not permitted" in out and re.search(r"up .* 0 none", out)
+
+
+def test_down_and_up(boot):
+    out = boot(WAIT + """service down e1000; wait_for ' down ' && echo is down; service down e1000; echo again $?
+        service up e1000; wait_for ' up ' && echo is up; service up e1000; echo again $?""", nics=NIC, leak_check=False).out
+    assert out == "is down\nagain 1\nis up\nagain 1\n"
+
+
+def test_restart_reset_and_kill_are_recorded(boot):
+    out = boot(WAIT + """service restart e1000; wait_for 'up .* 1 update'; service restart e1000 --reset; wait_for 'up .* 2 complaint'
+        service kill e1000; wait_for 'up .* 3 killed'; cat /proc/recovery""", nics=NIC).out
+    assert recoveries(out) == [("e1000", "update", "adopted"), ("e1000", "complaint", "reset"), ("e1000", "killed", "adopted")]
+
+
+def test_restart_later(boot):
+    out = boot(WAIT + "service restart e1000 --delay 400; service list e1000; wait_for 'up .* 1 update' && echo restarted", nics=NIC).out
+    assert re.search(r"up .* 0 none", out) and out.endswith("restarted\n")
+
+
+def test_budget_backoff_and_up_again(boot):
+    """Two failures are allowed, the second after 50 ms; the third is one too many, and `service up` begins anew."""
+    result = boot(WAIT + """service kill e1000; wait_for 'up .* 1 killed'; service kill e1000; wait_for 'up .* 2 killed'
+        service kill e1000; wait_for ' given-up ' && echo given up; service up e1000; wait_for ' up ' && echo up again
+        service kill e1000; wait_for 'up .* killed' && echo and guarded; service log e1000""",
+                  nics=NIC, add=manifest(budget="2 60", backoff="1 50 1000"), leak_check=False)
+    assert result.out.startswith("given up\nup again\nand guarded\n")
+    assert "restart in 50 ms" in result.out and "given up after 3 failures in 60 s" in result.out
+
+
+def policy(text, **changes):
+    files = {"/etc/bardo/policy/test.sh": "#!/bin/sh\n" + text}
+    return {**files, **manifest(policy="/etc/bardo/policy/test.sh a b", **changes)}
+
+
+RUNNER = "sleep 0.3\n" + WAIT  # the runner is there
+
+
+def test_generic_policy(boot):
+    result = boot(RUNNER + """service kill e1000; wait_for 'up .* 1 killed'; service kill e1000; wait_for 'up .* 2 killed' && echo up
+        cat /var/mail/root; service log policy; rm /var/mail/root""", nics=NIC,
+                  add=manifest(policy="/etc/bardo/policy/generic.sh -m root -b 30"), leak_check=False)
+    assert result.out.startswith("up\n") and result.out.count("Subject: e1000 was killed") == 2
+    assert "e1000 was killed (failure 2): restart in 30 ms" in result.out
+
+
+def test_policy_script_is_told_all(boot):
+    out = boot(RUNNER + "service kill e1000; wait_for 'up .* 1 killed'; cat /tmp/told", nics=NIC, leak_check=False,
+               add=policy('echo "$@" >/tmp/told; service restart $1\n')).out
+    assert out == "e1000 3 1 a b\n"
+
+
+def test_policy_script_decides_against_a_restart(boot):
+    result = boot(RUNNER + "service kill e1000; wait_for ' down ' && echo down; service up e1000; wait_for ' up ' && echo up", nics=NIC,
+                  add=policy("exit 0\n"), leak_check=False)
+    assert result.out == "down\nup\n" and "decided against a restart" in result.klog
+
+
+def test_policy_script_that_fails(boot):
+    result = boot(RUNNER + "service kill e1000; wait_for 'up .* 1 killed' && echo up", nics=NIC, add=policy("exit 3\n"), leak_check=False)
+    assert result.out == "up\n" and "failed with status 3; by manifest" in result.klog
+
+
+def test_policy_script_that_hangs(boot):
+    result = boot(RUNNER + "service kill e1000; wait_for 'up .* 1 killed' && echo up", nics=NIC, add=policy("sleep 3\n", deadline=700),
+                  leak_check=False)
+    assert result.out == "up\n" and "did not decide within its deadline; by manifest" in result.klog
+
+
+def test_policy_without_runner(boot):
+    result = boot("kill $(pidof service); sleep 0.2\n" + WAIT + "service kill e1000; wait_for 'up .* 1 killed' && echo up", nics=NIC,
+                  add=policy("service down $1\n"), leak_check=False)
+    assert result.out == "up\n"
+
+
+@pytest.mark.parametrize("server", ["ds", "vm", "pm", "vfs", "net", "rs"])
+def test_death_of_a_core_server_stops_the_system(boot, server):
+    result = boot(f"kill -9 $(pidof {server}); sleep 5; echo still here", expect=125, leak_check=False, timeout=30)
+    assert "still here" not in result.out
+    assert re.search(rf"core server {server} (died|was killed)", result.klog) and "the last events" in result.klog
