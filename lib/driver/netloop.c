@@ -3,7 +3,7 @@
  * The life of a network driver: start (adopt or reset), tell the client and RS, then sleep and serve.
  *
  * Every kernel call and every page touched before the first frame moves lengthens the recovery: what can wait (the name in DS,
- * log lines) comes after it.
+ * log lines) comes some milliseconds later.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,6 +17,7 @@
 #include "lib/service/service.h"
 
 #define WAKE_TURNS 64 /* turns without a look at the notifications, at most */
+#define AFTERWARDS 5000000 /* ns from the start to what nobody waits for: the client and its programs come first */
 
 static void wake_client(struct net_device *d, const struct service_info *info, bool always)
 {
@@ -84,6 +85,16 @@ static bool wake(struct net_device *d, const struct service_info *info, uint64_t
     return done;
 }
 
+static void afterwards(const struct net_device *d, const struct service_info *info)
+{
+    char key[32];
+
+    if (d->mismatch)
+        log_info("device reset (%s)", d->mismatch);
+    snprintf(key, sizeof key, "net/%s", info->name);
+    service_publish(key);
+}
+
 static void sleep_and_serve(struct net_device *d, const struct service_info *info) __attribute__((noreturn));
 static void sleep_and_serve(struct net_device *d, const struct service_info *info)
 {
@@ -103,6 +114,8 @@ static void sleep_and_serve(struct net_device *d, const struct service_info *inf
             d->driver->mask(d);
             exit(0);
         }
+        if (m.w[0] & NOTIFY_BIT(NOTIFY_BIT_ALARM))
+            afterwards(d, info);
         done = wake(d, info, m.w[0]);
     }
 }
@@ -113,7 +126,6 @@ void net_driver_run(const struct net_driver *driver)
     const struct service_info *info = service_info();
     struct net_device *d = &device;
     enum net_driver_state state;
-    char key[32];
     int status;
 
     net_device_open(d, driver, device_registers(&info->device, driver->registers_size),
@@ -125,9 +137,6 @@ void net_driver_run(const struct net_driver *driver)
     net_device_serve(d);
     wake_client(d, info, true);
     service_ready(state == NET_DRIVER_ADOPTED ? RS_READY_ADOPTED : RS_READY_RESET);
-    if (state == NET_DRIVER_RESET)
-        log_info("device reset (%s)", d->mismatch);
-    snprintf(key, sizeof key, "net/%s", info->name);
-    service_publish(key);
+    clock_alarm(clock_now() + AFTERWARDS);
     sleep_and_serve(d, info);
 }
