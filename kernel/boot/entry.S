@@ -19,6 +19,8 @@ multiboot2_header:
     .long MULTIBOOT2_MAGIC, 0, multiboot2_end - multiboot2_header
     .long -(MULTIBOOT2_MAGIC + (multiboot2_end - multiboot2_header))
     .balign 8
+    .short 6, 0 /* modules at page boundaries */
+    .long 8
     .short 0, 0 /* end tag */
     .long 8
 multiboot2_end:
@@ -84,10 +86,11 @@ multiboot2_entry: /* eax: 0 PVH, else multiboot2's magic; ebx: information */
     movl %eax, %cr0
     lgdt boot_gdt_pointer
     ljmp $8, $3f
-9:  movl $boot_old, %esi /* say it on COM1 and stop */
+9:  movl $boot_old, %esi /* say it on COM1 and the debug console, and stop */
     movw $0x3f8, %dx
 8:  lodsb
     outb %al, %dx
+    outb %al, $0xe9
     testb %al, %al
     jnz 8b
 7:  hlt

@@ -22,11 +22,17 @@ enum lapic_register { /* offsets */
 #define ENTRY_LEVEL 0x8000
 #define ENTRY_MASKED 0x10000
 #define IOAPIC_LINES 120
-#define CALIBRATION_HZ 200 /* 5 ms */
+#define LVT_TSC_DEADLINE 0x40000
+#define PIT_HZ 1193182
+#define PIT_GATE 0x61 /* bit 0: channel 2 counts; bit 1: it is heard */
+#define PIT_CHANNEL2 0x42
+#define PIT_COMMAND 0x43
+#define CALIBRATION_TICKS (PIT_HZ / 125) /* 8 ms */
 
 uint64_t arch_tsc_hz, arch_tsc_boot;
 static volatile uint32_t *lapic, *ioapic;
 static uint64_t timer_hz;
+static bool tsc_deadline; /* the timer takes absolute TSC values */
 static unsigned lines;
 static uint32_t entry_low[IOAPIC_LINES]; /* what the I/O APIC holds: saves reading it back */
 
@@ -60,27 +66,66 @@ uint64_t arch_now(void)
     return arch_scale(arch_tsc() - arch_tsc_boot, 1000000000, arch_tsc_hz);
 }
 
-/* Count 5 ms of the PIT's channel 2 (gated by port 0x61) with the TSC and the LAPIC timer. */
+struct sample {
+    uint64_t tsc;
+    uint32_t timer, pit; /* both count down */
+};
+
+/* The three clocks at one moment: of some readings the one that took the shortest, as the host may stop us at any time. */
+static struct sample sample(void)
+{
+    struct sample best = {0};
+
+    for (uint64_t i = 0, shortest = ~0ull; i < 5; i++) {
+        uint64_t start = arch_tsc(), took;
+        struct sample s = {.timer = lapic[LAPIC_TIMER_CURRENT / 4]};
+
+        arch_port_out(PIT_COMMAND, 1, 0x80); /* latch channel 2 */
+        took = arch_tsc() - start;
+        s.tsc = start + took / 2;
+        s.pit = arch_port_in(PIT_CHANNEL2, 1);
+        s.pit |= arch_port_in(PIT_CHANNEL2, 1) << 8;
+        if (took < shortest) {
+            shortest = took;
+            best = s;
+        }
+    }
+    return best;
+}
+
+/* Counts the TSC and the LAPIC timer against the PIT (8254 data sheet): 8 ms of its channel 2, mode 0, from 65535 down. */
 static void calibrate(void)
 {
-    const uint32_t count = 1193182 / CALIBRATION_HZ;
-    uint64_t start, ticks;
+    struct sample first, last;
+    uint32_t ticks;
 
-    arch_port_out(0x61, 1, (arch_port_in(0x61, 1) & ~2u) & ~1u);
-    arch_port_out(0x43, 1, 0xb0); /* channel 2, both bytes, mode 0 */
-    arch_port_out(0x42, 1, count & 0xff);
-    arch_port_out(0x42, 1, count >> 8);
+    arch_port_out(PIT_GATE, 1, (arch_port_in(PIT_GATE, 1) & ~2u) | 1);
+    arch_port_out(PIT_COMMAND, 1, 0xb0);
+    arch_port_out(PIT_CHANNEL2, 1, 0xff);
+    arch_port_out(PIT_CHANNEL2, 1, 0xff);
     lapic_write(LAPIC_TIMER_DIVIDE, 0xb); /* by 1 */
     lapic_write(LAPIC_TIMER_INITIAL, 0xffffffff);
-    start = arch_tsc();
-    arch_port_out(0x61, 1, arch_port_in(0x61, 1) | 1);
-    while (!(arch_port_in(0x61, 1) & 0x20))
-        ;
-    ticks = arch_tsc() - start;
-    timer_hz = (uint64_t)(0xffffffffu - lapic[LAPIC_TIMER_CURRENT / 4]) * CALIBRATION_HZ;
+    first = sample();
+    do {
+        last = sample();
+        ticks = (first.pit - last.pit) & 0xffff;
+    } while (ticks < CALIBRATION_TICKS);
     lapic_write(LAPIC_TIMER_INITIAL, 0);
-    arch_tsc_hz = ticks * CALIBRATION_HZ;
-    arch_tsc_boot = start;
+    timer_hz = arch_scale(first.timer - last.timer, PIT_HZ, ticks);
+    arch_tsc_hz = arch_scale(last.tsc - first.tsc, PIT_HZ, ticks);
+    arch_tsc_boot = first.tsc;
+}
+
+static void timer_start(void)
+{
+    uint32_t r[4];
+
+    lapic_write(LAPIC_LVT_TIMER, LVT_MASKED);
+    calibrate();
+    cpuid(1, 0, r);
+    tsc_deadline = r[2] >> 24 & 1;
+    lapic_write(LAPIC_LVT_TIMER, VECTOR_TIMER | (tsc_deadline ? LVT_TSC_DEADLINE : 0));
+    __asm__ volatile("mfence" : : : "memory"); /* the mode before any deadline (Intel SDM vol. 3, 10.5.4.1) */
 }
 
 void arch_devices_start(void)
@@ -101,8 +146,7 @@ void arch_devices_start(void)
         entry_low[i] = ENTRY_MASKED;
         ioapic_write(IOAPIC_ENTRY(i), ENTRY_MASKED);
     }
-    lapic_write(LAPIC_LVT_TIMER, VECTOR_TIMER);
-    calibrate();
+    timer_start();
 }
 
 void apic_eoi(void)
@@ -114,6 +158,11 @@ void arch_timer_set(uint64_t when)
 {
     uint64_t now, count;
 
+    if (tsc_deadline) {
+        count = arch_scale(when, arch_tsc_hz, 1000000000);
+        wrmsr(MSR_TSC_DEADLINE, when == ~0ull ? 0 : count < ~0ull - arch_tsc_boot ? arch_tsc_boot + count : ~0ull);
+        return;
+    }
     if (when == ~0ull) {
         lapic_write(LAPIC_TIMER_INITIAL, 0);
         return;

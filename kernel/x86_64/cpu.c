@@ -8,11 +8,6 @@
 
 struct cpu cpus[1];
 
-struct __attribute__((packed)) tss {
-    uint32_t reserved;
-    uint64_t rsp[3], reserved1, ist[7], reserved2;
-    uint16_t reserved3, iomap;
-};
 struct gate {
     uint16_t offset0, selector;
     uint8_t ist, type;
@@ -27,18 +22,23 @@ struct trap_frame {
     uint64_t vector, error, rip, cs, rflags, rsp, ss;
 };
 
-/* null, kernel code, kernel data, user data, user code, TSS (2). SYSRET wants user data before user code. */
-static uint64_t gdt[7] = {0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0x00cff3000000ffff, 0x00affb000000ffff};
-static struct gate idt[256];
-static struct tss tss;
-static uint8_t emergency_stacks[3][4096] __attribute__((aligned(16))); /* double fault, NMI, machine check */
+/* null, kernel code, kernel data, user data, user code; the TSS follows. SYSRET wants user data before user code. */
+static const uint64_t segments[5] = {0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0x00cff3000000ffff, 0x00affb000000ffff};
+static struct gate idt[256]; /* the same for all CPUs */
 extern char arch_vectors[], arch_syscall_entry[], kernel_stack_end[];
+
+/* What entry.S knows. */
+_Static_assert(offsetof(struct cpu, slot) == 0 && offsetof(struct cpu, stack) == 8 && offsetof(struct cpu, user_rsp) == 16 &&
+               offsetof(struct cpu, self) == 24, "struct cpu");
+_Static_assert(offsetof(struct registers, rdi) == 112 && offsetof(struct registers, ss) == 168 &&
+               offsetof(struct slot, registers) == 0 && offsetof(struct slot, from_syscall) == 200, "struct slot");
+
 struct slot *trap_from_user(struct slot *s);
 void trap_from_kernel(const struct trap_frame *f);
 
 static void idt_fill(void)
 {
-    static const struct { uint8_t vector, ist; } special[] = {{8, 1}, {2, 2}, {18, 3}};
+    static const uint8_t special[EMERGENCY_STACKS] = {VECTOR_DF, VECTOR_NMI, VECTOR_MC};
 
     for (unsigned v = 0; v < 256; v++) {
         uint64_t at = (uint64_t)arch_vectors + v * 16;
@@ -47,10 +47,8 @@ static void idt_fill(void)
 
         idt[v] = (struct gate){(uint16_t)at, 8, 0, 0x8e | privilege, (uint16_t)(at >> 16), (uint32_t)(at >> 32), 0};
     }
-    for (unsigned i = 0; i < 3; i++) {
-        tss.ist[i] = (uint64_t)emergency_stacks[i] + sizeof emergency_stacks[i];
-        idt[special[i].vector].ist = special[i].ist;
-    }
+    for (uint8_t i = 0; i < EMERGENCY_STACKS; i++)
+        idt[special[i]].ist = i + 1;
 }
 
 static void features_enable(void)
@@ -63,21 +61,32 @@ static void features_enable(void)
     cr4 |= (r[1] >> 7 & 1) << 20; /* SMEP */
     cr4 |= (r[1] >> 20 & 1) << 21; /* SMAP: the kernel never touches user addresses at all */
     cr4 |= (r[2] >> 2 & 1) << 11; /* UMIP */
-    cr4 |= 1 << 7; /* global pages */
+    cr4 |= 1 << 6 | 1 << 7; /* machine checks, global pages */
     __asm__ volatile("mov %0, %%cr4" : : "r"(cr4));
+}
+
+/* Its stacks, and the descriptors that lead to them. */
+static void cpu_fill(struct cpu *cpu, uint64_t stack)
+{
+    struct tss *tss = &cpu->tss;
+    uint64_t at = (uint64_t)tss;
+
+    cpu->self = cpu;
+    cpu->stack = tss->rsp[0] = stack;
+    for (unsigned i = 0; i < EMERGENCY_STACKS; i++)
+        tss->ist[i] = (uint64_t)cpu->emergency_stacks[i] + sizeof cpu->emergency_stacks[i];
+    tss->iomap = sizeof *tss; /* beyond the limit: no port for anybody */
+    memcpy(cpu->gdt, segments, sizeof segments);
+    cpu->gdt[5] = (sizeof *tss - 1) | (at & 0xffffff) << 16 | 0x89ull << 40 | (at >> 24 & 0xff) << 56;
+    cpu->gdt[6] = at >> 32;
 }
 
 void cpu_start(void)
 {
-    struct pointer gdt_at = {sizeof gdt - 1, (uint64_t)gdt}, idt_at = {sizeof idt - 1, (uint64_t)idt};
-    uint64_t t = (uint64_t)&tss;
+    struct pointer gdt_at = {sizeof cpus[0].gdt - 1, (uint64_t)cpus[0].gdt}, idt_at = {sizeof idt - 1, (uint64_t)idt};
 
-    cpus[0].stack = (uint64_t)kernel_stack_end;
-    tss.rsp[0] = cpus[0].stack;
-    tss.iomap = sizeof tss; /* beyond the limit: no port for anybody */
+    cpu_fill(&cpus[0], (uint64_t)kernel_stack_end);
     idt_fill();
-    gdt[5] = (sizeof tss - 1) | (t & 0xffffff) << 16 | 0x89ull << 40 | (t >> 24 & 0xff) << 56;
-    gdt[6] = t >> 32;
     __asm__ volatile("lgdt %0; lidt %1; ltr %w2" : : "m"(gdt_at), "m"(idt_at), "r"(0x28));
     __asm__ volatile("mov %0, %%ds; mov %0, %%es; mov %1, %%ss; mov %0, %%fs; mov %0, %%gs" : : "r"(0), "r"(0x10));
     wrmsr(MSR_GS_BASE, (uint64_t)&cpus[0]);
@@ -92,11 +101,11 @@ static void interrupt(unsigned vector)
 {
     if (vector == VECTOR_SPURIOUS)
         return;
-    apic_eoi();
     if (vector == VECTOR_TIMER)
         kernel_timer();
     else
-        kernel_interrupt(vector - VECTOR_IRQ);
+        kernel_interrupt(vector - VECTOR_IRQ); /* masks it: EOI before that would bring a level interrupt again */
+    apic_eoi();
 }
 
 static bool is_interrupt(uint64_t vector)
@@ -113,6 +122,8 @@ struct slot *trap_from_user(struct slot *s)
         interrupt((unsigned)vector);
         return kernel_user_interrupt(s);
     }
+    if (vector == VECTOR_NMI || vector == VECTOR_DF || vector == VECTOR_MC) /* the machine's, not the process's */
+        kernel_panic("exception %lu in %s: rip %lx", vector, s->name, s->registers.rip);
     if (vector == VECTOR_NM && fpu_first_use(s) == 0)
         return s;
     if (vector == VECTOR_PF)
@@ -149,7 +160,7 @@ void arch_slot_init(struct slot *s, uint64_t entry, uint64_t stack)
 
 void arch_registers_sanitise(struct registers *r)
 {
-    const uint64_t user_flags = 0x254dd5; /* CF PF AF ZF SF TF DF OF RF AC ID; the rest is the kernel's */
+    const uint64_t user_flags = 0x250dd5; /* CF PF AF ZF SF TF DF OF RF AC ID; the rest is the kernel's */
 
     r->cs = 0x23;
     r->ss = 0x1b;
@@ -166,12 +177,11 @@ void arch_switch_to(struct slot *s)
 {
     struct cpu *cpu = cpu_self();
 
-    arch_space_switch(s->space->root);
-    if (cpu->fs_base != s->registers.fs_base) {
-        cpu->fs_base = s->registers.fs_base;
-        wrmsr(MSR_FS_BASE, cpu->fs_base);
-    }
-    fpu_switch(s);
+    if (cpu->root != s->space->root)
+        arch_space_switch(s->space->root);
+    wrmsr(MSR_FS_BASE, s->registers.fs_base); /* always: the last one may have changed it by loading fs */
+    if (s->fpu || cpu->fpu_on)
+        fpu_switch(s);
     cpu->slot = s;
 }
 
@@ -188,7 +198,6 @@ long arch_prctl(struct slot *s, uint64_t code, uint64_t address)
     if (address >= USER_END)
         return -EPERM;
     s->registers.fs_base = address;
-    cpu_self()->fs_base = address;
     wrmsr(MSR_FS_BASE, address);
     return 0;
 }

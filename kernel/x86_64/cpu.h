@@ -6,20 +6,33 @@
 #include "kernel/arch.h"
 #include "kernel/slot.h"
 
+struct __attribute__((packed)) tss { /* Intel SDM vol. 3, 7.7 */
+    uint32_t reserved;
+    uint64_t rsp[3], reserved1, ist[7], reserved2;
+    uint16_t reserved3, iomap;
+};
+enum { STACK_DOUBLE_FAULT, STACK_NMI, STACK_MACHINE_CHECK, EMERGENCY_STACKS };
+
 struct cpu { /* gs points here in the kernel; entry.S knows the first three */
     struct slot *slot; /* whose registers are saved on the next entry */
     uint64_t stack; /* top of the kernel stack */
     uint64_t user_rsp;
+    struct cpu *self;
     uint64_t root; /* what CR3 holds */
-    uint64_t fs_base; /* what the FS base register holds */
     struct slot *fpu; /* whose FPU state the registers hold, or NULL */
     bool fpu_on; /* CR0.TS is clear */
+    uint64_t gdt[7];
+    struct tss tss __attribute__((aligned(128))); /* within a page */
+    uint8_t emergency_stacks[EMERGENCY_STACKS][4096] __attribute__((aligned(16)));
 };
 extern struct cpu cpus[1];
 
 static inline struct cpu *cpu_self(void)
 {
-    return &cpus[0];
+    struct cpu *self;
+
+    __asm__("movq %%gs:24, %0" : "=r"(self));
+    return self;
 }
 static inline uint64_t rdmsr(uint32_t n)
 {
@@ -43,8 +56,11 @@ static inline void cpuid(uint32_t leaf, uint32_t sub, uint32_t r[4])
 #define MSR_FS_BASE 0xc0000100
 #define MSR_GS_BASE 0xc0000101
 #define MSR_KERNEL_GS_BASE 0xc0000102
+#define MSR_TSC_DEADLINE 0x6e0
 
-enum { VECTOR_NM = 7, VECTOR_PF = 14, VECTOR_IRQ = 0x30, VECTOR_TIMER = 0xf0, VECTOR_SPURIOUS = 0xff };
+enum {
+    VECTOR_NMI = 2, VECTOR_NM = 7, VECTOR_DF = 8, VECTOR_PF = 14, VECTOR_MC = 18, VECTOR_IRQ = 0x30, VECTOR_TIMER = 0xf0, VECTOR_SPURIOUS = 0xff,
+};
 
 void cpu_start(void);
 void fpu_start(void);

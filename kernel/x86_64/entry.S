@@ -65,6 +65,7 @@ arch_syscall_entry:
     movq %rax, RSP(%rdi)
     movq %rcx, RIP(%rdi)
     movq %r11, RFLAGS(%rdi)
+    movq $256, VECTOR(%rdi)
     movb $1, SLOT_FROM_SYSCALL(%rdi)
     call kernel_syscall
     movq %rax, %rdi
@@ -86,14 +87,17 @@ arch_enter_user:
     cmpb $0, SLOT_FROM_SYSCALL(%rdi)
     je 1f
     movq RIP(%rdi), %rcx
-    btq $47, %rcx /* a sysret to a non-canonical address faults in the kernel (SDM vol. 2, SYSRET) */
-    jc 1f
+    btq $47, %rcx
+    jc 3f
     movq RFLAGS(%rdi), %r11
     movq RSP(%rdi), %rsp
     movq RDI(%rdi), %rdi
     swapgs
     sysretq
-1:  movq %gs:CPU_STACK, %rsp
+3:  movq $0, RIP(%rdi) /* faults in user mode; a non-canonical one would fault here (SDM vol. 2, SYSRET and IRET) */
+1:  btq $47, RIP(%rdi)
+    jc 3b
+    movq %gs:CPU_STACK, %rsp
     pushq $USER_SS
     pushq RSP(%rdi)
     pushq RFLAGS(%rdi)

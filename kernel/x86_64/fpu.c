@@ -35,7 +35,7 @@ void fpu_start(void)
     }
 }
 
-static void save(struct slot *s)
+static void save(const struct slot *s)
 {
     if (xsave)
         __asm__ volatile("xsave64 (%0)" : : "r"(s->fpu), "a"(components), "d"(0) : "memory");
@@ -129,8 +129,13 @@ int arch_slot_copy(struct slot *s, const struct slot *from)
 
         if (!frame)
             return -ENOMEM;
-        if (cpu_self()->fpu == from)
-            put_away();
+        if (cpu_self()->fpu == from) { /* the registers stay its own, and closed to whoever runs now */
+            bool on = cpu_self()->fpu_on;
+
+            enable(true);
+            save(from);
+            enable(on);
+        }
         s->fpu = direct(frame);
         memcpy(s->fpu, from->fpu, STATE_BYTES);
     }
@@ -145,8 +150,10 @@ void arch_slot_fresh(struct slot *s)
 
 void arch_slot_free(struct slot *s)
 {
-    if (cpu_self()->fpu == s)
+    if (cpu_self()->fpu == s) {
         cpu_self()->fpu = NULL;
+        enable(false);
+    }
     if (s->fpu)
         frame_free((uint64_t)s->fpu - DIRECT_MAP);
     s->fpu = NULL;
