@@ -46,7 +46,7 @@ static void fault_privileged(void)
 }
 static void fault_divide(void)
 {
-    zero = 1 / zero;
+    zero = 1000 / zero;
 }
 static void fault_spin(void)
 {
