@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * digest [-s] FILE...: like sha1sum, but quick on an emulated processor, where busybox's sha1sum does 8 MB/s: general registers
- * only, all rounds unrolled, 64 kB a read. With -s a cheap sum in place of SHA-1, for checking transfers only: eight lanes of
- * multiply and rotate over 64-bit words. (Static as it is, the same binary runs on the host, which computes the other half.)
+ * digest [-s] FILE...: like sha1sum, but quick on an emulated processor, where busybox's sha1sum
+ * does 8 MB/s: general registers only, all rounds unrolled, 64 kB a read. With -s a cheap sum in
+ * place of SHA-1, for checking transfers only: eight lanes of multiply and rotate over 64-bit
+ * words. (Static as it is, the same binary runs on the host, which computes the other half.)
  */
 #pragma GCC optimize("no-tree-vectorize")
 #include <endian.h>
@@ -24,12 +25,17 @@ static inline uint32_t rotate(uint32_t x, int n)
 #define PARITY(b, c, d) ((b) ^ (c) ^ (d))
 #define MAJORITY(b, c, d) (((b) & (c)) | ((d) & ((b) | (c))))
 #define FIRST(t) (w[t] = be32toh(block[t]))
-#define NEXT(t) (w[(t) & 15] = rotate(w[((t) + 13) & 15] ^ w[((t) + 8) & 15] ^ w[((t) + 2) & 15] ^ w[(t) & 15], 1))
-#define ROUND(a, b, c, d, e, f, k, word) (e += rotate(a, 5) + f(b, c, d) + k + (word), b = rotate(b, 30))
-#define FIVE(f, k, W, t)                                                                                                          \
-    (ROUND(a, b, c, d, e, f, k, W(t)), ROUND(e, a, b, c, d, f, k, W((t) + 1)), ROUND(d, e, a, b, c, f, k, W((t) + 2)),               \
-     ROUND(c, d, e, a, b, f, k, W((t) + 3)), ROUND(b, c, d, e, a, f, k, W((t) + 4)))
-#define TWENTY(f, k, t) (FIVE(f, k, NEXT, t), FIVE(f, k, NEXT, (t) + 5), FIVE(f, k, NEXT, (t) + 10), FIVE(f, k, NEXT, (t) + 15))
+#define NEXT(t)                                                                                    \
+    (w[(t)&15] = rotate(w[((t) + 13) & 15] ^ w[((t) + 8) & 15] ^ w[((t) + 2) & 15] ^ w[(t)&15], 1))
+#define ROUND(a, b, c, d, e, f, k, word)                                                           \
+    (e += rotate(a, 5) + f(b, c, d) + k + (word), b = rotate(b, 30))
+#define FIVE(f, k, W, t)                                                                           \
+    (ROUND(a, b, c, d, e, f, k, W(t)), ROUND(e, a, b, c, d, f, k, W((t) + 1)),                     \
+     ROUND(d, e, a, b, c, f, k, W((t) + 2)), ROUND(c, d, e, a, b, f, k, W((t) + 3)),               \
+     ROUND(b, c, d, e, a, f, k, W((t) + 4)))
+#define TWENTY(f, k, t)                                                                            \
+    (FIVE(f, k, NEXT, t), FIVE(f, k, NEXT, (t) + 5), FIVE(f, k, NEXT, (t) + 10),                   \
+     FIVE(f, k, NEXT, (t) + 15))
 
 static void sha1_block(uint32_t state[5], const uint32_t block[16])
 {

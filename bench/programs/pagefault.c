@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Measures a page fault (first write to an anonymous page) and a getpid() as a Linux program sees them: the least of many, in ticks of the
- * TSC, which under `-icount shift=0` are instructions. A plain static program: it runs on Linux as well.
+ * Measures a page fault (first write to an anonymous page) and a getpid() as a Linux program sees
+ * them: the least of many, in ticks of the TSC, which under `-icount shift=0` are instructions. A
+ * plain static program: it runs on Linux as well.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -23,7 +24,8 @@ static inline uint64_t ticks(void)
 int main(void)
 {
     uint64_t fault = UINT64_MAX, call = UINT64_MAX, empty = UINT64_MAX;
-    volatile char *memory = mmap(0, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    volatile char *memory =
+        mmap(0, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (memory == MAP_FAILED) {
         perror("mmap");

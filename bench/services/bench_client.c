@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Measures a null kernel call and an IPC round trip to bench_server, each in an address space of its own, and logs the least cost of
- * many: in ticks of the TSC, which under `-icount shift=0` are instructions, and in ns.
+ * Measures a null kernel call and an IPC round trip to bench_server, each in an address space of
+ * its own, and logs the least cost of many: in ticks of the TSC, which under `-icount shift=0` are
+ * instructions, and in ns.
  */
 #include "abi/message.h"
 #include "lib/rt/kernel.h"

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What every driver uses: access to the registers of its own device. Memory-mapped registers are reached directly; ports through
- * a kernel call that checks the manifest. Both are functions and not macros, so that a unit test of a chip's half links
- * fake registers in their place.
+ * What every driver uses: access to the registers of its own device. Memory-mapped registers are
+ * reached directly; ports through a kernel call that checks the manifest. Both are functions and
+ * not macros, so that a unit test of a chip's half links fake registers in their place.
  *
- * Order: device registers are mapped uncached, so the processor keeps accesses in program order. Before the register write that tells
- * a device about memory, call dma_publish(); after reading from memory that a device has written something, dma_observe().
+ * Order: device registers are mapped uncached, so the processor keeps accesses in program order.
+ * Before the register write that tells a device about memory, call dma_publish(); after reading
+ * from memory that a device has written something, dma_observe().
  */
 #ifndef DRIVER_DRIVER_H
 #define DRIVER_DRIVER_H
@@ -14,7 +15,8 @@
 
 #include "abi/service.h"
 
-/* Registers in memory: `base` from device_registers(), `offset` in bytes, a multiple of the width. */
+/* Registers in memory: `base` from device_registers(), `offset` in bytes, a multiple of the width.
+ */
 uint8_t mmio_read8(volatile void *base, uint32_t offset);
 uint16_t mmio_read16(volatile void *base, uint32_t offset);
 uint32_t mmio_read32(volatile void *base, uint32_t offset);
@@ -22,7 +24,8 @@ void mmio_write8(volatile void *base, uint32_t offset, uint8_t value);
 void mmio_write16(volatile void *base, uint32_t offset, uint16_t value);
 void mmio_write32(volatile void *base, uint32_t offset, uint32_t value);
 
-/* Ports. A port that the manifest does not list ends the driver: that is a defect of the driver's. */
+/* Ports. A port that the manifest does not list ends the driver: that is a defect of the driver's.
+ */
 uint8_t pio_read8(unsigned port);
 uint16_t pio_read16(unsigned port);
 uint32_t pio_read32(unsigned port);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Memory-mapped registers: one access of the right width each, never merged or left out by the compiler. */
+/* Memory-mapped registers: one access of the right width each, never merged or left out by the
+ * compiler. */
 #include "lib/driver/driver.h"
 
 uint8_t mmio_read8(volatile void *base, uint32_t offset)

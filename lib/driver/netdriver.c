@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The logic of network drivers between queue and chip (contract in netdriver.h). It makes no kernel call, so that the
- * unit tests run it on the host.
+ * The logic of network drivers between queue and chip (contract in netdriver.h). It makes no kernel
+ * call, so that the unit tests run it on the host.
  */
 #include "lib/driver/netdriver.h"
 
@@ -9,16 +9,18 @@
 
 #include "lib/rt/log.h"
 
-/* Below this many lent buffers the driver wants to hear of new ones; above, it finds them when it next wakes. */
+/* Below this many lent buffers the driver wants to hear of new ones; above, it finds them when it
+ * next wakes. */
 #define RECEIVE_LOW (NET_RING_SIZE / 2)
 
-uint32_t net_buffer(const struct net_device *d, const struct net_entry *entry, uint32_t least, uint32_t most, uint32_t *size)
+uint32_t net_buffer(const struct net_device *d, const struct net_entry *entry, uint32_t least,
+                    uint32_t most, uint32_t *size)
 {
     uint32_t offset = *(const volatile uint32_t *)&entry->offset;
     uint32_t bytes = *(const volatile uint32_t *)&entry->size;
 
-    if (bytes < least || bytes > most || offset % 4 != 0 || offset < QUEUE_BUFFERS_OFFSET || offset > d->size ||
-        bytes > d->size - offset)
+    if (bytes < least || bytes > most || offset % 4 != 0 || offset < QUEUE_BUFFERS_OFFSET ||
+        offset > d->size || bytes > d->size - offset)
         panic("client posted a bad buffer: offset %#x, size %u", offset, bytes);
     *size = bytes;
     return offset;
@@ -34,11 +36,13 @@ static uint32_t ring_posted(const struct net_ring *ring, uint32_t completed)
     return posted;
 }
 
-static void ring_complete(struct net_device *d, struct net_ring *ring, struct net_position *at, uint32_t count)
+static void ring_complete(struct net_device *d, struct net_ring *ring, struct net_position *at,
+                          uint32_t count)
 {
     at->completed += count;
     queue_publish(&ring->completed, at->completed);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* completed before client_waits: the client does it the other way round */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* completed before client_waits: the client does it
+                                                the other way round */
     if (*(volatile uint32_t *)&ring->client_waits)
         d->wake_client = true;
 }
@@ -50,10 +54,11 @@ static void position_open(struct net_position *at, const struct net_ring *ring)
     at->posted = ring_posted(ring, at->completed);
 }
 
-void net_device_open(struct net_device *d, const struct net_driver *driver, volatile void *registers, void *queue,
-                     uint64_t physical, uint64_t size)
+void net_device_open(struct net_device *d, const struct net_driver *driver,
+                     volatile void *registers, void *queue, uint64_t physical, uint64_t size)
 {
-    *d = (struct net_device){.driver = driver, .registers = registers, .queue = queue, .size = size};
+    *d =
+        (struct net_device){.driver = driver, .registers = registers, .queue = queue, .size = size};
     if (queue == 0 || size < NET_QUEUE_BYTES || physical + size > UINT32_MAX)
         panic("no queue, or a bad one: %#lx bytes at physical %#lx", size, physical);
     if (registers == 0)
@@ -116,7 +121,8 @@ static bool serve_receive(struct net_device *d)
         at->lent += d->driver->lend(d, at->lent, at->posted);
     done = d->driver->receive(d);
     if (done != 0)
-        ring_complete(d, ring, at, done); /* and so before the next lend(), which uses the descriptors again */
+        ring_complete(d, ring, at,
+                      done); /* and so before the next lend(), which uses the descriptors again */
     return done != 0;
 }
 
@@ -139,6 +145,8 @@ bool net_device_settle(struct net_device *d)
 
     *(volatile uint32_t *)&receive->driver_waits = low;
     *(volatile uint32_t *)&transmit->driver_waits = 1;
-    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* driver_waits before posted: the client does it the other way round */
-    return (!low || queue_read(&receive->posted) == d->receive.posted) && queue_read(&transmit->posted) == d->transmit.posted;
+    __atomic_thread_fence(
+        __ATOMIC_SEQ_CST); /* driver_waits before posted: the client does it the other way round */
+    return (!low || queue_read(&receive->posted) == d->receive.posted) &&
+           queue_read(&transmit->posted) == d->transmit.posted;
 }

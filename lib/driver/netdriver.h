@@ -1,22 +1,27 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The class library of network drivers. A driver is a table of functions (the chip's half) and a manifest:
+ * The class library of network drivers. A driver is a table of functions (the chip's half) and a
+ * manifest:
  *
  *     int main(void)
  *     {
  *         net_driver_run(&my_chip);
  *     }
  *
- * The library owns the loop, the queue (abi/queue.h), the interrupt and the shutdown. The chip's half moves frames between chip and
- * the entries of the queue, and never sees who is behind them.
+ * The library owns the loop, the queue (abi/queue.h), the interrupt and the shutdown. The chip's
+ * half moves frames between chip and the entries of the queue, and never sees who is behind them.
  *
- * Positions. Every ring entry has a free-running number k. Of each ring the library knows `completed` (below it all is done; the
- * only position that is stored, in the queue) and `lent` (below it the chip has been told). The chip's half must be able to
- * tell `lent` from the chip's registers alone: that is what adopt() does, and why a driver may die between any two instructions:
- *   - a frame is in memory but `completed` does not cover it: the fresh copy sees the chip's mark and completes it;
- *   - a descriptor is filled in but the chip not told: `lent` does not cover it: it is filled in again, identically;
- *   - `completed` covers it but the chip has not got a new buffer: `posted` says so, and it is lent.
- * One rule keeps this true: `completed` is published before a descriptor is used again.
+ * Positions. Every ring entry has a free-running number k. Of each ring the library knows
+ * `completed` (below it all is done; the only position that is stored, in the queue) and `lent`
+ * (below it the chip has been told). The chip's half must be able to tell `lent` from the chip's
+ * registers alone: that is what adopt() does, and why a driver may die between any two
+ * instructions:
+ *   - a frame is in memory but `completed` does not cover it: the fresh copy sees the chip's mark
+ * and completes it;
+ *   - a descriptor is filled in but the chip not told: `lent` does not cover it: it is filled in
+ * again, identically;
+ *   - `completed` covers it but the chip has not got a new buffer: `posted` says so, and it is
+ * lent. One rule keeps this true: `completed` is published before a descriptor is used again.
  */
 #ifndef DRIVER_NETDRIVER_H
 #define DRIVER_NETDRIVER_H
@@ -33,26 +38,29 @@ struct net_driver {
     uint64_t registers_size; /* bytes of registers that the chip has at least */
 
     /*
-     * Is the device live and set up just as reset() leaves it, with rings that agree entry by entry with the queue? Then set both `lent`
-     * and return true: the device goes on. Else set d->mismatch, return false, and leave everything to reset().
-     * The device may be receiving meanwhile. Leaves the device's interrupts masked.
+     * Is the device live and set up just as reset() leaves it, with rings that agree entry by entry
+     * with the queue? Then set both `lent` and return true: the device goes on. Else set
+     * d->mismatch, return false, and leave everything to reset(). The device may be receiving
+     * meanwhile. Leaves the device's interrupts masked.
      */
     bool (*adopt)(struct net_device *d);
     /*
-     * From any state to: receiving, with nothing lent; the next frames are for entries `completed` of both rings. Interrupts
-     * masked. 0, or -errno: the device does not answer as it should.
+     * From any state to: receiving, with nothing lent; the next frames are for entries `completed`
+     * of both rings. Interrupts masked. 0, or -errno: the device does not answer as it should.
      */
     int (*reset)(struct net_device *d);
     /* The station address and, as the result, whether the link is up. */
     bool (*identify)(struct net_device *d, uint8_t mac[6]);
 
-    void (*mask)(struct net_device *d); /* no interrupts */
+    void (*mask)(struct net_device *d);   /* no interrupts */
     void (*unmask)(struct net_device *d); /* interrupts; at once when a cause is pending */
-    bool (*acknowledge)(struct net_device *d); /* clear the causes; true: the link may have changed */
+    bool (*acknowledge)(
+        struct net_device *d); /* clear the causes; true: the link may have changed */
 
     /*
-     * Complete received frames, from entry receive.completed to at most receive.lent: length and status; returns how many. They are
-     * published when it returns, and it is called once more before the driver sleeps.
+     * Complete received frames, from entry receive.completed to at most receive.lent: length and
+     * status; returns how many. They are published when it returns, and it is called once more
+     * before the driver sleeps.
      */
     uint32_t (*receive)(struct net_device *d);
     /* Give the chip receive entries first..end-1; returns how many it took. */
@@ -65,8 +73,8 @@ struct net_driver {
 
 struct net_position {
     uint32_t completed; /* as published */
-    uint32_t lent; /* completed <= lent <= posted */
-    uint32_t posted; /* as last seen, checked */
+    uint32_t lent;      /* completed <= lent <= posted */
+    uint32_t posted;    /* as last seen, checked */
 };
 
 struct net_device {
@@ -74,10 +82,11 @@ struct net_device {
     volatile void *registers;
     struct net_queue *queue;
     uint8_t *chip; /* QUEUE_CHIP_SIZE bytes for the chip's rings */
-    uint32_t chip_physical, physical; /* addresses for the device, of chip area and queue (queues lie below 4 GB) */
+    uint32_t chip_physical,
+        physical;  /* addresses for the device, of chip area and queue (queues lie below 4 GB) */
     uint64_t size; /* of the queue */
     struct net_position receive, transmit;
-    bool wake_client; /* something was completed that the client waits for */
+    bool wake_client;     /* something was completed that the client waits for */
     const char *mismatch; /* why adopt() failed, for the log */
 };
 
@@ -96,10 +105,12 @@ static inline struct net_entry *net_transmit_entry(const struct net_device *d, u
 }
 
 /*
- * Offset of the buffer of an entry, checked to lie in the queue's buffers, with *size at least `least` and at most `most` bytes. Ends the
- * driver when the client broke the rules: it must not make the device write elsewhere.
+ * Offset of the buffer of an entry, checked to lie in the queue's buffers, with *size at least
+ * `least` and at most `most` bytes. Ends the driver when the client broke the rules: it must not
+ * make the device write elsewhere.
  */
-uint32_t net_buffer(const struct net_device *d, const struct net_entry *entry, uint32_t least, uint32_t most, uint32_t *size);
+uint32_t net_buffer(const struct net_device *d, const struct net_entry *entry, uint32_t least,
+                    uint32_t most, uint32_t *size);
 
 /* adopt()'s way out: notes what did not check out. */
 static inline bool net_mismatch(struct net_device *d, const char *what)
@@ -111,13 +122,14 @@ static inline bool net_mismatch(struct net_device *d, const char *what)
 /* ---- the logic, without kernel calls; for net_driver_run() and the unit tests ---- */
 
 /* Takes in the queue's positions. Ends the driver when they make no sense. */
-void net_device_open(struct net_device *d, const struct net_driver *driver, volatile void *registers, void *queue,
-                     uint64_t physical, uint64_t size);
+void net_device_open(struct net_device *d, const struct net_driver *driver,
+                     volatile void *registers, void *queue, uint64_t physical, uint64_t size);
 /* Adopts (when `may_adopt`) or resets; counts it in the queue. -errno: the device is dead. */
 int net_device_start(struct net_device *d, bool may_adopt, enum net_driver_state *state);
 /* One turn: send, lend, receive. True: something moved, so another turn may find more. */
 bool net_device_serve(struct net_device *d);
-/* Before sleeping: ask for notifications; false: the client has posted meanwhile, so serve again. */
+/* Before sleeping: ask for notifications; false: the client has posted meanwhile, so serve again.
+ */
 bool net_device_settle(struct net_device *d);
 
 #endif

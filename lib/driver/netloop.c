@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The life of a network driver: start (adopt or reset), tell the client and RS, then sleep and serve.
+ * The life of a network driver: start (adopt or reset), tell the client and RS, then sleep and
+ * serve.
  *
- * Every kernel call and every page touched before the first frame moves lengthens the recovery: what can wait (the name in DS,
- * log lines) comes some milliseconds later.
+ * Every kernel call and every page touched before the first frame moves lengthens the recovery:
+ * what can wait (the name in DS, log lines) comes some milliseconds later.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,7 +18,9 @@
 #include "lib/service/service.h"
 
 #define WAKE_TURNS 64 /* turns without a look at the notifications, at most */
-#define AFTERWARDS 5000000 /* ns from the start to what nobody waits for: the client and its programs come first */
+#define AFTERWARDS                                                                                 \
+    5000000 /* ns from the start to what nobody waits for: the client and its programs come first  \
+             */
 
 static void wake_client(struct net_device *d, const struct service_info *info, bool always)
 {
@@ -27,7 +30,8 @@ static void wake_client(struct net_device *d, const struct service_info *info, b
     ipc_notify(info->queue.client, NOTIFY_BIT(NOTIFY_BIT_PEER + info->queue.number));
 }
 
-static void announce(struct net_device *d, const struct service_info *info, enum net_driver_state state)
+static void announce(struct net_device *d, const struct service_info *info,
+                     enum net_driver_state state)
 {
     struct net_queue *q = d->queue;
 
@@ -38,7 +42,8 @@ static void announce(struct net_device *d, const struct service_info *info, enum
     queue_publish(&q->incarnation, info->incarnation); /* last: it covers the others */
 }
 
-/* Turn after turn until nothing more moves: true; or until it is time to look at the notifications. */
+/* Turn after turn until nothing more moves: true; or until it is time to look at the notifications.
+ */
 static bool serve(struct net_device *d, const struct service_info *info)
 {
     for (int turn = 0; turn < WAKE_TURNS; turn++) {
@@ -63,8 +68,9 @@ static void link_changed(struct net_device *d, const struct service_info *info)
 }
 
 /*
- * One wake. An interrupt arrives masked at the controller and stays so until irq_ack(). A notification finds it open: then
- * the chip's own mask keeps it quiet while we work, since sending brings answers at once. False: there is more to do.
+ * One wake. An interrupt arrives masked at the controller and stays so until irq_ack(). A
+ * notification finds it open: then the chip's own mask keeps it quiet while we work, since sending
+ * brings answers at once. False: there is more to do.
  */
 static bool wake(struct net_device *d, const struct service_info *info, uint64_t bits)
 {
@@ -78,7 +84,8 @@ static bool wake(struct net_device *d, const struct service_info *info, uint64_t
             link_changed(d, info);
         done = serve(d, info);
     } while (done && !net_device_settle(d));
-    if (!interrupted || d->transmit.lent != d->transmit.completed) /* then the chip must tell when it has sent */
+    if (!interrupted ||
+        d->transmit.lent != d->transmit.completed) /* then the chip must tell when it has sent */
         d->driver->unmask(d);
     if (interrupted)
         irq_ack(0);
@@ -95,7 +102,8 @@ static void afterwards(const struct net_device *d, const struct service_info *in
     service_publish(key);
 }
 
-static void sleep_and_serve(struct net_device *d, const struct service_info *info) __attribute__((noreturn));
+static void sleep_and_serve(struct net_device *d, const struct service_info *info)
+    __attribute__((noreturn));
 static void sleep_and_serve(struct net_device *d, const struct service_info *info)
 {
     struct message m = {0};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A network queue in memory, the client's side of it, and death at a chosen register access: for the unit tests of the chips' halves.
- * A test defines fake_read() and fake_write(): its chip.
+ * A network queue in memory, the client's side of it, and death at a chosen register access: for
+ * the unit tests of the chips' halves. A test defines fake_read() and fake_write(): its chip.
  */
 #ifndef FAKE_NET_H
 #define FAKE_NET_H
@@ -24,7 +24,8 @@
 static uint8_t *fake_memory; /* NET_QUEUE_BYTES, at FAKE_PHYSICAL for the device */
 static struct net_queue *fake_queue;
 static jmp_buf fake_death;
-static long fake_accesses_left; /* the driver dies before this many register accesses more; < 0: never */
+static long
+    fake_accesses_left; /* the driver dies before this many register accesses more; < 0: never */
 static int fake_panics;
 
 uint32_t fake_read(uint32_t offset, unsigned width);
@@ -116,8 +117,10 @@ static inline void fake_post_receive(uint32_t count)
     for (; count != 0; count--, ring->posted++) {
         uint32_t slot = ring->posted % NET_RING_SIZE;
 
-        ring->entry[slot] = (struct net_entry){
-            .offset = QUEUE_BUFFERS_OFFSET + slot * NET_BUFFER_SIZE, .size = NET_BUFFER_SIZE, .length = 0xdead};
+        ring->entry[slot] =
+            (struct net_entry){.offset = QUEUE_BUFFERS_OFFSET + slot * NET_BUFFER_SIZE,
+                               .size = NET_BUFFER_SIZE,
+                               .length = 0xdead};
     }
 }
 
@@ -125,7 +128,8 @@ static inline void fake_post_receive(uint32_t count)
 static inline void fake_post_transmit(uint32_t number, uint32_t size)
 {
     struct net_ring *ring = &fake_queue->transmit;
-    uint32_t slot = ring->posted % NET_RING_SIZE, offset = FAKE_TRANSMIT_BUFFERS + slot * NET_BUFFER_SIZE;
+    uint32_t slot = ring->posted % NET_RING_SIZE,
+             offset = FAKE_TRANSMIT_BUFFERS + slot * NET_BUFFER_SIZE;
 
     memset(fake_memory + offset, 0xee, NET_BUFFER_SIZE);
     memcpy(fake_memory + offset, &number, sizeof number);
@@ -138,12 +142,14 @@ static inline uint32_t fake_received_number(uint32_t k)
 {
     uint32_t number;
 
-    memcpy(&number, fake_memory + fake_queue->receive.entry[k % NET_RING_SIZE].offset, sizeof number);
+    memcpy(&number, fake_memory + fake_queue->receive.entry[k % NET_RING_SIZE].offset,
+           sizeof number);
     return number;
 }
 
 /* A fresh incarnation begins. */
-static inline enum net_driver_state fake_start(struct net_device *d, const struct net_driver *driver, bool may_adopt)
+static inline enum net_driver_state fake_start(struct net_device *d,
+                                               const struct net_driver *driver, bool may_adopt)
 {
     static uint32_t registers;
     enum net_driver_state state = NET_DRIVER_NONE;

@@ -185,7 +185,8 @@ static void test_adopt_goes_on(void **state)
     assert_int_equal(fake_queue->adoptions, 1);
 }
 
-/* Each way in which the rings or the registers can be wrong leads to a reset, after which frames flow again. */
+/* Each way in which the rings or the registers can be wrong leads to a reset, after which frames
+ * flow again. */
 static void test_mismatch_resets(void **state)
 {
     struct receive_descriptor *r;
@@ -208,17 +209,39 @@ static void test_mismatch_resets(void **state)
         r = (void *)(fake_memory + QUEUE_CHIP_OFFSET + RECEIVE_RING);
         t = (void *)(fake_memory + QUEUE_CHIP_OFFSET + TRANSMIT_RING);
         switch (what) {
-        case 0: *reg(RDBAL) += 0x1000; break;
-        case 1: *reg(RDH) = 150; break;
-        case 2: *reg(RDT) = 200; break;
-        case 3: *reg(TDH) = 17; break;
-        case 4: r[50].address = 0x1234; break;
-        case 5: r[50].status = RXD_DD; break;
-        case 6: r[1].status = 0; break;
-        case 7: t[0].length = 1514; break;
-        case 8: t[0].address ^= 0x1000; break;
-        case 9: *reg(RCTL) |= 1 << 3; break;
-        case 10: *reg(TDT) = 2; break;
+        case 0:
+            *reg(RDBAL) += 0x1000;
+            break;
+        case 1:
+            *reg(RDH) = 150;
+            break;
+        case 2:
+            *reg(RDT) = 200;
+            break;
+        case 3:
+            *reg(TDH) = 17;
+            break;
+        case 4:
+            r[50].address = 0x1234;
+            break;
+        case 5:
+            r[50].status = RXD_DD;
+            break;
+        case 6:
+            r[1].status = 0;
+            break;
+        case 7:
+            t[0].length = 1514;
+            break;
+        case 8:
+            t[0].address ^= 0x1000;
+            break;
+        case 9:
+            *reg(RCTL) |= 1 << 3;
+            break;
+        case 10:
+            *reg(TDT) = 2;
+            break;
         }
         assert_int_equal(fake_start(&d, &e1000_driver, true), NET_DRIVER_RESET);
         assert_non_null(d.mismatch);
@@ -232,7 +255,8 @@ static void test_mismatch_resets(void **state)
     }
 }
 
-/* Ordered reset of a live device whose old tail lies anywhere: nothing is written outside, frames flow on. */
+/* Ordered reset of a live device whose old tail lies anywhere: nothing is written outside, frames
+ * flow on. */
 static void test_reset_when_ordered(void **state)
 {
     struct net_device d;
@@ -256,7 +280,8 @@ static void test_reset_when_ordered(void **state)
     }
 }
 
-/* One scenario, with the driver dying at its access number `at`, and again; every frame arrives once, in order, both ways. */
+/* One scenario, with the driver dying at its access number `at`, and again; every frame arrives
+ * once, in order, both ways. */
 static void die_at(long at)
 {
     static struct net_device d;
@@ -282,7 +307,8 @@ static void die_at(long at)
                 break;
             came++;
         }
-        while (posted_out < came && fake_queue->transmit.posted - fake_queue->transmit.completed < 200) {
+        while (posted_out < came &&
+               fake_queue->transmit.posted - fake_queue->transmit.completed < 200) {
             posted_out++;
             fake_post_transmit(posted_out - 1, 60);
         }
@@ -342,11 +368,21 @@ static void test_client_breaks_the_rules(void **state)
         fake_post_receive(2);
         fake_post_transmit(1, 60);
         switch (what) {
-        case 0: fake_queue->receive.entry[1].offset = NET_QUEUE_BYTES - 100; break;
-        case 1: fake_queue->receive.entry[1].offset = 0x100; break;
-        case 2: fake_queue->receive.entry[1].size = 100; break;
-        case 3: fake_queue->transmit.entry[0].size = 1515; break;
-        case 4: fake_queue->receive.posted += 300; break;
+        case 0:
+            fake_queue->receive.entry[1].offset = NET_QUEUE_BYTES - 100;
+            break;
+        case 1:
+            fake_queue->receive.entry[1].offset = 0x100;
+            break;
+        case 2:
+            fake_queue->receive.entry[1].size = 100;
+            break;
+        case 3:
+            fake_queue->transmit.entry[0].size = 1515;
+            break;
+        case 4:
+            fake_queue->receive.posted += 300;
+            break;
         }
         if (setjmp(fake_death) == 0) {
             fake_serve(&d);

@@ -5,7 +5,8 @@
 
 #include <errno.h>
 
-static uint32_t arrived, accepts; /* frames that wait in the chip; transmit entries it takes at a time */
+static uint32_t arrived,
+    accepts; /* frames that wait in the chip; transmit entries it takes at a time */
 static bool adoptable, dead;
 static uint32_t lent_first, lent_end, transmitted_entries;
 
@@ -55,7 +56,8 @@ static uint32_t counter_receive(struct net_device *d)
 static uint32_t counter_lend(struct net_device *d, uint32_t first, uint32_t end)
 {
     assert_int_equal(first, d->receive.lent);
-    assert_int_equal(d->queue->receive.completed, d->receive.completed); /* published before a descriptor is used again */
+    assert_int_equal(d->queue->receive.completed,
+                     d->receive.completed); /* published before a descriptor is used again */
     lent_first = first;
     lent_end = end;
     return end - first;
@@ -73,8 +75,9 @@ static uint32_t counter_transmitted(struct net_device *d)
 }
 
 static const struct net_driver counter = {
-    "counter",       16,           counter_adopt,       counter_reset,   counter_identify, counter_mask,
-    counter_mask,    counter_acknowledge, counter_receive, counter_lend, counter_transmit, counter_transmitted,
+    "counter",        16,           counter_adopt,    counter_reset,
+    counter_identify, counter_mask, counter_mask,     counter_acknowledge,
+    counter_receive,  counter_lend, counter_transmit, counter_transmitted,
 };
 
 static int setup(void **state)
@@ -197,7 +200,8 @@ static void test_bad_queues(void **state)
             fake_queue->transmit.posted -= 1;
         if (setjmp(fake_death) == 0) {
             net_device_open(&d, &counter, what == 0 ? NULL : &registers, fake_memory,
-                            what == 1 ? 0xfff00000u : FAKE_PHYSICAL, what == 2 ? 0x1000 : NET_QUEUE_BYTES);
+                            what == 1 ? 0xfff00000u : FAKE_PHYSICAL,
+                            what == 2 ? 0x1000 : NET_QUEUE_BYTES);
             fail();
         }
         assert_int_equal(fake_panics, 1);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 // sources: drivers/net/e1000/chip.c drivers/net/rtl8139/chip.c lib/driver/netdriver.c
 /*
- * The chips' halves against QEMU's own chips, through its qtest socket: the processor only halts; registers are reached by commands,
- * memory is a file that both map, and frames come and go over a datagram socket.
+ * The chips' halves against QEMU's own chips, through its qtest socket: the processor only halts;
+ * registers are reached by commands, memory is a file that both map, and frames come and go over a
+ * datagram socket.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -33,7 +34,7 @@ extern const struct net_driver rtl8139_driver;
 #define MEMORY (64u << 20)
 #define QUEUE_PHYSICAL (16u << 20)
 #define REGISTERS 0xfe000000u /* where we map the device's memory BAR */
-#define DEVICE 4u /* its slot */
+#define DEVICE 4u             /* its slot */
 
 static char folder[] = "/tmp/bardo-nic-XXXXXX";
 static int machine = -1, wire = -1; /* qtest and frames */
@@ -157,12 +158,16 @@ static void run_qemu(const char *model)
 
     snprintf(qtest, sizeof qtest, "unix:%s/qtest", folder);
     snprintf(bios, sizeof bios, "%s/bios", folder);
-    snprintf(backend, sizeof backend, "memory-backend-file,id=m,size=64M,share=on,mem-path=%s/memory", folder);
-    snprintf(netdev, sizeof netdev, "dgram,id=n,local.type=unix,local.path=%s/card,remote.type=unix,remote.path=%s/host", folder, folder);
+    snprintf(backend, sizeof backend,
+             "memory-backend-file,id=m,size=64M,share=on,mem-path=%s/memory", folder);
+    snprintf(netdev, sizeof netdev,
+             "dgram,id=n,local.type=unix,local.path=%s/card,remote.type=unix,remote.path=%s/host",
+             folder, folder);
     snprintf(nic, sizeof nic, "%s,netdev=n,addr=4.0,mac=52:54:00:12:34:56,romfile=", model);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    execlp("qemu-system-x86_64", "qemu-system-x86_64", "-accel", "tcg", "-bios", bios, "-qtest", qtest, "-qtest-log", "none", "-M", "q35,memory-backend=m", "-m", "64",
-           "-object", backend, "-display", "none", "-nodefaults", "-netdev", netdev, "-device", nic, NULL);
+    execlp("qemu-system-x86_64", "qemu-system-x86_64", "-accel", "tcg", "-bios", bios, "-qtest",
+           qtest, "-qtest-log", "none", "-M", "q35,memory-backend=m", "-m", "64", "-object",
+           backend, "-display", "none", "-nodefaults", "-netdev", netdev, "-device", nic, NULL);
     _exit(127);
 }
 
@@ -184,7 +189,8 @@ static void machine_start(const char *model)
     machine = accept(listener, NULL, NULL);
     assert_true(machine >= 0);
     close(listener);
-    config_write(DEVICE, 0x10, strcmp(model, "e1000") == 0 ? REGISTERS : 0xc001); /* rtl8139: ports first */
+    config_write(DEVICE, 0x10,
+                 strcmp(model, "e1000") == 0 ? REGISTERS : 0xc001); /* rtl8139: ports first */
     config_write(DEVICE, 0x14, strcmp(model, "e1000") == 0 ? 0xc001 : REGISTERS);
     config_write(DEVICE, 0x04, config_read(DEVICE, 0x04) | 7);
     snprintf(path, sizeof path, "%s/memory", folder);
@@ -197,7 +203,8 @@ static void machine_start(const char *model)
     queue = (struct net_queue *)(memory + QUEUE_PHYSICAL);
     queue->magic = NET_QUEUE_MAGIC;
     queue->client_ready = 1;
-    queue->receive.posted = queue->receive.completed = queue->transmit.posted = queue->transmit.completed = 0xfffffff1u;
+    queue->receive.posted = queue->receive.completed = queue->transmit.posted =
+        queue->transmit.completed = 0xfffffff1u;
     accesses_left = -1;
 }
 
@@ -225,12 +232,14 @@ static void post_receive(uint32_t count)
     for (; count != 0; count--, queue->receive.posted++) {
         uint32_t slot = queue->receive.posted % NET_RING_SIZE;
 
-        queue->receive.entry[slot] = (struct net_entry){QUEUE_BUFFERS_OFFSET + slot * NET_BUFFER_SIZE, NET_BUFFER_SIZE, 0, 0};
+        queue->receive.entry[slot] = (struct net_entry){
+            QUEUE_BUFFERS_OFFSET + slot * NET_BUFFER_SIZE, NET_BUFFER_SIZE, 0, 0};
     }
 }
 static void post_transmit(uint32_t number)
 {
-    uint32_t slot = queue->transmit.posted % NET_RING_SIZE, offset = QUEUE_BUFFERS_OFFSET + (NET_RING_SIZE + slot) * NET_BUFFER_SIZE;
+    uint32_t slot = queue->transmit.posted % NET_RING_SIZE,
+             offset = QUEUE_BUFFERS_OFFSET + (NET_RING_SIZE + slot) * NET_BUFFER_SIZE;
     uint8_t *frame = (uint8_t *)queue + offset;
 
     memset(frame, 0xff, 14);
@@ -269,7 +278,8 @@ static uint32_t wire_receive(void)
     return number;
 }
 
-static enum net_driver_state start(struct net_device *d, const struct net_driver *driver, bool may_adopt)
+static enum net_driver_state start(struct net_device *d, const struct net_driver *driver,
+                                   bool may_adopt)
 {
     enum net_driver_state state;
 
@@ -283,7 +293,8 @@ static void serve(struct net_device *d)
         ;
 }
 
-/* Frames both ways while the driver dies at every `period`th register access: nothing lost, nothing twice, no reset. */
+/* Frames both ways while the driver dies at every `period`th register access: nothing lost, nothing
+ * twice, no reset. */
 static void transfer(const struct net_driver *driver, long period)
 {
     static struct net_device d;
@@ -357,7 +368,8 @@ static void test_rtl8139_survives(void **state)
     machine_stop();
 }
 
-/* A reset in the middle, as when the rings are garbage: frames flow again, and the next incarnation adopts. */
+/* A reset in the middle, as when the rings are garbage: frames flow again, and the next incarnation
+ * adopts. */
 static void reset_and_go_on(const char *model, const struct net_driver *driver)
 {
     struct net_device d;

@@ -44,15 +44,24 @@ uint32_t fake_read(uint32_t offset, unsigned width)
     if (offset >= TSD0 && offset < TSD0 + 16)
         return chip.tsd[(offset - TSD0) / 4];
     switch (offset) {
-    case CR: return chip.cr;
-    case CAPR: return (uint16_t)(chip.capr - 16);
-    case CBR: return chip.cbr;
-    case ISR: return chip.isr;
-    case RBSTART: return chip.rbstart;
-    case RCR: return chip.rcr;
-    case TCR: return chip.tcr | 0x74000000 << 0;
-    case MSR: return chip.msr;
-    case CPCR: return chip.cpcr;
+    case CR:
+        return chip.cr;
+    case CAPR:
+        return (uint16_t)(chip.capr - 16);
+    case CBR:
+        return chip.cbr;
+    case ISR:
+        return chip.isr;
+    case RBSTART:
+        return chip.rbstart;
+    case RCR:
+        return chip.rcr;
+    case TCR:
+        return chip.tcr | 0x74000000 << 0;
+    case MSR:
+        return chip.msr;
+    case CPCR:
+        return chip.cpcr;
     case TSAD:
         for (int i = 0; i < 4; i++)
             all |= (chip.tsd[i] >> 13 & 1) << i | (chip.tsd[i] >> 15 & 1) << (12 + i);
@@ -80,10 +89,18 @@ void fake_write(uint32_t offset, unsigned width, uint32_t value)
             chip_reset();
         chip.cr = value & ~CR_RST;
         break;
-    case CAPR: chip.capr = (uint16_t)(value + 16); break;
-    case IMR: chip.imr = value; break;
-    case ISR: chip.isr &= ~value; break;
-    case RBSTART: chip.rbstart = value; break;
+    case CAPR:
+        chip.capr = (uint16_t)(value + 16);
+        break;
+    case IMR:
+        chip.imr = value;
+        break;
+    case ISR:
+        chip.isr &= ~value;
+        break;
+    case RBSTART:
+        chip.rbstart = value;
+        break;
     case RCR:
         chip.rcr = value;
         chip.capr = chip.cbr = 0;
@@ -92,8 +109,11 @@ void fake_write(uint32_t offset, unsigned width, uint32_t value)
         if (chip.cr & CR_TE)
             chip.tcr = value & TCR_MASK;
         break;
-    case MAR0: case MAR0 + 4: break;
-    default: fail_msg("write of %#x to %#x, width %u", value, offset, width);
+    case MAR0:
+    case MAR0 + 4:
+        break;
+    default:
+        fail_msg("write of %#x to %#x, width %u", value, offset, width);
     }
 }
 
@@ -106,7 +126,8 @@ static void ring_write(const void *data, uint32_t bytes)
 /* A frame of number, number + 1... comes in; false when there is no room. */
 static bool chip_receive(uint32_t number, uint16_t length)
 {
-    uint32_t header = HEADER_ROK | (uint32_t)(length + FCS_BYTES) << 16, available = (uint16_t)(chip.capr - chip.cbr), fcs = 0;
+    uint32_t header = HEADER_ROK | (uint32_t)(length + FCS_BYTES) << 16,
+             available = (uint16_t)(chip.capr - chip.cbr), fcs = 0;
     uint8_t frame[FRAME_MAX];
 
     if (!(chip.cr & CR_RE) || (available != 0 && ((length + 8u + 3) & ~3u) >= available))
@@ -200,7 +221,8 @@ static void test_transmit_order_and_padding(void **state)
     for (uint32_t i = 0; i < 200; i++) {
         assert_int_equal(sent[i], i);
         assert_int_equal(sent_size[i], i % 3 ? 1514 : FRAME_MIN);
-        assert_int_equal(sent_last[i], i % 3 ? 0xee : 0); /* the padding is zero: nobody's old bytes leak */
+        assert_int_equal(sent_last[i],
+                         i % 3 ? 0xee : 0); /* the padding is zero: nobody's old bytes leak */
     }
     assert_int_equal(fake_queue->transmit.completed, fake_queue->transmit.posted);
 }
@@ -219,15 +241,33 @@ static void test_mismatch_resets(void **state)
         fake_serve(&d);
         chip_receive(2, 100);
         switch (what) {
-        case 0: chip.rbstart += 4096; break;
-        case 1: chip.capr = 116; break; /* beyond what was read */
-        case 2: chip.cr = CR_RE; break;
-        case 3: chip.tsd[1] = 17u << TSD_TAG_SHIFT | TSD_OWN; break;
-        case 4: chip.tsd[1] = 1u << TSD_TAG_SHIFT | TSD_OWN; break; /* as though entry 1 were sent */
-        case 5: *(uint32_t *)fake_dma(chip.rbstart + 108, 4) = 0x12345678; break;
-        case 6: ((struct rtl8139_area *)(fake_memory + QUEUE_CHIP_OFFSET))->magic = 0; break;
-        case 7: ((struct rtl8139_area *)(fake_memory + QUEUE_CHIP_OFFSET))->position[0] = 0x8000; break;
-        case 8: chip.cpcr = 3; break;
+        case 0:
+            chip.rbstart += 4096;
+            break;
+        case 1:
+            chip.capr = 116;
+            break; /* beyond what was read */
+        case 2:
+            chip.cr = CR_RE;
+            break;
+        case 3:
+            chip.tsd[1] = 17u << TSD_TAG_SHIFT | TSD_OWN;
+            break;
+        case 4:
+            chip.tsd[1] = 1u << TSD_TAG_SHIFT | TSD_OWN;
+            break; /* as though entry 1 were sent */
+        case 5:
+            *(uint32_t *)fake_dma(chip.rbstart + 108, 4) = 0x12345678;
+            break;
+        case 6:
+            ((struct rtl8139_area *)(fake_memory + QUEUE_CHIP_OFFSET))->magic = 0;
+            break;
+        case 7:
+            ((struct rtl8139_area *)(fake_memory + QUEUE_CHIP_OFFSET))->position[0] = 0x8000;
+            break;
+        case 8:
+            chip.cpcr = 3;
+            break;
         }
         assert_int_equal(fake_start(&d, &rtl8139_driver, true), NET_DRIVER_RESET);
         fake_post_transmit(2, 60);
@@ -258,7 +298,8 @@ static void test_garbage_ends_the_driver(void **state)
     assert_int_equal(fake_start(&d, &rtl8139_driver, true), NET_DRIVER_RESET);
 }
 
-/* One scenario, with the driver dying at its access number `at`, and again; every frame arrives once, in order, both ways. */
+/* One scenario, with the driver dying at its access number `at`, and again; every frame arrives
+ * once, in order, both ways. */
 static void die_at(long at)
 {
     static struct net_device d;
@@ -286,7 +327,8 @@ static void die_at(long at)
                 break;
             came++;
         }
-        while (posted_out < came && fake_queue->transmit.posted - fake_queue->transmit.completed < 50) {
+        while (posted_out < came &&
+               fake_queue->transmit.posted - fake_queue->transmit.completed < 50) {
             posted_out++;
             fake_post_transmit(posted_out - 1, posted_out % 2 ? 60 : 50);
         }

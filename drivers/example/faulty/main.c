@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A driver that misbehaves on demand, for the system tests. Not in the ordinary image: a test adds it together with a manifest
- * (faulty.manifest, with its own `parameters`):
+ * A driver that misbehaves on demand, for the system tests. Not in the ordinary image: a test adds
+ * it together with a manifest (faulty.manifest, with its own `parameters`):
  *
  *     fault=NAME      none exit panic null jump privileged divide spin deaf flood garbage lengths
  *     delay_ms=N      so long after the start (0: before RS_READY, that is, during the start)
  *     times=N         only the first N incarnations misbehave (0: all)
  *
- * With a queue in its manifest it is a network driver without a network: what is sent is swallowed. `garbage` fills the queue's
- * own indices and chip area with noise, `lengths` completes frames that nobody received, with impossible lengths.
+ * With a queue in its manifest it is a network driver without a network: what is sent is swallowed.
+ * `garbage` fills the queue's own indices and chip area with noise, `lengths` completes frames that
+ * nobody received, with impossible lengths.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -66,7 +67,8 @@ static void fault_flood(void)
     endpoint_t to = info->queue.client ? info->queue.client : info->ds;
 
     for (;;)
-        ipc_notify(to, info->queue.client ? NOTIFY_BIT(NOTIFY_BIT_PEER + info->queue.number) : NOTIFY_BIT(NOTIFY_BIT_DS));
+        ipc_notify(to, info->queue.client ? NOTIFY_BIT(NOTIFY_BIT_PEER + info->queue.number)
+                                          : NOTIFY_BIT(NOTIFY_BIT_DS));
 }
 
 /* A cheap sequence of noise. */
@@ -119,18 +121,10 @@ static const struct {
     const char *name;
     void (*commit)(void);
 } faults[] = {
-    {"none", fault_none},
-    {"exit", fault_exit},
-    {"panic", fault_panic},
-    {"null", fault_null},
-    {"jump", fault_jump},
-    {"privileged", fault_privileged},
-    {"divide", fault_divide},
-    {"spin", fault_spin},
-    {"deaf", fault_deaf},
-    {"flood", fault_flood},
-    {"garbage", fault_garbage},
-    {"lengths", fault_lengths},
+    {"none", fault_none},     {"exit", fault_exit},       {"panic", fault_panic},
+    {"null", fault_null},     {"jump", fault_jump},       {"privileged", fault_privileged},
+    {"divide", fault_divide}, {"spin", fault_spin},       {"deaf", fault_deaf},
+    {"flood", fault_flood},   {"garbage", fault_garbage}, {"lengths", fault_lengths},
 };
 
 /* The value of NAME= in the manifest's parameters. */

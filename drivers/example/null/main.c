@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The smallest correct driver: it has no device and swallows what it is told. It shows what every driver has: a start that finds
- * out where the predecessor was, RS_READY, a name in DS, a loop, a shutdown. docs/writing-a-driver.md walks through it.
+ * The smallest correct driver: it has no device and swallows what it is told. It shows what every
+ * driver has: a start that finds out where the predecessor was, RS_READY, a name in DS, a loop, a
+ * shutdown. docs/writing-a-driver.md walks through it.
  */
 #include <stdint.h>
 
@@ -10,7 +11,8 @@
 #include "lib/rt/log.h"
 #include "lib/service/service.h"
 
-/* All that must survive us. A driver of a class has it in its queue; this one has no client, so it is kept in DS. */
+/* All that must survive us. A driver of a class has it in its queue; this one has no client, so it
+ * is kept in DS. */
 static struct null_state {
     uint32_t magic;
     uint32_t incarnations;
@@ -18,10 +20,12 @@ static struct null_state {
 } state;
 #define NULL_MAGIC 0x6c6c756eu
 
-/* First start and restart are one path: what is found is checked, and what does not check out is set up anew. */
+/* First start and restart are one path: what is found is checked, and what does not check out is
+ * set up anew. */
 static enum rs_ready adopt_or_reset(void)
 {
-    if (service_info()->adopt && service_restore("state", &state, sizeof state) == sizeof state && state.magic == NULL_MAGIC)
+    if (service_info()->adopt && service_restore("state", &state, sizeof state) == sizeof state &&
+        state.magic == NULL_MAGIC)
         return RS_READY_ADOPTED;
     state = (struct null_state){.magic = NULL_MAGIC};
     return RS_READY_RESET;

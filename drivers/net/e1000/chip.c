@@ -2,10 +2,11 @@
 /*
  * The chip's half of the e1000 driver (verbs: lib/driver/netdriver.h).
  *
- * The chip's rings lie in the queue's chip area and survive us. Descriptor k modulo 256 belongs to entry k, so RDH, RDT, TDH and
- * TDT are the low eight bits of positions, and adopt() needs nothing else. The facts that shape reset() are QEMU's: RST does
- * nothing, writing RCTL stops receiving for a second, a tail write delivers what has waited. On a real card the same sequence is
- * an ordinary initialisation after RST.
+ * The chip's rings lie in the queue's chip area and survive us. Descriptor k modulo 256 belongs to
+ * entry k, so RDH, RDT, TDH and TDT are the low eight bits of positions, and adopt() needs nothing
+ * else. The facts that shape reset() are QEMU's: RST does nothing, writing RCTL stops receiving for
+ * a second, a tail write delivers what has waited. On a real card the same sequence is an ordinary
+ * initialisation after RST.
  */
 #include "drivers/net/e1000/chip.h"
 
@@ -14,7 +15,8 @@
 #define RCTL_VALUE (RCTL_EN | RCTL_BAM | RCTL_SECRC)
 #define TCTL_VALUE (TCTL_EN | TCTL_PSP | TCTL_CT | TCTL_COLD)
 #define CAUSES (CAUSE_LSC | CAUSE_RXDMT0 | CAUSE_RXO | CAUSE_RXT0)
-#define RESET_POLLS 100000 /* register reads to wait for RST or the EEPROM: far more than a millisecond */
+#define RESET_POLLS                                                                                \
+    100000 /* register reads to wait for RST or the EEPROM: far more than a millisecond */
 #define SETTLE_TRIES 8
 
 static inline uint32_t get(struct net_device *d, enum e1000_register r)
@@ -26,11 +28,13 @@ static inline void set(struct net_device *d, enum e1000_register r, uint32_t val
     mmio_write32(d->registers, r, value);
 }
 
-static inline volatile struct receive_descriptor *receive_descriptor(struct net_device *d, uint32_t k)
+static inline volatile struct receive_descriptor *receive_descriptor(struct net_device *d,
+                                                                     uint32_t k)
 {
     return (struct receive_descriptor *)(d->chip + RECEIVE_RING) + k % RING_SIZE;
 }
-static inline volatile struct transmit_descriptor *transmit_descriptor(struct net_device *d, uint32_t k)
+static inline volatile struct transmit_descriptor *transmit_descriptor(struct net_device *d,
+                                                                       uint32_t k)
 {
     return (struct transmit_descriptor *)(d->chip + TRANSMIT_RING) + k % RING_SIZE;
 }
@@ -54,20 +58,21 @@ static bool configured(struct net_device *d)
         enum e1000_register r;
         uint32_t value;
     } fixed[] = {
-        {RCTL, RCTL_VALUE}, {TCTL, TCTL_VALUE},  {RDBAH, 0},           {RDLEN, RING_BYTES},
-        {TDBAH, 0},         {TDLEN, RING_BYTES}, {RDTR, 0},            {ITR, 0},
+        {RCTL, RCTL_VALUE}, {TCTL, TCTL_VALUE},  {RDBAH, 0}, {RDLEN, RING_BYTES},
+        {TDBAH, 0},         {TDLEN, RING_BYTES}, {RDTR, 0},  {ITR, 0},
     };
 
     for (unsigned i = 0; i < sizeof fixed / sizeof fixed[0]; i++)
         if (get(d, fixed[i].r) != fixed[i].value)
             return false;
-    return get(d, RDBAL) == d->chip_physical + RECEIVE_RING && get(d, TDBAL) == d->chip_physical + TRANSMIT_RING &&
-           (get(d, RAH0) & RAH_AV);
+    return get(d, RDBAL) == d->chip_physical + RECEIVE_RING &&
+           get(d, TDBAL) == d->chip_physical + TRANSMIT_RING && (get(d, RAH0) & RAH_AV);
 }
 
 /*
- * Receive descriptors completed..RDH-1 are done, RDH..RDT-1 wait, all with their entry's buffer. The chip may go on meanwhile, so
- * a mark beyond the RDH of before is good when it is below the RDH of after.
+ * Receive descriptors completed..RDH-1 are done, RDH..RDT-1 wait, all with their entry's buffer.
+ * The chip may go on meanwhile, so a mark beyond the RDH of before is good when it is below the RDH
+ * of after.
  */
 static bool adopt_receive(struct net_device *d)
 {
@@ -106,7 +111,8 @@ static bool adopt_transmit(struct net_device *d)
     for (uint32_t i = 0; i < tail; i++) {
         volatile struct transmit_descriptor *t = transmit_descriptor(d, first + i);
 
-        if (t->address != transmit_address(d, first + i, &size) || t->length != size || t->command != TXD_COMMAND)
+        if (t->address != transmit_address(d, first + i, &size) || t->length != size ||
+            t->command != TXD_COMMAND)
             return net_mismatch(d, "transmit descriptor");
         if (i < head && !(t->status & TXD_DD))
             return net_mismatch(d, "transmit mark");
@@ -156,8 +162,9 @@ static int load_address(struct net_device *d)
 }
 
 /*
- * An empty receive ring at `completed`. RST may have left the receiver on (QEMU), so: head := tail stops it; every descriptor gets a
- * harmless buffer before the ring can be looked at again; and when a frame slips in between the last two writes, once more.
+ * An empty receive ring at `completed`. RST may have left the receiver on (QEMU), so: head := tail
+ * stops it; every descriptor gets a harmless buffer before the ring can be looked at again; and
+ * when a frame slips in between the last two writes, once more.
  */
 static int reset_receive(struct net_device *d)
 {
@@ -166,7 +173,8 @@ static int reset_receive(struct net_device *d)
     for (int try = 0; try < SETTLE_TRIES; try++) {
         set(d, RDH, get(d, RDT));
         for (uint32_t i = 0; i < RING_SIZE; i++)
-            *receive_descriptor(d, i) = (struct receive_descriptor){.address = d->chip_physical + SPARE_BUFFER};
+            *receive_descriptor(d, i) =
+                (struct receive_descriptor){.address = d->chip_physical + SPARE_BUFFER};
         dma_publish();
         set(d, RDBAL, d->chip_physical + RECEIVE_RING);
         set(d, RDBAH, 0);
@@ -239,7 +247,8 @@ static void e1000_mask(struct net_device *d)
 
 static void e1000_unmask(struct net_device *d)
 {
-    bool sending = d->transmit.lent != d->transmit.completed; /* never in QEMU, which sends in the TDT write */
+    bool sending =
+        d->transmit.lent != d->transmit.completed; /* never in QEMU, which sends in the TDT write */
 
     set(d, IMS, CAUSES | (sending ? CAUSE_TXDW : 0));
 }
@@ -296,8 +305,8 @@ static uint32_t e1000_transmit(struct net_device *d, uint32_t first, uint32_t en
     for (k = first; k != end; k++) {
         uint64_t address = transmit_address(d, k, &size);
 
-        *transmit_descriptor(d, k) =
-            (struct transmit_descriptor){.address = address, .length = (uint16_t)size, .command = TXD_COMMAND};
+        *transmit_descriptor(d, k) = (struct transmit_descriptor){
+            .address = address, .length = (uint16_t)size, .command = TXD_COMMAND};
     }
     if (first != end) {
         dma_publish(); /* descriptors before the tail */

@@ -2,13 +2,15 @@
 /*
  * The chip's half of the rtl8139 driver (verbs: lib/driver/netdriver.h).
  *
- * Receiving. The chip writes frames one after the other into a 64-kB ring; we copy each into the buffer of the next entry. Where we
- * read is noted beside the ring for each entry, before `completed` covers it, and told to the chip (CAPR) after that. So whenever
- * we die, position[completed - 1] is where the next frame begins: none is lost and none comes twice.
+ * Receiving. The chip writes frames one after the other into a 64-kB ring; we copy each into the
+ * buffer of the next entry. Where we read is noted beside the ring for each entry, before
+ * `completed` covers it, and told to the chip (CAPR) after that. So whenever we die,
+ * position[completed - 1] is where the next frame begins: none is lost and none comes twice.
  *
- * Sending. Four descriptors, used strictly in turn, and the chip does not say which is next: it is (k - transmit_base) modulo 4 for
- * entry k. Whether k was handed over is in the descriptor's status register itself: the early-transmit threshold (any value will do)
- * is a tag that differs from that of k - 4, and is written by the same store that starts the transmission.
+ * Sending. Four descriptors, used strictly in turn, and the chip does not say which is next: it is
+ * (k - transmit_base) modulo 4 for entry k. Whether k was handed over is in the descriptor's status
+ * register itself: the early-transmit threshold (any value will do) is a tag that differs from that
+ * of k - 4, and is written by the same store that starts the transmission.
  */
 #include "drivers/net/rtl8139/chip.h"
 
@@ -21,7 +23,7 @@
 #define CAUSES (CAUSE_ROK | CAUSE_RER | CAUSE_LINK | CAUSE_FOVW)
 
 static uint16_t reading; /* next frame's header in the ring; derived by adopt() and reset() */
-static uint16_t told; /* as CAPR has it */
+static uint16_t told;    /* as CAPR has it */
 
 static struct rtl8139_area *area(const struct net_device *d)
 {
@@ -34,16 +36,18 @@ static uint16_t next_position(uint16_t position, uint32_t length)
     return (uint16_t)(position + ((HEADER_BYTES + length + 3) & ~3u));
 }
 
-/* Length, with FCS, of the frame at `position` of which `available` bytes are there; 0: it is not there in full, or is not a frame. */
-static uint32_t frame_length(const struct net_device *d, uint16_t position, uint32_t available, bool *garbage)
+/* Length, with FCS, of the frame at `position` of which `available` bytes are there; 0: it is not
+ * there in full, or is not a frame. */
+static uint32_t frame_length(const struct net_device *d, uint16_t position, uint32_t available,
+                             bool *garbage)
 {
     uint32_t header = *(volatile uint32_t *)(area(d)->ring + position), length = header >> 16;
 
     *garbage = false;
     if (length == HEADER_UNFINISHED)
         return 0;
-    *garbage = !(header & HEADER_ROK) || length < FRAME_MIN + FCS_BYTES || length > FRAME_MAX + FCS_BYTES ||
-               ((HEADER_BYTES + length + 3) & ~3u) > available;
+    *garbage = !(header & HEADER_ROK) || length < FRAME_MIN + FCS_BYTES ||
+               length > FRAME_MAX + FCS_BYTES || ((HEADER_BYTES + length + 3) & ~3u) > available;
     return *garbage ? 0 : length;
 }
 
@@ -69,12 +73,15 @@ static bool configured(struct net_device *d)
 {
     volatile void *r = d->registers;
 
-    return area(d)->magic == AREA_MAGIC && (mmio_read8(r, CR) & (CR_RE | CR_TE | CR_RST)) == (CR_RE | CR_TE) &&
+    return area(d)->magic == AREA_MAGIC &&
+           (mmio_read8(r, CR) & (CR_RE | CR_TE | CR_RST)) == (CR_RE | CR_TE) &&
            !(mmio_read16(r, CPCR) & CPCR_MODE) && mmio_read32(r, RBSTART) == d->chip_physical &&
-           (mmio_read32(r, RCR) & RCR_MASK) == RCR_VALUE && (mmio_read32(r, TCR) & TCR_MASK) == TCR_VALUE;
+           (mmio_read32(r, RCR) & RCR_MASK) == RCR_VALUE &&
+           (mmio_read32(r, TCR) & TCR_MASK) == TCR_VALUE;
 }
 
-/* From where the last completed frame ends there must be frame after frame, up to where the chip writes. */
+/* From where the last completed frame ends there must be frame after frame, up to where the chip
+ * writes. */
 static bool adopt_receive(struct net_device *d)
 {
     uint16_t position = area(d)->position[(d->receive.completed - 1) % NET_RING_SIZE], end;
@@ -97,7 +104,8 @@ static bool adopt_receive(struct net_device *d)
     return true;
 }
 
-/* A descriptor has the tag of the entry whose turn it is, or of the one before, or (after a reset) none. */
+/* A descriptor has the tag of the entry whose turn it is, or of the one before, or (after a reset)
+ * none. */
 static bool adopt_transmit(struct net_device *d)
 {
     uint32_t first = d->transmit.completed;
@@ -111,7 +119,8 @@ static bool adopt_transmit(struct net_device *d)
             if (k - first >= d->transmit.posted - first || d->transmit.lent != k)
                 return net_mismatch(d, "transmit position");
             d->transmit.lent = k + 1;
-        } else if ((tag != 0 && tag != tag_of(d, k - TRANSMIT_DESCRIPTORS)) || !(status & TSD_OWN)) {
+        } else if ((tag != 0 && tag != tag_of(d, k - TRANSMIT_DESCRIPTORS)) ||
+                   !(status & TSD_OWN)) {
             return net_mismatch(d, "transmit descriptor");
         }
     }
@@ -143,7 +152,8 @@ static int rtl8139_reset(struct net_device *d)
         if (--polls == 0)
             return -EIO;
     mmio_write32(r, RBSTART, d->chip_physical);
-    mmio_write8(r, CR, CR_RE | CR_TE); /* before the configuration: without it the chip takes none */
+    mmio_write8(r, CR,
+                CR_RE | CR_TE); /* before the configuration: without it the chip takes none */
     mmio_write32(r, RCR, RCR_VALUE);
     mmio_write32(r, TCR, TCR_VALUE);
     mmio_write32(r, MAR0, 0);
@@ -171,7 +181,8 @@ static void rtl8139_mask(struct net_device *d)
 
 static void rtl8139_unmask(struct net_device *d)
 {
-    bool sending = d->transmit.lent != d->transmit.completed; /* never in QEMU, which sends in the TSD write */
+    bool sending =
+        d->transmit.lent != d->transmit.completed; /* never in QEMU, which sends in the TSD write */
 
     mmio_write16(d->registers, IMR, CAUSES | (sending ? CAUSE_TOK | CAUSE_TER : 0));
 }
@@ -239,7 +250,8 @@ static uint32_t rtl8139_receive(struct net_device *d)
     bool garbage = false;
 
     if (told != reading)
-        tell_position(d); /* of the frames that have been published since; more may come in at once */
+        tell_position(
+            d); /* of the frames that have been published since; more may come in at once */
     if (k == d->receive.lent)
         return 0;
     end = mmio_read16(d->registers, CBR);
