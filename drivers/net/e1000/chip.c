@@ -15,8 +15,7 @@
 #define RCTL_VALUE (RCTL_EN | RCTL_BAM | RCTL_SECRC)
 #define TCTL_VALUE (TCTL_EN | TCTL_PSP | TCTL_CT | TCTL_COLD)
 #define CAUSES (CAUSE_LSC | CAUSE_RXDMT0 | CAUSE_RXO | CAUSE_RXT0)
-#define RESET_POLLS                                                                                \
-    100000 /* register reads to wait for RST or the EEPROM: far more than a millisecond */
+#define RESET_POLLS 100000 /* register reads to wait for RST: some milliseconds */
 #define SETTLE_TRIES 8
 
 static inline uint32_t get(struct net_device *d, enum e1000_register r)
@@ -28,13 +27,11 @@ static inline void set(struct net_device *d, enum e1000_register r, uint32_t val
     mmio_write32(d->registers, r, value);
 }
 
-static inline volatile struct receive_descriptor *receive_descriptor(struct net_device *d,
-                                                                     uint32_t k)
+static inline volatile struct receive_descriptor *receive_at(struct net_device *d, uint32_t k)
 {
     return (struct receive_descriptor *)(d->chip + RECEIVE_RING) + k % RING_SIZE;
 }
-static inline volatile struct transmit_descriptor *transmit_descriptor(struct net_device *d,
-                                                                       uint32_t k)
+static inline volatile struct transmit_descriptor *transmit_at(struct net_device *d, uint32_t k)
 {
     return (struct transmit_descriptor *)(d->chip + TRANSMIT_RING) + k % RING_SIZE;
 }
@@ -70,9 +67,8 @@ static bool configured(struct net_device *d)
 }
 
 /*
- * Receive descriptors completed..RDH-1 are done, RDH..RDT-1 wait, all with their entry's buffer.
- * The chip may go on meanwhile, so a mark beyond the RDH of before is good when it is below the RDH
- * of after.
+ * Descriptors completed..RDH-1 are done, RDH..RDT-1 wait, all with their entry's buffer. The chip
+ * may go on meanwhile: a mark beyond the RDH of before is good when it is below the RDH of after.
  */
 static bool adopt_receive(struct net_device *d)
 {
@@ -84,7 +80,7 @@ static bool adopt_receive(struct net_device *d)
         return net_mismatch(d, "receive positions");
     dma_observe();
     for (uint32_t i = 0; i < tail; i++) {
-        volatile struct receive_descriptor *r = receive_descriptor(d, first + i);
+        volatile struct receive_descriptor *r = receive_at(d, first + i);
         bool done = r->status & RXD_DD;
 
         if (r->address != receive_address(d, first + i))
@@ -109,7 +105,7 @@ static bool adopt_transmit(struct net_device *d)
     if (head > tail || tail > d->transmit.posted - first)
         return net_mismatch(d, "transmit positions");
     for (uint32_t i = 0; i < tail; i++) {
-        volatile struct transmit_descriptor *t = transmit_descriptor(d, first + i);
+        volatile struct transmit_descriptor *t = transmit_at(d, first + i);
 
         if (t->address != transmit_address(d, first + i, &size) || t->length != size ||
             t->command != TXD_COMMAND)
@@ -131,36 +127,6 @@ static bool e1000_adopt(struct net_device *d)
 
 /* ---- reset ---- */
 
-static int read_eeprom(struct net_device *d, uint32_t word)
-{
-    uint32_t value;
-
-    set(d, EERD, word << 8 | EERD_START);
-    for (int i = 0; i < RESET_POLLS; i++) {
-        value = get(d, EERD);
-        if (value & EERD_DONE)
-            return (int)(value >> 16);
-    }
-    return -EIO;
-}
-
-/* The station address, from the EEPROM where the reset has not put it in place. */
-static int load_address(struct net_device *d)
-{
-    int word[3];
-
-    if (get(d, RAH0) & RAH_AV)
-        return 0;
-    for (uint32_t i = 0; i < 3; i++) {
-        word[i] = read_eeprom(d, i);
-        if (word[i] < 0)
-            return word[i];
-    }
-    set(d, RAL0, (uint32_t)word[0] | (uint32_t)word[1] << 16);
-    set(d, RAH0, (uint32_t)word[2] | RAH_AV);
-    return 0;
-}
-
 /*
  * An empty receive ring at `completed`. RST may have left the receiver on (QEMU), so: head := tail
  * stops it; every descriptor gets a harmless buffer before the ring can be looked at again; and
@@ -173,14 +139,13 @@ static int reset_receive(struct net_device *d)
     for (int try = 0; try < SETTLE_TRIES; try++) {
         set(d, RDH, get(d, RDT));
         for (uint32_t i = 0; i < RING_SIZE; i++)
-            *receive_descriptor(d, i) =
+            *receive_at(d, i) =
                 (struct receive_descriptor){.address = d->chip_physical + SPARE_BUFFER};
         dma_publish();
         set(d, RDBAL, d->chip_physical + RECEIVE_RING);
         set(d, RDBAH, 0);
         set(d, RDLEN, RING_BYTES);
         set(d, RDTR, 0);
-        set(d, RADV, 0);
         set(d, RDH, start);
         set(d, RDT, start);
         if (get(d, RDH) == start)
@@ -215,10 +180,10 @@ static int e1000_reset(struct net_device *d)
     set(d, ITR, 0);
     reset_transmit(d);
     status = reset_receive(d);
-    if (status == 0)
-        status = load_address(d);
     if (status < 0)
         return status;
+    if (!(get(d, RAH0) & RAH_AV)) /* it loads it from its EEPROM when it is reset */
+        return -EADDRNOTAVAIL;
     for (uint32_t i = 0; i < 128; i++)
         mmio_write32(d->registers, MTA + 4 * i, 0);
     set(d, CTRL, get(d, CTRL) | CTRL_SLU | CTRL_ASDE);
@@ -247,8 +212,7 @@ static void e1000_mask(struct net_device *d)
 
 static void e1000_unmask(struct net_device *d)
 {
-    bool sending =
-        d->transmit.lent != d->transmit.completed; /* never in QEMU, which sends in the TDT write */
+    bool sending = d->transmit.lent != d->transmit.completed; /* never in QEMU: sent by then */
 
     set(d, IMS, CAUSES | (sending ? CAUSE_TXDW : 0));
 }
@@ -265,7 +229,7 @@ static uint32_t e1000_receive(struct net_device *d)
     uint32_t k = d->receive.completed;
 
     for (; k != d->receive.lent; k++) {
-        volatile struct receive_descriptor *r = receive_descriptor(d, k);
+        volatile struct receive_descriptor *r = receive_at(d, k);
         struct net_entry *entry = net_receive_entry(d, k);
         uint8_t status = r->status;
         bool good;
@@ -288,7 +252,7 @@ static uint32_t e1000_lend(struct net_device *d, uint32_t first, uint32_t end)
     if (end - d->receive.completed > RING_LENT_MAX)
         end = d->receive.completed + RING_LENT_MAX;
     for (k = first; k != end; k++)
-        *receive_descriptor(d, k) = (struct receive_descriptor){.address = receive_address(d, k)};
+        *receive_at(d, k) = (struct receive_descriptor){.address = receive_address(d, k)};
     if (first != end) {
         dma_publish(); /* descriptors before the tail */
         set(d, RDT, end % RING_SIZE);
@@ -305,7 +269,7 @@ static uint32_t e1000_transmit(struct net_device *d, uint32_t first, uint32_t en
     for (k = first; k != end; k++) {
         uint64_t address = transmit_address(d, k, &size);
 
-        *transmit_descriptor(d, k) = (struct transmit_descriptor){
+        *transmit_at(d, k) = (struct transmit_descriptor){
             .address = address, .length = (uint16_t)size, .command = TXD_COMMAND};
     }
     if (first != end) {
@@ -322,7 +286,7 @@ static uint32_t e1000_transmitted(struct net_device *d)
     for (; k != d->transmit.lent; k++) {
         struct net_entry *entry = net_transmit_entry(d, k);
 
-        if (!(transmit_descriptor(d, k)->status & TXD_DD))
+        if (!(transmit_at(d, k)->status & TXD_DD))
             break;
         entry->length = 0;
         entry->status = NET_FRAME_OK;

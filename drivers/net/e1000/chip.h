@@ -19,18 +19,16 @@ enum e1000_register {
     ITR = 0x00c4,    /* interrupt throttling; 0: none */
     IMS = 0x00d0,    /* interrupt mask: set */
     IMC = 0x00d8,    /* interrupt mask: clear */
-    RCTL = 0x0100,  /* receive control. In QEMU every write stops receiving for one second: write it
-                       only to change it */
-    TCTL = 0x0400,  /* transmit control */
-    TIPG = 0x0410,  /* inter-packet gap */
-    RDBAL = 0x2800, /* receive descriptors: address, low half */
-    RDBAH = 0x2804, /* high half */
-    RDLEN = 0x2808, /* bytes */
-    RDH = 0x2810,   /* head: the chip's next */
-    RDT = 0x2818,   /* tail: one beyond the last that the chip has; equal to RDH: it has none */
-    RDTR = 0x2820,  /* receive interrupt delay */
-    RADV = 0x282c,  /* the same, absolute */
-    TDBAL = 0x3800, /* transmit descriptors, likewise */
+    RCTL = 0x0100,   /* receive control. In QEMU every write stops receiving for one second */
+    TCTL = 0x0400,   /* transmit control */
+    TIPG = 0x0410,   /* inter-packet gap */
+    RDBAL = 0x2800,  /* receive descriptors: address, low half */
+    RDBAH = 0x2804,  /* high half */
+    RDLEN = 0x2808,  /* bytes */
+    RDH = 0x2810,    /* head: the chip's next */
+    RDT = 0x2818,    /* tail: one beyond the last that the chip has; equal to RDH: it has none */
+    RDTR = 0x2820,   /* receive interrupt delay */
+    TDBAL = 0x3800,  /* transmit descriptors, likewise */
     TDBAH = 0x3804,
     TDLEN = 0x3808,
     TDH = 0x3810,
@@ -46,8 +44,6 @@ enum {
     CTRL_SLU = 1 << 6,  /* set link up */
     CTRL_RST = 1 << 26, /* reset; clears itself. QEMU ignores it */
     STATUS_LU = 1 << 1, /* link is up */
-    EERD_START = 1 << 0,
-    EERD_DONE = 1 << 4,
     RCTL_EN = 1 << 1,
     RCTL_BAM = 1 << 15,   /* accept broadcasts */
     RCTL_SECRC = 1 << 26, /* strip the FCS. (Buffer size 2048 is all zeros.) */
@@ -91,9 +87,10 @@ enum {
 #define RING_LENT_MAX (RING_SIZE - 1) /* head == tail means empty */
 #define RECEIVE_RING 0u               /* offsets in the chip area */
 #define TRANSMIT_RING RING_BYTES
-#define SPARE_BUFFER (2 * RING_BYTES) /* where descriptors without an entry point during a reset   \
-                                       */
-#define RECEIVE_ROOM 1522u            /* the most that the chip writes with long packets off */
+#define SPARE_BUFFER                                                                               \
+    (2 * RING_BYTES)       /* where descriptors without an entry point during a reset              \
+                            */
+#define RECEIVE_ROOM 1522u /* the most that the chip writes with long packets off */
 
 _Static_assert(sizeof(struct receive_descriptor) == 16 && sizeof(struct transmit_descriptor) == 16,
                "as the chip has them");
