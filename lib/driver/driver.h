@@ -32,6 +32,7 @@ uint32_t pio_read32(unsigned port);
 void pio_write8(unsigned port, uint8_t value);
 void pio_write16(unsigned port, uint16_t value);
 void pio_write32(unsigned port, uint32_t value);
+void pio_write_bytes(unsigned port, const uint8_t *bytes, uint32_t count); /* all to the same port: a FIFO */
 
 /* The device's first memory BAR of at least `size` bytes, mapped; NULL when it has none. */
 static inline volatile void *device_registers(const struct service_device *device, uint64_t size)

@@ -50,3 +50,11 @@ void pio_write32(unsigned port, uint32_t value)
 {
     pio_write(port, 4, value);
 }
+
+void pio_write_bytes(unsigned port, const uint8_t *bytes, uint32_t count)
+{
+    long status = port_out_bytes(port, bytes, count);
+
+    if (status < 0)
+        panic("port %#x: write refused (%ld)", port, status);
+}
