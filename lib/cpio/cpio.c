@@ -5,14 +5,31 @@
 #include <string.h>
 
 enum { HEADER_BYTES = 110, FIELDS = 13 };
-enum field { INODE, MODE, UID, GID, LINKS, MTIME, SIZE, DEVICE_MAJOR, DEVICE_MINOR, MAJOR, MINOR, NAME_SIZE, CHECK };
+enum field {
+    INODE,
+    MODE,
+    UID,
+    GID,
+    LINKS,
+    MTIME,
+    SIZE,
+    DEVICE_MAJOR,
+    DEVICE_MINOR,
+    MAJOR,
+    MINOR,
+    NAME_SIZE,
+    CHECK
+};
 
 static int hexadecimal(const char *text, uint32_t *value)
 {
     *value = 0;
     for (int i = 0; i < 8; i++) {
         char c = text[i];
-        int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+        int digit = c >= '0' && c <= '9'   ? c - '0'
+                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                           : -1;
 
         if (digit < 0)
             return -EINVAL;
@@ -33,19 +50,29 @@ static int read_entry(struct cpio *archive, struct cpio_entry *entry)
     size_t left = archive->size - archive->at, data;
     uint32_t field[FIELDS];
 
-    if (left < HEADER_BYTES || (memcmp(header, "070701", 6) != 0 && memcmp(header, "070702", 6) != 0))
+    if (left < HEADER_BYTES ||
+        (memcmp(header, "070701", 6) != 0 && memcmp(header, "070702", 6) != 0))
         return -EINVAL;
     for (int i = 0; i < FIELDS; i++)
         if (hexadecimal(header + 6 + 8 * i, &field[i]) < 0)
             return -EINVAL;
-    if (field[NAME_SIZE] == 0 || field[NAME_SIZE] > left - HEADER_BYTES || header[HEADER_BYTES + field[NAME_SIZE] - 1] != 0)
+    if (field[NAME_SIZE] == 0 || field[NAME_SIZE] > left - HEADER_BYTES ||
+        header[HEADER_BYTES + field[NAME_SIZE] - 1] != 0)
         return -EINVAL;
     data = aligned(archive->at + HEADER_BYTES + field[NAME_SIZE]);
     if (data > archive->size || field[SIZE] > archive->size - data)
         return -EINVAL;
-    *entry = (struct cpio_entry){.name = header + HEADER_BYTES, .data = (const char *)archive->bytes + data, .size = field[SIZE],
-                                 .inode = field[INODE], .mode = field[MODE], .uid = field[UID], .gid = field[GID],
-                                 .links = field[LINKS], .mtime = field[MTIME], .major = field[MAJOR], .minor = field[MINOR]};
+    *entry = (struct cpio_entry){.name = header + HEADER_BYTES,
+                                 .data = (const char *)archive->bytes + data,
+                                 .size = field[SIZE],
+                                 .inode = field[INODE],
+                                 .mode = field[MODE],
+                                 .uid = field[UID],
+                                 .gid = field[GID],
+                                 .links = field[LINKS],
+                                 .mtime = field[MTIME],
+                                 .major = field[MAJOR],
+                                 .minor = field[MINOR]};
     archive->at = aligned(data + field[SIZE]);
     if (archive->at > archive->size)
         archive->at = archive->size;
@@ -57,7 +84,8 @@ int cpio_next(struct cpio *archive, struct cpio_entry *entry)
     const char *bytes = archive->bytes;
 
     for (;;) {
-        while (archive->at < archive->size && bytes[archive->at] == 0) /* padding between archives */
+        while (archive->at < archive->size &&
+               bytes[archive->at] == 0) /* padding between archives */
             archive->at++;
         if (archive->at >= archive->size)
             return 0;
@@ -65,7 +93,8 @@ int cpio_next(struct cpio *archive, struct cpio_entry *entry)
             return -EINVAL;
         if (strcmp(entry->name, "TRAILER!!!") == 0)
             continue;
-        while (entry->name[0] == '/' || (entry->name[0] == '.' && (entry->name[1] == '/' || entry->name[1] == 0)))
+        while (entry->name[0] == '/' ||
+               (entry->name[0] == '.' && (entry->name[1] == '/' || entry->name[1] == 0)))
             entry->name++;
         return 1;
     }

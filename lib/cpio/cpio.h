@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A reader for cpio archives ("newc"), several of which may follow one another (later entries override earlier ones). It
- * trusts nothing: every length is checked against the archive's size.
+ * A reader for cpio archives ("newc"), several of which may follow one another (later entries
+ * override earlier ones). It trusts nothing: every length is checked against the archive's size.
  *
  *     struct cpio archive = {.bytes = ..., .size = ...};
  *     struct cpio_entry entry;
@@ -20,7 +20,8 @@ struct cpio {
 };
 
 struct cpio_entry {
-    const char *name; /* in the archive, NUL-terminated, without leading "/" or "./"; "" is the root itself */
+    const char *name; /* in the archive, NUL-terminated, without leading "/" or "./"; "" is the root
+                         itself */
     const void *data; /* in the archive */
     size_t size;
     uint32_t inode, mode, uid, gid, links, mtime, major, minor; /* major, minor: of a device file */

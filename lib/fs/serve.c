@@ -13,18 +13,21 @@ enum { SEGMENTS_MAX = 1024 }; /* of a vector, as in Linux */
 
 static const struct fs_operations *fs;
 static endpoint_t program;
-static char path[FS_PATH_MAX + 1], second_path[FS_PATH_MAX + 1]; /* one request at a time uses them */
+static char path[FS_PATH_MAX + 1],
+    second_path[FS_PATH_MAX + 1]; /* one request at a time uses them */
 
 /* ---- answers ---- */
 
-/* The program goes back to VFS; w[1..5] of m are results. Without one who forwarded it, VFS itself is calling: reply. */
+/* The program goes back to VFS; w[1..5] of m are results. Without one who forwarded it, VFS itself
+ * is calling: reply. */
 static long back(struct message *m, long result)
 {
     if (message_via(m) == 0)
         return result;
     m->w[0] = (uint64_t)result;
     m->type = FILE_BACK_RESULT;
-    ipc_forward(message_caller(m), message_via(m), m); /* fails only when it or VFS has died meanwhile */
+    ipc_forward(message_caller(m), message_via(m),
+                m); /* fails only when it or VFS has died meanwhile */
     return SERVICE_NO_REPLY;
 }
 
@@ -88,7 +91,8 @@ static long fetch(const struct message *m, uint64_t grant, uint64_t length, char
     return result < 0 ? result : memchr(text, 0, length) ? -EINVAL : 0;
 }
 
-static void put_node(struct message *m, uint64_t node, const struct fs_attributes *a, enum file_stop stop)
+static void put_node(struct message *m, uint64_t node, const struct fs_attributes *a,
+                     enum file_stop stop)
 {
     m->w[1] = node;
     m->w[2] = a->mode;
@@ -99,7 +103,8 @@ static void put_node(struct message *m, uint64_t node, const struct fs_attribute
 
 static long do_lookup(struct message *m)
 {
-    struct fs_walk w = {.start = m->w[0], .path = path, .length = m->w[2], .flags = m->w[4], .user = user_of(m)};
+    struct fs_walk w = {
+        .start = m->w[0], .path = path, .length = m->w[2], .flags = m->w[4], .user = user_of(m)};
     long result = fetch(m, m->w[1], m->w[2], path);
 
     program = message_caller(m);
@@ -112,7 +117,8 @@ static long do_lookup(struct message *m)
 }
 
 /* A directory that the user may change, and a fresh name for an entry in it. */
-static long check_entry(struct message *m, uint64_t directory, uint64_t grant, uint64_t length, char *name)
+static long check_entry(struct message *m, uint64_t directory, uint64_t grant, uint64_t length,
+                        char *name)
 {
     struct fs_attributes a;
     long result = fetch(m, grant, length, name);
@@ -140,7 +146,8 @@ static long check_removal(const struct message *m, uint64_t directory, const cha
     return result < 0 ? result : fs_may_remove(&a, &child, user_of(m));
 }
 
-/* An error that a name gives when it exists already goes before the one for a read-only file system or a missing right. */
+/* An error that a name gives when it exists already goes before the one for a read-only file system
+ * or a missing right. */
 static long check_new(struct message *m, char *name)
 {
     uint64_t node;
@@ -158,7 +165,9 @@ static long do_create(struct message *m)
     long result = check_new(m, path);
 
     if (result == 0)
-        result = fs->create ? fs->create(m->w[0], path, (uint32_t)m->w[4], m->w[5], user_of(m), &node) : -EROFS;
+        result = fs->create
+                     ? fs->create(m->w[0], path, (uint32_t)m->w[4], m->w[5], user_of(m), &node)
+                     : -EROFS;
     if (result == 0 && fs->attributes(node, &a) == 0)
         put_node(m, node, &a, STOP_NONE);
     return back(m, result);
@@ -226,7 +235,8 @@ static long do_read_link(struct message *m)
 
     if (result >= 0) {
         size_t n = (size_t)result < m->w[2] ? (size_t)result : m->w[2];
-        long copied = is_back ? grant_to(message_via(m), m->w[1], 0, path, n) : copy_to(message_caller(m), m->w[1], path, n);
+        long copied = is_back ? grant_to(message_via(m), m->w[1], 0, path, n)
+                              : copy_to(message_caller(m), m->w[1], path, n);
 
         result = copied < 0 ? copied : (long)n;
     }
@@ -248,11 +258,16 @@ static long transfer(uint64_t node, bool is_write, struct fs_transfer *t)
     return result;
 }
 
-static long do_transfer(struct message *m, bool is_write)
+static long do_transfer(struct message *m)
 {
+    bool is_write = m->type == FILE_WRITE;
     bool is_back = m->w[5] & FILE_BACK;
-    struct fs_transfer t = {.program = message_caller(m), .address = m->w[1], .length = m->w[2], .offset = m->w[3],
-                            .flags = (uint32_t)m->w[4], .request = m};
+    struct fs_transfer t = {.program = message_caller(m),
+                            .address = m->w[1],
+                            .length = m->w[2],
+                            .offset = m->w[3],
+                            .flags = (uint32_t)m->w[4],
+                            .request = m};
     long result;
 
     if (t.length > 0x7ffff000)
@@ -262,21 +277,13 @@ static long do_transfer(struct message *m, bool is_write)
     return answer(m, is_back, result);
 }
 
-static long do_read(struct message *m)
-{
-    return do_transfer(m, false);
-}
-
-static long do_write(struct message *m)
-{
-    return do_transfer(m, true);
-}
-
 /* Segment by segment; it ends early at the first that is short. */
-static long do_vector(struct message *m, bool is_write)
+static long do_vector(struct message *m)
 {
+    bool is_write = m->type == FILE_WRITE_VECTOR;
     bool is_back = m->w[5] & FILE_BACK;
-    struct fs_transfer t = {.program = message_caller(m), .offset = m->w[3], .flags = (uint32_t)m->w[4], .request = m};
+    struct fs_transfer t = {
+        .program = message_caller(m), .offset = m->w[3], .flags = (uint32_t)m->w[4], .request = m};
     long done = 0, result = m->w[2] > SEGMENTS_MAX ? -EINVAL : 0;
     struct iovec segment;
 
@@ -302,26 +309,19 @@ static long do_vector(struct message *m, bool is_write)
     return answer(m, is_back, done > 0 || result == FS_LATER ? done : result);
 }
 
-static long do_read_vector(struct message *m)
-{
-    return do_vector(m, false);
-}
-
-static long do_write_vector(struct message *m)
-{
-    return do_vector(m, true);
-}
-
 static long do_ioctl(struct message *m)
 {
     bool is_back = m->w[5] & FILE_BACK;
 
-    return answer(m, is_back, fs->ioctl ? fs->ioctl(m->w[0], m->w[1], m->w[2], message_caller(m)) : -ENOTTY);
+    return answer(m, is_back,
+                  fs->ioctl ? fs->ioctl(m->w[0], m->w[1], m->w[2], message_caller(m)) : -ENOTTY);
 }
 
 static long do_truncate(struct message *m)
 {
-    return back(m, !fs->truncate ? -EROFS : (int64_t)m->w[1] < 0 ? -EINVAL : fs->truncate(m->w[0], m->w[1]));
+    return back(m, !fs->truncate          ? -EROFS
+                   : (int64_t)m->w[1] < 0 ? -EINVAL
+                                          : fs->truncate(m->w[0], m->w[1]));
 }
 
 static long do_sync(struct message *m)
@@ -362,8 +362,12 @@ static long do_statfs(struct message *m)
 
 static long do_set_attributes(struct message *m)
 {
-    struct fs_set set = {.mask = m->w[1], .mode = (uint32_t)m->w[2], .uid = (uint32_t)m->w[3], .gid = (uint32_t)(m->w[3] >> 32),
-                         .atime_ns = m->w[4], .mtime_ns = m->w[5]};
+    struct fs_set set = {.mask = m->w[1],
+                         .mode = (uint32_t)m->w[2],
+                         .uid = (uint32_t)m->w[3],
+                         .gid = (uint32_t)(m->w[3] >> 32),
+                         .atime_ns = m->w[4],
+                         .mtime_ns = m->w[5]};
 
     return back(m, fs->set_attributes ? fs->set_attributes(m->w[0], &set) : -EROFS);
 }
@@ -443,10 +447,10 @@ static long do_cancel(struct message *m)
 }
 
 static const struct service_entry entries[] = {
-    {FILE_READ, do_read},
-    {FILE_WRITE, do_write},
-    {FILE_READ_VECTOR, do_read_vector},
-    {FILE_WRITE_VECTOR, do_write_vector},
+    {FILE_READ, do_transfer},
+    {FILE_WRITE, do_transfer},
+    {FILE_READ_VECTOR, do_vector},
+    {FILE_WRITE_VECTOR, do_vector},
     {FILE_IOCTL, do_ioctl},
     {FILE_TRUNCATE, do_truncate},
     {FILE_SYNC, do_sync},
@@ -483,5 +487,6 @@ void fs_serve(const struct fs_operations *operations)
 {
     fs = operations;
     service_ready(RS_READY_FRESH);
-    service_run(&(struct service_table){.entries = entries, .count = sizeof entries / sizeof entries[0], .notified = fs->notified});
+    service_run(&(struct service_table){
+        .entries = entries, .count = sizeof entries / sizeof entries[0], .notified = fs->notified});
 }

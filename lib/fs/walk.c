@@ -17,11 +17,13 @@ bool fs_may(const struct fs_attributes *a, struct fs_user user, unsigned wanted)
     return (a->mode >> shift & wanted) == wanted;
 }
 
-long fs_may_remove(const struct fs_attributes *directory, const struct fs_attributes *child, struct fs_user user)
+long fs_may_remove(const struct fs_attributes *directory, const struct fs_attributes *child,
+                   struct fs_user user)
 {
     if (!fs_may(directory, user, W_OK | X_OK))
         return -EACCES;
-    if ((directory->mode & S_ISVTX) && user.uid != 0 && user.uid != directory->uid && user.uid != child->uid)
+    if ((directory->mode & S_ISVTX) && user.uid != 0 && user.uid != directory->uid &&
+        user.uid != child->uid)
         return -EPERM;
     return 0;
 }
@@ -147,7 +149,8 @@ static long pack_entry(void *buffer, size_t room, const struct fs_entry *e, uint
 }
 
 /* The cookies 0 and 1 are "." and ".."; the server's own come after, moved by 2. */
-static long entry_at(const struct fs_operations *fs, uint64_t directory, uint64_t cookie, struct fs_entry *e)
+static long entry_at(const struct fs_operations *fs, uint64_t directory, uint64_t cookie,
+                     struct fs_entry *e)
 {
     long result;
 
@@ -163,7 +166,8 @@ static long entry_at(const struct fs_operations *fs, uint64_t directory, uint64_
     return result;
 }
 
-long fs_pack_directory(const struct fs_operations *fs, uint64_t directory, void *buffer, size_t room, uint64_t *cookie)
+long fs_pack_directory(const struct fs_operations *fs, uint64_t directory, void *buffer,
+                       size_t room, uint64_t *cookie)
 {
     struct fs_entry e;
     size_t used = 0;
@@ -182,7 +186,8 @@ long fs_pack_directory(const struct fs_operations *fs, uint64_t directory, void 
 
 static struct timespec time_of(uint64_t ns)
 {
-    return (struct timespec){.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u)};
+    return (struct timespec){.tv_sec = (time_t)(ns / 1000000000u),
+                             .tv_nsec = (long)(ns % 1000000000u)};
 }
 
 void fs_fill_stat(uint64_t node, const struct fs_attributes *a, struct stat *out)

@@ -59,7 +59,8 @@ static void random_operation(struct pages *p, struct content *c, uint8_t *model,
 {
     static uint8_t data[MODEL_BYTES];
     struct memory m = {data, UINT64_MAX};
-    uint64_t offset = (uint64_t)rand() % (MODEL_BYTES - 1), length = 1 + (uint64_t)rand() % (MODEL_BYTES - offset);
+    uint64_t offset = (uint64_t)rand() % (MODEL_BYTES - 1),
+             length = 1 + (uint64_t)rand() % (MODEL_BYTES - offset);
 
     switch (rand() % 6) {
     case 0:
@@ -192,8 +193,10 @@ static void test_runs_do_not_overlap(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_against_model), cmocka_unit_test(test_fault_shows_no_stale_bytes),
-        cmocka_unit_test(test_limit),         cmocka_unit_test(test_holes_cost_nothing),
+        cmocka_unit_test(test_against_model),
+        cmocka_unit_test(test_fault_shows_no_stale_bytes),
+        cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_holes_cost_nothing),
         cmocka_unit_test(test_runs_do_not_overlap),
     };
 

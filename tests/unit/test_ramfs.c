@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-// sources: servers/fs/ram/tree.c servers/fs/ram/unpack.c servers/fs/ram/content.c servers/fs/ram/pages.c lib/cpio/cpio.c lib/fs/walk.c
+// sources: servers/fs/ram/tree.c servers/fs/ram/unpack.c servers/fs/ram/content.c
+// sources: servers/fs/ram/pages.c lib/cpio/cpio.c lib/fs/walk.c
 /* The tree of fs/ram: names, links, renaming, unpacking, and paths walked in it. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -38,7 +39,8 @@ static long attributes(uint64_t number, struct fs_attributes *out)
 
     if (!n)
         return -ESTALE;
-    *out = (struct fs_attributes){.mode = n->mode, .uid = n->uid, .gid = n->gid, .covered = n->covered};
+    *out = (struct fs_attributes){
+        .mode = n->mode, .uid = n->uid, .gid = n->gid, .covered = n->covered};
     return 0;
 }
 
@@ -67,12 +69,14 @@ static long next(uint64_t directory, uint64_t cookie, struct fs_entry *out)
         e = e->next;
     if (!e)
         return 0;
-    *out = (struct fs_entry){.node = node_number(e->node), .cookie = e->cookie, .mode = e->node->mode};
+    *out =
+        (struct fs_entry){.node = node_number(e->node), .cookie = e->cookie, .mode = e->node->mode};
     strcpy(out->name, e->name);
     return 1;
 }
 
-static struct fs_operations operations = {.attributes = attributes, .child = child, .parent = parent, .next = next};
+static struct fs_operations operations = {
+    .attributes = attributes, .child = child, .parent = parent, .next = next};
 
 static int setup(void **state)
 {
@@ -109,19 +113,26 @@ static struct node *make(struct node *directory, const char *name, uint32_t mode
 {
     struct node *n;
 
-    assert_int_equal(tree_create(&tree, directory, name, mode, root_user, S_ISLNK(mode) ? "target" : NULL, &n), 0);
+    assert_int_equal(
+        tree_create(&tree, directory, name, mode, root_user, S_ISLNK(mode) ? "target" : NULL, &n),
+        0);
     return n;
 }
 
 static long walk(const char *path, uint64_t flags, struct fs_user who, struct fs_walk *w)
 {
-    *w = (struct fs_walk){.start = operations.root, .path = path, .length = strlen(path), .flags = flags, .user = who};
+    *w = (struct fs_walk){.start = operations.root,
+                          .path = path,
+                          .length = strlen(path),
+                          .flags = flags,
+                          .user = who};
     return fs_walk(&operations, w);
 }
 
 static void test_links(void **state)
 {
-    struct node *d = make(tree.root, "d", S_IFDIR | 0755), *f = make(d, "f", S_IFREG | 0644), *other;
+    struct node *d = make(tree.root, "d", S_IFDIR | 0755), *f = make(d, "f", S_IFREG | 0644),
+                *other;
     uint64_t number = node_number(f);
 
     assert_int_equal(tree.root->links, 3);
@@ -156,7 +167,8 @@ static void test_removed_directory_takes_no_names(void **state)
 
 static void test_rename(void **state)
 {
-    struct node *a = make(tree.root, "a", S_IFDIR | 0755), *b = make(a, "b", S_IFDIR | 0755), *f = make(a, "f", S_IFREG | 0644);
+    struct node *a = make(tree.root, "a", S_IFDIR | 0755), *b = make(a, "b", S_IFDIR | 0755),
+                *f = make(a, "f", S_IFREG | 0644);
     struct node *g = make(b, "g", S_IFREG | 0644);
     uint64_t number = node_number(g);
 
@@ -168,7 +180,8 @@ static void test_rename(void **state)
     assert_null(tree_node(&tree, number));
     assert_ptr_equal(tree_find(&tree, b, "g")->node, f);
     assert_int_equal(tree_link(&tree, a, "same", f), 0);
-    assert_int_equal(tree_rename(&tree, a, "same", b, "g"), 0); /* two names of one file: nothing is done */
+    assert_int_equal(tree_rename(&tree, a, "same", b, "g"),
+                     0); /* two names of one file: nothing is done */
     assert_non_null(tree_find(&tree, a, "same"));
     assert_int_equal(tree_rename(&tree, a, "b", tree.root, "c"), 0);
     assert_ptr_equal(b->directory.parent, tree.root);
@@ -192,7 +205,8 @@ static void test_set_group_directory(void **state)
 static void test_walk(void **state)
 {
     struct node *d = make(tree.root, "d", S_IFDIR | 0755), *f = make(d, "f", S_IFREG | 0644);
-    struct node *l = make(d, "l", S_IFLNK | 0777), *m = make(d, "m", S_IFDIR | 0755), *p = make(d, "p", S_IFDIR | 0700);
+    struct node *l = make(d, "l", S_IFLNK | 0777), *m = make(d, "m", S_IFDIR | 0755),
+                *p = make(d, "p", S_IFDIR | 0700);
     struct fs_walk w;
 
     m->covered = true;
@@ -244,7 +258,8 @@ static void test_walk_stale_and_long(void **state)
 
 static void test_permissions(void **state)
 {
-    struct fs_attributes d = {.mode = S_IFDIR | S_ISVTX | 0777}, f = {.mode = S_IFREG | 0640, .uid = 5, .gid = 1000};
+    struct fs_attributes d = {.mode = S_IFDIR | S_ISVTX | 0777},
+                         f = {.mode = S_IFREG | 0640, .uid = 5, .gid = 1000};
     char name[300] = "name//", dots[] = "..", slash[] = "a/b", nothing[] = "";
 
     assert_true(fs_may(&f, user, 4));
@@ -276,7 +291,8 @@ static void test_listing(void **state)
         make(d, name, S_IFREG | 0644);
     }
     assert_int_equal(fs_pack_directory(&operations, node_number(d), buffer, 10, &cookie), -EINVAL);
-    while ((n = fs_pack_directory(&operations, node_number(d), buffer, sizeof buffer, &cookie)) > 0) {
+    while ((n = fs_pack_directory(&operations, node_number(d), buffer, sizeof buffer, &cookie)) >
+           0) {
         assert_true(n <= (long)sizeof buffer);
         for (long at = 0; at < n; seen++) {
             uint16_t length;
@@ -286,7 +302,8 @@ static void test_listing(void **state)
             if (seen >= 2) {
                 snprintf(name, sizeof name, "file%d", seen - 2);
                 assert_string_equal(buffer + at + 19, name);
-                assert_int_equal(tree_unlink(&tree, d, name, false), 0); /* as rm -r does, while it reads */
+                assert_int_equal(tree_unlink(&tree, d, name, false),
+                                 0); /* as rm -r does, while it reads */
             }
             at += length;
         }
@@ -301,8 +318,10 @@ static size_t add(char *archive, size_t at, const char *name, uint32_t mode, con
 {
     size_t start = at;
 
-    at += (size_t)sprintf(archive + at, "070701%08X%08X%08X%08X%08X%08X%08zX%08X%08X%08X%08X%08zX%08X%s", 1, mode, 0, 0, 1, 0,
-                          strlen(data), 0, 0, 0, 0, strlen(name) + 1, 0, name) + 1;
+    at += (size_t)sprintf(archive + at,
+                          "070701%08X%08X%08X%08X%08X%08X%08zX%08X%08X%08X%08X%08zX%08X%s", 1, mode,
+                          0, 0, 1, 0, strlen(data), 0, 0, 0, 0, strlen(name) + 1, 0, name) +
+          1;
     while ((at - start) % 4)
         archive[at++] = 0;
     memcpy(archive + at, data, strlen(data));

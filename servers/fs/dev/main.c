@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fs/dev: the directory /dev, and the devices of major 1, which are nothing but software. The names are a table; the other
- * devices are served by whoever published "chr/MAJOR" (abi/proto/file.h).
+ * fs/dev: the directory /dev, and the devices of major 1, which are nothing but software. The names
+ * are a table; the other devices are served by whoever published "chr/MAJOR" (abi/proto/file.h).
  */
 #include <errno.h>
 #include <string.h>
@@ -12,8 +12,17 @@
 #include "lib/rt/log.h"
 #include "servers/fs/dev/random.h"
 
-/* Minors of major 1, as in Linux. As nodes they are the devices; nodes from NODE_ROOT up are names. */
-enum { MEMORY_MAJOR = 1, MINOR_NULL = 3, MINOR_ZERO = 5, MINOR_FULL = 7, MINOR_RANDOM = 8, MINOR_URANDOM = 9, MINOR_KMSG = 11 };
+/* Minors of major 1, as in Linux. As nodes they are the devices; nodes from NODE_ROOT up are names.
+ */
+enum {
+    MEMORY_MAJOR = 1,
+    MINOR_NULL = 3,
+    MINOR_ZERO = 5,
+    MINOR_FULL = 7,
+    MINOR_RANDOM = 8,
+    MINOR_URANDOM = 9,
+    MINOR_KMSG = 11
+};
 enum { NODE_ROOT = 0x10000, NODE_FIRST };
 
 static struct name {
@@ -84,7 +93,8 @@ static long next(uint64_t directory, uint64_t cookie, struct fs_entry *out)
 {
     if (directory != NODE_ROOT || cookie >= NAMES)
         return 0;
-    *out = (struct fs_entry){.node = NODE_FIRST + cookie, .cookie = cookie + 1, .mode = names[cookie].mode};
+    *out = (struct fs_entry){
+        .node = NODE_FIRST + cookie, .cookie = cookie + 1, .mode = names[cookie].mode};
     strcpy(out->name, names[cookie].name);
     return 1;
 }
@@ -213,14 +223,15 @@ static const struct device {
     long (*read)(struct fs_transfer *t);
     long (*write)(struct fs_transfer *t);
 } devices[] = {
-    [MINOR_NULL] = {read_null, write_discard},       [MINOR_ZERO] = {read_zero, write_discard},
-    [MINOR_FULL] = {read_zero, write_full},          [MINOR_RANDOM] = {read_random, write_random},
-    [MINOR_URANDOM] = {read_random, write_random},   [MINOR_KMSG] = {read_kmsg, write_kmsg},
+    [MINOR_NULL] = {read_null, write_discard},     [MINOR_ZERO] = {read_zero, write_discard},
+    [MINOR_FULL] = {read_zero, write_full},        [MINOR_RANDOM] = {read_random, write_random},
+    [MINOR_URANDOM] = {read_random, write_random}, [MINOR_KMSG] = {read_kmsg, write_kmsg},
 };
 
 static const struct device *device_of(uint64_t node)
 {
-    if (node >= NODE_FIRST && node < NODE_FIRST + NAMES && names[node - NODE_FIRST].major == MEMORY_MAJOR)
+    if (node >= NODE_FIRST && node < NODE_FIRST + NAMES &&
+        names[node - NODE_FIRST].major == MEMORY_MAJOR)
         node = names[node - NODE_FIRST].minor;
     return node < sizeof devices / sizeof devices[0] && devices[node].read ? &devices[node] : NULL;
 }

@@ -25,8 +25,9 @@ static void quarter_round(uint32_t *s, int a, int b, int c, int d)
 
 void chacha20_block(const uint32_t k[8], uint32_t counter, const uint32_t nonce[3], uint8_t out[64])
 {
-    uint32_t start[16] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574, k[0], k[1], k[2], k[3], k[4], k[5], k[6], k[7],
-                          counter, nonce[0], nonce[1], nonce[2]};
+    uint32_t start[16] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574, k[0], k[1],
+                          k[2],       k[3],       k[4],       k[5],       k[6], k[7],
+                          counter,    nonce[0],   nonce[1],   nonce[2]};
     uint32_t s[16];
 
     memcpy(s, start, sizeof s);
@@ -84,7 +85,8 @@ void random_seed(const void *bytes, size_t length)
         fresh[i] = hardware_word() ^ (uint64_t)i * time_stamp();
     memcpy(part, fresh, sizeof part);
     mix(part);
-    for (; length > 0; p += length < sizeof part ? length : sizeof part, length -= length < sizeof part ? length : sizeof part) {
+    for (; length > 0; p += length < sizeof part ? length : sizeof part,
+                       length -= length < sizeof part ? length : sizeof part) {
         memset(part, 0, sizeof part);
         memcpy(part, p, length < sizeof part ? length : sizeof part);
         mix(part);

@@ -7,15 +7,19 @@
 #include "servers/fs/proc/files.h"
 
 static const char *const state_names[] = {
-    [RS_DOWN] = "down", [RS_STARTING] = "starting", [RS_UP] = "up", [RS_BACKOFF] = "backoff",
-    [RS_SCRIPT_DECIDES] = "policy", [RS_GIVEN_UP] = "given-up", [RS_NO_DEVICE] = "no-device", [RS_BROKEN] = "broken",
+    [RS_DOWN] = "down",           [RS_STARTING] = "starting",     [RS_UP] = "up",
+    [RS_BACKOFF] = "backoff",     [RS_SCRIPT_DECIDES] = "policy", [RS_GIVEN_UP] = "given-up",
+    [RS_NO_DEVICE] = "no-device", [RS_BROKEN] = "broken",
 };
 static const char *const defect_names[DEFECTS] = {
-    [DEFECT_NONE] = "none", [DEFECT_EXIT] = "exit", [DEFECT_EXCEPTION] = "exception", [DEFECT_KILLED] = "killed",
-    [DEFECT_HEARTBEAT] = "heartbeat", [DEFECT_COMPLAINT] = "complaint", [DEFECT_UPDATE] = "update", [DEFECT_BUDGET] = "budget",
+    [DEFECT_NONE] = "none",     [DEFECT_EXIT] = "exit",           [DEFECT_EXCEPTION] = "exception",
+    [DEFECT_KILLED] = "killed", [DEFECT_HEARTBEAT] = "heartbeat", [DEFECT_COMPLAINT] = "complaint",
+    [DEFECT_UPDATE] = "update", [DEFECT_BUDGET] = "budget",
 };
 static const char *const ready_names[] = {
-    [RS_READY_FRESH] = "fresh", [RS_READY_ADOPTED] = "adopted", [RS_READY_RESET] = "reset",
+    [RS_READY_FRESH] = "fresh",
+    [RS_READY_ADOPTED] = "adopted",
+    [RS_READY_RESET] = "reset",
 };
 
 static const char *name_of(const char *const *names, size_t count, uint32_t value)
@@ -24,7 +28,8 @@ static const char *name_of(const char *const *names, size_t count, uint32_t valu
 }
 #define NAME_OF(names, value) name_of(names, sizeof(names) / sizeof((names)[0]), value)
 
-/* name pid state uptime_ms restarts last_defect last_detail recovery_mean_us recovery_max_us cpu_ms memory_kb class description... */
+/* name pid state uptime_ms restarts last_defect last_detail recovery_mean_us recovery_max_us cpu_ms
+ * memory_kb class description... */
 void write_services(struct text *t, const struct process *p)
 {
     uint64_t now = clock_now();
@@ -32,13 +37,17 @@ void write_services(struct text *t, const struct process *p)
 
     (void)p;
     for (unsigned i = 0; service_at(i, &s) == 0; i++) {
-        uint64_t uptime = s.state == RS_UP && now > s.started_ns ? (now - s.started_ns) / 1000000u : 0;
+        uint64_t uptime =
+            s.state == RS_UP && now > s.started_ns ? (now - s.started_ns) / 1000000u : 0;
 
-        text_add(t, "%s %u %s %llu %u %s %u ", s.name, s.pid, NAME_OF(state_names, s.state), (unsigned long long)uptime,
-                 s.restarts, NAME_OF(defect_names, s.last_defect), s.last_detail);
-        text_add(t, "%llu %llu %llu %llu %.8s %.64s\n", (unsigned long long)s.recovery_mean_ns / 1000,
-                 (unsigned long long)s.recovery_max_ns / 1000, (unsigned long long)s.cpu_ns / 1000000u,
-                 (unsigned long long)s.memory_bytes / 1024, s.class_name[0] ? s.class_name : "-", s.description);
+        text_add(t, "%s %u %s %llu %u %s %u ", s.name, s.pid, NAME_OF(state_names, s.state),
+                 (unsigned long long)uptime, s.restarts, NAME_OF(defect_names, s.last_defect),
+                 s.last_detail);
+        text_add(t, "%llu %llu %llu %llu %.8s %.64s\n",
+                 (unsigned long long)s.recovery_mean_ns / 1000,
+                 (unsigned long long)s.recovery_max_ns / 1000,
+                 (unsigned long long)s.cpu_ns / 1000000u, (unsigned long long)s.memory_bytes / 1024,
+                 s.class_name[0] ? s.class_name : "-", s.description);
     }
 }
 
@@ -46,8 +55,9 @@ static void add_recovery(struct text *t, const struct rs_recovery *r)
 {
     uint64_t start = r->step_ns[STEP_DETECTED];
 
-    text_add(t, "%llu %.15s %s %u %u %u %u %s", (unsigned long long)r->number, r->name, NAME_OF(defect_names, r->defect), r->detail,
-             r->incarnation, r->old_pid, r->new_pid, r->step_ns[STEP_READY] ? NAME_OF(ready_names, r->ready) : "-");
+    text_add(t, "%llu %.15s %s %u %u %u %u %s", (unsigned long long)r->number, r->name,
+             NAME_OF(defect_names, r->defect), r->detail, r->incarnation, r->old_pid, r->new_pid,
+             r->step_ns[STEP_READY] ? NAME_OF(ready_names, r->ready) : "-");
     for (int i = 0; i < STEPS; i++) {
         if (r->step_ns[i])
             text_add(t, " %llu", (unsigned long long)r->step_ns[i]);
@@ -58,14 +68,16 @@ static void add_recovery(struct text *t, const struct rs_recovery *r)
         uint64_t ns = r->step_ns[i] > start ? r->step_ns[i] - start : 0;
 
         if (r->step_ns[i])
-            text_add(t, " %llu.%llu", (unsigned long long)ns / 1000, (unsigned long long)ns / 100 % 10);
+            text_add(t, " %llu.%llu", (unsigned long long)ns / 1000,
+                     (unsigned long long)ns / 100 % 10);
         else
             text_add(t, " -");
     }
     text_add(t, "\n");
 }
 
-/* A line each; steps as clock in ns (since boot), then as us since detected; "-": not taken (yet). */
+/* A line each; steps as clock in ns (since boot), then as us since detected; "-": not taken (yet).
+ */
 void write_recovery(struct text *t, const struct process *p)
 {
     static struct rs_recovery batch[16];
@@ -73,7 +85,8 @@ void write_recovery(struct text *t, const struct process *p)
 
     (void)p;
     text_add(t, "# number component defect detail incarnation old_pid new_pid how");
-    text_add(t, " detected_ns policy_ns stopped_ns spawned_ns ready_ns published_ns reintegrated_ns");
+    text_add(t,
+             " detected_ns policy_ns stopped_ns spawned_ns ready_ns published_ns reintegrated_ns");
     text_add(t, " policy_us stopped_us spawned_us ready_us published_us reintegrated_us\n");
     for (;;) {
         struct message m = {.type = RS_RECOVERIES, .w = {next, 0, sizeof batch / sizeof batch[0]}};
@@ -103,10 +116,20 @@ void write_kernel(struct text *t, const struct process *p)
         const char *key;
         uint64_t value;
     } rows[] = {
-        {"frames_total", k.frames_total}, {"frames_free", k.frames_free}, {"slots_total", k.slots_total},
-        {"slots_used", k.slots_used}, {"grants_used", k.grants_used}, {"unknown_calls", k.unknown_calls},
-        {"last_unknown_call", k.last_unknown_call}, {"context_switches", k.context_switches}, {"interrupts", k.interrupts},
-        {"cpus", k.cpus}, {"tsc_hz", k.tsc_hz}, {"archive_size", k.archive_size}, {"log_end", k.log_end}, {"trace_end", k.trace_end},
+        {"frames_total", k.frames_total},
+        {"frames_free", k.frames_free},
+        {"slots_total", k.slots_total},
+        {"slots_used", k.slots_used},
+        {"grants_used", k.grants_used},
+        {"unknown_calls", k.unknown_calls},
+        {"last_unknown_call", k.last_unknown_call},
+        {"context_switches", k.context_switches},
+        {"interrupts", k.interrupts},
+        {"cpus", k.cpus},
+        {"tsc_hz", k.tsc_hz},
+        {"archive_size", k.archive_size},
+        {"log_end", k.log_end},
+        {"trace_end", k.trace_end},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         text_add(t, "%s %llu\n", rows[i].key, (unsigned long long)rows[i].value);
@@ -125,13 +148,15 @@ void write_log(struct text *t, const struct process *p)
     }
 }
 
-/* Oldest first: time in ns since boot, kind, from, to, type, detail. Endpoints as slot.generation. */
+/* Oldest first: time in ns since boot, kind, from, to, type, detail. Endpoints as slot.generation.
+ */
 void write_trace(struct text *t, const struct process *p)
 {
     static const char *const kinds[] = {
-        [TRACE_NONE] = "none", [TRACE_CALL] = "call", [TRACE_REPLY] = "reply", [TRACE_FORWARD] = "forward",
-        [TRACE_NOTIFY] = "notify", [TRACE_FAULT] = "fault", [TRACE_EXCEPTION] = "exception", [TRACE_IRQ] = "irq",
-        [TRACE_CREATE] = "create", [TRACE_DESTROY] = "destroy", [TRACE_SYSCALL] = "syscall",
+        [TRACE_NONE] = "none",           [TRACE_CALL] = "call",       [TRACE_REPLY] = "reply",
+        [TRACE_FORWARD] = "forward",     [TRACE_NOTIFY] = "notify",   [TRACE_FAULT] = "fault",
+        [TRACE_EXCEPTION] = "exception", [TRACE_IRQ] = "irq",         [TRACE_CREATE] = "create",
+        [TRACE_DESTROY] = "destroy",     [TRACE_SYSCALL] = "syscall",
     };
     static struct trace_event batch[128];
     const struct service_info *info = service_info();
@@ -142,14 +167,17 @@ void write_trace(struct text *t, const struct process *p)
     (void)p;
     kernel_info(&k);
     text_add(t, "# ns kind from to type detail\n");
-    while (position < k.trace_end && (n = kernel_call6_second(KERNEL_TRACE_READ, (long)position, (long)batch,
-                                                              sizeof batch / sizeof batch[0], 0, 0, 0, &first)) > 0) {
+    while (position < k.trace_end &&
+           (n = kernel_call6_second(KERNEL_TRACE_READ, (long)position, (long)batch,
+                                    sizeof batch / sizeof batch[0], 0, 0, 0, &first)) > 0) {
         for (long i = 0; i < n; i++) {
             const struct trace_event *e = &batch[i];
-            uint64_t ns = (uint64_t)((unsigned __int128)(e->tsc - info->tsc_boot) * 1000000000u / info->tsc_hz);
+            uint64_t ns = (uint64_t)((unsigned __int128)(e->tsc - info->tsc_boot) * 1000000000u /
+                                     info->tsc_hz);
 
-            text_add(t, "%llu %s %u.%u %u.%u 0x%x 0x%llx\n", (unsigned long long)ns, NAME_OF(kinds, e->kind), endpoint_slot(e->from),
-                     endpoint_generation(e->from), endpoint_slot(e->to), endpoint_generation(e->to), e->type,
+            text_add(t, "%llu %s %u.%u %u.%u 0x%x 0x%llx\n", (unsigned long long)ns,
+                     NAME_OF(kinds, e->kind), endpoint_slot(e->from), endpoint_generation(e->from),
+                     endpoint_slot(e->to), endpoint_generation(e->to), e->type,
                      (unsigned long long)e->detail);
         }
         position = first + (uint64_t)n;

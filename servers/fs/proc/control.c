@@ -18,8 +18,10 @@ static const struct command {
     enum rs_control control;
     enum rs_defect defect;
 } commands[] = {
-    {"up", RS_CONTROL_UP, DEFECT_NONE},           {"down", RS_CONTROL_DOWN, DEFECT_NONE},
-    {"kill", RS_CONTROL_KILL, DEFECT_KILLED},     {"restart", RS_CONTROL_RESTART, DEFECT_UPDATE},
+    {"up", RS_CONTROL_UP, DEFECT_NONE},
+    {"down", RS_CONTROL_DOWN, DEFECT_NONE},
+    {"kill", RS_CONTROL_KILL, DEFECT_KILLED},
+    {"restart", RS_CONTROL_RESTART, DEFECT_UPDATE},
     {"reset", RS_CONTROL_RESTART, DEFECT_COMPLAINT}, /* the fresh incarnation resets the device */
 };
 
@@ -36,7 +38,8 @@ static long script_done(const char *number, const char *status)
 
 static long run_line(char *line)
 {
-    char *rest, *word = strtok_r(line, " \t", &rest), *name = strtok_r(NULL, " \t", &rest), *argument = strtok_r(NULL, " \t", &rest);
+    char *rest, *word = strtok_r(line, " \t", &rest), *name = strtok_r(NULL, " \t", &rest),
+                *argument = strtok_r(NULL, " \t", &rest);
     struct message m = {.type = RS_CONTROL};
 
     if (!word)
@@ -69,7 +72,8 @@ long control_write(struct fs_transfer *t)
         return -EPERM;
     result = copy_from(t->program, t->address, text, t->length);
     text[t->length] = 0;
-    for (line = strtok_r(text, "\n", &rest); line && result >= 0; line = strtok_r(NULL, "\n", &rest))
+    for (line = strtok_r(text, "\n", &rest); line && result >= 0;
+         line = strtok_r(NULL, "\n", &rest))
         result = run_line(line);
     return result < 0 ? result : (long)t->length;
 }
@@ -93,8 +97,10 @@ static long next_script(char *line, size_t room)
     grant_revoke(grant);
     if (result < 0)
         return result == -ENOENT ? 0 : result;
-    s.path[sizeof s.path - 1] = s.component[sizeof s.component - 1] = s.parameters[sizeof s.parameters - 1] = 0;
-    n = snprintf(line, room, "%u %s %s %u %u %s\n", s.number, s.path, s.component, s.defect, s.failures, s.parameters);
+    s.path[sizeof s.path - 1] = s.component[sizeof s.component - 1] =
+        s.parameters[sizeof s.parameters - 1] = 0;
+    n = snprintf(line, room, "%u %s %s %u %u %s\n", s.number, s.path, s.component, s.defect,
+                 s.failures, s.parameters);
     return n < (int)room ? n : (long)room - 1;
 }
 

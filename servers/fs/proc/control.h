@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* /proc/bardo/control (commands to RS) and /proc/bardo/scripts (policy scripts that RS wants run). */
+/* /proc/bardo/control (commands to RS) and /proc/bardo/scripts (policy scripts that RS wants run).
+ */
 #ifndef PROC_CONTROL_H
 #define PROC_CONTROL_H
 
 #include "lib/fs/fs.h"
 
 /*
- * Lines: "up NAME", "down NAME", "restart NAME [DELAY_MS]", "kill NAME", "done NUMBER STATUS" (a policy script has ended). Root alone.
- * Length, or -EPERM, -EINVAL (no such command), and RS's own: -ESRCH, -EALREADY. The first line that fails ends it.
+ * Lines: "up NAME", "down NAME", "restart NAME [DELAY_MS]", "kill NAME", "done NUMBER STATUS" (a
+ * policy script has ended). Root alone. Length, or -EPERM, -EINVAL (no such command), and RS's own:
+ * -ESRCH, -EALREADY. The first line that fails ends it.
  */
 long control_write(struct fs_transfer *t);
 
-/* The next script: "number path component defect failures parameters", waiting for one: FS_LATER. */
+/* The next script: "number path component defect failures parameters", waiting for one: FS_LATER.
+ */
 long scripts_read(struct fs_transfer *t);
 
 /* RS has said that something changed: answer those who wait. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fs/proc: a live view of everything, as Linux programs expect it in /proc, and of what is Bardo's own in /proc/bardo and
- * /proc/recovery. Names are rows of one table. An open file is a handle with the text as it was when it was first read;
- * reading at offset 0 again asks again.
+ * fs/proc: a live view of everything, as Linux programs expect it in /proc, and of what is Bardo's
+ * own in /proc/bardo and /proc/recovery. Names are rows of one table. An open file is a handle with
+ * the text as it was when it was first read; reading at offset 0 again asks again.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,11 +25,11 @@ enum row_number { ROOT, PROCESS, PROCESS_FD, SYS, SYS_KERNEL, SYS_VM, NET, BARDO
 
 struct row {
     const char *name; /* NULL: not by name (a pid, a descriptor) */
-    int in; /* the directory's row */
+    int in;           /* the directory's row */
     uint32_t mode;
     file_writer write;
-    const char *target; /* of a symbolic link that is always the same */
-    long (*read)(struct fs_transfer *t); /* not text, but this */
+    const char *target;                   /* of a symbolic link that is always the same */
+    long (*read)(struct fs_transfer *t);  /* not text, but this */
     long (*store)(struct fs_transfer *t); /* for writing */
 };
 
@@ -98,7 +98,8 @@ static uint64_t node_make(int row, int pid, int descriptor)
 
 static struct handle *handle_of(uint64_t node)
 {
-    struct handle *h = (node & HANDLE) && (node & 0xffff) < HANDLES ? &handles[node & 0xffff] : NULL;
+    struct handle *h =
+        (node & HANDLE) && (node & 0xffff) < HANDLES ? &handles[node & 0xffff] : NULL;
 
     return h && h->node && h->generation == (node & ~HANDLE) >> 16 ? h : NULL;
 }
@@ -169,7 +170,8 @@ static long child_descriptor(int pid, const char *name, uint64_t *node)
     int descriptor = number_of(name);
     char text[FS_PATH_MAX];
 
-    if (descriptor < 0 || descriptor >= FD_MAX || descriptor_link(pid, descriptor, text, sizeof text, NULL) < 0)
+    if (descriptor < 0 || descriptor >= FD_MAX ||
+        descriptor_link(pid, descriptor, text, sizeof text, NULL) < 0)
         return -ENOENT;
     for (int i = 0; i < ROWS; i++)
         if (rows[i].in == PROCESS_FD)
@@ -219,7 +221,9 @@ static long next_pid(uint64_t cookie, struct fs_entry *out)
     for (int i = 0; i < count; i++) {
         if ((uint64_t)pids[i] + ROWS <= cookie)
             continue;
-        *out = (struct fs_entry){.node = node_make(PROCESS, pids[i], 0), .cookie = (uint64_t)pids[i] + ROWS, .mode = S_IFDIR};
+        *out = (struct fs_entry){.node = node_make(PROCESS, pids[i], 0),
+                                 .cookie = (uint64_t)pids[i] + ROWS,
+                                 .mode = S_IFDIR};
         snprintf(out->name, sizeof out->name, "%d", pids[i]);
         return 1;
     }
@@ -234,7 +238,9 @@ static long next_descriptor(int pid, uint64_t cookie, struct fs_entry *out)
         int after = -1;
 
         if (descriptor_link(pid, descriptor, text, sizeof text, &after) >= 0) {
-            *out = (struct fs_entry){.node = node_make(ROWS, pid, descriptor), .cookie = (uint64_t)descriptor + 1, .mode = S_IFLNK};
+            *out = (struct fs_entry){.node = node_make(ROWS, pid, descriptor),
+                                     .cookie = (uint64_t)descriptor + 1,
+                                     .mode = S_IFLNK};
             snprintf(out->name, sizeof out->name, "%d", descriptor);
             return 1;
         }
@@ -256,7 +262,8 @@ static long next(uint64_t directory, uint64_t cookie, struct fs_entry *out)
     for (uint64_t i = cookie; i < ROWS; i++) {
         if (rows[i].in != row_at(r) || !rows[i].name)
             continue;
-        *out = (struct fs_entry){.node = node_make((int)i, pid_of(directory), 0), .cookie = i + 1, .mode = rows[i].mode};
+        *out = (struct fs_entry){
+            .node = node_make((int)i, pid_of(directory), 0), .cookie = i + 1, .mode = rows[i].mode};
         strcpy(out->name, rows[i].name);
         return 1;
     }
@@ -265,7 +272,8 @@ static long next(uint64_t directory, uint64_t cookie, struct fs_entry *out)
 
 /* ---- links ---- */
 
-/* What a descriptor (or IS_CWD, IS_EXE) of the process leads to: bytes. *next: the next open descriptor. */
+/* What a descriptor (or IS_CWD, IS_EXE) of the process leads to: bytes. *next: the next open
+ * descriptor. */
 static long descriptor_link(int pid, int descriptor, char *text, size_t room, int *next_open)
 {
     struct message m = {.type = VFS_FD_LINK};
@@ -298,8 +306,10 @@ static long link_text(uint64_t node, char *text, size_t room)
     if (r->in == PROCESS_FD)
         return descriptor_link(pid_of(node), (int)(node >> 16 & 0xffff), text, room, NULL);
     if (r->in == PROCESS && !r->target)
-        return descriptor_link(pid_of(node), strcmp(r->name, "cwd") == 0 ? IS_CWD : IS_EXE, text, room, NULL);
-    n = r->target ? snprintf(text, room, "%s", r->target) : snprintf(text, room, "%d", process_of(fs_program(), NULL));
+        return descriptor_link(pid_of(node), strcmp(r->name, "cwd") == 0 ? IS_CWD : IS_EXE, text,
+                               room, NULL);
+    n = r->target ? snprintf(text, room, "%s", r->target)
+                  : snprintf(text, room, "%d", process_of(fs_program(), NULL));
     return n < (int)room ? n : (long)room;
 }
 
@@ -318,7 +328,8 @@ static long open_node(uint64_t node, uint32_t flags, uint64_t *use)
     for (unsigned i = 0; i < HANDLES; i++) {
         if (handles[i].node)
             continue;
-        handles[i] = (struct handle){.node = node, .generation = ++handle_generation & 0xffffffffff};
+        handles[i] =
+            (struct handle){.node = node, .generation = ++handle_generation & 0xffffffffff};
         *use = HANDLE | handles[i].generation << 16 | i;
         return 0;
     }
@@ -378,7 +389,8 @@ static long read_node(uint64_t node, struct fs_transfer *t)
     if (t->offset == 0 || !h->text.bytes)
         result = generate(node, r, &h->text);
     if (result == 0 && t->offset < h->text.length) {
-        size_t left = h->text.length - (size_t)t->offset, n = t->length < left ? (size_t)t->length : left;
+        size_t left = h->text.length - (size_t)t->offset,
+               n = t->length < left ? (size_t)t->length : left;
 
         result = copy_to(t->program, t->address, h->text.bytes + t->offset, n);
         result = result < 0 ? result : (long)n;

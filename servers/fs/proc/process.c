@@ -46,9 +46,15 @@ static char state_letter(const struct rs_service *s)
 
 static void from_service(const struct rs_service *s, struct process *out)
 {
-    *out = (struct process){.is_service = true, .resident_bytes = s->memory_bytes, .virtual_bytes = s->memory_bytes};
-    out->p = (struct pm_process){.pid = (int32_t)s->pid, .threads = 1, .endpoint = s->endpoint, .state = (uint32_t)state_letter(s),
-                                 .start_ns = s->started_ns, .user_ns = s->cpu_ns, .is_service = 1};
+    *out = (struct process){
+        .is_service = true, .resident_bytes = s->memory_bytes, .virtual_bytes = s->memory_bytes};
+    out->p = (struct pm_process){.pid = (int32_t)s->pid,
+                                 .threads = 1,
+                                 .endpoint = s->endpoint,
+                                 .state = (uint32_t)state_letter(s),
+                                 .start_ns = s->started_ns,
+                                 .user_ns = s->cpu_ns,
+                                 .is_service = 1};
     memcpy(out->p.name, s->name, sizeof out->p.name);
 }
 

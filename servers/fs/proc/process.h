@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Who runs: programs (PM knows them) and services (RS knows them), seen alike. Asked anew every time: nothing is kept that could be stale. */
+/* Who runs: programs (PM knows them) and services (RS knows them), seen alike. Asked anew every
+ * time: nothing is kept that could be stale. */
 #ifndef PROC_PROCESS_H
 #define PROC_PROCESS_H
 

@@ -14,10 +14,12 @@ static unsigned long long ticks(uint64_t ns)
 
 void write_stat(struct text *t, const struct process *p)
 {
-    text_add(t, "%d (%s) %c %d %d %d %d -1 0 0 0 0 0 ", p->p.pid, p->p.name, (char)p->p.state, p->p.ppid, p->p.pgid, p->p.sid,
-             p->p.tty);
-    text_add(t, "%llu %llu 0 0 20 0 %d 0 %llu %llu %llu ", ticks(p->p.user_ns), ticks(p->p.system_ns), p->p.threads,
-             ticks(p->p.start_ns), (unsigned long long)p->virtual_bytes, (unsigned long long)p->resident_bytes / PAGE_SIZE);
+    text_add(t, "%d (%s) %c %d %d %d %d -1 0 0 0 0 0 ", p->p.pid, p->p.name, (char)p->p.state,
+             p->p.ppid, p->p.pgid, p->p.sid, p->p.tty);
+    text_add(t, "%llu %llu 0 0 20 0 %d 0 %llu %llu %llu ", ticks(p->p.user_ns),
+             ticks(p->p.system_ns), p->p.threads, ticks(p->p.start_ns),
+             (unsigned long long)p->virtual_bytes,
+             (unsigned long long)p->resident_bytes / PAGE_SIZE);
     text_add(t, "18446744073709551615 0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n");
 }
 
@@ -37,18 +39,20 @@ static const char *state_name(uint32_t state)
 
 void write_status(struct text *t, const struct process *p)
 {
-    text_add(t, "Name:\t%s\nState:\t%s\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\n", p->p.name, state_name(p->p.state), p->p.pid, p->p.pid,
-             p->p.ppid);
-    text_add(t, "Uid:\t%d\t%d\t%d\t%d\nGid:\t%d\t%d\t%d\t%d\n", p->p.uid, p->p.uid, p->p.uid, p->p.uid, p->p.gid, p->p.gid,
-             p->p.gid, p->p.gid);
-    text_add(t, "VmSize:\t%8llu kB\nVmRSS:\t%8llu kB\nThreads:\t%d\n", (unsigned long long)p->virtual_bytes / 1024,
+    text_add(t, "Name:\t%s\nState:\t%s\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\n", p->p.name,
+             state_name(p->p.state), p->p.pid, p->p.pid, p->p.ppid);
+    text_add(t, "Uid:\t%d\t%d\t%d\t%d\nGid:\t%d\t%d\t%d\t%d\n", p->p.uid, p->p.uid, p->p.uid,
+             p->p.uid, p->p.gid, p->p.gid, p->p.gid, p->p.gid);
+    text_add(t, "VmSize:\t%8llu kB\nVmRSS:\t%8llu kB\nThreads:\t%d\n",
+             (unsigned long long)p->virtual_bytes / 1024,
              (unsigned long long)p->resident_bytes / 1024, p->p.threads);
 }
 
 void write_statm(struct text *t, const struct process *p)
 {
     text_add(t, "%llu %llu 0 0 0 %llu 0\n", (unsigned long long)p->virtual_bytes / PAGE_SIZE,
-             (unsigned long long)p->resident_bytes / PAGE_SIZE, (unsigned long long)p->resident_bytes / PAGE_SIZE);
+             (unsigned long long)p->resident_bytes / PAGE_SIZE,
+             (unsigned long long)p->resident_bytes / PAGE_SIZE);
 }
 
 /* Services have none: ps then shows their name in brackets. */
@@ -67,7 +71,8 @@ void write_maps(struct text *t, const struct process *p)
 {
     static char buffer[16384];
     long grant = grant_make(service_info()->vm, buffer, sizeof buffer, GRANT_WRITE), n;
-    struct message m = {.type = VM_MAPS, .w = {(uint64_t)p->p.endpoint, (uint64_t)grant, sizeof buffer}};
+    struct message m = {.type = VM_MAPS,
+                        .w = {(uint64_t)p->p.endpoint, (uint64_t)grant, sizeof buffer}};
 
     if (grant < 0)
         return;

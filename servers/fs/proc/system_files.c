@@ -20,7 +20,8 @@ static void cpu_name(char name[49])
     unsigned words[12] = {0};
 
     for (unsigned i = 0; i < 3; i++)
-        __get_cpuid(0x80000002 + i, &words[4 * i], &words[4 * i + 1], &words[4 * i + 2], &words[4 * i + 3]);
+        __get_cpuid(0x80000002 + i, &words[4 * i], &words[4 * i + 1], &words[4 * i + 2],
+                    &words[4 * i + 3]);
     memcpy(name, words, 48);
     name[48] = 0;
 }
@@ -37,9 +38,12 @@ void write_cpuinfo(struct text *t, const struct process *p)
     memcpy(maker, vendor, 12);
     cpu_name(name);
     for (unsigned i = 0; i < info.cpus; i++) {
-        text_add(t, "processor\t: %u\nvendor_id\t: %s\ncpu family\t: %u\nmodel\t\t: %u\nmodel name\t: %s\n", i, maker,
-                 signature >> 8 & 15, (signature >> 4 & 15) | (signature >> 12 & 0xf0), name);
-        text_add(t, "stepping\t: %u\ncpu MHz\t\t: %llu.%03llu\n\n", signature & 15, (unsigned long long)info.tsc_hz / 1000000,
+        text_add(
+            t,
+            "processor\t: %u\nvendor_id\t: %s\ncpu family\t: %u\nmodel\t\t: %u\nmodel name\t: %s\n",
+            i, maker, signature >> 8 & 15, (signature >> 4 & 15) | (signature >> 12 & 0xf0), name);
+        text_add(t, "stepping\t: %u\ncpu MHz\t\t: %llu.%03llu\n\n", signature & 15,
+                 (unsigned long long)info.tsc_hz / 1000000,
                  (unsigned long long)info.tsc_hz / 1000 % 1000);
     }
 }
@@ -50,9 +54,13 @@ void write_meminfo(struct text *t, const struct process *p)
     unsigned long long total = info.frames_total * 4, free = info.frames_free * 4;
 
     (void)p;
-    text_add(t, "MemTotal:       %8llu kB\nMemFree:        %8llu kB\nMemAvailable:   %8llu kB\n", total, free, free);
-    text_add(t, "Buffers:               0 kB\nCached:                0 kB\nSwapCached:            0 kB\n");
-    text_add(t, "SwapTotal:             0 kB\nSwapFree:              0 kB\nDirty:                 0 kB\nShmem:                 0 kB\n");
+    text_add(t, "MemTotal:       %8llu kB\nMemFree:        %8llu kB\nMemAvailable:   %8llu kB\n",
+             total, free, free);
+    text_add(
+        t,
+        "Buffers:               0 kB\nCached:                0 kB\nSwapCached:            0 kB\n");
+    text_add(t, "SwapTotal:             0 kB\nSwapFree:              0 kB\nDirty:                 "
+                "0 kB\nShmem:                 0 kB\n");
 }
 
 /* CPU time that everybody alive has used. */
@@ -75,7 +83,8 @@ static void busy(uint64_t *user_ns, uint64_t *system_ns, int *running, int *coun
 
 static void add_hundredths(struct text *t, uint64_t ns)
 {
-    text_add(t, "%llu.%02llu", (unsigned long long)ns / 1000000000u, (unsigned long long)ns / 10000000u % 100);
+    text_add(t, "%llu.%02llu", (unsigned long long)ns / 1000000000u,
+             (unsigned long long)ns / 10000000u % 100);
 }
 
 void write_uptime(struct text *t, const struct process *p)
@@ -101,9 +110,11 @@ void write_system_stat(struct text *t, const struct process *p)
     busy(&user, &system, &running, &count);
     idle = now > user + system ? now - user - system : 0;
     for (int i = 0; i < 2; i++)
-        text_add(t, "cpu%s %llu 0 %llu %llu 0 0 0 0 0 0\n", i ? "0" : " ", (unsigned long long)user / 10000000u,
-                 (unsigned long long)system / 10000000u, (unsigned long long)idle / 10000000u);
-    text_add(t, "intr %llu\nctxt %llu\nbtime %llu\nprocesses %d\nprocs_running %d\nprocs_blocked 0\n",
+        text_add(t, "cpu%s %llu 0 %llu %llu 0 0 0 0 0 0\n", i ? "0" : " ",
+                 (unsigned long long)user / 10000000u, (unsigned long long)system / 10000000u,
+                 (unsigned long long)idle / 10000000u);
+    text_add(t,
+             "intr %llu\nctxt %llu\nbtime %llu\nprocesses %d\nprocs_running %d\nprocs_blocked 0\n",
              (unsigned long long)info.interrupts, (unsigned long long)info.context_switches,
              (unsigned long long)info.realtime_boot, count, running ? running : 1);
 }
@@ -142,7 +153,8 @@ void write_filesystems(struct text *t, const struct process *p)
 void write_interrupts(struct text *t, const struct process *p)
 {
     (void)p;
-    text_add(t, "           CPU0\nALL: %10llu   all interrupts\n", (unsigned long long)info_now().interrupts);
+    text_add(t, "           CPU0\nALL: %10llu   all interrupts\n",
+             (unsigned long long)info_now().interrupts);
 }
 
 void write_ostype(struct text *t, const struct process *p)

@@ -54,10 +54,12 @@ static long grow_table(struct content *c, uint64_t count)
 }
 
 /*
- * Chunk `number` has room for its bytes up to `to`, of which [from, to) are about to be written. What is new outside
- * that range is zero. The first chunk grows with the file; the others are for big files and come at full size.
+ * Chunk `number` has room for its bytes up to `to`, of which [from, to) are about to be written.
+ * What is new outside that range is zero. The first chunk grows with the file; the others are for
+ * big files and come at full size.
  */
-static long reserve_chunk(struct pages *p, struct content *c, uint64_t number, size_t from, size_t to)
+static long reserve_chunk(struct pages *p, struct content *c, uint64_t number, size_t from,
+                          size_t to)
 {
     struct run old = c->chunks[number], run;
     size_t old_bytes = (size_t)old.pages * PAGE_BYTES, bytes;
@@ -85,14 +87,15 @@ static long reserve_chunk(struct pages *p, struct content *c, uint64_t number, s
 }
 
 /* Write the part of [offset, offset + length) that lies in one chunk: bytes, or -errno. */
-static long write_chunk(struct pages *p, struct content *c, uint64_t offset, uint64_t length, content_copy copy, void *who,
-                        uint64_t done)
+static long write_chunk(struct pages *p, struct content *c, uint64_t offset, uint64_t length,
+                        content_copy copy, void *who, uint64_t done)
 {
     uint64_t number = offset / CHUNK_BYTES;
     size_t from = offset % CHUNK_BYTES, n = (size_t)smaller(length, CHUNK_BYTES - from);
     size_t old_bytes = (size_t)c->chunks[number].pages * PAGE_BYTES;
     uint64_t in_file = c->size > number * CHUNK_BYTES ? c->size - number * CHUNK_BYTES : 0;
-    size_t kept = (size_t)smaller(old_bytes, in_file); /* bytes of the chunk that were the file's before */
+    size_t kept =
+        (size_t)smaller(old_bytes, in_file); /* bytes of the chunk that were the file's before */
     long result = reserve_chunk(p, c, number, from, from + n);
     uint8_t *data = c->chunks[number].data;
 
@@ -116,7 +119,8 @@ static long copy_in_memory(void *who, uint64_t done, void *bytes, size_t length)
     return 0;
 }
 
-static long write_chunks(struct pages *p, struct content *c, uint64_t offset, uint64_t length, content_copy copy, void *who)
+static long write_chunks(struct pages *p, struct content *c, uint64_t offset, uint64_t length,
+                         content_copy copy, void *who)
 {
     uint64_t done = 0;
     long result = grow_table(c, (offset + length + CHUNK_BYTES - 1) / CHUNK_BYTES);
@@ -149,7 +153,8 @@ static long make_chunks(struct pages *p, struct content *c, uint64_t size)
     return 0;
 }
 
-long content_write(struct pages *p, struct content *c, uint64_t offset, uint64_t length, content_copy copy, void *who)
+long content_write(struct pages *p, struct content *c, uint64_t offset, uint64_t length,
+                   content_copy copy, void *who)
 {
     long result;
 
@@ -162,7 +167,8 @@ long content_write(struct pages *p, struct content *c, uint64_t offset, uint64_t
     return result < 0 ? result : write_chunks(p, c, offset, length, copy, who);
 }
 
-/* Bytes of the file at offset that lie together in memory; *n how many, at most what it was. A hole gives zeros. */
+/* Bytes of the file at offset that lie together in memory; *n how many, at most what it was. A hole
+ * gives zeros. */
 static const uint8_t *piece(const struct content *c, uint64_t offset, size_t *n)
 {
     const uint8_t *bytes = c->whole ? c->whole : c->borrowed;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fs/ram: a writable file system in memory. The root is one, filled from the boot archive; files that are not written go on
- * lying in the archive. After a death it begins again from the archive: what was written since is lost.
+ * fs/ram: a writable file system in memory. The root is one, filled from the boot archive; files
+ * that are not written go on lying in the archive. After a death it begins again from the archive:
+ * what was written since is lost.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,12 +26,19 @@ static long attributes(uint64_t node, struct fs_attributes *out)
 
     if (!n)
         return -ESTALE;
-    *out = (struct fs_attributes){.mode = n->mode, .uid = n->uid, .gid = n->gid, .links = n->links, .rdev = n->rdev,
-                                  .atime_ns = n->atime_ns, .mtime_ns = n->mtime_ns, .ctime_ns = n->ctime_ns,
+    *out = (struct fs_attributes){.mode = n->mode,
+                                  .uid = n->uid,
+                                  .gid = n->gid,
+                                  .links = n->links,
+                                  .rdev = n->rdev,
+                                  .atime_ns = n->atime_ns,
+                                  .mtime_ns = n->mtime_ns,
+                                  .ctime_ns = n->ctime_ns,
                                   .covered = n->covered};
     if (S_ISREG(n->mode)) {
         out->size = n->content.size;
-        out->blocks = n->content.borrowed ? (n->content.size + 511) / 512 : content_pages(&n->content) * (PAGE_BYTES / 512);
+        out->blocks = n->content.borrowed ? (n->content.size + 511) / 512
+                                          : content_pages(&n->content) * (PAGE_BYTES / 512);
     } else if (S_ISLNK(n->mode)) {
         out->size = strlen(n->target);
     } else if (S_ISDIR(n->mode)) {
@@ -76,7 +84,8 @@ static long next(uint64_t directory, uint64_t cookie, struct fs_entry *out)
     if (!e)
         return 0;
     d->directory.given = e;
-    *out = (struct fs_entry){.node = node_number(e->node), .cookie = e->cookie, .mode = e->node->mode};
+    *out =
+        (struct fs_entry){.node = node_number(e->node), .cookie = e->cookie, .mode = e->node->mode};
     strcpy(out->name, e->name);
     return 1;
 }
@@ -151,7 +160,8 @@ static long read_node(uint64_t node, struct fs_transfer *t)
     struct node *n;
     long result = regular_file(node, &n);
 
-    return result < 0 ? result : content_read(&n->content, t->offset, t->length, copy_to_program, t);
+    return result < 0 ? result
+                      : content_read(&n->content, t->offset, t->length, copy_to_program, t);
 }
 
 static long write_node(uint64_t node, struct fs_transfer *t)
@@ -201,7 +211,8 @@ static long set_attributes(uint64_t node, const struct fs_set *set)
     return 0;
 }
 
-static long create_node(uint64_t directory, const char *name, uint32_t mode, uint64_t rdev, struct fs_user user, uint64_t *node)
+static long create_node(uint64_t directory, const char *name, uint32_t mode, uint64_t rdev,
+                        struct fs_user user, uint64_t *node)
 {
     struct node *d = tree_node(&tree, directory), *n;
     long result;
@@ -220,7 +231,8 @@ static long create_node(uint64_t directory, const char *name, uint32_t mode, uin
     return 0;
 }
 
-static long make_symlink(uint64_t directory, const char *name, const char *target, struct fs_user user)
+static long make_symlink(uint64_t directory, const char *name, const char *target,
+                         struct fs_user user)
 {
     struct node *d = tree_node(&tree, directory), *n;
 
@@ -284,7 +296,8 @@ static long statfs_tree(struct statfs *out)
 {
     out->f_type = TMPFS_MAGIC;
     out->f_blocks = tree.pages.limit;
-    out->f_bfree = out->f_bavail = tree.pages.limit > tree.pages.used ? tree.pages.limit - tree.pages.used : 0;
+    out->f_bfree = out->f_bavail =
+        tree.pages.limit > tree.pages.used ? tree.pages.limit - tree.pages.used : 0;
     out->f_files = tree.count + out->f_bfree;
     out->f_ffree = out->f_bfree;
     return 0;
@@ -335,8 +348,9 @@ int main(void)
         panic("no boot archive: the manifest must say  archive yes");
     result = unpack(&tree, (const void *)BOOT_ARCHIVE, info->archive_size);
     if (result < 0)
-        log_info("the boot archive is damaged or too big for the memory (error %ld): only %u files of it are there", -result,
-                 tree.count);
+        log_info("the boot archive is damaged or too big for the memory (error %ld): only %u files "
+                 "of it are there",
+                 -result, tree.count);
     operations.root = node_number(tree.root);
     if (service_publish("fs/ram") < 0)
         panic("fs/ram is published by somebody else");

@@ -10,7 +10,7 @@ struct slab {
     struct slab *next, *previous;
     uint8_t *data;
     uint32_t in_use;
-    uint64_t used[WORDS]; /* bit: page in use */
+    uint64_t used[WORDS];  /* bit: page in use */
     uint64_t dirty[WORDS]; /* bit: page has been used since it came from VM */
 };
 
@@ -39,7 +39,8 @@ void *region_allocate(struct pages *p, uint64_t pages)
 
     if (pages == 0 || pages > p->limit || p->used > p->limit - pages)
         return NULL;
-    region = mmap(NULL, pages * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    region =
+        mmap(NULL, pages * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (region == MAP_FAILED)
         return NULL;
     p->used += pages;
@@ -84,7 +85,8 @@ static int find_run(const struct slab *s, uint32_t pages)
     return -1;
 }
 
-static void take(struct pages *p, struct slab *s, unsigned at, uint32_t pages, struct run *run, bool *is_zero)
+static void take(struct pages *p, struct slab *s, unsigned at, uint32_t pages, struct run *run,
+                 bool *is_zero)
 {
     uint64_t mask = mask_of(pages) << at % 64;
 

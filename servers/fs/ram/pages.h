@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Runs of pages for file contents: 1, 2, 4, 8 or 16 pages, aligned to their size, cut out of slabs of 1 MB that come
- * from VM. An empty slab goes back, but for one. Nothing here is ever moved.
+ * Runs of pages for file contents: 1, 2, 4, 8 or 16 pages, aligned to their size, cut out of slabs
+ * of 1 MB that come from VM. An empty slab goes back, but for one. Nothing here is ever moved.
  */
 #ifndef RAM_PAGES_H
 #define RAM_PAGES_H
@@ -17,9 +17,9 @@
 struct slab;
 
 struct pages {
-    uint64_t used, limit; /* pages of all slabs and reservations */
+    uint64_t used, limit;     /* pages of all slabs and reservations */
     struct slab *open, *full; /* lists of slabs with and without a free page */
-    unsigned empty; /* slabs without a page in use */
+    unsigned empty;           /* slabs without a page in use */
 };
 
 struct run {
@@ -28,11 +28,13 @@ struct run {
     uint32_t pages;
 };
 
-/* pages: a power of two up to RUN_PAGES_MAX. *is_zero: the contents are known to be zero, else anything. false: the limit is reached. */
+/* pages: a power of two up to RUN_PAGES_MAX. *is_zero: the contents are known to be zero, else
+ * anything. false: the limit is reached. */
 bool run_allocate(struct pages *p, uint32_t pages, struct run *run, bool *is_zero);
 void run_free(struct pages *p, struct run *run);
 
-/* A mapping of its own, zeroed, of so many pages, that VM may lend on; NULL: the limit is reached. */
+/* A mapping of its own, zeroed, of so many pages, that VM may lend on; NULL: the limit is reached.
+ */
 void *region_allocate(struct pages *p, uint64_t pages);
 void region_free(struct pages *p, void *region, uint64_t pages);
 

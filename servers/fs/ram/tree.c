@@ -199,8 +199,8 @@ static long check_directory(const struct tree *t, const struct node *d)
     return d == t->root || d->directory.parent ? 0 : -ENOENT;
 }
 
-long tree_create(struct tree *t, struct node *directory, const char *name, uint32_t mode, struct fs_user user,
-                 const char *target, struct node **out)
+long tree_create(struct tree *t, struct node *directory, const char *name, uint32_t mode,
+                 struct fs_user user, const char *target, struct node **out)
 {
     long result = check_directory(t, directory);
     struct entry *e;
@@ -296,7 +296,8 @@ static bool is_within(const struct node *directory, const struct node *above)
     return false;
 }
 
-static long check_rename(const struct tree *t, const struct node *moved, const struct node *to, const struct node *replaced)
+static long check_rename(const struct tree *t, const struct node *moved, const struct node *to,
+                         const struct node *replaced)
 {
     long result = check_directory(t, to);
 
@@ -315,7 +316,8 @@ static long check_rename(const struct tree *t, const struct node *moved, const s
     return replaced->directory.first ? -ENOTEMPTY : 0;
 }
 
-long tree_rename(struct tree *t, struct node *from, const char *old_name, struct node *to, const char *new_name)
+long tree_rename(struct tree *t, struct node *from, const char *old_name, struct node *to,
+                 const char *new_name)
 {
     struct entry *e = S_ISDIR(from->mode) ? tree_find(t, from, old_name) : NULL;
     struct entry *replaced = S_ISDIR(to->mode) ? tree_find(t, to, new_name) : NULL, *fresh;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Nodes and names: the tree of one file system in memory. A node lives while it has a name or is open. Its number is its
- * slot in the table and the slot's generation, so a number of the past is -ESTALE; numbers of what the archive brings are the same
- * after every restart.
+ * Nodes and names: the tree of one file system in memory. A node lives while it has a name or is
+ * open. Its number is its slot in the table and the slot's generation, so a number of the past is
+ * -ESTALE; numbers of what the archive brings are the same after every restart.
  */
 #ifndef RAM_TREE_H
 #define RAM_TREE_H
@@ -32,7 +32,8 @@ struct node {
         struct {
             struct node *parent; /* NULL: removed, or the root */
             struct entry *first, *last;
-            struct entry *given; /* by the last listing, NULL unknown: where the next one begins to look */
+            struct entry
+                *given; /* by the last listing, NULL unknown: where the next one begins to look */
             uint64_t next_cookie;
         } directory;
         char *target; /* symbolic link */
@@ -61,11 +62,12 @@ struct node *tree_node(const struct tree *t, uint64_t number);
 struct entry *tree_find(const struct tree *t, const struct node *directory, const char *name);
 
 /* 0 and *out, or -errno: -EEXIST, -ENOSPC. A symbolic link gets its target, copied. */
-long tree_create(struct tree *t, struct node *directory, const char *name, uint32_t mode, struct fs_user user,
-                 const char *target, struct node **out);
+long tree_create(struct tree *t, struct node *directory, const char *name, uint32_t mode,
+                 struct fs_user user, const char *target, struct node **out);
 long tree_link(struct tree *t, struct node *directory, const char *name, struct node *node);
 long tree_unlink(struct tree *t, struct node *directory, const char *name, bool is_rmdir);
-long tree_rename(struct tree *t, struct node *from, const char *old_name, struct node *to, const char *new_name);
+long tree_rename(struct tree *t, struct node *from, const char *old_name, struct node *to,
+                 const char *new_name);
 
 /* One opener less; frees the node when nothing holds it any more. */
 void tree_close(struct tree *t, struct node *n);

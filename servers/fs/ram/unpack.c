@@ -10,7 +10,8 @@
 
 enum { LINK_DEPTH = 8 };
 
-static long walk_to(struct tree *t, struct node *from, const char *path, size_t length, int depth, struct node **out);
+static long walk_to(struct tree *t, struct node *from, const char *path, size_t length, int depth,
+                    struct node **out);
 
 /* The directory that `name` is in `at`; made when it is missing; a link to one is followed. */
 static long descend(struct tree *t, struct node *at, const char *name, int depth, struct node **out)
@@ -33,7 +34,8 @@ static long descend(struct tree *t, struct node *at, const char *name, int depth
     return S_ISDIR(e->node->mode) ? 0 : -ENOTDIR;
 }
 
-static long walk_to(struct tree *t, struct node *from, const char *path, size_t length, int depth, struct node **out)
+static long walk_to(struct tree *t, struct node *from, const char *path, size_t length, int depth,
+                    struct node **out)
 {
     const char *end = path + length;
 
@@ -68,7 +70,8 @@ static long target_of(const struct cpio_entry *from, char *target)
     return 0;
 }
 
-static long put(struct tree *t, struct node *directory, const char *name, const struct cpio_entry *from)
+static long put(struct tree *t, struct node *directory, const char *name,
+                const struct cpio_entry *from)
 {
     struct fs_user owner = {.uid = from->uid, .gid = from->gid};
     struct entry *old = tree_find(t, directory, name);
@@ -84,7 +87,8 @@ static long put(struct tree *t, struct node *directory, const char *name, const 
         if (old)
             result = tree_unlink(t, directory, name, S_ISDIR(old->node->mode));
         if (result == 0)
-            result = tree_create(t, directory, name, from->mode, owner, S_ISLNK(from->mode) ? target : NULL, &n);
+            result = tree_create(t, directory, name, from->mode, owner,
+                                 S_ISLNK(from->mode) ? target : NULL, &n);
         if (result < 0)
             return result;
     }
@@ -103,7 +107,8 @@ static long put(struct tree *t, struct node *directory, const char *name, const 
 
 static bool is_known_kind(uint32_t mode)
 {
-    return S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode) || S_ISCHR(mode) || S_ISBLK(mode) || S_ISFIFO(mode) || S_ISSOCK(mode);
+    return S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode) || S_ISCHR(mode) || S_ISBLK(mode) ||
+           S_ISFIFO(mode) || S_ISSOCK(mode);
 }
 
 static long unpack_entry(struct tree *t, const struct cpio_entry *from)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Fill a tree from a cpio archive. Later entries override earlier ones; contents stay in the archive, which must live on. */
+/* Fill a tree from a cpio archive. Later entries override earlier ones; contents stay in the
+ * archive, which must live on. */
 #ifndef RAM_UNPACK_H
 #define RAM_UNPACK_H
 
