@@ -18,7 +18,8 @@ static int check_header(const Elf64_Ehdr *e, size_t head_size, uint64_t file_siz
 {
     if (memcmp(e->e_ident, ELFMAG, SELFMAG) != 0)
         return refuse(why, "not an ELF file");
-    if (e->e_ident[EI_CLASS] != ELFCLASS64 || e->e_ident[EI_DATA] != ELFDATA2LSB || e->e_machine != EM_X86_64)
+    if (e->e_ident[EI_CLASS] != ELFCLASS64 || e->e_ident[EI_DATA] != ELFDATA2LSB ||
+        e->e_machine != EM_X86_64)
         return refuse(why, "not for x86-64");
     if (e->e_type != ET_EXEC && e->e_type != ET_DYN)
         return refuse(why, "not a program");
@@ -31,7 +32,8 @@ static int check_header(const Elf64_Ehdr *e, size_t head_size, uint64_t file_siz
     return 0;
 }
 
-static int add_segment(struct elf_program *program, const Elf64_Phdr *p, uint64_t file_size, const char **why)
+static int add_segment(struct elf_program *program, const Elf64_Phdr *p, uint64_t file_size,
+                       const char **why)
 {
     struct elf_segment *s = &program->segment[program->segments];
     uint64_t start = p->p_vaddr & ~(PAGE - 1), end;
@@ -56,13 +58,18 @@ static int add_segment(struct elf_program *program, const Elf64_Phdr *p, uint64_
     if (program->segments == 0)
         program->low = start;
     program->high = end;
-    *s = (struct elf_segment){.address = p->p_vaddr, .memory_size = p->p_memsz, .offset = p->p_offset, .file_size = p->p_filesz,
-                              .write = p->p_flags & PF_W, .execute = p->p_flags & PF_X};
+    *s = (struct elf_segment){.address = p->p_vaddr,
+                              .memory_size = p->p_memsz,
+                              .offset = p->p_offset,
+                              .file_size = p->p_filesz,
+                              .write = p->p_flags & PF_W,
+                              .execute = p->p_flags & PF_X};
     program->segments++;
     return 0;
 }
 
-static int add_interpreter(struct elf_program *program, const Elf64_Phdr *p, uint64_t file_size, const char **why)
+static int add_interpreter(struct elf_program *program, const Elf64_Phdr *p, uint64_t file_size,
+                           const char **why)
 {
     if (p->p_filesz < 2 || p->p_filesz > INTERPRETER_MAX || p->p_offset > file_size ||
         p->p_filesz > file_size - p->p_offset)
@@ -75,7 +82,8 @@ static int add_interpreter(struct elf_program *program, const Elf64_Phdr *p, uin
 static const struct elf_segment *segment_at(const struct elf_program *program, uint64_t address)
 {
     for (uint32_t i = 0; i < program->segments; i++)
-        if (address >= program->segment[i].address && address - program->segment[i].address < program->segment[i].memory_size)
+        if (address >= program->segment[i].address &&
+            address - program->segment[i].address < program->segment[i].memory_size)
             return &program->segment[i];
     return NULL;
 }
@@ -86,13 +94,15 @@ static uint64_t headers_address(const struct elf_program *program, uint64_t offs
     for (uint32_t i = 0; i < program->segments; i++) {
         const struct elf_segment *s = &program->segment[i];
 
-        if (offset >= s->offset && offset - s->offset <= s->file_size && size <= s->file_size - (offset - s->offset))
+        if (offset >= s->offset && offset - s->offset <= s->file_size &&
+            size <= s->file_size - (offset - s->offset))
             return s->address + (offset - s->offset);
     }
     return 0;
 }
 
-int elf_parse(const void *head, size_t head_size, uint64_t file_size, struct elf_program *program, const char **why)
+int elf_parse(const void *head, size_t head_size, uint64_t file_size, struct elf_program *program,
+              const char **why)
 {
     Elf64_Ehdr e;
     Elf64_Phdr p;

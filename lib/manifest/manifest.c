@@ -13,32 +13,62 @@
 #define STACK_MAX (8u << 20)
 #define DAY_S 86400u
 
-static const char *const class_names[CLASSES] = {[CLASS_CORE] = "core", [CLASS_SERVER] = "server", [CLASS_FS] = "fs",
-                                                 [CLASS_NET] = "net",   [CLASS_CHAR] = "char",     [CLASS_BLOCK] = "block"};
+static const char *const class_names[CLASSES] = {
+    [CLASS_CORE] = "core", [CLASS_SERVER] = "server", [CLASS_FS] = "fs",
+    [CLASS_NET] = "net",   [CLASS_CHAR] = "char",     [CLASS_BLOCK] = "block"};
 
 static const char *const kernel_call_names[KERNEL_CALLS] = {
-    [KERNEL_NULL] = "null", [KERNEL_CALL] = "call", [KERNEL_REPLY] = "reply", [KERNEL_RECEIVE] = "receive",
-    [KERNEL_REPLY_RECEIVE] = "reply_receive", [KERNEL_FORWARD] = "forward", [KERNEL_NOTIFY] = "notify",
-    [KERNEL_COPY_FROM] = "copy_from", [KERNEL_COPY_TO] = "copy_to", [KERNEL_GRANT_TABLE] = "grant_table",
-    [KERNEL_GRANT_FROM] = "grant_from", [KERNEL_GRANT_TO] = "grant_to", [KERNEL_ALARM] = "alarm", [KERNEL_CLOCK] = "clock",
-    [KERNEL_LOG] = "log", [KERNEL_LOG_READ] = "log_read", [KERNEL_SLOT_CREATE] = "slot_create",
-    [KERNEL_SLOT_DESTROY] = "slot_destroy", [KERNEL_SLOT_CONTROL] = "slot_control", [KERNEL_SLOT_STATUS] = "slot_status",
-    [KERNEL_REGISTERS_GET] = "registers_get", [KERNEL_REGISTERS_SET] = "registers_set", [KERNEL_ROUTE] = "route",
-    [KERNEL_MAP] = "map", [KERNEL_UNMAP] = "unmap", [KERNEL_PROTECT] = "protect", [KERNEL_CLONE] = "clone",
-    [KERNEL_COW_BREAK] = "cow_break", [KERNEL_QUERY] = "query", [KERNEL_IRQ_BIND] = "irq_bind", [KERNEL_IRQ_ACK] = "irq_ack",
-    [KERNEL_PORT_IN] = "port_in", [KERNEL_PORT_OUT] = "port_out", [KERNEL_PORT_OUT_BYTES] = "port_out_bytes",
-    [KERNEL_INFO] = "info", [KERNEL_TRACE_READ] = "trace_read", [KERNEL_POWER] = "power",
+    [KERNEL_NULL] = "null",
+    [KERNEL_CALL] = "call",
+    [KERNEL_REPLY] = "reply",
+    [KERNEL_RECEIVE] = "receive",
+    [KERNEL_REPLY_RECEIVE] = "reply_receive",
+    [KERNEL_FORWARD] = "forward",
+    [KERNEL_NOTIFY] = "notify",
+    [KERNEL_COPY_FROM] = "copy_from",
+    [KERNEL_COPY_TO] = "copy_to",
+    [KERNEL_GRANT_TABLE] = "grant_table",
+    [KERNEL_GRANT_FROM] = "grant_from",
+    [KERNEL_GRANT_TO] = "grant_to",
+    [KERNEL_ALARM] = "alarm",
+    [KERNEL_CLOCK] = "clock",
+    [KERNEL_LOG] = "log",
+    [KERNEL_LOG_READ] = "log_read",
+    [KERNEL_SLOT_CREATE] = "slot_create",
+    [KERNEL_SLOT_DESTROY] = "slot_destroy",
+    [KERNEL_SLOT_CONTROL] = "slot_control",
+    [KERNEL_SLOT_STATUS] = "slot_status",
+    [KERNEL_REGISTERS_GET] = "registers_get",
+    [KERNEL_REGISTERS_SET] = "registers_set",
+    [KERNEL_ROUTE] = "route",
+    [KERNEL_MAP] = "map",
+    [KERNEL_UNMAP] = "unmap",
+    [KERNEL_PROTECT] = "protect",
+    [KERNEL_CLONE] = "clone",
+    [KERNEL_COW_BREAK] = "cow_break",
+    [KERNEL_QUERY] = "query",
+    [KERNEL_IRQ_BIND] = "irq_bind",
+    [KERNEL_IRQ_ACK] = "irq_ack",
+    [KERNEL_PORT_IN] = "port_in",
+    [KERNEL_PORT_OUT] = "port_out",
+    [KERNEL_PORT_OUT_BYTES] = "port_out_bytes",
+    [KERNEL_INFO] = "info",
+    [KERNEL_TRACE_READ] = "trace_read",
+    [KERNEL_POWER] = "power",
 };
 
 #define CALL_BIT(n) (1ull << (n))
-#define KERNEL_STANDARD                                                                                                      \
-    (CALL_BIT(KERNEL_NULL) | CALL_BIT(KERNEL_CALL) | CALL_BIT(KERNEL_REPLY) | CALL_BIT(KERNEL_RECEIVE) |                     \
-     CALL_BIT(KERNEL_REPLY_RECEIVE) | CALL_BIT(KERNEL_FORWARD) | CALL_BIT(KERNEL_NOTIFY) | CALL_BIT(KERNEL_COPY_FROM) |      \
-     CALL_BIT(KERNEL_COPY_TO) | CALL_BIT(KERNEL_GRANT_TABLE) | CALL_BIT(KERNEL_GRANT_FROM) | CALL_BIT(KERNEL_GRANT_TO) |     \
-     CALL_BIT(KERNEL_ALARM) | CALL_BIT(KERNEL_CLOCK) | CALL_BIT(KERNEL_LOG) | CALL_BIT(KERNEL_INFO))
+#define KERNEL_STANDARD                                                                            \
+    (CALL_BIT(KERNEL_NULL) | CALL_BIT(KERNEL_CALL) | CALL_BIT(KERNEL_REPLY) |                      \
+     CALL_BIT(KERNEL_RECEIVE) | CALL_BIT(KERNEL_REPLY_RECEIVE) | CALL_BIT(KERNEL_FORWARD) |        \
+     CALL_BIT(KERNEL_NOTIFY) | CALL_BIT(KERNEL_COPY_FROM) | CALL_BIT(KERNEL_COPY_TO) |             \
+     CALL_BIT(KERNEL_GRANT_TABLE) | CALL_BIT(KERNEL_GRANT_FROM) | CALL_BIT(KERNEL_GRANT_TO) |      \
+     CALL_BIT(KERNEL_ALARM) | CALL_BIT(KERNEL_CLOCK) | CALL_BIT(KERNEL_LOG) |                      \
+     CALL_BIT(KERNEL_INFO))
 
 static const char *const right_names[] = {[0] = "copy_any"};
-static const char *const route_names[] = {[ROUTE_VM] = "memory", [ROUTE_PM] = "process", [ROUTE_VFS] = "files"};
+static const char *const route_names[] = {
+    [ROUTE_VM] = "memory", [ROUTE_PM] = "process", [ROUTE_VFS] = "files"};
 static const char *const boolean_names[] = {"no", "yes"};
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
@@ -78,7 +108,8 @@ static void read_device(struct reader *r, struct manifest *m)
         m->device[m->devices].vendor = (uint16_t)(id >> 16);
         m->device[m->devices++].device = (uint16_t)id;
     } else
-        reader_error(r, m->devices < MANIFEST_DEVICES ? "bad kind of device" : "too many devices", word);
+        reader_error(r, m->devices < MANIFEST_DEVICES ? "bad kind of device" : "too many devices",
+                     word);
 }
 
 static void read_irq(struct reader *r, struct manifest *m)
@@ -100,7 +131,9 @@ static void read_ports(struct reader *r, struct manifest *m)
         uint64_t range = reader_pair(r, '-');
 
         if (m->ports == MANIFEST_PORTS || range >> 16 > (range & 0xffff) || (range & 0xffff) == 0) {
-            reader_error(r, m->ports == MANIFEST_PORTS ? "too many ranges of ports" : "bad range of ports", NULL);
+            reader_error(
+                r, m->ports == MANIFEST_PORTS ? "too many ranges of ports" : "bad range of ports",
+                NULL);
             return;
         }
         m->port[m->ports].first = (uint16_t)(range >> 16);
@@ -150,7 +183,8 @@ static void read_dependents(struct reader *r, struct manifest *m)
 static void read_kernel(struct reader *r, struct manifest *m)
 {
     while (reader_more(r))
-        m->kernel_calls |= CALL_BIT(reader_choice(r, kernel_call_names, KERNEL_CALLS, "kernel call"));
+        m->kernel_calls |=
+            CALL_BIT(reader_choice(r, kernel_call_names, KERNEL_CALLS, "kernel call"));
 }
 
 static void read_rights(struct reader *r, struct manifest *m)
@@ -162,7 +196,8 @@ static void read_rights(struct reader *r, struct manifest *m)
 static void read_linux(struct reader *r, struct manifest *m)
 {
     while (reader_more(r))
-        m->routes |= 1u << reader_choice(r, route_names, COUNT(route_names), "class of Linux calls");
+        m->routes |=
+            1u << reader_choice(r, route_names, COUNT(route_names), "class of Linux calls");
 }
 
 static void read_priority(struct reader *r, struct manifest *m)
@@ -238,14 +273,30 @@ static const struct key {
     void (*read)(struct reader *r, struct manifest *m);
     bool repeats; /* may be given more than once */
 } keys[] = {
-    {"description", read_description, false}, {"class", read_class, false},       {"start", read_start, false},
-    {"device", read_device, true},            {"irq", read_irq, true},            {"ports", read_ports, true},
-    {"queue", read_queue, false},             {"calls", read_calls, true},        {"notifies", read_notifies, true},
-    {"kernel", read_kernel, true},            {"rights", read_rights, true},      {"linux", read_linux, true},
-    {"priority", read_priority, false},       {"cpu", read_cpu, false},           {"memory", read_memory, false},
-    {"stack", read_stack, false},             {"archive", read_archive, false},   {"heartbeat", read_heartbeat, false},
-    {"restart", read_restart, false},         {"budget", read_budget, false},     {"backoff", read_backoff, false},
-    {"dependents", read_dependents, true},    {"policy", read_policy, false},     {"deadline", read_deadline, false},
+    {"description", read_description, false},
+    {"class", read_class, false},
+    {"start", read_start, false},
+    {"device", read_device, true},
+    {"irq", read_irq, true},
+    {"ports", read_ports, true},
+    {"queue", read_queue, false},
+    {"calls", read_calls, true},
+    {"notifies", read_notifies, true},
+    {"kernel", read_kernel, true},
+    {"rights", read_rights, true},
+    {"linux", read_linux, true},
+    {"priority", read_priority, false},
+    {"cpu", read_cpu, false},
+    {"memory", read_memory, false},
+    {"stack", read_stack, false},
+    {"archive", read_archive, false},
+    {"heartbeat", read_heartbeat, false},
+    {"restart", read_restart, false},
+    {"budget", read_budget, false},
+    {"backoff", read_backoff, false},
+    {"dependents", read_dependents, true},
+    {"policy", read_policy, false},
+    {"deadline", read_deadline, false},
     {"parameters", read_parameters, false},
 };
 
@@ -272,7 +323,8 @@ static void read_line(struct reader *r, struct manifest *m, uint32_t *seen)
 /* NAME from .../NAME.svc; false: no such name. */
 static bool take_name(struct manifest *m, const char *file)
 {
-    const char *slash = strrchr(file, '/'), *name = slash ? slash + 1 : file, *dot = strrchr(name, '.');
+    const char *slash = strrchr(file, '/'), *name = slash ? slash + 1 : file,
+               *dot = strrchr(name, '.');
     size_t n = dot ? (size_t)(dot - name) : 0;
 
     if (n == 0 || n >= sizeof m->name || strcmp(dot, ".svc") != 0)
@@ -292,20 +344,32 @@ static const char *check_whole(const struct manifest *m)
     return NULL;
 }
 
-int manifest_parse(const char *text, size_t size, const char *file, struct manifest *manifest, char *error, size_t room)
+int manifest_parse(const char *text, size_t size, const char *file, struct manifest *manifest,
+                   char *error, size_t room)
 {
     struct reader r = {.text = text, .size = size, .file = file, .error = error, .room = room};
     uint32_t seen = 0;
     const char *wrong;
 
     memset(manifest, 0, sizeof *manifest);
-    *manifest = (struct manifest){.start = 7, .kernel_calls = KERNEL_STANDARD, .priority = 6, .stack = STACK_DEFAULT,
-                                  .heartbeat_ms = 100, .restart = true, .budget = 20, .budget_window_s = 60, .backoff_free = 5,
-                                  .backoff_first_ms = 10, .backoff_max_ms = 2000, .deadline_ms = 5000,
+    *manifest = (struct manifest){.start = 7,
+                                  .kernel_calls = KERNEL_STANDARD,
+                                  .priority = 6,
+                                  .stack = STACK_DEFAULT,
+                                  .heartbeat_ms = 100,
+                                  .restart = true,
+                                  .budget = 20,
+                                  .budget_window_s = 60,
+                                  .backoff_free = 5,
+                                  .backoff_first_ms = 10,
+                                  .backoff_max_ms = 2000,
+                                  .deadline_ms = 5000,
                                   .routes = 1u << ROUTE_GUARDIAN | 1u << ROUTE_KERNEL};
     if (!take_name(manifest, file)) {
-        snprintf(error, room, "%s: a manifest's name is NAME.svc, NAME of at most %d letters, digits, '-', '_' and '.'", file,
-                 MANIFEST_NAME_MAX - 1);
+        snprintf(error, room,
+                 "%s: a manifest's name is NAME.svc, NAME of at most %d letters, digits, '-', '_' "
+                 "and '.'",
+                 file, MANIFEST_NAME_MAX - 1);
         return -EINVAL;
     }
     while (!r.failed && reader_next_line(&r))

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The manifest of a service (NAME.svc): what it is, what it may do, and what happens when it fails. Text, one "key value..." a line; what the
- * keys mean is in docs/policies.md. The parser is pure logic: it resolves no names and allocates nothing.
+ * The manifest of a service (NAME.svc): what it is, what it may do, and what happens when it fails.
+ * Text, one "key value..." a line; what the keys mean is in docs/policies.md. The parser is pure
+ * logic: it resolves no names and allocates nothing.
  */
 #ifndef MANIFEST_MANIFEST_H
 #define MANIFEST_MANIFEST_H
@@ -10,7 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MANIFEST_NAME_MAX 16 /* with the NUL; one less of that, so that "NAME.1" fits, too, is up to the author */
+#define MANIFEST_NAME_MAX                                                                          \
+    16 /* with the NUL; one less of that, so that "NAME.1" fits, too, is up to the author */
 #define MANIFEST_NAMES 24
 #define MANIFEST_DEVICES 16
 #define MANIFEST_IRQS 8
@@ -18,7 +20,16 @@
 #define MANIFEST_DEPENDENTS 8
 #define MANIFEST_BUDGET_MAX 1024
 
-enum manifest_class { CLASS_NONE, CLASS_CORE, CLASS_SERVER, CLASS_FS, CLASS_NET, CLASS_CHAR, CLASS_BLOCK, CLASSES };
+enum manifest_class {
+    CLASS_NONE,
+    CLASS_CORE,
+    CLASS_SERVER,
+    CLASS_FS,
+    CLASS_NET,
+    CLASS_CHAR,
+    CLASS_BLOCK,
+    CLASSES
+};
 
 struct manifest_names {
     bool all; /* the word "all": every service */
@@ -31,7 +42,7 @@ struct manifest {
     char description[64];
     enum manifest_class class;
     uint32_t start;
-    bool isa; /* "device isa" */
+    bool isa;         /* "device isa" */
     uint32_t devices; /* 0 and not isa: no device */
     struct {
         uint16_t vendor, device;
@@ -46,12 +57,12 @@ struct manifest {
     char queue_client[MANIFEST_NAME_MAX];
     struct manifest_names calls, notifies, dependents;
     uint64_t kernel_calls; /* bit: enum kernel_call; with the standard set */
-    uint32_t right_flags; /* enum right_flag */
-    uint32_t routes; /* bit: enum route; with exit and arch_prctl, which everybody has */
+    uint32_t right_flags;  /* enum right_flag */
+    uint32_t routes;       /* bit: enum route; with exit and arch_prctl, which everybody has */
     uint32_t priority;
     uint32_t cpu_permille; /* 0: no limit */
-    uint64_t memory; /* bytes, 0: no limit */
-    uint64_t stack; /* bytes, a multiple of the page size */
+    uint64_t memory;       /* bytes, 0: no limit */
+    uint64_t stack;        /* bytes, a multiple of the page size */
     bool archive;
     uint32_t heartbeat_ms; /* 0: none */
     bool restart;
@@ -63,9 +74,11 @@ struct manifest {
 };
 
 /*
- * Parses the text of `file` (a path that ends in NAME.svc). 0, or -EINVAL with a message "FILE:LINE: what is wrong" in error.
+ * Parses the text of `file` (a path that ends in NAME.svc). 0, or -EINVAL with a message
+ * "FILE:LINE: what is wrong" in error.
  */
-int manifest_parse(const char *text, size_t size, const char *file, struct manifest *manifest, char *error, size_t room);
+int manifest_parse(const char *text, size_t size, const char *file, struct manifest *manifest,
+                   char *error, size_t room);
 
 const char *manifest_class_name(enum manifest_class class);
 

@@ -144,7 +144,8 @@ static bool parse(const char **text, unsigned base, uint64_t *value)
 
     *value = 0;
     for (; digit_of(**text) < (int)base; ++*text)
-        if (__builtin_mul_overflow(*value, base, value) || __builtin_add_overflow(*value, (unsigned)digit_of(**text), value))
+        if (__builtin_mul_overflow(*value, base, value) ||
+            __builtin_add_overflow(*value, (unsigned)digit_of(**text), value))
             return false;
     return *text > start;
 }
@@ -157,7 +158,8 @@ static bool parse_any(const char **text, uint64_t *value)
     return parse(text, hexadecimal ? 16 : 10, value);
 }
 
-static uint64_t checked(struct reader *r, const char *word, bool good, uint64_t value, uint64_t low, uint64_t high)
+static uint64_t checked(struct reader *r, const char *word, bool good, uint64_t value, uint64_t low,
+                        uint64_t high)
 {
     char message[80];
 
@@ -165,8 +167,8 @@ static uint64_t checked(struct reader *r, const char *word, bool good, uint64_t 
         return low;
     if (good && value >= low && value <= high)
         return value;
-    snprintf(message, sizeof message, "expected a number from %llu to %llu, not", (unsigned long long)low,
-             (unsigned long long)high);
+    snprintf(message, sizeof message, "expected a number from %llu to %llu, not",
+             (unsigned long long)low, (unsigned long long)high);
     reader_error(r, message, word);
     return low;
 }
@@ -211,11 +213,15 @@ uint64_t reader_pair(struct reader *r, char separator)
     bool good;
 
     reader_word(r, word, separator == ':' ? "VENDOR:DEVICE" : "FIRST-LAST");
-    good = (separator == ':' ? parse(&at, 16, &first) : parse_any(&at, &first)) && *at++ == separator &&
+    good = (separator == ':' ? parse(&at, 16, &first) : parse_any(&at, &first)) &&
+           *at++ == separator &&
            (separator == ':' ? parse(&at, 16, &second) : parse_any(&at, &second)) && *at == 0;
     if (good && first <= 0xffff && second <= 0xffff)
         return first << 16 | second;
-    reader_error(r, separator == ':' ? "expected VENDOR:DEVICE in hexadecimal, not" : "expected FIRST-LAST, not", word);
+    reader_error(r,
+                 separator == ':' ? "expected VENDOR:DEVICE in hexadecimal, not"
+                                  : "expected FIRST-LAST, not",
+                 word);
     return 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reads a text of lines of words, as manifests are. The first error is kept, with file and line; after it all
- * functions do nothing and return 0 or "", so that a caller need look only at the end.
+ * Reads a text of lines of words, as manifests are. The first error is kept, with file and line;
+ * after it all functions do nothing and return 0 or "", so that a caller need look only at the end.
  */
 #ifndef MANIFEST_READER_H
 #define MANIFEST_READER_H
@@ -44,7 +44,8 @@ bool reader_good_name(const char *name);
 uint64_t reader_number(struct reader *r, uint64_t low, uint64_t high);
 /* The same with an optional K, M or G. */
 uint64_t reader_size(struct reader *r, uint64_t low, uint64_t high);
-/* Two numbers of 16 bits, "1234:abcd" (both hexadecimal) or "0x3f8-0x3ff": the first << 16 | the second. */
+/* Two numbers of 16 bits, "1234:abcd" (both hexadecimal) or "0x3f8-0x3ff": the first << 16 | the
+ * second. */
 uint64_t reader_pair(struct reader *r, char separator);
 /* The index of the next word among names (NULLs are skipped). */
 size_t reader_choice(struct reader *r, const char *const *names, size_t count, const char *what);

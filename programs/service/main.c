@@ -80,9 +80,12 @@ static const char *reason(int error)
         int error;
         const char *text;
     } reasons[] = {
-        {ESRCH, "there is no such service"}, {EALREADY, "nothing to do: it is so already"},
-        {EPERM, "not permitted (only root may, and core services can't be replaced)"}, {EACCES, "not permitted: only root may"},
-        {ENODEV, "its device is not in this machine"}, {ENOEXEC, "its manifest or program is broken; see 'service log rs'"},
+        {ESRCH, "there is no such service"},
+        {EALREADY, "nothing to do: it is so already"},
+        {EPERM, "not permitted (only root may, and core services can't be replaced)"},
+        {EACCES, "not permitted: only root may"},
+        {ENODEV, "its device is not in this machine"},
+        {ENOEXEC, "its manifest or program is broken; see 'service log rs'"},
     };
 
     for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
@@ -96,7 +99,8 @@ static int order(const struct options *o, const char *verb)
     char line[128];
     int error;
 
-    if (snprintf(line, sizeof line, "%s %s %s\n", o->reset ? "reset" : verb, o->word[1], o->delay ? o->delay : "") >= (int)sizeof line)
+    if (snprintf(line, sizeof line, "%s %s %s\n", o->reset ? "reset" : verb, o->word[1],
+                 o->delay ? o->delay : "") >= (int)sizeof line)
         error = ESRCH;
     else
         error = control(line);
@@ -128,14 +132,16 @@ static const struct command {
     int (*run)(const struct options *o);
     bool needs_name, reports, delays;
 } commands[] = {
-    {"list", run_list, false, true, false}, {"status", run_status, false, true, false}, {"log", run_log, false, true, false},
-    {"up", run_order, true, false, false},  {"down", run_order, true, false, false},    {"restart", run_order, true, false, true},
+    {"list", run_list, false, true, false},  {"status", run_status, false, true, false},
+    {"log", run_log, false, true, false},    {"up", run_order, true, false, false},
+    {"down", run_order, true, false, false}, {"restart", run_order, true, false, true},
     {"kill", run_order, true, false, false},
 };
 
 static int misuse(const char *what, const char *word)
 {
-    fprintf(stderr, "service: %s%s%s\nTry 'service --help'.\n", what, word ? " " : "", word ? word : "");
+    fprintf(stderr, "service: %s%s%s\nTry 'service --help'.\n", what, word ? " " : "",
+            word ? word : "");
     return EXIT_USAGE;
 }
 

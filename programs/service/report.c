@@ -7,7 +7,22 @@
 #include "programs/service/service.h"
 
 /* The columns of SERVICES_FILE, in order; the last takes the rest of the line. */
-enum column { NAME, PID, STATE, UPTIME, RESTARTS, DEFECT, DETAIL, MEAN, MAX, CPU, MEMORY, CLASS, DESCRIPTION, COLUMNS };
+enum column {
+    NAME,
+    PID,
+    STATE,
+    UPTIME,
+    RESTARTS,
+    DEFECT,
+    DETAIL,
+    MEAN,
+    MAX,
+    CPU,
+    MEMORY,
+    CLASS,
+    DESCRIPTION,
+    COLUMNS
+};
 static const struct {
     const char *key, *label, *unit;
     bool text;
@@ -73,9 +88,11 @@ static void print_json(char *const value[COLUMNS], bool first)
 static void print_line(char *const value[COLUMNS], bool first)
 {
     if (first)
-        printf("%-12s %5s %-9s %10s %8s %-10s %s\n", "NAME", "PID", "STATE", "UPTIME", "RESTARTS", "DEFECT", "DESCRIPTION");
+        printf("%-12s %5s %-9s %10s %8s %-10s %s\n", "NAME", "PID", "STATE", "UPTIME", "RESTARTS",
+               "DEFECT", "DESCRIPTION");
     printf("%-12s %5s %-9s %8llu s %8s %-10s %s\n", value[NAME], value[PID], value[STATE],
-           strtoull(value[UPTIME], NULL, 10) / 1000, value[RESTARTS], value[DEFECT], value[DESCRIPTION]);
+           strtoull(value[UPTIME], NULL, 10) / 1000, value[RESTARTS], value[DEFECT],
+           value[DESCRIPTION]);
 }
 
 static void print_block(char *const value[COLUMNS], bool first)
@@ -86,7 +103,8 @@ static void print_block(char *const value[COLUMNS], bool first)
         printf("%-18s%s%s\n", columns[i].label, value[i], columns[i].unit);
 }
 
-static int report(const char *name, bool json, void (*print)(char *const value[COLUMNS], bool first))
+static int report(const char *name, bool json,
+                  void (*print)(char *const value[COLUMNS], bool first))
 {
     char *text = read_file(SERVICES_FILE), *rest, *line, *value[COLUMNS];
     bool first = true;

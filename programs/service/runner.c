@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The policy runner. RS has lines "NUMBER PATH COMPONENT DEFECT FAILURES PARAMETERS..." for it in SCRIPTS_FILE; a read waits until there is
- * one. Each is run by the shell in a process of its own, so a script that hangs holds up no other. Deadlines are RS's business.
+ * The policy runner. RS has lines "NUMBER PATH COMPONENT DEFECT FAILURES PARAMETERS..." for it in
+ * SCRIPTS_FILE; a read waits until there is one. Each is run by the shell in a process of its own,
+ * so a script that hangs holds up no other. Deadlines are RS's business.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -41,7 +42,8 @@ static void serve(char *line)
     char *word[WORDS_MAX + 1], *rest, done[64], number[16];
     int words = 0, status;
 
-    for (char *w = strtok_r(line, " \n", &rest); w && words < WORDS_MAX; w = strtok_r(NULL, " \n", &rest))
+    for (char *w = strtok_r(line, " \n", &rest); w && words < WORDS_MAX;
+         w = strtok_r(NULL, " \n", &rest))
         word[words++] = w;
     word[words] = NULL;
     if (words < FIXED_WORDS)

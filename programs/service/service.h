@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* service(8): what its files share. A Linux program: all it does is read and write files under /proc. */
+/* service(8): what its files share. A Linux program: all it does is read and write files under
+ * /proc. */
 #ifndef SERVICE_SERVICE_H
 #define SERVICE_SERVICE_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The boot archive: manifests, and files for image.c. Several archives may follow one another; of two files with one name the later
- * counts. The arena: memory that is never given back.
+ * The boot archive: manifests, and files for image.c. Several archives may follow one another; of
+ * two files with one name the later counts. The arena: memory that is never given back.
  */
 #include <string.h>
 
@@ -22,7 +22,8 @@ void *arena_pages(uint64_t pages)
     long error = memory_map(ENDPOINT_SELF, at, pages, MAP_READ | MAP_WRITE, 0, 0);
 
     if (error < 0) {
-        log_info("too little memory to start the services (error %ld, %llu pages wanted)", error, (unsigned long long)pages);
+        log_info("too little memory to start the services (error %ld, %llu pages wanted)", error,
+                 (unsigned long long)pages);
         kernel_power(POWER_PANIC, 1);
     }
     arena_end += (pages + 1) * PAGE_SIZE; /* with a hole behind */
@@ -35,7 +36,8 @@ void *arena_alloc(size_t size)
 
     size = (size + 15) & ~(size_t)15;
     if (size > small_left) {
-        small_left = size > 16 * PAGE_SIZE ? (size + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1) : 16 * PAGE_SIZE;
+        small_left =
+            size > 16 * PAGE_SIZE ? (size + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1) : 16 * PAGE_SIZE;
         small = arena_pages(small_left / PAGE_SIZE);
     }
     at = small;
@@ -58,8 +60,8 @@ static bool is_manifest(const char *path)
 {
     size_t prefix = strlen(MANIFEST_PREFIX), suffix = strlen(MANIFEST_SUFFIX), n = strlen(path);
 
-    return n > prefix + suffix && memcmp(path, MANIFEST_PREFIX, prefix) == 0 && !strchr(path + prefix, '/') &&
-           strcmp(path + n - suffix, MANIFEST_SUFFIX) == 0;
+    return n > prefix + suffix && memcmp(path, MANIFEST_PREFIX, prefix) == 0 &&
+           !strchr(path + prefix, '/') && strcmp(path + n - suffix, MANIFEST_SUFFIX) == 0;
 }
 
 /* The service that a manifest's path names: made when it is new. NULL: no such name can be. */
@@ -99,7 +101,8 @@ static void read_manifest(const struct cpio_entry *entry)
 
 void archive_read(void)
 {
-    struct cpio archive = {.bytes = (const void *)BOOT_ARCHIVE, .size = service_info()->archive_size};
+    struct cpio archive = {.bytes = (const void *)BOOT_ARCHIVE,
+                           .size = service_info()->archive_size};
     struct cpio_entry entry;
     int result;
 
@@ -107,5 +110,6 @@ void archive_read(void)
         if (is_manifest(entry.name))
             read_manifest(&entry);
     if (result < 0)
-        log_info("the boot archive is damaged at byte %zu of %zu; what follows is ignored", archive.at, archive.size);
+        log_info("the boot archive is damaged at byte %zu of %zu; what follows is ignored",
+                 archive.at, archive.size);
 }

@@ -72,7 +72,8 @@ long request_list(struct message *m, struct service *caller)
     out.incarnation = s->incarnation;
     if (s->manifest) {
         out.start_order = s->manifest->start;
-        snprintf(out.class_name, sizeof out.class_name, "%s", manifest_class_name(s->manifest->class));
+        snprintf(out.class_name, sizeof out.class_name, "%s",
+                 manifest_class_name(s->manifest->class));
         memcpy(out.description, s->manifest->description, sizeof out.description);
     }
     return grant_to(message_caller(m), m->w[1], 0, &out, sizeof out);
@@ -88,7 +89,8 @@ static long control_up(struct service *s, const struct message *m)
     policy_forgive(&s->policy);
     script_forget(s);
     if (s->state == RS_GIVEN_UP || s->state == RS_DOWN)
-        s->rung = s->device ? RUNG_RESET : RUNG_ADOPT; /* nobody has looked after its device meanwhile */
+        s->rung =
+            s->device ? RUNG_RESET : RUNG_ADOPT; /* nobody has looked after its device meanwhile */
     record_step(s, STEP_POLICY);
     recover_start(s);
     return 0;
@@ -117,7 +119,8 @@ static long control_restart(struct service *s, const struct message *m)
     if (delay > DELAY_MAX_MS)
         return -EINVAL;
     if (!service_runs(s) && delay == 0) {
-        if (s->state == RS_SCRIPT_DECIDES || s->state == RS_BACKOFF) { /* a script has decided: no clean slate */
+        if (s->state == RS_SCRIPT_DECIDES ||
+            s->state == RS_BACKOFF) { /* a script has decided: no clean slate */
             script_forget(s);
             record_step(s, STEP_POLICY);
             recover_start(s);
@@ -177,8 +180,9 @@ long request_control(struct message *m, struct service *caller)
 /* Signals whose default is to do nothing, or to stop and go on: services take no notice. */
 static bool harmless(uint64_t signal)
 {
-    return signal == 0 || signal == SIGCHLD || signal == SIGCONT || signal == SIGURG || signal == SIGWINCH ||
-           signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
+    return signal == 0 || signal == SIGCHLD || signal == SIGCONT || signal == SIGURG ||
+           signal == SIGWINCH || signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN ||
+           signal == SIGTTOU;
 }
 
 long request_kill(struct message *m, struct service *caller)
@@ -210,7 +214,8 @@ long request_complain(struct message *m, struct service *caller)
         return -ESRCH;
     if (s->endpoint != (endpoint_t)m->w[3] || !service_runs(s))
         return 0; /* about an incarnation of the past */
-    if (!caller->manifest || service_core(s) || s == caller || caller->manifest->devices || caller->manifest->isa)
+    if (!caller->manifest || service_core(s) || s == caller || caller->manifest->devices ||
+        caller->manifest->isa)
         return -EPERM;
     log_info("%s complains of %s (%llu)", caller->name, s->name, (unsigned long long)m->w[2]);
     recover_failed(s, DEFECT_COMPLAINT, (uint32_t)m->w[2]);

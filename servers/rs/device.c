@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Devices and who drives them; the queues that drivers share with their clients. What must be done to a device is done by pci, which
- * fetches it (RS_DEVICE_WORK) and says when it is done: RS waits for nobody.
+ * Devices and who drives them; the queues that drivers share with their clients. What must be done
+ * to a device is done by pci, which fetches it (RS_DEVICE_WORK) and says when it is done: RS waits
+ * for nobody.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -23,7 +24,8 @@ static unsigned queue_count;
 
 void device_work(struct device *d, enum rs_device_work work, uint64_t argument0, uint64_t argument1)
 {
-    if (d->works == WORKS_MAX) { /* pci has been away for long: of what waits, only the latest matters */
+    if (d->works ==
+        WORKS_MAX) { /* pci has been away for long: of what waits, only the latest matters */
         memmove(&d->work[1], &d->work[2], (WORKS_MAX - 2) * sizeof d->work[0]);
         d->works--;
     }
@@ -91,8 +93,9 @@ long request_device_done(struct message *m, struct service *caller)
     if (!d || d->works == 0 || !d->handed_over || d->work[0].work != m->w[1])
         return -ESRCH;
     if ((int64_t)m->w[2] < 0)
-        log_info("device %02x:%02x.%x: work %llu failed: error %lld", d->found.bus, d->found.device_function >> 3,
-                 d->found.device_function & 7, (unsigned long long)m->w[1], -(long long)m->w[2]);
+        log_info("device %02x:%02x.%x: work %llu failed: error %lld", d->found.bus,
+                 d->found.device_function >> 3, d->found.device_function & 7,
+                 (unsigned long long)m->w[1], -(long long)m->w[2]);
     d->works--;
     memmove(&d->work[0], &d->work[1], d->works * sizeof d->work[0]);
     d->handed_over = false;
@@ -113,7 +116,8 @@ static bool matches(const struct manifest *m, const struct rs_device *d)
     return false;
 }
 
-/* A service for it: one that waits for such a device, or one more instance. NULL: nobody drives it. */
+/* A service for it: one that waits for such a device, or one more instance. NULL: nobody drives it.
+ */
 static struct service *driver_for(const struct rs_device *d)
 {
     struct service *base = NULL, *s;
@@ -157,10 +161,12 @@ static void take_port_bar(struct service *s, uint64_t first, uint64_t size)
 static void take_bars(struct service *s, const struct rs_device *d)
 {
     for (unsigned n = 0; n < SERVICE_BARS; n++) {
-        uint64_t physical = d->bar[n].physical, size = d->bar[n].size, offset = physical & (PAGE_SIZE - 1);
+        uint64_t physical = d->bar[n].physical, size = d->bar[n].size,
+                 offset = physical & (PAGE_SIZE - 1);
         struct service_device *known = &s->info->device;
 
-        if (size == 0 || size > DEVICE_STRIDE || physical + size < size || (d->bar[n].is_port && physical + size > 0x10000))
+        if (size == 0 || size > DEVICE_STRIDE || physical + size < size ||
+            (d->bar[n].is_port && physical + size > 0x10000))
             continue;
         known->bar[n].physical = physical;
         known->bar[n].size = size;
@@ -275,7 +281,8 @@ static void *queue_memory(uint64_t size)
     static uint64_t next = 0x180000000000ull;
     uint64_t at = next;
 
-    if (memory_map(ENDPOINT_SELF, at, size / PAGE_SIZE, MAP_READ | MAP_WRITE | MAP_CONTIGUOUS, 0, 0) < 0)
+    if (memory_map(ENDPOINT_SELF, at, size / PAGE_SIZE, MAP_READ | MAP_WRITE | MAP_CONTIGUOUS, 0,
+                   0) < 0)
         return NULL;
     next += QUEUE_STRIDE;
     return (void *)at;
@@ -290,19 +297,27 @@ void queue_prepare(struct service *s)
     if (s->manifest->queue_size == 0 || s->queue)
         return;
     if (!client || queue_count == QUEUES_MAX || queues_of(client) == QUEUES_PER_CLIENT) {
-        log_info("%s: no queue to %s: %s", s->name, s->manifest->queue_client, client ? "too many queues" : "no such service");
+        log_info("%s: no queue to %s: %s", s->name, s->manifest->queue_client,
+                 client ? "too many queues" : "no such service");
         return;
     }
-    *q = (struct queue){s, client, queues_of(client), s->manifest->queue_size, 0, queue_memory(s->manifest->queue_size)};
+    *q = (struct queue){s,
+                        client,
+                        queues_of(client),
+                        s->manifest->queue_size,
+                        0,
+                        queue_memory(s->manifest->queue_size)};
     if (!q->memory) {
-        log_info("%s: too little memory for its queue of %llu kB", s->name, (unsigned long long)q->size / 1024);
+        log_info("%s: too little memory for its queue of %llu kB", s->name,
+                 (unsigned long long)q->size / 1024);
         return;
     }
     q->physical = (uint64_t)memory_query(ENDPOINT_SELF, (uint64_t)q->memory, &flags);
     queue_count++;
     s->queue = q;
     describe(q, &s->info->queue, QUEUE_WINDOW);
-    s->mapping[s->mappings++] = (struct mapping){QUEUE_WINDOW, q->size / PAGE_SIZE, MAP_READ | MAP_WRITE | MAP_SHARE, (uint64_t)q->memory};
+    s->mapping[s->mappings++] = (struct mapping){
+        QUEUE_WINDOW, q->size / PAGE_SIZE, MAP_READ | MAP_WRITE | MAP_SHARE, (uint64_t)q->memory};
     if (client->endpoint) {
         map_into_client(q, client->endpoint);
         ipc_notify(client->endpoint, NOTIFY_BIT(NOTIFY_BIT_SERVICES));
@@ -330,7 +345,8 @@ uint64_t queue_reintegrated(const struct queue *q, uint32_t incarnation)
 {
     const struct net_queue *header = q->memory;
 
-    if (q->size < sizeof *header || header->magic != NET_QUEUE_MAGIC || header->reintegrated_incarnation != incarnation)
+    if (q->size < sizeof *header || header->magic != NET_QUEUE_MAGIC ||
+        header->reintegrated_incarnation != incarnation)
         return 0;
     return header->reintegrated_ns;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Makes a program ready to be started. Text and constants go into frames that all incarnations share (code that the processor, or its emulator,
- * has seen once stays warm); of data there is a pristine copy that each incarnation gets a copy of. The first page of the stack, too, is
- * made here once.
+ * Makes a program ready to be started. Text and constants go into frames that all incarnations
+ * share (code that the processor, or its emulator, has seen once stays warm); of data there is a
+ * pristine copy that each incarnation gets a copy of. The first page of the stack, too, is made
+ * here once.
  */
 #include <elf.h>
 #include <stdio.h>
@@ -23,7 +24,8 @@ static uint64_t page_up(uint64_t address)
     return page_down(address + PAGE_SIZE - 1);
 }
 
-static void add_mapping(struct image *image, uint64_t address, uint64_t end, uint64_t flags, const void *source)
+static void add_mapping(struct image *image, uint64_t address, uint64_t end, uint64_t flags,
+                        const void *source)
 {
     image->mapping[image->mappings++] =
         (struct mapping){address, (end - address) / PAGE_SIZE, flags, (uint64_t)source};
@@ -32,7 +34,8 @@ static void add_mapping(struct image *image, uint64_t address, uint64_t end, uin
 /* At most two mappings each: what is in the file, and zeroed memory after it. */
 static void prepare_segment(struct image *image, const struct elf_segment *s, const char *file)
 {
-    uint64_t start = page_down(s->address), end = page_up(s->address + s->memory_size), middle = start;
+    uint64_t start = page_down(s->address), end = page_up(s->address + s->memory_size),
+             middle = start;
     uint64_t flags = MAP_READ | (s->write ? MAP_WRITE : 0) | (s->execute ? MAP_EXECUTE : 0);
 
     if (s->file_size != 0) {
@@ -65,7 +68,8 @@ struct image *image_prepare(const char *name)
         log_info("%s: %s; not started", path, why);
         return NULL;
     }
-    if (program.dynamic || program.interpreter_size || 2 * program.segments > IMAGE_MAPPINGS || program.high > SERVICE_INFO) {
+    if (program.dynamic || program.interpreter_size || 2 * program.segments > IMAGE_MAPPINGS ||
+        program.high > SERVICE_INFO) {
         log_info("%s: not a static program below the service window; not started", path);
         return NULL;
     }
@@ -83,12 +87,19 @@ void stack_prepare(struct service *s)
 {
     const uint64_t top = SERVICE_STACK_TOP - SERVICE_NAME_MAX - 16, random = SERVICE_STACK_TOP - 16;
     const uint64_t words[] = {
-        1, top, 0, 0,
-        AT_PHDR, s->image->headers, AT_PHENT, sizeof(Elf64_Phdr), AT_PHNUM, s->image->header_count,
-        AT_PAGESZ, PAGE_SIZE, AT_ENTRY, s->image->entry, AT_RANDOM, random, AT_NULL, 0,
+        1,         top,
+        0,         0,
+        AT_PHDR,   s->image->headers,
+        AT_PHENT,  sizeof(Elf64_Phdr),
+        AT_PHNUM,  s->image->header_count,
+        AT_PAGESZ, PAGE_SIZE,
+        AT_ENTRY,  s->image->entry,
+        AT_RANDOM, random,
+        AT_NULL,   0,
     };
     char *page = s->stack_page;
-    const uint64_t stack = (top - sizeof words) & ~15ull, page_address = SERVICE_STACK_TOP - PAGE_SIZE;
+    const uint64_t stack = (top - sizeof words) & ~15ull,
+                   page_address = SERVICE_STACK_TOP - PAGE_SIZE;
     uint64_t seed[2];
 
     __asm__ volatile("rdtsc; shl $32, %%rdx; or %%rdx, %%rax" : "=a"(seed[0]) : : "rdx");

@@ -118,7 +118,8 @@ static void prepare_all(void)
     prepare_self();
 }
 
-/* All processes are made before the first runs: so each knows the endpoints of the others from its first instruction. */
+/* All processes are made before the first runs: so each knows the endpoints of the others from its
+ * first instruction. */
 static void start_all(void)
 {
     for (unsigned i = 0; i < service_count; i++) {
@@ -126,7 +127,8 @@ static void start_all(void)
         long error = s->state == RS_DOWN ? spawn_create(s) : 0;
 
         if (error)
-            log_info("%s: cannot be started: error %ld%s", s->name, -error, error == -ENOMEM ? " (too little memory)" : "");
+            log_info("%s: cannot be started: error %ld%s", s->name, -error,
+                     error == -ENOMEM ? " (too little memory)" : "");
     }
     for (unsigned i = 0; i < service_count; i++)
         if (services[i].state == RS_STARTING)
@@ -140,7 +142,8 @@ static void check_needed(void)
 
         if (s && s->state == RS_STARTING)
             continue;
-        log_info("core server %s %s: the system cannot go on", needed[i], s ? "could not be started" : "is not in the boot archive");
+        log_info("core server %s %s: the system cannot go on", needed[i],
+                 s ? "could not be started" : "is not in the boot archive");
         kernel_power(POWER_PANIC, 1);
     }
 }

@@ -63,7 +63,8 @@ static bool blocked(const struct slot_status *s)
     return s->state == SLOT_CALLING_STATE || s->state == SLOT_RECEIVING_ONE;
 }
 
-enum pulse_verdict pulse_check(struct pulse *p, const struct slot_status *s, uint64_t now, uint64_t period)
+enum pulse_verdict pulse_check(struct pulse *p, const struct slot_status *s, uint64_t now,
+                               uint64_t period)
 {
     uint64_t silent, used;
 

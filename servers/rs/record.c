@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Recovery records: a ring of the latest, each with the clock at every step. A reader asks for numbers; older ones are gone. */
+/* Recovery records: a ring of the latest, each with the clock at every step. A reader asks for
+ * numbers; older ones are gone. */
 #include <errno.h>
 #include <string.h>
 
@@ -17,7 +18,8 @@ static struct rs_recovery *record(uint64_t number)
     return &ring[number % RECORDS];
 }
 
-/* When the client of a driver's queue moved the first frame after the restart: the client wrote it into the queue. */
+/* When the client of a driver's queue moved the first frame after the restart: the client wrote it
+ * into the queue. */
 static void take_reintegrated(struct rs_recovery *r)
 {
     const struct service *s = owner[r->number % RECORDS];
@@ -39,7 +41,10 @@ void record_begin(struct service *s, enum rs_defect defect, uint32_t detail)
     for (unsigned i = 0; i < service_count; i++)
         if (services[i].record == r)
             services[i].record = NULL; /* it is overtaken by 256 others */
-    *r = (struct rs_recovery){.number = next_number, .defect = defect, .detail = detail, .old_pid = s->pid,
+    *r = (struct rs_recovery){.number = next_number,
+                              .defect = defect,
+                              .detail = detail,
+                              .old_pid = s->pid,
                               .incarnation = s->incarnation + 1};
     memcpy(r->name, s->name, sizeof r->name);
     r->step_ns[STEP_DETECTED] = clock_now();
@@ -77,7 +82,8 @@ void record_ready(struct service *s, enum rs_ready how)
 
 long request_recoveries(struct message *m, struct service *caller)
 {
-    uint64_t first = m->w[0], fit = m->w[2], oldest = next_number > RECORDS ? next_number - RECORDS : 1, n = 0;
+    uint64_t first = m->w[0], fit = m->w[2],
+             oldest = next_number > RECORDS ? next_number - RECORDS : 1, n = 0;
 
     (void)caller;
     if (first < oldest)

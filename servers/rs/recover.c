@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What happens after a death (docs/policies.md). In this order: the incarnation is stopped, policy decides, the fresh one is
- * started; only then is anybody told, anything logged and the remains buried. A restart waits for nothing but what policy says
- * and, on the topmost rung of the ladder, for pci.
+ * What happens after a death (docs/policies.md). In this order: the incarnation is stopped, policy
+ * decides, the fresh one is started; only then is anybody told, anything logged and the remains
+ * buried. A restart waits for nothing but what policy says and, on the topmost rung of the ladder,
+ * for pci.
  */
 #include <stdio.h>
 
 #include "servers/rs/rs.h"
 
-#define DEVICE_PATIENCE SECOND /* for pci to do a device's work */
+#define DEVICE_PATIENCE SECOND       /* for pci to do a device's work */
 #define SHUTDOWN_PATIENCE (300 * MS) /* for each stage of the shutdown */
-#define FETCH_PATIENCE (500 * MS) /* for the policy runner to fetch a script */
+#define FETCH_PATIENCE (500 * MS)    /* for the policy runner to fetch a script */
 #define CHORES_LATER (5 * MS)
 
 static const char *const defect_names[DEFECTS] = {
-    [DEFECT_NONE] = "none", [DEFECT_EXIT] = "exit", [DEFECT_EXCEPTION] = "exception", [DEFECT_KILLED] = "killed",
-    [DEFECT_HEARTBEAT] = "heartbeat", [DEFECT_COMPLAINT] = "complaint", [DEFECT_UPDATE] = "update", [DEFECT_BUDGET] = "budget",
+    [DEFECT_NONE] = "none",     [DEFECT_EXIT] = "exit",           [DEFECT_EXCEPTION] = "exception",
+    [DEFECT_KILLED] = "killed", [DEFECT_HEARTBEAT] = "heartbeat", [DEFECT_COMPLAINT] = "complaint",
+    [DEFECT_UPDATE] = "update", [DEFECT_BUDGET] = "budget",
 };
 
 static enum { RUNNING, STOPPING_SERVERS, STOPPING_DRIVERS } system_phase;
@@ -23,7 +25,8 @@ static enum power power_how;
 static int power_status;
 uint64_t boot_services_ready;
 
-/* The log line about the last failure. Writing it costs more than a restart, so it comes when the fresh one is at work. */
+/* The log line about the last failure. Writing it costs more than a restart, so it comes when the
+ * fresh one is at work. */
 static void tell_log(struct service *s)
 {
     if (!s->untold)
@@ -33,9 +36,9 @@ static void tell_log(struct service *s)
         log_info("%s: exception %u (error %llx) at %llx, address %llx", s->name, s->last_detail,
                  (unsigned long long)s->fault.error, (unsigned long long)s->fault.instruction,
                  (unsigned long long)s->fault.address);
-    log_info("%s: %s %u%s (incarnation %u, pid %u)%s", s->name, defect_names[s->last_defect], s->last_detail,
-             s->died_in_start ? " during its start" : "", s->dead_incarnation, s->dead_pid,
-             s->state == RS_UP ? "; replaced" : "");
+    log_info("%s: %s %u%s (incarnation %u, pid %u)%s", s->name, defect_names[s->last_defect],
+             s->last_detail, s->died_in_start ? " during its start" : "", s->dead_incarnation,
+             s->dead_pid, s->state == RS_UP ? "; replaced" : "");
 }
 
 /* The incarnation runs no more; what is left of it is buried later. */
@@ -55,9 +58,10 @@ static void core_died(const struct service *s, enum rs_defect defect, uint32_t d
     char where[64] = "";
 
     if (defect == DEFECT_EXCEPTION)
-        snprintf(where, sizeof where, " at %llx, address %llx", (unsigned long long)s->fault.instruction,
-                 (unsigned long long)s->fault.address);
-    log_info("core server %s died (%s %u%s): the system cannot go on", s->name, defect_names[defect], detail, where);
+        snprintf(where, sizeof where, " at %llx, address %llx",
+                 (unsigned long long)s->fault.instruction, (unsigned long long)s->fault.address);
+    log_info("core server %s died (%s %u%s): the system cannot go on", s->name,
+             defect_names[defect], detail, where);
     kernel_power(POWER_PANIC, 1);
 }
 
@@ -70,7 +74,8 @@ static void climb(struct service *s, enum rs_defect defect)
     s->rung = ladder_next(&death);
 }
 
-/* Those that the manifest names, when s is back after a failure. Theirs are not restarted in turn: so no circle can form. */
+/* Those that the manifest names, when s is back after a failure. Theirs are not restarted in turn:
+ * so no circle can form. */
 static void restart_dependents(const struct service *s)
 {
     for (uint32_t i = 0; i < s->manifest->dependents.count; i++) {
@@ -105,8 +110,10 @@ static void give_up(struct service *s, uint32_t failures)
     record_step(s, STEP_POLICY);
     recover_stop(s, RS_GIVEN_UP);
     tell_log(s);
-    log_info("%s: given up after %u failures in %u s (last: %s %u); 'service up %s' starts it again", s->name, failures,
-             s->manifest->budget_window_s, defect_names[s->last_defect], s->last_detail, s->name);
+    log_info(
+        "%s: given up after %u failures in %u s (last: %s %u); 'service up %s' starts it again",
+        s->name, failures, s->manifest->budget_window_s, defect_names[s->last_defect],
+        s->last_detail, s->name);
 }
 
 /* ---- starting ---- */
@@ -188,11 +195,12 @@ static void decide(struct service *s, const struct policy_verdict *v)
     timer_set(s, WAIT_BACKOFF, clock_now() + v->delay);
     service_tell_dependents(s);
     tell_log(s);
-    log_info("%s: %u failures in %u s; restart in %llu ms", s->name, v->failures, s->manifest->budget_window_s,
-             (unsigned long long)(v->delay / MS));
+    log_info("%s: %u failures in %u s; restart in %llu ms", s->name, v->failures,
+             s->manifest->budget_window_s, (unsigned long long)(v->delay / MS));
 }
 
-static struct policy_verdict verdict_of[SERVICES_MAX]; /* of a failure that a script decides about */
+static struct policy_verdict
+    verdict_of[SERVICES_MAX]; /* of a failure that a script decides about */
 
 void recover_by_manifest(struct service *s)
 {

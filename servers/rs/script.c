@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Policy scripts. RS runs none: it keeps a list of those to be run; the policy runner, a Linux program, fetches them through fs/proc. A script
- * decides with `service restart`, `up` or `down`; when it hangs, fails or nobody fetches it, the manifest decides.
+ * Policy scripts. RS runs none: it keeps a list of those to be run; the policy runner, a Linux
+ * program, fetches them through fs/proc. A script decides with `service restart`, `up` or `down`;
+ * when it hangs, fails or nobody fetches it, the manifest decides.
  */
 #include <errno.h>
 #include <string.h>
@@ -14,10 +15,10 @@ static uint32_t next_number = 1;
 static struct ask {
     struct rs_script script; /* number 0: unused */
     bool fetched;
-} asks[SERVICES_MAX]; /* one for each service */
+} asks[SERVICES_MAX];     /* one for each service */
 static endpoint_t poller; /* who fetches: fs/proc on behalf of the runner */
 static bool poller_waits; /* it has been told that there is nothing, and waits for a notification */
-static uint64_t polled; /* clock, when it last asked */
+static uint64_t polled;   /* clock, when it last asked */
 
 static struct ask *ask_of(const struct service *s)
 {
@@ -31,7 +32,8 @@ bool script_ask(struct service *s, uint32_t failures)
 
     if (!by || by == s || (!poller_waits && clock_now() - polled > RUNNER_PATIENCE))
         return false;
-    *a = (struct ask){.script = {.number = next_number++, .defect = s->last_defect, .failures = failures}};
+    *a = (struct ask){
+        .script = {.number = next_number++, .defect = s->last_defect, .failures = failures}};
     memcpy(a->script.path, s->manifest->policy, sizeof a->script.path);
     memcpy(a->script.component, s->name, sizeof a->script.component);
     memcpy(a->script.parameters, s->manifest->policy_arguments, sizeof a->script.parameters);
@@ -61,7 +63,8 @@ long request_script(struct message *m, struct service *caller)
     poller = caller->endpoint;
     polled = clock_now();
     for (unsigned i = 0; i < SERVICES_MAX; i++)
-        if (asks[i].script.number && !asks[i].fetched && (!oldest || asks[i].script.number < oldest->script.number))
+        if (asks[i].script.number && !asks[i].fetched &&
+            (!oldest || asks[i].script.number < oldest->script.number))
             oldest = &asks[i];
     poller_waits = !oldest;
     if (!oldest)
@@ -80,8 +83,8 @@ long request_script_done(struct message *m, struct service *caller)
         if (m->w[0] == 0 || s->script != m->w[0])
             continue;
         if (m->w[1] != 0) {
-            log_info("%s: policy script %s failed with status %llu; by manifest", s->name, s->manifest->policy,
-                     (unsigned long long)m->w[1]);
+            log_info("%s: policy script %s failed with status %llu; by manifest", s->name,
+                     s->manifest->policy, (unsigned long long)m->w[1]);
             recover_by_manifest(s);
             return 0;
         }

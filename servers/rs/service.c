@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The table of services. Ids, rights and all else that a manifest says are worked out once, before the first start; what changes
- * from incarnation to incarnation is the endpoint.
+ * The table of services. Ids, rights and all else that a manifest says are worked out once, before
+ * the first start; what changes from incarnation to incarnation is the endpoint.
  */
 #include <stddef.h>
 #include <stdio.h>
@@ -18,10 +18,14 @@ static const struct known {
     const char *name;
     uint32_t id, offset; /* offset 0: none */
 } known[] = {
-    {"rs", SERVICE_RS, offsetof(struct service_info, rs)},    {"ds", SERVICE_DS, offsetof(struct service_info, ds)},
-    {"vm", SERVICE_VM, offsetof(struct service_info, vm)},    {"pm", SERVICE_PM, offsetof(struct service_info, pm)},
-    {"vfs", SERVICE_VFS, offsetof(struct service_info, vfs)}, {"net", SERVICE_NET, offsetof(struct service_info, net)},
-    {"tty", SERVICE_TTY, offsetof(struct service_info, tty)}, {"log", SERVICE_LOG, offsetof(struct service_info, log)},
+    {"rs", SERVICE_RS, offsetof(struct service_info, rs)},
+    {"ds", SERVICE_DS, offsetof(struct service_info, ds)},
+    {"vm", SERVICE_VM, offsetof(struct service_info, vm)},
+    {"pm", SERVICE_PM, offsetof(struct service_info, pm)},
+    {"vfs", SERVICE_VFS, offsetof(struct service_info, vfs)},
+    {"net", SERVICE_NET, offsetof(struct service_info, net)},
+    {"tty", SERVICE_TTY, offsetof(struct service_info, tty)},
+    {"log", SERVICE_LOG, offsetof(struct service_info, log)},
     {"pci", SERVICE_PCI, offsetof(struct service_info, pci)},
 };
 #define KNOWN (sizeof known / sizeof *known)
@@ -81,7 +85,8 @@ void service_bind(struct service *s, endpoint_t endpoint)
 
 static bool before(const struct service *a, const struct service *b)
 {
-    uint32_t first = a->manifest ? a->manifest->start : ~0u, second = b->manifest ? b->manifest->start : ~0u;
+    uint32_t first = a->manifest ? a->manifest->start : ~0u,
+             second = b->manifest ? b->manifest->start : ~0u;
 
     return first != second ? first < second : strcmp(a->name, b->name) < 0;
 }
@@ -97,7 +102,8 @@ static uint32_t rank(const struct service *s) /* among those without an id of th
 
 void services_number(void)
 {
-    for (unsigned i = 1; i < service_count; i++) /* in the order of their starts; nobody has a pointer into the table yet */
+    for (unsigned i = 1; i < service_count;
+         i++) /* in the order of their starts; nobody has a pointer into the table yet */
         for (unsigned j = i; j > 0 && before(&services[j], &services[j - 1]); j--) {
             static struct service swap;
 
@@ -123,7 +129,8 @@ void services_number(void)
 
 /* ---- rights ---- */
 
-static uint64_t id_mask(const struct service *s, const struct manifest_names *names, const char *key)
+static uint64_t id_mask(const struct service *s, const struct manifest_names *names,
+                        const char *key)
 {
     uint64_t mask = names->all ? ~0ull : 0;
 
@@ -153,7 +160,8 @@ static void prepare_rights(struct service *s)
         r->ports[i].first = m->port[i].first;
         r->ports[i].last = m->port[i].last;
     }
-    for (unsigned i = 0; i < service_count; i++) { /* the two ends of a queue may notify each other */
+    for (unsigned i = 0; i < service_count;
+         i++) { /* the two ends of a queue may notify each other */
         const struct manifest *other = services[i].manifest;
 
         if (other && other->queue_size && strcmp(other->queue_client, m->name) == 0)
@@ -165,7 +173,8 @@ static void prepare_rights(struct service *s)
 
 /* ---- what a start needs ---- */
 
-static void add_mapping(struct service *s, uint64_t address, uint64_t bytes, uint64_t flags, const void *source)
+static void add_mapping(struct service *s, uint64_t address, uint64_t bytes, uint64_t flags,
+                        const void *source)
 {
     s->mapping[s->mappings++] =
         (struct mapping){address, (bytes + PAGE_SIZE - 1) / PAGE_SIZE, flags, (uint64_t)source};
@@ -175,8 +184,9 @@ static void prepare_policy(struct service *s)
 {
     const struct manifest *m = s->manifest;
 
-    s->policy.limits = (struct policy_limits){m->budget, m->budget_window_s * SECOND, m->backoff_free,
-                                              m->backoff_first_ms * MS, m->backoff_max_ms * MS};
+    s->policy.limits =
+        (struct policy_limits){m->budget, m->budget_window_s * SECOND, m->backoff_free,
+                               m->backoff_first_ms * MS, m->backoff_max_ms * MS};
     s->policy.room = policy_room(&s->policy.limits);
     s->policy.failure = arena_alloc(s->policy.room * sizeof *s->policy.failure);
 }
@@ -216,12 +226,15 @@ static void prepare_process(struct service *s)
     }
     s->stack_page = arena_pages(1);
     stack_prepare(s);
-    add_mapping(s, SERVICE_STACK_TOP - PAGE_SIZE, PAGE_SIZE, MAP_READ | MAP_WRITE | MAP_COPY, s->stack_page);
+    add_mapping(s, SERVICE_STACK_TOP - PAGE_SIZE, PAGE_SIZE, MAP_READ | MAP_WRITE | MAP_COPY,
+                s->stack_page);
     if (m->stack > PAGE_SIZE)
-        add_mapping(s, SERVICE_STACK_TOP - m->stack, m->stack - PAGE_SIZE, MAP_READ | MAP_WRITE, NULL);
+        add_mapping(s, SERVICE_STACK_TOP - m->stack, m->stack - PAGE_SIZE, MAP_READ | MAP_WRITE,
+                    NULL);
     add_mapping(s, SERVICE_INFO, sizeof *s->info, MAP_READ | MAP_SHARE, s->info);
     if (m->archive)
-        add_mapping(s, BOOT_ARCHIVE, service_info()->archive_size, MAP_READ | MAP_SHARE, (void *)BOOT_ARCHIVE);
+        add_mapping(s, BOOT_ARCHIVE, service_info()->archive_size, MAP_READ | MAP_SHARE,
+                    (void *)BOOT_ARCHIVE);
 }
 
 void service_prepare(struct service *s)
@@ -255,7 +268,8 @@ void service_peers(struct service *s)
     uint64_t allowed = s->config.rights.may_call | s->config.rights.may_notify;
 
     for (unsigned k = 0; k < KNOWN; k++) {
-        const struct service *other = known[k].offset && (allowed >> known[k].id & 1) ? service_with_id(known[k].id) : NULL;
+        const struct service *other =
+            known[k].offset && (allowed >> known[k].id & 1) ? service_with_id(known[k].id) : NULL;
 
         *(endpoint_t *)((char *)s->info + known[k].offset) = other ? other->endpoint : 0;
     }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A fresh incarnation: this is the part of a recovery that everybody waits for. It makes a process, and as many mappings as there
- * are; nothing is read, parsed, allocated in RS or written to the log. For a driver of a device even that is done
- * beforehand, while its predecessor is at work: then a restart binds the interrupt and starts it.
+ * A fresh incarnation: this is the part of a recovery that everybody waits for. It makes a process,
+ * and as many mappings as there are; nothing is read, parsed, allocated in RS or written to the
+ * log. For a driver of a device even that is done beforehand, while its predecessor is at work:
+ * then a restart binds the interrupt and starts it.
  */
 #include <errno.h>
 
@@ -43,7 +44,8 @@ static uint32_t fresh_pid(void)
 
 static endpoint_t pager_of(const struct service *s)
 {
-    const struct service *vm = s->config.rights.routes >> ROUTE_VM & 1 ? service_with_id(SERVICE_VM) : NULL;
+    const struct service *vm =
+        s->config.rights.routes >> ROUTE_VM & 1 ? service_with_id(SERVICE_VM) : NULL;
 
     return vm && vm != s ? vm->endpoint : 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * RS has one alarm for all its times: services that wait for something, and the heartbeat: at half the shortest period each service that
- * runs is looked at. No service is asked: the kernel counts how often each has come back to its loop (docs/decisions/0002).
+ * RS has one alarm for all its times: services that wait for something, and the heartbeat: at half
+ * the shortest period each service that runs is looked at. No service is asked: the kernel counts
+ * how often each has come back to its loop (docs/decisions/0002).
  */
 #include "servers/rs/rs.h"
 
@@ -9,9 +10,10 @@
 #define START_LEAST (2 * SECOND)
 #define START_CALLS 5 /* times that, while it waits for another service to answer */
 
-static uint64_t alarm_at; /* what the kernel's alarm is set to; 0: not */
+static uint64_t alarm_at;  /* what the kernel's alarm is set to; 0: not */
 static uint64_t chores_at; /* 0: none */
-static uint64_t beat_at, beat_every; /* next look, half the shortest period; 0: nobody has a heartbeat */
+static uint64_t beat_at,
+    beat_every; /* next look, half the shortest period; 0: nobody has a heartbeat */
 
 static void alarm_by(uint64_t when)
 {
@@ -48,7 +50,8 @@ void timer_watch(const struct service *s)
     alarm_by(beat_at);
 }
 
-static bool start_too_long(const struct service *s, const struct slot_status *status, uint64_t now, uint64_t period)
+static bool start_too_long(const struct service *s, const struct slot_status *status, uint64_t now,
+                           uint64_t period)
 {
     uint64_t limit = START_PERIODS * period < START_LEAST ? START_LEAST : START_PERIODS * period;
 

@@ -23,8 +23,9 @@ static void pad(size_t to)
 
 static void add(const char *name, const char *data, size_t length)
 {
-    size += (size_t)sprintf(bytes + size, "070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X", 1, 0100644, 0, 0, 1, 0,
-                            (unsigned)length, 0, 0, 0, 0, (unsigned)strlen(name) + 1, 0);
+    size += (size_t)sprintf(
+        bytes + size, "070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X", 1, 0100644, 0,
+        0, 1, 0, (unsigned)length, 0, 0, 0, 0, (unsigned)strlen(name) + 1, 0);
     strcpy(bytes + size, name);
     size += strlen(name) + 1;
     pad(4);
@@ -93,8 +94,8 @@ static void damaged(size_t at, const char *text)
 
 static void test_damage(void **state)
 {
-    damaged(0, "070707"); /* another format */
-    damaged(6, "0000000G"); /* not hexadecimal */
+    damaged(0, "070707");           /* another format */
+    damaged(6, "0000000G");         /* not hexadecimal */
     damaged(6 + 6 * 8, "FFFFFFFF"); /* size of the data */
     damaged(6 + 6 * 8, "00002000");
     damaged(6 + 11 * 8, "FFFFFFFF"); /* size of the name */
@@ -141,8 +142,9 @@ static void test_flipped(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_walk),      cmocka_unit_test(test_find),    cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_truncated), cmocka_unit_test(test_flipped),
+        cmocka_unit_test(test_walk),    cmocka_unit_test(test_find),
+        cmocka_unit_test(test_damage),  cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_flipped),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

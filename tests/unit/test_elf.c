@@ -21,17 +21,27 @@ static struct {
 static struct elf_program program;
 static const char *why;
 
-static Elf64_Phdr load(uint64_t address, uint64_t offset, uint64_t file, uint64_t memory, uint32_t flags)
+static Elf64_Phdr load(uint64_t address, uint64_t offset, uint64_t file, uint64_t memory,
+                       uint32_t flags)
 {
-    return (Elf64_Phdr){.p_type = PT_LOAD, .p_flags = flags, .p_vaddr = address, .p_offset = offset, .p_filesz = file,
-                        .p_memsz = memory, .p_align = 0x1000};
+    return (Elf64_Phdr){.p_type = PT_LOAD,
+                        .p_flags = flags,
+                        .p_vaddr = address,
+                        .p_offset = offset,
+                        .p_filesz = file,
+                        .p_memsz = memory,
+                        .p_align = 0x1000};
 }
 
 static void good(void)
 {
     memset(&head, 0, sizeof head);
-    head.e = (Elf64_Ehdr){.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, 1}, .e_type = ET_EXEC,
-                          .e_machine = EM_X86_64, .e_phoff = sizeof head.e, .e_phentsize = sizeof *head.p, .e_phnum = 4,
+    head.e = (Elf64_Ehdr){.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, 1},
+                          .e_type = ET_EXEC,
+                          .e_machine = EM_X86_64,
+                          .e_phoff = sizeof head.e,
+                          .e_phentsize = sizeof *head.p,
+                          .e_phnum = 4,
                           .e_entry = 0x401010};
     head.p[0] = load(0x400000, 0, 0x200, 0x200, PF_R);
     head.p[1] = load(0x401000, 0x1000, 0x1234, 0x1234, PF_R | PF_X);
@@ -139,7 +149,8 @@ static void test_flipped(void **state)
             assert_true(why[0] != 0);
             continue;
         }
-        assert_true(program.segments >= 1 && program.segments <= ELF_SEGMENTS_MAX && program.high <= ELF_ADDRESS_MAX);
+        assert_true(program.segments >= 1 && program.segments <= ELF_SEGMENTS_MAX &&
+                    program.high <= ELF_ADDRESS_MAX);
         for (unsigned i = 0; i < program.segments; i++) {
             const struct elf_segment *s = &program.segment[i];
 

@@ -59,13 +59,16 @@ static void test_defaults(void **state)
 
 static void test_all_keys(void **state)
 {
-    assert_int_equal(parse("# a comment\n\n  description\t Intel 82540EM   # trailing\r\nclass net\nstart 7\n"
-                           "device pci 8086:100e\ndevice pci 8086:100F\nqueue 1280K net\ncalls rs ds\ncalls vm\n"
-                           "notifies all\nkernel irq_ack port_in\nrights copy_any\nlinux memory files process\npriority 2\n"
-                           "cpu 500\nmemory 4M\nstack 5000\narchive yes\nheartbeat 20\nrestart no\nbudget 300 60\n"
-                           "backoff 200 10 2000\ndependents tty net\npolicy /etc/bardo/policy/generic.sh -m root\n"
-                           "deadline 700\nparameters speed=9600 x\nirq 4 3\nports 0x3f8-0x3ff 96-100"),
-                     0);
+    assert_int_equal(
+        parse(
+            "# a comment\n\n  description\t Intel 82540EM   # trailing\r\nclass net\nstart 7\n"
+            "device pci 8086:100e\ndevice pci 8086:100F\nqueue 1280K net\ncalls rs ds\ncalls vm\n"
+            "notifies all\nkernel irq_ack port_in\nrights copy_any\nlinux memory files "
+            "process\npriority 2\n"
+            "cpu 500\nmemory 4M\nstack 5000\narchive yes\nheartbeat 20\nrestart no\nbudget 300 60\n"
+            "backoff 200 10 2000\ndependents tty net\npolicy /etc/bardo/policy/generic.sh -m root\n"
+            "deadline 700\nparameters speed=9600 x\nirq 4 3\nports 0x3f8-0x3ff 96-100"),
+        0);
     assert_string_equal(m.description, "Intel 82540EM");
     assert_int_equal(m.class, CLASS_NET);
     assert_int_equal(m.devices, 2);
@@ -79,7 +82,8 @@ static void test_all_keys(void **state)
     assert_true(m.kernel_calls >> KERNEL_IRQ_ACK & 1);
     assert_true(m.kernel_calls >> KERNEL_PORT_IN & 1);
     assert_int_equal(m.right_flags, RIGHT_COPY_ANY);
-    assert_int_equal(m.routes, 1u << ROUTE_GUARDIAN | 1u << ROUTE_KERNEL | 1u << ROUTE_VM | 1u << ROUTE_VFS | 1u << ROUTE_PM);
+    assert_int_equal(m.routes, 1u << ROUTE_GUARDIAN | 1u << ROUTE_KERNEL | 1u << ROUTE_VM |
+                                   1u << ROUTE_VFS | 1u << ROUTE_PM);
     assert_int_equal(m.priority, 2);
     assert_int_equal(m.cpu_permille, 500);
     assert_int_equal(m.memory, 4 << 20);
@@ -111,27 +115,35 @@ static void test_errors(void **state)
     refused("class net\nclass net\n", FILE_NAME ":2: given twice 'class'");
     refused("class net x\n", FILE_NAME ":1: unexpected 'x'");
     refused("class\n", FILE_NAME ":1: expected class");
-    refused("class net\nheartbeat abc\n", FILE_NAME ":2: expected a number from 0 to 60000, not 'abc'");
+    refused("class net\nheartbeat abc\n",
+            FILE_NAME ":2: expected a number from 0 to 60000, not 'abc'");
     refused("class net\nheartbeat 5\n", FILE_NAME ":2: a heartbeat is 0 (none) or 10 ms and more");
     refused("class net\nheartbeat 99999999999999999999999\n",
             FILE_NAME ":2: expected a number from 0 to 60000, not '99999999999999999999999'");
     refused("class net\npriority 16\n", FILE_NAME ":2: expected a number from 0 to 15, not '16'");
-    refused("class net\ndevice pci 8086\n", FILE_NAME ":2: expected VENDOR:DEVICE in hexadecimal, not '8086'");
-    refused("class net\ndevice pci 18086:1\n", FILE_NAME ":2: expected VENDOR:DEVICE in hexadecimal, not '18086:1'");
+    refused("class net\ndevice pci 8086\n",
+            FILE_NAME ":2: expected VENDOR:DEVICE in hexadecimal, not '8086'");
+    refused("class net\ndevice pci 18086:1\n",
+            FILE_NAME ":2: expected VENDOR:DEVICE in hexadecimal, not '18086:1'");
     refused("class net\ndevice usb 1:1\n", FILE_NAME ":2: bad kind of device 'usb'");
-    refused("class net\ndevice isa\ndevice pci 1:1\n", FILE_NAME ":3: a device is either on the PCI or on the ISA bus");
+    refused("class net\ndevice isa\ndevice pci 1:1\n",
+            FILE_NAME ":3: a device is either on the PCI or on the ISA bus");
     refused("class net\nports 0x3ff-0x3f8\n", FILE_NAME ":2: bad range of ports");
-    refused("class net\nqueue 5000 net\n", FILE_NAME ":2: size of the queue is not a multiple of 4K");
+    refused("class net\nqueue 5000 net\n",
+            FILE_NAME ":2: size of the queue is not a multiple of 4K");
     refused("class net\nqueue 64K\n", FILE_NAME ":2: expected name of a service");
     refused("class net\nqueue 64K x\n", FILE_NAME ":2: a queue to itself");
     refused("class net\nqueue 64K ../x\n", FILE_NAME ":2: bad name '../x'");
     refused("class net\nkernel fly\n", FILE_NAME ":2: unknown kernel call 'fly'");
     refused("class net\nrights all\n", FILE_NAME ":2: unknown right 'all'");
     refused("class net\nlinux memory disk\n", FILE_NAME ":2: unknown class of Linux calls 'disk'");
-    refused("class net\ncalls abcdefghijklmnopq\n", FILE_NAME ":2: too long a word 'abcdefghijklmno'");
-    refused("class net\nbackoff 1 100 50\n", FILE_NAME ":2: expected a number from 100 to 86400000, not '50'");
+    refused("class net\ncalls abcdefghijklmnopq\n",
+            FILE_NAME ":2: too long a word 'abcdefghijklmno'");
+    refused("class net\nbackoff 1 100 50\n",
+            FILE_NAME ":2: expected a number from 100 to 86400000, not '50'");
     refused("class net\nbudget 5\n", FILE_NAME ":2: expected number");
-    refused("class net\npolicy generic.sh\n", FILE_NAME ":2: the path of a policy script begins with '/'");
+    refused("class net\npolicy generic.sh\n",
+            FILE_NAME ":2: the path of a policy script begins with '/'");
     refused("class net\nrestart maybe\n", FILE_NAME ":2: unknown yes or no 'maybe'");
     refused("class net\nmemory 99999999999G\n",
             FILE_NAME ":2: expected a number from 4096 to 70368744177664, not '99999999999G'");
@@ -140,10 +152,12 @@ static void test_errors(void **state)
 
 static void test_names(void **state)
 {
-    assert_int_equal(manifest_parse("class net", 9, "etc/bardo/e1000.1.svc", &m, error, sizeof error), 0);
+    assert_int_equal(
+        manifest_parse("class net", 9, "etc/bardo/e1000.1.svc", &m, error, sizeof error), 0);
     assert_string_equal(m.name, "e1000.1");
     assert_true(manifest_parse("class net", 9, "etc/bardo/.svc", &m, error, sizeof error) < 0);
-    assert_true(manifest_parse("class net", 9, "etc/bardo/abcdefghijklmnop.svc", &m, error, sizeof error) < 0);
+    assert_true(manifest_parse("class net", 9, "etc/bardo/abcdefghijklmnop.svc", &m, error,
+                               sizeof error) < 0);
     assert_true(manifest_parse("class net", 9, "etc/bardo/x.conf", &m, error, sizeof error) < 0);
     assert_true(manifest_parse("class net", 9, "etc/bardo/a b.svc", &m, error, sizeof error) < 0);
     assert_non_null(strstr(error, "etc/bardo/a b.svc: "));
@@ -170,7 +184,8 @@ static void test_limits(void **state)
 
 static void test_garbage(void **state)
 {
-    static const char words[] = "class net device pci 8086:100e # irq ports 0x3f8-0x3ff queue 4K a\n\0\xff-:M";
+    static const char words[] =
+        "class net device pci 8086:100e # irq ports 0x3f8-0x3ff queue 4K a\n\0\xff-:M";
     char text[512];
 
     srand(1);
@@ -186,8 +201,9 @@ static void test_garbage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults), cmocka_unit_test(test_all_keys), cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_names),    cmocka_unit_test(test_limits),   cmocka_unit_test(test_garbage),
+        cmocka_unit_test(test_defaults), cmocka_unit_test(test_all_keys),
+        cmocka_unit_test(test_errors),   cmocka_unit_test(test_names),
+        cmocka_unit_test(test_limits),   cmocka_unit_test(test_garbage),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

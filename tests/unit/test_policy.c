@@ -97,12 +97,14 @@ static void test_pulse_alive(void **state)
     pulse_begin(&pulse, 0);
     for (uint64_t i = 1; i < 100; i++) {
         assert_int_equal(look(SLOT_RECEIVING, 1, i * MS, i * 50 * MS), PULSE_ALIVE); /* idle */
-        assert_int_equal(look(SLOT_READY, i + 1, i * 50 * MS, i * 50 * MS), PULSE_ALIVE); /* busy, but comes back */
+        assert_int_equal(look(SLOT_READY, i + 1, i * 50 * MS, i * 50 * MS),
+                         PULSE_ALIVE); /* busy, but comes back */
         assert_int_equal(look(SLOT_STOPPED, 0, 0, i * 50 * MS), PULSE_ALIVE);
     }
 }
 
-/* A service that spins from just after a look is found within 3 periods, looked at twice a period. */
+/* A service that spins from just after a look is found within 3 periods, looked at twice a period.
+ */
 static void test_pulse_spinning(void **state)
 {
     uint64_t now = 0, cpu = 0;
@@ -161,9 +163,11 @@ static void test_over(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_backoff),       cmocka_unit_test(test_decay),         cmocka_unit_test(test_budget),
-        cmocka_unit_test(test_ladder),        cmocka_unit_test(test_pulse_alive),   cmocka_unit_test(test_pulse_spinning),
-        cmocka_unit_test(test_pulse_starved), cmocka_unit_test(test_pulse_blocked), cmocka_unit_test(test_over),
+        cmocka_unit_test(test_backoff),       cmocka_unit_test(test_decay),
+        cmocka_unit_test(test_budget),        cmocka_unit_test(test_ladder),
+        cmocka_unit_test(test_pulse_alive),   cmocka_unit_test(test_pulse_spinning),
+        cmocka_unit_test(test_pulse_starved), cmocka_unit_test(test_pulse_blocked),
+        cmocka_unit_test(test_over),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
