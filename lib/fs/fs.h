@@ -100,9 +100,6 @@ void fs_serve(const struct fs_operations *operations) __attribute__((noreturn));
 /* Handle a request that was kept (FS_LATER) once more, as though it came now. */
 void fs_retry(const struct message *request);
 
-/* Answer a request that was kept with a result: a reply, or back to VFS when it asked for that. */
-void fs_finish(const struct message *request, long result);
-
 /* The program whose request is being handled. */
 endpoint_t fs_program(void);
 

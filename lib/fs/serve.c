@@ -38,15 +38,6 @@ static long answer(struct message *m, bool is_back, long result)
 
 static long (*handler_of(uint64_t type))(struct message *);
 
-void fs_finish(const struct message *request, long result)
-{
-    struct message m = *request;
-
-    m.w[1] = m.w[3] + (result > 0 ? (uint64_t)result : 0);
-    if (answer(&m, request->w[5] & FILE_BACK, result) != SERVICE_NO_REPLY)
-        ipc_reply_result(message_caller(&m), result);
-}
-
 void fs_retry(const struct message *request)
 {
     struct message m = *request;
