@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * From the loader's information to struct boot_info. PVH: Xen's public/arch-x86/hvm/start_info.h; multiboot2: its specification 2.0, 3.6. Runs
- * on the boot tables: direct map there, all memory writable.
+ * From the loader's information to struct boot_info. PVH: Xen's public/arch-x86/hvm/start_info.h;
+ * multiboot2: its specification 2.0, 3.6. Runs on the boot tables: direct map there, all memory
+ * writable.
  */
 #include "kernel/boot/boot_info.h"
 
@@ -67,7 +68,8 @@ static void from_pvh(const struct pvh_info *info)
         add_range(map[i].address, map[i].size, map[i].type);
 }
 
-/* The ACPI tags hold a copy of the RSDP, which is in the loader's memory: good until frames are given out. It is copied here. */
+/* The ACPI tags hold a copy of the RSDP, which is in the loader's memory: good until frames are
+ * given out. It is copied here. */
 static void keep_rsdp(const void *from, size_t size)
 {
     static uint8_t kept[64] __attribute__((aligned(16)));

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The two entries, both 32-bit with paging off: PVH (Xen's x86/HVM direct boot ABI; QEMU -kernel) and multiboot2 (GRUB).
- * Both leave the loader's information pointer and which it is, set up early page tables (identity and kernel image by
- * 2-MB pages, direct map of the first 512 GB by 1-GB pages) and jump to boot_start() in the high half.
+ * The two entries, both 32-bit with paging off: PVH (Xen's x86/HVM direct boot ABI; QEMU -kernel)
+ * and multiboot2 (GRUB). Both leave the loader's information pointer and which it is, set up early
+ * page tables (identity and kernel image by 2-MB pages, direct map of the first 512 GB by 1-GB
+ * pages) and jump to boot_start() in the high half.
  */
 #define KERNEL_BASE 0xffffffff80000000
 #define MULTIBOOT2_MAGIC 0xe85250d6

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The ACPI tables that the kernel needs (ACPI 6.4, 5.2): MADT for the interrupt controllers, FADT to power off. */
+/* The ACPI tables that the kernel needs (ACPI 6.4, 5.2): MADT for the interrupt controllers, FADT
+ * to power off. */
 #include "kernel/boot/boot_info.h"
 #include "kernel/string.h"
 #include "kernel/x86_64/cpu.h"
@@ -26,13 +27,10 @@ static void madt(const struct table_header *t)
 
     acpi.lapic = read((const uint8_t *)t + 36, 4);
     for (; at + 2 <= end && at[1] >= 2 && at + at[1] <= end; at += at[1]) {
-        if (at[0] == 1 && read(at + 8, 4) == 0) { /* I/O APIC; the one with GSI 0 */
+        if (at[0] == 1 && read(at + 8, 4) == 0) /* I/O APIC; the one with GSI 0 */
             acpi.ioapic = read(at + 4, 4);
-            acpi.ioapic_base = 0;
-        } else if (at[0] == 2 && at[3] < 16) { /* interrupt source override */
+        else if (at[0] == 2 && at[3] < 16) /* interrupt source override */
             acpi.isa_gsi[at[3]] = (uint32_t)read(at + 4, 4);
-            acpi.isa_flags[at[3]] = (uint16_t)read(at + 8, 2);
-        }
     }
 }
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Local APIC (Intel SDM vol. 3, ch. 11), I/O APIC (82093AA data sheet), one-shot timer, TSC calibrated against the PIT (8254). */
+/* Local APIC (Intel SDM vol. 3, ch. 11), I/O APIC (82093AA data sheet), one-shot timer, TSC
+ * calibrated against the PIT (8254). */
 #include <errno.h>
 
 #include "kernel/string.h"
 #include "kernel/x86_64/cpu.h"
 
-enum lapic_register { /* offsets */
+/* Offsets. */
+enum lapic_register {
     LAPIC_TPR = 0x80,
     LAPIC_EOI = 0xb0,
     LAPIC_SPURIOUS = 0xf0, /* bit 8: enable */
@@ -71,7 +73,8 @@ struct sample {
     uint32_t timer, pit; /* both count down */
 };
 
-/* The three clocks at one moment: of some readings the one that took the shortest, as the host may stop us at any time. */
+/* The three clocks at one moment: of some readings the one that took the shortest, as the host may
+ * stop us at any time. */
 static struct sample sample(void)
 {
     struct sample best = {0};
@@ -93,7 +96,8 @@ static struct sample sample(void)
     return best;
 }
 
-/* Counts the TSC and the LAPIC timer against the PIT (8254 data sheet): 8 ms of its channel 2, mode 0, from 65535 down. */
+/* Counts the TSC and the LAPIC timer against the PIT (8254 data sheet): 8 ms of its channel 2, mode
+ * 0, from 65535 down. */
 static void calibrate(void)
 {
     struct sample first, last;
@@ -125,7 +129,8 @@ static void timer_start(void)
     cpuid(1, 0, r);
     tsc_deadline = r[2] >> 24 & 1;
     lapic_write(LAPIC_LVT_TIMER, VECTOR_TIMER | (tsc_deadline ? LVT_TSC_DEADLINE : 0));
-    __asm__ volatile("mfence" : : : "memory"); /* the mode before any deadline (Intel SDM vol. 3, 10.5.4.1) */
+    /* The mode before any deadline (Intel SDM vol. 3, 10.5.4.1). */
+    __asm__ volatile("mfence" : : : "memory");
 }
 
 void arch_devices_start(void)
@@ -160,7 +165,8 @@ void arch_timer_set(uint64_t when)
 
     if (tsc_deadline) {
         count = arch_scale(when, arch_tsc_hz, 1000000000);
-        wrmsr(MSR_TSC_DEADLINE, when == ~0ull ? 0 : count < ~0ull - arch_tsc_boot ? arch_tsc_boot + count : ~0ull);
+        count = count < ~0ull - arch_tsc_boot ? arch_tsc_boot + count : ~0ull;
+        wrmsr(MSR_TSC_DEADLINE, when == ~0ull ? 0 : count);
         return;
     }
     if (when == ~0ull) {

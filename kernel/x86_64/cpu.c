@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Descriptor tables, system call entry, traps. (Intel SDM vol. 3, ch. 3, 5, 6; AMD APM vol. 2, 6.1 for SYSCALL.) */
+/* Descriptor tables, system call entry, traps. (Intel SDM vol. 3, ch. 3, 5, 6; AMD APM vol. 2, 6.1
+ * for SYSCALL.) */
 #include "kernel/x86_64/cpu.h"
 
 #include <errno.h>
@@ -22,16 +23,21 @@ struct trap_frame {
     uint64_t vector, error, rip, cs, rflags, rsp, ss;
 };
 
-/* null, kernel code, kernel data, user data, user code; the TSS follows. SYSRET wants user data before user code. */
-static const uint64_t segments[5] = {0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0x00cff3000000ffff, 0x00affb000000ffff};
+/* null, kernel code, kernel data, user data, user code; the TSS follows. SYSRET wants user data
+ * before user code. */
+static const uint64_t segments[5] = {0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0x00cff3000000ffff,
+                                     0x00affb000000ffff};
 static struct gate idt[256]; /* the same for all CPUs */
 extern char arch_vectors[], arch_syscall_entry[], kernel_stack_end[];
 
 /* What entry.S knows. */
-_Static_assert(offsetof(struct cpu, slot) == 0 && offsetof(struct cpu, stack) == 8 && offsetof(struct cpu, user_rsp) == 16 &&
-               offsetof(struct cpu, self) == 24, "struct cpu");
+_Static_assert(offsetof(struct cpu, slot) == 0 && offsetof(struct cpu, stack) == 8 &&
+                   offsetof(struct cpu, user_rsp) == 16 && offsetof(struct cpu, self) == 24,
+               "struct cpu");
 _Static_assert(offsetof(struct registers, rdi) == 112 && offsetof(struct registers, ss) == 168 &&
-               offsetof(struct slot, registers) == 0 && offsetof(struct slot, from_syscall) == 200, "struct slot");
+                   offsetof(struct slot, registers) == 0 &&
+                   offsetof(struct slot, from_syscall) == 200,
+               "struct slot");
 
 struct slot *trap_from_user(struct slot *s);
 void trap_from_kernel(const struct trap_frame *f);
@@ -45,7 +51,11 @@ static void idt_fill(void)
         /* 3 and 4 may be raised by int3 and into. */
         uint8_t privilege = v == 3 || v == 4 ? 0x60 : 0;
 
-        idt[v] = (struct gate){(uint16_t)at, 8, 0, 0x8e | privilege, (uint16_t)(at >> 16), (uint32_t)(at >> 32), 0};
+        idt[v] = (struct gate){.offset0 = (uint16_t)at,
+                               .offset1 = (uint16_t)(at >> 16),
+                               .offset2 = (uint32_t)(at >> 32),
+                               .selector = 8,
+                               .type = 0x8e | privilege};
     }
     for (uint8_t i = 0; i < EMERGENCY_STACKS; i++)
         idt[special[i]].ist = i + 1;
@@ -58,10 +68,10 @@ static void features_enable(void)
 
     __asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
     cpuid(7, 0, r);
-    cr4 |= (r[1] >> 7 & 1) << 20; /* SMEP */
+    cr4 |= (r[1] >> 7 & 1) << 20;  /* SMEP */
     cr4 |= (r[1] >> 20 & 1) << 21; /* SMAP: the kernel never touches user addresses at all */
-    cr4 |= (r[2] >> 2 & 1) << 11; /* UMIP */
-    cr4 |= 1 << 6 | 1 << 7; /* machine checks, global pages */
+    cr4 |= (r[2] >> 2 & 1) << 11;  /* UMIP */
+    cr4 |= 1 << 6 | 1 << 7;        /* machine checks, global pages */
     __asm__ volatile("mov %0, %%cr4" : : "r"(cr4));
 }
 
@@ -77,21 +87,26 @@ static void cpu_fill(struct cpu *cpu, uint64_t stack)
         tss->ist[i] = (uint64_t)cpu->emergency_stacks[i] + sizeof cpu->emergency_stacks[i];
     tss->iomap = sizeof *tss; /* beyond the limit: no port for anybody */
     memcpy(cpu->gdt, segments, sizeof segments);
-    cpu->gdt[5] = (sizeof *tss - 1) | (at & 0xffffff) << 16 | 0x89ull << 40 | (at >> 24 & 0xff) << 56;
+    cpu->gdt[5] =
+        (sizeof *tss - 1) | (at & 0xffffff) << 16 | 0x89ull << 40 | (at >> 24 & 0xff) << 56;
     cpu->gdt[6] = at >> 32;
 }
 
 void cpu_start(void)
 {
-    struct pointer gdt_at = {sizeof cpus[0].gdt - 1, (uint64_t)cpus[0].gdt}, idt_at = {sizeof idt - 1, (uint64_t)idt};
+    struct pointer gdt_at = {sizeof cpus[0].gdt - 1, (uint64_t)cpus[0].gdt},
+                   idt_at = {sizeof idt - 1, (uint64_t)idt};
 
     cpu_fill(&cpus[0], (uint64_t)kernel_stack_end);
     idt_fill();
     __asm__ volatile("lgdt %0; lidt %1; ltr %w2" : : "m"(gdt_at), "m"(idt_at), "r"(0x28));
-    __asm__ volatile("mov %0, %%ds; mov %0, %%es; mov %1, %%ss; mov %0, %%fs; mov %0, %%gs" : : "r"(0), "r"(0x10));
+    __asm__ volatile("mov %0, %%ds; mov %0, %%es; mov %1, %%ss; mov %0, %%fs; mov %0, %%gs"
+                     :
+                     : "r"(0), "r"(0x10));
     wrmsr(MSR_GS_BASE, (uint64_t)&cpus[0]);
     wrmsr(MSR_KERNEL_GS_BASE, 0);
-    wrmsr(MSR_STAR, 0x08ull << 32 | 0x13ull << 48); /* SYSRET: cs 0x13 + 16 = 0x23, ss 0x13 + 8 = 0x1b */
+    /* SYSRET: cs 0x13 + 16 = 0x23, ss 0x13 + 8 = 0x1b */
+    wrmsr(MSR_STAR, 0x08ull << 32 | 0x13ull << 48);
     wrmsr(MSR_LSTAR, (uint64_t)arch_syscall_entry);
     wrmsr(MSR_SFMASK, 0x47700); /* TF IF DF IOPL NT AC off */
     features_enable();
@@ -104,8 +119,8 @@ static void interrupt(unsigned vector)
     if (vector == VECTOR_TIMER)
         kernel_timer();
     else
-        kernel_interrupt(vector - VECTOR_IRQ); /* masks it: EOI before that would bring a level interrupt again */
-    apic_eoi();
+        kernel_interrupt(vector - VECTOR_IRQ);
+    apic_eoi(); /* now that the line is masked: earlier, a level interrupt would come again */
 }
 
 static bool is_interrupt(uint64_t vector)
@@ -122,7 +137,8 @@ struct slot *trap_from_user(struct slot *s)
         interrupt((unsigned)vector);
         return kernel_user_interrupt(s);
     }
-    if (vector == VECTOR_NMI || vector == VECTOR_DF || vector == VECTOR_MC) /* the machine's, not the process's */
+    /* The machine's, not the process's. */
+    if (vector == VECTOR_NMI || vector == VECTOR_DF || vector == VECTOR_MC)
         kernel_panic("exception %lu in %s: rip %lx", vector, s->name, s->registers.rip);
     if (vector == VECTOR_NM && fpu_first_use(s) == 0)
         return s;
@@ -140,7 +156,8 @@ void trap_from_kernel(const struct trap_frame *f)
         return;
     }
     __asm__ volatile("mov %%cr2, %0" : "=r"(address));
-    kernel_panic("exception %lu in the kernel: error %lx rip %lx rsp %lx address %lx", f->vector, f->error, f->rip, f->rsp, address);
+    kernel_panic("exception %lu in the kernel: error %lx rip %lx rsp %lx address %lx", f->vector,
+                 f->error, f->rip, f->rsp, address);
 }
 
 void arch_idle(void)
@@ -160,7 +177,8 @@ void arch_slot_init(struct slot *s, uint64_t entry, uint64_t stack)
 
 void arch_registers_sanitise(struct registers *r)
 {
-    const uint64_t user_flags = 0x250dd5; /* CF PF AF ZF SF TF DF OF RF AC ID; the rest is the kernel's */
+    /* CF PF AF ZF SF TF DF OF RF AC ID; the rest is the kernel's */
+    const uint64_t user_flags = 0x250dd5;
 
     r->cs = 0x23;
     r->ss = 0x1b;
@@ -179,7 +197,8 @@ void arch_switch_to(struct slot *s)
 
     if (cpu->root != s->space->root)
         arch_space_switch(s->space->root);
-    wrmsr(MSR_FS_BASE, s->registers.fs_base); /* always: the last one may have changed it by loading fs */
+    /* Always: the last one may have changed it by loading fs. */
+    wrmsr(MSR_FS_BASE, s->registers.fs_base);
     if (s->fpu || cpu->fpu_on)
         fpu_switch(s);
     cpu->slot = s;
@@ -187,7 +206,8 @@ void arch_switch_to(struct slot *s)
 
 #define ARCH_SET_FS 0x1002
 #define ARCH_GET_FS 0x1003
-long copy_out(struct slot *s, uint64_t address, const void *from, size_t length); /* kernel/copy.c */
+/* kernel/copy.c */
+long copy_out(struct slot *s, uint64_t address, const void *from, size_t length);
 
 long arch_prctl(struct slot *s, uint64_t code, uint64_t address)
 {

@@ -11,16 +11,17 @@ struct __attribute__((packed)) tss { /* Intel SDM vol. 3, 7.7 */
     uint64_t rsp[3], reserved1, ist[7], reserved2;
     uint16_t reserved3, iomap;
 };
-enum { STACK_DOUBLE_FAULT, STACK_NMI, STACK_MACHINE_CHECK, EMERGENCY_STACKS };
+enum { EMERGENCY_STACKS = 3 }; /* double fault, NMI, machine check */
 
-struct cpu { /* gs points here in the kernel; entry.S knows the first three */
+/* gs points here in the kernel; entry.S knows the first four. */
+struct cpu {
     struct slot *slot; /* whose registers are saved on the next entry */
-    uint64_t stack; /* top of the kernel stack */
+    uint64_t stack;    /* top of the kernel stack */
     uint64_t user_rsp;
     struct cpu *self;
-    uint64_t root; /* what CR3 holds */
+    uint64_t root;    /* what CR3 holds */
     struct slot *fpu; /* whose FPU state the registers hold, or NULL */
-    bool fpu_on; /* CR0.TS is clear */
+    bool fpu_on;      /* CR0.TS is clear */
     uint64_t gdt[7];
     struct tss tss __attribute__((aligned(128))); /* within a page */
     uint8_t emergency_stacks[EMERGENCY_STACKS][4096] __attribute__((aligned(16)));
@@ -34,22 +35,19 @@ static inline struct cpu *cpu_self(void)
     __asm__("movq %%gs:24, %0" : "=r"(self));
     return self;
 }
-static inline uint64_t rdmsr(uint32_t n)
-{
-    uint32_t low, high;
-
-    __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(n));
-    return (uint64_t)high << 32 | low;
-}
 static inline void wrmsr(uint32_t n, uint64_t value)
 {
-    __asm__ volatile("wrmsr" : : "c"(n), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
+    __asm__ volatile("wrmsr"
+                     :
+                     : "c"(n), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+                     : "memory");
 }
 static inline void cpuid(uint32_t leaf, uint32_t sub, uint32_t r[4])
 {
-    __asm__ volatile("cpuid" : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3]) : "a"(leaf), "c"(sub));
+    __asm__ volatile("cpuid"
+                     : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3])
+                     : "a"(leaf), "c"(sub));
 }
-#define MSR_EFER 0xc0000080
 #define MSR_STAR 0xc0000081
 #define MSR_LSTAR 0xc0000082
 #define MSR_SFMASK 0xc0000084
@@ -59,7 +57,14 @@ static inline void cpuid(uint32_t leaf, uint32_t sub, uint32_t r[4])
 #define MSR_TSC_DEADLINE 0x6e0
 
 enum {
-    VECTOR_NMI = 2, VECTOR_NM = 7, VECTOR_DF = 8, VECTOR_PF = 14, VECTOR_MC = 18, VECTOR_IRQ = 0x30, VECTOR_TIMER = 0xf0, VECTOR_SPURIOUS = 0xff,
+    VECTOR_NMI = 2,
+    VECTOR_NM = 7,
+    VECTOR_DF = 8,
+    VECTOR_PF = 14,
+    VECTOR_MC = 18,
+    VECTOR_IRQ = 0x30,
+    VECTOR_TIMER = 0xf0,
+    VECTOR_SPURIOUS = 0xff,
 };
 
 void cpu_start(void);
@@ -72,8 +77,8 @@ void acpi_start(void);
 
 struct acpi { /* what the tables say; physical addresses */
     uint64_t lapic, ioapic;
-    uint32_t ioapic_base, isa_gsi[16];
-    uint16_t isa_flags[16], pm1a_control, pm1b_control;
+    uint32_t isa_gsi[16];
+    uint16_t pm1a_control, pm1b_control;
 };
 extern struct acpi acpi;
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Ways in and out of the kernel. A process's registers are saved in its slot, whose address is in the per-CPU area (gs);
- * the kernel runs on the per-CPU stack. struct registers (abi/kernel.h) is at offset 0 of struct slot, struct cpu in cpu.h.
+ * Ways in and out of the kernel. A process's registers are saved in its slot, whose address is in
+ * the per-CPU area (gs); the kernel runs on the per-CPU stack. struct registers (abi/kernel.h) is
+ * at offset 0 of struct slot, struct cpu in cpu.h; cpu.c checks these offsets.
  */
 #define CPU_SLOT 0
 #define CPU_STACK 8
@@ -28,7 +29,6 @@
 #define RFLAGS 152
 #define RSP 160
 #define SS 168
-#define FS_BASE 176
 #define SLOT_FROM_SYSCALL 200
 #define USER_CS 0x23
 #define USER_SS 0x1b
@@ -94,7 +94,7 @@ arch_enter_user:
     movq RDI(%rdi), %rdi
     swapgs
     sysretq
-3:  movq $0, RIP(%rdi) /* faults in user mode; a non-canonical one would fault here (SDM vol. 2, SYSRET and IRET) */
+3:  movq $0, RIP(%rdi) /* faults in user mode; non-canonical: here (SDM vol. 2, SYSRET and IRET) */
 1:  btq $47, RIP(%rdi)
     jc 3b
     movq %gs:CPU_STACK, %rsp

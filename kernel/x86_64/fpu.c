@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * x87, SSE and AVX state. A process that has never used them has none: CR0.TS makes its first use a #NM, which gives it an XSAVE
- * area (a frame). From then on its state is switched with it, eagerly (Intel SDM vol. 1, ch. 13). The kernel itself uses none.
+ * x87, SSE and AVX state. A process that has never used them has none: CR0.TS makes its first use a
+ * #NM, which gives it an XSAVE area (a frame). From then on its state is switched with it, eagerly
+ * (Intel SDM vol. 1, ch. 13). The kernel itself uses none.
  */
 #include <errno.h>
 
@@ -129,7 +130,8 @@ int arch_slot_copy(struct slot *s, const struct slot *from)
 
         if (!frame)
             return -ENOMEM;
-        if (cpu_self()->fpu == from) { /* the registers stay its own, and closed to whoever runs now */
+        /* The registers stay its own, and closed to whoever runs now. */
+        if (cpu_self()->fpu == from) {
             bool on = cpu_self()->fpu_on;
 
             enable(true);

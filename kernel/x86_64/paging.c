@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Four-level page tables (Intel SDM vol. 3, 4.5). The upper half is the same in all: entry 256 the direct map, entry 511 the kernel image,
- * both made here once. Bits 9..11 and 52 are free for software: COW, PHYSICAL, UNCACHED, and "kept" for a page
- * that is there but may not be accessed (PROT_NONE).
+ * Four-level page tables (Intel SDM vol. 3, 4.5). The upper half is the same in all: entry 256 the
+ * direct map, entry 511 the kernel image, both made here once. Bits 9..11 and 52 are free for
+ * software: COW, PHYSICAL, UNCACHED, and "kept" for a page that is there but may not be accessed
+ * (PROT_NONE).
  */
 #include "abi/kernel.h"
 #include "kernel/frame.h"
@@ -26,9 +27,10 @@
 #define USER_ENTRIES 256
 
 extern uint64_t boot_root[512], boot_low[512], boot_direct[512];
-extern char kernel_text_start[], kernel_text_end[], kernel_rodata_end[], kernel_physical_end[], kernel_stack_guard[];
+extern char kernel_text_start[], kernel_text_end[], kernel_rodata_end[], kernel_physical_end[],
+    kernel_stack_guard[];
 
-/* The image's own tables: 4 MB of 4-kB pages from KERNEL_BASE, so that each section has its rights. */
+/* The image's own tables: 8 MB of 4-kB pages from KERNEL_BASE; each section has its rights. */
 #define IMAGE_TABLES 4
 static uint64_t image_table[IMAGE_TABLES][512] __attribute__((aligned(4096)));
 static uint64_t image_directory[512] __attribute__((aligned(4096)));
@@ -41,7 +43,8 @@ static uint64_t physical_of(const void *kernel_address)
 
 static uint64_t image_entry(uint64_t at)
 {
-    if (at < (uint64_t)kernel_text_start || at == (uint64_t)kernel_stack_guard || at >= KERNEL_BASE + (uint64_t)kernel_physical_end)
+    if (at < (uint64_t)kernel_text_start || at == (uint64_t)kernel_stack_guard ||
+        at >= KERNEL_BASE + (uint64_t)kernel_physical_end)
         return 0;
     if (at < (uint64_t)kernel_text_end)
         return P_PRESENT | P_GLOBAL;
@@ -74,12 +77,13 @@ uint64_t arch_space_create(void)
     uint64_t root = frame_alloc();
 
     if (root)
-        memcpy((uint64_t *)direct(root) + USER_ENTRIES, (uint64_t *)direct((uint64_t)boot_root) + USER_ENTRIES,
-               (512 - USER_ENTRIES) * 8);
+        memcpy((uint64_t *)direct(root) + USER_ENTRIES,
+               (uint64_t *)direct((uint64_t)boot_root) + USER_ENTRIES, (512 - USER_ENTRIES) * 8);
     return root;
 }
 
-/* Calls drop() with the leaves below table, and frees the tables below it when drop is NULL. Level 3, 2 or 1. */
+/* Calls drop() with the leaves below table, and frees the tables below it when drop is NULL. Level
+ * 3, 2 or 1. */
 static void table_walk(uint64_t table, int level, unsigned entries, void (*drop)(uint64_t))
 {
     uint64_t *t = direct(table);
@@ -141,9 +145,10 @@ uint64_t *arch_entry(uint64_t root, uint64_t address, bool create)
 
 uint64_t arch_entry_make(uint64_t physical, uint64_t flags)
 {
-    return (physical & P_ADDRESS) | P_KEPT | (flags & (MAP_READ | MAP_WRITE | MAP_EXECUTE) ? P_PRESENT | P_USER : 0) |
-           (flags & MAP_WRITE ? P_WRITE : 0) | (flags & MAP_EXECUTE ? 0 : P_NX) | (flags & MAP_COW ? P_COW : 0) |
-           (flags & MAP_PHYSICAL ? P_PHYSICAL : 0) |
+    return (physical & P_ADDRESS) | P_KEPT |
+           (flags & (MAP_READ | MAP_WRITE | MAP_EXECUTE) ? P_PRESENT | P_USER : 0) |
+           (flags & MAP_WRITE ? P_WRITE : 0) | (flags & MAP_EXECUTE ? 0 : P_NX) |
+           (flags & MAP_COW ? P_COW : 0) | (flags & MAP_PHYSICAL ? P_PHYSICAL : 0) |
            (flags & MAP_UNCACHED ? P_UNCACHED | P_CACHE_DISABLE | P_WRITE_THROUGH : 0);
 }
 
@@ -155,8 +160,9 @@ uint64_t arch_entry_frame(uint64_t entry)
 uint64_t arch_entry_flags(uint64_t entry)
 {
     return (entry & P_PRESENT ? MAP_READ : 0) | (entry & P_WRITE ? MAP_WRITE : 0) |
-           (entry & P_PRESENT && !(entry & P_NX) ? MAP_EXECUTE : 0) | (entry & P_COW ? MAP_COW : 0) |
-           (entry & P_PHYSICAL ? MAP_PHYSICAL : 0) | (entry & P_UNCACHED ? MAP_UNCACHED : 0);
+           (entry & P_PRESENT && !(entry & P_NX) ? MAP_EXECUTE : 0) |
+           (entry & P_COW ? MAP_COW : 0) | (entry & P_PHYSICAL ? MAP_PHYSICAL : 0) |
+           (entry & P_UNCACHED ? MAP_UNCACHED : 0);
 }
 
 void arch_flush_page(uint64_t root, uint64_t address)

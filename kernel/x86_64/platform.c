@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Ports, the debug console, last words on COM1, the real-time clock (MC146818), and how the machine is switched off. */
+/* Ports, the debug console, last words on COM1, the real-time clock (MC146818), and how the machine
+ * is switched off. */
 #include "abi/kernel.h"
 #include "kernel/string.h"
 #include "kernel/x86_64/cpu.h"
@@ -49,7 +50,8 @@ void arch_panic_write(const char *text, size_t n)
 {
     arch_debug_write(text, n);
     for (size_t i = 0; i < n; i++) {
-        for (unsigned spin = 0; spin < 100000 && !(arch_port_in(PORT_COM1 + 5, 1) & LSR_THR_EMPTY); spin++)
+        for (unsigned spin = 0; spin < 100000 && !(arch_port_in(PORT_COM1 + 5, 1) & LSR_THR_EMPTY);
+             spin++)
             ;
         if (text[i] == '\n')
             arch_port_out(PORT_COM1, 1, '\r');
@@ -81,9 +83,11 @@ static unsigned rtc(unsigned n)
 static uint64_t days(unsigned year, unsigned month, unsigned day)
 {
     static const uint16_t before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
-    unsigned leap = month > 2 && (year % 4 == 0 && (year % 100 || year % 400 == 0)), past = year - 1;
+    unsigned leap = month > 2 && (year % 4 == 0 && (year % 100 || year % 400 == 0)),
+             past = year - 1;
 
-    return (uint64_t)year * 365 + past / 4 - past / 100 + past / 400 + before[(month - 1) % 12] + leap + day - 719528;
+    return (uint64_t)year * 365 + past / 4 - past / 100 + past / 400 + before[(month - 1) % 12] +
+           leap + day - 719528;
 }
 
 uint64_t arch_realtime(void)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Copying by 8 x 8 bytes through general registers: faster than the string instructions where the processor is emulated, and not slower elsewhere for our sizes. */
+/* Copying by 8 x 8 bytes through general registers: faster than the string instructions where the
+ * processor is emulated, and not slower elsewhere for our sizes. */
 #include "kernel/string.h"
 
 #include <stdint.h>
