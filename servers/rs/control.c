@@ -214,8 +214,7 @@ long request_complain(struct message *m, struct service *caller)
         return -ESRCH;
     if (s->endpoint != (endpoint_t)m->w[3] || !service_runs(s))
         return 0; /* about an incarnation of the past */
-    if (!caller->manifest || service_core(s) || s == caller || caller->manifest->devices ||
-        caller->manifest->isa)
+    if (!caller->manifest || service_core(s) || s == caller || service_drives(caller))
         return -EPERM;
     log_info("%s complains of %s (%llu)", caller->name, s->name, (unsigned long long)m->w[2]);
     recover_failed(s, DEFECT_COMPLAINT, (uint32_t)m->w[2]);

@@ -75,9 +75,10 @@ struct pulse {
 
 enum pulse_verdict { PULSE_ALIVE, PULSE_WAIT, PULSE_STUCK };
 
-#define PULSE_PERIODS 2   /* without a sign of life, busy */
-#define PULSE_PATIENCE 20 /* the same while it waits for somebody, or was given little of the CPU  \
-                           */
+#define PULSE_PERIODS 2 /* without a sign of life, busy */
+#define PULSE_PATIENCE                                                                             \
+    20 /* the same while it waits for somebody, or was given little of the CPU                     \
+        */
 
 void pulse_begin(struct pulse *pulse, uint64_t now);
 /* period in ns. */

@@ -342,11 +342,6 @@ void recover_wake(struct service *s)
 
 /* ---- the end of the system ---- */
 
-static bool is_driver(const struct service *s)
-{
-    return s->manifest && (s->manifest->isa || s->manifest->devices);
-}
-
 /* Servers first, so that drivers can still bring out what those have; core servers are not told. */
 static bool tell_stage(bool drivers)
 {
@@ -355,7 +350,7 @@ static bool tell_stage(bool drivers)
     for (unsigned i = 0; i < service_count; i++) {
         struct service *s = &services[i];
 
-        if (!s->endpoint || service_core(s) || is_driver(s) != drivers)
+        if (!s->endpoint || s->id == SERVICE_RS || service_core(s) || service_drives(s) != drivers)
             continue;
         if (!s->wanted_down) {
             s->wanted_down = true;

@@ -157,6 +157,10 @@ static inline bool service_waits_for_device(const struct service *s)
 {
     return s->manifest->devices != 0 && !s->device;
 }
+static inline bool service_drives(const struct service *s) /* a device */
+{
+    return s->manifest && (s->manifest->isa || s->manifest->devices);
+}
 static inline bool service_runs(const struct service *s)
 {
     return s->state == RS_UP || s->state == RS_STARTING;

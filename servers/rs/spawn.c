@@ -107,7 +107,7 @@ void spawn_stock(struct service *s)
 {
     endpoint_t ep;
 
-    if (s->stock || !s->device || s->state != RS_UP)
+    if (s->stock || s->state != RS_UP || !service_drives(s))
         return;
     ep = make(s);
     s->stock = ep > 0 ? ep : 0; /* no memory: the next start tries again */
