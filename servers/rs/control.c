@@ -162,7 +162,7 @@ long request_control(struct message *m, struct service *caller)
     };
     struct service *s = named_in(m);
 
-    if (caller->id != SERVICE_PM && strcmp(caller->name, "proc") != 0)
+    if (!service_speaks_for_users(caller))
         return -EPERM;
     if (!s)
         return -ESRCH;
@@ -226,7 +226,7 @@ long request_complain(struct message *m, struct service *caller)
 long request_mark(struct message *m, struct service *caller)
 {
     (void)m;
-    if (caller->id != SERVICE_PM && strcmp(caller->name, "proc") != 0)
+    if (!service_speaks_for_users(caller))
         return -EPERM;
     if (marked == 0)
         marked = clock_now();

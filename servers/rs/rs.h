@@ -147,7 +147,9 @@ void services_number(void);              /* ids in order of names, once all mani
 void service_prepare(struct service *s); /* everything for its starts, but device and queue */
 bool service_prepare_instance(struct service *s, const struct service *base, unsigned instance);
 void service_peers(struct service *s); /* its info page: endpoints of those that it may talk to */
-void service_tell(const char *name);   /* NOTIFY_BIT_SERVICES to it, if it runs */
+bool service_speaks_for_users(
+    const struct service *s);        /* pm and fs/proc: they have checked who it is */
+void service_tell(const char *name); /* NOTIFY_BIT_SERVICES to it, if it runs */
 void service_tell_dependents(struct service *s);
 static inline bool service_core(const struct service *s)
 {

@@ -60,6 +60,8 @@ long request_script(struct message *m, struct service *caller)
     struct ask *oldest = NULL;
     long error;
 
+    if (!service_speaks_for_users(caller))
+        return -EPERM;
     poller = caller->endpoint;
     polled = clock_now();
     for (unsigned i = 0; i < SERVICES_MAX; i++)
@@ -76,7 +78,8 @@ long request_script(struct message *m, struct service *caller)
 
 long request_script_done(struct message *m, struct service *caller)
 {
-    (void)caller;
+    if (!service_speaks_for_users(caller))
+        return -EPERM;
     for (unsigned i = 0; i < service_count; i++) {
         struct service *s = &services[i];
 

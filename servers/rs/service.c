@@ -263,6 +263,11 @@ bool service_prepare_instance(struct service *s, const struct service *base, uns
 
 /* ---- who knows whom ---- */
 
+bool service_speaks_for_users(const struct service *s)
+{
+    return s->id == SERVICE_PM || (strcmp(s->name, "proc") == 0 && s->manifest);
+}
+
 void service_peers(struct service *s)
 {
     uint64_t allowed = s->config.rights.may_call | s->config.rights.may_notify;
