@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The file protocol of terminals (abi/proto/file.h), and the loop. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/sysmacros.h>
+
+#include "lib/fs/fs.h"
+#include "lib/rt/kernel.h"
+#include "lib/rt/log.h"
+#include "lib/service/service.h"
+#include "servers/tty/tty.h"
+
+/* ---- answers ---- */
+
+/* The program goes back to VFS with a result; w[1..5] of m are the request's results. VFS itself
+ * may be the caller: reply. */
+static long back(struct message *m, long result)
+{
+    if (message_via(m) == 0)
+        return result;
+    m->w[0] = (uint64_t)result;
+    m->type = FILE_BACK_RESULT;
+    ipc_forward(message_caller(m), message_via(m),
+                m); /* fails only when it or VFS has died meanwhile */
+    return SERVICE_NO_REPLY;
+}
+
+long answer(const struct message *request, long result)
+{
+    struct message m = *request;
+
+    if (result == SERVICE_NO_REPLY)
+        return result;
+    if (!(request->w[5] & FILE_BACK) || back(&m, result) != SERVICE_NO_REPLY)
+        ipc_reply_result(message_caller(request), result);
+    return SERVICE_NO_REPLY;
+}
+
+/* ---- requests ---- */
+
+static struct terminal *device(uint64_t node, endpoint_t program)
+{
+    if (node == NODE_CONTROLLING)
+        return controlling_terminal(program);
+    return terminal_of(node == NODE_CONSOLE                       ? NODE_FIRST
+                       : node >= NODE_SERIAL && node < NODE_FIRST ? node - NODE_SERIAL + NODE_FIRST
+                                                                  : node);
+}
+
+static long do_open(struct message *m)
+{
+    struct terminal *t = device(m->w[0], message_caller(m));
+
+    if (!t)
+        return back(m, -ENXIO);
+    if (m->w[0] >= NODE_SERIAL && m->w[0] < NODE_FIRST && !(m->w[1] & O_NOCTTY))
+        terminal_opened(t, message_caller(m));
+    m->w[1] = terminal_node(t);
+    return back(m, 0);
+}
+
+static long do_close(struct message *m)
+{
+    return back(m, 0);
+}
+
+static long do_read(struct message *m)
+{
+    struct terminal *t = terminal_of(m->w[0]);
+    int32_t background;
+
+    if (!t)
+        return answer(m, -ENXIO);
+    background = reader_in_background(t, message_caller(m));
+    answer(m, waiter_add(WAIT_READ, t, m, background));
+    group_signal(background, SIGTTIN); /* once it waits: PM takes it back from here to stop it */
+    return SERVICE_NO_REPLY;
+}
+
+static long do_write(struct message *m)
+{
+    struct terminal *t = terminal_of(m->w[0]);
+
+    return answer(m, t ? waiter_add(WAIT_WRITE, t, m, 0) : -ENXIO);
+}
+
+static long do_ioctl(struct message *m)
+{
+    struct terminal *t = terminal_of(m->w[0]);
+
+    return answer(m, t ? control(t, m) : -ENXIO);
+}
+
+static long do_stat(struct message *m)
+{
+    struct terminal *t = device(m->w[0], message_caller(m));
+    struct fs_attributes a = {.mode = S_IFCHR | 0620, .links = 1, .gid = 5};
+    struct stat out;
+
+    if (!t)
+        return answer(m, -ENXIO);
+    a.rdev = makedev(4, NODE_SERIAL + terminal_node(t) - NODE_FIRST);
+    if (!(m->w[5] & FILE_BACK)) {
+        fs_fill_stat(terminal_node(t), &a, &out);
+        return copy_to(message_caller(m), m->w[1], &out, sizeof out);
+    }
+    m->w[1] = a.mode | (uint64_t)a.links << 32;
+    m->w[2] = 0;
+    m->w[3] = (uint64_t)a.gid << 32;
+    m->w[4] = a.rdev;
+    m->w[5] = 0;
+    return back(m, 0);
+}
+
+static long do_sync(struct message *m)
+{
+    return answer(m, -EINVAL);
+}
+
+static long do_refuse(struct message *m)
+{
+    return back(m, -EINVAL);
+}
+
+static long do_map(struct message *m)
+{
+    return back(m, -ENODEV);
+}
+
+static long do_poll(struct message *m)
+{
+    struct terminal *t = terminal_of(m->w[0]);
+    uint32_t ready;
+
+    if (!t)
+        return -ENXIO;
+    terminal_input(t);
+    ready = terminal_ready(t) & (uint32_t)m->w[1];
+    if (!ready && m->w[2] == 1)
+        t->polled |= (uint32_t)m->w[1];
+    return ready;
+}
+
+static long do_poll_events(struct message *m)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < MESSAGE_WORDS; i++)
+        m->w[i] = 0;
+    for (unsigned i = 0; i < TERMINALS && n < MESSAGE_WORDS; i++)
+        if (terminals[i].poll_ready) {
+            terminals[i].poll_ready = false;
+            m->w[n++] = terminal_node(&terminals[i]);
+        }
+    return 0;
+}
+
+static long do_cancel(struct message *m)
+{
+    uint64_t done = 0;
+    bool waited = waiter_cancel((endpoint_t)m->w[0], &done);
+
+    m->w[1] = done;
+    return waited;
+}
+
+/* ---- the loop ---- */
+
+static void tell_vfs(struct terminal *t)
+{
+    if (!(t->polled & terminal_ready(t)))
+        return;
+    t->polled = 0;
+    t->poll_ready = true;
+    ipc_notify(service_info()->vfs, NOTIFY_BIT(NOTIFY_BIT_POLL));
+}
+
+/* Before every receive: whatever has happened, everybody gets what there is for him. */
+static void serve(void)
+{
+    static uint64_t alarm;
+    uint64_t deadline;
+    bool settled;
+
+    do {
+        for (unsigned i = 0; i < TERMINALS; i++)
+            terminal_input(&terminals[i]);
+        settled = !waiters_serve(); /* what one of them has done may let another go on */
+        for (unsigned i = 0; i < TERMINALS; i++) {
+            tell_vfs(&terminals[i]);
+            settled &= terminal_settle(&terminals[i], waiters_want_room(&terminals[i]));
+        }
+    } while (!settled);
+    deadline = waiters_deadline();
+    if (deadline != alarm)
+        clock_alarm(alarm = deadline);
+}
+
+static void notified(uint64_t bits)
+{
+    if (bits & NOTIFY_BIT(NOTIFY_BIT_SERVICES))
+        terminals_find_queues();
+}
+
+int main(void)
+{
+    static const struct service_entry entries[] = {
+        {FILE_OPEN, do_open},
+        {FILE_CLOSE, do_close},
+        {FILE_READ, do_read},
+        {FILE_WRITE, do_write},
+        {FILE_READ_VECTOR, do_read},
+        {FILE_WRITE_VECTOR, do_write},
+        {FILE_IOCTL, do_ioctl},
+        {FILE_STAT, do_stat},
+        {FILE_SYNC, do_sync},
+        {FILE_TRUNCATE, do_refuse},
+        {FILE_SET_ATTRIBUTES, do_refuse},
+        {FILE_MAP, do_map},
+        {FILE_POLL, do_poll},
+        {FILE_POLL_EVENTS, do_poll_events},
+        {FILE_CANCEL, do_cancel},
+    };
+
+    terminals_begin();
+    if (service_publish("chr/4") < 0 || service_publish("chr/5") < 0)
+        panic("chr/4 or chr/5 is published by somebody else");
+    service_ready(RS_READY_FRESH);
+    service_run(&(struct service_table){.entries = entries,
+                                        .count = sizeof entries / sizeof *entries,
+                                        .notified = notified,
+                                        .idle = serve});
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "abi/proto/rs.h"
+#include "lib/rt/kernel.h"
+#include "lib/rt/log.h"
+#include "lib/service/service.h"
+#include "servers/tty/tty.h"
+
+#define SNAPSHOT_MAGIC 0x31595454u /* "TTY1" */
+
+struct terminal terminals[TERMINALS];
+
+struct terminal *terminal_of(uint64_t node)
+{
+    return node >= NODE_FIRST && node < NODE_FIRST + TERMINALS ? &terminals[node - NODE_FIRST]
+                                                               : NULL;
+}
+
+uint64_t terminal_node(const struct terminal *t)
+{
+    return NODE_FIRST + (uint64_t)(t - terminals);
+}
+
+/* ---- what survives us ---- */
+
+struct snapshot {
+    uint32_t magic, count;
+    struct kept {
+        struct line_termios termios;
+        struct winsize size;
+        int32_t session, group;
+    } kept[TERMINALS];
+};
+
+void terminals_save(void)
+{
+    struct snapshot s = {.magic = SNAPSHOT_MAGIC, .count = TERMINALS};
+
+    for (unsigned i = 0; i < TERMINALS; i++) {
+        const struct terminal *t = &terminals[i];
+
+        s.kept[i] = (struct kept){t->line.termios, t->size, t->session, t->group};
+    }
+    service_save("terminals", &s, sizeof s);
+}
+
+static void restore(void)
+{
+    struct snapshot s;
+
+    if (service_restore("terminals", &s, sizeof s) != sizeof s || s.magic != SNAPSHOT_MAGIC ||
+        s.count != TERMINALS)
+        return;
+    for (unsigned i = 0; i < TERMINALS; i++) {
+        struct terminal *t = &terminals[i];
+
+        t->line.termios = s.kept[i].termios;
+        t->size = s.kept[i].size;
+        t->session = s.kept[i].session;
+        t->group = s.kept[i].group;
+    }
+}
+
+/* ---- queues ---- */
+
+/* Our indices are what we left in the queue; the driver's are believed if they fit to them. */
+static void take_queue(struct terminal *t, const struct service_queue *where)
+{
+    struct char_queue *q = (struct char_queue *)where->address;
+
+    t->where = *where;
+    if (t->queue == q)
+        return;
+    if (where->size < CHAR_QUEUE_BYTES) {
+        log_info("the queue of %s is too small", where->driver);
+        return;
+    }
+    t->queue = q;
+    t->taken = queue_read(&q->receive.taken);
+    t->written = queue_read(&q->transmit.written);
+    t->gone = queue_read(&q->transmit.taken);
+    if (char_ring_filled(t->written, t->gone, CHAR_TRANSMIT_SIZE) < 0)
+        t->gone = t->written;
+    q->magic = CHAR_QUEUE_MAGIC;
+    queue_publish(&q->client_ready, 1);
+    t->kick = true;
+}
+
+void terminals_find_queues(void)
+{
+    for (uint64_t n = 0; n < TERMINALS; n++) {
+        struct service_queue where;
+        long grant = grant_make(service_info()->rs, &where, sizeof where, GRANT_WRITE), result;
+        struct message m = {.type = RS_QUEUE, .w = {n, (uint64_t)grant}};
+
+        if (grant < 0)
+            return;
+        result = ipc_call(service_info()->rs, &m);
+        grant_revoke(grant);
+        if (result < 0)
+            return;
+        take_queue(&terminals[n], &where);
+    }
+}
+
+void terminals_begin(void)
+{
+    for (unsigned i = 0; i < TERMINALS; i++) {
+        line_reset(&terminals[i].line);
+        terminals[i].size = (struct winsize){.ws_row = 24, .ws_col = 80};
+    }
+    restore();
+    terminals_find_queues();
+}
+
+/* The driver broke the rules: RS replaces it; what it wrote into the queue is put right for the
+ * next one. */
+static void driver_is_bad(struct terminal *t)
+{
+    struct char_queue *q = t->queue;
+
+    service_complain(t->where.driver, t->driver, COMPLAINT_PROTOCOL);
+    q->receive.written = t->taken;
+    q->transmit.taken = t->gone;
+    t->kick = true;
+}
+
+/* Bytes that wait in the receive ring. */
+static uint32_t received(struct terminal *t)
+{
+    int64_t filled =
+        char_ring_filled(queue_read(&t->queue->receive.written), t->taken, CHAR_RECEIVE_SIZE);
+
+    if (filled < 0)
+        driver_is_bad(t);
+    return filled < 0 ? 0 : (uint32_t)filled;
+}
+
+static void note_moved(struct terminal *t)
+{
+    if (!t->fresh)
+        return;
+    t->fresh = false;
+    t->queue->reintegrated_ns = clock_now();
+    queue_publish(&t->queue->reintegrated_incarnation,
+                  t->incarnation); /* last: it covers the time */
+}
+
+/* What the driver has taken of our output. */
+static void note_gone(struct terminal *t)
+{
+    uint32_t gone = queue_read(&t->queue->transmit.taken);
+
+    if (gone == t->gone)
+        return;
+    if (gone - t->gone > t->written - t->gone) {
+        driver_is_bad(t);
+        return;
+    }
+    t->gone = gone;
+    note_moved(t);
+}
+
+static void note_driver(struct terminal *t)
+{
+    uint32_t incarnation = queue_read(&t->queue->incarnation);
+
+    if (incarnation != t->incarnation) {
+        t->incarnation = incarnation;
+        t->driver = t->queue->driver;
+        t->fresh = incarnation != t->queue->reintegrated_incarnation;
+        t->kick = true;
+    }
+}
+
+/* ---- output ---- */
+
+uint32_t terminal_pending(const struct terminal *t)
+{
+    return t->queue ? t->written - t->gone : 0;
+}
+
+uint32_t terminal_room(const struct terminal *t)
+{
+    uint32_t room = t->queue ? CHAR_TRANSMIT_SIZE - terminal_pending(t) : 0;
+
+    return room >= LINE_EXPANSION && !t->line.stopped ? room : 0;
+}
+
+/* Raw bytes into the ring, which has the room. */
+static void transmit(struct terminal *t, const uint8_t *from, uint32_t count)
+{
+    while (count != 0) {
+        uint32_t piece = char_ring_piece(t->written, count, CHAR_TRANSMIT_SIZE);
+
+        memcpy(&t->queue->transmit_bytes[t->written % CHAR_TRANSMIT_SIZE], from, piece);
+        t->written += piece;
+        from += piece;
+        count -= piece;
+    }
+    queue_publish(&t->queue->transmit.written, t->written);
+    if (char_ring_wake(&t->queue->transmit.taker_waits))
+        t->kick = true;
+}
+
+uint32_t terminal_put(struct terminal *t, const uint8_t *from, uint32_t count)
+{
+    static uint8_t bytes[4096];
+    uint32_t done = 0, made, taken;
+
+    do {
+        uint32_t room = terminal_room(t);
+
+        taken = line_output(&t->line, from + done, count - done, bytes,
+                            room < sizeof bytes ? room : sizeof bytes, &made);
+        if (made)
+            transmit(t, bytes, made);
+        done += taken;
+    } while (taken != 0 && done < count);
+    return done;
+}
+
+/* What the terminal shall show of what is typed. There is no waiting for room: then it is not
+ * shown, as in Linux. */
+static void send_echo(struct terminal *t)
+{
+    uint32_t room = CHAR_TRANSMIT_SIZE - terminal_pending(t), count = t->line.echo_count;
+
+    if (count != 0)
+        transmit(t, t->line.echo, count < room ? count : room);
+    t->line.echo_count = 0;
+}
+
+/* ---- input ---- */
+
+void terminal_discard_input(struct terminal *t)
+{
+    line_flush(&t->line);
+    if (!t->queue)
+        return;
+    t->taken += received(t);
+    queue_publish(&t->queue->receive.taken, t->taken);
+    if (char_ring_wake(&t->queue->receive.writer_waits))
+        t->kick = true;
+}
+
+/* A byte counts as taken only when all that follows from it has been done. */
+void terminal_input(struct terminal *t)
+{
+    uint32_t count, begin = t->taken;
+
+    if (!t->queue)
+        return;
+    note_driver(t);
+    note_gone(t);
+    for (count = received(t); count != 0 && line_accepts(&t->line); count--) {
+        int signal = line_input(&t->line, t->queue->receive_bytes[t->taken % CHAR_RECEIVE_SIZE]);
+
+        t->taken++;
+        send_echo(t);
+        if (signal)
+            group_signal(t->group, signal);
+    }
+    if (t->taken == begin)
+        return;
+    queue_publish(&t->queue->receive.taken, t->taken);
+    if (char_ring_wake(&t->queue->receive.writer_waits))
+        t->kick = true;
+    note_moved(t);
+}
+
+bool terminal_settle(struct terminal *t, bool wants_room)
+{
+    bool more;
+
+    if (!t->queue)
+        return true;
+    char_ring_wait(&t->queue->receive.taker_waits);
+    if (wants_room)
+        char_ring_wait(&t->queue->transmit.writer_waits);
+    more = (received(t) != 0 && line_accepts(&t->line)) ||
+           queue_read(&t->queue->transmit.taken) != t->gone ||
+           queue_read(&t->queue->incarnation) != t->incarnation;
+    if (t->kick) {
+        t->kick = false;
+        ipc_notify(t->driver, NOTIFY_BIT(NOTIFY_BIT_QUEUE));
+    }
+    return !more;
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Programs that wait, in the order in which they came. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <termios.h>
+
+#include "lib/rt/kernel.h"
+#include "lib/service/service.h"
+#include "servers/tty/tty.h"
+
+enum { SEGMENTS_MAX = 1024, CHUNK = 4096, TENTH_NS = 100000000 };
+
+static struct waiter waiters[WAITERS]; /* the first `count` are used */
+static unsigned count;
+
+long waiter_add(enum waiter_kind kind, struct terminal *t, const struct message *request,
+                int32_t background)
+{
+    if (count == WAITERS)
+        return -EAGAIN;
+    waiters[count++] =
+        (struct waiter){.kind = kind, .terminal = t, .request = *request, .background = background};
+    return SERVICE_NO_REPLY;
+}
+
+static void drop(unsigned i)
+{
+    memmove(&waiters[i], &waiters[i + 1], (count - i - 1) * sizeof waiters[0]);
+    count--;
+}
+
+bool waiter_cancel(endpoint_t program, uint64_t *done)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (message_caller(&waiters[i].request) == program) {
+            *done = waiters[i].done;
+            drop(i);
+            return true;
+        }
+    return false;
+}
+
+bool waiters_want_room(const struct terminal *t)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (waiters[i].terminal == t && waiters[i].kind != WAIT_READ)
+            return true;
+    return t->polled & POLLOUT;
+}
+
+uint64_t waiters_deadline(void)
+{
+    uint64_t earliest = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        if (waiters[i].deadline && (!earliest || waiters[i].deadline < earliest))
+            earliest = waiters[i].deadline;
+    return earliest;
+}
+
+/* ---- the program's buffer ---- */
+
+/* The piece of memory that comes after the first `done` bytes of a read or write, plain or with a
+ * vector; *length 0: that was all. */
+static long piece_of(const struct message *m, uint64_t done, uint64_t *address, uint64_t *length)
+{
+    struct iovec v[16];
+
+    *address = m->w[1] + done;
+    *length = m->w[2] - done;
+    if (m->type == FILE_READ || m->type == FILE_WRITE)
+        return 0;
+    *length = 0;
+    if (m->w[2] > SEGMENTS_MAX)
+        return -EINVAL;
+    for (uint64_t i = 0; i < m->w[2]; i++) {
+        uint64_t k = i % 16, rest = m->w[2] - i;
+
+        if (k == 0 && copy_from(message_caller(m), m->w[1] + i * sizeof *v, v,
+                                (rest < 16 ? rest : 16) * sizeof *v) < 0)
+            return -EFAULT;
+        if (done < v[k].iov_len) {
+            *address = (uint64_t)v[k].iov_base + done;
+            *length = v[k].iov_len - done;
+            return 0;
+        }
+        done -= v[k].iov_len;
+    }
+    return 0;
+}
+
+static bool may_not_block(const struct message *m)
+{
+    return m->w[4] & O_NONBLOCK;
+}
+
+/* ---- each returns true when the waiter has been answered ---- */
+
+static bool finish(const struct waiter *w, long result)
+{
+    answer(&w->request, result);
+    return true;
+}
+
+static bool serve_write(struct waiter *w)
+{
+    static uint8_t bytes[CHUNK];
+    uint64_t address, length;
+    long error;
+
+    for (;;) {
+        uint32_t n, taken;
+
+        error = piece_of(&w->request, w->done, &address, &length);
+        if (error < 0 || length == 0)
+            break;
+        if (terminal_room(w->terminal) == 0) {
+            if (!may_not_block(&w->request))
+                return false;
+            error = -EAGAIN;
+            break;
+        }
+        n = length < sizeof bytes ? (uint32_t)length : sizeof bytes;
+        error = copy_from(message_caller(&w->request), address, bytes, n);
+        if (error < 0)
+            break;
+        taken = terminal_put(w->terminal, bytes, n);
+        w->done += taken;
+    }
+    return finish(w, w->done ? (long)w->done : error);
+}
+
+/* Without ICANON: is it time to answer a read of `room` bytes? See termios(3), "noncanonical mode".
+ */
+static bool raw_is_due(struct waiter *w, uint64_t room)
+{
+    const struct line *l = &w->terminal->line;
+    uint64_t least = l->termios.character[VMIN],
+             patience = (uint64_t)l->termios.character[VTIME] * TENTH_NS;
+    uint32_t there = line_available(l);
+
+    if (there >= (least == 0 ? 1 : least < room ? least : room))
+        return true;
+    if (patience == 0)
+        return least == 0;
+    if (least == 0 || there != 0) { /* the time runs from the start, or anew from each byte */
+        if (!w->deadline || (least != 0 && there != w->seen))
+            w->deadline = clock_now() + patience;
+        w->seen = there;
+        return clock_now() >= w->deadline;
+    }
+    w->deadline = 0;
+    return false;
+}
+
+static bool serve_read(struct waiter *w)
+{
+    struct terminal *t = w->terminal;
+    static uint8_t bytes[CHUNK];
+    uint64_t address, length;
+    uint32_t n;
+    bool due;
+
+    if (piece_of(&w->request, 0, &address, &length) < 0)
+        return finish(w, -EFAULT);
+    if (length == 0)
+        return finish(w, 0);
+    if (w->background && t->group != w->background && t->session)
+        return false;
+    due = t->line.termios.local & ICANON ? line_readable(&t->line) : raw_is_due(w, length);
+    if (!due && may_not_block(&w->request) && line_available(&t->line) == 0)
+        return finish(w, -EAGAIN);
+    if (!due && !may_not_block(&w->request))
+        return false;
+    n = line_read(&t->line, bytes, length < sizeof bytes ? (uint32_t)length : sizeof bytes);
+    if (n != 0 && copy_to(message_caller(&w->request), address, bytes, n) < 0)
+        return finish(w, -EFAULT);
+    return finish(w, n);
+}
+
+static bool serve_drain(struct waiter *w)
+{
+    if (terminal_pending(w->terminal) != 0)
+        return false;
+    return finish(w, control_apply(w->terminal, &w->request));
+}
+
+bool waiters_serve(void)
+{
+    static bool (*const serve[])(struct waiter *) = {
+        [WAIT_READ] = serve_read, [WAIT_WRITE] = serve_write, [WAIT_DRAIN] = serve_drain};
+    bool held[3][TERMINALS] = {0}; /* one who came earlier waits for the same */
+    unsigned before = count;
+
+    for (unsigned i = 0; i < count;) {
+        struct waiter *w = &waiters[i];
+        bool *hold = &held[w->kind][w->terminal - terminals];
+
+        if (w->kind == WAIT_WRITE && *hold && !may_not_block(&w->request)) {
+            i++;
+        } else if (serve[w->kind](w)) {
+            drop(i);
+        } else {
+            *hold = true;
+            i++;
+        }
+    }
+    return count != before;
+}
+
+uint32_t terminal_ready(const struct terminal *t)
+{
+    const struct line *l = &t->line;
+    uint32_t least = l->termios.character[VTIME] ? 1 : l->termios.character[VMIN], events = 0;
+
+    if (l->termios.local & ICANON ? line_readable(l) : line_available(l) >= (least ? least : 1))
+        events |= POLLIN | POLLRDNORM;
+    if (terminal_room(t) != 0)
+        events |= POLLOUT | POLLWRNORM;
+    return events;
+}
