@@ -1,22 +1,27 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The queue between tty and a driver of characters (uart, a keyboard): two rings of bytes. As with abi/queue.h, RS makes the
- * memory before the driver's first start (manifest: `queue 64K tty`), it belongs to the client, and it outlives every incarnation
- * of both sides.
+ * The queue between tty and a driver of characters (uart, a keyboard): two rings of bytes. As with
+ * abi/queue.h, RS makes the memory before the driver's first start (manifest: `queue 64K tty`), it
+ * belongs to the client, and it outlives every incarnation of both sides.
  *
- * Each ring has one who writes and one who takes: of `receive` the driver writes, of `transmit` the client. Indices are
- * free-running; byte k is at bytes[k % size]. Fill in the bytes, then publish `written`; read `written`, then the bytes, then publish
- * `taken`. Each advance is one store, so either side may die between any two instructions:
- *   - sent to the chip, but `taken` not yet advanced: those few bytes (one burst) are sent again. None in the ring is ever lost;
- *   - read from the chip, but `written` not yet advanced: those are lost, at most what the chip's FIFO holds.
+ * Each ring has one who writes and one who takes: of `receive` the driver writes, of `transmit` the
+ * client. Indices are free-running; byte k is at bytes[k % size]. Fill in the bytes, then publish
+ * `written`; read `written`, then the bytes, then publish `taken`. Each advance is one store, so
+ * either side may die between any two instructions:
+ *   - sent to the chip, but `taken` not yet advanced: those few bytes (one burst) are sent again.
+ * None in the ring is ever lost;
+ *   - read from the chip, but `written` not yet advanced: those are lost, at most what the chip's
+ * FIFO holds.
  *
- * Trust: each side keeps its own copy of the index that it writes and checks written - taken <= size on every look. A driver that finds
- * the rule broken exits; a client that does complains of the driver (COMPLAINT_PROTOCOL) and goes on from its own index.
+ * Trust: each side keeps its own copy of the index that it writes and checks written - taken <=
+ * size on every look. A driver that finds the rule broken exits; a client that does complains of
+ * the driver (COMPLAINT_PROTOCOL) and goes on from its own index.
  *
- * Waking: before it sleeps, a side sets its flag of the ring (`taker_waits`: for bytes; `writer_waits`: for room), then looks at the
- * index once more. The other side publishes its index, then looks at the flag; when it is set, it clears it and notifies: the driver
- * by NOTIFY_BIT_QUEUE, the client by NOTIFY_BIT_PEER + number. Both need a full barrier between the two, which
- * char_ring_wait() and char_ring_wake() have.
+ * Waking: before it sleeps, a side sets its flag of the ring (`taker_waits`: for bytes;
+ * `writer_waits`: for room), then looks at the index once more. The other side publishes its index,
+ * then looks at the flag; when it is set, it clears it and notifies: the driver by
+ * NOTIFY_BIT_QUEUE, the client by NOTIFY_BIT_PEER + number. Both need a full barrier between the
+ * two, which char_ring_wait() and char_ring_wake() have.
  */
 #ifndef ABI_CHAR_QUEUE_H
 #define ABI_CHAR_QUEUE_H
@@ -26,32 +31,37 @@
 #include "abi/queue.h"
 
 #define CHAR_QUEUE_MAGIC 0x51524843u /* "CHRQ" */
-#define CHAR_RECEIVE_SIZE 0x4000u /* bytes; powers of two */
+#define CHAR_RECEIVE_SIZE 0x4000u    /* bytes; powers of two */
 #define CHAR_TRANSMIT_SIZE 0x8000u
 
 struct char_ring {
     _Alignas(64) uint32_t written; /* by the writer */
-    uint32_t writer_waits; /* for room; set by the writer, cleared by the taker */
-    _Alignas(64) uint32_t taken; /* by the taker */
-    uint32_t taker_waits; /* for bytes; set by the taker, cleared by the writer */
+    uint32_t writer_waits;         /* for room; set by the writer, cleared by the taker */
+    _Alignas(64) uint32_t taken;   /* by the taker */
+    uint32_t taker_waits;          /* for bytes; set by the taker, cleared by the writer */
 };
 
 enum char_driver_state { CHAR_DRIVER_NONE, CHAR_DRIVER_ADOPTED, CHAR_DRIVER_RESET };
 
-/* The fields up to reintegrated_incarnation lie where struct net_queue has them, so RS reads both alike. */
+/* The fields up to reintegrated_incarnation lie where struct net_queue has them, so RS reads both
+ * alike. */
 struct char_queue {
     /* by the client */
     uint32_t magic;
-    uint32_t client_ready; /* somebody is there to take what is received; before, the driver leaves it in the device */
+    uint32_t client_ready; /* somebody is there to take what is received; before, the driver leaves
+                              it in the device */
     /* by the driver */
     _Alignas(64) uint32_t driver_state; /* enum char_driver_state */
-    uint32_t incarnation; /* of the driver that wrote driver_state: when it changes, a fresh copy is at work */
-    endpoint_t driver; /* whom the client notifies */
+    uint32_t incarnation; /* of the driver that wrote driver_state: when it changes, a fresh copy is
+                             at work */
+    endpoint_t driver;    /* whom the client notifies */
     uint32_t pad[3];
     uint64_t ready_ns; /* clock when it was ready */
-    uint64_t errors; /* bytes that the device says it lost or got damaged; these three over all incarnations */
+    uint64_t errors;   /* bytes that the device says it lost or got damaged; these three over all
+                          incarnations */
     uint64_t resets, adoptions;
-    /* by the client, for the recovery record: clock at the first byte in or out after the change of incarnation */
+    /* by the client, for the recovery record: clock at the first byte in or out after the change of
+     * incarnation */
     _Alignas(64) uint64_t reintegrated_ns;
     uint32_t reintegrated_incarnation, pad2;
     struct char_ring receive, transmit;
@@ -60,11 +70,15 @@ struct char_queue {
 };
 #define CHAR_QUEUE_BYTES sizeof(struct char_queue)
 
-_Static_assert(offsetof(struct char_queue, incarnation) == offsetof(struct net_queue, incarnation), "as in net_queue");
-_Static_assert(offsetof(struct char_queue, reintegrated_ns) == offsetof(struct net_queue, reintegrated_ns), "as in net_queue");
+_Static_assert(offsetof(struct char_queue, incarnation) == offsetof(struct net_queue, incarnation),
+               "as in net_queue");
+_Static_assert(offsetof(struct char_queue, reintegrated_ns) ==
+                   offsetof(struct net_queue, reintegrated_ns),
+               "as in net_queue");
 _Static_assert(sizeof(struct char_queue) <= 0x10000, "fits 64K");
 
-/* Bytes in the ring, as one side sees it that has `own` for its index; -1: the other side broke the rules. */
+/* Bytes in the ring, as one side sees it that has `own` for its index; -1: the other side broke the
+ * rules. */
 static inline int64_t char_ring_filled(uint32_t written, uint32_t taken, uint32_t size)
 {
     return written - taken <= size ? (int64_t)(written - taken) : -1;
@@ -82,10 +96,12 @@ static inline uint32_t char_ring_piece(uint32_t k, uint32_t count, uint32_t size
 static inline void char_ring_wait(uint32_t *flag)
 {
     __atomic_store_n(flag, 1, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* the flag before the index: the other side does it the other way round */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* the flag before the index: the other side does it
+                                                the other way round */
 }
 
-/* After publishing an index: does the other side wait for it? Clears the flag: then it must be notified. */
+/* After publishing an index: does the other side wait for it? Clears the flag: then it must be
+ * notified. */
 static inline int char_ring_wake(uint32_t *flag)
 {
     __atomic_thread_fence(__ATOMIC_SEQ_CST); /* the index before the flag */

@@ -8,7 +8,8 @@
 
 static uint32_t to_take(const struct char_device *d)
 {
-    int64_t filled = char_ring_filled(queue_read(&d->queue->transmit.written), d->taken, CHAR_TRANSMIT_SIZE);
+    int64_t filled =
+        char_ring_filled(queue_read(&d->queue->transmit.written), d->taken, CHAR_TRANSMIT_SIZE);
 
     if (filled < 0)
         panic("the client broke the transmit ring");
@@ -17,14 +18,16 @@ static uint32_t to_take(const struct char_device *d)
 
 static uint32_t room(const struct char_device *d)
 {
-    int64_t filled = char_ring_filled(d->written, queue_read(&d->queue->receive.taken), CHAR_RECEIVE_SIZE);
+    int64_t filled =
+        char_ring_filled(d->written, queue_read(&d->queue->receive.taken), CHAR_RECEIVE_SIZE);
 
     if (filled < 0)
         panic("the client broke the receive ring");
     return CHAR_RECEIVE_SIZE - (uint32_t)filled;
 }
 
-void char_device_open(struct char_device *d, const struct char_driver *driver, void *queue, uint64_t size)
+void char_device_open(struct char_device *d, const struct char_driver *driver, void *queue,
+                      uint64_t size)
 {
     *d = (struct char_device){.driver = driver, .queue = queue};
     if (!queue || size < CHAR_QUEUE_BYTES)
@@ -58,7 +61,9 @@ static bool receive(struct char_device *d)
     do {
         uint32_t piece = char_ring_piece(d->written, room(d), CHAR_RECEIVE_SIZE);
 
-        count = piece ? d->driver->receive(d, &d->queue->receive_bytes[d->written % CHAR_RECEIVE_SIZE], piece) : 0;
+        count = piece ? d->driver->receive(
+                            d, &d->queue->receive_bytes[d->written % CHAR_RECEIVE_SIZE], piece)
+                      : 0;
         d->written += count;
         queue_publish(&d->queue->receive.written, d->written);
         budget -= count < budget ? count : budget;
@@ -77,7 +82,9 @@ static bool send(struct char_device *d)
     do {
         uint32_t piece = char_ring_piece(d->taken, to_take(d), CHAR_TRANSMIT_SIZE);
 
-        count = piece ? d->driver->send(d, &d->queue->transmit_bytes[d->taken % CHAR_TRANSMIT_SIZE], piece) : 0;
+        count = piece ? d->driver->send(d, &d->queue->transmit_bytes[d->taken % CHAR_TRANSMIT_SIZE],
+                                        piece)
+                      : 0;
         d->taken += count;
         queue_publish(&d->queue->transmit.taken, d->taken);
         budget -= count < budget ? count : budget;
@@ -99,7 +106,8 @@ bool char_device_settle(struct char_device *d)
     struct char_queue *q = d->queue;
     bool ready, wants_receive, wants_send;
 
-    char_ring_wait(&q->transmit.taker_waits); /* (The client also notifies when it sets client_ready.) */
+    char_ring_wait(
+        &q->transmit.taker_waits); /* (The client also notifies when it sets client_ready.) */
     wants_send = d->driver->send && to_take(d) != 0;
     ready = queue_read(&q->client_ready);
     wants_receive = ready && room(d) != 0;

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The class library of character drivers. A driver is a table of functions (the chip's half) and a manifest:
+ * The class library of character drivers. A driver is a table of functions (the chip's half) and a
+ * manifest:
  *
  *     int main(void)
  *     {
  *         char_driver_run(&my_chip);
  *     }
  *
- * The library owns the loop, the queue (abi/char_queue.h), the interrupt and the shutdown. The chip's half moves bytes between the
- * chip and a piece of memory, and never sees the rings.
+ * The library owns the loop, the queue (abi/char_queue.h), the interrupt and the shutdown. The
+ * chip's half moves bytes between the chip and a piece of memory, and never sees the rings.
  *
- * What is committed: a byte counts as sent once send() has returned, as received once receive() has; the library publishes the index right
- * after. So a driver may die at any moment; see abi/char_queue.h for what that costs.
+ * What is committed: a byte counts as sent once send() has returned, as received once receive()
+ * has; the library publishes the index right after. So a driver may die at any moment; see
+ * abi/char_queue.h for what that costs.
  */
 #ifndef DRIVER_CHARDRIVER_H
 #define DRIVER_CHARDRIVER_H
@@ -26,15 +28,19 @@ struct char_device;
 struct char_driver {
     const char *name;
 
-    /* Is the device live and set up just as reset() leaves it? Then change nothing and return true. */
+    /* Is the device live and set up just as reset() leaves it? Then change nothing and return true.
+     */
     bool (*adopt)(struct char_device *d);
-    /* From any state to: set up, interrupts off. Bytes that wait in the device stay there. 0 or -errno: it does not answer. */
+    /* From any state to: set up, interrupts off. Bytes that wait in the device stay there. 0 or
+     * -errno: it does not answer. */
     int (*reset)(struct char_device *d);
     /* Read up to `room` bytes from the device; returns how many. */
     uint32_t (*receive)(struct char_device *d, uint8_t *to, uint32_t room);
-    /* Give the device up to `count` bytes; returns how many it took. NULL: a device that only receives. */
+    /* Give the device up to `count` bytes; returns how many it took. NULL: a device that only
+     * receives. */
     uint32_t (*send)(struct char_device *d, const uint8_t *from, uint32_t count);
-    /* From now on interrupt when there is something to receive (if wanted), when there is room to send (if wanted). */
+    /* From now on interrupt when there is something to receive (if wanted), when there is room to
+     * send (if wanted). */
     void (*want)(struct char_device *d, bool receive, bool send);
     /* Is there, of what is wanted, something now? Clears the interrupt's cause. */
     bool (*pending)(struct char_device *d);
@@ -43,8 +49,8 @@ struct char_driver {
 struct char_device {
     const struct char_driver *driver;
     struct char_queue *queue;
-    uint32_t written, taken; /* our own indices: of the receive and of the transmit ring */
-    bool wake_client; /* it waits for what was done */
+    uint32_t written, taken;        /* our own indices: of the receive and of the transmit ring */
+    bool wake_client;               /* it waits for what was done */
     bool wants_receive, wants_send; /* as told to the chip */
 };
 
@@ -53,13 +59,17 @@ void char_driver_run(const struct char_driver *driver) __attribute__((noreturn))
 
 /* ---- the logic, without kernel calls; for char_driver_run() and the unit tests ---- */
 
-/* Takes in the queue's indices. Ends the driver when there is no queue or its indices make no sense. */
-void char_device_open(struct char_device *d, const struct char_driver *driver, void *queue, uint64_t size);
+/* Takes in the queue's indices. Ends the driver when there is no queue or its indices make no
+ * sense. */
+void char_device_open(struct char_device *d, const struct char_driver *driver, void *queue,
+                      uint64_t size);
 /* Adopts (when `may_adopt`) or resets; counts it in the queue. -errno: the device is dead. */
 int char_device_start(struct char_device *d, bool may_adopt, enum char_driver_state *state);
-/* One turn: receive and send, a few kB at most. True: something moved, so another turn may find more. */
+/* One turn: receive and send, a few kB at most. True: something moved, so another turn may find
+ * more. */
 bool char_device_serve(struct char_device *d);
-/* Before sleeping: ask the client for notifications and the chip for interrupts; false: there is more to do already. */
+/* Before sleeping: ask the client for notifications and the chip for interrupts; false: there is
+ * more to do already. */
 bool char_device_settle(struct char_device *d);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The life of a character driver: start (adopt or reset), tell the client and RS, then sleep and serve. */
+/* The life of a character driver: start (adopt or reset), tell the client and RS, then sleep and
+ * serve. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,8 @@ static void wake_client(struct char_device *d, const struct service_info *info, 
     ipc_notify(info->queue.client, NOTIFY_BIT(NOTIFY_BIT_PEER + info->queue.number));
 }
 
-static void announce(struct char_device *d, const struct service_info *info, enum char_driver_state state)
+static void announce(struct char_device *d, const struct service_info *info,
+                     enum char_driver_state state)
 {
     struct char_queue *q = d->queue;
 
@@ -32,8 +34,9 @@ static void announce(struct char_device *d, const struct service_info *info, enu
 }
 
 /*
- * One wake; false: there is more to do. The interrupt may be an edge: one that comes while it is masked is lost. So it is unmasked
- * first, and only then settle() looks at the chip for the last time.
+ * One wake; false: there is more to do. The interrupt may be an edge: one that comes while it is
+ * masked is lost. So it is unmasked first, and only then settle() looks at the chip for the last
+ * time.
  */
 static bool wake(struct char_device *d, const struct service_info *info, uint64_t bits)
 {

@@ -133,7 +133,9 @@ static int teardown(void **state)
 static uint32_t client_write(const uint8_t *bytes, uint32_t count)
 {
     uint32_t written = queue->transmit.written;
-    uint32_t free_bytes = CHAR_TRANSMIT_SIZE - (uint32_t)char_ring_filled(written, queue->transmit.taken, CHAR_TRANSMIT_SIZE);
+    uint32_t free_bytes =
+        CHAR_TRANSMIT_SIZE -
+        (uint32_t)char_ring_filled(written, queue->transmit.taken, CHAR_TRANSMIT_SIZE);
 
     count = count < free_bytes ? count : free_bytes;
     for (uint32_t i = 0; i < count; i++)
@@ -236,7 +238,8 @@ static void test_send_waits_for_the_chip(void **state)
     assert_int_equal(queue->transmit.taker_waits, 1);
 }
 
-/* Dies after the chip has been given a burst and before it is committed: the burst comes twice, nothing is lost. */
+/* Dies after the chip has been given a burst and before it is committed: the burst comes twice,
+ * nothing is lost. */
 static void test_death_in_send(void **state)
 {
     client_write((const uint8_t *)"0123456789", 10);
@@ -291,15 +294,9 @@ static void test_flags(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_setup),
-        TEST(test_receive),
-        TEST(test_receive_not_ready),
-        TEST(test_receive_full),
-        TEST(test_send_all),
-        TEST(test_send_waits_for_the_chip),
-        TEST(test_death_in_send),
-        TEST(test_broken_client),
-        TEST(test_flags),
+        TEST(test_setup),         TEST(test_receive),       TEST(test_receive_not_ready),
+        TEST(test_receive_full),  TEST(test_send_all),      TEST(test_send_waits_for_the_chip),
+        TEST(test_death_in_send), TEST(test_broken_client), TEST(test_flags),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,7 +17,8 @@ static void put(enum uart_register r, uint8_t value)
 static bool uart_adopt(struct char_device *d)
 {
     (void)d;
-    return get(LCR) == LCR_8N1 && (get(MCR) & MCR_ON) == MCR_ON && (get(IIR) & IIR_FIFOS) == IIR_FIFOS;
+    return get(LCR) == LCR_8N1 && (get(MCR) & MCR_ON) == MCR_ON &&
+           (get(IIR) & IIR_FIFOS) == IIR_FIFOS;
 }
 
 static int uart_reset(struct char_device *d)
