@@ -38,7 +38,10 @@ static void tell_log(struct service *s)
                  (unsigned long long)s->fault.address);
     log_info("%s: %s %u%s (incarnation %u, pid %u)%s", s->name, defect_names[s->last_defect],
              s->last_detail, s->died_in_start ? " during its start" : "", s->dead_incarnation,
-             s->dead_pid, s->state == RS_UP ? "; replaced" : "");
+             s->dead_pid,
+             s->state == RS_UP         ? "; replaced"
+             : s->state == RS_STARTING ? "; a fresh copy starts"
+                                       : "");
 }
 
 /* The incarnation runs no more; what is left of it is buried later. */
