@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The PCI server's loop: finds the devices, tells RS of each, then does with them what RS wants. */
+#include <errno.h>
+
+#include "abi/proto/pci.h"
+#include "lib/rt/kernel.h"
+#include "lib/rt/log.h"
+#include "lib/service/service.h"
+#include "servers/pci/pci.h"
+
+#define MS 1000000ull
+
+/* Of each function: a quiesce that takes time; step 0: none. */
+static struct {
+    unsigned step;
+    uint64_t due;
+} pending[FUNCTIONS_MAX];
+
+static void tell_done(uint16_t place, enum rs_device_work work, long result)
+{
+    struct message m = {.type = RS_DEVICE_DONE, .w = {place, work, (uint64_t)result}};
+
+    ipc_call(service_info()->rs, &m);
+}
+
+static void save(void)
+{
+    if (service_save("table", &table, sizeof table) < 0)
+        panic("cannot keep the table of devices");
+}
+
+/* ---- quiesce: one alarm for all that wait ---- */
+
+static void set_alarm(void)
+{
+    uint64_t next = 0;
+
+    for (uint32_t i = 0; i < table.count; i++)
+        if (pending[i].step && (!next || pending[i].due < next))
+            next = pending[i].due;
+    clock_alarm(next);
+}
+
+static void quiesce(struct function *f)
+{
+    uint32_t i = (uint32_t)(f - table.function);
+    long result = device_quiesce(f, pending[i].step);
+
+    if (result > 0) {
+        pending[i].step++;
+        pending[i].due = clock_now() + (uint64_t)result * MS;
+        return;
+    }
+    pending[i].step = 0;
+    tell_done(f->place, DEVICE_QUIESCE, result);
+}
+
+static void quiesce_due(void)
+{
+    for (uint32_t i = 0; i < table.count; i++)
+        if (pending[i].step && pending[i].due <= clock_now())
+            quiesce(&table.function[i]);
+}
+
+/* ---- work ---- */
+
+static void work_enable(struct function *f, const struct message *m)
+{
+    (void)m;
+    device_enable(f);
+    tell_done(f->place, DEVICE_ENABLE, 0);
+}
+
+static void work_quiesce(struct function *f, const struct message *m)
+{
+    (void)m;
+    pending[f - table.function].step = 0;
+    quiesce(f);
+}
+
+static void work_msi(struct function *f, const struct message *m)
+{
+    device_msi(f, (uint32_t)m->w[2], (uint32_t)m->w[3]);
+    save();
+    tell_done(f->place, DEVICE_MSI, f->msi ? 0 : -ENOTSUP);
+}
+
+static void do_work(void)
+{
+    static void (*const works[])(struct function *, const struct message *) = {
+        [DEVICE_ENABLE] = work_enable, [DEVICE_QUIESCE] = work_quiesce, [DEVICE_MSI] = work_msi};
+
+    for (;;) {
+        struct message m = {.type = RS_DEVICE_WORK};
+        struct function *f;
+
+        if (ipc_call(service_info()->rs, &m) < 0)
+            break;
+        f = function_at((uint16_t)m.w[0]);
+        if (f && m.w[1] < sizeof works / sizeof *works && works[m.w[1]])
+            works[m.w[1]](f, &m);
+        else
+            tell_done((uint16_t)m.w[0], m.w[1], f ? -ENOSYS : -ENODEV);
+    }
+    set_alarm();
+}
+
+static void tell_rs(const struct function *f)
+{
+    long grant = grant_make(service_info()->rs, &f->found, sizeof f->found, GRANT_READ);
+    struct message m = {.type = RS_DEVICE_FOUND, .w = {(uint64_t)grant}};
+    long result = grant < 0 ? grant : ipc_call(service_info()->rs, &m);
+
+    grant_revoke(grant);
+    if (result < 0)
+        log_info("%02x:%02x.%x: RS does not take it: error %ld", f->place >> 8, f->place >> 3 & 31,
+                 f->place & 7, -result);
+}
+
+/* ---- requests ---- */
+
+static long list(struct message *m)
+{
+    if (m->w[0] >= table.count)
+        return -ENOENT;
+    return grant_to(message_caller(m), m->w[1], 0, &table.function[m->w[0]].found,
+                    sizeof(struct rs_device));
+}
+
+static void notified(uint64_t bits)
+{
+    if (bits & NOTIFY_BIT(NOTIFY_BIT_ALARM))
+        quiesce_due();
+    do_work();
+}
+
+int main(void)
+{
+    static const struct service_entry entries[] = {{PCI_LIST, list}};
+    static struct pci_table known;
+    bool restarted = service_restore("table", &known, sizeof known) == sizeof known &&
+                     known.magic == PCI_TABLE_MAGIC;
+
+    enumerate(restarted ? &known : NULL);
+    save(); /* before anybody hears of them: from now on they may be at work */
+    service_publish("pci");
+    for (uint32_t i = 0; i < table.count; i++)
+        if (table.function[i].secondary == 0)
+            tell_rs(&table.function[i]);
+    if (!restarted)
+        log_info("%u functions", table.count);
+    service_ready(RS_READY_FRESH);
+    do_work();
+    service_run(&(struct service_table){
+        .entries = entries, .count = sizeof entries / sizeof *entries, .notified = notified});
+}
