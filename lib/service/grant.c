@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The grant table of this process: a fixed number of entries, known to the kernel from the first grant on. */
+/* The grant table of this process: a fixed number of entries, known to the kernel from the first
+ * grant on. */
 #include <errno.h>
 
 #include "lib/rt/kernel.h"

@@ -10,14 +10,17 @@
 #include "lib/rt/log.h"
 #include "lib/rt/pack.h"
 
-#define INDEX_SIZE 2048 /* handlers by a hash of the type; Linux numbers and protocols do not collide in it */
+#define INDEX_SIZE                                                                                 \
+    2048 /* handlers by a hash of the type; Linux numbers and protocols do not collide in it */
 
 static service_handler handler_index[INDEX_SIZE];
 static uint64_t type_index[INDEX_SIZE];
 
 static unsigned hash(uint64_t type)
 {
-    return (unsigned)(type < MESSAGE_LINUX_MAX ? type & 511 : 512 + (type & 0xff) + (type >> 8 & 15) % 5 * 256) % INDEX_SIZE;
+    return (unsigned)(type < MESSAGE_LINUX_MAX ? type & 511
+                                               : 512 + (type & 0xff) + (type >> 8 & 15) % 5 * 256) %
+           INDEX_SIZE;
 }
 
 static void index_build(const struct service_table *table)
@@ -135,7 +138,8 @@ int service_event(char key[32], endpoint_t *ep)
     return 1;
 }
 
-static long snapshot(uint64_t type, const char *key, const void *data, size_t length, uint32_t flags)
+static long snapshot(uint64_t type, const char *key, const void *data, size_t length,
+                     uint32_t flags)
 {
     long grant = grant_make(service_info()->ds, data, length, flags), result;
     struct message m;

@@ -6,11 +6,13 @@
  *     {
  *         ...prepare; adopt what the predecessor left (service_restore()); publish names...
  *         service_ready(RS_READY_FRESH);
- *         service_run(&(struct service_table){ .handlers = table, .count = ..., .notified = on_notify });
+ *         service_run(&(struct service_table){ .handlers = table, .count = ..., .notified =
+ * on_notify });
  *     }
  *
- * service_run() receives, finds the handler by the message's type and replies with what the handler left in the message. The top of
- * the loop is the commit point: between two messages the state is consistent. Keep it so.
+ * service_run() receives, finds the handler by the message's type and replies with what the handler
+ * left in the message. The top of the loop is the commit point: between two messages the state is
+ * consistent. Keep it so.
  */
 #ifndef SERVICE_SERVICE_H
 #define SERVICE_SERVICE_H
@@ -20,7 +22,8 @@
 #include "abi/message.h"
 #include "abi/proto/rs.h"
 
-/* A handler returns the result for the caller (words in m), or SERVICE_NO_REPLY when it has replied, forwarded or keeps the caller waiting. */
+/* A handler returns the result for the caller (words in m), or SERVICE_NO_REPLY when it has
+ * replied, forwarded or keeps the caller waiting. */
 #define SERVICE_NO_REPLY (-0x7fffffffL)
 typedef long (*service_handler)(struct message *m);
 
@@ -32,9 +35,10 @@ struct service_entry {
 struct service_table {
     const struct service_entry *entries; /* in any order; service_run() indexes them by type */
     size_t count;
-    service_handler fallback; /* for types not listed; NULL: -ENOSYS */
+    service_handler fallback;        /* for types not listed; NULL: -ENOSYS */
     void (*notified)(uint64_t bits); /* notifications, but NOTIFY_BIT_SHUTDOWN */
-    void (*shutdown)(void); /* RS wants the service to end: finish what must be; then it exits with 0. NULL: nothing to finish */
+    void (*shutdown)(void); /* RS wants the service to end: finish what must be; then it exits with
+                               0. NULL: nothing to finish */
     void (*idle)(void); /* before every receive that might block: send batched work; NULL: none */
 };
 
@@ -44,7 +48,8 @@ void service_ready(enum rs_ready how);
 /* Never returns. */
 void service_run(const struct service_table *table) __attribute__((noreturn));
 
-/* Publish a name in DS, retrieve one (0: not there), subscribe to changes (a key, or a prefix that ends in a star). 0 or -errno. */
+/* Publish a name in DS, retrieve one (0: not there), subscribe to changes (a key, or a prefix that
+ * ends in a star). 0 or -errno. */
 long service_publish(const char *key);
 endpoint_t service_retrieve(const char *key);
 long service_subscribe(const char *pattern);
@@ -59,8 +64,9 @@ long service_restore(const char *key, void *data, size_t room);
 void service_complain(const char *name, endpoint_t of, enum rs_complaint why);
 
 /*
- * Grants: lend `length` bytes at `address` to `to`; returns an index (>= 0) for a message, or -ENOSPC. Take it back with grant_revoke() when the reply is there.
- * The table is set up on first use.
+ * Grants: lend `length` bytes at `address` to `to`; returns an index (>= 0) for a message, or
+ * -ENOSPC. Take it back with grant_revoke() when the reply is there. The table is set up on first
+ * use.
  */
 long grant_make(endpoint_t to, const void *address, size_t length, uint32_t flags);
 void grant_revoke(long index);

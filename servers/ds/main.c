@@ -131,10 +131,12 @@ static void notified(uint64_t bits)
 int main(void)
 {
     static const struct service_entry entries[] = {
-        {DS_PUBLISH, publish}, {DS_RETRIEVE, retrieve}, {DS_SUBSCRIBE, subscribe}, {DS_EVENT, event},
-        {DS_SAVE, save},       {DS_RESTORE, restore},   {DS_DROP, drop},
+        {DS_PUBLISH, publish}, {DS_RETRIEVE, retrieve}, {DS_SUBSCRIBE, subscribe},
+        {DS_EVENT, event},     {DS_SAVE, save},         {DS_RESTORE, restore},
+        {DS_DROP, drop},
     };
 
     service_ready(RS_READY_FRESH);
-    service_run(&(struct service_table){.entries = entries, .count = sizeof entries / sizeof *entries, .notified = notified});
+    service_run(&(struct service_table){
+        .entries = entries, .count = sizeof entries / sizeof *entries, .notified = notified});
 }

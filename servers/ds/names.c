@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Names and who wants to know of them. Each name has a version, which grows with every change of any name; a subscriber
- * remembers up to which version it has been told. So events need no queue, cannot overflow, and are coalesced by key.
+ * Names and who wants to know of them. Each name has a version, which grows with every change of
+ * any name; a subscriber remembers up to which version it has been told. So events need no queue,
+ * cannot overflow, and are coalesced by key.
  */
 #include <errno.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 
 static struct name {
     char key[DS_KEY_MAX]; /* "" unused */
-    endpoint_t ep; /* 0: gone */
+    endpoint_t ep;        /* 0: gone */
     uint64_t version;
 } names[DS_NAMES];
 
@@ -56,7 +57,8 @@ static struct name *find(const char *key)
     return NULL;
 }
 
-/* A place for a new key: unused, or one that has been gone the longest (whoever has not asked yet finds it absent). */
+/* A place for a new key: unused, or one that has been gone the longest (whoever has not asked yet
+ * finds it absent). */
 static struct name *place(void)
 {
     struct name *oldest = NULL;
@@ -70,6 +72,15 @@ static struct name *place(void)
     return oldest;
 }
 
+static unsigned published_by(endpoint_t ep)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < DS_NAMES; i++)
+        n += names[i].key[0] && names[i].ep == ep;
+    return n;
+}
+
 long names_publish(const char *key, endpoint_t ep)
 {
     struct name *n = find(key);
@@ -80,6 +91,8 @@ long names_publish(const char *key, endpoint_t ep)
         return 0;
     if (n && n->ep && ds_alive(n->ep))
         return -EEXIST;
+    if (published_by(ep) >= DS_NAMES_OF_ONE)
+        return -ENOSPC;
     if (!n) {
         n = place();
         if (!n)
@@ -150,7 +163,8 @@ long names_event(endpoint_t who, char key[DS_KEY_MAX], endpoint_t *ep)
     for (unsigned i = 0; i < DS_NAMES; i++) {
         struct name *n = &names[i];
 
-        if (n->key[0] && n->version > s->told && wants(s, n->key) && (!next || n->version < next->version))
+        if (n->key[0] && n->version > s->told && wants(s, n->key) &&
+            (!next || n->version < next->version))
             next = n;
     }
     if (!next)

@@ -15,7 +15,8 @@ static size_t used;
 static struct snapshot *find(const char *owner, const char *key)
 {
     for (unsigned i = 0; i < DS_SNAPSHOTS; i++)
-        if (snapshots[i].key[0] && !strcmp(snapshots[i].owner, owner) && !strcmp(snapshots[i].key, key))
+        if (snapshots[i].key[0] && !strcmp(snapshots[i].owner, owner) &&
+            !strcmp(snapshots[i].key, key))
             return &snapshots[i];
     return NULL;
 }
@@ -30,34 +31,55 @@ static void give_back(struct snapshot *s)
     s->key[0] = 0;
 }
 
+/* May the owner have `length` bytes more, in place of `replaced`? */
+static bool fits(const char *owner, const struct snapshot *replaced, size_t length)
+{
+    size_t own = 0, count = 0, freed = replaced ? replaced->length : 0;
+
+    for (unsigned i = 0; i < DS_SNAPSHOTS; i++)
+        if (snapshots[i].key[0] && &snapshots[i] != replaced &&
+            !strcmp(snapshots[i].owner, owner)) {
+            own += snapshots[i].length;
+            count++;
+        }
+    return count < DS_SNAPSHOTS_OF_ONE && own + length <= DS_STORE_OF_ONE &&
+           used - freed + length <= DS_STORE;
+}
+
+static struct snapshot *append(const char *owner, const char *key, size_t length)
+{
+    for (unsigned i = 0; i < DS_SNAPSHOTS; i++) {
+        struct snapshot *s = &snapshots[i];
+
+        if (s->key[0])
+            continue;
+        *s = (struct snapshot){.start = used, .length = length};
+        strncpy(s->owner, owner, sizeof s->owner - 1);
+        strncpy(s->key, key, sizeof s->key - 1);
+        used += length;
+        return s;
+    }
+    return NULL;
+}
+
 long snapshot_save(const char *owner, const char *key, size_t length, void **memory)
 {
     struct snapshot *s = find(owner, key);
 
     if (!key[0] || length > DS_SNAPSHOT_MAX)
         return -EINVAL;
-    if (used - (s ? s->length : 0) + length > DS_STORE)
+    if (!fits(owner, s, length))
         return -ENOSPC;
-    if (s && s->length == length) {
-        *memory = store + s->start;
-        return 0;
-    }
-    if (s)
+    if (s && s->length != length) {
         give_back(s);
-    for (unsigned i = 0; i < DS_SNAPSHOTS; i++) {
-        s = &snapshots[i];
-        if (s->key[0])
-            continue;
-        strncpy(s->owner, owner, sizeof s->owner - 1);
-        strncpy(s->key, key, sizeof s->key - 1);
-        s->key[sizeof s->key - 1] = 0;
-        s->start = used;
-        s->length = length;
-        used += length;
-        *memory = store + s->start;
-        return 0;
+        s = NULL;
     }
-    return -ENOSPC;
+    if (!s)
+        s = append(owner, key, length);
+    if (!s)
+        return -ENOSPC;
+    *memory = store + s->start;
+    return 0;
 }
 
 long snapshot_find(const char *owner, const char *key, const void **memory)
