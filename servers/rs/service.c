@@ -257,6 +257,7 @@ bool service_prepare_instance(struct service *s, const struct service *base, uns
     if (!s->image)
         return false;
     prepare_process(s);
+    service_peers(s); /* who is already there */
     s->state = RS_NO_DEVICE;
     return true;
 }
