@@ -56,7 +56,8 @@ enum file_request {
     /* readiness */
     FILE_POLL, /* plain call from VFS: w[0] node, w[1] POLL* events, w[2] 1: and tell me once when one of them comes -> events that are ready now */
     FILE_POLL_EVENTS, /* plain call from VFS after NOTIFY_BIT_POLL -> w[0..5]: up to six nodes that became ready (0: no more) */
-    FILE_CANCEL, /* plain call from VFS: w[0] program's endpoint: forget what it waits for -> 1 it was waiting (VFS has it again), 0 not */
+    FILE_CANCEL, /* plain call from VFS: w[0] program's endpoint: forget what it waits for -> 1 it was waiting (VFS has it again;
+                    w[1] of tty: bytes of its write that had been taken), 0 not */
 
     /* sockets (net only). Addresses are Linux sockaddr in the program's memory. w[4] open flags as for READ */
     SOCKET_CREATE, /* [back] w[0] domain, w[1] type, w[2] protocol -> 0, w[1] node */
