@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Signals on their way to a thread. To interrupt one it must be blocked in a call to us: it is when it waits in PM;
+ * otherwise it is seized. A call that VFS or a server behind it has is taken back first (VFS_CANCEL); the thread returns with
+ * PM_CANCELLED.
+ */
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "servers/pm/pm.h"
+
+static bool default_ignores(int signal)
+{
+    return signal == SIGCHLD || signal == SIGURG || signal == SIGWINCH || signal == SIGCONT;
+}
+
+static bool default_stops(int signal)
+{
+    return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
+}
+
+bool action_ignores(const struct process *p, int signal)
+{
+    uint64_t handler = p->actions[signal].handler;
+
+    return handler == (uint64_t)SIG_IGN || (handler == (uint64_t)SIG_DFL && default_ignores(signal));
+}
+
+/* The next signal for t that is not blocked; 0 none. Ignored ones are dropped on the way. */
+static int next_signal(struct thread *t)
+{
+    struct process *p = t->process;
+    uint64_t due;
+
+    while ((due = (t->pending | p->pending) & ~t->mask)) {
+        int signal = __builtin_ctzll(due) + 1;
+
+        if (!action_ignores(p, signal))
+            return signal;
+        t->pending &= ~bit_of(signal);
+        p->pending &= ~bit_of(signal);
+    }
+    return 0;
+}
+
+bool signal_due(const struct thread *t)
+{
+    uint64_t due = (t->pending | t->process->pending) & ~t->mask;
+
+    for (; due; due &= due - 1)
+        if (!action_ignores(t->process, __builtin_ctzll(due) + 1))
+            return true;
+    return false;
+}
+
+void resume(struct thread *t, long result)
+{
+    wait_forget(t);
+    ipc_reply_result(t->endpoint, result);
+}
+
+/* These are not repeated even by SA_RESTART (signal(7)). */
+static bool never_restarted(uint64_t number)
+{
+    static const uint16_t calls[] = {SYS_nanosleep, SYS_clock_nanosleep, SYS_pause,      SYS_rt_sigsuspend, SYS_rt_sigtimedwait,
+                                     SYS_poll,      SYS_ppoll,           SYS_select,     SYS_pselect6,      SYS_epoll_wait,
+                                     SYS_epoll_pwait};
+
+    for (unsigned i = 0; i < sizeof calls / sizeof *calls; i++)
+        if (calls[i] == number)
+            return true;
+    return false;
+}
+
+static void stop(struct process *p, int signal)
+{
+    struct process *parent = p->parent;
+
+    p->stopped = p->report_stop = true;
+    p->report_continue = false;
+    p->stop_signal = signal;
+    if (!parent)
+        return;
+    wait_check(parent);
+    if (!(parent->actions[SIGCHLD].flags & SA_NOCLDSTOP))
+        signal_process(parent, SIGCHLD, p->pid);
+}
+
+/* Before its handler runs: what the interrupted call gives, or that it is made again. */
+static long settle(struct registers *r, long result, bool restart)
+{
+    if (result == NOT_A_CALL)
+        return 0;
+    if ((result == -EINTR || result == -CALL_AGAIN) && restart) {
+        r->rip -= 2; /* the syscall instruction; rax still holds the number */
+        return 0;
+    }
+    r->rax = (uint64_t)(result == -CALL_AGAIN ? -EINTR : result);
+    return 0;
+}
+
+/* Runs one signal with a handler. */
+static int run_handler(struct thread *t, int signal, long result)
+{
+    struct action a = t->process->actions[signal];
+    struct registers r;
+    int error = (int)registers_get(t->endpoint, &r);
+
+    if (error)
+        return error;
+    settle(&r, result, (a.flags & SA_RESTART) && result != NOT_A_CALL && !never_restarted(r.rax));
+    error = frame_push(t, &r, signal, &a);
+    if (error)
+        return error;
+    t->mask_saved = false;
+    t->mask |= a.mask & ~(bit_of(SIGKILL) | bit_of(SIGSTOP));
+    if (!(a.flags & SA_NODEFER))
+        t->mask |= bit_of(signal);
+    if (a.flags & SA_RESETHAND)
+        t->process->actions[signal].handler = (uint64_t)SIG_DFL;
+    return (int)registers_set(t->endpoint, &r);
+}
+
+/* Nothing ran: the call is made again, whatever the flags say. */
+static void repeat(struct thread *t, long result)
+{
+    struct registers r;
+
+    if (t->mask_saved)
+        t->mask = t->saved_mask, t->mask_saved = false;
+    if ((result != -EINTR && result != -CALL_AGAIN) || registers_get(t->endpoint, &r) < 0) {
+        resume(t, result);
+        return;
+    }
+    r.rip -= 2;
+    registers_set(t->endpoint, &r);
+    resume(t, (long)r.rax);
+}
+
+void deliver_and_resume(struct thread *t, long result)
+{
+    struct process *p = t->process;
+    int signal;
+
+    wait_forget(t);
+    while (!p->stopped && (signal = next_signal(t))) {
+        uint64_t handler = p->actions[signal].handler;
+
+        t->pending &= ~bit_of(signal);
+        p->pending &= ~bit_of(signal);
+        if (handler != (uint64_t)SIG_DFL) {
+            if (run_handler(t, signal, result) < 0) {
+                process_end(p, SIGSEGV);
+                return;
+            }
+            if (!signal_due(t)) {
+                resume(t, 0); /* rax: 0 in the handler */
+                return;
+            }
+            result = NOT_A_CALL; /* the next one interrupts the first instruction of the handler */
+            continue;
+        }
+        if (default_stops(signal)) {
+            stop(p, signal);
+            break;
+        }
+        process_end(p, signal);
+        return;
+    }
+    if (p->stopped) {
+        t->waits = WAIT_STOPPED;
+        t->deadline = 0;
+        t->on.sleep.remaining = (uint64_t)result; /* what it goes on with */
+        return;
+    }
+    if (result == NOT_A_CALL)
+        resume(t, 0);
+    else
+        repeat(t, result);
+}
+
+/* A signal is due for t, or its process must stop: make it come here. */
+static void interrupt(struct thread *t)
+{
+    struct message m = {.type = VFS_CANCEL};
+    uint64_t server = 0;
+    long how;
+
+    if (t->ending || t->cancelling || t->in_exec || t->waits == WAIT_STOPPED || t->waits == WAIT_VFORK)
+        return;
+    if (t->waits != WAIT_NONE) {
+        deliver_and_resume(t, t->waits == WAIT_KILL ? 0 : -EINTR);
+        return;
+    }
+    how = slot_seize(t->endpoint, &server);
+    if (how == SEIZED_RUNNING || how == SEIZED_FAULT)
+        deliver_and_resume(t, NOT_A_CALL);
+    else if (how == SEIZED_SYSCALL) {
+        /* In our own queue or VM's: not carried out yet. */
+        if ((endpoint_t)server == service_info()->self || (endpoint_t)server == service_info()->vm)
+            deliver_and_resume(t, -CALL_AGAIN);
+        else {
+            t->cancelling = true;
+            if (ipc_forward(t->endpoint, service_info()->vfs, &m) < 0) {
+                t->cancelling = false;
+                deliver_and_resume(t, -CALL_AGAIN);
+            }
+        }
+    }
+}
+
+static long pm_cancelled(struct message *m)
+{
+    struct thread *t = thread_of(message_caller(m));
+
+    if (!t || message_via(m) != service_info()->vfs)
+        return -EPERM;
+    t->cancelling = false;
+    deliver_and_resume(t, m->w[0] ? -EINTR : -CALL_AGAIN);
+    return SERVICE_NO_REPLY;
+}
+
+static void go_on(struct process *p)
+{
+    if (!p->stopped)
+        return;
+    p->stopped = p->report_stop = false;
+    p->report_continue = true;
+    for_threads(t)
+        if (t->process == p && t->waits == WAIT_STOPPED)
+            deliver_and_resume(t, (long)t->on.sleep.remaining);
+    if (p->parent) {
+        wait_check(p->parent);
+        signal_process(p->parent, SIGCHLD, p->pid);
+    }
+}
+
+/* Effects that come at once, blocked or not. True: there is nothing more to do. */
+static bool immediate(struct process *p, int signal)
+{
+    const uint64_t stops = bit_of(SIGSTOP) | bit_of(SIGTSTP) | bit_of(SIGTTIN) | bit_of(SIGTTOU);
+
+    if (p->state != PROCESS_ALIVE)
+        return true;
+    if (signal == SIGKILL) {
+        process_end(p, SIGKILL);
+        return true;
+    }
+    if (signal == SIGCONT) {
+        p->pending &= ~stops;
+        go_on(p);
+    }
+    if (stops & bit_of(signal))
+        p->pending &= ~bit_of(SIGCONT);
+    return false;
+}
+
+static bool waits_for_signal(const struct thread *t, int signal)
+{
+    return t->waits == WAIT_SIGNAL && (t->on.signal.set & bit_of(signal));
+}
+
+/* A thread in sigtimedwait takes the signal as its result. */
+static bool taken_by_waiter(struct process *p, struct thread *only, int signal, int from)
+{
+    for_threads(t)
+        if (t->process == p && (!only || t == only) && waits_for_signal(t, signal)) {
+            siginfo_t info = {.si_signo = signal, .si_code = SI_USER};
+
+            info.si_pid = from;
+            if (t->on.signal.info)
+                write_user(t, t->on.signal.info, &info, sizeof info);
+            resume(t, signal);
+            return true;
+        }
+    return false;
+}
+
+void signal_process(struct process *p, int signal, int from)
+{
+    struct thread *target = NULL;
+
+    if (immediate(p, signal) || taken_by_waiter(p, NULL, signal, from))
+        return;
+    if (p->pid == INIT_PID && p->actions[signal].handler == (uint64_t)SIG_DFL)
+        return; /* init is killed by nobody */
+    p->sender[signal] = from;
+    for_threads(t)
+        if (t->process == p && !(t->mask & bit_of(signal)) && (!target || t->waits == WAIT_NONE))
+            target = t;
+    if (action_ignores(p, signal) && target)
+        return;
+    p->pending |= bit_of(signal);
+    if (target)
+        interrupt(target);
+}
+
+void signal_thread(struct thread *t, int signal, int from)
+{
+    struct process *p = t->process;
+
+    if (immediate(p, signal) || taken_by_waiter(p, t, signal, from))
+        return;
+    if (p->pid == INIT_PID && p->actions[signal].handler == (uint64_t)SIG_DFL)
+        return;
+    p->sender[signal] = from;
+    if (action_ignores(p, signal) && !(t->mask & bit_of(signal)))
+        return;
+    t->pending |= bit_of(signal);
+    if (!(t->mask & bit_of(signal)))
+        interrupt(t);
+}
+
+static int signal_of_vector(uint64_t vector)
+{
+    static const uint8_t signals[32] = {
+        [0] = SIGFPE, [1] = SIGTRAP, [3] = SIGTRAP, [4] = SIGSEGV, [5] = SIGSEGV, [6] = SIGILL, [11] = SIGBUS,
+        [12] = SIGBUS, [13] = SIGSEGV, [14] = SIGSEGV, [16] = SIGFPE, [17] = SIGBUS, [19] = SIGFPE,
+    };
+
+    return vector < 32 && signals[vector] ? signals[vector] : SIGSEGV;
+}
+
+/* A program's exception: it is blocked to us, and repeats the instruction when it goes on. */
+static long exception(struct message *m)
+{
+    struct thread *t = thread_caller(m);
+    struct process *p = t->process;
+    int signal = signal_of_vector(m->w[0]);
+
+    t->exception_address = m->w[0] == 14 ? m->w[2] : m->w[3];
+    t->exception_code = m->w[1];
+    p->sender[signal] = -1; /* the processor */
+    if ((t->mask & bit_of(signal)) || p->actions[signal].handler == (uint64_t)SIG_IGN ||
+        p->actions[signal].handler == (uint64_t)SIG_DFL) {
+        process_end(p, signal); /* cannot be ignored: it would come again */
+        return SERVICE_NO_REPLY;
+    }
+    t->pending |= bit_of(signal);
+    deliver_and_resume(t, NOT_A_CALL);
+    return SERVICE_NO_REPLY;
+}
+
+/* VFS had it and died. The system is about to stop; the call fails. */
+static long bounced(struct message *m)
+{
+    return thread_of(message_caller(m)) ? -EIO : SERVICE_NO_REPLY;
+}
+
+PM_TABLE(deliver_calls, {PM_CANCELLED, pm_cancelled}, {MESSAGE_EXCEPTION, exception}, {MESSAGE_BOUNCED, bounced})

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Exec is VFS's work; it tells us at the point of no return and when the program is ready to run. */
+#include <signal.h>
+#include <string.h>
+
+#include "servers/pm/pm.h"
+
+static bool from_vfs(const struct message *m)
+{
+    return message_caller(m) == service_info()->vfs;
+}
+
+static long pm_exec(struct message *m)
+{
+    struct thread *t = thread_of((endpoint_t)m->w[0]);
+    struct process *p;
+
+    if (!from_vfs(m) || !t)
+        return t ? -EPERM : -ESRCH;
+    p = t->process;
+    threads_end_others(t);
+    t->in_exec = true;
+    t->tid = p->pid;
+    t->clear_tid = 0;
+    t->alt_size = 0;
+    p->executed = true;
+    for (int s = 1; s <= SIGNALS; s++)
+        if (p->actions[s].handler != (uint64_t)SIG_IGN)
+            p->actions[s] = (struct action){0};
+    if ((int32_t)m->w[1] >= 0)
+        p->who.euid = (uint32_t)m->w[1];
+    if ((int32_t)m->w[2] >= 0)
+        p->who.egid = (uint32_t)m->w[2];
+    p->who.suid = p->who.euid;
+    p->who.sgid = p->who.egid;
+    return 0;
+}
+
+/* The parent of a vfork goes on when the child has a program of its own, or is gone. */
+static long pm_exec_start(struct message *m)
+{
+    struct thread *t = thread_of((endpoint_t)m->w[0]);
+    struct registers r = {.rip = m->w[1], .rsp = m->w[2]};
+    char name[16];
+    long error;
+
+    if (!from_vfs(m) || !t)
+        return t ? -EPERM : -ESRCH;
+    error = grant_from(message_caller(m), m->w[3], 0, name, sizeof name);
+    if (error)
+        return error;
+    name[15] = 0;
+    memcpy(t->process->name, name, sizeof name);
+    slot_control(t->endpoint, SLOT_CONTROL_FRESH, 0);
+    slot_control(t->endpoint, SLOT_CONTROL_NAME, (uint64_t)name);
+    error = registers_set(t->endpoint, &r);
+    t->in_exec = false;
+    for_threads(parent)
+        if (parent->waits == WAIT_VFORK && parent->on.vfork.child == t)
+            resume(parent, t->process->pid);
+    return error;
+}
+
+PM_TABLE(exec_calls, {PM_EXEC, pm_exec}, {PM_EXEC_START, pm_exec_start})

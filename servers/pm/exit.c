@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The end of threads and processes. Each thread is handed to VFS, which closes its files and calls back; then its slot goes. The last one makes
+ * the process a zombie and tells the parent.
+ */
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "servers/pm/pm.h"
+
+static void clear_tid(struct thread *t)
+{
+    int zero = 0;
+
+    if (!t->clear_tid || t->process->threads < 2)
+        return;
+    if (write_user(t, t->clear_tid, &zero, sizeof zero) == 0)
+        futex_wake(t->process, t->clear_tid, 1, ~0u);
+    t->clear_tid = 0;
+}
+
+/* The thread is blocked in a call to us, or was just seized. */
+static void thread_end(struct thread *t)
+{
+    struct message m = {.type = VFS_EXIT};
+
+    if (t->ending)
+        return;
+    wait_forget(t);
+    clear_tid(t);
+    t->ending = true;
+    if (!service_info()->vfs || ipc_forward(t->endpoint, service_info()->vfs, &m) < 0)
+        thread_gone(t);
+}
+
+static void thread_kill(struct thread *t)
+{
+    uint64_t server;
+
+    if (t->ending)
+        return;
+    slot_seize(t->endpoint, &server); /* when it is blocked on us already, nothing changes */
+    thread_end(t);
+}
+
+static void adopt_children(struct process *dead)
+{
+    struct process *init = process_with_pid(INIT_PID);
+
+    for_processes(p)
+        if (p->parent == dead) {
+            p->parent = init == dead ? NULL : init;
+            if (p->state == PROCESS_ZOMBIE && p->parent)
+                wait_check(p->parent);
+        }
+}
+
+static void become_zombie(struct process *p)
+{
+    struct process *parent = p->parent;
+    bool unwanted;
+
+    p->state = PROCESS_ZOMBIE;
+    adopt_children(p);
+    if (p->pid == INIT_PID) {
+        log_info("init has ended (status %x): the system stops", (unsigned)p->exit_status);
+        ipc_call(service_info()->rs, &(struct message){.type = RS_SHUTDOWN, .w = {POWER_OFF, 1}});
+        return;
+    }
+    if (!parent) {
+        p->state = PROCESS_UNUSED;
+        return;
+    }
+    unwanted = parent->actions[SIGCHLD].handler == (uint64_t)SIG_IGN || (parent->actions[SIGCHLD].flags & SA_NOCLDWAIT);
+    wait_check(parent); /* first: who waits gets the child and not an EINTR */
+    if (p->exit_signal)
+        signal_process(parent, p->exit_signal, p->pid);
+    if (unwanted && p->state == PROCESS_ZOMBIE)
+        process_reap(p);
+}
+
+void process_reap(struct process *p)
+{
+    if (p->parent)
+        p->parent->children_ns += p->cpu_ns + p->children_ns;
+    p->state = PROCESS_UNUSED;
+}
+
+void thread_gone(struct thread *t)
+{
+    struct process *p = t->process;
+    struct slot_status status;
+
+    if (slot_status(t->endpoint, &status) == 0)
+        p->cpu_ns += status.cpu_ns;
+    ipc_call(service_info()->vm, &(struct message){.type = VM_EXIT, .w = {(uint64_t)t->endpoint}});
+    slot_destroy(t->endpoint);
+    for_threads(parent)
+        if (parent->waits == WAIT_VFORK && parent->on.vfork.child == t)
+            resume(parent, p->pid);
+    t->process = NULL;
+    if (--p->threads == 0)
+        become_zombie(p);
+}
+
+void process_end(struct process *p, int status)
+{
+    if (p->state != PROCESS_ALIVE)
+        return;
+    p->state = PROCESS_ENDING;
+    p->exit_status = status;
+    p->interval_next = 0;
+    for_threads(t)
+        if (t->process == p)
+            thread_kill(t);
+    timer_set();
+}
+
+void threads_end_others(struct thread *survivor)
+{
+    for_threads(t)
+        if (t->process == survivor->process && t != survivor)
+            thread_kill(t);
+}
+
+static long sys_exit(struct message *m)
+{
+    struct thread *t = thread_caller(m);
+    struct process *p = t->process;
+    int status = (int)(m->w[0] & 0xff) << 8;
+
+    if (p->threads > 1)
+        thread_end(t);
+    else
+        process_end(p, status);
+    return SERVICE_NO_REPLY;
+}
+
+static long sys_exit_group(struct message *m)
+{
+    process_end(thread_caller(m)->process, (int)(m->w[0] & 0xff) << 8);
+    return SERVICE_NO_REPLY;
+}
+
+static long pm_exit_done(struct message *m)
+{
+    struct thread *t = thread_of((endpoint_t)m->w[0]);
+
+    if (message_caller(m) != service_info()->vfs)
+        return -EPERM;
+    if (!t || !t->ending)
+        return -ESRCH;
+    thread_gone(t);
+    return 0;
+}
+
+PM_TABLE(exit_calls, {SYS_exit, sys_exit}, {SYS_exit_group, sys_exit_group}, {PM_EXIT_DONE, pm_exit_done})

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * New processes and threads. The child's slot begins as though blocked in a system call to us; it is handed to VFS, which copies the
+ * descriptors and lets it go with the result 0. vfork is a fork whose parent waits.
+ */
+#define _GNU_SOURCE
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "servers/pm/pm.h"
+
+static endpoint_t slot_new(const char *name, endpoint_t twin, endpoint_t space)
+{
+    struct slot_config config = {
+        .guardian = service_info()->self,
+        .pager = service_info()->vm,
+        .space_of = space,
+        .registers_of = twin,
+        .service_id = SERVICE_ID_PROGRAM,
+        .priority = PROGRAM_PRIORITY,
+        .flags = SLOT_CALLING,
+        .rights.routes = 1u << ROUTE_GUARDIAN | 1u << ROUTE_VM | 1u << ROUTE_PM | 1u << ROUTE_VFS | 1u << ROUTE_KERNEL,
+    };
+
+    memcpy(config.name, name, sizeof config.name);
+    return slot_create(&config);
+}
+
+static long vm(uint64_t type, endpoint_t a, endpoint_t b)
+{
+    struct message m = {.type = type, .w = {(uint64_t)a, (uint64_t)b}};
+
+    return ipc_call(service_info()->vm, &m);
+}
+
+static long to_vfs(struct thread *child, struct thread *parent, uint64_t flags)
+{
+    struct message m = {.type = VFS_FORK, .w = {(uint64_t)parent->endpoint, (uint64_t)child->process->pid,
+                                                flags & CLONE_FILES ? 1 : 0, flags & CLONE_FS ? 1 : 0}};
+
+    return ipc_forward(child->endpoint, service_info()->vfs, &m);
+}
+
+static long set_stack_and_tls(endpoint_t ep, uint64_t flags, uint64_t stack, uint64_t tls)
+{
+    struct registers r;
+    long error = 0;
+
+    if (stack) {
+        error = registers_get(ep, &r);
+        r.rsp = stack;
+        if (!error)
+            error = registers_set(ep, &r);
+    }
+    if (!error && (flags & CLONE_SETTLS))
+        error = slot_control(ep, SLOT_CONTROL_FS_BASE, tls);
+    return error;
+}
+
+static long forget(struct process *p, struct thread *t, endpoint_t ep, long error)
+{
+    if (t) {
+        p->threads--;
+        t->process = NULL;
+    }
+    if (p && !p->threads)
+        p->state = PROCESS_UNUSED;
+    if (ep > 0) {
+        vm(VM_EXIT, ep, 0);
+        slot_destroy(ep);
+    }
+    return error;
+}
+
+struct clone {
+    uint64_t flags, stack, parent_tid, child_tid, tls;
+};
+
+/* Linux's rules which flags go together. */
+static bool flags_good(uint64_t f)
+{
+    if ((f & CLONE_THREAD) && !((f & CLONE_SIGHAND) && (f & CLONE_VM)))
+        return false;
+    return !(f & (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUSER | CLONE_NEWIPC | CLONE_NEWUTS));
+}
+
+static long clone_thread(struct thread *parent, const struct clone *c, struct thread **child)
+{
+    bool thread = c->flags & CLONE_THREAD, shares = (c->flags & CLONE_VM) && !(c->flags & CLONE_VFORK);
+    struct process *p = thread ? parent->process : process_new(parent->process);
+    endpoint_t ep;
+    int tid;
+    long error;
+
+    if (!p)
+        return -EAGAIN;
+    tid = thread ? pid_new() : p->pid;
+    ep = slot_new(p->name, parent->endpoint, shares ? parent->endpoint : 0);
+    if (ep < 0 || !tid)
+        return forget(thread ? NULL : p, NULL, ep, ep < 0 ? ep : -EAGAIN);
+    error = vm(shares ? VM_SHARE_SPACE : VM_FORK, parent->endpoint, ep);
+    *child = error ? NULL : thread_new(p, ep, tid);
+    if (!*child)
+        return forget(thread ? NULL : p, NULL, ep, error ? error : -EAGAIN);
+    (*child)->mask = parent->mask;
+    if (!thread)
+        p->exit_signal = (int)(c->flags & CSIGNAL);
+    error = set_stack_and_tls(ep, c->flags, c->stack, c->tls);
+    if (error)
+        return forget(p, *child, ep, error);
+    return tid;
+}
+
+static long clone_do(struct thread *parent, const struct clone *c)
+{
+    struct thread *child = NULL;
+    long tid = clone_thread(parent, c, &child), error;
+    int id = (int)tid;
+
+    if (tid < 0)
+        return tid;
+    if (c->flags & CLONE_PARENT_SETTID)
+        write_user(parent, c->parent_tid, &id, sizeof id);
+    if (c->flags & CLONE_CHILD_SETTID)
+        write_user(child, c->child_tid, &id, sizeof id);
+    if (c->flags & CLONE_CHILD_CLEARTID)
+        child->clear_tid = c->child_tid;
+    error = to_vfs(child, parent, c->flags);
+    if (error)
+        return forget(child->process, child, child->endpoint, -EAGAIN);
+    if ((c->flags & CLONE_VFORK) && !(c->flags & CLONE_THREAD)) {
+        parent->waits = WAIT_VFORK;
+        parent->on.vfork.child = child;
+        return SERVICE_NO_REPLY;
+    }
+    return tid;
+}
+
+static long sys_fork(struct message *m)
+{
+    return clone_do(thread_caller(m), &(struct clone){.flags = SIGCHLD});
+}
+
+static long sys_vfork(struct message *m)
+{
+    return clone_do(thread_caller(m), &(struct clone){.flags = SIGCHLD | CLONE_VFORK});
+}
+
+static long sys_clone(struct message *m)
+{
+    struct clone c = {m->w[0], m->w[1], m->w[2], m->w[3], m->w[4]};
+
+    if (!flags_good(c.flags))
+        return -EINVAL;
+    return clone_do(thread_caller(m), &c);
+}
+
+/* From VFS: the first program, empty, to be filled by exec. */
+static long pm_init(struct message *m)
+{
+    struct process *p;
+    struct thread *t;
+    endpoint_t ep;
+    struct message hand = {.type = VFS_FORK, .w = {0, INIT_PID}};
+
+    if (message_caller(m) != service_info()->vfs)
+        return -EPERM;
+    if (process_with_pid(INIT_PID))
+        return -EEXIST;
+    p = process_new(NULL);
+    ep = p ? slot_new("init", 0, 0) : -EAGAIN;
+    if (ep < 0)
+        return ep;
+    strcpy(p->name, "init");
+    t = thread_new(p, ep, INIT_PID);
+    if (!t || vm(VM_FORK, 0, ep) < 0)
+        return -ENOMEM;
+    ipc_forward(ep, service_info()->vfs, &hand);
+    m->w[0] = (uint64_t)ep;
+    m->w[1] = INIT_PID;
+    return 0;
+}
+
+PM_TABLE(fork_calls, {SYS_fork, sys_fork}, {SYS_vfork, sys_vfork}, {SYS_clone, sys_clone}, {PM_INIT, pm_init})

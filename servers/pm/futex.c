@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * futex(2): WAIT, WAKE, REQUEUE and their BITSET forms. A futex is named by process and address: one in memory shared between
+ * processes works among the threads of each only.
+ */
+#include <sys/syscall.h>
+
+#include "servers/pm/pm.h"
+
+/* Of the linux/futex.h interface (futex(2)). */
+enum futex_operation { FUTEX_WAIT = 0, FUTEX_WAKE = 1, FUTEX_REQUEUE = 3, FUTEX_CMP_REQUEUE = 4, FUTEX_WAIT_BITSET = 9, FUTEX_WAKE_BITSET = 10 };
+#define FUTEX_CMD_MASK 127u /* without FUTEX_PRIVATE_FLAG */
+#define FUTEX_CLOCK_REALTIME 256u
+
+#define NS 1000000000ull
+
+static bool same(const struct thread *t, const struct process *p, uint64_t address, uint32_t bits)
+{
+    return t->waits == WAIT_FUTEX && t->on.futex.space == p && t->on.futex.address == address && (t->on.futex.bits & bits);
+}
+
+long futex_wake(struct process *p, uint64_t address, uint32_t count, uint32_t bits)
+{
+    uint32_t woken = 0;
+
+    for_threads(t)
+        if (woken < count && same(t, p, address, bits)) {
+            resume(t, 0);
+            woken++;
+        }
+    return woken;
+}
+
+static long wait(struct thread *t, struct message *m, uint32_t bits, bool absolute, bool realtime)
+{
+    uint64_t time[2], ns = 0;
+    uint32_t value;
+
+    if (!bits || (m->w[0] & 3))
+        return -EINVAL;
+    if (m->w[3]) {
+        if (read_user(t, m->w[3], time, sizeof time) < 0)
+            return -EFAULT;
+        if (time[1] >= NS || time[0] > ~0ull / 4 / NS)
+            return -EINVAL;
+        ns = time[0] * NS + time[1];
+        if (!absolute)
+            ns += clock_now();
+        else if (realtime)
+            ns = ns > now_real() ? clock_now() + ns - now_real() : 1;
+        ns += !ns;
+    }
+    if (read_user(t, m->w[0], &value, sizeof value) < 0)
+        return -EFAULT;
+    if (value != (uint32_t)m->w[2])
+        return -EAGAIN;
+    t->waits = WAIT_FUTEX;
+    t->on.futex.address = m->w[0];
+    t->on.futex.bits = bits;
+    t->on.futex.space = t->process;
+    t->deadline = ns;
+    if (ns)
+        timer_set();
+    return SERVICE_NO_REPLY;
+}
+
+static long requeue(struct thread *caller, struct message *m, bool compare)
+{
+    struct process *p = caller->process;
+    uint32_t value, moved = 0, limit = (uint32_t)m->w[3];
+    long woken;
+
+    if (compare) {
+        if (read_user(caller, m->w[0], &value, sizeof value) < 0)
+            return -EFAULT;
+        if (value != (uint32_t)m->w[5])
+            return -EAGAIN;
+    }
+    woken = futex_wake(p, m->w[0], (uint32_t)m->w[2], ~0u);
+    for_threads(t)
+        if (moved < limit && same(t, p, m->w[0], ~0u)) {
+            t->on.futex.address = m->w[4];
+            moved++;
+        }
+    return woken + moved;
+}
+
+static long sys_futex(struct message *m)
+{
+    struct thread *t = thread_caller(m);
+    uint32_t operation = (uint32_t)m->w[1];
+    bool realtime = operation & FUTEX_CLOCK_REALTIME;
+
+    switch (operation & FUTEX_CMD_MASK) {
+    case FUTEX_WAIT:
+        return wait(t, m, ~0u, false, realtime);
+    case FUTEX_WAIT_BITSET:
+        return wait(t, m, (uint32_t)m->w[5], true, realtime);
+    case FUTEX_WAKE:
+        return futex_wake(t->process, m->w[0], (uint32_t)m->w[2], ~0u);
+    case FUTEX_WAKE_BITSET:
+        return m->w[5] ? futex_wake(t->process, m->w[0], (uint32_t)m->w[2], (uint32_t)m->w[5]) : -EINVAL;
+    case FUTEX_REQUEUE:
+    case FUTEX_CMP_REQUEUE:
+        return requeue(t, m, (operation & FUTEX_CMD_MASK) == FUTEX_CMP_REQUEUE);
+    default:
+        return -ENOSYS;
+    }
+}
+
+PM_TABLE(futex_calls, {SYS_futex, sys_futex})

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The rest: names of the system, limits, random numbers, prctl, power; and the list of processes for /proc. */
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/reboot.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
+
+#include "servers/pm/pm.h"
+
+/* reboot(2) */
+#define LINUX_REBOOT_MAGIC1 0xfee1dead
+#define LINUX_REBOOT_MAGIC2 672274793
+#define LINUX_REBOOT_MAGIC2A 85072278
+#define LINUX_REBOOT_MAGIC2B 369367448
+#define LINUX_REBOOT_MAGIC2C 537993216
+
+static struct utsname system_name = {"Linux", "bardo", "6.1.0-bardo", "#1 Bardo", "x86_64", "(none)"};
+
+static long sys_uname(struct message *m)
+{
+    return write_user(thread_caller(m), m->w[0], &system_name, sizeof system_name);
+}
+
+static long sys_sethostname(struct message *m)
+{
+    struct thread *t = thread_caller(m);
+    char name[65] = "";
+
+    if (t->process->who.euid)
+        return -EPERM;
+    if (m->w[1] > 64)
+        return -EINVAL;
+    if (m->w[1] && read_user(t, m->w[0], name, m->w[1]) < 0)
+        return -EFAULT;
+    memcpy(system_name.nodename, name, sizeof name);
+    return 0;
+}
+
+static long sys_sysinfo(struct message *m)
+{
+    struct kernel_info k;
+    struct sysinfo info = {.mem_unit = 1};
+
+    if (kernel_info(&k) < 0)
+        return -EIO;
+    info.uptime = (unsigned long)(clock_now() / 1000000000);
+    info.totalram = k.frames_total * PAGE_SIZE;
+    info.freeram = k.frames_free * PAGE_SIZE;
+    for_processes(p) info.procs++;
+    return write_user(thread_caller(m), m->w[0], &info, 112); /* Linux's, without musl's reserve */
+}
+
+static struct rlimit limit_of(const struct process *p, uint64_t resource)
+{
+    uint64_t value = resource == RLIMIT_STACK ? p->stack_limit : resource == RLIMIT_NOFILE ? p->file_limit
+                     : resource == RLIMIT_CORE ? 0 : resource == RLIMIT_NPROC ? PROCESSES : RLIM_INFINITY;
+
+    return (struct rlimit){value, value};
+}
+
+static long limits(struct thread *t, struct process *p, uint64_t resource, uint64_t new, uint64_t old)
+{
+    struct rlimit limit = limit_of(p, resource), set;
+
+    if (resource >= RLIM_NLIMITS)
+        return -EINVAL;
+    if (new && read_user(t, new, &set, sizeof set) < 0)
+        return -EFAULT;
+    if (old && write_user(t, old, &limit, sizeof limit) < 0)
+        return -EFAULT;
+    if (!new)
+        return 0;
+    if (set.rlim_cur > set.rlim_max)
+        return -EINVAL;
+    if (resource == RLIMIT_STACK && set.rlim_cur <= VM_STACK_LIMIT)
+        p->stack_limit = set.rlim_cur;
+    if (resource == RLIMIT_NOFILE && set.rlim_cur <= 1024)
+        p->file_limit = set.rlim_cur;
+    return 0;
+}
+
+static long sys_getrlimit(struct message *m)
+{
+    struct thread *t = thread_caller(m);
+
+    return limits(t, t->process, m->w[0], 0, m->w[1]);
+}
+
+static long sys_setrlimit(struct message *m)
+{
+    struct thread *t = thread_caller(m);
+
+    return m->w[1] ? limits(t, t->process, m->w[0], m->w[1], 0) : -EFAULT;
+}
+
+static long sys_prlimit64(struct message *m)
+{
+    struct thread *t = thread_caller(m);
+    struct process *p = (int32_t)m->w[0] ? process_with_pid((int32_t)m->w[0]) : t->process;
+
+    return p ? limits(t, p, m->w[1], m->w[2], m->w[3]) : -ESRCH;
+}
+
+static uint64_t entropy(void)
+{
+    uint32_t low, high;
+    uint64_t value = 0;
+
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+    __asm__ volatile("rdrand %0" : "+r"(value) : : "cc"); /* stays as it was where that fails */
+    return value ^ ((uint64_t)high << 32 | low);
+}
+
+static inline uint32_t rotate(uint32_t x, int n)
+{
+    return x << n | x >> (32 - n);
+}
+
+static void quarter(uint32_t *s, int a, int b, int c, int d)
+{
+    s[a] += s[b], s[d] = rotate(s[d] ^ s[a], 16);
+    s[c] += s[d], s[b] = rotate(s[b] ^ s[c], 12);
+    s[a] += s[b], s[d] = rotate(s[d] ^ s[a], 8);
+    s[c] += s[d], s[b] = rotate(s[b] ^ s[c], 7);
+}
+
+/* A block of ChaCha20 (RFC 8439, 2.3); the key is stirred with fresh entropy before each. */
+static void random_block(uint32_t out[16])
+{
+    static uint32_t state[16] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};
+
+    for (int i = 4; i < 16; i += 2) {
+        uint64_t e = entropy();
+
+        state[i] ^= (uint32_t)e;
+        state[i + 1] ^= (uint32_t)(e >> 32);
+    }
+    memcpy(out, state, 64);
+    for (int round = 0; round < 10; round++) {
+        quarter(out, 0, 4, 8, 12), quarter(out, 1, 5, 9, 13), quarter(out, 2, 6, 10, 14), quarter(out, 3, 7, 11, 15);
+        quarter(out, 0, 5, 10, 15), quarter(out, 1, 6, 11, 12), quarter(out, 2, 7, 8, 13), quarter(out, 3, 4, 9, 14);
+    }
+    for (int i = 0; i < 16; i++)
+        out[i] += state[i];
+}
+
+static long sys_getrandom(struct message *m)
+{
+    struct thread *t = thread_caller(m);
+    uint64_t length = m->w[1] < 0x10000 ? m->w[1] : 0x10000;
+    uint32_t block[16];
+
+    for (uint64_t done = 0; done < length; done += sizeof block) {
+        random_block(block);
+        if (write_user(t, m->w[0] + done, block, length - done < sizeof block ? length - done : sizeof block) < 0)
+            return -EFAULT;
+    }
+    return (long)length;
+}
+
+static long sys_prctl(struct message *m)
+{
+    struct thread *t = thread_caller(m);
+    char name[16] = "";
+
+    switch (m->w[0]) {
+    case PR_SET_NAME:
+        if (read_user(t, m->w[1], name, sizeof name) < 0)
+            return -EFAULT;
+        name[15] = 0;
+        if (t->tid == t->process->pid)
+            memcpy(t->process->name, name, sizeof name);
+        return 0;
+    case PR_GET_NAME:
+        return write_user(t, m->w[1], t->process->name, 16);
+    case PR_SET_PDEATHSIG: /* accepted, not acted upon: nothing here depends on it */
+    case PR_SET_DUMPABLE:
+    case PR_SET_NO_NEW_PRIVS:
+        return 0;
+    case PR_GET_DUMPABLE:
+        return 1;
+    default:
+        return -EINVAL;
+    }
+}
+
+static long sys_set_tid_address(struct message *m)
+{
+    struct thread *t = thread_caller(m);
+
+    t->clear_tid = m->w[0];
+    return t->tid;
+}
+
+static long sys_reboot(struct message *m)
+{
+    struct message stop = {.type = RS_SHUTDOWN};
+
+    if (thread_caller(m)->process->who.euid)
+        return -EPERM;
+    if ((uint32_t)m->w[0] != LINUX_REBOOT_MAGIC1 || (m->w[1] != LINUX_REBOOT_MAGIC2 && m->w[1] != LINUX_REBOOT_MAGIC2A &&
+                                           m->w[1] != LINUX_REBOOT_MAGIC2B && m->w[1] != LINUX_REBOOT_MAGIC2C))
+        return -EINVAL;
+    if ((uint32_t)m->w[2] == (uint32_t)RB_ENABLE_CAD || (uint32_t)m->w[2] == RB_DISABLE_CAD)
+        return 0;
+    stop.w[0] = (uint32_t)m->w[2] == RB_AUTOBOOT ? POWER_RESET : POWER_OFF;
+    return ipc_call(service_info()->rs, &stop);
+}
+
+static long sys_sched_getaffinity(struct message *m)
+{
+    uint64_t mask = 1;
+
+    if (m->w[1] < sizeof mask)
+        return -EINVAL;
+    return write_user(thread_caller(m), m->w[2], &mask, sizeof mask) < 0 ? -EFAULT : (long)sizeof mask;
+}
+
+static long nothing(struct message *m)
+{
+    thread_caller(m);
+    return 0;
+}
+
+static long sys_getpriority(struct message *m)
+{
+    thread_caller(m);
+    return 20; /* nice 0, as the call codes it */
+}
+
+static long sys_rseq(struct message *m)
+{
+    thread_caller(m);
+    return -ENOSYS; /* the C libraries do without */
+}
+
+/* R running, S waiting, T stopped, Z zombie */
+static uint32_t state_of(const struct process *p, uint64_t *cpu, endpoint_t *ep)
+{
+    uint32_t state = p->state == PROCESS_ZOMBIE ? 'Z' : 'S';
+
+    *cpu = p->cpu_ns;
+    *ep = 0;
+    for_threads(t) {
+        struct slot_status status;
+
+        if (t->process != p || slot_status(t->endpoint, &status) < 0)
+            continue;
+        *cpu += status.cpu_ns;
+        if (!*ep || t->tid == p->pid)
+            *ep = t->endpoint;
+        if (status.state == SLOT_READY)
+            state = 'R';
+    }
+    return p->stopped ? 'T' : state;
+}
+
+static long pm_list(struct message *m)
+{
+    int from = (int32_t)m->w[0];
+    uint64_t grant = m->w[1], room = m->w[2], count = 0;
+
+    if (thread_of(message_caller(m)))
+        return -EPERM;
+    for (; count < room; count++) {
+        struct process *next = NULL;
+        struct pm_process out = {0};
+        long error;
+
+        for_processes(p)
+            if (p->pid >= from && (!next || p->pid < next->pid))
+                next = p;
+        if (!next)
+            break;
+        out = (struct pm_process){.pid = next->pid, .ppid = next->parent ? next->parent->pid : 0, .pgid = next->pgid,
+                                  .sid = next->sid, .uid = (int)next->who.ruid, .gid = (int)next->who.rgid,
+                                  .threads = (int)next->threads, .start_ns = next->start_ns};
+        out.state = state_of(next, &out.user_ns, &out.endpoint);
+        memcpy(out.name, next->name, sizeof out.name);
+        error = grant_to(message_caller(m), grant, count * sizeof out, &out, sizeof out);
+        if (error)
+            return error;
+        from = next->pid + 1;
+    }
+    return (long)count;
+}
+
+PM_TABLE(info_calls, {SYS_uname, sys_uname}, {SYS_sethostname, sys_sethostname}, {SYS_sysinfo, sys_sysinfo},
+         {SYS_getrlimit, sys_getrlimit}, {SYS_setrlimit, sys_setrlimit}, {SYS_prlimit64, sys_prlimit64},
+         {SYS_getrandom, sys_getrandom}, {SYS_prctl, sys_prctl}, {SYS_set_tid_address, sys_set_tid_address},
+         {SYS_reboot, sys_reboot}, {SYS_sched_getaffinity, sys_sched_getaffinity}, {SYS_sched_setaffinity, nothing},
+         {SYS_sched_yield, nothing}, {SYS_set_robust_list, nothing}, {SYS_setpriority, nothing},
+         {SYS_getpriority, sys_getpriority}, {SYS_rseq, sys_rseq}, {PM_LIST, pm_list})

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The process server: what its files share.
+ *
+ *     table.c        processes and threads
+ *     fork.c         fork, vfork, clone; the first program
+ *     exec.c         what VFS asks for during exec
+ *     exit.c         exit, death by signal; zombies
+ *     wait.c         wait4, waitid
+ *     signal.c       actions, masks, kill
+ *     deliver.c      interrupting a thread; default actions; stop and continue
+ *     sigframe.c     the frame on the program's stack
+ *     timer.c        sleeping, deadlines, interval timers: one alarm for all
+ *     clock.c        what time it is
+ *     futex.c  credentials.c  groups.c  info.c
+ *
+ * A thread that waits inside PM is blocked in its system call to PM: nothing is kept but what it waits for. PM never waits for anybody but VM, DS
+ * and RS, which are below it.
+ */
+#ifndef PM_PM_H
+#define PM_PM_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "abi/proto/pm.h"
+#include "abi/proto/vfs.h"
+#include "abi/proto/vm.h"
+#include "lib/rt/kernel.h"
+#include "lib/rt/log.h"
+#include "lib/service/service.h"
+
+#define PROCESSES 512
+#define THREADS 768
+#define SIGNALS 64
+#define GROUPS 32
+#define INIT_PID 1
+#define PROGRAM_PRIORITY 10
+
+struct action { /* as the Linux call has it */
+    uint64_t handler, flags, restorer, mask;
+};
+
+struct credentials {
+    uint32_t ruid, euid, suid, rgid, egid, sgid;
+    uint32_t group_count, groups[GROUPS];
+};
+
+enum process_state { PROCESS_UNUSED, PROCESS_ALIVE, PROCESS_ENDING, PROCESS_ZOMBIE };
+
+struct process {
+    enum process_state state;
+    int pid, pgid, sid;
+    struct process *parent;
+    struct credentials who;
+    struct action actions[SIGNALS + 1];
+    uint64_t pending; /* bit signal - 1, for any thread */
+    int sender[SIGNALS + 1]; /* pid of the last sender */
+    int exit_status; /* as wait4 reports it */
+    int exit_signal; /* what the parent gets: SIGCHLD, or 0 */
+    bool stopped, report_stop, report_continue, executed;
+    int stop_signal;
+    unsigned threads; /* living */
+    uint64_t start_ns, cpu_ns, children_ns; /* cpu_ns: of threads that have ended */
+    uint64_t interval_next, interval_period; /* ITIMER_REAL; 0: off */
+    uint64_t stack_limit, file_limit;
+    char name[16];
+};
+
+enum waits { WAIT_NONE, WAIT_SLEEP, WAIT_CHILD, WAIT_FUTEX, WAIT_SUSPEND, WAIT_SIGNAL, WAIT_STOPPED, WAIT_VFORK, WAIT_KILL /* in kill() itself */ };
+
+struct thread {
+    struct process *process; /* NULL: unused */
+    endpoint_t endpoint;
+    int tid;
+    uint64_t mask, pending, saved_mask;
+    bool mask_saved; /* saved_mask comes back after the handler (sigsuspend) */
+    bool cancelling; /* VFS is taking its call back */
+    bool in_exec; /* between PM_EXEC and PM_EXEC_START */
+    bool ending; /* VFS is closing its files */
+    enum waits waits;
+    uint64_t deadline; /* of what it waits for; 0 none */
+    uint64_t clear_tid, alt_stack, alt_size;
+    uint32_t alt_flags;
+    uint64_t exception_address, exception_code;
+    union {
+        struct { int64_t pid; int options; uint64_t status, usage, info; bool is_waitid; } child;
+        struct { uint64_t remaining; } sleep;
+        struct { uint64_t address; uint32_t bits; struct process *space; } futex;
+        struct { uint64_t set, info; } signal;
+        struct { struct thread *child; } vfork;
+    } on;
+};
+
+/* ---- table.c ---- */
+extern struct process processes[PROCESSES];
+extern struct thread threads[THREADS];
+struct thread *thread_of(endpoint_t ep); /* NULL: none of ours */
+struct thread *thread_caller(const struct message *m); /* the program that called; never NULL (panics: only programs are routed here) */
+struct thread *thread_with_tid(int tid);
+struct process *process_with_pid(int pid); /* also zombies */
+struct process *process_new(struct process *parent); /* pid given, attributes inherited; NULL */
+struct thread *thread_new(struct process *p, endpoint_t ep, int tid);
+int pid_new(void); /* 0: none left */
+#define for_processes(p) for (struct process *p = processes; p < processes + PROCESSES; p++) if (p->state != PROCESS_UNUSED)
+#define for_threads(t) for (struct thread *t = threads; t < threads + THREADS; t++) if (t->process)
+
+/* ---- exit.c ---- */
+void process_end(struct process *p, int status); /* all its threads; status as wait4 reports it */
+void thread_gone(struct thread *t); /* VFS has closed its files, or is not there */
+void process_reap(struct process *p); /* a zombie has been waited for */
+void threads_end_others(struct thread *t); /* exec: t alone stays */
+
+/* ---- wait.c ---- */
+void wait_check(struct process *parent); /* a child of it has changed */
+
+/* ---- deliver.c ---- */
+void signal_process(struct process *p, int signal, int from); /* from: pid, 0 the system */
+void signal_thread(struct thread *t, int signal, int from);
+bool signal_due(const struct thread *t); /* something is pending that is not blocked and not ignored */
+/* Thread is blocked in a call to us. Take what is due, then let it go on. result: of the call; -CALL_AGAIN: the call had not been carried out. */
+void deliver_and_resume(struct thread *t, long result);
+void resume(struct thread *t, long result); /* just a reply */
+bool action_ignores(const struct process *p, int signal);
+
+#define CALL_AGAIN 512 /* as inside Linux: repeat when a handler with SA_RESTART, or none, ran */
+#define NOT_A_CALL 0x7fffffff /* result: it was not in a system call, no register changes */
+
+/* ---- sigframe.c ---- */
+int frame_push(struct thread *t, struct registers *r, int signal, const struct action *a); /* -EFAULT */
+long sys_rt_sigreturn(struct message *m);
+
+/* ---- futex.c ---- */
+long futex_wake(struct process *space, uint64_t address, uint32_t count, uint32_t bits);
+
+/* ---- timer.c ---- */
+uint64_t now_real(void); /* ns since 1970 */
+void timer_set(void); /* after any deadline has changed */
+void timer_alarm(void);
+void wait_forget(struct thread *t); /* it no longer waits */
+
+static inline uint64_t bit_of(int signal)
+{
+    return 1ull << (signal - 1);
+}
+static inline long read_user(struct thread *t, uint64_t address, void *to, size_t n)
+{
+    return address ? copy_from(t->endpoint, address, to, n) : -EFAULT;
+}
+static inline long write_user(struct thread *t, uint64_t address, const void *from, size_t n)
+{
+    return address ? copy_to(t->endpoint, address, from, n) : -EFAULT;
+}
+
+/* ---- the tables of system calls and requests ---- */
+#define PM_CALLS(f) \
+    f(fork_calls) f(exec_calls) f(exit_calls) f(wait_calls) f(signal_calls) f(deliver_calls) f(timer_calls) f(clock_calls) \
+        f(futex_calls) f(credentials_calls) f(groups_calls) f(info_calls)
+#define PM_DECLARE(name) extern const struct service_entry name[]; extern const size_t name##_count;
+PM_CALLS(PM_DECLARE)
+#define PM_TABLE(name, ...) \
+    const struct service_entry name[] = {__VA_ARGS__}; \
+    const size_t name##_count = sizeof name / sizeof *name;
+
+#endif

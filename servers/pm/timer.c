@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Whatever has a deadline: sleepers, waits with a time-out, interval timers. One kernel alarm, set to the earliest. */
+#define _GNU_SOURCE
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <time.h>
+
+#include "servers/pm/pm.h"
+
+#define NS 1000000000ull
+
+static uint64_t alarm_at; /* what the alarm is set to; 0 none */
+
+void timer_set(void)
+{
+    uint64_t earliest = 0;
+
+    for_threads(t)
+        if (t->deadline && (!earliest || t->deadline < earliest))
+            earliest = t->deadline;
+    for_processes(p)
+        if (p->interval_next && (!earliest || p->interval_next < earliest))
+            earliest = p->interval_next;
+    if (earliest != alarm_at)
+        clock_alarm(alarm_at = earliest);
+}
+
+void wait_forget(struct thread *t)
+{
+    t->waits = WAIT_NONE;
+    t->deadline = 0;
+}
+
+static void expired(struct thread *t)
+{
+    static const int16_t results[] = {
+        [WAIT_SLEEP] = 0, [WAIT_FUTEX] = -ETIMEDOUT, [WAIT_SIGNAL] = -EAGAIN, [WAIT_KILL] = 0};
+
+    resume(t, results[t->waits]);
+}
+
+void timer_alarm(void)
+{
+    uint64_t now = clock_now();
+
+    alarm_at = 0;
+    for_threads(t)
+        if (t->deadline && t->deadline <= now)
+            expired(t);
+    for_processes(p)
+        if (p->interval_next && p->interval_next <= now) {
+            p->interval_next = p->interval_period ? p->interval_next + p->interval_period : 0;
+            if (p->interval_next && p->interval_next <= now)
+                p->interval_next = now + p->interval_period;
+            signal_process(p, SIGALRM, 0);
+        }
+    timer_set();
+}
+
+static long sleep_until(struct thread *t, uint64_t when, uint64_t remaining)
+{
+    if (when <= clock_now())
+        return 0;
+    t->waits = WAIT_SLEEP;
+    t->on.sleep.remaining = remaining;
+    t->deadline = when;
+    timer_set();
+    return SERVICE_NO_REPLY;
+}
+
+static long read_time(struct thread *t, uint64_t address, uint64_t *ns)
+{
+    int64_t time[2];
+
+    if (read_user(t, address, time, sizeof time) < 0)
+        return -EFAULT;
+    if (time[0] < 0 || time[1] < 0 || time[1] >= (int64_t)NS)
+        return -EINVAL;
+    *ns = time[0] > (int64_t)(~0ull / 4 / NS) ? ~0ull / 4 : (uint64_t)time[0] * NS + (uint64_t)time[1];
+    return 0;
+}
+
+static long sys_nanosleep(struct message *m)
+{
+    struct thread *t = thread_caller(m);
+    uint64_t ns;
+    long error = read_time(t, m->w[0], &ns);
+
+    return error ? error : sleep_until(t, clock_now() + ns, m->w[1]);
+}
+
+static long sys_clock_nanosleep(struct message *m)
+{
+    struct thread *t = thread_caller(m);
+    bool realtime = m->w[0] == CLOCK_REALTIME;
+    uint64_t ns;
+    long error = read_time(t, m->w[2], &ns);
+
+    if (m->w[0] != CLOCK_REALTIME && m->w[0] != CLOCK_MONOTONIC && m->w[0] != CLOCK_BOOTTIME)
+        return -EINVAL;
+    if (error)
+        return error;
+    if (!(m->w[1] & TIMER_ABSTIME))
+        return sleep_until(t, clock_now() + ns, m->w[3]);
+    if (realtime)
+        ns = ns > now_real() ? clock_now() + ns - now_real() : 0;
+    return sleep_until(t, ns, 0);
+}
+
+static uint64_t left(const struct process *p)
+{
+    uint64_t now = clock_now();
+
+    return !p->interval_next ? 0 : p->interval_next > now ? p->interval_next - now : 1000;
+}
+
+static void set_interval(struct process *p, uint64_t first, uint64_t period)
+{
+    p->interval_next = first ? clock_now() + first : 0;
+    p->interval_period = first ? period : 0;
+    timer_set();
+}
+
+static long sys_alarm(struct message *m)
+{
+    struct process *p = thread_caller(m)->process;
+    uint64_t before = left(p);
+
+    set_interval(p, (m->w[0] & 0xffffffff) * NS, 0);
+    return (long)((before + NS - 1) / NS);
+}
+
+static struct itimerval interval_of(const struct process *p)
+{
+    uint64_t l = left(p);
+
+    return (struct itimerval){{(long)(p->interval_period / NS), (long)(p->interval_period % NS / 1000)},
+                              {(long)(l / NS), (long)(l % NS / 1000)}};
+}
+
+static long sys_getitimer(struct message *m)
+{
+    struct thread *t = thread_caller(m);
+    struct itimerval value = interval_of(t->process);
+
+    return m->w[0] == ITIMER_REAL ? write_user(t, m->w[1], &value, sizeof value) : -EINVAL;
+}
+
+static long sys_setitimer(struct message *m)
+{
+    struct thread *t = thread_caller(m);
+    struct itimerval new = {0}, old = interval_of(t->process);
+
+    if (m->w[0] != ITIMER_REAL)
+        return -EINVAL;
+    if (m->w[1] && read_user(t, m->w[1], &new, sizeof new) < 0)
+        return -EFAULT;
+    if (new.it_value.tv_usec >= 1000000 || new.it_interval.tv_usec >= 1000000 || new.it_value.tv_sec < 0 ||
+        new.it_interval.tv_sec < 0 || new.it_value.tv_usec < 0 || new.it_interval.tv_usec < 0)
+        return -EINVAL;
+    if (m->w[2] && write_user(t, m->w[2], &old, sizeof old) < 0)
+        return -EFAULT;
+    set_interval(t->process, (uint64_t)new.it_value.tv_sec * NS + (uint64_t)new.it_value.tv_usec * 1000,
+                 (uint64_t)new.it_interval.tv_sec * NS + (uint64_t)new.it_interval.tv_usec * 1000);
+    return 0;
+}
+
+PM_TABLE(timer_calls, {SYS_nanosleep, sys_nanosleep}, {SYS_clock_nanosleep, sys_clock_nanosleep}, {SYS_alarm, sys_alarm},
+         {SYS_getitimer, sys_getitimer}, {SYS_setitimer, sys_setitimer})
