@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Stacks are kept for the next coroutine: at most POOL_MAX unused ones. The lowest word of a stack must stay as it was. */
+#include "lib/coro/coro.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "lib/rt/log.h"
+
+enum { POOL_MAX = 8 };
+#define STACK_MARK 0x5ac4b077035ac4ull
+
+struct coro {
+    void *stack_pointer, *caller; /* where it goes on; where who resumed it goes on */
+    struct coro *outer; /* who resumed it, when that is one, too */
+    void (*entry)(void *);
+    void *argument;
+    int ended;
+    struct coro *next; /* in the pool */
+};
+
+void coro_switch(void **save, void *load);
+
+static struct coro *running, *pool;
+static int pooled;
+
+static uint64_t *stack_bottom(struct coro *c)
+{
+    return (uint64_t *)(c + 1);
+}
+
+static void begin(void)
+{
+    struct coro *self = running;
+
+    self->entry(self->argument);
+    self->ended = 1;
+    coro_yield();
+}
+
+static struct coro *coro_new(void)
+{
+    struct coro *c = pool;
+
+    if (c) {
+        pool = c->next;
+        pooled--;
+        return c;
+    }
+    c = malloc(CORO_STACK_BYTES);
+    if (c)
+        *stack_bottom(c) = STACK_MARK;
+    return c;
+}
+
+static void coro_free(struct coro *c)
+{
+    if (pooled >= POOL_MAX) {
+        free(c);
+        return;
+    }
+    c->next = pool;
+    pool = c;
+    pooled++;
+}
+
+int coro_resume(struct coro *c)
+{
+    c->outer = running;
+    running = c;
+    coro_switch(&c->caller, c->stack_pointer);
+    running = c->outer;
+    if (*stack_bottom(c) != STACK_MARK)
+        panic("a coroutine's stack has overflowed");
+    if (!c->ended)
+        return 0;
+    coro_free(c);
+    return 1;
+}
+
+struct coro *coro_start(void (*entry)(void *), void *argument, int *ended)
+{
+    struct coro *c = coro_new();
+    uint64_t *top;
+
+    *ended = 0;
+    if (!c)
+        return NULL;
+    *c = (struct coro){.entry = entry, .argument = argument};
+    top = (uint64_t *)(((uintptr_t)c + CORO_STACK_BYTES) & ~(uintptr_t)15);
+    *--top = 0; /* where begin() would return to: it does not */
+    *--top = (uint64_t)(uintptr_t)begin;
+    c->stack_pointer = top - 6; /* the six registers that the switch pops */
+    *ended = coro_resume(c);
+    return c;
+}
+
+void coro_yield(void)
+{
+    struct coro *self = running;
+
+    coro_switch(&self->stack_pointer, self->caller);
+}
+
+struct coro *coro_self(void)
+{
+    return running;
+}

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * VFS: descriptors, paths, mounts, exec, and what has no server of its own (pipes, poll, epoll, eventfd, locks).
+ *
+ * A program's system call runs in a coroutine (lib/coro) with the program as its `client`. What a file server must do, it does
+ * with the *program* as its caller: ask() forwards the blocked program to it and waits until it comes back; a call that needs nothing
+ * afterwards is handed over for good (hand_over()): the server answers the program itself. So VFS never waits, and data is copied once.
+ *
+ * Files of this folder: table.c clients; file.c descriptors; server.c servers and their deaths; ask.c; wait.c; path.c mount.c;
+ * then one file for each group of system calls. main.c dispatches.
+ */
+#ifndef VFS_VFS_H
+#define VFS_VFS_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "abi/proto/file.h"
+#include "lib/rt/kernel.h"
+#include "lib/rt/log.h"
+#include "lib/service/service.h"
+
+#define VFS_PATH_MAX 4096
+#define VFS_NAME_MAX 255
+#define VFS_SYMLINKS_MAX 40
+#define VFS_FILES_MAX 1024 /* descriptors of a process: RLIMIT_NOFILE */
+
+/* ---- servers (server.c) ---- */
+
+struct server { /* who serves a DS key: "fs/ram", "chr/5", "net". Never freed. */
+    char key[32];
+    endpoint_t endpoint; /* of the incarnation that is there; 0: none now */
+    struct server *next;
+    struct wait_queue *back; /* who waits for it to come back */
+    bool calls_us; /* fs/proc: no plain call to it, it may be calling us */
+    bool tells; /* it was told to notify us about readiness: ask it after NOTIFY_BIT_POLL */
+};
+
+/* The server of that key, asking DS. NULL: nobody has it, or no memory. */
+struct server *server_find(const char *key);
+/* It has died (an endpoint that is stale): wait until a fresh one is there. 0, -EINTR, -EIO when it does not come back in time. */
+struct client;
+long server_wait(struct client *c, struct server *s, endpoint_t dead);
+/* NOTIFY_BIT_DS. */
+void server_events(void);
+void servers_start(void);
+/* After NOTIFY_BIT_POLL: which nodes became ready; wakes their pollers. */
+void server_poll_events(void);
+/* Call it at once, without a program: close, poll, cancel. -EAGAIN for one that calls us. */
+long server_call(struct server *s, struct message *m);
+
+/* ---- waiting (wait.c) ---- */
+
+struct waiter { /* in one queue; woken() runs when that is woken */
+    struct waiter *next, **link; /* link: NULL when in no queue */
+    void (*woken)(struct waiter *);
+    struct client *client;
+};
+struct wait_queue {
+    struct waiter *first;
+};
+
+#define WAIT_FOREVER 0ull
+
+/* Wait in one queue until woken: 0; -EINTR when a signal came, -ETIMEDOUT at `deadline` (clock, ns; WAIT_FOREVER). Check the condition again. */
+long wait_on(struct client *c, struct wait_queue *q, uint64_t deadline);
+/* To wait in several queues (poll): c->woken = false, enter each with a waiter of its own, check the conditions, sleep, leave each. */
+void wait_enter(struct waiter *w, struct client *c, struct wait_queue *q);
+void wait_enter_with(struct waiter *w, void (*woken)(struct waiter *), struct wait_queue *q); /* epoll: woken() is called at once, no client */
+void wait_leave(struct waiter *w);
+long wait_sleep(struct client *c, uint64_t deadline);
+/* Wake all. A waiter stays in its queue until it leaves. */
+void wake_all(struct wait_queue *q);
+
+/* For main.c: run whoever is due; set the alarm for the earliest deadline. */
+void wait_run(void);
+void wait_wake_client(struct client *c); /* it runs on at the next wait_run() */
+void wait_forget(struct client *c); /* it is about to be freed */
+
+/* ---- open files (file.c) ---- */
+
+struct io { /* a read or write */
+    uint64_t address; /* in the program: of the bytes; with `vector` of struct iovec[] */
+    uint64_t length; /* bytes; with `vector` the number of segments */
+    uint64_t offset; /* when positioned */
+    bool vector, positioned, write;
+};
+
+struct file;
+
+/* What kinds of open files differ in. All run in the client's coroutine; NULL: the error beside. They return the call's result, or SERVICE_NO_REPLY
+ * after hand_over(). */
+struct file_operations {
+    const char *name; /* for /proc/PID/fd: "pipe", "socket"; with the file's node: "pipe:[12]" */
+    long (*transfer)(struct client *c, struct file *f, struct io *io); /* -EINVAL */
+    long (*ioctl)(struct client *c, struct file *f, uint64_t request, uint64_t argument); /* -ENOTTY */
+    uint32_t (*poll)(struct file *f, uint32_t events, bool tell); /* ready now; tell: wake f->pollers when one comes. NULL: always ready */
+    long (*stat)(struct client *c, struct file *f, struct stat *out); /* NULL: a server is asked */
+    void (*close)(struct client *c, struct file *f); /* the last descriptor is gone. c may be NULL */
+};
+
+struct file { /* an open file description */
+    const struct file_operations *operations;
+    uint32_t references, flags; /* flags: O_* as fcntl(F_GETFL) gives them */
+    uint32_t mode; /* of the inode: S_IF* | permissions when opened */
+    bool busy; /* its position is being moved by a call */
+    bool seekable; /* has a position */
+    struct server *server; /* remote files */
+    uint64_t node; /* the server's number; of local ones a number for people */
+    uint64_t lock_node; /* the inode's own number (a clone of a device has another node) */
+    uint64_t position;
+    uint64_t rdev;
+    void *local; /* the pipe, epoll set, ... of a local file */
+    char *path; /* canonical, or NULL */
+    struct wait_queue pollers, idle;
+    struct file *next_told; /* remote files whose server was told to tell us */
+    bool told;
+};
+
+extern const struct file_operations remote_operations; /* remote.c: everything a file server serves */
+
+/* A new open file, one reference; NULL: no memory. */
+struct file *file_new(const struct file_operations *operations, uint32_t flags, uint32_t mode);
+void file_get(struct file *f);
+void file_put(struct client *c, struct file *f); /* closes it with the last reference; c may be NULL */
+uint64_t file_number(void); /* a fresh node number for a local file */
+
+struct descriptor {
+    struct file *file;
+    bool close_on_exec;
+};
+struct files { /* a process's table; shared with CLONE_FILES */
+    uint32_t references, size;
+    struct descriptor *descriptor;
+};
+
+/* The open file behind fd, NULL: EBADF. No reference is taken: take one before anything that may wait. */
+struct file *fd_file(struct client *c, uint64_t fd);
+/* The lowest free descriptor >= from: the file's reference goes to it. -EMFILE (the reference is dropped). flags: O_CLOEXEC */
+long fd_install(struct client *c, struct file *f, uint32_t from, uint32_t flags);
+long fd_close(struct client *c, uint64_t fd);
+struct files *files_new(void);
+struct files *files_copy(const struct files *from);
+void files_put(struct client *c, struct files *t);
+void files_close_on_exec(struct client *c);
+bool files_unshare(struct client *c); /* exec: false: no memory */
+
+/* ---- clients (table.c) ---- */
+
+struct location { /* a directory */
+    struct server *server;
+    uint64_t node;
+    char *path; /* canonical */
+};
+struct place { /* where relative paths begin; shared with CLONE_FS */
+    uint32_t references, umask;
+    struct location cwd, root;
+};
+
+struct client { /* a thread of a program */
+    endpoint_t endpoint; /* 0: unused */
+    int pid;
+    uint32_t uid, gid; /* effective */
+    struct files *files;
+    struct place *place;
+    char *exe; /* canonical path of its program */
+    struct message call; /* the call in progress, as it came */
+    struct coro *work; /* runs the call in progress; NULL: none */
+    long result; /* of the coroutine when it has ended */
+    struct server *behind; /* the server that has it now; NULL: we have it */
+    endpoint_t behind_endpoint; /* the incarnation that has it */
+    struct message handed; /* what that was handed */
+    struct message answer; /* of ask() */
+    bool answered; /* answer is there */
+    bool woken, timed_out, runnable; /* wait.c */
+    bool cancelled; /* a signal: every wait ends with -EINTR */
+    bool ending; /* VFS_EXIT */
+    uint64_t deadline;
+    struct client *next_runnable, *next_sleeping;
+};
+
+struct client *client_of(endpoint_t ep); /* NULL: unknown */
+struct client *client_new(endpoint_t ep, int pid);
+void client_free(struct client *c);
+struct client *client_next(struct client *c); /* all of them: begin with NULL */
+struct place *place_new(void);
+struct place *place_copy(const struct place *from);
+void place_put(struct place *p);
+
+/* ---- asking file servers (ask.c) ---- */
+
+/* Forward the blocked client to the server and wait for it to come back: result, its words in m->w[1..5]. When the server dies meanwhile, it waits for
+ * the fresh one and asks again if `again`, else -EIO. -EINTR when cancelled. */
+enum again { ONCE, AGAIN };
+long ask(struct client *c, struct server *s, struct message *m, enum again again);
+/* Hand it over for good. Returns SERVICE_NO_REPLY, or an error. */
+long hand_over(struct client *c, struct server *s, const struct message *m);
+/* For main.c */
+void ask_answered(struct client *c, const struct message *m);
+void ask_bounced(struct client *c, const struct message *m);
+/* Take back what a server has of it. 1: it had been waiting there; *taken: bytes of a write that were done */
+bool ask_take_back(struct client *c, long *taken);
+bool request_is_once(uint64_t type);
+
+/* ---- memory of the client ---- */
+long user_read(struct client *c, uint64_t address, void *local, size_t length); /* 0, -EFAULT */
+long user_write(struct client *c, uint64_t address, const void *local, size_t length);
+/* A string: NUL-terminated in `text`. Its length, -EFAULT, -ENAMETOOLONG. */
+long user_string(struct client *c, uint64_t address, char *text, size_t room);
+
+/* ---- paths (path.c) ---- */
+
+struct found {
+    struct server *server;
+    uint64_t node; /* 0: it is not there (only with FOUND_MAY_MISS) */
+    uint32_t mode, uid; /* mode: 0 when not there */
+    uint64_t size, rdev;
+    char path[VFS_PATH_MAX]; /* canonical */
+    uint64_t parent; /* with FOUND_MAY_MISS and node 0: the directory that lacks it, same server */
+    char last[VFS_NAME_MAX + 1]; /* and the name it would have */
+    bool trailing_slash; /* the path ended in '/': must be a directory */
+};
+enum found_flag { FOUND_FOLLOW = 1, FOUND_MAY_MISS = 2 };
+
+/* Walk `path` (in our memory) from directory descriptor `at` (AT_FDCWD). 0 or -errno. */
+long path_find(struct client *c, int at, const char *path, unsigned flags, struct found *out);
+/* The same with the path in the program's memory. "" is -ENOENT unless AT_EMPTY_PATH was allowed by the caller before. */
+long path_find_user(struct client *c, int at, uint64_t address, unsigned flags, struct found *out);
+/* The directory in which the last component is, and that component: for create, unlink, rename. `out` is the directory; last the name. */
+long path_find_parent(struct client *c, int at, uint64_t address, struct found *out);
+/* A struct found from the pool (they are big); give it back. NULL: no memory. */
+struct found *found_new(void);
+void found_free(struct found *f);
+/* May the client do that (R_OK W_OK X_OK) with it? 0, -EACCES */
+long found_may(struct client *c, const struct found *f, int how);
+
+/* A path argument and other text, in a buffer of VFS_PATH_MAX from the heap; free() it. */
+long path_fetch(struct client *c, uint64_t address, char **text);
+
+/* ---- mounts (mount.c) ---- */
+struct mount {
+    struct server *server; /* NULL: unused */
+    uint64_t root;
+    struct server *over_server; /* what it covers; NULL: the root of all */
+    uint64_t over_node;
+    char path[256], type[16], options[64];
+};
+struct mount *mount_over(struct server *s, uint64_t node); /* what covers that directory */
+struct mount *mount_at(struct server *s, uint64_t root); /* the mount with that root */
+struct mount *mount_root(void);
+long mount_add(struct client *c, struct server *s, const char *type, const struct found *over, const char *options);
+long mounts_text(char *text, size_t room); /* /proc/mounts */
+
+/* ---- opening (open.c) ---- */
+/* Open what was found: a new file with one reference in *out. */
+long open_found(struct client *c, const struct found *f, uint32_t flags, struct file **out);
+/* A path of ours: for init's console and exec. */
+long open_path(struct client *c, const char *path, uint32_t flags, struct file **out);
+/* A FIFO that was found (pipe.c). May wait for the other end. */
+long fifo_open(struct client *c, const struct found *f, uint32_t flags, struct file **out);
+
+/* ---- exec (exec.c) ---- */
+long exec_do(struct client *c, const char *path, uint64_t argv, uint64_t envp);
+
+/* ---- locks (lock.c) ---- */
+long lock_fcntl(struct client *c, struct file *f, uint64_t command, uint64_t argument); /* F_SETLK F_SETLKW F_GETLK */
+void lock_closed(struct client *c, struct file *f); /* a descriptor of it is closed by this process: its POSIX locks go */
+void lock_file_gone(struct file *f); /* flock locks go with the open file */
+
+/* ---- sockets (socket.c, unix.c) ---- */
+bool file_is_socket(const struct file *f);
+
+/* ---- system calls ---- */
+typedef long (*call_handler)(struct client *c, const uint64_t *w); /* w: the six arguments */
+struct call_entry {
+    uint16_t number;
+    call_handler handle;
+};
+struct call_table {
+    const struct call_entry *entries;
+    size_t count;
+};
+/* At the end of each file: VFS_TABLE(pipe_calls, {SYS_pipe, sys_pipe}, ...). main.c lists the tables. */
+#define VFS_TABLE(name, ...)                                                    \
+    static const struct call_entry name##_entries[] = {__VA_ARGS__};            \
+    const struct call_table name = {name##_entries, sizeof name##_entries / sizeof name##_entries[0]};
+extern const struct call_table io_calls, open_calls, descriptor_calls, stat_calls, name_calls, place_calls, exec_calls, mount_calls, pipe_calls,
+    poll_calls, select_calls, epoll_calls, event_calls, socket_calls, pair_calls, lock_calls, directory_calls;
+
+/* Deadline of a timeout: struct timespec at address (0: for ever) -> *deadline (0 for ever; in the past: at once). 0, -EFAULT, -EINVAL */
+long deadline_from(struct client *c, uint64_t address, uint64_t *deadline);
+
+/* SIGPIPE and the like to the client itself. */
+void signal_client(struct client *c, int signal);
+
+/* Requests of PM's and others' (life.c). They return SERVICE_NO_REPLY or a result. */
+long life_fork(struct message *m);
+long life_exit(struct message *m);
+long life_cancel(struct message *m);
+long life_credentials(struct message *m);
+
+/* A client's work runs in a coroutine. When it ends, its result goes to the client, unless it is SERVICE_NO_REPLY. (main.c) */
+void client_begin(struct client *c, void (*work)(void *));
+void client_resume(struct client *c);
+
+/* mmap.c: VFS_MMAP, run as a call */
+long sys_mmap_file(struct client *c, const uint64_t *w);
+
+/* proc_info.c */
+long info_fd_link(struct message *m);
+long info_mounts(struct message *m);
+
+#endif

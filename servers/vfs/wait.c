@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Waiting inside VFS. A client that waits has yielded; waking marks it runnable, and the main loop resumes it before its next receive, so
+ * nobody is resumed from within somebody else's work.
+ */
+#include "lib/coro/coro.h"
+#include "servers/vfs/vfs.h"
+
+static struct client *runnable_first, **runnable_end = &runnable_first, *sleeping;
+static uint64_t alarm_set;
+
+void wait_wake_client(struct client *c)
+{
+    if (c->runnable)
+        return;
+    c->runnable = true;
+    c->next_runnable = NULL;
+    *runnable_end = c;
+    runnable_end = &c->next_runnable;
+}
+
+void wait_forget(struct client *c)
+{
+    struct client **link = &runnable_first;
+
+    if (!c->runnable)
+        return;
+    while (*link != c)
+        link = &(*link)->next_runnable;
+    *link = c->next_runnable;
+    if (!*link)
+        runnable_end = link;
+    c->runnable = false;
+}
+
+static void enter(struct waiter *w, struct wait_queue *q)
+{
+    w->next = q->first;
+    w->link = &q->first;
+    if (w->next)
+        w->next->link = &w->next;
+    q->first = w;
+}
+
+static void client_woken(struct waiter *w)
+{
+    w->client->woken = true;
+    wait_wake_client(w->client);
+}
+
+void wait_enter(struct waiter *w, struct client *c, struct wait_queue *q)
+{
+    w->client = c;
+    w->woken = client_woken;
+    enter(w, q);
+}
+
+void wait_enter_with(struct waiter *w, void (*woken)(struct waiter *), struct wait_queue *q)
+{
+    w->client = NULL;
+    w->woken = woken;
+    enter(w, q);
+}
+
+void wait_leave(struct waiter *w)
+{
+    if (!w->link)
+        return;
+    *w->link = w->next;
+    if (w->next)
+        w->next->link = w->link;
+    w->link = NULL;
+}
+
+void wake_all(struct wait_queue *q)
+{
+    for (struct waiter *w = q->first, *next; w; w = next) {
+        next = w->next;
+        w->woken(w);
+    }
+}
+
+static void sleep_leave(struct client *c)
+{
+    for (struct client **link = &sleeping; *link; link = &(*link)->next_sleeping)
+        if (*link == c) {
+            *link = c->next_sleeping;
+            return;
+        }
+}
+
+static void sleep_enter(struct client *c)
+{
+    struct client **link = &sleeping;
+
+    while (*link && (*link)->deadline <= c->deadline)
+        link = &(*link)->next_sleeping;
+    c->next_sleeping = *link;
+    *link = c;
+}
+
+long wait_sleep(struct client *c, uint64_t deadline)
+{
+    c->timed_out = false;
+    if (c->cancelled)
+        return -EINTR;
+    c->deadline = deadline;
+    if (deadline)
+        sleep_enter(c);
+    while (!c->woken && !c->timed_out && !c->cancelled)
+        coro_yield();
+    if (deadline)
+        sleep_leave(c);
+    if (c->woken) {
+        c->woken = false;
+        return 0;
+    }
+    return c->cancelled ? -EINTR : -ETIMEDOUT;
+}
+
+long wait_on(struct client *c, struct wait_queue *q, uint64_t deadline)
+{
+    struct waiter w = {0};
+    long result;
+
+    c->woken = false;
+    wait_enter(&w, c, q);
+    result = wait_sleep(c, deadline);
+    wait_leave(&w);
+    return result;
+}
+
+static void deadlines_check(void)
+{
+    uint64_t now = sleeping ? clock_now() : 0;
+
+    for (struct client *c = sleeping; c && c->deadline <= now; c = c->next_sleeping) {
+        c->timed_out = true;
+        wait_wake_client(c);
+    }
+}
+
+void wait_run(void)
+{
+    uint64_t next;
+
+    deadlines_check();
+    while (runnable_first) {
+        struct client *c = runnable_first;
+
+        runnable_first = c->next_runnable;
+        if (!runnable_first)
+            runnable_end = &runnable_first;
+        c->runnable = false;
+        if (c->work && !c->behind)
+            client_resume(c);
+        deadlines_check();
+    }
+    next = sleeping ? sleeping->deadline : 0;
+    if (next != alarm_set) {
+        alarm_set = next;
+        clock_alarm(next);
+    }
+}
