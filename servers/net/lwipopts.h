@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * How lwIP is configured: one thread, raw API, IPv4. The sizes are for a server with many
+ * connections; the time from a frame to its acknowledgement decides how fast a transfer is.
+ */
+#ifndef NET_LWIPOPTS_H
+#define NET_LWIPOPTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* One thread, no operating system below, no API but the raw one. */
+#define NO_SYS 1
+#define SYS_LIGHTWEIGHT_PROT 0
+#define LWIP_SOCKET 0
+#define LWIP_NETCONN 0
+#define LWIP_TIMERS 1
+#define LWIP_CALLBACK_API 1
+#define LWIP_STATS 0
+
+/* Memory: memory.c for what varies in size, lwIP's own pools for the rest. */
+#define MEM_LIBC_MALLOC 1
+#define mem_clib_malloc memory_take
+#define mem_clib_calloc memory_take_zeroed
+#define mem_clib_free memory_give
+void *memory_take(size_t bytes);
+void *memory_take_zeroed(size_t count, size_t bytes);
+void memory_give(void *block);
+#define MEM_ALIGNMENT 16
+#define MEMP_NUM_TCP_PCB 1024
+#define MEMP_NUM_TCP_PCB_LISTEN 128
+#define MEMP_NUM_UDP_PCB 256
+#define MEMP_NUM_RAW_PCB 64
+#define MEMP_NUM_TCP_SEG 16384
+#define MEMP_NUM_PBUF 16384
+#define MEMP_NUM_ARP_QUEUE 256
+#define MEMP_NUM_REASSDATA 64
+#define MEMP_NUM_FRAG_PBUF 256
+#define MEMP_NUM_SYS_TIMEOUT 16
+#define PBUF_POOL_SIZE 16 /* lwIP itself does not use them here */
+#define PBUF_LINK_HLEN 14
+#define LWIP_SUPPORT_CUSTOM_PBUF 1
+
+/* Copies and checksums: checksum.c. */
+#define LWIP_CHKSUM checksum
+#define LWIP_CHKSUM_ALGORITHM 0
+#define LWIP_CHECKSUM_ON_COPY 1
+#define LWIP_CHKSUM_COPY(to, from, length) checksum_copy(to, from, length)
+uint16_t checksum(const void *data, int length);
+uint16_t checksum_copy(void *to, const void *from, uint16_t length);
+
+/* Ethernet, ARP, IPv4, ICMP. */
+#define LWIP_IPV4 1
+#define LWIP_IPV6 0
+#define LWIP_ETHERNET 1
+#define LWIP_ARP 1
+#define ARP_TABLE_SIZE 64
+#define ARP_QUEUEING 1
+#define ARP_QUEUE_LEN 16
+#define LWIP_ICMP 1
+#define LWIP_RAW 1
+#define IP_FORWARD 0
+#define IP_REASSEMBLY 1
+#define IP_REASS_MAX_PBUFS 256
+#define IP_FRAG 1
+#define IP_SOF_BROADCAST 1
+#define IP_SOF_BROADCAST_RECV 1
+#define LWIP_NETIF_LOOPBACK 1
+#define LWIP_HAVE_LOOPIF 1
+#define LWIP_LOOPIF_MULTICAST 0
+#define LWIP_LOOPBACK_MAX_PBUFS 1024
+#define LWIP_NETIF_STATUS_CALLBACK 1
+#define LWIP_NETIF_LINK_CALLBACK 1
+#define LWIP_NETIF_TX_SINGLE_PBUF 0
+#define LWIP_NETIF_HOSTNAME 1
+
+/* DHCP: no waiting for conflicts. Names are the business of the programs' own resolver. */
+#define LWIP_DHCP 1
+#define DHCP_DOES_ARP_CHECK 0
+#define LWIP_DHCP_DOES_ACD_CHECK 0
+#define LWIP_DHCP_BOOTP_FILE 0
+#define LWIP_DNS 0
+#define LWIP_ACD 0
+#define LWIP_AUTOIP 0
+#define LWIP_IGMP 0
+
+/* UDP and TCP. */
+#define LWIP_UDP 1
+#define LWIP_TCP 1
+#define LWIP_DISABLE_TCP_SANITY_CHECKS 1 /* they count PBUF_POOL, where received data is not */
+#define TCP_MSS 1460
+#define LWIP_WND_SCALE 1
+#define TCP_RCV_SCALE 3
+#define TCP_WND (256 * 1024)
+#define TCP_SND_BUF (256 * 1024)
+#define TCP_SND_QUEUELEN 1024
+#define TCP_SNDLOWAT (56 * 1024)
+#define TCP_SNDQUEUELOWAT 512
+#define TCP_WND_UPDATE_THRESHOLD (16 * 1024)
+#define TCP_QUEUE_OOSEQ 1
+#define LWIP_TCP_SACK_OUT 1
+#define LWIP_TCP_MAX_SACK_NUM 4
+#define TCP_LISTEN_BACKLOG 1
+#define TCP_DEFAULT_LISTEN_BACKLOG 128
+#define TCP_OVERSIZE TCP_MSS
+#define LWIP_TCP_TIMESTAMPS 0
+#define LWIP_TCP_KEEPALIVE 1
+#define SO_REUSE 1
+#define SO_REUSE_RXTOALL 1
+#define LWIP_HOOK_TCP_ISN(local, local_port, remote, remote_port)                                  \
+    random_isn(*(const uint32_t *)(const void *)(local), local_port,                               \
+               *(const uint32_t *)(const void *)(remote), remote_port)
+uint32_t random_isn(uint32_t local, uint16_t local_port, uint32_t remote, uint16_t remote_port);
+
+#endif

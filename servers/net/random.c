@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Numbers that peers shall not guess: ports, DHCP transactions, initial sequence numbers. From the
+ * processor's generator where there is one, and from the time stamp counter; mixed by SipHash-2-4.
+ */
+#include <stdbool.h>
+
+#include "lib/rt/kernel.h"
+#include "lwipopts.h"
+
+uint32_t random_next(void);
+
+static uint64_t key[2], counter;
+
+static bool hardware(uint64_t *value)
+{
+    uint32_t a = 1, b, c = 0, d;
+    uint8_t good = 0;
+
+    __asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+    if (!(c >> 30 & 1)) /* CPUID.1:ECX.RDRAND */
+        return false;
+    for (int attempt = 0; attempt < 10 && !good; attempt++)
+        __asm__ volatile("rdrand %0; setc %1" : "=r"(*value), "=qm"(good) : : "cc");
+    return good;
+}
+
+static void seed(void)
+{
+    for (int i = 0; i < 2; i++) {
+        uint64_t value = 0;
+
+        hardware(&value);
+        key[i] ^= value ^ __builtin_ia32_rdtsc() * 0x9e3779b97f4a7c15u;
+    }
+}
+
+static inline uint64_t rotate(uint64_t x, int by)
+{
+    return x << by | x >> (64 - by);
+}
+
+static void rounds(uint64_t v[4], int count)
+{
+    while (count-- > 0) {
+        v[0] += v[1], v[1] = rotate(v[1], 13) ^ v[0], v[0] = rotate(v[0], 32);
+        v[2] += v[3], v[3] = rotate(v[3], 16) ^ v[2];
+        v[0] += v[3], v[3] = rotate(v[3], 21) ^ v[0];
+        v[2] += v[1], v[1] = rotate(v[1], 17) ^ v[2], v[2] = rotate(v[2], 32);
+    }
+}
+
+/* SipHash-2-4 of two words. */
+static uint64_t hash(uint64_t a, uint64_t b)
+{
+    const uint64_t words[3] = {a, b, (uint64_t)16 << 56};
+    uint64_t v[4];
+
+    if (!(key[0] | key[1]))
+        seed();
+    v[0] = key[0] ^ 0x736f6d6570736575u;
+    v[1] = key[1] ^ 0x646f72616e646f6du;
+    v[2] = key[0] ^ 0x6c7967656e657261u;
+    v[3] = key[1] ^ 0x7465646279746573u;
+    for (int i = 0; i < 3; i++) {
+        v[3] ^= words[i];
+        rounds(v, 2);
+        v[0] ^= words[i];
+    }
+    v[2] ^= 0xff;
+    rounds(v, 4);
+    return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+uint32_t random_next(void)
+{
+    return (uint32_t)hash(++counter, __builtin_ia32_rdtsc());
+}
+
+/* RFC 6528: a clock of 4 microseconds, and an offset of its own for each pair of addresses. */
+uint32_t random_isn(uint32_t local, uint16_t local_port, uint32_t remote, uint16_t remote_port)
+{
+    uint64_t addresses = (uint64_t)local << 32 | remote, ports = (uint64_t)local_port << 16 | remote_port;
+
+    return (uint32_t)(clock_now() / 4000) + (uint32_t)hash(addresses, ports | 1ull << 63);
+}
