@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * lwIP's memory for what varies in size, pbufs with data above all: a free list per size class,
- * refilled from chunks of malloc(). Taking and giving are a few instructions; a block returns to its
- * class and never further, so there is no fragmentation between classes and the sum has a bound.
+ * refilled from chunks of malloc(). Taking and giving are a few instructions; a block returns to
+ * its class and never further, so there is no fragmentation between classes and the sum has a
+ * bound.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -12,7 +13,7 @@
 
 #define CHUNK (64u * 1024)
 #define LIMIT (48u * 1024 * 1024) /* all chunks and large blocks together */
-#define HEADER 16u /* before each block: keeps it aligned */
+#define HEADER 16u                /* before each block: keeps it aligned */
 
 struct block {
     uint32_t class_index, bytes;
@@ -20,7 +21,8 @@ struct block {
 };
 _Static_assert(sizeof(struct block) == HEADER, "blocks are aligned to 16 bytes");
 
-/* With the header. 1760: a whole frame and lwIP's own struct. The last: larger ones go to malloc(). */
+/* With the header. 1760: a whole frame and lwIP's own struct. The last: larger ones go to malloc().
+ */
 static const uint32_t class_bytes[] = {64, 128, 256, 512, 1024, 1760, 2304, 4352, 8448, 16640};
 #define CLASSES (sizeof class_bytes / sizeof *class_bytes)
 

@@ -80,7 +80,8 @@ uint32_t random_next(void)
 /* RFC 6528: a clock of 4 microseconds, and an offset of its own for each pair of addresses. */
 uint32_t random_isn(uint32_t local, uint16_t local_port, uint32_t remote, uint16_t remote_port)
 {
-    uint64_t addresses = (uint64_t)local << 32 | remote, ports = (uint64_t)local_port << 16 | remote_port;
+    uint64_t addresses = (uint64_t)local << 32 | remote,
+             ports = (uint64_t)local_port << 16 | remote_port;
 
     return (uint32_t)(clock_now() / 4000) + (uint32_t)hash(addresses, ports | 1ull << 63);
 }
