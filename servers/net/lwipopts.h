@@ -107,6 +107,14 @@ uint16_t checksum_copy(void *to, const void *from, uint16_t length);
 #define LWIP_TCP_KEEPALIVE 1
 #define SO_REUSE 1
 #define SO_REUSE_RXTOALL 1
+/* From third_party/lwip.patch; acknowledge.c. */
+#define LWIP_HOOK_TCP_ACK(pcb)                                                                     \
+    do {                                                                                           \
+        if (!((pcb)->flags & TF_ACK_DELAY))                                                        \
+            acknowledgements_due++;                                                                \
+        tcp_set_flags(pcb, TF_ACK_DELAY);                                                          \
+    } while (0)
+extern unsigned acknowledgements_due;
 #define LWIP_HOOK_TCP_ISN(local, local_port, remote, remote_port)                                  \
     random_isn(*(const uint32_t *)(const void *)(local), local_port,                               \
                *(const uint32_t *)(const void *)(remote), remote_port)

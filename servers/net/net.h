@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The network server: lwIP (NO_SYS, one thread) between the programs' sockets and the drivers' queues.
+ * The network server: lwIP (NO_SYS, one thread) between the programs' sockets and the drivers'
+ * queues.
  *
- *     main.c       start, the loop's hooks: notifications, timers, idle work
- *     interface.c  a lwIP netif on a queue: frames in, frames out
- *     recover.c    what happens when a driver has died or come back
- *     address.c    DHCP, loopback, static addresses
+ *     main.c        start, the loop's hooks: notifications, timers, idle work
+ *     ring.c        the client's side of a queue: which buffer is where, what of it to believe
+ *     interface.c   a lwIP netif on a queue: frames in, frames out
+ *     acknowledge.c one acknowledgement per batch; asking the peers for what was lost
+ *     recover.c     what happens when a driver has died or come back
+ *     address.c     DHCP, static addresses
+ *     memory.c checksum.c random.c  what lwIP stands on
  *     socket.c ... the programs' half: sockets over lwIP's raw API
  */
 #ifndef NET_NET_H
@@ -25,13 +29,29 @@
 extern const struct service_entry socket_entries[];
 extern const size_t socket_entry_count;
 
-/* Before every receive that might block: tell VFS of what became ready (NOTIFY_BIT_POLL), once for many events. */
+/* Before every receive that might block: tell VFS of what became ready (NOTIFY_BIT_POLL), once for
+ * many events. */
 void sockets_idle(void);
 
 /* ---- interfaces ---- */
 
-/* Earliest work is to be done by the loop's idle hook after this message: send what lwIP has put out (acknowledgements included). Cheap. */
+/* lwIP has something for the loop's idle hook, which comes after this message: frames to send (to
+ * ourselves, too), acknowledgements, received buffers that were given back. Cheap. interface.c says
+ * it by itself when a frame goes out or a buffer comes back. */
 void net_output_pending(void);
+
+/* Counted per interface since boot. */
+struct net_statistics {
+    uint64_t received_frames, received_bytes, sent_frames, sent_bytes;
+    uint64_t received_dropped; /* damaged, or no memory */
+    uint64_t sent_dropped;     /* no room in ring and backlog, or no link */
+    uint64_t copied; /* received into ordinary memory, since programs held too many buffers */
+    uint64_t driver_changes, violations;
+};
+
+/* Of the lwIP interface; NULL: it has none (loopback). */
+struct netif;
+const struct net_statistics *net_statistics_of(const struct netif *netif);
 
 /* lwIP's clock: ms since boot. Also the unit of its timers. */
 uint32_t sys_now(void);

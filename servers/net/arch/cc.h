@@ -20,6 +20,16 @@
 #define LWIP_NO_CTYPE_H 1
 #define LWIP_ERR_T int
 
+/* musl's limits.h has a PAGE_SIZE, and so has abi/kernel.h. The values are musl's. */
+#define LWIP_NO_LIMITS_H 1
+#define LWIP_NO_UNISTD_H 1
+#ifndef SSIZE_MAX
+#define SSIZE_MAX LONG_MAX
+#endif
+#ifndef INT_MAX
+#define INT_MAX 0x7fffffff
+#endif
+
 #define LWIP_RAND() random_next()
 uint32_t random_next(void);
 

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A lwIP netif on a queue: frames in, frames out; see interface.h. */
+#include "servers/net/interface.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <lwip/etharp.h>
+#include <netif/ethernet.h>
+
+#include "lib/rt/log.h"
+
+#define HELD_MAX (NET_RING_SIZE - 64) /* buffers in programs' hands before frames are copied */
+#define LEND_BATCH 64                 /* buffers to give back before the end of a long batch */
+#define FRAME_MIN 60                  /* without FCS; shorter ones are padded */
+
+struct interface *interfaces[INTERFACES_MAX];
+static bool pending;
+
+void net_output_pending(void)
+{
+    pending = true;
+}
+
+/* ---- in ---- */
+
+static void frame_free(struct pbuf *p)
+{
+    struct frame *f = (struct frame *)(void *)p;
+
+    receive_give(&f->owner->receive, (unsigned)(f - f->owner->frames));
+    net_output_pending();
+}
+
+static struct pbuf *lend_frame(struct interface *i, unsigned buffer, uint32_t length)
+{
+    struct pbuf_custom *custom = &i->frames[buffer].pbuf;
+
+    return pbuf_alloced_custom(PBUF_RAW, (uint16_t)length, PBUF_REF, custom,
+                               receive_memory(&i->receive, buffer), NET_BUFFER_SIZE);
+}
+
+static struct pbuf *copy_frame(struct interface *i, unsigned buffer, uint32_t length)
+{
+    struct pbuf *p = pbuf_alloc(PBUF_RAW, (uint16_t)length, PBUF_RAM);
+
+    if (p)
+        pbuf_take(p, receive_memory(&i->receive, buffer), (uint16_t)length);
+    receive_give(&i->receive, buffer);
+    i->statistics.copied++;
+    return p;
+}
+
+static void hand_up(struct interface *i, unsigned buffer, uint32_t length)
+{
+    struct pbuf *p = receive_held(&i->receive) > HELD_MAX ? copy_frame(i, buffer, length)
+                                                          : lend_frame(i, buffer, length);
+
+    if (!p) {
+        i->statistics.received_dropped++;
+        return;
+    }
+    i->statistics.received_frames++;
+    i->statistics.received_bytes += length;
+    if (i->netif.input(p, &i->netif) != ERR_OK)
+        pbuf_free(p);
+}
+
+static void take_in(struct interface *i)
+{
+    uint32_t length;
+    int buffer = receive_look(&i->receive);
+
+    while (buffer >= 0 && (buffer = receive_take(&i->receive, &length)) >= 0) {
+        hand_up(i, (unsigned)buffer, length);
+        if (i->receive.free_count >= LEND_BATCH)
+            i->kick |= receive_post(&i->receive);
+    }
+    if (buffer == -EPROTO)
+        interface_violated(i, "receive");
+}
+
+void interface_serve(struct interface *i)
+{
+    receive_wait(&i->receive, false); /* awake: no notifications */
+    net_output_pending();
+    if (transmit_reap(&i->transmit) < 0)
+        interface_violated(i, "transmit");
+    recover_before(i);
+    take_in(i);
+    acknowledge();
+    recover_after(i);
+}
+
+/* ---- out ---- */
+
+/* Into the ring; false: it is full. */
+static bool put(struct interface *i, const struct pbuf *p)
+{
+    uint8_t *to = transmit_buffer(&i->transmit);
+    uint32_t length = p->tot_len;
+
+    if (!to) {
+        if (transmit_reap(&i->transmit) < 0)
+            interface_violated(i, "transmit");
+        to = transmit_buffer(&i->transmit);
+    }
+    if (!to)
+        return false;
+    pbuf_copy_partial(p, to, p->tot_len, 0);
+    if (length < FRAME_MIN) {
+        memset(to + length, 0, FRAME_MIN - length);
+        length = FRAME_MIN;
+    }
+    transmit_add(&i->transmit, length);
+    i->statistics.sent_frames++;
+    i->statistics.sent_bytes += length;
+    return true;
+}
+
+static void drain_backlog(struct interface *i)
+{
+    while (i->backlog_first != i->backlog_end) {
+        struct pbuf *p = i->backlog[i->backlog_first % BACKLOG_MAX];
+
+        if (!put(i, p))
+            return;
+        i->backlog_first++;
+        pbuf_free(p);
+    }
+}
+
+/* lwIP keeps p and may change it later: a copy waits. */
+static bool defer(struct interface *i, struct pbuf *p)
+{
+    struct pbuf *copy;
+
+    if (i->backlog_end - i->backlog_first == BACKLOG_MAX)
+        return false;
+    copy = pbuf_clone(PBUF_RAW, PBUF_RAM, p);
+    if (copy)
+        i->backlog[i->backlog_end++ % BACKLOG_MAX] = copy;
+    return copy != NULL;
+}
+
+static err_t link_output(struct netif *netif, struct pbuf *p)
+{
+    struct interface *i = netif->state;
+
+    net_output_pending();
+    if (p->tot_len > NET_FRAME_MAX || !netif_is_link_up(netif)) {
+        i->statistics.sent_dropped++;
+        return p->tot_len > NET_FRAME_MAX ? ERR_BUF : ERR_RTE;
+    }
+    drain_backlog(i); /* first come, first served */
+    if (i->backlog_first == i->backlog_end && put(i, p))
+        return ERR_OK;
+    if (defer(i, p))
+        return ERR_OK;
+    i->statistics.sent_dropped++;
+    return ERR_MEM;
+}
+
+/* ---- the end of a turn ---- */
+
+static bool settle(struct interface *i)
+{
+    bool more;
+
+    drain_backlog(i);
+    i->kick |= transmit_publish(&i->transmit);
+    i->kick |= receive_post(&i->receive);
+    if (i->kick && i->driver)
+        ipc_notify(i->driver, NOTIFY_BIT(NOTIFY_BIT_QUEUE));
+    i->kick = false;
+    more = transmit_wait(&i->transmit, i->backlog_first != i->backlog_end || !i->reintegrated);
+    return receive_wait(&i->receive, true) || more;
+}
+
+bool interfaces_settle(void)
+{
+    bool more = false;
+
+    if (!pending)
+        return false;
+    pending = false;
+    for (unsigned n = 0; n < INTERFACES_MAX; n++)
+        if (interfaces[n] && settle(interfaces[n])) {
+            interface_serve(interfaces[n]);
+            more = true;
+        }
+    return more;
+}
+
+uint64_t interfaces_bits(void)
+{
+    uint64_t bits = 0;
+
+    for (unsigned n = 0; n < INTERFACES_MAX; n++)
+        if (interfaces[n])
+            bits |= NOTIFY_BIT(NOTIFY_BIT_PEER + n);
+    return bits;
+}
+
+uint32_t interface_moved(const struct interface *i)
+{
+    return i->receive.taken + i->transmit.done;
+}
+
+void interface_violated(struct interface *i, const char *what)
+{
+    log_info("%s: driver %s broke the rules of the %s ring", i->name, i->place.driver, what);
+    i->statistics.violations++;
+    ring_repair(&i->receive, &i->transmit); /* before RS starts the next one */
+    service_complain(i->place.driver, i->driver, COMPLAINT_PROTOCOL);
+    ring_repair(&i->receive, &i->transmit); /* whatever the bad one did until RS stopped it */
+}
+
+/* ---- setting up ---- */
+
+const struct net_statistics *net_statistics_of(const struct netif *netif)
+{
+    return netif->linkoutput == link_output ? &((const struct interface *)netif->state)->statistics
+                                            : NULL;
+}
+
+static err_t netif_begin(struct netif *netif)
+{
+    struct interface *i = netif->state;
+
+    netif->name[0] = 'e';
+    netif->name[1] = (char)('0' + i->place.number % 10);
+    netif->hostname = "bardo";
+    netif->mtu = NET_FRAME_MAX - SIZEOF_ETH_HDR;
+    netif->hwaddr_len = ETH_HWADDR_LEN;
+    netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET;
+    netif->output = etharp_output;
+    netif->linkoutput = link_output;
+    return ERR_OK;
+}
+
+struct interface *interface_create(const struct service_queue *place)
+{
+    struct interface *i;
+
+    if (place->number >= INTERFACES_MAX || interfaces[place->number] ||
+        place->size < NET_QUEUE_BYTES)
+        return NULL;
+    i = calloc(1, sizeof *i);
+    if (!i)
+        return NULL;
+    i->place = *place;
+    i->queue = (struct net_queue *)(uintptr_t)place->address;
+    i->reintegrated = true;
+    for (unsigned n = 0; n < NET_RING_SIZE; n++) {
+        i->frames[n].owner = i;
+        i->frames[n].pbuf.custom_free_function = frame_free;
+    }
+    snprintf(i->name, sizeof i->name, "e%u", place->number);
+    ring_open(&i->receive, &i->transmit, i->queue);
+    if (!netif_add_noaddr(&i->netif, i, netif_begin, ethernet_input)) {
+        free(i);
+        return NULL;
+    }
+    netif_set_up(&i->netif);
+    interfaces[place->number] = i;
+    net_output_pending();
+    return i;
+}

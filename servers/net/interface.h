@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Interfaces: a lwIP netif on each queue to a driver, e0, e1... in the order in which RS made them.
+ * An interface is there from its queue's making on and never goes, whatever its drivers do:
+ * address, routes, ARP table and connections stay.
+ *
+ * The loop calls interface_serve() for a notification of the driver, and interfaces_settle() before
+ * it sleeps, which sends what lwIP has put out, lends buffers again and asks for notifications.
+ */
+#ifndef NET_INTERFACE_H
+#define NET_INTERFACE_H
+
+#include <lwip/netif.h>
+#include <lwip/pbuf.h>
+
+#include "abi/service.h"
+#include "servers/net/net.h"
+#include "servers/net/ring.h"
+
+#define INTERFACES_MAX 24 /* as many as there are notification bits for queues */
+#define BACKLOG_MAX 512   /* frames that wait for room in the transmit ring */
+
+struct interface;
+
+struct frame {               /* a receive buffer in lwIP's hands */
+    struct pbuf_custom pbuf; /* first: what lwIP gives back */
+    struct interface *owner;
+};
+
+struct interface {
+    struct netif netif;
+    char name[4];
+    struct service_queue place; /* the driver's name, our number for the queue */
+    struct net_queue *queue;
+    struct receive_ring receive;
+    struct transmit_ring transmit;
+    struct frame frames[NET_RING_SIZE];
+    struct pbuf *backlog[BACKLOG_MAX];
+    uint32_t backlog_first, backlog_end; /* free-running */
+    struct net_statistics statistics;
+    bool kick; /* notify the driver at the end of the batch */
+    /* recover.c */
+    uint32_t incarnation; /* of the driver that we know; 0: there has been none */
+    endpoint_t driver;
+    uint32_t
+        moved_from; /* frames moved when it came: the first one after is written into the queue */
+    bool reintegrated, given_up;
+};
+
+extern struct interface *interfaces[INTERFACES_MAX]; /* by queue number */
+
+/* A new queue. NULL: not one for us, or no memory. */
+struct interface *interface_create(const struct service_queue *place);
+/* Take frames in. */
+void interface_serve(struct interface *i);
+/* True: there is work again, so do not sleep. */
+bool interfaces_settle(void);
+/* The drivers' notification bits of all interfaces. */
+uint64_t interfaces_bits(void);
+/* Frames moved either way. */
+uint32_t interface_moved(const struct interface *i);
+/* The driver broke the queue's rules: complain, restore the queue. */
+void interface_violated(struct interface *i, const char *what);
+
+/* ---- acknowledge.c ---- */
+
+/* Acknowledge, on all connections, what came in with this batch. */
+void acknowledge(void);
+/* Frames of this interface may have been lost: make the peers of its connections send them again.
+ */
+void acknowledge_again(const struct netif *netif);
+
+/* ---- recover.c ---- */
+
+/* NOTIFY_BIT_SERVICES: new queues, drivers given up. */
+void recover_services(void);
+/* The driver's notification: is it a fresh incarnation? Before and after frames are taken. */
+void recover_before(struct interface *i);
+void recover_after(struct interface *i);
+
+/* ---- address.c ---- */
+
+/* The interface has its first driver: address from the parameters, or DHCP. */
+void address_begin(struct interface *i);
+/* Frames may have been lost: do not wait for DHCP's timers. */
+void address_hurry(struct interface *i);
+/* Which interface the default route goes by. */
+void address_choose_default(void);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The network server's start and the hooks of its loop; see net.h. */
+#include <lwip/init.h>
+#include <lwip/timeouts.h>
+
+#include "servers/net/interface.h"
+
+#define TURNS 8 /* of serving frames, before messages have their turn again */
+
+uint32_t sys_now(void)
+{
+    return (uint32_t)(clock_now() / 1000000);
+}
+
+/* ---- lwIP's timers ---- */
+
+static void arm_timer(void)
+{
+    static uint32_t armed; /* ms; 0: not */
+    uint32_t delay = sys_timeouts_sleeptime(), when = sys_now() + delay;
+
+    if (delay == SYS_TIMEOUTS_SLEEPTIME_INFINITE || (armed == when && delay != 0))
+        return;
+    armed = when;
+    clock_alarm(clock_now() + (delay ? delay * 1000000ull : 1));
+}
+
+/* ---- packets to ourselves ---- */
+
+static bool loop_pending(void)
+{
+    const struct netif *netif;
+
+    NETIF_FOREACH(netif)
+    {
+        if (netif->loop_first)
+            return true;
+    }
+    return false;
+}
+
+/* Until all is quiet: what goes round is bounded by TCP's windows, as long as no program runs. */
+static void serve_loops(void)
+{
+    while (loop_pending()) {
+        netif_poll_all();
+        acknowledge();
+    }
+}
+
+/* ---- the loop's hooks ---- */
+
+static void notified(uint64_t bits)
+{
+    for (unsigned n = 0; n < INTERFACES_MAX; n++)
+        if (bits & NOTIFY_BIT(NOTIFY_BIT_PEER + n) && interfaces[n])
+            interface_serve(interfaces[n]);
+    if (bits & NOTIFY_BIT(NOTIFY_BIT_SERVICES))
+        recover_services();
+    if (bits & NOTIFY_BIT(NOTIFY_BIT_ALARM))
+        sys_check_timeouts();
+}
+
+static void idle(void)
+{
+    bool more = true;
+
+    for (unsigned turn = 0; more && turn < TURNS; turn++) {
+        serve_loops();
+        more = interfaces_settle();
+    }
+    if (more) /* there are frames still: come back after the messages that wait */
+        ipc_notify(service_info()->self, interfaces_bits());
+    sockets_idle();
+    arm_timer();
+}
+
+int main(void)
+{
+    struct service_table table = {
+        .entries = socket_entries, .count = socket_entry_count, .notified = notified, .idle = idle};
+
+    lwip_init();
+    service_publish("net");
+    recover_services();
+    service_ready(RS_READY_FRESH);
+    service_run(&table);
+}

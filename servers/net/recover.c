@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What net does about its drivers' deaths. The queue is ours and outlives them: frames to send stay
+ * posted, buffers stay lent, and the fresh driver goes on with both. What is left to do:
+ *
+ *   - it adopted the device: nothing was lost. Note when the first frame moved, for RS's record.
+ *   - it reset the device: frames on the way in may be lost. Every peer is asked, by duplicate
+ *     acknowledgements, to send again at once what was not acknowledged.
+ *   - RS has given up, or a user took the driver down: the link is down until it is back. Addresses
+ *     and connections stay.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include <lwip/etharp.h>
+#include <lwip/timeouts.h>
+
+#include "lib/rt/log.h"
+#include "lib/rt/pack.h"
+#include "servers/net/interface.h"
+
+#define LATER 5 /* ms; what RS says of its services matters less than frames */
+
+/* ---- link ---- */
+
+static void update_link(struct interface *i)
+{
+    bool up = i->incarnation != 0 && !i->given_up && *(volatile uint8_t *)&i->queue->link_up;
+
+    if (up == (bool)netif_is_link_up(&i->netif))
+        return;
+    log_info("%s: link %s%s", i->name, up ? "up" : "down", i->given_up ? ": no driver" : "");
+    if (up)
+        netif_set_link_up(&i->netif); /* announces us, and DHCP goes on */
+    else
+        netif_set_link_down(&i->netif);
+    address_choose_default();
+}
+
+/* ---- a fresh driver ---- */
+
+static void note_reintegrated(struct interface *i)
+{
+    struct net_queue *q = i->queue;
+
+    if (i->reintegrated || interface_moved(i) == i->moved_from)
+        return;
+    i->reintegrated = true;
+    q->reintegrated_ns = clock_now();
+    queue_publish(&q->reintegrated_incarnation, i->incarnation); /* it covers the time */
+}
+
+void recover_before(struct interface *i)
+{
+    uint32_t incarnation = queue_read(&i->queue->incarnation);
+
+    if (incarnation == i->incarnation || incarnation == 0)
+        return;
+    i->driver = i->queue->driver;
+    i->reintegrated = false;
+    i->moved_from = interface_moved(i);
+    i->statistics.driver_changes++;
+}
+
+static void first_driver(struct interface *i)
+{
+    memcpy(i->netif.hwaddr, i->queue->mac, sizeof i->queue->mac);
+    address_begin(i);
+}
+
+static void next_driver(struct interface *i, bool lost_frames)
+{
+    bool idle = interface_moved(i) == i->moved_from;
+
+    memcpy(i->netif.hwaddr, i->queue->mac, sizeof i->queue->mac); /* another card, perhaps */
+    if (lost_frames) {
+        acknowledge_again(&i->netif);
+        address_hurry(i);
+    }
+    /* Nobody waits: then a frame of our own shows that the way is open. */
+    if ((lost_frames || idle) && netif_is_link_up(&i->netif) &&
+        !ip4_addr_isany_val(*netif_ip4_addr(&i->netif)))
+        etharp_gratuitous(&i->netif);
+}
+
+void recover_after(struct interface *i)
+{
+    uint32_t incarnation = queue_read(&i->queue->incarnation);
+    bool first = i->incarnation == 0;
+
+    if (incarnation != i->incarnation && incarnation != 0) {
+        i->incarnation = incarnation;
+        i->given_up = false;
+        if (first)
+            first_driver(i);
+        update_link(i);
+        if (!first)
+            next_driver(i, *(volatile uint32_t *)&i->queue->driver_state == NET_DRIVER_RESET);
+    } else {
+        update_link(i);
+    }
+    note_reintegrated(i);
+}
+
+/* ---- what RS says ---- */
+
+static void fetch_queues(void)
+{
+    static uint32_t next;
+    struct service_queue place = {0};
+    struct message m;
+    long grant, result;
+
+    grant = grant_make(service_info()->rs, &place, sizeof place, GRANT_WRITE);
+    if (grant < 0)
+        return;
+    for (;;) {
+        m = (struct message){.type = RS_QUEUE, .w = {next, (uint64_t)grant}};
+        result = ipc_call(service_info()->rs, &m);
+        if (result < 0)
+            break;
+        next++;
+        if (interface_create(&place))
+            interface_serve(interfaces[place.number]); /* its driver may have been faster */
+        else
+            log_info("no interface for the queue of %.16s", place.driver);
+    }
+    grant_revoke(grant);
+}
+
+/* Is the driver down for good? */
+static bool gone_for_good(const char *name)
+{
+    static const bool for_good[] = {
+        [RS_DOWN] = true, [RS_GIVEN_UP] = true, [RS_NO_DEVICE] = true, [RS_BROKEN] = true};
+    struct rs_service service = {0};
+    long grant = grant_make(service_info()->rs, &service, sizeof service, GRANT_WRITE);
+    bool gone = false;
+
+    if (grant < 0)
+        return false;
+    for (uint64_t n = 0;; n++) {
+        struct message m = {.type = RS_LIST, .w = {n, (uint64_t)grant}};
+
+        if (ipc_call(service_info()->rs, &m) < 0)
+            break;
+        if (strncmp(service.name, name, sizeof service.name) != 0)
+            continue;
+        gone = service.state < sizeof for_good && for_good[service.state];
+        break;
+    }
+    grant_revoke(grant);
+    return gone;
+}
+
+static void ask_state(struct interface *i)
+{
+    struct message m = {.type = RS_LOOKUP};
+    bool given_up;
+
+    if (i->incarnation == 0)
+        return;
+    pack_text(m.w, i->place.driver, SERVICE_NAME_MAX);
+    given_up = ipc_call(service_info()->rs, &m) < 0 && gone_for_good(i->place.driver);
+    if (given_up && !i->given_up) {
+        i->given_up = true;
+        update_link(i);
+    }
+}
+
+static void look_at_services(void *unused)
+{
+    (void)unused;
+    fetch_queues();
+    for (unsigned n = 0; n < INTERFACES_MAX; n++)
+        if (interfaces[n])
+            ask_state(interfaces[n]);
+}
+
+void recover_services(void)
+{
+    if (!interfaces[0]) {
+        look_at_services(NULL);
+        return;
+    }
+    sys_untimeout(look_at_services, NULL);
+    sys_timeout(LATER, look_at_services, NULL);
+}
