@@ -15,7 +15,7 @@ enum pm_request {
     PM_EXEC, /* w[0] endpoint: the point of no return of exec: other threads are ended, handlers reset. w[1] set-uid (uid or -1), w[2] set-gid. */
     PM_EXEC_START, /* w[0] endpoint, w[1] entry, w[2] stack pointer, w[3] grant with char[16] name: registers set; VFS then replies 0 to the process */
     PM_EXIT_DONE, /* w[0] endpoint: VFS has closed its files (see VFS_EXIT): it may go */
-    PM_CANCELLED, /* (forwarded: the process itself comes back; w[0] 1: the call was cancelled, 0: VFS did not have it) see VFS_CANCEL */
+    PM_CANCELLED, /* (forwarded: the process itself comes back; w[0] 1: the call is over, w[1]: its result (-EINTR, or what was done), 0: nothing of it was done) see VFS_CANCEL */
     PM_CREDENTIALS, /* w[0] endpoint -> w[0] euid | egid << 32, w[1] uid | gid << 32, w[2] pid | ppid << 32, w[3] pgid | sid << 32, w[4] umask unused */
     PM_SIGNAL, /* from VFS, tty, net: w[0] pid (> 0), or -pgid, or w[2] endpoint; w[1] signal (SIGPIPE, SIGINT, SIGHUP...) -> 0, -ESRCH */
     PM_SESSION, /* from tty: w[0] endpoint -> as PM_CREDENTIALS w[2..3]; */

@@ -19,6 +19,7 @@ enum vm_request {
     VM_MAP_FROM, /* w[0], w[1] address (0: choose), w[2] length, w[3] PROT_*, w[4] MAP_*, w[5] address in the *file server* whose endpoint is in the high
                     half of w[4]: private copy-on-write view of that page-aligned memory (exec, mmap of a file) -> address */
     VM_BRK_START, /* w[0], w[1]: first address of the heap */
+    VM_UNMAP, /* w[0], w[1] address, w[2] length */
     VM_PROTECT, /* w[0], w[1] address, w[2] length, w[3] PROT_* */
     /* from fs/proc */
     VM_USAGE, /* w[0] endpoint -> w[0] virtual bytes, w[1] resident bytes */

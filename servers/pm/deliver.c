@@ -217,7 +217,7 @@ static long pm_cancelled(struct message *m)
     if (!t || message_via(m) != service_info()->vfs)
         return -EPERM;
     t->cancelling = false;
-    deliver_and_resume(t, m->w[0] ? -EINTR : -CALL_AGAIN);
+    deliver_and_resume(t, m->w[0] ? (long)m->w[1] : -CALL_AGAIN);
     return SERVICE_NO_REPLY;
 }
 

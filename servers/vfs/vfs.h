@@ -28,29 +28,7 @@
 #define VFS_SYMLINKS_MAX 40
 #define VFS_FILES_MAX 1024 /* descriptors of a process: RLIMIT_NOFILE */
 
-/* ---- servers (server.c) ---- */
-
-struct server { /* who serves a DS key: "fs/ram", "chr/5", "net". Never freed. */
-    char key[32];
-    endpoint_t endpoint; /* of the incarnation that is there; 0: none now */
-    struct server *next;
-    struct wait_queue *back; /* who waits for it to come back */
-    bool calls_us; /* fs/proc: no plain call to it, it may be calling us */
-    bool tells; /* it was told to notify us about readiness: ask it after NOTIFY_BIT_POLL */
-};
-
-/* The server of that key, asking DS. NULL: nobody has it, or no memory. */
-struct server *server_find(const char *key);
-/* It has died (an endpoint that is stale): wait until a fresh one is there. 0, -EINTR, -EIO when it does not come back in time. */
 struct client;
-long server_wait(struct client *c, struct server *s, endpoint_t dead);
-/* NOTIFY_BIT_DS. */
-void server_events(void);
-void servers_start(void);
-/* After NOTIFY_BIT_POLL: which nodes became ready; wakes their pollers. */
-void server_poll_events(void);
-/* Call it at once, without a program: close, poll, cancel. -EAGAIN for one that calls us. */
-long server_call(struct server *s, struct message *m);
 
 /* ---- waiting (wait.c) ---- */
 
@@ -78,7 +56,31 @@ void wake_all(struct wait_queue *q);
 /* For main.c: run whoever is due; set the alarm for the earliest deadline. */
 void wait_run(void);
 void wait_wake_client(struct client *c); /* it runs on at the next wait_run() */
+void wait_timer(uint64_t when, void (*due)(void)); /* one timer for VFS itself: at boot */
 void wait_forget(struct client *c); /* it is about to be freed */
+
+/* ---- servers (server.c) ---- */
+
+struct server { /* who serves a DS key: "fs/ram", "chr/5", "net". Never freed. */
+    char key[32];
+    endpoint_t endpoint; /* of the incarnation that is there; 0: none now */
+    struct server *next;
+    struct wait_queue back; /* who waits for it to come back */
+    bool calls_us; /* fs/proc: no plain call to it, it may be calling us */
+    bool tells; /* it was told to notify us about readiness: ask it after NOTIFY_BIT_POLL */
+};
+
+/* The server of that key, asking DS. NULL: nobody has it, or no memory. */
+struct server *server_find(const char *key);
+/* It has died (an endpoint that is stale): wait until a fresh one is there. 0, -EINTR, -EIO when it does not come back in time. */
+long server_wait(struct client *c, struct server *s, endpoint_t dead);
+/* NOTIFY_BIT_DS. */
+void server_events(void);
+void servers_start(void);
+/* After NOTIFY_BIT_POLL: which nodes became ready; wakes their pollers. */
+void server_poll_events(void);
+/* Call it at once, without a program: close, poll, cancel. -EAGAIN for one that calls us. */
+long server_call(struct server *s, struct message *m);
 
 /* ---- open files (file.c) ---- */
 
@@ -111,6 +113,7 @@ struct file { /* an open file description */
     struct server *server; /* remote files */
     uint64_t node; /* the server's number; of local ones a number for people */
     uint64_t lock_node; /* the inode's own number (a clone of a device has another node) */
+    endpoint_t opened_by; /* the incarnation of the server that knows it is open; 0: none needs to (sockets) */
     uint64_t position;
     uint64_t rdev;
     void *local; /* the pipe, epoll set, ... of a local file */
@@ -121,6 +124,12 @@ struct file { /* an open file description */
 };
 
 extern const struct file_operations remote_operations; /* remote.c: everything a file server serves */
+
+/* Tell the server that the file is open; it may give another node for it. */
+long remote_open(struct client *c, struct file *f);
+/* The server has said that a node became ready; a fresh incarnation of it is there. */
+void remote_ready(struct server *s, uint64_t node);
+void remote_server_back(struct server *s);
 
 /* A new open file, one reference; NULL: no memory. */
 struct file *file_new(const struct file_operations *operations, uint32_t flags, uint32_t mode);
@@ -177,7 +186,7 @@ struct client { /* a thread of a program */
     bool answered; /* answer is there */
     bool woken, timed_out, runnable; /* wait.c */
     bool cancelled; /* a signal: every wait ends with -EINTR */
-    bool ending; /* VFS_EXIT */
+    bool gone; /* it is freed when its work has ended */
     uint64_t deadline;
     struct client *next_runnable, *next_sleeping;
 };
@@ -262,13 +271,25 @@ long open_path(struct client *c, const char *path, uint32_t flags, struct file *
 /* A FIFO that was found (pipe.c). May wait for the other end. */
 long fifo_open(struct client *c, const struct found *f, uint32_t flags, struct file **out);
 
+long pipe_fcntl(struct file *f, uint64_t command, uint64_t argument); /* F_GETPIPE_SZ, F_SETPIPE_SZ (pipe.c) */
+
 /* ---- exec (exec.c) ---- */
-long exec_do(struct client *c, const char *path, uint64_t argv, uint64_t envp);
+struct arguments { /* argv and envp: strings one after the other */
+    char *text;
+    size_t used, room;
+    unsigned count[2]; /* of argv, of envp */
+};
+long arguments_add(struct arguments *a, unsigned which, const char *text);
+/* Run the program at `path` in the client. From the point of no return on, an error ends the client. */
+long exec_path(struct client *c, const char *path, struct arguments *a);
 
 /* ---- locks (lock.c) ---- */
 long lock_fcntl(struct client *c, struct file *f, uint64_t command, uint64_t argument); /* F_SETLK F_SETLKW F_GETLK */
 void lock_closed(struct client *c, struct file *f); /* a descriptor of it is closed by this process: its POSIX locks go */
 void lock_file_gone(struct file *f); /* flock locks go with the open file */
+
+/* ---- epoll (epoll.c) ---- */
+void epoll_file_gone(struct file *f); /* the last descriptor of it is closed: no set has it any more */
 
 /* ---- sockets (socket.c, unix.c) ---- */
 bool file_is_socket(const struct file *f);
@@ -287,7 +308,7 @@ struct call_table {
 #define VFS_TABLE(name, ...)                                                    \
     static const struct call_entry name##_entries[] = {__VA_ARGS__};            \
     const struct call_table name = {name##_entries, sizeof name##_entries / sizeof name##_entries[0]};
-extern const struct call_table io_calls, open_calls, descriptor_calls, stat_calls, name_calls, place_calls, exec_calls, mount_calls, pipe_calls,
+extern const struct call_table io_calls, open_calls, descriptor_calls, stat_calls, name_calls, attribute_calls, place_calls, exec_calls, mount_calls, pipe_calls,
     poll_calls, select_calls, epoll_calls, event_calls, socket_calls, pair_calls, lock_calls, directory_calls;
 
 /* Deadline of a timeout: struct timespec at address (0: for ever) -> *deadline (0 for ever; in the past: at once). 0, -EFAULT, -EINVAL */
@@ -305,6 +326,11 @@ long life_credentials(struct message *m);
 /* A client's work runs in a coroutine. When it ends, its result goes to the client, unless it is SERVICE_NO_REPLY. (main.c) */
 void client_begin(struct client *c, void (*work)(void *));
 void client_resume(struct client *c);
+
+/* boot.c: the first program, when the servers that it needs are there. */
+void boot_start(void);
+void boot_try(void); /* after a change in DS */
+void boot_init(struct client *init);
 
 /* mmap.c: VFS_MMAP, run as a call */
 long sys_mmap_file(struct client *c, const uint64_t *w);

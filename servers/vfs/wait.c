@@ -7,7 +7,8 @@
 #include "servers/vfs/vfs.h"
 
 static struct client *runnable_first, **runnable_end = &runnable_first, *sleeping;
-static uint64_t alarm_set;
+static uint64_t alarm_set, timer_when;
+static void (*timer_due)(void);
 
 void wait_wake_client(struct client *c)
 {
@@ -140,6 +141,12 @@ static void deadlines_check(void)
     }
 }
 
+void wait_timer(uint64_t when, void (*due)(void))
+{
+    timer_when = when;
+    timer_due = due;
+}
+
 void wait_run(void)
 {
     uint64_t next;
@@ -156,7 +163,13 @@ void wait_run(void)
             client_resume(c);
         deadlines_check();
     }
+    if (timer_when && timer_when <= clock_now()) {
+        timer_when = 0;
+        timer_due();
+    }
     next = sleeping ? sleeping->deadline : 0;
+    if (timer_when && (!next || timer_when < next))
+        next = timer_when;
     if (next != alarm_set) {
         alarm_set = next;
         clock_alarm(next);

@@ -22,6 +22,7 @@ static const struct service_entry entries[] = {
     {VM_MAP, vm_map},
     {VM_MAP_FROM, vm_map_from},
     {VM_BRK_START, vm_brk_start},
+    {VM_UNMAP, vm_unmap},
     {VM_PROTECT, vm_protect},
     {VM_USAGE, vm_usage},
     {VM_MAPS, vm_maps},

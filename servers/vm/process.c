@@ -136,3 +136,15 @@ long vm_protect(struct message *m)
         return -EINVAL;
     return protect_range((endpoint_t)m->w[0], s, m->w[1], m->w[1] + length, (uint32_t)m->w[3]);
 }
+
+long vm_unmap(struct message *m)
+{
+    struct space *s = space_of((endpoint_t)m->w[0]);
+    uint64_t length = page_up(m->w[2]);
+
+    if (!from_vfs(m) || !s)
+        return s ? -EPERM : -ESRCH;
+    if (!range_good(m->w[1], length))
+        return -EINVAL;
+    return unmap_range((endpoint_t)m->w[0], s, m->w[1], m->w[1] + length);
+}

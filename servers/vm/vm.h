@@ -72,6 +72,7 @@ long vm_exec(struct message *m);
 long vm_map(struct message *m);
 long vm_map_from(struct message *m);
 long vm_brk_start(struct message *m);
+long vm_unmap(struct message *m);
 long vm_protect(struct message *m);
 
 /* ---- usage.c ---- */

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The beginning: when the file servers that the manifest's parameters name are there (or late), PM makes the first program; on it the root and
+ * the other file systems are mounted, the console opened and init started.
+ *
+ *     root=KEY mount=PATH:KEY... init=PATH console=PATH
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "abi/proto/pm.h"
+#include "servers/vfs/vfs.h"
+
+enum { MOUNTS = 8 };
+#define LATE_NS 2000000000ull /* what is not there then is left out */
+
+static struct {
+    char text[SERVICE_PARAMETERS_MAX], command_line[256];
+    const char *root, *init, *console;
+    struct {
+        const char *path, *key;
+    } mount[MOUNTS];
+    unsigned mounts;
+    bool is_late, is_done;
+} boot = {.root = "fs/ram", .init = "/sbin/init", .console = "/dev/console"};
+
+static void parameter(char *word)
+{
+    char *value = strchr(word, '=');
+
+    if (!value)
+        return;
+    *value++ = 0;
+    if (strcmp(word, "root") == 0)
+        boot.root = value;
+    else if (strcmp(word, "init") == 0)
+        boot.init = value;
+    else if (strcmp(word, "console") == 0)
+        boot.console = value;
+    else if (strcmp(word, "mount") == 0 && boot.mounts < MOUNTS && strchr(value, ':')) {
+        char *key = strchr(value, ':');
+
+        *key++ = 0;
+        boot.mount[boot.mounts].path = value;
+        boot.mount[boot.mounts++].key = key;
+    }
+}
+
+static void parse(void)
+{
+    struct kernel_info info;
+
+    strcpy(boot.text, service_info()->parameters);
+    for (char *word = strtok(boot.text, " "); word; word = strtok(NULL, " "))
+        parameter(word);
+    if (kernel_info(&info) < 0)
+        return;
+    memcpy(boot.command_line, info.command_line, sizeof boot.command_line - 1);
+    for (char *word = strtok(boot.command_line, " "); word; word = strtok(NULL, " "))
+        if (strncmp(word, "init=", 5) == 0)
+            boot.init = word + 5;
+}
+
+static bool all_there(void)
+{
+    for (unsigned i = 0; i < boot.mounts; i++)
+        if (!server_find(boot.mount[i].key))
+            return false;
+    return server_find("chr/5") != NULL;
+}
+
+static void late(void)
+{
+    boot.is_late = true;
+    boot_try();
+}
+
+void boot_try(void)
+{
+    struct message m = {.type = PM_INIT};
+    long result;
+
+    if (boot.is_done || !server_find(boot.root) || (!boot.is_late && !all_there()))
+        return;
+    boot.is_done = true;
+    result = ipc_call(service_info()->pm, &m);
+    if (result < 0)
+        panic("no memory for the first program (error %ld)", -result);
+}
+
+void boot_start(void)
+{
+    parse();
+    wait_timer(clock_now() + LATE_NS, late);
+    boot_try();
+}
+
+/* ---- on the first program ---- */
+
+static bool set_root(struct client *c)
+{
+    struct server *s = server_find(boot.root);
+    const struct mount *m;
+
+    if (mount_add(c, s, strrchr(boot.root, '/') + 1, NULL, "rw") < 0)
+        return false;
+    m = mount_root();
+    c->place->root = (struct location){s, m->root, strdup("/")};
+    c->place->cwd = (struct location){s, m->root, strdup("/")};
+    return c->place->root.path && c->place->cwd.path;
+}
+
+static void mount_others(struct client *c)
+{
+    struct found *f = found_new();
+
+    for (unsigned i = 0; f && i < boot.mounts; i++) {
+        struct server *s = server_find(boot.mount[i].key);
+        long result = s ? path_find(c, AT_FDCWD, boot.mount[i].path, FOUND_FOLLOW, f) : -ENODEV;
+
+        if (result == 0)
+            result = mount_add(c, s, strchr(s->key, '/') + 1, f, "rw");
+        if (result < 0)
+            log_info("%s is not mounted (error %ld)", boot.mount[i].path, -result);
+    }
+    found_free(f);
+}
+
+static void open_console(struct client *c)
+{
+    struct file *f;
+    long result = open_path(c, boot.console, O_RDWR | O_NOCTTY, &f);
+
+    if (result < 0) {
+        log_info("%s can't be opened (error %ld): init has no console", boot.console, -result);
+        return;
+    }
+    for (int i = 0; i < 3; i++) {
+        if (i)
+            file_get(f);
+        fd_install(c, f, 0, 0);
+    }
+}
+
+static void work(void *argument)
+{
+    struct client *c = argument;
+    struct arguments a = {0};
+
+    if (!set_root(c))
+        panic("the root file system %s can't be mounted", boot.root);
+    mount_others(c);
+    open_console(c);
+    if (arguments_add(&a, 0, boot.init) < 0 || arguments_add(&a, 1, "HOME=/") < 0 || arguments_add(&a, 1, "TERM=linux") < 0)
+        panic("no memory for init");
+    c->result = exec_path(c, boot.init, &a);
+    if (c->result < 0)
+        panic("the first program %s can't be run (error %ld)", boot.init, -c->result);
+    free(a.text);
+}
+
+void boot_init(struct client *init)
+{
+    init->files = files_new();
+    init->place = place_new();
+    init->exe = strdup("");
+    if (!init->files || !init->place || !init->exe)
+        panic("no memory for the first program");
+    client_begin(init, work);
+}

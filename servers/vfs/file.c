@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Open files, and the tables of descriptors that refer to them. */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "servers/vfs/vfs.h"
+
+enum { FILES_START = 32 };
+
+struct file *file_new(const struct file_operations *operations, uint32_t flags, uint32_t mode)
+{
+    struct file *f = calloc(1, sizeof *f);
+
+    if (f) {
+        f->operations = operations;
+        f->references = 1;
+        f->flags = flags & ~(uint32_t)O_CLOEXEC;
+        f->mode = mode;
+    }
+    return f;
+}
+
+void file_get(struct file *f)
+{
+    f->references++;
+}
+
+void file_put(struct client *c, struct file *f)
+{
+    if (--f->references)
+        return;
+    epoll_file_gone(f);
+    lock_file_gone(f);
+    if (f->operations->close)
+        f->operations->close(c, f);
+    free(f->path);
+    free(f);
+}
+
+uint64_t file_number(void)
+{
+    static uint64_t last = 1000;
+
+    return ++last;
+}
+
+struct file *fd_file(struct client *c, uint64_t fd)
+{
+    return (uint32_t)fd < c->files->size ? c->files->descriptor[(uint32_t)fd].file : NULL;
+}
+
+static bool grow(struct files *t, uint32_t size)
+{
+    uint32_t want = t->size ? t->size : FILES_START;
+    struct descriptor *d;
+
+    while (want < size)
+        want *= 2;
+    d = realloc(t->descriptor, want * sizeof *d);
+    if (!d)
+        return false;
+    memset(d + t->size, 0, (want - t->size) * sizeof *d);
+    t->descriptor = d;
+    t->size = want;
+    return true;
+}
+
+long fd_install(struct client *c, struct file *f, uint32_t from, uint32_t flags)
+{
+    struct files *t = c->files;
+    uint32_t fd = from;
+
+    while (fd < t->size && t->descriptor[fd].file)
+        fd++;
+    if (fd >= VFS_FILES_MAX || (fd >= t->size && !grow(t, fd + 1))) {
+        file_put(c, f);
+        return fd >= VFS_FILES_MAX ? -EMFILE : -ENOMEM;
+    }
+    t->descriptor[fd] = (struct descriptor){f, flags & O_CLOEXEC};
+    return fd;
+}
+
+/* The descriptor is free at once; the closing may wait. */
+long fd_close(struct client *c, uint64_t fd)
+{
+    struct file *f = fd_file(c, fd);
+
+    if (!f)
+        return -EBADF;
+    c->files->descriptor[(uint32_t)fd] = (struct descriptor){0};
+    lock_closed(c, f);
+    file_put(c, f);
+    return 0;
+}
+
+struct files *files_new(void)
+{
+    struct files *t = calloc(1, sizeof *t);
+
+    if (t)
+        t->references = 1;
+    return t;
+}
+
+struct files *files_copy(const struct files *from)
+{
+    struct files *t = files_new();
+
+    if (!t || (from->size && !grow(t, from->size))) {
+        free(t);
+        return NULL;
+    }
+    for (uint32_t i = 0; i < from->size; i++) {
+        t->descriptor[i] = from->descriptor[i];
+        if (t->descriptor[i].file)
+            file_get(t->descriptor[i].file);
+    }
+    return t;
+}
+
+/* c, when there is one, is the last user's: its locks go with the descriptors. */
+void files_put(struct client *c, struct files *t)
+{
+    if (!t || --t->references)
+        return;
+    for (uint32_t i = 0; i < t->size; i++) {
+        struct file *f = t->descriptor[i].file;
+
+        t->descriptor[i].file = NULL;
+        if (f && c)
+            lock_closed(c, f);
+        if (f)
+            file_put(c, f);
+    }
+    free(t->descriptor);
+    free(t);
+}
+
+void files_close_on_exec(struct client *c)
+{
+    for (uint32_t i = 0; i < c->files->size; i++)
+        if (c->files->descriptor[i].file && c->files->descriptor[i].close_on_exec)
+            fd_close(c, i);
+}
+
+bool files_unshare(struct client *c)
+{
+    struct files *t;
+
+    if (c->files->references == 1)
+        return true;
+    t = files_copy(c->files);
+    if (!t)
+        return false;
+    c->files->references--;
+    c->files = t;
+    return true;
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Reading, writing, seeking, and what else is done with one open file. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "servers/vfs/vfs.h"
+
+enum { SEGMENTS_MAX = 1024 };
+
+/* Any call with one descriptor: the file stays while the call lasts here. (Once it is handed over the server has its own idea of who waits.) */
+static long with_file(struct client *c, struct file *f, long result)
+{
+    file_put(result == SERVICE_NO_REPLY ? NULL : c, f);
+    return result;
+}
+
+static bool may(const struct file *f, bool write)
+{
+    uint32_t mode = f->flags & O_ACCMODE;
+
+    return !(f->flags & O_PATH) && (write ? mode == O_WRONLY || mode == O_RDWR : mode == O_RDONLY || mode == O_RDWR);
+}
+
+static long transfer(struct client *c, uint64_t fd, struct io *io)
+{
+    struct file *f = fd_file(c, fd);
+
+    if (!f || !may(f, io->write))
+        return -EBADF;
+    if (io->positioned && (int64_t)io->offset < 0)
+        return -EINVAL;
+    if (io->vector && io->length > SEGMENTS_MAX)
+        return -EINVAL;
+    if (!f->operations->transfer)
+        return -EINVAL;
+    file_get(f);
+    return with_file(c, f, f->operations->transfer(c, f, io));
+}
+
+static long sys_read(struct client *c, const uint64_t *w)
+{
+    return transfer(c, w[0], &(struct io){.address = w[1], .length = w[2]});
+}
+
+static long sys_write(struct client *c, const uint64_t *w)
+{
+    return transfer(c, w[0], &(struct io){.address = w[1], .length = w[2], .write = true});
+}
+
+static long sys_pread(struct client *c, const uint64_t *w)
+{
+    return transfer(c, w[0], &(struct io){.address = w[1], .length = w[2], .offset = w[3], .positioned = true});
+}
+
+static long sys_pwrite(struct client *c, const uint64_t *w)
+{
+    return transfer(c, w[0], &(struct io){.address = w[1], .length = w[2], .offset = w[3], .positioned = true, .write = true});
+}
+
+static long sys_readv(struct client *c, const uint64_t *w)
+{
+    return transfer(c, w[0], &(struct io){.address = w[1], .length = w[2], .vector = true});
+}
+
+static long sys_writev(struct client *c, const uint64_t *w)
+{
+    return transfer(c, w[0], &(struct io){.address = w[1], .length = w[2], .vector = true, .write = true});
+}
+
+static long sys_preadv(struct client *c, const uint64_t *w)
+{
+    return transfer(c, w[0], &(struct io){.address = w[1], .length = w[2], .offset = w[3], .vector = true, .positioned = true});
+}
+
+static long sys_pwritev(struct client *c, const uint64_t *w)
+{
+    return transfer(c, w[0],
+                    &(struct io){.address = w[1], .length = w[2], .offset = w[3], .vector = true, .positioned = true, .write = true});
+}
+
+static long file_size(struct client *c, struct file *f, uint64_t *size)
+{
+    struct message m = {.type = FILE_STAT, .w = {f->node, 0, 0, 0, 0, FILE_BACK}};
+    long result = ask(c, f->server, &m, AGAIN);
+
+    *size = m.w[2];
+    return result;
+}
+
+static long seek(struct client *c, struct file *f, int64_t offset, unsigned whence)
+{
+    uint64_t size = 0, at;
+    long result;
+
+    if (whence > SEEK_HOLE)
+        return -EINVAL;
+    if (whence >= SEEK_END) {
+        result = file_size(c, f, &size);
+        if (result)
+            return result;
+    }
+    if (whence == SEEK_DATA || whence == SEEK_HOLE) { /* no holes are known of: data up to the end */
+        if (offset < 0 || (uint64_t)offset >= size)
+            return -ENXIO;
+        at = whence == SEEK_DATA ? (uint64_t)offset : size;
+    } else if (__builtin_add_overflow(whence == SEEK_SET ? 0 : whence == SEEK_CUR ? (int64_t)f->position : (int64_t)size, offset,
+                                      (int64_t *)&at)) {
+        return -EOVERFLOW;
+    }
+    if ((int64_t)at < 0)
+        return -EINVAL;
+    f->position = at;
+    return (long)at;
+}
+
+static long sys_lseek(struct client *c, const uint64_t *w)
+{
+    struct file *f = fd_file(c, w[0]);
+
+    if (!f)
+        return -EBADF;
+    if (!f->seekable)
+        return -ESPIPE;
+    file_get(f);
+    return with_file(c, f, seek(c, f, (int64_t)w[1], (unsigned)w[2]));
+}
+
+static long sys_ioctl(struct client *c, const uint64_t *w)
+{
+    struct file *f = fd_file(c, w[0]);
+    int on;
+
+    if (!f || (f->flags & O_PATH))
+        return -EBADF;
+    switch ((uint32_t)w[1]) {
+    case 0x5421: /* FIONBIO */
+        if (user_read(c, w[2], &on, sizeof on))
+            return -EFAULT;
+        f->flags = on ? f->flags | O_NONBLOCK : f->flags & ~(uint32_t)O_NONBLOCK;
+        return 0;
+    case 0x5451: /* FIOCLEX */
+    case 0x5450: /* FIONCLEX */
+        c->files->descriptor[(uint32_t)w[0]].close_on_exec = (uint32_t)w[1] == 0x5451;
+        return 0;
+    default:
+        file_get(f);
+        return with_file(c, f, f->operations->ioctl ? f->operations->ioctl(c, f, (uint32_t)w[1], w[2]) : -ENOTTY);
+    }
+}
+
+static long sync_file(struct client *c, const uint64_t *w, bool data_only)
+{
+    struct file *f = fd_file(c, w[0]);
+    struct message m = {.type = FILE_SYNC};
+
+    if (!f)
+        return -EBADF;
+    if (!f->server || (!S_ISREG(f->mode) && !S_ISDIR(f->mode) && !S_ISBLK(f->mode)))
+        return -EINVAL;
+    m.w[0] = f->node;
+    m.w[1] = data_only;
+    return hand_over(c, f->server, &m);
+}
+
+static long sys_fsync(struct client *c, const uint64_t *w)
+{
+    return sync_file(c, w, false);
+}
+
+static long sys_fdatasync(struct client *c, const uint64_t *w)
+{
+    return sync_file(c, w, true);
+}
+
+static long truncate_node(struct client *c, struct server *s, uint64_t node, uint64_t length)
+{
+    struct message m = {.type = FILE_TRUNCATE, .w = {node, length}};
+
+    return (int64_t)length < 0 ? -EINVAL : ask(c, s, &m, AGAIN);
+}
+
+static long sys_ftruncate(struct client *c, const uint64_t *w)
+{
+    struct file *f = fd_file(c, w[0]);
+
+    if (!f)
+        return -EBADF;
+    if (!may(f, true) || !S_ISREG(f->mode))
+        return -EINVAL;
+    file_get(f);
+    return with_file(c, f, truncate_node(c, f->server, f->node, w[1]));
+}
+
+static long sys_truncate(struct client *c, const uint64_t *w)
+{
+    struct found *f = found_new();
+    long result = f ? path_find_user(c, AT_FDCWD, w[0], FOUND_FOLLOW, f) : -ENOMEM;
+
+    if (result == 0)
+        result = S_ISDIR(f->mode) ? -EISDIR : !S_ISREG(f->mode) ? -EINVAL : found_may(c, f, W_OK);
+    if (result == 0)
+        result = truncate_node(c, f->server, f->node, w[1]);
+    found_free(f);
+    return result;
+}
+
+/* Space is not reserved; the size grows as asked. */
+static long sys_fallocate(struct client *c, const uint64_t *w)
+{
+    struct file *f = fd_file(c, w[0]);
+    uint64_t size, end;
+    long result;
+
+    if (!f || !may(f, true))
+        return -EBADF;
+    if ((int64_t)w[2] < 0 || (int64_t)w[3] <= 0 || __builtin_add_overflow(w[2], w[3], &end) || (int64_t)end < 0)
+        return -EINVAL;
+    if (!S_ISREG(f->mode))
+        return -ENODEV;
+    if (w[1] & ~(uint64_t)FALLOC_FL_KEEP_SIZE)
+        return -EOPNOTSUPP;
+    if (w[1])
+        return 0;
+    file_get(f);
+    result = file_size(c, f, &size);
+    if (result == 0 && size < end)
+        result = truncate_node(c, f->server, f->node, end);
+    return with_file(c, f, result);
+}
+
+static long sys_fadvise(struct client *c, const uint64_t *w)
+{
+    struct file *f = fd_file(c, w[0]);
+
+    if (!f)
+        return -EBADF;
+    return f->seekable ? (uint32_t)w[3] > POSIX_FADV_NOREUSE ? -EINVAL : 0 : -ESPIPE;
+}
+
+static long sys_sync(struct client *c, const uint64_t *w)
+{
+    struct mount *root = mount_root();
+    struct message m = {.type = FILE_SYNC, .w = {root->root, 0, 0, 0, 0, FILE_BACK}};
+
+    (void)w;
+    ask(c, root->server, &m, AGAIN);
+    return 0;
+}
+
+VFS_TABLE(io_calls, {SYS_read, sys_read}, {SYS_write, sys_write}, {SYS_pread64, sys_pread}, {SYS_pwrite64, sys_pwrite},
+          {SYS_readv, sys_readv}, {SYS_writev, sys_writev}, {SYS_preadv, sys_preadv}, {SYS_pwritev, sys_pwritev}, {SYS_lseek, sys_lseek},
+          {SYS_ioctl, sys_ioctl}, {SYS_fsync, sys_fsync}, {SYS_fdatasync, sys_fdatasync}, {SYS_ftruncate, sys_ftruncate},
+          {SYS_truncate, sys_truncate}, {SYS_fallocate, sys_fallocate}, {SYS_fadvise64, sys_fadvise}, {SYS_sync, sys_sync},
+          {SYS_syncfs, sys_fsync})

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What PM tells about its processes: new ones, the end, a signal for one that is in a call, credentials. Each comes with the process itself as the caller. */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "abi/proto/pm.h"
+#include "abi/proto/vfs.h"
+#include "servers/vfs/vfs.h"
+
+enum { CANCEL_STEPS = 1000 }; /* a call that was cancelled ends without waiting, after at most so many */
+
+static bool from_pm(const struct message *m)
+{
+    return message_via(m) == service_info()->pm;
+}
+
+static bool inherit(struct client *child, struct client *parent, bool share_files, bool share_place)
+{
+    child->files = share_files ? parent->files : files_copy(parent->files);
+    child->place = share_place ? parent->place : place_copy(parent->place);
+    child->exe = strdup(parent->exe ? parent->exe : "");
+    child->uid = parent->uid;
+    child->gid = parent->gid;
+    if (child->files && share_files)
+        child->files->references++;
+    if (child->place && share_place)
+        child->place->references++;
+    return child->files && child->place && child->exe;
+}
+
+long life_fork(struct message *m)
+{
+    struct client *parent = client_of((endpoint_t)m->w[0]), *child;
+
+    if (!from_pm(m))
+        return -EPERM;
+    child = client_new(message_caller(m), (int)m->w[1]);
+    if (child && !m->w[0]) {
+        boot_init(child);
+        return SERVICE_NO_REPLY;
+    }
+    if (child && parent && inherit(child, parent, m->w[2], m->w[3]))
+        return 0;
+    log_info("no memory for the files of process %d: it ends", (int)m->w[1]);
+    if (child)
+        signal_client(child, SIGKILL);
+    return SERVICE_NO_REPLY;
+}
+
+/* The call in progress ends now. Returns its result: -EINTR when it had been waiting; *again: nothing of it was done. */
+static long call_off(struct client *c, bool *again)
+{
+    long taken = 0, result = -EINTR;
+    bool was_behind = c->behind != NULL, waited = !was_behind || ask_take_back(c, &taken);
+
+    *again = !waited || (!was_behind && !c->work);
+    if (c->work) {
+        c->cancelled = true;
+        c->answered = false;
+        for (int i = 0; c->work; i++) {
+            if (i == CANCEL_STEPS)
+                panic("a cancelled call (%lu) goes on waiting", (unsigned long)c->call.type);
+            client_resume(c);
+        }
+        c->cancelled = false;
+        result = c->result;
+        *again = *again && result == -EINTR;
+    } else if (taken > 0) {
+        result = taken;
+    }
+    return result;
+}
+
+long life_cancel(struct message *m)
+{
+    struct client *c = client_of(message_caller(m));
+    struct message back = {.type = PM_CANCELLED};
+    bool again = true;
+
+    if (!from_pm(m))
+        return -EPERM;
+    if (c)
+        back.w[1] = (uint64_t)call_off(c, &again);
+    back.w[0] = !again;
+    ipc_forward(message_caller(m), service_info()->pm, &back);
+    return SERVICE_NO_REPLY;
+}
+
+static void end(void *argument)
+{
+    struct client *c = argument;
+
+    files_put(c, c->files);
+    place_put(c->place);
+    c->files = NULL;
+    c->place = NULL;
+    ipc_call(service_info()->pm, &(struct message){.type = PM_EXIT_DONE, .w = {(uint64_t)c->endpoint}});
+    c->result = SERVICE_NO_REPLY;
+    c->gone = true;
+}
+
+long life_exit(struct message *m)
+{
+    struct client *c = client_of(message_caller(m));
+    bool again;
+
+    if (!from_pm(m))
+        return -EPERM;
+    if (!c) {
+        ipc_call(service_info()->pm, &(struct message){.type = PM_EXIT_DONE, .w = {(uint64_t)message_caller(m)}});
+        return SERVICE_NO_REPLY;
+    }
+    call_off(c, &again);
+    client_begin(c, end);
+    return SERVICE_NO_REPLY;
+}
+
+long life_credentials(struct message *m)
+{
+    struct client *c = client_of(message_caller(m));
+
+    if (!from_pm(m) || !c)
+        return -EPERM;
+    c->uid = (uint32_t)m->w[0];
+    c->gid = (uint32_t)(m->w[0] >> 32);
+    return 0;
+}

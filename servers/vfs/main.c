@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Dispatch: system calls of programs, each in a coroutine; what PM, VM and fs/proc ask; answers of file servers. */
+#include <stdlib.h>
+
+#include "abi/proto/vfs.h"
+#include "lib/coro/coro.h"
+#include "servers/vfs/vfs.h"
+
+enum { CALLS = 512 };
+
+static call_handler calls[CALLS];
+
+static void calls_index(void)
+{
+    static const struct call_table *const tables[] = {
+        &io_calls,    &open_calls,  &descriptor_calls, &stat_calls,   &name_calls,  &attribute_calls, &place_calls, &exec_calls, &mount_calls,
+        &pipe_calls,  &poll_calls,  &select_calls,     &epoll_calls,  &event_calls, &socket_calls,    &pair_calls,  &lock_calls, &directory_calls,
+    };
+
+    for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
+        for (size_t i = 0; i < tables[t]->count; i++)
+            calls[tables[t]->entries[i].number] = tables[t]->entries[i].handle;
+}
+
+/* ---- coroutines of clients ---- */
+
+static void ended(struct client *c)
+{
+    c->work = NULL;
+    if (c->gone)
+        client_free(c);
+    else if (c->result != SERVICE_NO_REPLY && !c->cancelled)
+        ipc_reply_result(c->endpoint, c->result);
+}
+
+void client_resume(struct client *c)
+{
+    if (coro_resume(c->work))
+        ended(c);
+}
+
+void client_begin(struct client *c, void (*work)(void *))
+{
+    int is_over;
+    struct coro *coro = coro_start(work, c, &is_over);
+
+    if (!coro && work)
+        panic("no memory for a call");
+    if (is_over)
+        ended(c);
+    else
+        c->work = coro;
+}
+
+static void run_call(void *argument)
+{
+    struct client *c = argument;
+
+    c->result = calls[c->call.type](c, c->call.w);
+}
+
+static void run_mmap(void *argument)
+{
+    struct client *c = argument;
+
+    c->result = sys_mmap_file(c, c->call.w);
+}
+
+static long call(struct message *m)
+{
+    struct client *c = client_of(message_caller(m));
+
+    if (m->type >= CALLS || !calls[m->type] || !c || !c->files)
+        return -ENOSYS;
+    c->call = *m;
+    client_begin(c, run_call);
+    return SERVICE_NO_REPLY;
+}
+
+static long mmap_file(struct message *m)
+{
+    struct client *c = client_of(message_caller(m));
+
+    if (message_via(m) != service_info()->vm || !c || !c->files)
+        return -EBADF;
+    c->call = *m;
+    client_begin(c, run_mmap);
+    return SERVICE_NO_REPLY;
+}
+
+/* ---- answers ---- */
+
+static long back_result(struct message *m)
+{
+    struct client *c = client_of(message_caller(m));
+
+    if (c && c->behind && message_via(m) == c->behind_endpoint)
+        ask_answered(c, m);
+    return SERVICE_NO_REPLY;
+}
+
+static long bounced(struct message *m)
+{
+    struct client *c = client_of(message_caller(m));
+
+    if (c)
+        ask_bounced(c, m);
+    return SERVICE_NO_REPLY;
+}
+
+static void notified(uint64_t bits)
+{
+    if (bits & NOTIFY_BIT(NOTIFY_BIT_DS)) {
+        server_events();
+        boot_try();
+    }
+    if (bits & NOTIFY_BIT(NOTIFY_BIT_POLL))
+        server_poll_events();
+}
+
+int main(void)
+{
+    static const struct service_entry entries[] = {
+        {VFS_FORK, life_fork},         {VFS_EXIT, life_exit},       {VFS_CANCEL, life_cancel}, {VFS_CREDENTIALS, life_credentials},
+        {VFS_MMAP, mmap_file},         {VFS_FD_LINK, info_fd_link}, {VFS_MOUNTS, info_mounts}, {FILE_BACK_RESULT, back_result},
+        {MESSAGE_BOUNCED, bounced},
+    };
+
+    calls_index();
+    servers_start();
+    service_ready(RS_READY_FRESH);
+    boot_start();
+    service_run(&(struct service_table){
+        .entries = entries, .count = sizeof entries / sizeof *entries, .fallback = call, .notified = notified, .idle = wait_run});
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Files in memory: mmap(2) of a descriptor, and what exec needs of VM. */
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include "servers/vfs/exec.h"
+
+static long vm(uint64_t type, struct client *c, uint64_t address, uint64_t length, uint64_t w3, uint64_t w4, uint64_t w5)
+{
+    struct message m = {.type = type, .w = {(uint64_t)c->endpoint, address, length, w3, w4, w5}};
+
+    return ipc_call(service_info()->vm, &m);
+}
+
+long vm_map(struct client *c, uint64_t address, uint64_t length, uint32_t protection, uint32_t flags)
+{
+    return vm(VM_MAP, c, address, length, protection, flags, 0);
+}
+
+long vm_unmap(struct client *c, uint64_t address, uint64_t length)
+{
+    return vm(VM_UNMAP, c, address, length, 0, 0, 0);
+}
+
+long vm_protect(struct client *c, uint64_t address, uint64_t length, uint32_t protection)
+{
+    return vm(VM_PROTECT, c, address, length, protection, 0, 0);
+}
+
+static long map_copy(struct client *c, struct server *s, uint64_t node, uint64_t offset, uint64_t address, uint64_t length,
+                     uint32_t protection, uint32_t flags)
+{
+    long at = vm_map(c, address, length, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS), result = 1;
+
+    if (at < 0)
+        return at;
+    for (uint64_t done = 0; done < length && result > 0; done += (uint64_t)result) {
+        struct message m = {.type = FILE_READ, .w = {node, (uint64_t)at + done, length - done, offset + done, 0, FILE_BACK}};
+
+        result = ask(c, s, &m, AGAIN);
+    }
+    if (result >= 0 && protection != (PROT_READ | PROT_WRITE))
+        result = vm_protect(c, (uint64_t)at, length, protection);
+    if (result >= 0)
+        return at;
+    vm_unmap(c, (uint64_t)at, length);
+    return result;
+}
+
+long map_file(struct client *c, struct server *s, uint64_t node, uint64_t offset, uint64_t address, uint64_t length, uint32_t protection,
+              uint32_t flags)
+{
+    struct message m = {.type = FILE_MAP, .w = {node, offset, length}};
+    long result = ask(c, s, &m, AGAIN);
+
+    if (result == 0)
+        result = vm(VM_MAP_FROM, c, address, length, protection, flags | (uint64_t)s->endpoint << 32, m.w[1]);
+    else if (result == -ENOSYS || result == -EINVAL)
+        result = map_copy(c, s, node, offset, address, length, protection, flags);
+    return result;
+}
+
+/* Shared and writable would need the file server's pages themselves in the program: not possible yet. */
+static long check(const struct file *f, uint64_t length, uint32_t protection, uint32_t flags, uint64_t offset)
+{
+    uint32_t mode = f->flags & O_ACCMODE;
+
+    if (!length || offset % PAGE_SIZE)
+        return -EINVAL;
+    if ((f->flags & O_PATH) || mode == O_WRONLY)
+        return -EACCES;
+    if ((flags & MAP_TYPE) != MAP_PRIVATE && (protection & PROT_WRITE))
+        return mode == O_RDWR ? -ENODEV : -EACCES;
+    return S_ISREG(f->mode) && f->server ? 0 : -ENODEV;
+}
+
+long sys_mmap_file(struct client *c, const uint64_t *w)
+{
+    struct file *f = fd_file(c, w[4]);
+    uint64_t length = (w[1] + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
+    uint32_t flags = (uint32_t)w[3];
+    long result;
+
+    if (!f)
+        return -EBADF;
+    result = check(f, w[1], (uint32_t)w[2], flags, w[5]);
+    if (result)
+        return result;
+    file_get(f);
+    result = map_file(c, f->server, f->node, w[5], w[0], length, (uint32_t)w[2] & 7, (flags & ~(uint32_t)MAP_TYPE) | MAP_PRIVATE);
+    file_put(c, f);
+    return result;
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Calls that change names: mkdir, unlink, rename, link, symlink, mknod; and readlink. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "servers/vfs/vfs.h"
+
+#define RENAME_NOREPLACE 1u /* renameat2(2) */
+
+static uint64_t user_of(const struct client *c)
+{
+    return c->uid | (uint64_t)c->gid << 32;
+}
+
+/* A request with the name f->last in the directory f. */
+static long ask_name(struct client *c, const struct found *f, struct message *m)
+{
+    long grant = grant_make(f->server->endpoint, f->last, strlen(f->last) + 1, GRANT_READ), result;
+
+    if (grant < 0)
+        return -ENOMEM;
+    m->w[0] = f->node;
+    m->w[1] = (uint64_t)grant;
+    m->w[2] = strlen(f->last);
+    m->w[3] = user_of(c);
+    result = ask(c, f->server, m, ONCE);
+    grant_revoke(grant);
+    return result;
+}
+
+static long make_node(struct client *c, int at, uint64_t path, uint32_t mode, uint64_t rdev)
+{
+    struct found *f = found_new();
+    struct message m = {.type = FILE_CREATE, .w = {0, 0, 0, 0, (mode & S_IFMT) | (mode & 07777 & ~c->place->umask), rdev}};
+    long result = f ? path_find_parent(c, at, path, f) : -ENOMEM;
+
+    if (result == 0)
+        result = f->trailing_slash && !S_ISDIR(mode) ? -ENOENT : ask_name(c, f, &m);
+    found_free(f);
+    return result;
+}
+
+static long sys_mkdir(struct client *c, const uint64_t *w)
+{
+    return make_node(c, AT_FDCWD, w[0], S_IFDIR | ((uint32_t)w[1] & 01777), 0);
+}
+
+static long sys_mkdirat(struct client *c, const uint64_t *w)
+{
+    return make_node(c, (int)w[0], w[1], S_IFDIR | ((uint32_t)w[2] & 01777), 0);
+}
+
+static long make_special(struct client *c, int at, uint64_t path, uint32_t mode, uint64_t rdev)
+{
+    uint32_t type = mode & S_IFMT;
+
+    if (type == 0)
+        mode |= type = S_IFREG;
+    if (type == S_IFDIR)
+        return -EPERM;
+    if (type != S_IFREG && type != S_IFIFO && type != S_IFSOCK && type != S_IFCHR && type != S_IFBLK)
+        return -EINVAL;
+    if ((type == S_IFCHR || type == S_IFBLK) && c->uid)
+        return -EPERM;
+    return make_node(c, at, path, mode, rdev);
+}
+
+static long sys_mknod(struct client *c, const uint64_t *w)
+{
+    return make_special(c, AT_FDCWD, w[0], (uint32_t)w[1], w[2]);
+}
+
+static long sys_mknodat(struct client *c, const uint64_t *w)
+{
+    return make_special(c, (int)w[0], w[1], (uint32_t)w[2], w[3]);
+}
+
+static long remove_name(struct client *c, int at, uint64_t path, bool directory)
+{
+    struct found *f = found_new();
+    struct message m = {.type = FILE_UNLINK, .w = {[4] = directory}};
+    long result = f ? path_find_parent(c, at, path, f) : -ENOMEM;
+
+    if (result == 0)
+        result = f->trailing_slash && !directory ? -ENOTDIR : ask_name(c, f, &m);
+    found_free(f);
+    return result;
+}
+
+static long sys_unlink(struct client *c, const uint64_t *w)
+{
+    return remove_name(c, AT_FDCWD, w[0], false);
+}
+
+static long sys_rmdir(struct client *c, const uint64_t *w)
+{
+    return remove_name(c, AT_FDCWD, w[0], true);
+}
+
+static long sys_unlinkat(struct client *c, const uint64_t *w)
+{
+    if (w[2] & ~(uint64_t)AT_REMOVEDIR)
+        return -EINVAL;
+    return remove_name(c, (int)w[0], w[1], w[2] & AT_REMOVEDIR);
+}
+
+static long rename_found(struct client *c, const struct found *from, const struct found *to, bool no_replace)
+{
+    struct message m = {.type = FILE_RENAME, .w = {[5] = to->node}};
+    struct found *there = NULL;
+    long grant, result;
+
+    if (from->server != to->server)
+        return -EXDEV;
+    if (no_replace) {
+        there = found_new();
+        result = there ? path_find(c, AT_FDCWD, to->path, 0, there) : -ENOMEM;
+        if (result == 0) { /* the directory is there; is the name? */
+            char *path = malloc(VFS_PATH_MAX + VFS_NAME_MAX + 2);
+
+            result = -ENOMEM;
+            if (path) {
+                strcpy(stpcpy(stpcpy(path, to->path), "/"), to->last);
+                result = path_find(c, AT_FDCWD, path, 0, there);
+                free(path);
+            }
+        }
+        found_free(there);
+        if (result != -ENOENT)
+            return result ? result : -EEXIST;
+    }
+    grant = grant_make(to->server->endpoint, to->last, strlen(to->last) + 1, GRANT_READ);
+    if (grant < 0)
+        return -ENOMEM;
+    m.w[4] = (uint64_t)grant | (uint64_t)strlen(to->last) << 32;
+    result = ask_name(c, from, &m);
+    grant_revoke(grant);
+    return result;
+}
+
+static long rename_at(struct client *c, int from_at, uint64_t from_path, int to_at, uint64_t to_path, uint64_t flags)
+{
+    struct found *from = found_new(), *to = found_new();
+    long result = from && to ? 0 : -ENOMEM;
+
+    if (flags & ~(uint64_t)RENAME_NOREPLACE)
+        result = -EINVAL;
+    if (result == 0)
+        result = path_find_parent(c, from_at, from_path, from);
+    if (result == 0)
+        result = path_find_parent(c, to_at, to_path, to);
+    if (result == 0)
+        result = rename_found(c, from, to, flags & RENAME_NOREPLACE);
+    found_free(from);
+    found_free(to);
+    return result;
+}
+
+static long sys_rename(struct client *c, const uint64_t *w)
+{
+    return rename_at(c, AT_FDCWD, w[0], AT_FDCWD, w[1], 0);
+}
+
+static long sys_renameat(struct client *c, const uint64_t *w)
+{
+    return rename_at(c, (int)w[0], w[1], (int)w[2], w[3], 0);
+}
+
+static long sys_renameat2(struct client *c, const uint64_t *w)
+{
+    return rename_at(c, (int)w[0], w[1], (int)w[2], w[3], w[4]);
+}
+
+static long link_at(struct client *c, int from_at, uint64_t from_path, int to_at, uint64_t to_path, uint64_t flags)
+{
+    struct found *from = found_new(), *to = found_new();
+    struct message m = {.type = FILE_LINK};
+    long result = from && to ? 0 : -ENOMEM;
+
+    if (result == 0)
+        result = path_find_user(c, from_at, from_path, flags & AT_SYMLINK_FOLLOW ? FOUND_FOLLOW : 0, from);
+    if (result == 0)
+        result = S_ISDIR(from->mode) ? -EPERM : path_find_parent(c, to_at, to_path, to);
+    if (result == 0) {
+        m.w[4] = from->node;
+        result = from->server != to->server ? -EXDEV : ask_name(c, to, &m);
+    }
+    found_free(from);
+    found_free(to);
+    return result;
+}
+
+static long sys_link(struct client *c, const uint64_t *w)
+{
+    return link_at(c, AT_FDCWD, w[0], AT_FDCWD, w[1], 0);
+}
+
+static long sys_linkat(struct client *c, const uint64_t *w)
+{
+    return link_at(c, (int)w[0], w[1], (int)w[2], w[3], w[4]);
+}
+
+static long symlink_at(struct client *c, uint64_t target, int at, uint64_t path)
+{
+    struct found *f = NULL;
+    struct message m = {.type = FILE_SYMLINK};
+    char *text;
+    long grant = -1, result = path_fetch(c, target, &text);
+
+    if (result)
+        return result;
+    f = found_new();
+    result = !f ? -ENOMEM : !*text ? -ENOENT : path_find_parent(c, at, path, f);
+    if (result == 0) {
+        grant = grant_make(f->server->endpoint, text, strlen(text) + 1, GRANT_READ);
+        m.w[4] = (uint64_t)grant;
+        m.w[5] = strlen(text);
+        result = grant < 0 ? -ENOMEM : ask_name(c, f, &m);
+    }
+    if (grant >= 0)
+        grant_revoke(grant);
+    found_free(f);
+    free(text);
+    return result;
+}
+
+static long sys_symlink(struct client *c, const uint64_t *w)
+{
+    return symlink_at(c, w[0], AT_FDCWD, w[1]);
+}
+
+static long sys_symlinkat(struct client *c, const uint64_t *w)
+{
+    return symlink_at(c, w[0], (int)w[1], w[2]);
+}
+
+static long read_link_at(struct client *c, int at, uint64_t path, uint64_t address, uint64_t room)
+{
+    struct found *f;
+    long result;
+
+    if ((int64_t)room <= 0)
+        return -EINVAL;
+    f = found_new();
+    result = f ? path_find_user(c, at, path, 0, f) : -ENOMEM;
+    if (result == 0)
+        result = S_ISLNK(f->mode)
+                     ? hand_over(c, f->server, &(struct message){.type = FILE_READ_LINK, .w = {f->node, address, room}})
+                     : -EINVAL;
+    found_free(f);
+    return result;
+}
+
+static long sys_readlink(struct client *c, const uint64_t *w)
+{
+    return read_link_at(c, AT_FDCWD, w[0], w[1], w[2]);
+}
+
+static long sys_readlinkat(struct client *c, const uint64_t *w)
+{
+    return read_link_at(c, (int)w[0], w[1], w[2], w[3]);
+}
+
+VFS_TABLE(name_calls, {SYS_mkdir, sys_mkdir}, {SYS_mkdirat, sys_mkdirat}, {SYS_mknod, sys_mknod}, {SYS_mknodat, sys_mknodat},
+          {SYS_unlink, sys_unlink}, {SYS_rmdir, sys_rmdir}, {SYS_unlinkat, sys_unlinkat}, {SYS_rename, sys_rename},
+          {SYS_renameat, sys_renameat}, {SYS_renameat2, sys_renameat2}, {SYS_link, sys_link}, {SYS_linkat, sys_linkat},
+          {SYS_symlink, sys_symlink}, {SYS_symlinkat, sys_symlinkat}, {SYS_readlink, sys_readlink}, {SYS_readlinkat, sys_readlinkat})

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* open(2) and what it is made of. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "servers/vfs/vfs.h"
+
+enum { OPEN_FLAGS = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_DSYNC | O_SYNC | O_DIRECT | O_LARGEFILE |
+                    O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH | O_ASYNC };
+
+static int access_wanted(uint32_t flags)
+{
+    static const int how[] = {R_OK, W_OK, R_OK | W_OK, 0};
+    int want = how[flags & O_ACCMODE];
+
+    return flags & O_TRUNC ? want | W_OK : want;
+}
+
+/* A device file's server, by its major number. */
+static struct server *device_server(const struct found *f)
+{
+    char key[32];
+
+    snprintf(key, sizeof key, "%s/%u", S_ISCHR(f->mode) ? "chr" : "blk", major(f->rdev));
+    return server_find(key);
+}
+
+static long open_device(struct client *c, const struct found *f, struct file *file)
+{
+    file->server = device_server(f);
+    if (!file->server)
+        return -ENXIO;
+    file->seekable = S_ISBLK(f->mode) || major(f->rdev) == 1;
+    return remote_open(c, file);
+}
+
+static long check(struct client *c, const struct found *f, uint32_t flags)
+{
+    int want = access_wanted(flags);
+
+    if (S_ISLNK(f->mode) && !(flags & O_PATH))
+        return -ELOOP;
+    if ((flags & O_DIRECTORY) && !S_ISDIR(f->mode))
+        return -ENOTDIR;
+    if (flags & O_PATH)
+        return 0;
+    if (S_ISDIR(f->mode) && (want & W_OK))
+        return -EISDIR;
+    return S_ISSOCK(f->mode) ? -ENXIO : want ? found_may(c, f, want) : 0;
+}
+
+static long open_checked(struct client *c, const struct found *f, uint32_t flags, struct file **out)
+{
+    struct file *file = file_new(&remote_operations, flags & ~(uint32_t)(O_CREAT | O_EXCL | O_NOCTTY | O_DIRECTORY | O_NOFOLLOW), f->mode);
+    long result = 0;
+
+    if (!file)
+        return -ENFILE;
+    file->server = f->server;
+    file->node = file->lock_node = f->node;
+    file->rdev = f->rdev;
+    file->path = strdup(f->path);
+    file->seekable = S_ISREG(f->mode) || S_ISDIR(f->mode);
+    if (!file->path)
+        result = -ENOMEM;
+    else if (flags & O_PATH)
+        result = 0;
+    else if (S_ISCHR(f->mode) || S_ISBLK(f->mode))
+        result = open_device(c, f, file);
+    else
+        result = remote_open(c, file);
+    if (result < 0) {
+        free(file->path); /* the server knows nothing of it: nothing to close there */
+        free(file);
+        return result;
+    }
+    file->flags &= ~(uint32_t)O_TRUNC;
+    *out = file;
+    return 0;
+}
+
+long open_found(struct client *c, const struct found *f, uint32_t flags, struct file **out)
+{
+    long result = check(c, f, flags);
+
+    if (result)
+        return result;
+    return S_ISFIFO(f->mode) && !(flags & O_PATH) ? fifo_open(c, f, flags, out) : open_checked(c, f, flags, out);
+}
+
+long open_path(struct client *c, const char *path, uint32_t flags, struct file **out)
+{
+    struct found *f = found_new();
+    long result = f ? path_find(c, AT_FDCWD, path, FOUND_FOLLOW, f) : -ENOMEM;
+
+    if (result == 0)
+        result = open_found(c, f, flags, out);
+    found_free(f);
+    return result;
+}
+
+/* Make the file that is missing. The one who made it may do with it what it asked for, whatever the mode. */
+static long create(struct client *c, struct found *f, uint32_t flags, uint32_t mode, struct file **out)
+{
+    long grant = grant_make(f->server->endpoint, f->last, strlen(f->last) + 1, GRANT_READ), result;
+    struct message m = {.type = FILE_CREATE,
+                        .w = {f->parent, (uint64_t)grant, strlen(f->last), c->uid | (uint64_t)c->gid << 32,
+                              S_IFREG | (mode & 07777 & ~c->place->umask)}};
+
+    if (grant < 0)
+        return -ENOMEM;
+    result = ask(c, f->server, &m, ONCE);
+    grant_revoke(grant);
+    if (result)
+        return result;
+    f->node = m.w[1];
+    f->mode = (uint32_t)m.w[2];
+    f->size = m.w[3];
+    return open_checked(c, f, flags & ~(uint32_t)O_TRUNC, out);
+}
+
+static long open_at(struct client *c, int at, uint64_t path, uint32_t flags, uint32_t mode, struct found *f, struct file **out)
+{
+    bool follow = !(flags & O_NOFOLLOW) && (flags & (O_CREAT | O_EXCL)) != (O_CREAT | O_EXCL);
+
+    for (int attempt = 0;; attempt++) {
+        long result = path_find_user(c, at, path, (follow ? FOUND_FOLLOW : 0) | (flags & O_CREAT ? FOUND_MAY_MISS : 0), f);
+
+        if (result)
+            return result;
+        if (f->mode) {
+            if ((flags & O_CREAT) && (flags & O_EXCL))
+                return -EEXIST;
+            return (flags & O_CREAT) && S_ISDIR(f->mode) ? -EISDIR : open_found(c, f, flags, out);
+        }
+        if (f->trailing_slash)
+            return -EISDIR;
+        result = create(c, f, flags, mode, out);
+        if (result != -EEXIST || (flags & O_EXCL) || attempt > 3) /* somebody else was quicker: open that one */
+            return result;
+    }
+}
+
+static long do_open(struct client *c, int at, uint64_t path, uint32_t flags, uint32_t mode)
+{
+    struct found *f = found_new();
+    struct file *file = NULL;
+    long result;
+
+    if (!f)
+        return -ENOMEM;
+    flags &= OPEN_FLAGS;
+    if (flags & O_PATH)
+        flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    result = open_at(c, at, path, flags, mode, f, &file);
+    found_free(f);
+    return result ? result : fd_install(c, file, 0, flags);
+}
+
+static long sys_open(struct client *c, const uint64_t *w)
+{
+    return do_open(c, AT_FDCWD, w[0], (uint32_t)w[1], (uint32_t)w[2]);
+}
+
+static long sys_openat(struct client *c, const uint64_t *w)
+{
+    return do_open(c, (int)w[0], w[1], (uint32_t)w[2], (uint32_t)w[3]);
+}
+
+static long sys_creat(struct client *c, const uint64_t *w)
+{
+    return do_open(c, AT_FDCWD, w[0], O_CREAT | O_WRONLY | O_TRUNC, (uint32_t)w[1]);
+}
+
+VFS_TABLE(open_calls, {SYS_open, sys_open}, {SYS_openat, sys_openat}, {SYS_creat, sys_creat})

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Paths. A file server walks as many components as it can; what it can't decide (symbolic links, mounts, ".." above its root) it hands
+ * back, and we go on from there. Along the way we keep the canonical path: what has been walked holds no symbolic link any more.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "servers/vfs/vfs.h"
+
+enum { REST_ROOM = 2 * VFS_PATH_MAX };
+
+struct walk {
+    struct client *c;
+    struct found *out;
+    bool follow, may_miss;
+    unsigned links;
+    char *rest; /* what remains, from `text` on */
+    char text[REST_ROOM];
+};
+
+struct found *found_new(void)
+{
+    return malloc(sizeof(struct found));
+}
+
+void found_free(struct found *f)
+{
+    free(f);
+}
+
+long path_fetch(struct client *c, uint64_t address, char **text)
+{
+    long result;
+
+    *text = malloc(VFS_PATH_MAX);
+    if (!*text)
+        return -ENOMEM;
+    result = user_string(c, address, *text, VFS_PATH_MAX);
+    if (result < 0) {
+        free(*text);
+        *text = NULL;
+    }
+    return result < 0 ? result : 0;
+}
+
+/* Append n bytes of walked components to the canonical path. */
+static long canonical_add(char *path, const char *text, size_t n)
+{
+    size_t length = strlen(path);
+
+    for (const char *end = text + n, *next; text < end; text = next) {
+        size_t size;
+
+        while (text < end && *text == '/')
+            text++;
+        for (next = text; next < end && *next != '/'; next++)
+            ;
+        size = (size_t)(next - text);
+        if (size == 0 || (size == 1 && text[0] == '.'))
+            continue;
+        if (size == 2 && text[0] == '.' && text[1] == '.') {
+            while (length > 1 && path[--length] != '/')
+                ;
+            path[length ? length : 1] = 0;
+            length = length ? length : 1;
+            continue;
+        }
+        if (length + size + 2 > VFS_PATH_MAX)
+            return -ENAMETOOLONG;
+        if (length > 1)
+            path[length++] = '/';
+        memcpy(path + length, text, size);
+        length += size;
+        path[length] = 0;
+    }
+    return 0;
+}
+
+static void go_to(struct walk *w, struct server *s, uint64_t node)
+{
+    w->out->server = s;
+    w->out->node = node;
+}
+
+static void go_to_location(struct walk *w, const struct location *l)
+{
+    go_to(w, l->server, l->node);
+    strcpy(w->out->path, l->path);
+}
+
+/* Where a path begins: the root, a descriptor's directory, or the working directory. */
+static long begin(struct walk *w, int at, const char *path)
+{
+    struct file *f;
+
+    if (*path == '/') {
+        go_to_location(w, &w->c->place->root);
+        return 0;
+    }
+    if (at == AT_FDCWD) {
+        go_to_location(w, &w->c->place->cwd);
+        return 0;
+    }
+    f = fd_file(w->c, (uint64_t)at);
+    if (!f)
+        return -EBADF;
+    if (!S_ISDIR(f->mode) && *path)
+        return -ENOTDIR;
+    if (!f->server)
+        return -ENOTDIR;
+    go_to(w, f->server, f->node);
+    strcpy(w->out->path, f->path ? f->path : "/");
+    return 0;
+}
+
+static bool is_dot_dot(const char *text)
+{
+    return text[0] == '.' && text[1] == '.' && (text[2] == '/' || !text[2]);
+}
+
+static bool is_chrooted(const struct client *c)
+{
+    const struct mount *root = mount_root();
+
+    return root && (c->place->root.server != root->server || c->place->root.node != root->root);
+}
+
+/* How much of the rest the server may walk at once: all, but under chroot() not past a "..". */
+static size_t piece(struct walk *w)
+{
+    const char *at = w->rest;
+
+    if (!is_chrooted(w->c))
+        return strlen(at);
+    while (*at == '/')
+        at++;
+    if (is_dot_dot(at)) {
+        const struct location *root = &w->c->place->root;
+
+        if (w->out->server == root->server && w->out->node == root->node) {
+            w->rest += at - w->rest + 2;
+            return piece(w);
+        }
+        return (size_t)(at + 2 - w->rest);
+    }
+    while (*at) {
+        while (*at && *at != '/')
+            at++;
+        while (*at == '/')
+            at++;
+        if (is_dot_dot(at))
+            break;
+    }
+    return (size_t)(at - w->rest);
+}
+
+/* A grant names an incarnation: for a fresh one it is made anew. */
+static long lookup(struct walk *w, size_t length, bool follow, struct message *m)
+{
+    struct server *s = w->out->server;
+    endpoint_t ep;
+    long result;
+
+    do {
+        long grant = grant_make(ep = s->endpoint, w->rest, length ? length : 1, GRANT_READ);
+
+        if (grant < 0)
+            return -ENOMEM;
+        *m = (struct message){.type = FILE_LOOKUP,
+                              .w = {w->out->node, (uint64_t)grant, length, w->c->uid | (uint64_t)w->c->gid << 32,
+                                    follow ? LOOKUP_FOLLOW : 0}};
+        result = ask(w->c, s, m, AGAIN);
+        grant_revoke(grant);
+    } while (result == -EPERM && s->endpoint != ep);
+    return result;
+}
+
+/* Replace what was walked up to the link by its text. */
+static long expand(struct walk *w, size_t consumed, const struct message *m)
+{
+    size_t rest = strlen(w->rest + consumed), last = consumed;
+    uint64_t directory = m->w[4];
+    struct message read = {.type = FILE_READ_LINK, .w = {m->w[1], 0, VFS_PATH_MAX - 1, 0, 0, FILE_BACK}};
+    char *text;
+    long grant, n, result;
+
+    if (++w->links > VFS_SYMLINKS_MAX)
+        return -ELOOP;
+    text = malloc(VFS_PATH_MAX);
+    if (!text)
+        return -ENOMEM;
+    grant = grant_make(w->out->server->endpoint, text, VFS_PATH_MAX - 1, GRANT_WRITE);
+    read.w[1] = (uint64_t)grant;
+    n = grant < 0 ? -ENOMEM : ask(w->c, w->out->server, &read, AGAIN);
+    if (grant >= 0)
+        grant_revoke(grant);
+    while (last && w->rest[last - 1] == '/')
+        last--;
+    while (last && w->rest[last - 1] != '/')
+        last--;
+    result = n < 0 ? n : canonical_add(w->out->path, w->rest, last);
+    if (result == 0 && (n == 0 || (size_t)n + rest + 1 > VFS_PATH_MAX))
+        result = n == 0 ? -ENOENT : -ENAMETOOLONG;
+    if (result == 0) {
+        memmove(w->text + n, w->rest + consumed, rest + 1);
+        memcpy(w->text, text, (size_t)n);
+        w->rest = w->text;
+        if (w->text[0] == '/')
+            go_to_location(w, &w->c->place->root);
+        else
+            w->out->node = directory;
+    }
+    free(text);
+    return result;
+}
+
+static long enter_mount(struct walk *w, size_t consumed, uint64_t node)
+{
+    struct mount *m = mount_over(w->out->server, node);
+    long result = canonical_add(w->out->path, w->rest, consumed);
+
+    if (result)
+        return result;
+    w->rest += consumed;
+    if (m)
+        go_to(w, m->server, m->root);
+    else
+        w->out->node = node; /* unmounted just now */
+    return 0;
+}
+
+/* ".." at the root of a mount: go on with it in the file system that the mount covers. */
+static long leave_mount(struct walk *w, size_t consumed)
+{
+    struct mount *m = mount_at(w->out->server, 0);
+    long result;
+
+    if (!m || !m->over_server) {
+        if (m)
+            go_to(w, m->server, m->root);
+        strcpy(w->out->path, "/");
+        w->rest += consumed;
+        return 0;
+    }
+    result = canonical_add(w->out->path, w->rest, consumed - 2);
+    go_to(w, m->over_server, m->over_node);
+    w->rest += consumed - 2;
+    return result;
+}
+
+static long stopped(struct walk *w, size_t consumed, const struct message *m)
+{
+    if (consumed > strlen(w->rest))
+        return -EIO;
+    switch ((enum file_stop)(uint32_t)m->w[5]) {
+    case STOP_SYMLINK:
+        return expand(w, consumed, m);
+    case STOP_MOUNT:
+        return enter_mount(w, consumed, m->w[1]);
+    case STOP_ABOVE_ROOT:
+        return consumed < 2 ? -EIO : leave_mount(w, consumed);
+    default:
+        return -EIO;
+    }
+}
+
+/* The last component is missing, and the caller wants to know where. */
+static long missing(struct walk *w, uint64_t parent)
+{
+    struct found *out = w->out;
+    const char *end = w->rest + strlen(w->rest), *last;
+
+    while (end > w->rest && end[-1] == '/')
+        end--;
+    for (last = end; last > w->rest && last[-1] != '/'; last--)
+        ;
+    if (end - last > VFS_NAME_MAX)
+        return -ENAMETOOLONG;
+    memcpy(out->last, last, (size_t)(end - last));
+    out->last[end - last] = 0;
+    out->parent = parent;
+    out->node = 0;
+    out->mode = 0;
+    return canonical_add(out->path, w->rest, strlen(w->rest));
+}
+
+static long arrived(struct walk *w, const struct message *m)
+{
+    struct found *out = w->out;
+
+    out->node = m->w[1];
+    out->mode = (uint32_t)m->w[2];
+    out->size = m->w[3];
+    out->rdev = m->w[4];
+    out->uid = (uint32_t)(m->w[5] >> 32);
+    return out->trailing_slash && !S_ISDIR(out->mode) ? -ENOTDIR : canonical_add(out->path, w->rest, strlen(w->rest));
+}
+
+static long walk(struct walk *w)
+{
+    for (;;) {
+        size_t n = piece(w);
+        bool all = n == strlen(w->rest);
+        struct message m;
+        long result = lookup(w, n, !all || w->follow, &m);
+
+        if (result == 0 && all)
+            return arrived(w, &m);
+        if (result == -ENOENT && all && w->may_miss && m.w[1])
+            return missing(w, m.w[1]);
+        if (result == 0) {
+            w->out->node = m.w[1];
+            result = canonical_add(w->out->path, w->rest, n);
+            w->rest += n;
+        } else if (result > 0) {
+            result = stopped(w, (size_t)result, &m);
+        }
+        if (result < 0)
+            return result;
+    }
+}
+
+long path_find(struct client *c, int at, const char *path, unsigned flags, struct found *out)
+{
+    size_t length = strlen(path);
+    struct walk *w;
+    long result;
+
+    if (length >= VFS_PATH_MAX)
+        return -ENAMETOOLONG;
+    w = malloc(sizeof *w);
+    if (!w)
+        return -ENOMEM;
+    *out = (struct found){.trailing_slash = length && path[length - 1] == '/'};
+    w->c = c;
+    w->out = out;
+    w->follow = (flags & FOUND_FOLLOW) || out->trailing_slash;
+    w->may_miss = flags & FOUND_MAY_MISS;
+    w->links = 0;
+    memcpy(w->text, path, length + 1);
+    w->rest = w->text;
+    result = begin(w, at, path);
+    if (result == 0)
+        result = walk(w);
+    free(w);
+    return result;
+}
+
+long path_find_user(struct client *c, int at, uint64_t address, unsigned flags, struct found *out)
+{
+    char *path;
+    long result = path_fetch(c, address, &path);
+
+    if (result)
+        return result;
+    result = *path ? path_find(c, at, path, flags, out) : -ENOENT;
+    free(path);
+    return result;
+}
+
+long path_find_parent(struct client *c, int at, uint64_t address, struct found *out)
+{
+    char *path, *last, *end;
+    char name[VFS_NAME_MAX + 1];
+    bool slash;
+    long result = path_fetch(c, address, &path);
+
+    if (result)
+        return result;
+    for (end = path + strlen(path); end > path + 1 && end[-1] == '/'; end--)
+        ;
+    slash = *end == '/';
+    *end = 0;
+    last = strrchr(path, '/');
+    last = last ? last + 1 : path;
+    if (!*path || strlen(last) > VFS_NAME_MAX) {
+        result = *path ? -ENAMETOOLONG : -ENOENT;
+    } else {
+        strcpy(name, *last ? last : ".");
+        *last = 0;
+        result = path_find(c, at, *path ? path : ".", FOUND_FOLLOW, out);
+    }
+    free(path);
+    if (result)
+        return result;
+    strcpy(out->last, name);
+    out->trailing_slash = slash;
+    return S_ISDIR(out->mode) ? 0 : -ENOTDIR;
+}
+
+static int granted(const struct client *c, uint32_t mode, uint32_t uid, uint32_t gid)
+{
+    return (int)(c->uid == uid ? mode >> 6 : c->gid == gid ? mode >> 3 : mode) & 7;
+}
+
+long found_may(struct client *c, const struct found *f, int how)
+{
+    struct message m = {.type = FILE_STAT, .w = {f->node, 0, 0, 0, 0, FILE_BACK}};
+    long result;
+
+    if (c->uid == 0)
+        return (how & X_OK) && !S_ISDIR(f->mode) && !(f->mode & 0111) ? -EACCES : 0;
+    result = ask(c, f->server, &m, AGAIN);
+    if (result < 0)
+        return result;
+    return (how & ~granted(c, f->mode, (uint32_t)m.w[3], (uint32_t)(m.w[3] >> 32))) ? -EACCES : 0;
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Open files that a file server serves: regular files, directories, devices, sockets. */
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "servers/vfs/vfs.h"
+
+static struct file *told; /* files whose server will tell when they become ready */
+
+static bool is_stream(const struct file *f)
+{
+    return !f->seekable;
+}
+
+/* The node that FILE_OPEN is about: of a device file its minor number. */
+static uint64_t named_node(const struct file *f)
+{
+    return S_ISCHR(f->mode) || S_ISBLK(f->mode) ? minor(f->rdev) : f->lock_node;
+}
+
+long remote_open(struct client *c, struct file *f)
+{
+    struct message m = {.type = FILE_OPEN, .w = {named_node(f), f->flags}};
+    long result = ask(c, f->server, &m, AGAIN);
+
+    if (result < 0)
+        return result;
+    if (m.w[1])
+        f->node = m.w[1];
+    f->opened_by = f->server->endpoint;
+    return 0;
+}
+
+/* A fresh incarnation of the server does not know that the file is open: open it once more. */
+static long current(struct client *c, struct file *f)
+{
+    long result = 0;
+
+    if (!f->opened_by || f->opened_by == f->server->endpoint)
+        return 0;
+    if (!f->server->endpoint)
+        result = server_wait(c, f->server, f->opened_by);
+    return result ? result : remote_open(c, f);
+}
+
+static struct message io_message(const struct file *f, const struct io *io, uint64_t offset)
+{
+    static const uint16_t types[2][2] = {{FILE_READ, FILE_READ_VECTOR}, {FILE_WRITE, FILE_WRITE_VECTOR}};
+
+    return (struct message){.type = types[io->write][io->vector],
+                            .w = {f->node, io->address, io->length, offset, f->flags}};
+}
+
+/* With a position: one call at a time moves it, as POSIX wants for shared descriptors. */
+static long transfer_at_position(struct client *c, struct file *f, struct io *io)
+{
+    struct message m;
+    long result;
+
+    while (f->busy) {
+        result = wait_on(c, &f->idle, WAIT_FOREVER);
+        if (result)
+            return result;
+    }
+    f->busy = true;
+    m = io_message(f, io, f->position);
+    m.w[5] = FILE_BACK;
+    result = ask(c, f->server, &m, io->write && (f->flags & O_APPEND) ? ONCE : AGAIN);
+    if (result > 0)
+        f->position = io->write && (f->flags & O_APPEND) ? m.w[1] : f->position + (uint64_t)result;
+    f->busy = false;
+    if (f->idle.first)
+        wake_all(&f->idle);
+    return result;
+}
+
+static long remote_transfer(struct client *c, struct file *f, struct io *io)
+{
+    struct message m;
+    long result;
+
+    if (S_ISDIR(f->mode))
+        return -EISDIR;
+    if (io->positioned && is_stream(f))
+        return -ESPIPE;
+    result = current(c, f);
+    if (result)
+        return result;
+    if (f->seekable && !io->positioned)
+        return transfer_at_position(c, f, io);
+    m = io_message(f, io, io->offset);
+    return hand_over(c, f->server, &m);
+}
+
+static long remote_ioctl(struct client *c, struct file *f, uint64_t request, uint64_t argument)
+{
+    struct message m = {.type = FILE_IOCTL, .w = {0, request, argument, 0, f->flags}};
+    long result = S_ISREG(f->mode) || S_ISDIR(f->mode) ? -ENOTTY : current(c, f);
+
+    if (result)
+        return result;
+    m.w[0] = f->node;
+    return hand_over(c, f->server, &m);
+}
+
+static void tell_later(struct file *f)
+{
+    if (f->told)
+        return;
+    f->told = true;
+    f->next_told = told;
+    told = f;
+}
+
+static uint32_t remote_poll(struct file *f, uint32_t events, bool tell)
+{
+    struct message m = {.type = FILE_POLL, .w = {f->node, events, tell}};
+    long result;
+
+    if (S_ISREG(f->mode) || S_ISDIR(f->mode))
+        return events & (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM);
+    if (f->server->calls_us)
+        return events & (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM);
+    if (tell) { /* before the call: it may tell at once */
+        f->server->tells = true;
+        tell_later(f);
+    }
+    result = server_call(f->server, &m);
+    return result < 0 ? 0 : (uint32_t)result; /* dead or dying: it will be asked again when it is back */
+}
+
+static void told_leave(struct file *f)
+{
+    for (struct file **link = &told; *link; link = &(*link)->next_told)
+        if (*link == f) {
+            *link = f->next_told;
+            f->told = false;
+            return;
+        }
+}
+
+void remote_ready(struct server *s, uint64_t node)
+{
+    for (struct file *f = told, *next; f; f = next) {
+        next = f->next_told;
+        if (f->server == s && f->node == node) {
+            told_leave(f);
+            wake_all(&f->pollers);
+        }
+    }
+}
+
+void remote_server_back(struct server *s)
+{
+    for (struct file *f = told, *next; f; f = next) {
+        next = f->next_told;
+        if (f->server == s) {
+            told_leave(f);
+            wake_all(&f->pollers);
+        }
+    }
+}
+
+/* By the program when there is one: VFS does not wait. */
+static void remote_close(struct client *c, struct file *f)
+{
+    struct message m = {.type = FILE_CLOSE, .w = {f->node}};
+
+    if (f->told)
+        told_leave(f);
+    if (f->flags & O_PATH)
+        return;
+    if (!c || c->cancelled || ask(c, f->server, &m, AGAIN) == -EINTR) {
+        m = (struct message){.type = FILE_CLOSE, .w = {f->node}};
+        server_call(f->server, &m);
+    }
+}
+
+const struct file_operations remote_operations = {
+    .name = "socket", .transfer = remote_transfer, .ioctl = remote_ioctl, .poll = remote_poll, .close = remote_close};
+
+bool file_is_socket(const struct file *f)
+{
+    return S_ISSOCK(f->mode);
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* File servers by their names in DS: finding them, their deaths and returns, calls that need no program. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "servers/vfs/vfs.h"
+
+enum { BACK_SECONDS = 10 }; /* how long a program waits for a server that has died */
+#define SECOND_NS 1000000000ull
+#define CANCEL_DEADLINE_NS 100000000ull /* for plain calls: they are answered at once, or the server hangs */
+
+static struct server *servers;
+
+/* Those that are down while RS replaces them stay in the list with endpoint 0. */
+struct server *server_find(const char *key)
+{
+    struct server *s = servers;
+    endpoint_t ep;
+
+    while (s && strcmp(s->key, key) != 0)
+        s = s->next;
+    if (s)
+        return s;
+    ep = service_retrieve(key);
+    if (!ep || strlen(key) >= sizeof s->key)
+        return NULL;
+    s = calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    strcpy(s->key, key);
+    s->endpoint = ep;
+    s->calls_us = strcmp(key, "fs/proc") == 0;
+    s->next = servers;
+    servers = s;
+    return s;
+}
+
+void servers_start(void)
+{
+    service_subscribe("fs/*");
+    service_subscribe("chr/*");
+    service_subscribe("blk/*");
+    service_subscribe("net");
+}
+
+/* A fresh incarnation knows nothing of what the old one was told: pollers look again. */
+static void came_back(struct server *s, endpoint_t ep)
+{
+    s->endpoint = ep;
+    wake_all(&s->back);
+    remote_server_back(s);
+}
+
+void server_events(void)
+{
+    char key[32];
+    endpoint_t ep;
+
+    while (service_event(key, &ep) > 0)
+        for (struct server *s = servers; s; s = s->next)
+            if (strcmp(s->key, key) == 0 && s->endpoint != ep) {
+                if (ep)
+                    came_back(s, ep);
+                else
+                    s->endpoint = 0;
+            }
+}
+
+long server_wait(struct client *c, struct server *s, endpoint_t dead)
+{
+    uint64_t deadline = clock_now() + BACK_SECONDS * SECOND_NS;
+
+    if (s->endpoint == dead)
+        s->endpoint = 0; /* DS will tell */
+    while (!s->endpoint) {
+        endpoint_t ep = service_retrieve(s->key);
+        long result;
+
+        if (ep && ep != dead) {
+            came_back(s, ep);
+            break;
+        }
+        result = wait_on(c, &s->back, deadline);
+        if (result)
+            return result == -ETIMEDOUT ? -EIO : result;
+    }
+    return 0;
+}
+
+long server_call(struct server *s, struct message *m)
+{
+    if (s->calls_us || !s->endpoint)
+        return -EAGAIN;
+    return ipc_call_deadline(s->endpoint, m, CANCEL_DEADLINE_NS);
+}
+
+void server_poll_events(void)
+{
+    for (struct server *s = servers; s; s = s->next)
+        while (s->tells && s->endpoint) {
+            struct message m = {.type = FILE_POLL_EVENTS};
+            unsigned n = 0;
+
+            if (server_call(s, &m) < 0)
+                break;
+            while (n < MESSAGE_WORDS && m.w[n])
+                remote_ready(s, m.w[n++]);
+            if (n < MESSAGE_WORDS)
+                break;
+        }
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* stat and its family, access, statfs. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "servers/vfs/vfs.h"
+
+static long stat_found(struct client *c, const struct found *f, uint64_t address)
+{
+    struct message m = {.type = FILE_STAT, .w = {f->node, address}};
+
+    return hand_over(c, f->server, &m);
+}
+
+/* Devices are asked about where they are named: their path is known. */
+static long stat_file(struct client *c, struct file *f, uint64_t address)
+{
+    struct message m = {.type = FILE_STAT, .w = {f->node, address}};
+    struct stat out = {.st_blksize = 4096, .st_mode = f->mode, .st_ino = f->lock_node, .st_rdev = f->rdev, .st_nlink = 1};
+
+    if (f->operations->stat) {
+        long result = f->operations->stat(c, f, &out);
+
+        return result < 0 ? result : user_write(c, address, &out, sizeof out);
+    }
+    if (S_ISCHR(f->mode) || S_ISBLK(f->mode))
+        return user_write(c, address, &out, sizeof out);
+    return hand_over(c, f->server, &m);
+}
+
+static long stat_path(struct client *c, int at, uint64_t path, unsigned flags, uint64_t address)
+{
+    struct found *f = found_new();
+    long result = f ? path_find_user(c, at, path, flags, f) : -ENOMEM;
+
+    if (result == 0)
+        result = stat_found(c, f, address);
+    found_free(f);
+    return result;
+}
+
+static long sys_stat(struct client *c, const uint64_t *w)
+{
+    return stat_path(c, AT_FDCWD, w[0], FOUND_FOLLOW, w[1]);
+}
+
+static long sys_lstat(struct client *c, const uint64_t *w)
+{
+    return stat_path(c, AT_FDCWD, w[0], 0, w[1]);
+}
+
+static long sys_fstat(struct client *c, const uint64_t *w)
+{
+    struct file *f = fd_file(c, w[0]);
+
+    return f ? stat_file(c, f, w[1]) : -EBADF;
+}
+
+static bool is_empty(struct client *c, uint64_t path)
+{
+    char first;
+
+    return user_read(c, path, &first, 1) == 0 && !first;
+}
+
+static long sys_newfstatat(struct client *c, const uint64_t *w)
+{
+    if (w[3] & ~(uint64_t)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT))
+        return -EINVAL;
+    if ((w[3] & AT_EMPTY_PATH) && is_empty(c, w[1])) {
+        if ((int)w[0] != AT_FDCWD)
+            return sys_fstat(c, (uint64_t[]){w[0], w[2]});
+        return hand_over(c, c->place->cwd.server, &(struct message){.type = FILE_STAT, .w = {c->place->cwd.node, w[2]}});
+    }
+    return stat_path(c, (int)w[0], w[1], w[3] & AT_SYMLINK_NOFOLLOW ? 0 : FOUND_FOLLOW, w[2]);
+}
+
+/* Linux's struct statx: statx(2). */
+struct statx_time {
+    int64_t seconds;
+    uint32_t nanoseconds, pad;
+};
+struct statx_result {
+    uint32_t mask, block_size;
+    uint64_t attributes;
+    uint32_t links, uid, gid;
+    uint16_t mode, pad;
+    uint64_t inode, size, blocks, attributes_mask;
+    struct statx_time accessed, born, changed, modified;
+    uint32_t rdev_major, rdev_minor, dev_major, dev_minor;
+    uint64_t spare[14];
+};
+_Static_assert(sizeof(struct statx_result) == 256, "as Linux has it");
+enum { STATX_BASIC = 0x7ff };
+
+static long statx_node(struct client *c, struct server *s, uint64_t node, uint64_t address)
+{
+    struct message m = {.type = FILE_STAT, .w = {node, 0, 0, 0, 0, FILE_BACK}};
+    struct statx_result out = {.mask = STATX_BASIC, .block_size = 4096, .inode = node};
+    long result = ask(c, s, &m, AGAIN);
+    struct statx_time t;
+
+    if (result < 0)
+        return result;
+    t = (struct statx_time){.seconds = (int64_t)(m.w[5] / 1000000000u), .nanoseconds = (uint32_t)(m.w[5] % 1000000000u)};
+    out.mode = (uint16_t)m.w[1];
+    out.links = (uint32_t)(m.w[1] >> 32);
+    out.size = m.w[2];
+    out.blocks = (m.w[2] + 511) / 512;
+    out.uid = (uint32_t)m.w[3];
+    out.gid = (uint32_t)(m.w[3] >> 32);
+    out.rdev_major = major(m.w[4]);
+    out.rdev_minor = minor(m.w[4]);
+    out.accessed = out.changed = out.modified = t;
+    return user_write(c, address, &out, sizeof out);
+}
+
+static long statx_local(struct client *c, struct file *f, uint64_t address)
+{
+    struct statx_result out = {.mask = STATX_BASIC, .block_size = 4096, .inode = f->lock_node, .mode = (uint16_t)f->mode, .links = 1};
+
+    out.rdev_major = major(f->rdev);
+    out.rdev_minor = minor(f->rdev);
+    return user_write(c, address, &out, sizeof out);
+}
+
+static long sys_statx(struct client *c, const uint64_t *w)
+{
+    struct found *found;
+    long result;
+
+    if (w[2] & ~(uint64_t)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT | 0x6000))
+        return -EINVAL;
+    if ((w[2] & AT_EMPTY_PATH) && is_empty(c, w[1])) {
+        struct file *f = (int)w[0] == AT_FDCWD ? NULL : fd_file(c, w[0]);
+
+        if ((int)w[0] != AT_FDCWD && !f)
+            return -EBADF;
+        if (f && (!f->server || S_ISCHR(f->mode) || S_ISBLK(f->mode)))
+            return statx_local(c, f, w[4]);
+        return f ? statx_node(c, f->server, f->node, w[4]) : statx_node(c, c->place->cwd.server, c->place->cwd.node, w[4]);
+    }
+    found = found_new();
+    result = found ? path_find_user(c, (int)w[0], w[1], w[2] & AT_SYMLINK_NOFOLLOW ? 0 : FOUND_FOLLOW, found) : -ENOMEM;
+    if (result == 0)
+        result = statx_node(c, found->server, found->node, w[4]);
+    found_free(found);
+    return result;
+}
+
+static long access_at(struct client *c, int at, uint64_t path, uint64_t how, uint64_t flags)
+{
+    struct found *f;
+    long result;
+
+    if ((how & ~7ull) || (flags & ~(uint64_t)(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)))
+        return -EINVAL;
+    f = found_new();
+    result = f ? path_find_user(c, at, path, flags & AT_SYMLINK_NOFOLLOW ? 0 : FOUND_FOLLOW, f) : -ENOMEM;
+    if (result == 0 && how)
+        result = found_may(c, f, (int)how);
+    found_free(f);
+    return result;
+}
+
+static long sys_access(struct client *c, const uint64_t *w)
+{
+    return access_at(c, AT_FDCWD, w[0], (uint32_t)w[1], 0);
+}
+
+static long sys_faccessat(struct client *c, const uint64_t *w)
+{
+    return access_at(c, (int)w[0], w[1], (uint32_t)w[2], 0);
+}
+
+static long sys_faccessat2(struct client *c, const uint64_t *w)
+{
+    return access_at(c, (int)w[0], w[1], (uint32_t)w[2], (uint32_t)w[3]);
+}
+
+static long sys_statfs(struct client *c, const uint64_t *w)
+{
+    struct found *f = found_new();
+    long result = f ? path_find_user(c, AT_FDCWD, w[0], FOUND_FOLLOW, f) : -ENOMEM;
+
+    if (result == 0)
+        result = hand_over(c, f->server, &(struct message){.type = FILE_STATFS, .w = {f->node, w[1]}});
+    found_free(f);
+    return result;
+}
+
+static long sys_fstatfs(struct client *c, const uint64_t *w)
+{
+    struct file *f = fd_file(c, w[0]);
+    struct statfs out = {.f_type = 0x50495045 /* pipefs */, .f_bsize = 4096, .f_namelen = VFS_NAME_MAX};
+
+    if (!f)
+        return -EBADF;
+    if (!f->server || !S_ISREG(f->mode))
+        return S_ISDIR(f->mode) ? hand_over(c, f->server, &(struct message){.type = FILE_STATFS, .w = {f->node, w[1]}})
+                                : user_write(c, w[1], &out, sizeof out);
+    return hand_over(c, f->server, &(struct message){.type = FILE_STATFS, .w = {f->node, w[1]}});
+}
+
+VFS_TABLE(stat_calls, {SYS_stat, sys_stat}, {SYS_lstat, sys_lstat}, {SYS_fstat, sys_fstat}, {SYS_newfstatat, sys_newfstatat},
+          {SYS_statx, sys_statx}, {SYS_access, sys_access}, {SYS_faccessat, sys_faccessat}, {SYS_faccessat2, sys_faccessat2},
+          {SYS_statfs, sys_statfs}, {SYS_fstatfs, sys_fstatfs})

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Clients by their slots, and the places that they are in. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "servers/vfs/vfs.h"
+
+static struct client *clients[ENDPOINT_SLOTS];
+
+struct client *client_of(endpoint_t ep)
+{
+    struct client *c = clients[endpoint_slot(ep)];
+
+    return c && c->endpoint == ep ? c : NULL;
+}
+
+/* PM hands over the end of a client before its slot has another. */
+struct client *client_new(endpoint_t ep, int pid)
+{
+    struct client **at = &clients[endpoint_slot(ep)];
+
+    if (*at)
+        return NULL;
+    *at = calloc(1, sizeof **at);
+    if (*at) {
+        (*at)->endpoint = ep;
+        (*at)->pid = pid;
+    }
+    return *at;
+}
+
+void client_free(struct client *c)
+{
+    wait_forget(c);
+    clients[endpoint_slot(c->endpoint)] = NULL;
+    free(c->exe);
+    free(c);
+}
+
+struct client *client_next(struct client *c)
+{
+    unsigned i = c ? endpoint_slot(c->endpoint) + 1 : 0;
+
+    for (; i < ENDPOINT_SLOTS; i++)
+        if (clients[i])
+            return clients[i];
+    return NULL;
+}
+
+struct place *place_new(void)
+{
+    struct place *p = calloc(1, sizeof *p);
+
+    if (p) {
+        p->references = 1;
+        p->umask = 022;
+    }
+    return p;
+}
+
+struct place *place_copy(const struct place *from)
+{
+    struct place *p = place_new();
+
+    if (!p)
+        return NULL;
+    p->umask = from->umask;
+    p->cwd = from->cwd;
+    p->root = from->root;
+    p->cwd.path = strdup(from->cwd.path ? from->cwd.path : "/");
+    p->root.path = strdup(from->root.path ? from->root.path : "/");
+    if (p->cwd.path && p->root.path)
+        return p;
+    place_put(p);
+    return NULL;
+}
+
+void place_put(struct place *p)
+{
+    if (!p || --p->references)
+        return;
+    free(p->cwd.path);
+    free(p->root.path);
+    free(p);
+}

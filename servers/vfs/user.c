@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The memory of clients: what their calls point to. */
+#include <string.h>
+#include <time.h>
+
+#include "abi/proto/pm.h"
+#include "servers/vfs/vfs.h"
+
+long user_read(struct client *c, uint64_t address, void *local, size_t length)
+{
+    return copy_from(c->endpoint, address, local, length) < 0 ? -EFAULT : 0;
+}
+
+long user_write(struct client *c, uint64_t address, const void *local, size_t length)
+{
+    return copy_to(c->endpoint, address, local, length) < 0 ? -EFAULT : 0;
+}
+
+/* In pieces that end with a page, so that nothing beyond the string's own pages is touched. */
+long user_string(struct client *c, uint64_t address, char *text, size_t room)
+{
+    size_t done = 0;
+
+    while (done < room) {
+        size_t n = PAGE_SIZE - (address + done) % PAGE_SIZE;
+        char *end;
+
+        if (done == 0 && n > 256)
+            n = 256; /* most are short */
+        n = n < room - done ? n : room - done;
+        if (user_read(c, address + done, text + done, n))
+            return -EFAULT;
+        end = memchr(text + done, 0, n);
+        if (end)
+            return end - text;
+        done += n;
+    }
+    return -ENAMETOOLONG;
+}
+
+long deadline_from(struct client *c, uint64_t address, uint64_t *deadline)
+{
+    struct timespec t;
+
+    *deadline = WAIT_FOREVER;
+    if (!address)
+        return 0;
+    if (user_read(c, address, &t, sizeof t))
+        return -EFAULT;
+    if (t.tv_sec < 0 || (uint64_t)t.tv_nsec >= 1000000000u)
+        return -EINVAL;
+    if ((uint64_t)t.tv_sec < 1000000000u)
+        *deadline = clock_now() + (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+    return 0;
+}
+
+void signal_client(struct client *c, int signal)
+{
+    struct message m = {.type = PM_SIGNAL, .w = {0, (uint64_t)signal, (uint64_t)c->endpoint}};
+
+    ipc_call(service_info()->pm, &m);
+}
