@@ -37,7 +37,7 @@ struct service_queue { /* a queue that RS made and keeps: memory shared by a cli
 
 struct service_info {
     char name[SERVICE_NAME_MAX];
-    endpoint_t self, rs, ds, vm, pm, vfs, log, pci, net, tty; /* 0: not up, or not in our rights */
+    endpoint_t self, rs, ds, vm, pm, vfs, log, pci, net, tty; /* 0: not up. To know an endpoint is no right to call it. */
     uint32_t service_id, pid;
     uint32_t incarnation; /* 1 for the first */
     uint32_t adopt; /* driver: 1 try to adopt the device, 0 reset it (the recovery ladder is at "reset") */

@@ -271,11 +271,9 @@ bool service_speaks_for_users(const struct service *s)
 
 void service_peers(struct service *s)
 {
-    uint64_t allowed = s->config.rights.may_call | s->config.rights.may_notify;
-
     for (unsigned k = 0; k < KNOWN; k++) {
         const struct service *other =
-            known[k].offset && (allowed >> known[k].id & 1) ? service_with_id(known[k].id) : NULL;
+            known[k].offset ? service_with_id(known[k].id) : NULL;
 
         *(endpoint_t *)((char *)s->info + known[k].offset) = other ? other->endpoint : 0;
     }
