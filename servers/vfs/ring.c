@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "servers/vfs/ring.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void ring_init(struct ring *r)
+{
+    *r = (struct ring){.limit = RING_LIMIT};
+}
+
+void ring_free(struct ring *r)
+{
+    free(r->bytes);
+    r->bytes = NULL;
+    r->size = 0;
+    r->head = r->tail = 0;
+}
+
+size_t ring_readable(const struct ring *r, size_t offset, size_t n, const uint8_t **at)
+{
+    size_t used = ring_used(r), start, whole;
+
+    if (offset >= used)
+        return 0;
+    start = (r->head + offset) & (r->size - 1);
+    whole = r->size - start;
+    n = n < used - offset ? n : used - offset;
+    *at = r->bytes + start;
+    return n < whole ? n : whole;
+}
+
+/* Everything in order at the start of a bigger one. */
+static bool grow(struct ring *r, size_t size)
+{
+    uint8_t *bytes = malloc(size);
+    size_t used = ring_used(r), first;
+
+    if (!bytes)
+        return false;
+    first = r->size ? r->size - (r->head & (r->size - 1)) : 0;
+    first = first < used ? first : used;
+    if (used) {
+        memcpy(bytes, r->bytes + (r->head & (r->size - 1)), first);
+        memcpy(bytes + first, r->bytes, used - first);
+    }
+    free(r->bytes);
+    *r = (struct ring){.bytes = bytes, .size = (uint32_t)size, .limit = r->limit, .tail = used};
+    return true;
+}
+
+size_t ring_writable(struct ring *r, size_t n, uint8_t **at)
+{
+    size_t used = ring_used(r), size = r->size ? r->size : RING_START, start, room;
+
+    while (size < used + n && size < r->limit)
+        size *= 2;
+    if (size > r->size)
+        grow(r, size);
+    room = r->size > used ? r->size - used : 0;
+    if (used >= r->limit || room == 0)
+        return 0;
+    start = r->tail & (r->size - 1);
+    *at = r->bytes + start;
+    room = room < r->size - start ? room : r->size - start;
+    return n < room ? n : room;
+}
+
+void ring_consume(struct ring *r, size_t n)
+{
+    r->head += n;
+    if (r->head == r->tail) {
+        r->head = r->tail = 0;
+        if (r->size > RING_START)
+            ring_free(r);
+    }
+}
+
+void ring_produce(struct ring *r, size_t n)
+{
+    r->tail += n;
+}
+
+bool ring_set_limit(struct ring *r, size_t limit)
+{
+    uint32_t size = RING_START;
+
+    if (limit > RING_LIMIT_MAX)
+        return false;
+    while (size < limit)
+        size *= 2;
+    if (ring_used(r) > size)
+        return false;
+    if (r->size > size && !grow(r, size))
+        return false;
+    r->limit = size;
+    return true;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The bytes of a pipe or stream: a ring that is as big as what waits in it needs, from RING_START up to its limit. No kernel calls: tested on the host. */
+#ifndef VFS_RING_H
+#define VFS_RING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RING_START 4096u
+#define RING_LIMIT 65536u /* as Linux's pipes */
+#define RING_LIMIT_MAX (1u << 20)
+
+struct ring {
+    uint8_t *bytes;
+    uint32_t size, limit; /* powers of two; size 0: nothing allocated */
+    uint64_t head, tail; /* free-running: read at head, write at tail */
+};
+
+void ring_init(struct ring *r);
+void ring_free(struct ring *r);
+static inline size_t ring_used(const struct ring *r)
+{
+    return (size_t)(r->tail - r->head);
+}
+static inline size_t ring_room(const struct ring *r)
+{
+    return r->limit - ring_used(r);
+}
+
+/* The next contiguous bytes to read, at most n: their number. */
+size_t ring_readable(const struct ring *r, size_t offset, size_t n, const uint8_t **at);
+/* The next contiguous room to write n bytes into, growing if that helps: its size; 0: full, or no memory. */
+size_t ring_writable(struct ring *r, size_t n, uint8_t **at);
+void ring_consume(struct ring *r, size_t n); /* an empty one gives memory back */
+void ring_produce(struct ring *r, size_t n);
+/* A new limit, rounded up to a power of two: false: more than that is in it, or beyond RING_LIMIT_MAX. */
+bool ring_set_limit(struct ring *r, size_t limit);
+
+#endif
