@@ -213,13 +213,14 @@ static void set_ids(struct client *c, const struct image *image, int64_t *uid, i
         *gid = (uint32_t)(m.w[3] >> 32);
 }
 
-static long start(struct client *c, const struct image *image, uint64_t entry, uint64_t stack)
+/* The process is named after the path that was asked for: a script's, a link's. */
+static long start(struct client *c, const char *path, uint64_t entry, uint64_t stack)
 {
-    const char *base = strrchr(image->found.path, '/');
+    const char *base = strrchr(path, '/');
     char name[16] = {0};
     long grant = grant_make(service_info()->pm, name, sizeof name, GRANT_READ), result;
 
-    memcpy(name, base ? base + 1 : image->found.path, strnlen(base ? base + 1 : image->found.path, sizeof name - 1));
+    memcpy(name, base ? base + 1 : path, strnlen(base ? base + 1 : path, sizeof name - 1));
     result = grant < 0 ? grant : pm(PM_EXEC_START, (uint64_t)c->endpoint, entry, stack, (uint64_t)grant);
     if (grant >= 0)
         grant_revoke(grant);
@@ -227,7 +228,7 @@ static long start(struct client *c, const struct image *image, uint64_t entry, u
 }
 
 /* Fill the empty space; the other image is the interpreter's, when there is one. */
-static long fill(struct client *c, struct image *image, struct image *interpreter, const struct arguments *a, bool secure)
+static long fill(struct client *c, const char *path, struct image *image, struct image *interpreter, const struct arguments *a, bool secure)
 {
     uint64_t entry, stack;
     long result = image_map(c, image, image->program.dynamic ? PROGRAM_BASE : 0);
@@ -239,10 +240,10 @@ static long fill(struct client *c, struct image *image, struct image *interprete
     if (result == 0)
         result = stack_build(c, image, interpreter, a, secure, &stack);
     entry = interpreter ? interpreter->base + interpreter->program.entry : image->base + image->program.entry;
-    return result ? result : start(c, image, entry, stack);
+    return result ? result : start(c, path, entry, stack);
 }
 
-static long replace(struct client *c, struct image *image, struct image *interpreter, const struct arguments *a)
+static long replace(struct client *c, const char *path, struct image *image, struct image *interpreter, const struct arguments *a)
 {
     int64_t uid, gid;
     char *exe = strdup(image->found.path);
@@ -266,7 +267,7 @@ static long replace(struct client *c, struct image *image, struct image *interpr
     files_close_on_exec(c);
     result = ipc_call(service_info()->vm, &m);
     if (result == 0)
-        result = fill(c, image, interpreter, a, uid >= 0 || gid >= 0);
+        result = fill(c, path, image, interpreter, a, uid >= 0 || gid >= 0);
     if (result == 0)
         return 0;
     log_info("%s could not be started (error %ld): process %d ends", image->found.path, -result, c->pid);
@@ -288,7 +289,7 @@ long exec_path(struct client *c, const char *path, struct arguments *a)
             log_info("%s: its loader %s is not there", image->found.path, image->head + image->program.interpreter_offset);
     }
     if (result == 0)
-        result = replace(c, image, interpreter, a);
+        result = replace(c, path, image, interpreter, a);
     free(interpreter);
     free(image);
     return result;

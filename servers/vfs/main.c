@@ -73,6 +73,7 @@ static long call(struct message *m)
     if (m->type >= CALLS || !calls[m->type] || !c || !c->files)
         return -ENOSYS;
     c->call = *m;
+    c->behind = NULL; /* whoever it was handed to has answered */
     client_begin(c, run_call);
     return SERVICE_NO_REPLY;
 }
@@ -84,6 +85,7 @@ static long mmap_file(struct message *m)
     if (message_via(m) != service_info()->vm || !c || !c->files)
         return -EBADF;
     c->call = *m;
+    c->behind = NULL; /* whoever it was handed to has answered */
     client_begin(c, run_mmap);
     return SERVICE_NO_REPLY;
 }
