@@ -47,9 +47,8 @@ uint64_t arch_realtime(void); /* seconds since 1970, from the RTC; slow, at boot
 
 /* ---- address spaces: 4-level tables; the kernel's upper half is in each ---- */
 uint64_t arch_space_create(void); /* physical root, 0 when out of frames */
-/* Calls drop() with every nonzero leaf entry of the user half (and need not clear it: the space is about to be destroyed). */
-void arch_space_clear(uint64_t root, void (*drop)(uint64_t entry));
-/* Frees the tables of the user half and the root; leaves have been dropped before. When root is current: the kernel's own tables are loaded first. */
+/* Frees the user half's tables and the root, and gives back every frame that is mapped there (MAP_PHYSICAL has none). When root is
+ * current: the kernel's own tables are loaded first. */
 void arch_space_destroy(uint64_t root);
 void arch_space_switch(uint64_t root); /* writes CR3 only when it differs */
 /* The leaf entry for an address of the user half; tables in between are made when create is set. NULL: not there / out of frames.

@@ -96,7 +96,6 @@ void space_release(struct space *space)
 {
     if (--space->users)
         return;
-    arch_space_clear(space->root, drop);
     arch_space_destroy(space->root);
     space->root = 0;
     space->pages = 0;

@@ -82,38 +82,29 @@ uint64_t arch_space_create(void)
     return root;
 }
 
-/* Calls drop() with the leaves below table, and frees the tables below it when drop is NULL. Level
- * 3, 2 or 1. */
-static void table_walk(uint64_t table, int level, unsigned entries, void (*drop)(uint64_t))
+/* Frees the table with all that is below it. Level 3, 2, 1, or 0: of pages. */
+static void table_free(uint64_t table, int level, unsigned entries)
 {
-    uint64_t *t = direct(table);
+    const uint64_t *t = direct(table);
 
-    for (unsigned i = 0; i < entries; i++) {
-        if (!t[i])
-            continue;
-        if (level == 0) {
-            if (drop)
-                drop(t[i]);
-            continue;
+    for (const uint64_t *e = t; e < t + entries; e += 8) {
+        if (!(e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]))
+            continue; /* most of a table is empty */
+        for (unsigned i = 0; i < 8; i++) {
+            if (e[i] && level)
+                table_free(e[i] & P_ADDRESS, level - 1, 512);
+            else if (e[i] && !(e[i] & P_PHYSICAL))
+                frame_free(arch_entry_frame(e[i]));
         }
-        if (level > 1 || drop)
-            table_walk(t[i] & P_ADDRESS, level - 1, 512, drop);
-        if (!drop)
-            frame_free(t[i] & P_ADDRESS);
     }
-}
-
-void arch_space_clear(uint64_t root, void (*drop)(uint64_t entry))
-{
-    table_walk(root, 3, USER_ENTRIES, drop);
+    frame_free(table);
 }
 
 void arch_space_destroy(uint64_t root)
 {
     if (cpu_self()->root == root)
         arch_space_switch((uint64_t)boot_root);
-    table_walk(root, 3, USER_ENTRIES, NULL);
-    frame_free(root);
+    table_free(root, 3, USER_ENTRIES);
 }
 
 void arch_space_switch(uint64_t root)
