@@ -96,7 +96,8 @@ void kernel_main(void) __attribute__((noreturn)); /* from the boot entries, boot
 struct slot *kernel_syscall(struct slot *s); /* s->registers saved, vector 256 */
 struct slot *kernel_exception(struct slot *s, unsigned vector, uint64_t error, uint64_t address);
 struct slot *kernel_user_interrupt(struct slot *s); /* after kernel_interrupt()/kernel_timer(): pick who is next */
-/* From a device interrupt, in user mode or in arch_idle(). The controller has been told (EOI). */
+/* From a device interrupt, in user mode or in arch_idle(). The controller is told (EOI) after it: by then the line is masked, so a level
+ * that is still up does not interrupt again. */
 void kernel_interrupt(unsigned n);
 void kernel_timer(void);
 void kernel_panic(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
