@@ -293,6 +293,10 @@ void epoll_file_gone(struct file *f); /* the last descriptor of it is closed: no
 
 /* ---- sockets (socket.c, unix.c) ---- */
 bool file_is_socket(const struct file *f);
+/* Sockets of this machine, AF_UNIX. type: SOCK_* with SOCK_CLOEXEC, SOCK_NONBLOCK; request: SOCKET_*; call: the arguments of the system call */
+long unix_socket(struct client *c, uint32_t type, uint32_t protocol);
+long unix_call(struct client *c, struct file *f, uint64_t request, const uint64_t *call);
+long unix_accept(struct client *c, struct file *f, const uint64_t *call, uint32_t type);
 
 /* ---- system calls ---- */
 typedef long (*call_handler)(struct client *c, const uint64_t *w); /* w: the six arguments */

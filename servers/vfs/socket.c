@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Sockets of the Internet: made and served by net; here they are open files of it. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include "servers/vfs/vfs.h"
+
+/* An open file for a node of net's. The node is closed when there is no room for it. */
+static long install(struct client *c, struct server *net, uint64_t node, uint32_t type)
+{
+    struct file *f = file_new(&remote_operations, O_RDWR | (type & SOCK_NONBLOCK ? O_NONBLOCK : 0), S_IFSOCK | 0777);
+
+    if (!f) {
+        ask(c, net, &(struct message){.type = FILE_CLOSE, .w = {node}}, AGAIN);
+        return -ENFILE;
+    }
+    f->server = net;
+    f->node = f->lock_node = node;
+    return fd_install(c, f, 0, type & SOCK_CLOEXEC ? O_CLOEXEC : 0);
+}
+
+static long socket_new(struct client *c, uint64_t domain, uint64_t type, uint64_t protocol)
+{
+    struct server *net = server_find("net");
+    struct message m = {.type = SOCKET_CREATE, .w = {(uint32_t)domain, (uint32_t)type & 0xf, (uint32_t)protocol}};
+    long result;
+
+    if ((uint32_t)type & ~(uint32_t)(0xf | SOCK_NONBLOCK | SOCK_CLOEXEC))
+        return -EINVAL;
+    if (!net)
+        return -EAFNOSUPPORT;
+    result = ask(c, net, &m, AGAIN);
+    return result < 0 ? result : install(c, net, m.w[1], (uint32_t)type);
+}
+
+static long sys_socket(struct client *c, const uint64_t *w)
+{
+    if ((uint32_t)w[0] == AF_UNIX)
+        return unix_socket(c, (uint32_t)w[1], (uint32_t)w[2]);
+    return socket_new(c, w[0], w[1], w[2]);
+}
+
+/* The socket behind fd; *result: why there is none. Sockets of this machine are handled by unix.c. */
+static struct file *socket_of(struct client *c, uint64_t fd, long *result)
+{
+    struct file *f = fd_file(c, fd);
+
+    *result = !f ? -EBADF : !file_is_socket(f) ? -ENOTSOCK : 0;
+    return *result ? NULL : f;
+}
+
+/* Hand the call over, with up to five more words of the request. */
+static long hand(struct client *c, const uint64_t *call, uint64_t type, const uint64_t words[5])
+{
+    struct message m = {.type = type};
+    long result;
+    struct file *f = socket_of(c, call[0], &result);
+
+    if (!f)
+        return result;
+    if (f->operations != &remote_operations)
+        return unix_call(c, f, type, call);
+    m.w[0] = f->node;
+    for (int i = 0; i < 5; i++)
+        m.w[i + 1] = words[i];
+    return hand_over(c, f->server, &m);
+}
+
+static uint64_t flags_of(struct client *c, uint64_t fd)
+{
+    struct file *f = fd_file(c, fd);
+
+    return f ? f->flags : 0;
+}
+
+static long sys_bind(struct client *c, const uint64_t *w)
+{
+    return hand(c, w, SOCKET_BIND, (uint64_t[5]){w[1], (uint32_t)w[2]});
+}
+
+static long sys_connect(struct client *c, const uint64_t *w)
+{
+    return hand(c, w, SOCKET_CONNECT, (uint64_t[5]){w[1], (uint32_t)w[2], 0, flags_of(c, w[0])});
+}
+
+static long sys_listen(struct client *c, const uint64_t *w)
+{
+    return hand(c, w, SOCKET_LISTEN, (uint64_t[5]){(uint32_t)w[1]});
+}
+
+static long sys_getsockname(struct client *c, const uint64_t *w)
+{
+    return hand(c, w, SOCKET_NAME, (uint64_t[5]){w[1], w[2], 0});
+}
+
+static long sys_getpeername(struct client *c, const uint64_t *w)
+{
+    return hand(c, w, SOCKET_NAME, (uint64_t[5]){w[1], w[2], 1});
+}
+
+static long sys_sendto(struct client *c, const uint64_t *w)
+{
+    uint64_t length = w[4] ? (uint32_t)w[5] : 0;
+
+    return hand(c, w, SOCKET_SEND, (uint64_t[5]){w[1], w[2], (uint32_t)w[3], (uint32_t)flags_of(c, w[0]) | length << 32, w[4]});
+}
+
+static long sys_recvfrom(struct client *c, const uint64_t *w)
+{
+    return hand(c, w, SOCKET_RECEIVE_FROM, (uint64_t[5]){w[1], w[2], (uint32_t)w[3] | flags_of(c, w[0]) << 32, w[4], w[5]});
+}
+
+static long sys_sendmsg(struct client *c, const uint64_t *w)
+{
+    return hand(c, w, SOCKET_SEND_MESSAGE, (uint64_t[5]){w[1], (uint32_t)w[2], 0, flags_of(c, w[0])});
+}
+
+static long sys_recvmsg(struct client *c, const uint64_t *w)
+{
+    return hand(c, w, SOCKET_RECEIVE_MESSAGE, (uint64_t[5]){w[1], (uint32_t)w[2], 0, flags_of(c, w[0])});
+}
+
+static long sys_shutdown(struct client *c, const uint64_t *w)
+{
+    return hand(c, w, SOCKET_SHUTDOWN, (uint64_t[5]){(uint32_t)w[1]});
+}
+
+static long sys_getsockopt(struct client *c, const uint64_t *w)
+{
+    return hand(c, w, SOCKET_GET_OPTION, (uint64_t[5]){(uint32_t)w[1], (uint32_t)w[2], w[3], w[4]});
+}
+
+static long sys_setsockopt(struct client *c, const uint64_t *w)
+{
+    return hand(c, w, SOCKET_SET_OPTION, (uint64_t[5]){(uint32_t)w[1], (uint32_t)w[2], w[3], (uint32_t)w[4]});
+}
+
+static long accept_do(struct client *c, const uint64_t *w, uint32_t type)
+{
+    long result;
+    struct file *f = socket_of(c, w[0], &result);
+    struct message m;
+
+    if (!f)
+        return result;
+    if (type & ~(uint32_t)(SOCK_NONBLOCK | SOCK_CLOEXEC))
+        return -EINVAL;
+    if (f->operations != &remote_operations)
+        return unix_accept(c, f, w, type);
+    m = (struct message){.type = SOCKET_ACCEPT, .w = {f->node, w[1], w[2], 0, f->flags}};
+    file_get(f);
+    result = ask(c, f->server, &m, AGAIN);
+    if (result >= 0)
+        result = install(c, f->server, m.w[1], type);
+    file_put(c, f);
+    return result;
+}
+
+static long sys_accept(struct client *c, const uint64_t *w)
+{
+    return accept_do(c, w, 0);
+}
+
+static long sys_accept4(struct client *c, const uint64_t *w)
+{
+    return accept_do(c, w, (uint32_t)w[3]);
+}
+
+/* From file to file without the program's memory is not possible: programs then read and write, as sendfile(2) says. */
+static long sys_sendfile(struct client *c, const uint64_t *w)
+{
+    return fd_file(c, w[0]) && fd_file(c, w[1]) ? -EINVAL : -EBADF;
+}
+
+VFS_TABLE(socket_calls, {SYS_socket, sys_socket}, {SYS_bind, sys_bind}, {SYS_connect, sys_connect}, {SYS_listen, sys_listen},
+          {SYS_accept, sys_accept}, {SYS_accept4, sys_accept4}, {SYS_getsockname, sys_getsockname}, {SYS_getpeername, sys_getpeername},
+          {SYS_sendto, sys_sendto}, {SYS_recvfrom, sys_recvfrom}, {SYS_sendmsg, sys_sendmsg}, {SYS_recvmsg, sys_recvmsg},
+          {SYS_shutdown, sys_shutdown}, {SYS_getsockopt, sys_getsockopt}, {SYS_setsockopt, sys_setsockopt}, {SYS_sendfile, sys_sendfile})
