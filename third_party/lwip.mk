@@ -20,6 +20,10 @@ $(LWIP)/.unpacked: $(LWIP_TARBALL) third_party/lwip.patch
 	@touch $@
 $(LWIP_SOURCES): $(LWIP)/.unpacked ;
 
+# (gcc's own lists of headers leave out what system headers include.)
+LWIP_HEADERS := servers/net/lwipopts.h servers/net/arch/cc.h
+$(LWIP_OBJECTS): $(LWIP_HEADERS)
+
 # Others' code: our optimisation and code model, none of our warnings.
 $(B)/third_party/lwip.o/%.o: $(LWIP)/src/%.c
 	@mkdir -p $(@D)

@@ -2,3 +2,4 @@
 net_CFLAGS := $(LWIP_CFLAGS)
 net_LIBS := $(B)/third_party/liblwip.a
 net_NEEDS := $(LWIP)/.unpacked
+$(net_OBJECTS): $(LWIP_HEADERS)

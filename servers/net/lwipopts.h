@@ -105,6 +105,7 @@ uint16_t checksum_copy(void *to, const void *from, uint16_t length);
 #define TCP_OVERSIZE TCP_MSS
 #define LWIP_TCP_TIMESTAMPS 0
 #define LWIP_TCP_KEEPALIVE 1
+#define LWIP_TCP_PCB_NUM_EXT_ARGS 1
 #define SO_REUSE 1
 #define SO_REUSE_RXTOALL 1
 /* From third_party/lwip.patch; acknowledge.c. */
