@@ -5,9 +5,9 @@
  * segments was.
  *
  * After frames have been lost with a driver, the peers are asked for them: a peer sends one segment
- * again at the third duplicate acknowledgement. Whether there is another hole shows when that one has
- * arrived: at once, when later segments are here already, else by silence. So these connections are
- * looked after every two milliseconds, until they flow again or are quiet.
+ * again at the third duplicate acknowledgement. Whether there is another hole shows when that one
+ * has arrived: at once, when later segments are here already, else by silence. So these connections
+ * are looked after every two milliseconds, until they flow again or are quiet.
  */
 #include <lwip/priv/tcp_priv.h>
 #include <lwip/timeouts.h>
