@@ -17,6 +17,8 @@
 #include "lib/rt/log.h"
 #include "servers/net/interface.h"
 
+#define COMING_MS 6000u /* since boot */
+
 struct lease { /* as saved in DS */
     uint8_t mac[8];
     uint32_t address;
@@ -110,6 +112,7 @@ static void address_changed(struct netif *netif)
 
     net_output_pending();
     address_choose_default();
+    sockets_address_changed();
     if (ip4_addr_isany_val(*netif_ip4_addr(netif))) {
         log_info("%s: no address", i->name);
         return;
@@ -141,6 +144,20 @@ void address_hurry(struct interface *i)
 
     if (dhcp && dhcp->state != DHCP_STATE_BOUND && netif_is_link_up(&i->netif))
         dhcp_network_changed(&i->netif);
+}
+
+/* From the beginning on the first address may take some time: programs wait so long for it instead of failing. */
+bool address_coming(void)
+{
+    if (sys_now() > COMING_MS)
+        return false;
+    for (unsigned n = 0; n < INTERFACES_MAX; n++) {
+        const struct interface *i = interfaces[n];
+
+        if (i && i->incarnation && !i->given_up && ip4_addr_isany_val(*netif_ip4_addr(&i->netif)))
+            return true;
+    }
+    return false;
 }
 
 /* The first that is up and has a gateway; else the first that is up. */

@@ -179,19 +179,19 @@ static bool settle(struct interface *i)
     return receive_wait(&i->receive, true) || more;
 }
 
-bool interfaces_settle(void)
+void interfaces_settle(void)
 {
-    bool more = false;
-
     if (!pending)
-        return false;
+        return;
     pending = false;
     for (unsigned n = 0; n < INTERFACES_MAX; n++)
-        if (interfaces[n] && settle(interfaces[n])) {
+        if (interfaces[n] && settle(interfaces[n]))
             interface_serve(interfaces[n]);
-            more = true;
-        }
-    return more;
+}
+
+bool interfaces_pending(void)
+{
+    return pending;
 }
 
 uint64_t interfaces_bits(void)

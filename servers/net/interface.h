@@ -53,8 +53,10 @@ extern struct interface *interfaces[INTERFACES_MAX]; /* by queue number */
 struct interface *interface_create(const struct service_queue *place);
 /* Take frames in. */
 void interface_serve(struct interface *i);
-/* True: there is work again, so do not sleep. */
-bool interfaces_settle(void);
+/* Send, lend, ask for notifications; takes in what has come meanwhile. */
+void interfaces_settle(void);
+/* There is something to settle (again): do not sleep. */
+bool interfaces_pending(void);
 /* The drivers' notification bits of all interfaces. */
 uint64_t interfaces_bits(void);
 /* Frames moved either way. */

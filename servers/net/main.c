@@ -63,15 +63,15 @@ static void notified(uint64_t bits)
 
 static void idle(void)
 {
-    bool more = true;
+    unsigned turn = 0;
 
-    for (unsigned turn = 0; more && turn < TURNS; turn++) {
+    do { /* frames go out before programs get theirs: peers wait for acknowledgements */
         serve_loops();
-        more = interfaces_settle();
-    }
-    if (more) /* there are frames still: come back after the messages that wait */
+        interfaces_settle();
+        sockets_idle();
+    } while ((interfaces_pending() || loop_pending()) && ++turn < TURNS);
+    if (turn == TURNS) /* there are frames still: come back after the messages that wait */
         ipc_notify(service_info()->self, interfaces_bits());
-    sockets_idle();
     arm_timer();
 }
 

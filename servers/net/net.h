@@ -33,7 +33,13 @@ extern const size_t socket_entry_count;
  * many events. */
 void sockets_idle(void);
 
+/* There is an address, or another one. */
+void sockets_address_changed(void);
+
 /* ---- interfaces ---- */
+
+/* Soon after boot, while DHCP is still at work: an unreachable network may be reachable in a moment. */
+bool address_coming(void);
 
 /* lwIP has something for the loop's idle hook, which comes after this message: frames to send (to
  * ourselves, too), acknowledgements, received buffers that were given back. Cheap. interface.c says

@@ -196,7 +196,7 @@ static bool is_send(uint64_t type)
     return type == FILE_WRITE || type == FILE_WRITE_VECTOR || type == SOCKET_SEND || type == SOCKET_SEND_MESSAGE;
 }
 
-static long attempt(struct socket *s, struct request *r)
+static long attempt_now(struct socket *s, struct request *r)
 {
     struct transfer t;
     long result;
@@ -214,6 +214,15 @@ static long attempt(struct socket *s, struct request *r)
     }
     transfer_skip(&t, r->done);
     return s->type == SOCK_STREAM ? tcp_socket_send(s, r, &t) : datagram_send(s, &t);
+}
+
+/* While the first address is on its way, what can't be reached is tried again. */
+static long attempt(struct socket *s, struct request *r)
+{
+    long result = attempt_now(s, r);
+
+    r->unreachable = result == -ENETUNREACH && address_coming();
+    return r->unreachable ? LATER : result;
 }
 
 /* O_NONBLOCK, MSG_DONTWAIT: where the request carries them. */
@@ -256,7 +265,7 @@ static void keep(struct socket *s, const struct request *r)
     *copy = *r;
     copy->next = NULL;
     copy->timer = timeout ? (sys_now() + timeout) | 1 : 0;
-    if (timeout)
+    if (timeout || r->unreachable)
         start_ticking();
     while (*end)
         end = &(*end)->next;
@@ -286,7 +295,7 @@ static long waiting_request(struct message *m)
     if (result != LATER)
         answer(&r.m, result);
     else if (!may_wait(m))
-        answer(&r.m, r.done ? (long)r.done : r.begun ? -EINPROGRESS : -EAGAIN);
+        answer(&r.m, r.done ? (long)r.done : r.unreachable ? -ENETUNREACH : r.begun ? -EINPROGRESS : -EAGAIN);
     else
         keep(s, &r);
     return SERVICE_NO_REPLY;
@@ -321,7 +330,9 @@ static void tick(void *unused)
     for (unsigned i = 0; i < SOCKETS_MAX; i++)
         for (struct request **link = sockets[i] ? &sockets[i]->requests : NULL, *r; link && (r = *link);) {
             if (!r->timer || (int32_t)(now - r->timer) < 0) {
-                more |= r->timer != 0;
+                more |= r->timer != 0 || r->unreachable;
+                if (r->unreachable)
+                    socket_dirty(sockets[i]);
                 link = &r->next;
                 continue;
             }
@@ -332,6 +343,13 @@ static void tick(void *unused)
     ticking = false;
     if (more)
         start_ticking();
+}
+
+void sockets_address_changed(void)
+{
+    for (unsigned i = 0; i < SOCKETS_MAX; i++)
+        if (sockets[i] && sockets[i]->requests)
+            socket_dirty(sockets[i]);
 }
 
 /* ---- requests that are answered at once ---- */

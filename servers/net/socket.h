@@ -40,6 +40,7 @@ struct request { /* a program that waits */
     uint64_t done; /* bytes of it that are done */
     uint32_t timer; /* sys_now() when it is given up; 0: never */
     bool begun; /* connect */
+    bool unreachable; /* waits for the first address */
 };
 
 struct datagram {
