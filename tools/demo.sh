@@ -55,6 +55,8 @@ fetch() {
     [ $rest_of -gt 0 ] || rest_of=0
 }
 
+wget -q --spider "$url/0/0" # soon after boot the first address is still on its way: wait for it before the clock starts
+
 for kill in "$@"; do
     file=0 rest_of=$((kill * 100))
     recoveries
