@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Measures a page fault (first write to an anonymous page) and a getpid() as a Linux program sees
- * them: the least of many, in ticks of the TSC, which under `-icount shift=0` are instructions. A
- * plain static program: it runs on Linux as well.
+ * Measures first writes to anonymous pages and a getpid() as a Linux program sees them, in ticks of
+ * the TSC, which under `-icount shift=0` are instructions: the mean for each page of an area
+ * written from end to end (a fault may bring neighbours along), the least of one fault that brings
+ * what it brings, and the least of one getpid(). A plain static program: it runs on Linux as well.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 
 #define PAGES 256
 #define PAGE 4096
+#define NO_FAULT 100 /* ticks: a write to a page that is there already takes less */
 
 static inline uint64_t ticks(void)
 {
@@ -23,7 +25,7 @@ static inline uint64_t ticks(void)
 
 int main(void)
 {
-    uint64_t fault = UINT64_MAX, call = UINT64_MAX, empty = UINT64_MAX;
+    uint64_t fault = UINT64_MAX, call = UINT64_MAX, empty = UINT64_MAX, all = 0;
     volatile char *memory =
         mmap(0, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -39,9 +41,12 @@ int main(void)
         syscall(SYS_getpid);
         d = ticks();
         empty = b - a < empty ? b - a : empty;
-        fault = c - b < fault ? c - b : fault;
+        all += c - b;
+        if (c - b > NO_FAULT)
+            fault = c - b < fault ? c - b : fault;
         call = d - c < call ? d - c : call;
     }
-    printf("BENCH page_fault ticks=%lu\nBENCH getpid ticks=%lu\n", fault - empty, call - empty);
+    printf("BENCH page_fault ticks=%lu\nBENCH one_fault ticks=%lu\nBENCH getpid ticks=%lu\n",
+           all / PAGES - empty, fault - empty, call - empty);
     return 0;
 }
