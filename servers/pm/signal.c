@@ -256,19 +256,21 @@ static long pm_signal(struct message *m)
     int target = (int32_t)m->w[0], signal = (int32_t)m->w[1];
     long result = -ESRCH;
 
-    if (thread_of(message_caller(m)) || !good((uint64_t)signal))
+    if (thread_of(message_caller(m)) || (signal && !good((uint64_t)signal)))
         return -EINVAL;
     if (m->w[2]) {
         struct thread *t = thread_of((endpoint_t)m->w[2]);
 
         if (!t)
             return -ESRCH;
-        signal_thread(t, signal, 0);
+        if (signal)
+            signal_thread(t, signal, 0);
         return 0;
     }
     for_processes(p)
         if (p->state == PROCESS_ALIVE && (target > 0 ? p->pid == target : p->pgid == -target)) {
-            signal_process(p, signal, 0);
+            if (signal) /* 0 only asks whether there is anybody */
+                signal_process(p, signal, 0);
             result = 0;
         }
     return result;
