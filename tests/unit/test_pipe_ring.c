@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+// sources: servers/vfs/ring.c
+/* The ring behind pipes, against a plain queue of bytes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "servers/vfs/ring.h"
+
+static uint8_t next_in, next_out; /* the bytes that go in and must come out: counted */
+
+static size_t put(struct ring *r, size_t n)
+{
+    size_t done = 0, part;
+    uint8_t *at;
+
+    while (done < n && (part = ring_writable(r, n - done, &at))) {
+        assert_true(part <= n - done);
+        for (size_t i = 0; i < part; i++)
+            at[i] = next_in++;
+        ring_produce(r, part);
+        done += part;
+    }
+    return done;
+}
+
+static size_t take(struct ring *r, size_t n)
+{
+    size_t done = 0, part;
+    const uint8_t *at;
+
+    while (done < n && (part = ring_readable(r, 0, n - done, &at))) {
+        for (size_t i = 0; i < part; i++)
+            assert_int_equal(at[i], next_out++);
+        ring_consume(r, part);
+        done += part;
+    }
+    return done;
+}
+
+static void begin(struct ring *r)
+{
+    ring_init(r);
+    next_in = next_out = 0;
+}
+
+static void test_fills_to_its_limit(void **state)
+{
+    struct ring r;
+
+    begin(&r);
+    assert_int_equal(r.size, 0); /* idle pipes cost nothing */
+    assert_int_equal(put(&r, 10), 10);
+    assert_int_equal(r.size, RING_START);
+    assert_int_equal(put(&r, 2 * RING_LIMIT), RING_LIMIT - 10);
+    assert_int_equal(ring_room(&r), 0);
+    assert_int_equal(take(&r, 1), 1);
+    assert_int_equal(put(&r, 100), 1);
+    assert_int_equal(take(&r, 2 * RING_LIMIT), RING_LIMIT);
+    assert_true(r.size <= RING_START); /* the memory is back */
+    ring_free(&r);
+}
+
+static void test_limit(void **state)
+{
+    struct ring r;
+
+    begin(&r);
+    assert_int_equal(put(&r, 10000), 10000);
+    assert_false(ring_set_limit(&r, 4096)); /* more is in it */
+    assert_true(ring_set_limit(&r, 10001));
+    assert_int_equal(r.limit, 16384);
+    assert_int_equal(put(&r, 10000), 6384);
+    assert_false(ring_set_limit(&r, RING_LIMIT_MAX + 1));
+    assert_true(ring_set_limit(&r, RING_LIMIT_MAX));
+    assert_int_equal(put(&r, RING_LIMIT_MAX), RING_LIMIT_MAX - 16384);
+    assert_int_equal(take(&r, RING_LIMIT_MAX), RING_LIMIT_MAX);
+    ring_free(&r);
+}
+
+static void test_random(void **state)
+{
+    struct ring r;
+    size_t used = 0;
+
+    begin(&r);
+    srand(2);
+    for (unsigned round = 0; round < 20000; round++) {
+        size_t n = (size_t)rand() % (rand() % 8 ? 300 : 90000);
+
+        if (rand() % 2) {
+            size_t done = put(&r, n);
+
+            assert_int_equal(done, n < RING_LIMIT - used ? n : RING_LIMIT - used);
+            used += done;
+        } else {
+            size_t done = take(&r, n);
+
+            assert_int_equal(done, n < used ? n : used);
+            used -= done;
+        }
+        assert_int_equal(ring_used(&r), used);
+    }
+    ring_free(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_fills_to_its_limit),
+        cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_random),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
