@@ -156,7 +156,7 @@ static inline long write_user(struct thread *t, uint64_t address, const void *fr
 /* ---- the tables of system calls and requests ---- */
 #define PM_CALLS(f) \
     f(fork_calls) f(exec_calls) f(exit_calls) f(wait_calls) f(signal_calls) f(deliver_calls) f(timer_calls) f(clock_calls) \
-        f(futex_calls) f(credentials_calls) f(groups_calls) f(info_calls)
+        f(futex_calls) f(credentials_calls) f(groups_calls) f(info_calls) f(klog_calls)
 #define PM_DECLARE(name) extern const struct service_entry name[]; extern const size_t name##_count;
 PM_CALLS(PM_DECLARE)
 #define PM_TABLE(name, ...) \
