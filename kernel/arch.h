@@ -39,7 +39,13 @@ static inline uint64_t arch_scale(uint64_t value, uint64_t by, uint64_t over)
     __asm__("divq %4" : "=a"(low), "=d"(rest) : "0"(low), "1"(high), "r"(over));
     return low;
 }
-uint64_t arch_tsc(void);
+static inline uint64_t arch_tsc(void)
+{
+    uint64_t low, high; /* the processor clears their upper halves */
+
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+    return high << 32 | low;
+}
 extern uint64_t arch_tsc_hz, arch_tsc_boot; /* after arch_devices_start() */
 uint64_t arch_now(void); /* ns since boot */
 void arch_timer_set(uint64_t when); /* absolute ns: kernel_timer() is called then or soon after (at once when past); ~0: no timer */
@@ -76,24 +82,29 @@ void arch_slot_fresh(struct slot *s); /* FPU state and FS base as at start */
 void arch_slot_free(struct slot *s); /* gives back its FPU area; forgets it where the CPU still holds it */
 void arch_registers_sanitise(struct registers *r); /* user segments, IF set, no IOPL, canonical addresses */
 long arch_prctl(struct slot *s, uint64_t code, uint64_t address); /* the Linux call; GET writes through copy.c */
-void arch_switch_to(struct slot *s); /* what must be switched besides registers: CR3, FS base, FPU trap, kernel entry's current slot */
 
 /* ---- the rest ---- */
 /* Leaves the kernel for the first time: loads s's registers. */
 void arch_enter_user(struct slot *s) __attribute__((noreturn));
+/* Leaves it to `to`, which is back from a system call (from_syscall) with a message: rax 0, rdi the endpoint of `sender`; type and words are
+ * loaded from the registers that that one saved. */
+void arch_hand_over(struct slot *to, const struct slot *sender) __attribute__((noreturn));
 void arch_idle(void); /* interrupts on, halt, off; returns after an interrupt was handled */
 uint32_t arch_port_in(unsigned port, unsigned width);
 void arch_port_out(unsigned port, unsigned width, uint32_t value);
 void arch_port_out_bytes(unsigned port, const uint8_t *bytes, size_t n);
 void arch_debug_write(const char *text, size_t n); /* debug console (port 0xe9) */
 void arch_panic_write(const char *text, size_t n); /* the same, and COM1 by polling: last words */
-void arch_power(unsigned how, int status) __attribute__((noreturn)); /* enum power. OFF: debug exit port 0x501 when status >= 0x80?: see x86_64/power.c; ACPI; else halt */
+void arch_power(unsigned how, int status) __attribute__((noreturn)); /* enum power; a status other than 0 goes to the debug exit port (QEMU's status is 2 * status + 1) */
 void arch_copy(void *to, const void *from, size_t n); /* memcpy tuned for this processor: no rep movs, 8 x 8 bytes unrolled */
 
 /* ---- called by the processor's half ---- */
 void kernel_main(void) __attribute__((noreturn)); /* from the boot entries, boot_info filled, on the boot stack */
-/* Each of these three returns the slot to run next: its registers are loaded and it goes on. s is the one that ran. */
+/* Each of these three returns the slot to run next: its registers, address space and all else are loaded and it goes on. s is the one that ran. */
 struct slot *kernel_syscall(struct slot *s); /* s->registers saved, vector 256 */
+/* The two frequent ones, tried before that: leave by arch_hand_over(), or return with nothing done. */
+void fast_call(struct slot *s);
+void fast_reply_receive(struct slot *s);
 struct slot *kernel_exception(struct slot *s, unsigned vector, uint64_t error, uint64_t address);
 struct slot *kernel_user_interrupt(struct slot *s); /* after kernel_interrupt()/kernel_timer(): pick who is next */
 /* From a device interrupt, in user mode or in arch_idle(). The controller is told (EOI) after it: by then the line is masked, so a level

@@ -24,12 +24,14 @@ void clock_deadline(struct slot *s, uint64_t from_now)
         return;
     now = arch_now();
     s->deadline = from_now < ~0ull - now ? now + from_now : ~0ull - 1;
+    s->special |= SPECIAL_DEADLINE;
     clock_watch(s, s->deadline);
 }
 
 void clock_forget(struct slot *s, bool alarm_too)
 {
     s->deadline = 0;
+    s->special &= ~SPECIAL_DEADLINE;
     if (alarm_too)
         s->alarm = 0;
     if (!s->alarm)

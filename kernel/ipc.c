@@ -305,6 +305,7 @@ long ipc_seize(struct slot *s, struct slot *by, endpoint_t *server)
 void ipc_timeout(struct slot *s)
 {
     s->deadline = 0;
+    s->special &= ~SPECIAL_DEADLINE;
     if (s->state == SLOT_CALLING_STATE)
         list_remove(&s->link);
     s->registers.rax = (uint64_t)-ETIMEDOUT;

@@ -53,6 +53,31 @@ bool ipc_blocked_on(const struct slot *s, const struct slot *server); /* receive
 /* ---- sched.c ---- */
 extern struct slot *current; /* who runs, or ran last */
 extern uint64_t context_switches;
+/* What the fast path looks at, too. Times are TSC ticks. */
+extern struct schedule {
+    uint32_t ready; /* bit: the queue of that priority is not empty; and SOMEBODY_OVER */
+    uint64_t since; /* when `current` began to run (or the CPU to idle) */
+    uint64_t turn; /* how long one is */
+    uint64_t timer; /* when the timer goes off, ~0 never */
+} schedule;
+#define SOMEBODY_OVER (1u << 31) /* some process is over its budget */
+/* May the CPU go straight to `to`, which another has woken before it blocked? Nobody else is ready; or only those who come after it, its
+ * turn is not over, and the timer will end it. */
+static inline bool sched_straight(const struct slot *to, uint64_t now)
+{
+    return !schedule.ready || (!(schedule.ready & ((1u << to->ready_priority) - 1)) && now < to->turn_end &&
+                               schedule.timer <= to->turn_end);
+}
+/* From s, without a budget, to `to`. */
+static inline __attribute__((always_inline)) void sched_switch(struct slot *s, struct slot *to, uint64_t now)
+{
+    s->cpu_ticks += now - schedule.since;
+    schedule.since = now;
+    context_switches++;
+    if (now >= to->turn_end)
+        to->turn_end = now + schedule.turn;
+    current = to;
+}
 void sched_start(void);
 void sched_ready(struct slot *s); /* may run from now on (unless stopped) */
 void sched_remove(struct slot *s); /* leaves the ready queue */
@@ -125,11 +150,15 @@ long call_trace_read(struct slot *s, const uint64_t *a);
 extern uint64_t trace_end;
 #define TRACE_EVENTS 2048
 extern struct trace_event trace_ring[TRACE_EVENTS];
-static inline void trace(uint32_t kind, endpoint_t from, endpoint_t to, uint64_t type, uint64_t detail)
+static inline void trace_at(uint64_t tsc, uint32_t kind, endpoint_t from, endpoint_t to, uint64_t type, uint64_t detail)
 {
     struct trace_event *e = &trace_ring[trace_end++ & (TRACE_EVENTS - 1)];
 
-    *e = (struct trace_event){arch_tsc(), kind, from, to, (uint32_t)type, detail};
+    *e = (struct trace_event){tsc, kind, from, to, (uint32_t)type, detail};
+}
+static inline void trace(uint32_t kind, endpoint_t from, endpoint_t to, uint64_t type, uint64_t detail)
+{
+    trace_at(arch_tsc(), kind, from, to, type, detail);
 }
 
 /* ---- load.c ---- */

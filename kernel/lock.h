@@ -10,7 +10,7 @@ extern volatile int kernel_lock_word;
 
 static inline void kernel_enter(void)
 {
-    while (__atomic_exchange_n(&kernel_lock_word, 1, __ATOMIC_ACQUIRE))
+    while (__atomic_fetch_or(&kernel_lock_word, 1, __ATOMIC_ACQUIRE) & 1) /* one instruction: lock bts */
         while (kernel_lock_word)
             __asm__ volatile("pause");
 }

@@ -69,9 +69,11 @@ long slot_make(struct slot *creator, const struct slot_config *c)
     s->service_id = c->service_id;
     s->priority = s->ready_priority = (uint8_t)c->priority;
     s->budget_permille = c->budget_permille;
+    s->special = c->budget_permille ? SPECIAL_BUDGET : 0;
     s->rights = c->rights;
     s->rights.may_call &= ~(1ull << SERVICE_ID_PROGRAM); /* nobody calls or notifies a program */
     s->rights.may_notify &= ~(1ull << SERVICE_ID_PROGRAM);
+    s->fast = c->budget_permille ? 0 : s->rights.calls;
     s->stopped = !(c->flags & SLOT_START);
     slots_used++;
     if ((unsigned)(s - slots) >= slots_top)

@@ -2,7 +2,7 @@
 /*
  * Who runs. Ready processes stand in a queue for each priority; the one that runs stands in none. A process that has just been woken goes
  * into `woken` first, so that a call runs on straight into a waiting server, and a reply straight back, without
- * touching a queue.
+ * touching a queue. The fast path (fast.c) does the same for the most frequent of these without coming here.
  *
  * A service with a CPU budget that has used it up in this period of 100 ms stands at the lowest priority until the
  * period ends. Times here are in TSC ticks.
@@ -12,26 +12,25 @@
 
 #define TURN_MS 10
 #define PERIOD_MS 100
+#define QUEUES ((1u << PRIORITIES) - 1)
 
 struct slot *current;
 uint64_t context_switches;
 volatile int kernel_lock_word;
+struct schedule schedule = {.timer = ~0ull};
 static struct list ready[PRIORITIES];
-static uint32_t ready_mask; /* bit: queue not empty */
 static struct slot *woken;
-static uint64_t since; /* when `current` began to run (or the CPU to idle) */
-static uint64_t turn, period; /* in ticks */
-static uint64_t timer_at = ~0ull, timer_ticks = ~0ull; /* what the timer is set to, in ns and as TSC */
-static bool somebody_over; /* some process is over its budget */
+static uint64_t period; /* of budgets */
+static uint64_t timer_at = ~0ull; /* schedule.timer in ns */
 static bool idle;
 
 void sched_start(void)
 {
     for (unsigned i = 0; i < PRIORITIES; i++)
         list_init(&ready[i]);
-    turn = arch_tsc_hz / 1000 * TURN_MS;
+    schedule.turn = arch_tsc_hz / 1000 * TURN_MS;
+    schedule.since = arch_tsc();
     period = arch_tsc_hz / 1000 * PERIOD_MS;
-    since = arch_tsc();
 }
 
 static void enqueue(struct slot *s, bool first)
@@ -39,7 +38,7 @@ static void enqueue(struct slot *s, bool first)
     struct list *queue = &ready[s->ready_priority];
 
     list_insert(&s->link, first ? queue->next : queue);
-    ready_mask |= 1u << s->ready_priority;
+    schedule.ready |= 1u << s->ready_priority;
 }
 
 void sched_remove(struct slot *s)
@@ -50,7 +49,7 @@ void sched_remove(struct slot *s)
         return;
     list_remove(&s->link);
     if (list_empty(&ready[s->ready_priority]))
-        ready_mask &= ~(1u << s->ready_priority);
+        schedule.ready &= ~(1u << s->ready_priority);
 }
 
 void sched_ready(struct slot *s)
@@ -68,9 +67,9 @@ void sched_ready(struct slot *s)
 static void account(uint64_t now)
 {
     struct slot *s = current;
-    uint64_t used = now - since;
+    uint64_t used = now - schedule.since;
 
-    since = now;
+    schedule.since = now;
     if (!s || idle)
         return;
     s->cpu_ticks += used;
@@ -84,14 +83,14 @@ static void account(uint64_t now)
     if (s->budget_used > period / 1000 * s->budget_permille && s->ready_priority == s->priority) {
         s->over_budget++;
         s->ready_priority = PRIORITIES - 1;
-        somebody_over = true;
+        schedule.ready |= SOMEBODY_OVER;
     }
 }
 
 /* Those whose period has ended are what they were. */
 static void budgets_renew(uint64_t now)
 {
-    somebody_over = false;
+    schedule.ready &= ~SOMEBODY_OVER;
     for (unsigned i = 1; i < slots_top; i++) {
         struct slot *s = &slots[i];
         bool queued;
@@ -99,7 +98,7 @@ static void budgets_renew(uint64_t now)
         if (s->state == SLOT_FREE || s->ready_priority == s->priority)
             continue;
         if (now - s->budget_period < period) {
-            somebody_over = true;
+            schedule.ready |= SOMEBODY_OVER;
             continue;
         }
         queued = s->state == SLOT_READY && s != current && s != woken && !list_empty(&s->link);
@@ -117,9 +116,9 @@ void sched_timer(void)
 {
     uint64_t now = arch_tsc();
 
-    timer_at = timer_ticks = ~0ull;
+    timer_at = schedule.timer = ~0ull;
     account(now);
-    if (somebody_over)
+    if (schedule.ready & SOMEBODY_OVER)
         budgets_renew(now);
 }
 
@@ -139,8 +138,8 @@ static void timer_by(uint64_t when)
     if (when >= timer_at)
         return;
     timer_at = when;
-    timer_ticks = ns_to_ticks(when);
-    timer_ticks = timer_ticks < ~0ull - arch_tsc_boot ? timer_ticks + arch_tsc_boot : ~0ull;
+    schedule.timer = ns_to_ticks(when);
+    schedule.timer = schedule.timer < ~0ull - arch_tsc_boot ? schedule.timer + arch_tsc_boot : ~0ull;
     arch_timer_set(when);
 }
 
@@ -148,28 +147,34 @@ static void timer_by(uint64_t when)
 static void timer_for(const struct slot *s)
 {
     timer_by(clock_earliest);
-    if ((ready_mask || s->budget_permille || somebody_over) && timer_ticks > s->turn_end)
+    if ((schedule.ready || s->budget_permille) && schedule.timer > s->turn_end)
         timer_by(ticks_to_ns(s->turn_end - arch_tsc_boot));
 }
 
+static bool turn_over(const struct slot *s, uint64_t now)
+{
+    return now >= s->turn_end && (schedule.ready >> s->ready_priority & 1);
+}
+
+/* The best of the one that runs, the woken one and the queues. Equals take turns, also those who call each other all the time: a turn goes on
+ * over calls, and who comes back from one when it is over goes to the end. */
 static struct slot *pick(struct slot *s)
 {
     struct slot *best = woken;
+    uint64_t now = arch_tsc();
     bool runs = s && s->state == SLOT_READY && !s->stopped;
 
     woken = NULL;
-    if (runs && arch_tsc() >= s->turn_end && (ready_mask >> s->ready_priority & 1)) {
-        enqueue(s, false); /* its turn is over */
-        runs = false;
+    if (best && ((runs && s->ready_priority <= best->ready_priority) || turn_over(best, now))) {
+        enqueue(best, false);
+        best = NULL;
     }
-    if (runs && (!best || s->ready_priority <= best->ready_priority)) {
-        if (best)
-            enqueue(best, false);
+    if (runs && (best || turn_over(s, now)))
+        enqueue(s, !turn_over(s, now));
+    else if (runs)
         best = s;
-    } else if (runs)
-        enqueue(s, true);
-    if (ready_mask) {
-        unsigned first = (unsigned)__builtin_ctz(ready_mask);
+    if (schedule.ready & QUEUES) {
+        unsigned first = (unsigned)__builtin_ctz(schedule.ready);
 
         if (!best || first < best->ready_priority) {
             if (best)
@@ -187,24 +192,24 @@ static void switch_to(struct slot *next)
 
     account(now);
     context_switches++;
-    next->turn_end = now + turn;
+    if (now >= next->turn_end)
+        next->turn_end = now + schedule.turn;
     current = next;
-    arch_switch_to(next);
 }
 
 struct slot *sched_next(struct slot *s)
 {
     struct slot *next = woken;
+    uint64_t now = arch_tsc();
 
-    if (s == current && s && !s->stopped && clock_earliest >= timer_at) {
+    if (s && !s->stopped && clock_earliest >= timer_at) {
         /* The two common cases: nothing has changed; a call or reply that goes straight to the one it has woken. */
-        if (s->state == SLOT_READY && !next && !(ready_mask & ((2u << s->ready_priority) - 1)))
+        if (s->state == SLOT_READY && !next && !(schedule.ready & ((2u << s->ready_priority) - 1)))
             return s;
-        if (s->state != SLOT_READY && next && !(ready_mask & ((1u << next->ready_priority) - 1))) {
+        if (s->state != SLOT_READY && next && !((s->special | next->special) & SPECIAL_BUDGET) &&
+            sched_straight(next, now)) {
             woken = NULL;
-            switch_to(next);
-            if (ready_mask || next->budget_permille)
-                timer_for(next);
+            sched_switch(s, next, now);
             return next;
         }
     }
@@ -215,13 +220,13 @@ struct slot *sched_next(struct slot *s)
         kernel_leave();
         arch_idle();
         kernel_enter();
-        since = arch_tsc();
+        schedule.since = arch_tsc();
         idle = false;
     }
     if (next != current)
         switch_to(next);
     else if (arch_tsc() >= next->turn_end)
-        next->turn_end = arch_tsc() + turn;
+        next->turn_end = arch_tsc() + schedule.turn;
     timer_for(next);
     return next;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A slot: one process (or thread) of which the kernel knows registers, address space, rights, and whom it talks to. The
- * processor's half needs the first four fields.
+ * processor's half needs the fields up to `endpoint`.
  */
 #ifndef KERNEL_SLOT_H
 #define KERNEL_SLOT_H
@@ -10,26 +10,33 @@
 #include "kernel/list.h"
 
 struct space {
-    uint64_t root; /* page tables, physical */
+    uint64_t root; /* page tables, physical; offset 0: the entry code loads it */
     uint32_t users; /* slots in it */
     uint64_t pages; /* mapped */
 };
 
 enum call_kind { CALL_NONE, CALL_IPC, CALL_LINUX, CALL_FAULT, CALL_SEIZED };
 
-struct slot {
+enum special { SPECIAL_BUDGET = 1, SPECIAL_DEADLINE = 2 }; /* it has one */
+
+struct __attribute__((aligned(128))) slot { /* so that a number becomes an address in few instructions */
     struct registers registers; /* offset 0: the entry code saves here */
     void *fpu; /* XSAVE area, direct-map address; NULL: never used the FPU */
     struct space *space;
-    uint8_t from_syscall; /* 1: may go back by sysret (rcx, r11 lost); set by the entry code, cleared by REGISTERS_SET */
-
-    uint8_t state; /* enum slot_state */
-    uint8_t call_kind; /* enum call_kind: how the answer gets to it */
-    uint8_t stopped;
-    uint8_t copying; /* its fault happened in a copy: the kernel call is repeated on success */
-    uint8_t message_kept; /* its message is in `message`, else in its registers */
-    uint8_t priority, ready_priority; /* own, and where it stands now (lower when over budget) */
+    union {
+        struct {
+            uint8_t from_syscall; /* 1: may go back by sysret (rcx, r11 lost); cleared by traps and REGISTERS_SET */
+            uint8_t state; /* enum slot_state */
+            uint8_t stopped;
+            uint8_t special; /* enum special */
+        };
+        uint32_t condition; /* the four at once, for the fast path */
+    };
     endpoint_t endpoint;
+    uint8_t call_kind; /* enum call_kind: how the answer gets to it */
+    uint8_t message_kept; /* its message is in `message`, else in its registers */
+    uint8_t copying; /* its fault happened in a copy: the kernel call is repeated on success */
+    uint8_t priority, ready_priority; /* own, and where it stands now (lower when over budget) */
     endpoint_t peer; /* calling: whom; receiving from one: whom */
     endpoint_t forwarder; /* who handed it on; 0 nobody */
     endpoint_t guardian, pager;
@@ -42,6 +49,7 @@ struct slot {
     struct list link; /* in callers of another, or in a ready queue */
     struct list timed; /* in the list of those with a deadline or alarm */
     struct rights rights;
+    uint64_t fast; /* bit: a kernel call that may go the fast way: rights.calls; none of one with a budget */
     struct { uint64_t address; uint32_t count; } grants;
     uint16_t irq[8]; /* interrupt number + 1 behind NOTIFY_BIT_IRQ + i */
     uint32_t budget_permille;

@@ -7,6 +7,7 @@
 
 #define KEPT_FLAGS (MAP_READ | MAP_WRITE | MAP_EXECUTE | MAP_COW | MAP_PHYSICAL | MAP_UNCACHED)
 #define LEAF_SPAN 0x200000ull /* the part of the address space whose entries are adjacent */
+#define MAP_END (USER_END - PAGE_SIZE) /* no code before USER_END: after a system call rip is canonical, as sysret wants it */
 #define FLUSH_ALL 32 /* pages beyond which the whole TLB goes */
 
 static struct space spaces[ENDPOINT_SLOTS];
@@ -103,7 +104,7 @@ void space_release(struct space *space)
 
 static bool range_good(uint64_t address, uint64_t pages)
 {
-    return !(address & (PAGE_SIZE - 1)) && pages && address < USER_END && pages <= (USER_END - address) / PAGE_SIZE;
+    return !(address & (PAGE_SIZE - 1)) && pages && address < MAP_END && pages <= (MAP_END - address) / PAGE_SIZE;
 }
 
 static bool flags_good(uint64_t flags)

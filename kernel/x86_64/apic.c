@@ -55,14 +55,6 @@ static void ioapic_write(unsigned n, uint32_t value)
     ioapic[4] = value;
 }
 
-uint64_t arch_tsc(void)
-{
-    uint32_t low, high;
-
-    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-    return (uint64_t)high << 32 | low;
-}
-
 uint64_t arch_now(void)
 {
     return arch_scale(arch_tsc() - arch_tsc_boot, 1000000000, arch_tsc_hz);

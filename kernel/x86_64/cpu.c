@@ -32,12 +32,20 @@ extern char arch_vectors[], arch_syscall_entry[], kernel_stack_end[];
 
 /* What entry.S knows. */
 _Static_assert(offsetof(struct cpu, slot) == 0 && offsetof(struct cpu, stack) == 8 &&
-                   offsetof(struct cpu, user_rsp) == 16 && offsetof(struct cpu, self) == 24,
+                   offsetof(struct cpu, user_rdi) == 16 && offsetof(struct cpu, self) == 24 &&
+                   offsetof(struct cpu, root) == 32 && offsetof(struct cpu, fpu_on) == 48,
                "struct cpu");
 _Static_assert(offsetof(struct registers, rdi) == 112 && offsetof(struct registers, ss) == 168 &&
-                   offsetof(struct slot, registers) == 0 &&
-                   offsetof(struct slot, from_syscall) == 200,
+                   offsetof(struct registers, fs_base) == 176 &&
+                   offsetof(struct slot, registers) == 0 && offsetof(struct slot, fpu) == 184 &&
+                   offsetof(struct slot, space) == 192 && offsetof(struct space, root) == 0 &&
+                   offsetof(struct slot, from_syscall) == 200 &&
+                   offsetof(struct slot, endpoint) == 204 &&
+                   offsetof(struct slot, rights.calls) == 368,
                "struct slot");
+_Static_assert(KERNEL_CALL_BASE == 0x1000 && KERNEL_NULL == 0 && KERNEL_CALL == 1 &&
+                   KERNEL_REPLY_RECEIVE == 4,
+               "numbers of kernel calls");
 
 struct slot *trap_from_user(struct slot *s);
 void trap_from_kernel(const struct trap_frame *f);
@@ -189,19 +197,6 @@ void arch_registers_sanitise(struct registers *r)
         r->rip = 0; /* faults in user mode, and nowhere else */
     if (r->fs_base >= USER_END)
         r->fs_base = 0;
-}
-
-void arch_switch_to(struct slot *s)
-{
-    struct cpu *cpu = cpu_self();
-
-    if (cpu->root != s->space->root)
-        arch_space_switch(s->space->root);
-    /* Always: the last one may have changed it by loading fs. */
-    wrmsr(MSR_FS_BASE, s->registers.fs_base);
-    if (s->fpu || cpu->fpu_on)
-        fpu_switch(s);
-    cpu->slot = s;
 }
 
 #define ARCH_SET_FS 0x1002

@@ -13,11 +13,11 @@ struct __attribute__((packed)) tss { /* Intel SDM vol. 3, 7.7 */
 };
 enum { EMERGENCY_STACKS = 3 }; /* double fault, NMI, machine check */
 
-/* gs points here in the kernel; entry.S knows the first four. */
+/* gs points here in the kernel; entry.S knows these offsets. */
 struct cpu {
     struct slot *slot; /* whose registers are saved on the next entry */
     uint64_t stack;    /* top of the kernel stack */
-    uint64_t user_rsp;
+    uint64_t user_rdi; /* for a moment, while there is no register free */
     struct cpu *self;
     uint64_t root;    /* what CR3 holds */
     struct slot *fpu; /* whose FPU state the registers hold, or NULL */
