@@ -3,7 +3,7 @@
 #
 #     sh /etc/guest/demo.sh URL SERVICE SUM DEATHS LIMIT KILL...
 #
-# For each KILL (seconds between two kills of SERVICE's process; 0: none): fetch URL into RAM under the clock, again and again
+# For each KILL (seconds between two kills of SERVICE's process; 0: none, and DEATHS files): fetch URL into RAM under the clock, again and again
 # until SERVICE has died DEATHS times, at most LIMIT files; after each file, with the clock stopped, SUM (a command) verifies it.
 # Lines that begin with DEMO are for tools/demo; times are seconds since boot.
 url=$1 service=$2 sum=$3 deaths=$4 limit=$5
@@ -55,7 +55,8 @@ fetch() {
     [ $rest_of -gt 0 ] || rest_of=0
 }
 
-wget -q --spider "$url/0/0" # soon after boot the first address is still on its way: wait for it before the clock starts
+# Before the clock starts: the first address is still on its way, and the emulator gets its memory from the host on first touch.
+wget -q -O /tmp/f "$url/warm/0"
 
 for kill in "$@"; do
     file=0 rest_of=$((kill * 100))
@@ -65,9 +66,9 @@ for kill in "$@"; do
         file=$((file + 1))
         fetch $kill
         echo "DEMO sum kill=$kill file=$file $($sum /tmp/f)"
-        [ $kill = 0 ] && break
+        [ $kill = 0 ] && [ $file -ge $deaths ] && break
         recoveries
-        [ $((count - before)) -ge $deaths ] && break
+        [ $kill != 0 ] && [ $((count - before)) -ge $deaths ] && break
     done
     echo "DEMO recoveries kill=$kill"
     grep -w $service /proc/recovery | tail -n +$((before + 1)) | sed 's/^/DEMO recovery /'
