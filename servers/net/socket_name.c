@@ -1,138 +1,120 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Addresses (ip(7)): struct sockaddr_in from and to programs; bind, getsockname, getpeername. What is ready: poll(2). */
-#define _GNU_SOURCE
+/* bind, getsockname, getpeername (ip(7)). */
 #include <errno.h>
+
 #include <lwip/raw.h>
 #include <lwip/tcp.h>
 #include <lwip/udp.h>
-#include <poll.h>
 
 #include "servers/net/socket.h"
 
-long name_read(endpoint_t program, uint64_t address, uint64_t length, ip_addr_t *ip, uint16_t *port)
-{
-    struct sockaddr_in name;
+#define FIRST_UNPRIVILEGED_PORT 1024
 
-    if (length < sizeof name)
-        return -EINVAL;
-    if (copy_from(program, address, &name, sizeof name) < 0)
-        return -EFAULT;
-    if (name.sin_family != AF_INET)
-        return -EAFNOSUPPORT;
-    ip->addr = name.sin_addr.s_addr;
-    *port = lwip_ntohs(name.sin_port);
-    return 0;
-}
-
-struct sockaddr_in name_make(const ip_addr_t *ip, uint16_t port)
-{
-    struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = lwip_htons(port)};
-
-    name.sin_addr.s_addr = ip->addr;
-    return name;
-}
-
-long name_write(endpoint_t program, uint64_t address, uint64_t address_of_length, const struct sockaddr_in *name)
-{
-    uint32_t room, size = sizeof *name;
-
-    if (copy_from(program, address_of_length, &room, sizeof room) < 0)
-        return -EFAULT;
-    if ((int32_t)room < 0)
-        return -EINVAL;
-    if (copy_to(program, address, name, room < size ? room : size) < 0)
-        return -EFAULT;
-    return copy_to(program, address_of_length, &size, sizeof size) < 0 ? -EFAULT : 0;
-}
-
-static bool is_ours(const ip_addr_t *ip)
+/* An address of ours, or a broadcast address for those who receive datagrams. */
+static bool may_bind_to(const struct socket *s, const ip_addr_t *ip)
 {
     const struct netif *netif;
 
-    if (ip_addr_isany(ip) || ip_addr_isloopback(ip) || ip_addr_isbroadcast(ip, netif_default))
+    if (ip_addr_isany(ip) || ip_addr_isloopback(ip))
         return true;
     NETIF_FOREACH(netif)
     {
         if (ip_addr_cmp(netif_ip_addr4(netif), ip))
             return true;
+        if (s->kind != KIND_TCP && ip_addr_isbroadcast(ip, netif))
+            return true;
     }
     return false;
 }
 
+static bool ident_in_use(uint16_t ident)
+{
+    for (unsigned i = 0; i < SOCKETS_MAX; i++) {
+        const struct socket *s = socket_at(i);
+
+        if (s && s->kind == KIND_PING && s->ident == ident)
+            return true;
+    }
+    return false;
+}
+
+static long bind_ping(struct socket *s, const ip_addr_t *ip, uint16_t ident)
+{
+    if (ident && ident != s->ident && ident_in_use(ident))
+        return -EADDRINUSE;
+    if (ident)
+        s->ident = ident;
+    return -error_of(raw_bind(s->raw, ip));
+}
+
+static long bind_to(struct socket *s, const ip_addr_t *ip, uint16_t port)
+{
+    switch (s->kind) {
+    case KIND_TCP:
+        return -error_of(tcp_bind(s->tcp, ip, port));
+    case KIND_UDP:
+        return -error_of(udp_bind(s->udp, ip, port));
+    case KIND_PING:
+        return bind_ping(s, ip, port);
+    case KIND_RAW:
+        break;
+    }
+    return -error_of(raw_bind(s->raw, ip));
+}
+
 long name_bind(struct socket *s, struct message *m)
 {
+    struct sockaddr_in name;
     ip_addr_t ip;
     uint16_t port;
-    err_t error;
-    long result = name_read(message_caller(m), m->w[1], m->w[2], &ip, &port);
+    long result = name_read(message_caller(m), m->w[1], m->w[2], &name);
 
     if (result)
         return result;
-    if ((s->bound && s->type != SOCK_RAW) || s->state != SOCKET_FRESH)
+    ip.addr = name.sin_addr.s_addr;
+    port = lwip_ntohs(name.sin_port);
+    if ((s->bound && s->kind != KIND_RAW) || s->state != STREAM_FRESH)
         return -EINVAL;
-    if (!is_ours(&ip))
+    if (!may_bind_to(s, &ip))
         return -EADDRNOTAVAIL;
-    error = s->type == SOCK_STREAM ? tcp_bind(s->tcp, &ip, port)
-            : s->type == SOCK_RAW  ? raw_bind(s->raw, &ip)
-                                   : udp_bind(s->udp, &ip, port);
-    if (error != ERR_OK)
-        return -error_of(error);
+    if (port && port < FIRST_UNPRIVILEGED_PORT && (s->kind == KIND_TCP || s->kind == KIND_UDP) &&
+        !caller_is_root(m))
+        return -EACCES;
+    result = bind_to(s, &ip, port);
+    if (result)
+        return result == -ENOBUFS ? -EADDRINUSE : result; /* no port is free */
     s->bound = true;
+    if (s->kind == KIND_TCP)
+        s->local = name_make(&ip, s->tcp->local_port);
     return 0;
+}
+
+/* Of a datagram socket that is connected but bound to no address: the one that packets get. */
+static ip_addr_t local_address(const struct socket *s)
+{
+    const struct netif *netif = NULL;
+    ip_addr_t ip = s->ip->local_ip, remote = {s->remote.sin_addr.s_addr};
+
+    if (ip_addr_isany(&ip) && s->peer_known)
+        netif = ip_route(&ip, &remote);
+    return netif ? *netif_ip_addr4(netif) : ip;
 }
 
 long name_get(struct socket *s, struct message *m)
 {
+    struct sockaddr_in name = s->local;
     bool peer = m->w[3] == 1;
-    ip_addr_t none = {0};
-    struct sockaddr_in name = name_make(&none, 0);
 
-    if (peer && (s->type == SOCK_STREAM ? s->state != SOCKET_CONNECTED : !s->connected_to))
+    if (peer && (s->kind == KIND_TCP ? s->state != STREAM_CONNECTED : !s->peer_known))
         return -ENOTCONN;
-    if (s->type == SOCK_STREAM && s->state == SOCKET_LISTENING && s->tcp) {
-        const struct tcp_pcb_listen *listener = (const struct tcp_pcb_listen *)s->tcp;
+    if (peer) {
+        name = s->remote;
+    } else if (s->kind != KIND_TCP) {
+        ip_addr_t ip = local_address(s);
 
-        name = name_make(&listener->local_ip, listener->local_port);
-    } else if (s->type == SOCK_STREAM && s->tcp) {
-        name = peer ? name_make(&s->tcp->remote_ip, s->tcp->remote_port) : name_make(&s->tcp->local_ip, s->tcp->local_port);
-    } else if (s->type == SOCK_DGRAM) {
-        name = peer ? name_make(&s->udp->remote_ip, s->udp->remote_port) : name_make(&s->udp->local_ip, s->udp->local_port);
-    } else if (s->type == SOCK_RAW) {
-        name = peer ? name_make(&s->raw->remote_ip, 0) : name_make(&s->raw->local_ip, 0);
+        name = name_make(&ip, s->kind == KIND_UDP    ? s->udp->local_port
+                              : s->kind == KIND_PING ? s->ident
+                                                     : 0);
     }
-    return name_write(message_caller(m), m->w[1], m->w[2], &name);
-}
-
-static uint32_t stream_mask(const struct socket *s)
-{
-    uint32_t mask = 0;
-
-    switch (s->state) {
-    case SOCKET_FRESH:
-        return POLLOUT | POLLHUP;
-    case SOCKET_LISTENING:
-        return s->accepted ? POLLIN | POLLRDNORM : 0;
-    case SOCKET_CONNECTING:
-        return 0;
-    case SOCKET_DEAD:
-        return POLLIN | POLLRDNORM | POLLOUT | POLLHUP | POLLRDHUP | (s->error ? POLLERR : 0);
-    case SOCKET_CONNECTED:
-        break;
-    }
-    if (s->in || s->peer_closed || s->read_shut)
-        mask |= POLLIN | POLLRDNORM;
-    if (s->peer_closed || s->read_shut)
-        mask |= POLLRDHUP;
-    if (s->peer_closed && s->write_shut)
-        mask |= POLLHUP;
-    if (s->write_shut || (s->tcp && tcp_sndbuf(s->tcp) > TCP_SNDLOWAT && tcp_sndqueuelen(s->tcp) < TCP_SNDQUEUELOWAT))
-        mask |= POLLOUT | POLLWRNORM;
-    return mask;
-}
-
-uint32_t socket_poll_mask(const struct socket *s)
-{
-    if (s->type == SOCK_STREAM)
-        return stream_mask(s);
-    return POLLOUT | POLLWRNORM | (s->datagrams || s->read_shut ? POLLIN | POLLRDNORM : 0) | (s->error ? POLLERR : 0);
+    return name_write(message_caller(m), m->w[1], m->w[2], &name, sizeof name);
 }

@@ -1,177 +1,261 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* getsockopt, setsockopt (socket(7), ip(7), tcp(7)); ioctl (netdevice(7)). */
+/* getsockopt, setsockopt: socket(7), ip(7), tcp(7). */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <lwip/raw.h>
-#include <lwip/tcp.h>
-#include <lwip/udp.h>
 #include <net/if.h>
 #include <netinet/tcp.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/time.h>
+
+#include <lwip/priv/tcp_priv.h>
+#include <lwip/raw.h>
+#include <lwip/tcp.h>
+#include <lwip/udp.h>
 
 #include "servers/net/socket.h"
 
-/* ---- options ---- */
+#define RECEIVE_LIMIT_MIN 2304u /* as Linux's SOCK_MIN_RCVBUF and SOCK_MIN_SNDBUF */
+#define RECEIVE_LIMIT_MAX (1u << 20)
+#define SEND_LIMIT_MIN 4608u
 
 union value {
     int number;
     struct timeval time;
     struct linger linger;
+    struct tcp_info info;
+    char name[IFNAMSIZ];
 };
 
-static struct timeval time_of(uint32_t ms)
+static bool has_option(const struct socket *s, u8_t option)
 {
-    return (struct timeval){.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
+    return s->ip && ip_get_option(s->ip, option);
 }
 
-/* Of a level SOL_SOCKET option: its size, 0: unknown. */
-static size_t get_socket(struct socket *s, int name, union value *v)
+static void put_option(struct socket *s, u8_t option, bool on)
+{
+    if (s->ip && on)
+        ip_set_option(s->ip, option);
+    else if (s->ip)
+        ip_reset_option(s->ip, option);
+}
+
+/* ---- SOL_SOCKET ---- */
+
+static int take_error(struct socket *s)
+{
+    int error = s->error;
+
+    s->error = 0;
+    return error;
+}
+
+/* Options that are numbers: false, unknown. */
+static bool get_number(struct socket *s, int name, int *v)
 {
     switch (name) {
     case SO_ERROR:
-        v->number = s->error;
-        s->error = 0;
-        return sizeof v->number;
+        *v = take_error(s);
+        return true;
     case SO_TYPE:
-        v->number = (int)s->type;
-        return sizeof v->number;
+        *v = (int)s->type;
+        return true;
     case SO_DOMAIN:
-        v->number = AF_INET;
-        return sizeof v->number;
+        *v = AF_INET;
+        return true;
     case SO_PROTOCOL:
-        v->number = s->protocol ? (int)s->protocol : s->type == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP;
-        return sizeof v->number;
+        *v = (int)s->protocol;
+        return true;
     case SO_ACCEPTCONN:
-        v->number = s->state == SOCKET_LISTENING;
-        return sizeof v->number;
+        *v = s->state == STREAM_LISTENING;
+        return true;
     case SO_REUSEADDR:
     case SO_REUSEPORT:
-        v->number = s->reuse;
-        return sizeof v->number;
+        *v = has_option(s, SOF_REUSEADDR);
+        return true;
     case SO_KEEPALIVE:
-        v->number = s->keepalive;
-        return sizeof v->number;
+        *v = has_option(s, SOF_KEEPALIVE);
+        return true;
     case SO_BROADCAST:
-        v->number = s->broadcast;
-        return sizeof v->number;
+        *v = has_option(s, SOF_BROADCAST);
+        return true;
     case SO_RCVBUF:
-        v->number = (int)s->receive_limit;
-        return sizeof v->number;
+        *v = (int)s->receive_limit;
+        return true;
     case SO_SNDBUF:
-        v->number = TCP_SND_BUF;
-        return sizeof v->number;
+        *v = (int)s->send_limit;
+        return true;
+    case SO_RCVLOWAT:
+        *v = (int)s->low_water;
+        return true;
+    case SO_SNDLOWAT:
+        *v = 1;
+        return true;
+    case SO_OOBINLINE:
+    case SO_PRIORITY:
+    case SO_TIMESTAMP:
+        *v = 0;
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Size of the value; 0: unknown. */
+static size_t get_socket(struct socket *s, int name, union value *v)
+{
+    switch (name) {
     case SO_RCVTIMEO:
     case SO_SNDTIMEO:
-        v->time = time_of(name == SO_RCVTIMEO ? s->receive_timeout : s->send_timeout);
+        v->time = timeout_to(name == SO_RCVTIMEO ? s->receive_timeout : s->send_timeout);
         return sizeof v->time;
     case SO_LINGER:
         v->linger = (struct linger){s->linger, (int)s->linger_seconds};
         return sizeof v->linger;
     default:
-        return 0;
+        return get_number(s, name, &v->number) ? sizeof v->number : 0;
     }
 }
 
-static void set_pcb_option(struct socket *s, u8_t option, bool on)
+static long set_number(struct socket *s, int name, int v)
 {
-    struct ip_pcb *pcb = s->pcb;
-
-    if (!pcb)
-        return;
-    if (on)
-        ip_set_option(pcb, option);
-    else
-        ip_reset_option(pcb, option);
+    switch (name) {
+    case SO_REUSEADDR:
+    case SO_REUSEPORT:
+        put_option(s, SOF_REUSEADDR, v);
+        return 0;
+    case SO_KEEPALIVE:
+        put_option(s, SOF_KEEPALIVE, v);
+        return 0;
+    case SO_BROADCAST:
+        put_option(s, SOF_BROADCAST, v);
+        return 0;
+    case SO_RCVBUF:
+        s->receive_limit = buffer_limit(v, RECEIVE_LIMIT_MIN, RECEIVE_LIMIT_MAX);
+        return 0;
+    case SO_SNDBUF:
+        s->send_limit = buffer_limit(v, SEND_LIMIT_MIN, TCP_SND_BUF);
+        return 0;
+    case SO_RCVLOWAT:
+        s->low_water = buffer_limit(v / 2, 1, s->receive_limit / 2);
+        socket_dirty(s);
+        return 0;
+    case SO_OOBINLINE: /* urgent data is not told apart; */
+    case SO_PRIORITY:  /* one queue; */
+    case SO_DONTROUTE: /* every other host is reached the same way */
+        return 0;
+    default:
+        return -ENOPROTOOPT;
+    }
 }
 
-static long set_time(uint32_t *ms, const struct timeval *t)
+static long set_linger(struct socket *s, const struct linger *l)
 {
-    if (t->tv_sec < 0 || t->tv_usec < 0 || t->tv_usec >= 1000000)
-        return -EDOM;
-    *ms = t->tv_sec > 1000000 ? 1000000000 : (uint32_t)t->tv_sec * 1000 + (uint32_t)(t->tv_usec + 999) / 1000;
+    const uint32_t longest = 86400;
+
+    s->linger = l->l_onoff;
+    s->linger_seconds = (uint32_t)l->l_linger < longest ? (uint32_t)l->l_linger : longest;
+    return 0;
+}
+
+/* SO_BINDTODEVICE; an empty name: any. */
+static long set_device(struct socket *s, const char *name)
+{
+    const struct netif *netif = *name ? netif_named(name) : NULL;
+
+    if (*name && !netif)
+        return -ENODEV;
+    if (s->ip)
+        s->ip->netif_idx = netif ? netif_get_index(netif) : NETIF_NO_INDEX;
     return 0;
 }
 
 static long set_socket(struct socket *s, int name, const union value *v, size_t length)
 {
-    bool on = v->number;
-
-    if (name == SO_RCVTIMEO || name == SO_SNDTIMEO)
-        return length < sizeof v->time ? -EINVAL : set_time(name == SO_RCVTIMEO ? &s->receive_timeout : &s->send_timeout, &v->time);
     switch (name) {
-    case SO_REUSEADDR:
-    case SO_REUSEPORT:
-        s->reuse = on;
-        set_pcb_option(s, SOF_REUSEADDR, on);
-        return 0;
-    case SO_KEEPALIVE:
-        s->keepalive = on;
-        set_pcb_option(s, SOF_KEEPALIVE, on);
-        return 0;
-    case SO_BROADCAST:
-        s->broadcast = on;
-        set_pcb_option(s, SOF_BROADCAST, on);
-        return 0;
+    case SO_RCVTIMEO:
+    case SO_SNDTIMEO:
+        if (length < sizeof v->time)
+            return -EINVAL;
+        return timeout_from(&v->time, name == SO_RCVTIMEO ? &s->receive_timeout : &s->send_timeout)
+                   ? 0
+                   : -EDOM;
     case SO_LINGER:
-        if (length < sizeof v->linger)
-            return -EINVAL;
-        s->linger = v->linger.l_onoff;
-        s->linger_seconds = (uint32_t)v->linger.l_linger;
-        return 0;
-    case SO_RCVBUF: /* as Linux: twice of what is asked for, within limits */
-        if (v->number < 0)
-            return -EINVAL;
-        s->receive_limit = v->number > 2 << 20 ? 4u << 20 : v->number < 1152 ? 2304 : (uint32_t)v->number * 2;
-        return 0;
-    case SO_SNDBUF:
-    case SO_PRIORITY:
-    case SO_OOBINLINE:
-    case SO_RCVLOWAT:
-        return 0; /* as it is */
+        return length < sizeof v->linger ? -EINVAL : set_linger(s, &v->linger);
     default:
-        return -ENOPROTOOPT;
+        return length < sizeof v->number ? -EINVAL : set_number(s, name, v->number);
     }
 }
 
-static size_t get_tcp(struct socket *s, int name, int *value)
+/* ---- IPPROTO_TCP ---- */
+
+static struct tcp_pcb *connection(const struct socket *s)
 {
-    const struct tcp_pcb *pcb = s->state == SOCKET_LISTENING ? NULL : s->tcp;
+    return s->state == STREAM_LISTENING ? NULL : s->tcp;
+}
+
+static void fill_info(const struct socket *s, struct tcp_info *info)
+{
+    static const uint8_t states[] = {
+        /* lwIP's enum tcp_state -> Linux's */
+        [CLOSED] = 7,      [LISTEN] = 10,    [SYN_SENT] = 2,   [SYN_RCVD] = 3,
+        [ESTABLISHED] = 1, [FIN_WAIT_1] = 4, [FIN_WAIT_2] = 5, [CLOSE_WAIT] = 8,
+        [CLOSING] = 11,    [LAST_ACK] = 9,   [TIME_WAIT] = 6};
+    const struct tcp_pcb *pcb = connection(s);
+
+    *info = (struct tcp_info){.tcpi_state = s->state == STREAM_LISTENING ? 10 : 7};
+    if (!pcb)
+        return;
+    info->tcpi_state = states[pcb->state];
+    info->tcpi_retransmits = pcb->nrtx;
+    info->tcpi_rto = (uint32_t)pcb->rto * TCP_SLOW_INTERVAL * 1000;
+    info->tcpi_rtt = (uint32_t)(pcb->sa > 0 ? pcb->sa >> 3 : 0) * TCP_SLOW_INTERVAL * 1000;
+    info->tcpi_snd_mss = info->tcpi_rcv_mss = info->tcpi_advmss = pcb->mss;
+    info->tcpi_snd_cwnd = pcb->mss ? pcb->cwnd / pcb->mss : 0;
+    info->tcpi_snd_ssthresh = pcb->mss ? pcb->ssthresh / pcb->mss : 0;
+    info->tcpi_rcv_space = pcb->rcv_wnd;
+    info->tcpi_unacked = pcb->snd_queuelen;
+}
+
+static size_t get_tcp(struct socket *s, int name, union value *v)
+{
+    const struct tcp_pcb *pcb = connection(s);
 
     switch (name) {
+    case TCP_INFO:
+        fill_info(s, &v->info);
+        return sizeof v->info;
     case TCP_NODELAY:
-        *value = pcb && tcp_nagle_disabled(pcb);
-        return sizeof *value;
+        v->number = pcb && tcp_nagle_disabled(pcb);
+        break;
     case TCP_MAXSEG:
-        *value = pcb ? pcb->mss : TCP_MSS;
-        return sizeof *value;
+        v->number = pcb ? pcb->mss : TCP_MSS;
+        break;
     case TCP_KEEPIDLE:
-        *value = pcb ? (int)(pcb->keep_idle / 1000) : 0;
-        return sizeof *value;
+        v->number = pcb ? (int)(pcb->keep_idle / 1000) : 0;
+        break;
     case TCP_KEEPINTVL:
-        *value = pcb ? (int)(pcb->keep_intvl / 1000) : 0;
-        return sizeof *value;
+        v->number = pcb ? (int)(pcb->keep_intvl / 1000) : 0;
+        break;
     case TCP_KEEPCNT:
-        *value = pcb ? (int)pcb->keep_cnt : 0;
-        return sizeof *value;
+        v->number = pcb ? (int)pcb->keep_cnt : 0;
+        break;
     case TCP_CORK:
-        *value = 0;
-        return sizeof *value;
+    case TCP_DEFER_ACCEPT:
+    case TCP_USER_TIMEOUT:
+        v->number = 0;
+        break;
+    case TCP_QUICKACK:
+        v->number = 1;
+        break;
     default:
         return 0;
     }
+    return sizeof v->number;
 }
 
-static long set_tcp(struct socket *s, int name, int value)
+static long set_keepalive(struct tcp_pcb *pcb, int name, int value)
 {
-    struct tcp_pcb *pcb = s->state == SOCKET_LISTENING ? NULL : s->tcp;
-
-    if (name == TCP_CORK || name == TCP_QUICKACK || name == TCP_DEFER_ACCEPT || name == TCP_USER_TIMEOUT || name == TCP_MAXSEG)
-        return 0;
-    if (name != TCP_NODELAY && name != TCP_KEEPIDLE && name != TCP_KEEPINTVL && name != TCP_KEEPCNT)
-        return -ENOPROTOOPT;
-    if (name != TCP_NODELAY && (value < 1 || value > 32767))
+    if (value < 1 || value > (name == TCP_KEEPCNT ? 127 : 32767))
         return -EINVAL;
     if (!pcb)
         return 0;
@@ -179,65 +263,133 @@ static long set_tcp(struct socket *s, int name, int value)
         pcb->keep_idle = (u32_t)value * 1000;
     else if (name == TCP_KEEPINTVL)
         pcb->keep_intvl = (u32_t)value * 1000;
-    else if (name == TCP_KEEPCNT)
-        pcb->keep_cnt = (u32_t)value;
-    else if (value)
-        tcp_nagle_disable(pcb);
     else
-        tcp_nagle_enable(pcb);
+        pcb->keep_cnt = (u32_t)value;
     return 0;
 }
 
+static long set_tcp(struct socket *s, int name, int value)
+{
+    struct tcp_pcb *pcb = connection(s);
+
+    switch (name) {
+    case TCP_NODELAY:
+        if (pcb && value) {
+            tcp_nagle_disable(pcb);
+            tcp_output(pcb); /* what has waited */
+            net_output_pending();
+        } else if (pcb) {
+            tcp_nagle_enable(pcb);
+        }
+        return 0;
+    case TCP_KEEPIDLE:
+    case TCP_KEEPINTVL:
+    case TCP_KEEPCNT:
+        return set_keepalive(pcb, name, value);
+    case TCP_MAXSEG:
+        if (value < 88 || value > 32767)
+            return -EINVAL;
+        if (pcb && s->state == STREAM_FRESH && value < TCP_MSS)
+            pcb->mss = (u16_t)value;
+        return 0;
+    case TCP_CORK: /* hints */
+    case TCP_QUICKACK:
+    case TCP_DEFER_ACCEPT:
+    case TCP_USER_TIMEOUT:
+        return 0;
+    default:
+        return -ENOPROTOOPT;
+    }
+}
+
+/* ---- IPPROTO_IP ---- */
+
 static size_t get_ip(struct socket *s, int name, int *value)
 {
-    const struct ip_pcb *pcb = s->pcb;
-
-    if (name != IP_TOS && name != IP_TTL)
+    switch (name) {
+    case IP_TOS:
+        *value = s->ip ? s->ip->tos : 0;
+        break;
+    case IP_TTL:
+        *value = s->ip ? s->ip->ttl : 0;
+        break;
+    case IP_HDRINCL:
+        if (s->kind != KIND_RAW)
+            return 0;
+        *value = raw_is_flag_set(s->raw, RAW_FLAGS_HDRINCL);
+        break;
+    default:
         return 0;
-    *value = !pcb ? 0 : name == IP_TOS ? pcb->tos : pcb->ttl;
+    }
     return sizeof *value;
 }
 
 static long set_ip(struct socket *s, int name, int value)
 {
-    struct ip_pcb *pcb = s->pcb;
-
-    if (name == IP_RECVERR || name == IP_MTU_DISCOVER || name == IP_PKTINFO || name == IP_RECVTTL || name == IP_OPTIONS)
+    switch (name) {
+    case IP_TOS:
+        if (s->ip)
+            s->ip->tos = (u8_t)value;
         return 0;
-    if (name != IP_TOS && name != IP_TTL)
+    case IP_TTL:
+        if (value == -1)
+            value = s->kind == KIND_TCP ? TCP_TTL : UDP_TTL;
+        if (value < 1 || value > 255)
+            return -EINVAL;
+        if (s->ip)
+            s->ip->ttl = (u8_t)value;
+        return 0;
+    case IP_HDRINCL:
+        if (s->kind != KIND_RAW)
+            return -ENOPROTOOPT;
+        if (value)
+            raw_set_flags(s->raw, RAW_FLAGS_HDRINCL);
+        else
+            raw_clear_flags(s->raw, RAW_FLAGS_HDRINCL);
+        return 0;
+    case IP_MTU_DISCOVER: /* lwIP never sets DF, and reports no path MTU */
+        return 0;
+    default:
         return -ENOPROTOOPT;
-    if (value < (name == IP_TTL ? 1 : 0) || value > 255)
-        return -EINVAL;
-    if (!pcb)
-        return 0;
-    if (name == IP_TOS)
-        pcb->tos = (u8_t)value;
-    else
-        pcb->ttl = (u8_t)value;
-    return 0;
+    }
 }
+
+/* ---- the calls ---- */
 
 long option_get(struct socket *s, struct message *m)
 {
-    union value v = {0};
+    union value v;
     int name = (int)m->w[2];
-    uint32_t room, size;
+    int32_t room;
+    uint32_t size = 0;
     endpoint_t who = message_caller(m);
+    long result = copy_from(who, m->w[4], &room, sizeof room);
 
-    if (copy_from(who, m->w[4], &room, sizeof room) < 0)
-        return -EFAULT;
-    if ((int32_t)room < 0)
+    if (result < 0)
+        return copy_error(result);
+    if (room < 0)
         return -EINVAL;
-    size = (uint32_t)(m->w[1] == SOL_SOCKET                                 ? get_socket(s, name, &v)
-                      : m->w[1] == IPPROTO_TCP && s->type == SOCK_STREAM ? get_tcp(s, name, &v.number)
-                      : m->w[1] == IPPROTO_IP                            ? get_ip(s, name, &v.number)
-                                                                         : 0);
+    if (m->w[1] == SOL_SOCKET)
+        size = (uint32_t)get_socket(s, name, &v);
+    else if (m->w[1] == IPPROTO_TCP && s->kind == KIND_TCP)
+        size = (uint32_t)get_tcp(s, name, &v);
+    else if (m->w[1] == IPPROTO_IP)
+        size = (uint32_t)get_ip(s, name, &v.number);
     if (!size)
         return -ENOPROTOOPT;
-    size = size < room ? size : room;
-    if (copy_to(who, m->w[3], &v, size) < 0 || copy_to(who, m->w[4], &size, sizeof size) < 0)
-        return -EFAULT;
-    return 0;
+    size = size < (uint32_t)room ? size : (uint32_t)room;
+    result = size ? copy_to(who, m->w[3], &v, size) : 0;
+    if (result >= 0)
+        result = copy_to(who, m->w[4], &size, sizeof size);
+    return copy_error(result);
+}
+
+/* IP options may be given as one byte. */
+static bool long_enough(const struct message *m, size_t length)
+{
+    return m->w[1] == SOL_SOCKET   ? length > 0 || m->w[2] == SO_BINDTODEVICE
+           : m->w[1] == IPPROTO_IP ? length == 1 || length >= sizeof(int)
+                                   : length >= sizeof(int);
 }
 
 long option_set(struct socket *s, struct message *m)
@@ -245,159 +397,20 @@ long option_set(struct socket *s, struct message *m)
     union value v = {0};
     size_t length = m->w[4] < sizeof v ? m->w[4] : sizeof v;
     int name = (int)m->w[2];
-
-    if (length < sizeof v.number && !(m->w[1] == IPPROTO_IP && length == 1))
-        return -EINVAL;
-    if (copy_from(message_caller(m), m->w[3], &v, length) < 0)
-        return -EFAULT;
-    if (m->w[1] == SOL_SOCKET)
-        return set_socket(s, name, &v, length);
-    if (m->w[1] == IPPROTO_TCP && s->type == SOCK_STREAM)
-        return set_tcp(s, name, v.number);
-    return m->w[1] == IPPROTO_IP ? set_ip(s, name, v.number) : -ENOPROTOOPT;
-}
-
-/* ---- ioctl: what ifconfig and route ask ---- */
-
-static void name_of(const struct netif *netif, char name[IFNAMSIZ])
-{
-    memset(name, 0, IFNAMSIZ);
-    memcpy(name, netif->name, sizeof netif->name); /* "lo"; "e0", "e1"... */
-}
-
-static struct netif *named(const char *name)
-{
-    struct netif *netif;
-
-    NETIF_FOREACH(netif)
-    {
-        char own[IFNAMSIZ];
-
-        name_of(netif, own);
-        if (strncmp(own, name, IFNAMSIZ) == 0)
-            return netif;
-    }
-    return NULL;
-}
-
-static long list_interfaces(endpoint_t who, uint64_t address)
-{
-    struct ifconf list;
-    struct netif *netif;
-    int done = 0;
-
-    if (copy_from(who, address, &list, sizeof list) < 0)
-        return -EFAULT;
-    NETIF_FOREACH(netif)
-    {
-        struct ifreq one = {0};
-        struct sockaddr_in name = name_make(netif_ip_addr4(netif), 0);
-
-        name_of(netif, one.ifr_name);
-        memcpy(&one.ifr_addr, &name, sizeof name);
-        if (list.ifc_buf) {
-            if (list.ifc_len - done < (int)sizeof one)
-                break;
-            if (copy_to(who, (uint64_t)list.ifc_buf + (uint64_t)done, &one, sizeof one) < 0)
-                return -EFAULT;
-        }
-        done += (int)sizeof one;
-    }
-    list.ifc_len = done;
-    return copy_to(who, address, &list, sizeof list) < 0 ? -EFAULT : 0;
-}
-
-static void put_address(struct ifreq *r, const ip4_addr_t *ip)
-{
-    struct sockaddr_in name = {.sin_family = AF_INET};
-
-    name.sin_addr.s_addr = ip->addr;
-    memcpy(&r->ifr_addr, &name, sizeof name);
-}
-
-static void put_broadcast(struct ifreq *r, const struct netif *netif)
-{
-    ip4_addr_t ip = {netif_ip4_addr(netif)->addr | ~netif_ip4_netmask(netif)->addr};
-
-    put_address(r, &ip);
-}
-
-static short flags_of(const struct netif *netif)
-{
-    bool lo = netif->name[0] == 'l';
-
-    return (short)((netif_is_up(netif) ? IFF_UP : 0) | (netif_is_link_up(netif) || lo ? IFF_RUNNING : 0) |
-                   (lo ? IFF_LOOPBACK : IFF_BROADCAST | IFF_MULTICAST));
-}
-
-static long about(struct netif *netif, unsigned long request, struct ifreq *r)
-{
-    switch (request) {
-    case SIOCGIFADDR:
-        put_address(r, netif_ip4_addr(netif));
-        return 0;
-    case SIOCGIFNETMASK:
-        put_address(r, netif_ip4_netmask(netif));
-        return 0;
-    case SIOCGIFBRDADDR:
-        put_broadcast(r, netif);
-        return 0;
-    case SIOCGIFDSTADDR:
-        put_address(r, netif_ip4_addr(netif));
-        return 0;
-    case SIOCGIFFLAGS:
-        r->ifr_flags = flags_of(netif);
-        return 0;
-    case SIOCGIFMTU:
-        r->ifr_mtu = netif->mtu ? netif->mtu : 65535;
-        return 0;
-    case SIOCGIFMETRIC:
-        r->ifr_metric = 0;
-        return 0;
-    case SIOCGIFINDEX:
-        r->ifr_ifindex = netif_get_index(netif);
-        return 0;
-    case SIOCGIFHWADDR:
-        r->ifr_hwaddr.sa_family = netif->hwaddr_len ? 1 /* ARPHRD_ETHER */ : 772 /* ARPHRD_LOOPBACK */;
-        memcpy(r->ifr_hwaddr.sa_data, netif->hwaddr, netif->hwaddr_len);
-        return 0;
-    default:
-        return -EOPNOTSUPP;
-    }
-}
-
-static bool is_interface_request(unsigned long request)
-{
-    return request >= SIOCGIFNAME && request <= SIOCSIFHWBROADCAST;
-}
-
-long socket_ioctl(struct socket *s, struct message *m)
-{
-    endpoint_t who = message_caller(m);
-    unsigned long request = m->w[1];
-    struct netif *netif;
-    struct ifreq r;
     long result;
 
-    if (request == FIONREAD) {
-        int n = s->type == SOCK_STREAM ? (int)s->in_bytes : s->datagrams ? s->datagrams->p->tot_len : 0;
-
-        return copy_to(who, m->w[2], &n, sizeof n) < 0 ? -EFAULT : 0;
+    if ((int32_t)m->w[4] < 0 || !long_enough(m, length))
+        return -EINVAL;
+    result = length ? copy_from(message_caller(m), m->w[3], &v, length) : 0;
+    if (result < 0)
+        return copy_error(result);
+    if (m->w[1] == SOL_SOCKET && name == SO_BINDTODEVICE) {
+        v.name[length < IFNAMSIZ ? length : IFNAMSIZ - 1] = 0;
+        return set_device(s, v.name);
     }
-    if (request == SIOCGIFCONF)
-        return list_interfaces(who, m->w[2]);
-    if (!is_interface_request(request))
-        return -ENOTTY;
-    if (copy_from(who, m->w[2], &r, sizeof r) < 0)
-        return -EFAULT;
-    netif = request == SIOCGIFNAME ? netif_get_by_index((u8_t)r.ifr_ifindex) : named(r.ifr_name);
-    if (!netif)
-        return -ENODEV;
-    if (request == SIOCGIFNAME) {
-        name_of(netif, r.ifr_name);
-        result = 0;
-    } else {
-        result = about(netif, request, &r);
-    }
-    return result ? result : copy_to(who, m->w[2], &r, sizeof r) < 0 ? -EFAULT : 0;
+    if (m->w[1] == SOL_SOCKET)
+        return set_socket(s, name, &v, length);
+    if (m->w[1] == IPPROTO_TCP && s->kind == KIND_TCP)
+        return set_tcp(s, name, v.number);
+    return m->w[1] == IPPROTO_IP ? set_ip(s, name, v.number) : -ENOPROTOOPT;
 }

@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Streams. lwIP's callbacks note what has happened and mark the socket; requests look at that. */
+/*
+ * Streams: how they begin and end. lwIP's callbacks note what has happened and mark the socket.
+ *
+ * A socket lets go of its pcb as soon as both directions are closed: lwIP frees a pcb that is in
+ * TIME-WAIT without telling. Names are kept in the socket, therefore.
+ */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <lwip/tcp.h>
-#include <signal.h>
-#include <stdlib.h>
 
-#include "abi/proto/pm.h"
+#include <lwip/tcp.h>
+
 #include "servers/net/socket.h"
 
-#define STAGING_BYTES 65536u
-
-static uint8_t staging[STAGING_BYTES];
+static void names_note(struct socket *s)
+{
+    s->local = name_make(&s->tcp->local_ip, s->tcp->local_port);
+    s->remote = name_make(&s->tcp->remote_ip, s->tcp->remote_port);
+}
 
 /* ---- what lwIP tells ---- */
 
@@ -23,25 +28,21 @@ static err_t received(void *argument, struct tcp_pcb *pcb, struct pbuf *p, err_t
     socket_dirty(s);
     if (!p) {
         s->peer_closed = true;
+        if (s->write_shut)
+            tcp_release(s);
         return ERR_OK;
     }
     if (s->read_shut) { /* nobody will read it */
         tcp_recved(pcb, p->tot_len);
         pbuf_free(p);
-        return ERR_OK;
+    } else {
+        uint16_t length = p->tot_len;
+
+        /* At once while there is room: the window stays the same, so that acknowledgements which
+         * should be identical are. */
+        if (stream_take(s, p))
+            tcp_recved(pcb, length);
     }
-    if (s->in_bytes + p->tot_len <= s->receive_limit)
-        tcp_recved(pcb, p->tot_len); /* the window stays the same: identical acknowledgements stay identical */
-    else
-        s->owed += p->tot_len;
-    s->in_bytes += p->tot_len;
-    if (s->in_last)
-        s->in_last->next = p;
-    else
-        s->in = p;
-    while (p->next)
-        p = p->next;
-    s->in_last = p;
     return ERR_OK;
 }
 
@@ -53,14 +54,26 @@ static err_t sent(void *argument, struct tcp_pcb *pcb, u16_t length)
     return ERR_OK;
 }
 
+static void died(struct socket *s, int error)
+{
+    s->tcp = NULL;
+    s->owed = 0;
+    s->error = error;
+    s->state = STREAM_DEAD;
+    socket_dirty(s);
+}
+
 /* The pcb is gone already. */
 static void failed(void *argument, err_t error)
 {
     struct socket *s = argument;
 
-    s->tcp = NULL;
-    s->error = s->state == SOCKET_CONNECTING ? error == ERR_RST ? ECONNREFUSED : ETIMEDOUT : error_of(error);
-    s->state = SOCKET_DEAD;
+    if (s->state == STREAM_CONNECTING && error == ERR_RST)
+        died(s, ECONNREFUSED);
+    else if (error == ERR_CLSD) /* all is said and acknowledged */
+        s->tcp = NULL;
+    else
+        died(s, s->peer_closed && error == ERR_RST ? EPIPE : error_of(error));
     socket_dirty(s);
 }
 
@@ -69,8 +82,9 @@ static err_t connected(void *argument, struct tcp_pcb *pcb, err_t error)
     struct socket *s = argument;
 
     (void)pcb;
-    (void)error;
-    s->state = SOCKET_CONNECTED;
+    (void)error; /* always ERR_OK */
+    s->state = STREAM_CONNECTED;
+    names_note(s);
     socket_dirty(s);
     return ERR_OK;
 }
@@ -84,50 +98,6 @@ static void attach(struct socket *s, struct tcp_pcb *pcb)
     tcp_err(pcb, failed);
 }
 
-static err_t accepted(void *argument, struct tcp_pcb *pcb, err_t error)
-{
-    struct socket *s = argument, *new, **end;
-
-    if (error != ERR_OK || !pcb)
-        return ERR_VAL;
-    new = s->accepted_count < s->backlog ? socket_new(SOCK_STREAM, s->protocol) : NULL;
-    if (!new)
-        return ERR_MEM; /* lwIP resets it */
-    tcp_backlog_delayed(pcb);
-    attach(new, pcb);
-    new->state = SOCKET_CONNECTED;
-    new->bound = true;
-    new->listener = s;
-    new->receive_limit = s->receive_limit;
-    for (end = &s->accepted; *end; end = &(*end)->next_accepted)
-        ;
-    *end = new;
-    s->accepted_count++;
-    socket_dirty(s);
-    return ERR_OK;
-}
-
-/* ---- life ---- */
-
-long tcp_socket_open(struct socket *s)
-{
-    struct tcp_pcb *pcb = tcp_new();
-
-    if (!pcb)
-        return -ENOBUFS;
-    attach(s, pcb);
-    return 0;
-}
-
-static err_t close_again(void *argument, struct tcp_pcb *pcb)
-{
-    (void)argument;
-    if (tcp_close(pcb) == ERR_OK)
-        return ERR_OK;
-    tcp_abort(pcb);
-    return ERR_ABRT;
-}
-
 static void detach(struct tcp_pcb *pcb)
 {
     tcp_arg(pcb, NULL);
@@ -136,18 +106,207 @@ static void detach(struct tcp_pcb *pcb)
     tcp_sent(pcb, NULL);
 }
 
+void tcp_release(struct socket *s)
+{
+    if (s->tcp)
+        detach(s->tcp);
+    s->tcp = NULL;
+    s->owed = 0;
+}
+
+/* What a connection inherits from the socket that listened. */
+static void inherit(struct socket *new, const struct socket *s)
+{
+    new->receive_limit = s->receive_limit;
+    new->send_limit = s->send_limit;
+    new->low_water = s->low_water;
+    new->linger = s->linger;
+    new->linger_seconds = s->linger_seconds;
+    new->receive_timeout = s->receive_timeout;
+    new->send_timeout = s->send_timeout;
+}
+
+static err_t accepted(void *argument, struct tcp_pcb *pcb, err_t error)
+{
+    struct socket *s = argument, *new, **end;
+
+    if (error != ERR_OK || !pcb)
+        return ERR_VAL;
+    new = s->accepted_count < s->backlog ? socket_new(SOCK_STREAM, IPPROTO_TCP) : NULL;
+    if (!new)
+        return ERR_MEM; /* lwIP resets it */
+    tcp_backlog_delayed(pcb);
+    attach(new, pcb);
+    inherit(new, s);
+    names_note(new);
+    new->state = STREAM_CONNECTED;
+    new->bound = new->connect_reported = true;
+    for (end = &s->accepted; *end; end = &(*end)->next_accepted)
+        ;
+    *end = new;
+    s->accepted_count++;
+    socket_dirty(s);
+    return ERR_OK;
+}
+
+/* ---- beginning ---- */
+
+long tcp_open(struct socket *s)
+{
+    struct tcp_pcb *pcb = tcp_new();
+
+    if (!pcb)
+        return -ENOBUFS;
+    attach(s, pcb);
+    s->send_limit = TCP_SND_BUF;
+    return 0;
+}
+
+/* A socket whose attempt failed, or whose connection is over, may try again. */
+static long renew(struct socket *s)
+{
+    long result = tcp_open(s);
+
+    if (result)
+        return result;
+    stream_drop(s);
+    s->state = STREAM_FRESH;
+    s->peer_closed = s->read_shut = s->write_shut = s->connect_reported = false;
+    return 0;
+}
+
+/* True: *result is the answer, or LATER; false: it may begin. */
+static bool connect_decided(struct socket *s, struct request *r, long *result)
+{
+    int error = s->error;
+
+    switch (s->state) {
+    case STREAM_FRESH:
+        return false;
+    case STREAM_LISTENING:
+        *result = -EISCONN;
+        return true;
+    case STREAM_CONNECTING:
+        *result = r->begun || transfer_may_wait(&r->m) ? LATER : -EALREADY;
+        r->begun = true;
+        return true;
+    case STREAM_CONNECTED: /* the first to ask gets to know that it succeeded */
+        *result = s->connect_reported ? -EISCONN : 0;
+        s->connect_reported = true;
+        return true;
+    case STREAM_DEAD:
+        break;
+    }
+    s->error = 0;
+    *result = error ? -error : r->begun ? -ECONNABORTED : renew(s);
+    return *result != 0;
+}
+
+long tcp_connect_to(struct socket *s, struct request *r, const struct sockaddr_in *to)
+{
+    ip_addr_t ip;
+    err_t error;
+    long result;
+
+    if (connect_decided(s, r, &result))
+        return result;
+    ip = name_destination(to);
+    if (!to->sin_port)
+        return -ECONNREFUSED;
+    error = tcp_connect(s->tcp, &ip, lwip_ntohs(to->sin_port), connected);
+    if (error == ERR_USE || error == ERR_BUF) /* the pair is in use; no port is free */
+        return -EADDRNOTAVAIL;
+    if (error != ERR_OK)
+        return -error_of(error);
+    names_note(s);
+    s->bound = r->begun = true;
+    s->state = STREAM_CONNECTING;
+    net_output_pending();
+    return LATER;
+}
+
+void tcp_connect_failed(struct socket *s, int error)
+{
+    struct tcp_pcb *pcb = s->tcp;
+
+    tcp_release(s);
+    tcp_abort(pcb);
+    died(s, error);
+}
+
+long tcp_listen_on(struct socket *s, uint32_t backlog)
+{
+    struct tcp_pcb *pcb;
+    err_t error = ERR_OK;
+
+    if (s->state == STREAM_LISTENING) {
+        s->backlog = backlog;
+        tcp_backlog_set(s->tcp, (u8_t)backlog);
+        return 0;
+    }
+    if (s->state != STREAM_FRESH)
+        return -EINVAL;
+    if (!s->bound)
+        error = tcp_bind(s->tcp, IP_ADDR_ANY, 0);
+    pcb = error == ERR_OK ? tcp_listen_with_backlog_and_err(s->tcp, (u8_t)backlog, &error) : NULL;
+    if (!pcb)
+        return -error_of(error);
+    s->tcp = pcb; /* smaller than the one before, which is gone */
+    tcp_arg(pcb, s);
+    tcp_accept(pcb, accepted);
+    s->local = name_make(&pcb->local_ip, pcb->local_port);
+    s->bound = true;
+    s->backlog = backlog;
+    s->state = STREAM_LISTENING;
+    return 0;
+}
+
+long tcp_accept_one(struct socket *s, struct message *m)
+{
+    struct socket *new = s->accepted;
+    long result = 0;
+
+    if (s->state != STREAM_LISTENING)
+        return -EINVAL;
+    if (!new)
+        return LATER;
+    if (m->w[1])
+        result = name_write(message_caller(m), m->w[1], m->w[2], &new->remote, sizeof new->remote);
+    if (result)
+        return result;
+    s->accepted = new->next_accepted;
+    s->accepted_count--;
+    new->next_accepted = NULL;
+    if (new->tcp)
+        tcp_backlog_accepted(new->tcp);
+    m->w[1] = new->node;
+    return 0;
+}
+
+void tcp_accept_undo(struct socket *listener, struct socket *s)
+{
+    s->next_accepted = listener->accepted;
+    listener->accepted = s;
+    listener->accepted_count++;
+    if (s->tcp)
+        tcp_backlog_delayed(s->tcp);
+    socket_dirty(listener);
+}
+
+/* ---- ending ---- */
+
 static void close_pcb(struct tcp_pcb *pcb, bool abort)
 {
     detach(pcb);
-    if (abort)
+    if (abort || tcp_close(pcb) != ERR_OK)
         tcp_abort(pcb);
-    else if (tcp_close(pcb) != ERR_OK)
-        tcp_poll(pcb, close_again, 2);
     net_output_pending();
 }
 
-void tcp_socket_close(struct socket *s)
+static void end_listener(struct socket *s)
 {
+    struct tcp_pcb *pcb = s->tcp;
+
     while (s->accepted) {
         struct socket *one = s->accepted;
 
@@ -156,224 +315,47 @@ void tcp_socket_close(struct socket *s)
             close_pcb(one->tcp, true);
         socket_free(one);
     }
-    if (!s->tcp)
+    s->tcp = NULL;
+    tcp_arg(pcb, NULL);
+    tcp_accept(pcb, NULL);
+    tcp_close(pcb);
+}
+
+/* Data that nobody has read means a reset, as in Linux; so does SO_LINGER with 0 seconds. */
+void tcp_end(struct socket *s)
+{
+    struct tcp_pcb *pcb = s->tcp;
+
+    if (!pcb)
         return;
-    if (s->state == SOCKET_LISTENING) {
-        tcp_arg(s->tcp, NULL);
-        tcp_accept(s->tcp, NULL);
-        tcp_close(s->tcp);
-    } else {
-        /* Data that nobody read means a reset, as in Linux; so does SO_LINGER with 0. */
-        close_pcb(s->tcp, s->in_bytes || (s->linger && !s->linger_seconds));
+    if (s->state == STREAM_LISTENING) {
+        end_listener(s);
+        return;
     }
     s->tcp = NULL;
+    close_pcb(pcb,
+              s->state == STREAM_CONNECTED && (s->in_bytes || (s->linger && !s->linger_seconds)));
 }
 
-long tcp_socket_connect(struct socket *s, struct request *r, const ip_addr_t *address, uint16_t port)
+bool tcp_lingers(const struct socket *s)
 {
-    err_t error;
-
-    if (s->state == SOCKET_DEAD && s->error) {
-        long result = -s->error;
-
-        s->error = 0;
-        return result;
-    }
-    if (s->state == SOCKET_CONNECTED)
-        return r->begun ? 0 : -EISCONN;
-    if (s->state == SOCKET_CONNECTING)
-        return r->begun ? LATER : -EALREADY;
-    if (s->state == SOCKET_LISTENING)
-        return -EISCONN;
-    if (s->state == SOCKET_DEAD) { /* a socket may try again */
-        long result = tcp_socket_open(s);
-
-        if (result)
-            return result;
-        s->state = SOCKET_FRESH;
-        s->peer_closed = false;
-    }
-    if (!port)
-        return -ECONNREFUSED;
-    error = tcp_connect(s->tcp, address, port, connected);
-    if (error != ERR_OK)
-        return -error_of(error);
-    s->bound = true;
-    s->state = SOCKET_CONNECTING;
-    r->begun = true;
-    net_output_pending();
-    return LATER;
+    return s->kind == KIND_TCP && s->linger && s->linger_seconds && !s->in_bytes && s->tcp &&
+           s->state == STREAM_CONNECTED && (s->tcp->unsent || s->tcp->unacked);
 }
 
-long tcp_socket_listen(struct socket *s, uint32_t backlog)
+long tcp_shut(struct socket *s, bool read, bool write)
 {
-    struct tcp_pcb *pcb;
-    err_t error = ERR_OK;
-
-    backlog = backlog < 1 ? 1 : backlog > 128 ? 128 : backlog;
-    if (s->state == SOCKET_LISTENING) {
-        s->backlog = backlog;
-        return 0;
-    }
-    if (s->state != SOCKET_FRESH)
-        return -EINVAL;
-    if (!s->bound)
-        error = tcp_bind(s->tcp, IP_ADDR_ANY, 0);
-    pcb = error == ERR_OK ? tcp_listen_with_backlog_and_err(s->tcp, (u8_t)backlog, &error) : NULL;
-    if (!pcb)
-        return -error_of(error);
-    s->tcp = pcb;
-    tcp_arg(pcb, s);
-    tcp_accept(pcb, accepted);
-    s->bound = true;
-    s->backlog = backlog;
-    s->state = SOCKET_LISTENING;
-    return 0;
-}
-
-long tcp_socket_shutdown(struct socket *s, bool read, bool write)
-{
-    if (s->state != SOCKET_CONNECTED || !s->tcp)
+    if (s->state != STREAM_CONNECTED)
         return -ENOTCONN;
     s->read_shut |= read;
     if (write && !s->write_shut) {
         s->write_shut = true;
-        tcp_shutdown(s->tcp, 0, 1);
+        if (s->tcp)
+            tcp_shutdown(s->tcp, 0, 1); /* does not fail: lwIP repeats it when memory is short */
+        if (s->peer_closed)
+            tcp_release(s);
         net_output_pending();
     }
     socket_dirty(s);
     return 0;
-}
-
-/* ---- data ---- */
-
-static long broken(struct socket *s, struct request *r, const struct transfer *t)
-{
-    struct message m = {.type = PM_SIGNAL, .w = {0, SIGPIPE, (uint64_t)message_caller(&r->m)}};
-    int error = s->error;
-
-    if (r->done)
-        return (long)r->done;
-    s->error = 0;
-    if (error && error != EPIPE)
-        return -error;
-    if (!(t->flags & MSG_NOSIGNAL))
-        ipc_call(service_info()->pm, &m);
-    return -EPIPE;
-}
-
-/* As much of n staged bytes as the send queue takes. */
-static size_t queue_bytes(struct tcp_pcb *pcb, size_t n, bool more)
-{
-    while (n) {
-        err_t error = tcp_write(pcb, staging, (u16_t)n, (u8_t)(TCP_WRITE_FLAG_COPY | (more ? TCP_WRITE_FLAG_MORE : 0)));
-
-        if (error == ERR_OK)
-            return n;
-        n = n > TCP_MSS ? n / 2 : 0;
-    }
-    return 0;
-}
-
-long tcp_socket_send(struct socket *s, struct request *r, struct transfer *t)
-{
-    if (s->state == SOCKET_CONNECTING)
-        return LATER;
-    if (s->state == SOCKET_FRESH || s->state == SOCKET_LISTENING)
-        return -ENOTCONN;
-    if (t->flags & MSG_OOB)
-        return -EOPNOTSUPP;
-    while (t->at < t->length) {
-        size_t n = t->length - t->at, room, taken;
-        struct transfer before = *t;
-        long result;
-
-        if (s->state != SOCKET_CONNECTED || s->write_shut || !s->tcp)
-            return broken(s, r, t);
-        room = tcp_sndbuf(s->tcp);
-        n = n < room ? n : room;
-        n = n < STAGING_BYTES - 1 ? n : STAGING_BYTES - 1; /* tcp_write() takes 16 bits */
-        if (n == 0)
-            break;
-        result = transfer_get(t, staging, n);
-        if (result)
-            return r->done ? (long)r->done : result;
-        taken = queue_bytes(s->tcp, n, t->at < t->length || (t->flags & MSG_MORE));
-        if (taken < n) {
-            *t = before;
-            transfer_skip(t, taken);
-        }
-        r->done += taken;
-        if (taken == 0)
-            break;
-    }
-    if (s->tcp) {
-        tcp_output(s->tcp);
-        net_output_pending();
-    }
-    return t->at == t->length ? (long)r->done : LATER;
-}
-
-static void consume(struct socket *s, size_t n)
-{
-    uint32_t owed = s->owed < n ? s->owed : (uint32_t)n;
-
-    s->in_bytes -= (uint32_t)n;
-    while (n) {
-        struct pbuf *p = s->in;
-
-        if (p->len > n) {
-            pbuf_remove_header(p, n);
-            break;
-        }
-        n -= p->len;
-        s->in = p->next;
-        if (!s->in)
-            s->in_last = NULL;
-        p->next = NULL;
-        p->tot_len = p->len;
-        pbuf_free(p);
-    }
-    s->owed -= owed;
-    for (uint32_t part; owed && s->tcp; owed -= part) {
-        part = owed < 0xffff ? owed : 0xffff;
-        tcp_recved(s->tcp, (u16_t)part);
-        net_output_pending();
-    }
-}
-
-long tcp_socket_receive(struct socket *s, struct request *r, struct transfer *t)
-{
-    size_t taken = 0, left = t->length - t->at;
-    long result = 0;
-
-    if (s->state == SOCKET_FRESH || s->state == SOCKET_LISTENING)
-        return -ENOTCONN;
-    if (t->flags & MSG_OOB)
-        return -EINVAL;
-    for (struct pbuf *p = s->in; p && taken < left && result == 0; p = p->next) {
-        size_t n = p->len < left - taken ? p->len : left - taken;
-
-        if (!(t->flags & MSG_TRUNC)) /* of a stream: bytes are thrown away */
-            result = transfer_put(t, p->payload, n);
-        taken += result == 0 ? n : 0;
-    }
-    if (taken && !(t->flags & MSG_PEEK)) {
-        consume(s, taken);
-        r->done += taken;
-    } else if (taken) {
-        return (long)taken;
-    }
-    if (result && !r->done)
-        return result;
-    if (r->done && (result || !(t->flags & MSG_WAITALL) || r->done == t->length))
-        return t->header && transfer_finish(t, NULL, 0) ? -EFAULT : (long)r->done;
-    if (t->length == 0 || s->peer_closed || s->read_shut)
-        return (long)r->done;
-    if (s->state == SOCKET_DEAD) {
-        result = r->done ? (long)r->done : -s->error;
-        s->error = r->done ? s->error : 0;
-        return result;
-    }
-    return LATER;
 }

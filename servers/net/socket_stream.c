@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The data of streams. */
+#define _GNU_SOURCE
+#include <errno.h>
+
+#include <lwip/tcp.h>
+
+#include "servers/net/socket.h"
+
+#define STAGING_BYTES (UINT16_MAX / TCP_MSS * TCP_MSS) /* tcp_write() takes 16 bits */
+
+static uint8_t staging[STAGING_BYTES];
+
+/* ---- what waits for the program ---- */
+
+static void cut_loose(struct pbuf *p)
+{
+    p->next = NULL;
+    p->tot_len = p->len;
+    pbuf_free(p);
+}
+
+bool stream_take(struct socket *s, struct pbuf *p)
+{
+    bool fits = s->in_bytes + p->tot_len <= s->receive_limit;
+
+    s->owed += fits ? 0 : p->tot_len;
+    s->in_bytes += p->tot_len;
+    if (s->in_last)
+        s->in_last->next = p;
+    else
+        s->in = p;
+    while (p->next)
+        p = p->next;
+    s->in_last = p;
+    return fits;
+}
+
+void stream_drop(struct socket *s)
+{
+    while (s->in) {
+        struct pbuf *p = s->in;
+
+        s->in = p->next;
+        cut_loose(p);
+    }
+    s->in_last = NULL;
+    s->in_bytes = s->owed = 0;
+}
+
+static void consume(struct socket *s, size_t n)
+{
+    uint32_t owed = s->owed < n ? s->owed : (uint32_t)n;
+
+    s->in_bytes -= (uint32_t)n;
+    while (n) {
+        struct pbuf *p = s->in;
+
+        if (p->len > n) {
+            pbuf_remove_header(p, n);
+            break;
+        }
+        n -= p->len;
+        s->in = p->next;
+        if (!s->in)
+            s->in_last = NULL;
+        cut_loose(p);
+    }
+    s->owed -= owed;
+    for (uint32_t part; owed && s->tcp; owed -= part) {
+        part = owed < UINT16_MAX ? owed : UINT16_MAX;
+        tcp_recved(s->tcp, (u16_t)part);
+        net_output_pending();
+    }
+}
+
+/* Copies or throws away what is there; *taken bytes, 0 or -errno. */
+static long copy_out(struct socket *s, struct transfer *t, size_t *taken)
+{
+    size_t left = t->length - t->at;
+    long result = 0;
+
+    *taken = 0;
+    for (const struct pbuf *p = s->in; p && *taken < left && result == 0; p = p->next) {
+        size_t n = p->len < left - *taken ? p->len : left - *taken;
+
+        if (!(t->flags & MSG_TRUNC)) /* of a stream: thrown away, tcp(7) */
+            result = transfer_put(t, p->payload, n);
+        *taken += result == 0 ? n : 0;
+    }
+    return result;
+}
+
+/* What a receive that may wait is content with. */
+static bool enough(const struct socket *s, const struct transfer *t)
+{
+    size_t left = t->length - t->at;
+
+    if (t->flags & MSG_WAITALL)
+        return s->in_bytes >= left || s->in_bytes >= s->receive_limit;
+    return s->in_bytes >= (s->low_water < left ? s->low_water : left);
+}
+
+static long end_of_stream(struct socket *s, const struct request *r)
+{
+    int error = s->error;
+
+    if (r->done || s->state != STREAM_DEAD || s->peer_closed || s->read_shut)
+        return (long)r->done;
+    s->error = 0;
+    return error == EPIPE ? 0 : -error;
+}
+
+static long receive_now(struct socket *s, struct request *r, struct transfer *t)
+{
+    bool ended = s->peer_closed || s->read_shut || s->state == STREAM_DEAD, all;
+    size_t taken;
+    long result;
+
+    if (t->length == 0)
+        return 0;
+    if (s->in_bytes == 0 && ended)
+        return end_of_stream(s, r);
+    all = ended || enough(s, t) || !transfer_may_wait(&r->m);
+    if (s->in_bytes == 0 || (!all && (!(t->flags & MSG_WAITALL) || (t->flags & MSG_PEEK))))
+        return LATER;
+    result = copy_out(s, t, &taken);
+    if (result == -EDEADSRCDST)
+        return result;
+    if (t->flags & MSG_PEEK)
+        return taken ? (long)taken : result;
+    consume(s, taken);
+    r->done += taken;
+    if (result)
+        return r->done ? (long)r->done : result;
+    return r->done < t->length && (t->flags & MSG_WAITALL) && !ended ? LATER : (long)r->done;
+}
+
+long stream_receive(struct socket *s, struct request *r, struct transfer *t)
+{
+    long result, finished;
+
+    if (t->flags & MSG_ERRQUEUE)
+        return -EAGAIN;
+    if (t->flags & MSG_OOB)
+        return -EINVAL;
+    if (s->state == STREAM_FRESH || s->state == STREAM_LISTENING)
+        return -ENOTCONN;
+    if (s->state == STREAM_CONNECTING)
+        return LATER;
+    result = receive_now(s, r, t);
+    if (result == LATER || result < 0)
+        return result;
+    finished = transfer_finish(t, NULL, 0);
+    return finished ? finished : result;
+}
+
+/* ---- what the program sends ---- */
+
+size_t stream_room(const struct socket *s)
+{
+    size_t queued, room;
+
+    if (!s->tcp || s->state != STREAM_CONNECTED)
+        return 0;
+    room = tcp_sndbuf(s->tcp);
+    queued = TCP_SND_BUF - room;
+    return tcp_sndqueuelen(s->tcp) >= TCP_SND_QUEUELEN / 2 || queued >= s->send_limit
+               ? 0
+               : (s->send_limit - queued < room ? s->send_limit - queued : room);
+}
+
+/* It cannot be written to any more. */
+static long broken(struct socket *s, struct request *r, const struct transfer *t)
+{
+    int error = s->error;
+
+    if (r->done)
+        return (long)r->done;
+    s->error = 0;
+    if (error && error != EPIPE)
+        return -error;
+    r->signal = !(t->flags & MSG_NOSIGNAL);
+    return -EPIPE;
+}
+
+/* As many of n staged bytes as the send queue takes. */
+static size_t queue_bytes(struct tcp_pcb *pcb, size_t n, bool more)
+{
+    const u8_t flags = (u8_t)(TCP_WRITE_FLAG_COPY | (more ? TCP_WRITE_FLAG_MORE : 0));
+
+    while (n && tcp_write(pcb, staging, (u16_t)n, flags) != ERR_OK)
+        n = n > TCP_MSS ? n / 2 : 0;
+    return n;
+}
+
+/* One piece of it: bytes queued, or -errno. */
+static long send_piece(struct socket *s, struct transfer *t, size_t n)
+{
+    struct transfer before = *t;
+    long result = transfer_get(t, staging, n);
+    size_t queued;
+
+    if (result)
+        return result;
+    queued = queue_bytes(s->tcp, n, t->at < t->length || (t->flags & MSG_MORE));
+    if (queued < n) {
+        *t = before;
+        transfer_skip(t, queued);
+    }
+    return (long)queued;
+}
+
+/* No acknowledgement will make room: lwIP's memory is short. */
+static bool is_stuck(const struct socket *s)
+{
+    return !s->tcp->unsent && !s->tcp->unacked;
+}
+
+long stream_send(struct socket *s, struct request *r, struct transfer *t)
+{
+    /* One that has waited goes on when it is worth it. */
+    size_t least = r->waited ? s->send_limit / 4 : 1;
+    long piece = 1;
+
+    if (s->state == STREAM_CONNECTING)
+        return LATER;
+    if (t->flags & MSG_OOB)
+        return -EOPNOTSUPP;
+    while (t->at < t->length) {
+        size_t left = t->length - t->at, room = stream_room(s), n;
+
+        if (s->state != STREAM_CONNECTED || s->write_shut || !s->tcp)
+            return broken(s, r, t);
+        if (piece == 0 || room < (least < left ? least : left))
+            break;
+        least = 1;
+        n = left < room ? left : room;
+        piece = send_piece(s, t, n < STAGING_BYTES ? n : STAGING_BYTES);
+        if (piece < 0)
+            break;
+        r->done += (uint64_t)piece;
+    }
+    if (s->tcp && s->state == STREAM_CONNECTED) {
+        tcp_output(s->tcp);
+        net_output_pending();
+    }
+    if (piece == 0 && is_stuck(s))
+        piece = -ENOBUFS;
+    if (piece < 0)
+        return r->done && piece != -EDEADSRCDST ? (long)r->done : piece;
+    return t->at == t->length ? (long)r->done : LATER;
+}
