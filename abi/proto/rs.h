@@ -13,7 +13,7 @@ enum rs_request {
     RS_READY = PROTOCOL_RS, /* from a service: start-up is done. w[0]: enum rs_ready. May be sent with a deadline. */
     RS_LOOKUP, /* name -> endpoint of the running incarnation, or -ESRCH (unknown), -EAGAIN (down just now) */
     RS_WHO, /* from VM, PM, DS: w[0] endpoint -> result 0, w[0..1] name, w[2] memory limit in bytes, w[3] pid, w[4] service id; -ESRCH */
-    RS_LIST, /* w[0] index -> struct rs_service copied to our grant w[1]; -ENOENT past the end */
+    RS_LIST, /* w[0] index of the first -> how many struct rs_service were copied to our grant w[1], at most w[2] (0: one); -ENOENT past the end */
     RS_RECOVERIES, /* w[0] number of the first wanted, w[1] grant index, w[2] how many fit -> how many struct rs_recovery
                       were copied; w[0] of the reply: number of the first of them */
     RS_CONTROL, /* name; w[2] enum rs_control; w[3] enum rs_defect for RESTART (COMPLAINT: and reset the device; else 0), delay in ms in w[4]

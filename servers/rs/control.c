@@ -43,16 +43,11 @@ long request_who(struct message *m, struct service *caller)
     return 0;
 }
 
-long request_list(struct message *m, struct service *caller)
+static struct rs_service describe(const struct service *s)
 {
     struct rs_service out = {0};
     struct slot_status status = {0};
-    const struct service *s;
 
-    (void)caller;
-    if (m->w[0] >= service_count)
-        return -ENOENT;
-    s = &services[m->w[0]];
     if (s->endpoint)
         slot_status(s->endpoint, &status);
     memcpy(out.name, s->name, sizeof out.name);
@@ -76,7 +71,24 @@ long request_list(struct message *m, struct service *caller)
                  manifest_class_name(s->manifest->class));
         memcpy(out.description, s->manifest->description, sizeof out.description);
     }
-    return grant_to(message_caller(m), m->w[1], 0, &out, sizeof out);
+    return out;
+}
+
+long request_list(struct message *m, struct service *caller)
+{
+    uint64_t first = m->w[0], room = m->w[2] ? m->w[2] : 1, n;
+
+    (void)caller;
+    if (first >= service_count)
+        return -ENOENT;
+    for (n = 0; n < room && first + n < service_count; n++) {
+        struct rs_service out = describe(&services[first + n]);
+        long error = grant_to(message_caller(m), m->w[1], n * sizeof out, &out, sizeof out);
+
+        if (error)
+            return error;
+    }
+    return (long)n;
 }
 
 /* ---- control ---- */

@@ -11,17 +11,26 @@
 
 enum { LIST_BATCH = 64 };
 
-long service_at(unsigned index, struct rs_service *out)
+/* Services from number `first` on: how many were filled in. */
+static long services_from(unsigned first, struct rs_service *out, unsigned count)
 {
-    struct message m = {.type = RS_LIST, .w = {index}};
-    long grant = grant_make(service_info()->rs, out, sizeof *out, GRANT_WRITE), result;
+    struct message m = {.type = RS_LIST, .w = {first, 0, count}};
+    long grant = grant_make(service_info()->rs, out, count * sizeof *out, GRANT_WRITE), result;
 
     if (grant < 0)
         return grant;
     m.w[1] = (uint64_t)grant;
     result = ipc_call(service_info()->rs, &m);
     grant_revoke(grant);
-    out->name[sizeof out->name - 1] = 0;
+    for (long i = 0; i < result && i < (long)count; i++)
+        out[i].name[sizeof out[i].name - 1] = 0;
+    return result > (long)count ? (long)count : result;
+}
+
+long service_at(unsigned index, struct rs_service *out)
+{
+    long result = services_from(index, out, 1);
+
     return result < 0 ? result : 0;
 }
 
@@ -65,20 +74,23 @@ static bool has_process(const struct rs_service *s)
 
 static long find_service(int pid, struct process *out)
 {
-    static unsigned last; /* most often the same one is asked for again */
-    struct rs_service s;
+    static unsigned last; /* most often the same one is asked for again, or the next */
+    static struct rs_service all[SERVICE_IDS];
+    long n = services_from(last, all, 2);
 
-    if (service_at(last, &s) == 0 && (int)s.pid == pid && has_process(&s)) {
-        from_service(&s, out);
-        return 0;
-    }
-    for (unsigned i = 0; service_at(i, &s) == 0; i++) {
-        if ((int)s.pid == pid && has_process(&s)) {
-            last = i;
-            from_service(&s, out);
+    for (long i = 0; i < n; i++)
+        if ((int)all[i].pid == pid && has_process(&all[i])) {
+            last += (unsigned)i;
+            from_service(&all[i], out);
             return 0;
         }
-    }
+    n = services_from(0, all, SERVICE_IDS);
+    for (long i = 0; i < n; i++)
+        if ((int)all[i].pid == pid && has_process(&all[i])) {
+            last = (unsigned)i;
+            from_service(&all[i], out);
+            return 0;
+        }
     return -ESRCH;
 }
 
@@ -109,7 +121,7 @@ int process_list(int *pids, int room)
 {
     static struct pm_process batch[LIST_BATCH];
     int count = 0, first = 1;
-    struct rs_service s;
+    static struct rs_service all[SERVICE_IDS];
     long n;
 
     while ((n = programs_from(first, batch, LIST_BATCH)) > 0) {
@@ -119,9 +131,10 @@ int process_list(int *pids, int room)
             break;
         first = batch[n - 1].pid + 1;
     }
-    for (unsigned i = 0; count < room && service_at(i, &s) == 0; i++)
-        if (has_process(&s))
-            pids[count++] = (int)s.pid;
+    n = services_from(0, all, SERVICE_IDS);
+    for (long i = 0; i < n && count < room; i++)
+        if (has_process(&all[i]))
+            pids[count++] = (int)all[i].pid;
     qsort(pids, (size_t)count, sizeof *pids, compare);
     return count;
 }
