@@ -9,7 +9,8 @@
 #include "lib/rt/kernel.h"
 #include "lib/service/service.h"
 
-enum { LIST_BATCH = 64 };
+enum { LIST_BATCH = 64, RECENT = 32 };
+#define RECENT_NS 2000000u
 
 /* Services from number `first` on: how many were filled in. */
 static long services_from(unsigned first, struct rs_service *out, unsigned count)
@@ -94,18 +95,40 @@ static long find_service(int pid, struct process *out)
     return -ESRCH;
 }
 
-long process_find(int pid, bool with_memory, struct process *out)
+static long find_now(int pid, struct process *out)
 {
-    struct message m = {.type = VM_USAGE};
-
     if (pid > 1 && pid <= PID_SERVICE_MAX)
         return find_service(pid, out);
     *out = (struct process){0};
     if (programs_from(pid, &out->p, 1) != 1 || out->p.pid != pid)
         return -ESRCH;
     out->p.name[sizeof out->p.name - 1] = 0;
+    return 0;
+}
+
+/* A path to a file of a process and the file itself ask for the same process several times: it is remembered for a moment. */
+long process_find(int pid, bool with_memory, struct process *out)
+{
+    static struct {
+        struct process process;
+        uint64_t found_ns;
+    } recent[RECENT];
+    struct message m = {.type = VM_USAGE};
+    uint64_t now = clock_now();
+    unsigned i = (unsigned)pid % RECENT;
+
+    if (recent[i].process.p.pid != pid || now - recent[i].found_ns > RECENT_NS) {
+        long result = find_now(pid, &recent[i].process);
+
+        if (result < 0) {
+            recent[i].process.p.pid = 0;
+            return result;
+        }
+        recent[i].found_ns = now;
+    }
+    *out = recent[i].process;
     m.w[0] = (uint64_t)out->p.endpoint;
-    if (with_memory && ipc_call(service_info()->vm, &m) >= 0) {
+    if (with_memory && !out->is_service && ipc_call(service_info()->vm, &m) >= 0) {
         out->virtual_bytes = m.w[0];
         out->resident_bytes = m.w[1];
     }
