@@ -185,7 +185,7 @@ static int bytes_in(const struct socket *s)
 static int bytes_out(const struct socket *s)
 {
     return s->kind == KIND_TCP && s->tcp && s->state == STREAM_CONNECTED
-               ? (int)(TCP_SND_BUF - tcp_sndbuf(s->tcp))
+               ? (int)(TCP_SND_BUF - s->tcp->snd_buf)
                : 0;
 }
 

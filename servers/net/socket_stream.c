@@ -163,7 +163,7 @@ size_t stream_room(const struct socket *s)
 
     if (!s->tcp || s->state != STREAM_CONNECTED)
         return 0;
-    room = tcp_sndbuf(s->tcp);
+    room = s->tcp->snd_buf; /* tcp_sndbuf() knows 16 bits */
     queued = TCP_SND_BUF - room;
     return tcp_sndqueuelen(s->tcp) >= TCP_SND_QUEUELEN / 2 || queued >= s->send_limit
                ? 0
