@@ -10,6 +10,7 @@
 uint64_t log_end;
 static char ring[LOG_SIZE];
 static bool last_words;
+static uint64_t last_record; /* where it begins */
 
 static void number(char **at, char *end, uint64_t value, unsigned base, int width, bool zero, bool negative)
 {
@@ -91,6 +92,7 @@ static void record(const char *bytes, size_t n)
     uint64_t now = arch_tsc_hz ? arch_now() : 0;
     char prefix[32];
 
+    last_record = log_end;
     put(prefix, (size_t)stamp(prefix, sizeof prefix, "[%5lu.%06lu] ", now / 1000000000, now / 1000 % 1000000));
     put(bytes, n);
     for (unsigned i = 1; !last_words && i < slots_top; i++)
@@ -110,10 +112,19 @@ void kernel_log(const char *format, ...)
     record(line, (size_t)n);
 }
 
+/* The trace, and once more the record before it, which says why. The first line is for who reads COM1 by a program (tools/guest). */
 void log_last_words(void)
 {
+    char why[256];
+    uint64_t from = last_record;
+    size_t n = log_end - from < sizeof why ? log_end - from : sizeof why;
+
+    for (size_t i = 0; i < n; i++)
+        why[i] = ring[(from + i) % LOG_SIZE];
     last_words = true;
+    put("\n*** the system stops ***\n", 26);
     trace_dump(kernel_log);
+    put(why, n);
 }
 
 void kernel_panic(const char *format, ...)
@@ -125,12 +136,10 @@ void kernel_panic(const char *format, ...)
     va_start(arguments, format);
     format_text(line, sizeof line, format, arguments);
     va_end(arguments);
-    last_words = true;
     if (!again) {
         again = true;
         kernel_log("kernel panic: %s\n", line);
         log_last_words();
-        kernel_log("kernel panic: %s\n", line);
     }
     arch_power(POWER_OFF, 0x7e);
 }
