@@ -147,7 +147,10 @@ enum slot_control {
     SLOT_CONTROL_GUARDIAN, /* value: endpoint */
     SLOT_CONTROL_NAME, /* value: address of char[16] in the caller */
     SLOT_CONTROL_FRESH, /* as after exec: FPU state, FS base cleared */
+    SLOT_CONTROL_FPU_GET, /* value: address of FPU_STATE_BYTES in the caller; returns how many were written, 0: it has no FPU state */
+    SLOT_CONTROL_FPU_SET, /* value: the same, to read from (sanitised), or 0: none */
 };
+#define FPU_STATE_BYTES 1024 /* an XSAVE area: x87, SSE, AVX (Intel SDM vol. 1, 13.4) */
 enum slot_seized {
     SEIZED_RUNNING, /* it was between two instructions: a reply resumes it and changes no register */
     SEIZED_SYSCALL, /* it was blocked in a system call (rdx: the server's endpoint): a reply is the result of that call */

@@ -79,6 +79,9 @@ unsigned arch_irq_vector(unsigned n); /* the CPU vector of interrupt n, for MSI 
 void arch_slot_init(struct slot *s, uint64_t entry, uint64_t stack); /* user segments, interrupts on, all else 0 */
 int arch_slot_copy(struct slot *s, const struct slot *from); /* registers, FPU state, FS base. -ENOMEM */
 void arch_slot_fresh(struct slot *s); /* FPU state and FS base as at start */
+/* FPU state to and from memory of `who`: bytes (0: none), 0, or an error. Address 0: none from now on. */
+long arch_fpu_get(struct slot *s, struct slot *who, uint64_t address);
+long arch_fpu_set(struct slot *s, struct slot *who, uint64_t address);
 void arch_slot_free(struct slot *s); /* gives back its FPU area; forgets it where the CPU still holds it */
 void arch_registers_sanitise(struct registers *r); /* user segments, IF set, no IOPL, canonical addresses */
 long arch_prctl(struct slot *s, uint64_t code, uint64_t address); /* the Linux call; GET writes through copy.c */

@@ -189,13 +189,24 @@ static long control_fresh(struct slot *s, uint64_t value)
     return 0;
 }
 
+static long control_fpu_get(struct slot *s, uint64_t value)
+{
+    return arch_fpu_get(s, current, value);
+}
+
+static long control_fpu_set(struct slot *s, uint64_t value)
+{
+    return s->state == SLOT_READY ? -EBUSY : arch_fpu_set(s, current, value);
+}
+
 long call_slot_control(struct slot *s, const uint64_t *a)
 {
     static long (*const controls[])(struct slot *, uint64_t) = {
         [SLOT_CONTROL_STOP] = control_stop,         [SLOT_CONTROL_START] = control_start,
         [SLOT_CONTROL_PRIORITY] = control_priority, [SLOT_CONTROL_FS_BASE] = control_fs_base,
         [SLOT_CONTROL_GUARDIAN] = control_guardian, [SLOT_CONTROL_NAME] = control_name,
-        [SLOT_CONTROL_FRESH] = control_fresh,
+        [SLOT_CONTROL_FRESH] = control_fresh,       [SLOT_CONTROL_FPU_GET] = control_fpu_get,
+        [SLOT_CONTROL_FPU_SET] = control_fpu_set,
     };
     struct slot *target = slot_named(s, a[0]);
     endpoint_t server;

@@ -7,10 +7,12 @@
 #include <errno.h>
 
 #include "kernel/frame.h"
+#include "kernel/kernel.h"
 #include "kernel/string.h"
 #include "kernel/x86_64/cpu.h"
 
-#define STATE_BYTES 1024 /* of a frame: legacy 512, header 64, AVX 256 */
+#define STATE_BYTES FPU_STATE_BYTES /* of a frame: legacy 512, header 64, AVX 256 */
+#define MXCSR_MASK 0xffff
 #define MXCSR_DEFAULT 0x1f80
 #define FCW_DEFAULT 0x37f
 
@@ -74,6 +76,16 @@ static void reset_state(struct slot *s)
     *(uint16_t *)s->fpu = FCW_DEFAULT;
     *(uint32_t *)((char *)s->fpu + 24) = MXCSR_DEFAULT;
     *(uint64_t *)((char *)s->fpu + 512) = 3; /* XSTATE_BV: x87 and SSE as they stand here */
+}
+
+/* What came from outside: nothing that XRSTOR would fault on. */
+static void sanitise(struct slot *s)
+{
+    uint64_t *header = (uint64_t *)((char *)s->fpu + 512);
+
+    *(uint32_t *)((char *)s->fpu + 24) &= MXCSR_MASK;
+    header[0] &= components;
+    memset(header + 1, 0, 56);
 }
 
 /* What the registers hold goes to its owner's area. */
@@ -142,6 +154,45 @@ int arch_slot_copy(struct slot *s, const struct slot *from)
         memcpy(s->fpu, from->fpu, STATE_BYTES);
     }
     return 0;
+}
+
+long arch_fpu_get(struct slot *s, struct slot *who, uint64_t address)
+{
+    long error;
+
+    if (!s->fpu)
+        return 0;
+    if (cpu_self()->fpu == s) {
+        bool on = cpu_self()->fpu_on;
+
+        enable(true);
+        save(s);
+        enable(on);
+    }
+    error = copy_out(who, address, s->fpu, STATE_BYTES);
+    return error ? error : STATE_BYTES;
+}
+
+long arch_fpu_set(struct slot *s, struct slot *who, uint64_t address)
+{
+    uint64_t frame = s->fpu || !address ? 0 : frame_alloc();
+    long error;
+
+    if (!address) {
+        arch_slot_free(s);
+        return 0;
+    }
+    if (!s->fpu && !frame)
+        return -ENOMEM;
+    if (cpu_self()->fpu == s)
+        cpu_self()->fpu = NULL;
+    if (frame)
+        s->fpu = direct(frame);
+    error = copy_in(who, s->fpu, address, STATE_BYTES);
+    if (error)
+        reset_state(s);
+    sanitise(s);
+    return error;
 }
 
 void arch_slot_fresh(struct slot *s)

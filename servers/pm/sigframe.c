@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The signal frame on a program's stack: Linux's struct rt_sigframe for x86-64, as handlers, debuggers and unwinders expect it
- * (its uapi headers asm/sigcontext.h and asm/ucontext.h; System V ABI AMD64, 3.2.2 for the red zone). The FPU pointer is
- * null: a handler that computes in floating point must save what it changes.
+ * (its uapi headers asm/sigcontext.h and asm/ucontext.h; System V ABI AMD64, 3.2.2 for the red zone). The FPU state lies above it; a program
+ * that has none has a null pointer there.
  */
 #include <signal.h>
 #include <string.h>
@@ -27,6 +27,27 @@ struct frame {
 #define RED_ZONE 128
 #define DIRECTION_FLAG 0x400
 #define TRAP_FLAG 0x100
+
+static uint8_t fpu_state[FPU_STATE_BYTES] __attribute__((aligned(64))); /* on its way */
+
+/* The FPU state goes to the stack below sp, aligned to 64 as XSAVE has it: its address, 0: none. */
+static int push_fpu(struct thread *t, uint64_t *sp, uint64_t *address)
+{
+    long n = slot_control(t->endpoint, SLOT_CONTROL_FPU_GET, (uint64_t)fpu_state);
+
+    *address = 0;
+    if (n <= 0)
+        return (int)n;
+    *sp = *address = (*sp - (uint64_t)n) & ~63ull;
+    return write_user(t, *address, fpu_state, (size_t)n) < 0 ? -EFAULT : 0;
+}
+
+static long pop_fpu(struct thread *t, uint64_t address)
+{
+    if (address && read_user(t, address, fpu_state, sizeof fpu_state) < 0)
+        return -EFAULT;
+    return slot_control(t->endpoint, SLOT_CONTROL_FPU_SET, address ? (uint64_t)fpu_state : 0);
+}
 
 static void save(struct frame *f, const struct registers *r, const struct thread *t)
 {
@@ -65,7 +86,7 @@ int frame_push(struct thread *t, struct registers *r, int signal, const struct a
     bool alternate = (a->flags & SA_ONSTACK) && t->alt_size && r->rsp - t->alt_stack > t->alt_size;
     uint64_t sp = alternate ? t->alt_stack + t->alt_size : r->rsp - RED_ZONE;
 
-    if (!a->restorer)
+    if (!a->restorer || push_fpu(t, &sp, &f.context.fpu))
         return -EFAULT;
     sp = ((sp - sizeof f) & ~15ull) - 8; /* at the handler's entry rsp + 8 is a multiple of 16 */
     save(&f, r, t);
@@ -89,7 +110,7 @@ long sys_rt_sigreturn(struct message *m)
     struct frame f;
 
     /* The handler's return has popped the return address. */
-    if (registers_get(t->endpoint, &r) < 0 || read_user(t, r.rsp - 8, &f, sizeof f) < 0) {
+    if (registers_get(t->endpoint, &r) < 0 || read_user(t, r.rsp - 8, &f, sizeof f) < 0 || pop_fpu(t, f.context.fpu) < 0) {
         process_end(t->process, SIGSEGV);
         return SERVICE_NO_REPLY;
     }
