@@ -2,15 +2,42 @@
 /* Sockets of the Internet: made and served by net; here they are open files of it. */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
-#include "servers/vfs/vfs.h"
+#include "servers/vfs/epoll.h"
+
+/* ---- net's sockets as open files ---- */
+
+static long inet_transfer(struct client *c, struct file *f, struct io *io)
+{
+    epoll_file_used(f, io->write ? POLLOUT | POLLWRNORM : POLLIN | POLLRDNORM);
+    return remote_operations.transfer(c, f, io);
+}
+
+static long inet_ioctl(struct client *c, struct file *f, uint64_t request, uint64_t argument)
+{
+    return remote_operations.ioctl(c, f, request, argument);
+}
+
+static uint32_t inet_poll(struct file *f, uint32_t events, bool tell)
+{
+    return remote_operations.poll(f, events, tell);
+}
+
+static void inet_close(struct client *c, struct file *f)
+{
+    remote_operations.close(c, f);
+}
+
+static const struct file_operations inet_operations = {
+    .name = "socket", .transfer = inet_transfer, .ioctl = inet_ioctl, .poll = inet_poll, .close = inet_close};
 
 /* An open file for a node of net's. The node is closed when there is no room for it. */
 static long install(struct client *c, struct server *net, uint64_t node, uint32_t type)
 {
-    struct file *f = file_new(&remote_operations, O_RDWR | (type & SOCK_NONBLOCK ? O_NONBLOCK : 0), S_IFSOCK | 0777);
+    struct file *f = file_new(&inet_operations, O_RDWR | (type & SOCK_NONBLOCK ? O_NONBLOCK : 0), S_IFSOCK | 0777);
 
     if (!f) {
         ask(c, net, &(struct message){.type = FILE_CLOSE, .w = {node}}, AGAIN);
@@ -47,8 +74,29 @@ static struct file *socket_of(struct client *c, uint64_t fd, long *result)
 {
     struct file *f = fd_file(c, fd);
 
-    *result = !f ? -EBADF : !file_is_socket(f) ? -ENOTSOCK : 0;
+    *result = !f || (f->flags & O_PATH) ? -EBADF : !file_is_socket(f) ? -ENOTSOCK : 0;
     return *result ? NULL : f;
+}
+
+/* What edge-triggered items of the socket look for anew after that request. */
+static uint32_t events_used(uint64_t type)
+{
+    switch (type) {
+    case SOCKET_RECEIVE:
+    case SOCKET_RECEIVE_FROM:
+    case SOCKET_RECEIVE_MESSAGE:
+    case SOCKET_ACCEPT:
+        return POLLIN | POLLRDNORM | POLLPRI;
+    case SOCKET_SEND:
+    case SOCKET_SEND_MESSAGE:
+        return POLLOUT | POLLWRNORM;
+    case SOCKET_NAME:
+    case SOCKET_GET_OPTION:
+    case SOCKET_SET_OPTION:
+        return 0;
+    default:
+        return UINT32_MAX;
+    }
 }
 
 /* Hand the call over, with up to five more words of the request. */
@@ -60,8 +108,9 @@ static long hand(struct client *c, const uint64_t *call, uint64_t type, const ui
 
     if (!f)
         return result;
-    if (f->operations != &remote_operations)
+    if (f->operations != &inet_operations)
         return unix_call(c, f, type, call);
+    epoll_file_used(f, events_used(type));
     m.w[0] = f->node;
     for (int i = 0; i < 5; i++)
         m.w[i + 1] = words[i];
@@ -147,9 +196,10 @@ static long accept_do(struct client *c, const uint64_t *w, uint32_t type)
         return result;
     if (type & ~(uint32_t)(SOCK_NONBLOCK | SOCK_CLOEXEC))
         return -EINVAL;
-    if (f->operations != &remote_operations)
+    if (f->operations != &inet_operations)
         return unix_accept(c, f, w, type);
     m = (struct message){.type = SOCKET_ACCEPT, .w = {f->node, w[1], w[2], 0, f->flags}};
+    epoll_file_used(f, events_used(SOCKET_ACCEPT));
     file_get(f);
     result = ask(c, f->server, &m, AGAIN);
     if (result >= 0)
