@@ -47,11 +47,15 @@ static bool is_writer(const struct file *f)
     return (f->flags & O_ACCMODE) != O_RDONLY;
 }
 
-static void changed(struct pipe *p)
+enum { FOR_READERS = 1, FOR_WRITERS = 2 };
+
+/* Only those pollers for whom it is news: edge-triggered ones would take it for an edge. */
+static void changed(struct pipe *p, unsigned whom)
 {
     wake_all(&p->changed);
     for (struct file *f = p->files; f; f = end_of(f)->next)
-        wake_all(&f->pollers);
+        if ((is_reader(f) && (whom & FOR_READERS)) || (is_writer(f) && (whom & FOR_WRITERS)))
+            wake_all(&f->pollers);
 }
 
 /* ---- reading and writing ---- */
@@ -82,7 +86,7 @@ static long pipe_read(struct client *c, struct file *f, struct segments *s)
         ring_consume(&p->ring, n);
         done += (long)n;
     }
-    changed(p);
+    changed(p, FOR_WRITERS);
     return done;
 }
 
@@ -133,7 +137,7 @@ static long pipe_write(struct client *c, struct file *f, struct segments *s)
                 return done ? done : result;
             done += result;
             if (result)
-                changed(p);
+                changed(p, FOR_READERS);
             else if (ring_used(&p->ring) == 0)
                 return done ? done : -ENOMEM; /* an empty ring has no room: no memory for it */
         }
@@ -187,10 +191,8 @@ static long pipe_ioctl(struct client *c, struct file *f, uint64_t request, uint6
 
 static long pipe_stat(struct client *c, struct file *f, struct stat *out)
 {
-    struct pipe *p = end_of(f)->pipe;
-
     *out = (struct stat){.st_mode = S_IFIFO | (f->mode & 0777), .st_ino = f->lock_node, .st_nlink = 1, .st_blksize = PIPE_ATOMIC,
-                         .st_size = (off_t)ring_used(&p->ring), .st_uid = c->uid, .st_gid = c->gid};
+                         .st_uid = c->uid, .st_gid = c->gid};
     return 0;
 }
 
@@ -248,17 +250,20 @@ static void pipe_close(struct client *c, struct file *f)
     p->readers -= is_reader(f);
     p->writers -= is_writer(f);
     free(f->local);
-    changed(p);
+    changed(p, FOR_READERS | FOR_WRITERS);
     pipe_drop(p);
 }
 
 static const struct file_operations pipe_operations = {.name = "pipe", .transfer = pipe_transfer, .ioctl = pipe_ioctl, .poll = pipe_poll,
                                                        .stat = pipe_stat, .close = pipe_close};
+/* Its inode is the file server's. */
+static const struct file_operations fifo_operations = {.name = "fifo", .transfer = pipe_transfer, .ioctl = pipe_ioctl, .poll = pipe_poll,
+                                                       .close = pipe_close};
 
 static struct file *end_new(struct pipe *p, uint32_t flags, uint32_t mode, uint64_t number)
 {
     struct end *e = malloc(sizeof *e);
-    struct file *f = e ? file_new(&pipe_operations, flags, mode) : NULL;
+    struct file *f = e ? file_new(p->server ? &fifo_operations : &pipe_operations, flags, mode) : NULL;
 
     if (!f) {
         free(e);
@@ -266,7 +271,8 @@ static struct file *end_new(struct pipe *p, uint32_t flags, uint32_t mode, uint6
     }
     *e = (struct end){p, p->files};
     f->local = e;
-    f->lock_node = number;
+    f->server = p->server;
+    f->node = f->lock_node = number;
     p->files = f;
     p->readers += is_reader(f);
     p->writers += is_writer(f);
@@ -362,7 +368,7 @@ long fifo_open(struct client *c, const struct found *found, uint32_t flags, stru
         return -ENFILE;
     }
     f->path = strdup(found->path);
-    changed(p);
+    changed(p, FOR_READERS | FOR_WRITERS);
     if (!(flags & O_NONBLOCK) && is_reader(f) && !is_writer(f))
         while (result == 0 && p->writers == 0 && p->opened_writing == writers)
             result = wait_on(c, &p->changed, WAIT_FOREVER);
