@@ -40,7 +40,7 @@ enum file_request {
     FILE_CLOSE, /* [back] w[0] node: the last descriptor of an open() is closed; an unlinked node is freed. VFS may also make this a plain call (no via) when the program is gone: then reply. */
 
     /* on names: w[0] directory node, w[1] grant index of VFS with the path, w[2] its length; uid/gid of the program in w[3] as uid | gid << 32 */
-    FILE_LOOKUP, /* [back] walk as many components as possible, from w[0]; w[4] enum file_lookup -> result: 0 whole path done; bytes consumed when it stopped early (> 0), at
+    FILE_LOOKUP, /* [back] walk as many components as possible, from w[0]; w[4] enum file_lookup, w[5] open flags for LOOKUP_OPEN -> result: 0 whole path done; bytes consumed when it stopped early (> 0), at
                     a symbolic link that must be followed, a mount point or above the root (".."): see w[5]. w[1] node, w[2] mode, w[3] size,
                     w[4] rdev (STOP_SYMLINK: node of the directory that the link is in), w[5] enum file_stop | owner uid << 32. Consumed counts the
                     component that stopped it, not slashes after it. -ENOENT: w[1] the parent's node when only the last component is missing, else 0; */
@@ -80,8 +80,11 @@ enum file_request {
 
 #define FILE_BACK 1ull
 
-enum file_lookup { LOOKUP_FOLLOW = 1 /* follow a symbolic link in the last place, too (that is: stop there) */ };
-enum file_stop { STOP_NONE, STOP_SYMLINK, STOP_MOUNT, STOP_ABOVE_ROOT };
+enum file_lookup {
+    LOOKUP_FOLLOW = 1, /* follow a symbolic link in the last place, too (that is: stop there) */
+    LOOKUP_OPEN = 2, /* when the whole path leads to a regular file, open it at once, as FILE_OPEN would: STOP_OPENED, and w[4] is the node to use */
+};
+enum file_stop { STOP_NONE, STOP_SYMLINK, STOP_MOUNT, STOP_ABOVE_ROOT, STOP_OPENED };
 enum file_attribute { ATTRIBUTE_MODE = 1, ATTRIBUTE_UID = 2, ATTRIBUTE_GID = 4, ATTRIBUTE_ATIME = 8, ATTRIBUTE_MTIME = 16 };
 
 /*

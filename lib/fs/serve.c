@@ -92,8 +92,19 @@ static void put_node(struct message *m, uint64_t node, const struct fs_attribute
     m->w[5] = (uint64_t)stop | (uint64_t)a->uid << 32;
 }
 
+static long open_at_once(uint64_t node, uint32_t flags, struct message *m)
+{
+    uint64_t use = node;
+    long result = fs->open ? fs->open(node, flags, &use) : 0;
+
+    m->w[4] = use;
+    m->w[5] |= STOP_OPENED;
+    return result;
+}
+
 static long do_lookup(struct message *m)
 {
+    uint32_t open_flags = (uint32_t)m->w[5];
     struct fs_walk w = {
         .start = m->w[0], .path = path, .length = m->w[2], .flags = m->w[4], .user = user_of(m)};
     long result = fetch(m, m->w[1], m->w[2], path);
@@ -104,6 +115,8 @@ static long do_lookup(struct message *m)
     put_node(m, w.node, &w.attributes, w.stop);
     if (w.stop == STOP_SYMLINK)
         m->w[4] = w.directory;
+    if (result == 0 && (w.flags & LOOKUP_OPEN) && S_ISREG(w.attributes.mode))
+        result = open_at_once(w.node, open_flags, m);
     return back(m, result);
 }
 

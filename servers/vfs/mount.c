@@ -35,6 +35,20 @@ struct mount *mount_root(void)
     return mounts[0].server ? &mounts[0] : NULL;
 }
 
+/* Such a directory can be neither renamed nor removed while it is covered: its name is as good as a walk. */
+struct mount *mount_of_path(const char *path, const char **rest)
+{
+    const char *name = path + strspn(path, "/");
+    size_t n = strcspn(name, "/");
+
+    for (struct mount *m = mounts; m < mounts + MOUNTS_MAX; m++)
+        if (m->server && m->over_server && n && strlen(m->path) == n + 1 && memcmp(m->path + 1, name, n) == 0) {
+            *rest = name + n;
+            return m;
+        }
+    return NULL;
+}
+
 static struct mount *mount_free(void)
 {
     for (struct mount *m = mounts; m < mounts + MOUNTS_MAX; m++)

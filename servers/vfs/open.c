@@ -54,26 +54,35 @@ static long check(struct client *c, const struct found *f, uint32_t flags)
     return S_ISSOCK(f->mode) ? -ENXIO : want ? found_may(c, f, want) : 0;
 }
 
+/* What concerns the open file and not the opening. */
+static uint32_t server_flags(uint32_t flags)
+{
+    return flags & ~(uint32_t)(O_CREAT | O_EXCL | O_NOCTTY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
 static long open_checked(struct client *c, const struct found *f, uint32_t flags, struct file **out)
 {
-    struct file *file = file_new(&remote_operations, flags & ~(uint32_t)(O_CREAT | O_EXCL | O_NOCTTY | O_DIRECTORY | O_NOFOLLOW), f->mode);
+    struct file *file = file_new(&remote_operations, server_flags(flags), f->mode);
     long result = 0;
 
-    if (!file)
+    if (!file) {
+        if (f->opened)
+            ask(c, f->server, &(struct message){.type = FILE_CLOSE, .w = {f->use}}, AGAIN);
         return -ENFILE;
+    }
     file->server = f->server;
     file->node = file->lock_node = f->node;
     file->rdev = f->rdev;
     file->path = strdup(f->path);
     file->seekable = S_ISREG(f->mode) || S_ISDIR(f->mode);
-    if (!file->path)
+    if (f->opened) {
+        file->node = f->use;
+        file->opened_by = f->server->endpoint;
+    } else if (!file->path) {
         result = -ENOMEM;
-    else if (flags & O_PATH)
-        result = 0;
-    else if (S_ISCHR(f->mode) || S_ISBLK(f->mode))
-        result = open_device(c, f, file);
-    else
-        result = remote_open(c, file);
+    } else if (!(flags & O_PATH)) {
+        result = S_ISCHR(f->mode) || S_ISBLK(f->mode) ? open_device(c, f, file) : remote_open(c, file);
+    }
     if (result < 0) {
         free(file->path); /* the server knows nothing of it: nothing to close there */
         free(file);
@@ -126,10 +135,13 @@ static long create(struct client *c, struct found *f, uint32_t flags, uint32_t m
 
 static long open_at(struct client *c, int at, uint64_t path, uint32_t flags, uint32_t mode, struct found *f, struct file **out)
 {
+    /* Root may open every regular file: at once. Whether others may is found out first. */
+    bool at_once = c->uid == 0 && !(flags & (O_PATH | O_DIRECTORY | O_EXCL));
+    uint64_t open = at_once ? FOUND_OPEN | (uint64_t)server_flags(flags) << FOUND_OPEN_SHIFT : 0;
     bool follow = !(flags & O_NOFOLLOW) && (flags & (O_CREAT | O_EXCL)) != (O_CREAT | O_EXCL);
 
     for (int attempt = 0;; attempt++) {
-        long result = path_find_user(c, at, path, (follow ? FOUND_FOLLOW : 0) | (flags & O_CREAT ? FOUND_MAY_MISS : 0), f);
+        long result = path_find_user(c, at, path, (follow ? FOUND_FOLLOW : 0) | (flags & O_CREAT ? FOUND_MAY_MISS : 0) | open, f);
 
         if (result)
             return result;

@@ -15,7 +15,8 @@ enum { REST_ROOM = 2 * VFS_PATH_MAX };
 struct walk {
     struct client *c;
     struct found *out;
-    bool follow, may_miss;
+    bool follow, may_miss, open;
+    uint32_t open_flags;
     unsigned links;
     char *rest; /* what remains, from `text` on */
     char text[REST_ROOM];
@@ -91,13 +92,28 @@ static void go_to_location(struct walk *w, const struct location *l)
     strcpy(w->out->path, l->path);
 }
 
+static bool is_chrooted(const struct client *c)
+{
+    const struct mount *root = mount_root();
+
+    return root && (c->place->root.server != root->server || c->place->root.node != root->root);
+}
+
 /* Where a path begins: the root, a descriptor's directory, or the working directory. */
 static long begin(struct walk *w, int at, const char *path)
 {
     struct file *f;
 
     if (*path == '/') {
+        const char *rest;
+        struct mount *m = is_chrooted(w->c) ? NULL : mount_of_path(path, &rest);
+
         go_to_location(w, &w->c->place->root);
+        if (m) {
+            go_to(w, m->server, m->root);
+            strcpy(w->out->path, m->path);
+            w->rest += rest - path;
+        }
         return 0;
     }
     if (at == AT_FDCWD) {
@@ -119,13 +135,6 @@ static long begin(struct walk *w, int at, const char *path)
 static bool is_dot_dot(const char *text)
 {
     return text[0] == '.' && text[1] == '.' && (text[2] == '/' || !text[2]);
-}
-
-static bool is_chrooted(const struct client *c)
-{
-    const struct mount *root = mount_root();
-
-    return root && (c->place->root.server != root->server || c->place->root.node != root->root);
 }
 
 /* How much of the rest the server may walk at once: all, but under chroot() not past a "..". */
@@ -158,8 +167,9 @@ static size_t piece(struct walk *w)
 }
 
 /* A grant names an incarnation: for a fresh one it is made anew. */
-static long lookup(struct walk *w, size_t length, bool follow, struct message *m)
+static long lookup(struct walk *w, size_t length, bool all, struct message *m)
 {
+    bool follow = !all || w->follow;
     struct server *s = w->out->server;
     endpoint_t ep;
     long result;
@@ -171,7 +181,7 @@ static long lookup(struct walk *w, size_t length, bool follow, struct message *m
             return -ENOMEM;
         *m = (struct message){.type = FILE_LOOKUP,
                               .w = {w->out->node, (uint64_t)grant, length, w->c->uid | (uint64_t)w->c->gid << 32,
-                                    follow ? LOOKUP_FOLLOW : 0}};
+                                    (follow ? LOOKUP_FOLLOW : 0) | (all && w->open ? LOOKUP_OPEN : 0), w->open_flags}};
         result = ask(w->c, s, m, AGAIN);
         grant_revoke(grant);
     } while (result == -EPERM && s->endpoint != ep);
@@ -296,6 +306,11 @@ static long arrived(struct walk *w, const struct message *m)
     out->size = m->w[3];
     out->rdev = m->w[4];
     out->uid = (uint32_t)(m->w[5] >> 32);
+    out->opened = (uint32_t)m->w[5] == STOP_OPENED;
+    if (out->opened) {
+        out->use = m->w[4];
+        out->rdev = 0;
+    }
     return out->trailing_slash && !S_ISDIR(out->mode) ? -ENOTDIR : canonical_add(out->path, w->rest, strlen(w->rest));
 }
 
@@ -305,7 +320,7 @@ static long walk(struct walk *w)
         size_t n = piece(w);
         bool all = n == strlen(w->rest);
         struct message m;
-        long result = lookup(w, n, !all || w->follow, &m);
+        long result = lookup(w, n, all, &m);
 
         if (result == 0 && all)
             return arrived(w, &m);
@@ -323,7 +338,7 @@ static long walk(struct walk *w)
     }
 }
 
-long path_find(struct client *c, int at, const char *path, unsigned flags, struct found *out)
+long path_find(struct client *c, int at, const char *path, uint64_t flags, struct found *out)
 {
     size_t length = strlen(path);
     struct walk *w;
@@ -339,6 +354,8 @@ long path_find(struct client *c, int at, const char *path, unsigned flags, struc
     w->out = out;
     w->follow = (flags & FOUND_FOLLOW) || out->trailing_slash;
     w->may_miss = flags & FOUND_MAY_MISS;
+    w->open = (flags & FOUND_OPEN) && !out->trailing_slash;
+    w->open_flags = w->open ? (uint32_t)(flags >> FOUND_OPEN_SHIFT) : 0;
     w->links = 0;
     memcpy(w->text, path, length + 1);
     w->rest = w->text;
@@ -349,7 +366,7 @@ long path_find(struct client *c, int at, const char *path, unsigned flags, struc
     return result;
 }
 
-long path_find_user(struct client *c, int at, uint64_t address, unsigned flags, struct found *out)
+long path_find_user(struct client *c, int at, uint64_t address, uint64_t flags, struct found *out)
 {
     char *path;
     long result = path_fetch(c, address, &path);

@@ -231,13 +231,16 @@ struct found {
     uint64_t parent; /* with FOUND_MAY_MISS and node 0: the directory that lacks it, same server */
     char last[VFS_NAME_MAX + 1]; /* and the name it would have */
     bool trailing_slash; /* the path ended in '/': must be a directory */
+    bool opened; /* with FOUND_OPEN: the server has opened it, as node `use` */
+    uint64_t use;
 };
-enum found_flag { FOUND_FOLLOW = 1, FOUND_MAY_MISS = 2 };
+enum found_flag { FOUND_FOLLOW = 1, FOUND_MAY_MISS = 2, FOUND_OPEN = 4 /* open regular files on the way: flags in the upper half */ };
+#define FOUND_OPEN_SHIFT 32
 
 /* Walk `path` (in our memory) from directory descriptor `at` (AT_FDCWD). 0 or -errno. */
-long path_find(struct client *c, int at, const char *path, unsigned flags, struct found *out);
+long path_find(struct client *c, int at, const char *path, uint64_t flags, struct found *out);
 /* The same with the path in the program's memory. "" is -ENOENT unless AT_EMPTY_PATH was allowed by the caller before. */
-long path_find_user(struct client *c, int at, uint64_t address, unsigned flags, struct found *out);
+long path_find_user(struct client *c, int at, uint64_t address, uint64_t flags, struct found *out);
 /* The directory in which the last component is, and that component: for create, unlink, rename. `out` is the directory; last the name. */
 long path_find_parent(struct client *c, int at, uint64_t address, struct found *out);
 /* A struct found from the pool (they are big); give it back. NULL: no memory. */
@@ -260,6 +263,8 @@ struct mount {
 struct mount *mount_over(struct server *s, uint64_t node); /* what covers that directory */
 struct mount *mount_at(struct server *s, uint64_t root); /* the mount with that root */
 struct mount *mount_root(void);
+/* The mount at whose place, one component below the root, an absolute path begins; *rest: what follows. NULL: none */
+struct mount *mount_of_path(const char *path, const char **rest);
 long mount_add(struct client *c, struct server *s, const char *type, const struct found *over, const char *options);
 long mounts_text(char *text, size_t room); /* /proc/mounts */
 
