@@ -2,17 +2,19 @@
 /*
  * lwIP's memory for what varies in size, pbufs with data above all: a free list per size class,
  * refilled from chunks of malloc(). Taking and giving are a few instructions; a block returns to
- * its class and never further, so there is no fragmentation between classes and the sum has a
- * bound.
+ * its class and never further, so there is no fragmentation between classes. Each class has its
+ * own bound: programs that fill queues with one kind of packet leave memory for the others.
  */
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lwipopts.h"
+#include "servers/net/net.h"
 
 #define CHUNK (64u * 1024)
-#define LIMIT (48u * 1024 * 1024) /* all chunks and large blocks together */
+#define LIMIT (48u * 1024 * 1024) /* all chunks and large blocks together: large ones have 7 MB */
 #define HEADER 16u                /* before each block: keeps it aligned */
 
 struct block {
@@ -21,21 +23,38 @@ struct block {
 };
 _Static_assert(sizeof(struct block) == HEADER, "blocks are aligned to 16 bytes");
 
-/* With the header. 1760: a whole frame and lwIP's own struct. The last: larger ones go to malloc().
- */
-static const uint32_t class_bytes[] = {64, 128, 256, 512, 1024, 1760, 2304, 4352, 8448, 16640};
-#define CLASSES (sizeof class_bytes / sizeof *class_bytes)
+/* Bytes with the header, chunks at most. 1760: a whole frame and lwIP's own struct. Larger ones
+ * than the last go to malloc(). */
+static const struct {
+    uint32_t bytes, chunks;
+} classes[] = {{64, 16},    {128, 32},  {256, 32},  {512, 32},  {1024, 32},
+               {1760, 384}, {2304, 32}, {4352, 32}, {8448, 32}, {16640, 32}};
+#define CLASSES (sizeof classes / sizeof *classes)
 
 static struct block *free_blocks[CLASSES];
+static uint32_t chunks_taken[CLASSES], blocks_used[CLASSES];
+static unsigned short_classes; /* that have more than three quarters of what they may have in use */
 static size_t taken_from_below;
+
+static uint32_t most_blocks(uint32_t class_index)
+{
+    return CHUNK / classes[class_index].bytes * classes[class_index].chunks / 4 * 3;
+}
+
+bool memory_short(void)
+{
+    return short_classes != 0;
+}
 
 static struct block *refill(uint32_t class_index)
 {
-    uint32_t bytes = class_bytes[class_index];
+    uint32_t bytes = classes[class_index].bytes;
     uint8_t *chunk;
 
-    if (taken_from_below + CHUNK > LIMIT || !(chunk = malloc(CHUNK)))
+    if (chunks_taken[class_index] == classes[class_index].chunks ||
+        taken_from_below + CHUNK > LIMIT || !(chunk = malloc(CHUNK)))
         return NULL;
+    chunks_taken[class_index]++;
     taken_from_below += CHUNK;
     for (uint32_t at = 0; at + bytes <= CHUNK; at += bytes) {
         struct block *b = (struct block *)(void *)(chunk + at);
@@ -65,7 +84,7 @@ void *memory_take(size_t bytes)
     if (bytes > LIMIT)
         return NULL;
     bytes += HEADER;
-    while (class_index < CLASSES && class_bytes[class_index] < bytes)
+    while (class_index < CLASSES && classes[class_index].bytes < bytes)
         class_index++;
     if (class_index == CLASSES)
         return take_large(bytes);
@@ -73,6 +92,8 @@ void *memory_take(size_t bytes)
     if (!b && !(b = refill(class_index)))
         return NULL;
     free_blocks[class_index] = b->next;
+    if (blocks_used[class_index]++ == most_blocks(class_index))
+        short_classes++;
     return b + 1;
 }
 
@@ -100,4 +121,6 @@ void memory_give(void *block)
     }
     b->next = free_blocks[b->class_index];
     free_blocks[b->class_index] = b;
+    if (--blocks_used[b->class_index] == most_blocks(b->class_index))
+        short_classes--;
 }

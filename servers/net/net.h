@@ -46,6 +46,9 @@ bool address_coming(void);
  * it by itself when a frame goes out or a buffer comes back. */
 void net_output_pending(void);
 
+/* lwIP's memory is scarce: programs' queues should not grow. memory.c */
+bool memory_short(void);
+
 /* Counted per interface since boot. */
 struct net_statistics {
     uint64_t received_frames, received_bytes, sent_frames, sent_bytes;

@@ -50,7 +50,8 @@ struct request { /* of a program; kept while it waits */
     bool waited;       /* this is not the first attempt */
     bool begun;        /* a connect that is on its way */
     bool signal;       /* SIGPIPE comes with the answer */
-    bool unreachable;  /* it waits for the first address */
+    bool unreachable;  /* while the first address is on its way */
+    bool again;        /* nothing will mark the socket: to be tried from time to time */
 };
 
 struct datagram {
@@ -113,7 +114,7 @@ void requests_fail(struct socket *s, long error);
 bool request_keep(struct socket *s, const struct request *r);
 /* To the program, or through VFS when the protocol says so; m's words 1.. are results. answer_now()
  * is for a handler's return; answer_back() goes to VFS whatever m is. */
-void answer(struct message *m, long result);
+long answer(struct message *m, long result); /* 0; < 0: it does not wait for it any more */
 long answer_now(struct message *m, long result);
 long answer_back(struct message *m, long result);
 

@@ -23,7 +23,7 @@ static uint32_t cost(const struct pbuf *p)
 
 void datagram_queue(struct socket *s, struct pbuf *p, const struct sockaddr_in *from)
 {
-    bool fits = !s->read_shut && s->in_bytes + cost(p) <= s->receive_limit;
+    bool fits = !s->read_shut && !memory_short() && s->in_bytes + cost(p) <= s->receive_limit;
     struct datagram *d = fits ? malloc(sizeof *d) : NULL;
 
     if (!d) {

@@ -9,6 +9,8 @@
 
 #define STAGING_BYTES (UINT16_MAX / TCP_MSS * TCP_MSS) /* tcp_write() takes 16 bits */
 
+#define SCARCE_BYTES (4 * TCP_MSS)
+
 static uint8_t staging[STAGING_BYTES];
 
 /* ---- what waits for the program ---- */
@@ -20,9 +22,15 @@ static void cut_loose(struct pbuf *p)
     pbuf_free(p);
 }
 
+/* When memory is short everybody has a little of it. */
+static size_t scarce(size_t limit)
+{
+    return memory_short() && limit > SCARCE_BYTES ? SCARCE_BYTES : limit;
+}
+
 bool stream_take(struct socket *s, struct pbuf *p)
 {
-    bool fits = s->in_bytes + p->tot_len <= s->receive_limit;
+    bool fits = s->in_bytes + p->tot_len <= scarce(s->receive_limit);
 
     s->owed += fits ? 0 : p->tot_len;
     s->in_bytes += p->tot_len;
@@ -159,15 +167,15 @@ long stream_receive(struct socket *s, struct request *r, struct transfer *t)
 
 size_t stream_room(const struct socket *s)
 {
-    size_t queued, room;
+    size_t queued, room, limit = scarce(s->send_limit);
 
-    if (!s->tcp || s->state != STREAM_CONNECTED)
+    if (!s->tcp || s->state != STREAM_CONNECTED || tcp_sndqueuelen(s->tcp) >= TCP_SND_QUEUELEN / 2)
         return 0;
     room = s->tcp->snd_buf; /* tcp_sndbuf() knows 16 bits */
     queued = TCP_SND_BUF - room;
-    return tcp_sndqueuelen(s->tcp) >= TCP_SND_QUEUELEN / 2 || queued >= s->send_limit
-               ? 0
-               : (s->send_limit - queued < room ? s->send_limit - queued : room);
+    if (queued >= limit)
+        return 0;
+    return limit - queued < room ? limit - queued : room;
 }
 
 /* It cannot be written to any more. */
@@ -214,7 +222,7 @@ static long send_piece(struct socket *s, struct transfer *t, size_t n)
 /* No acknowledgement will make room: lwIP's memory is short. */
 static bool is_stuck(const struct socket *s)
 {
-    return !s->tcp->unsent && !s->tcp->unacked;
+    return s->tcp && s->state == STREAM_CONNECTED && !s->tcp->unsent && !s->tcp->unacked;
 }
 
 long stream_send(struct socket *s, struct request *r, struct transfer *t)
@@ -245,8 +253,7 @@ long stream_send(struct socket *s, struct request *r, struct transfer *t)
         tcp_output(s->tcp);
         net_output_pending();
     }
-    if (piece == 0 && is_stuck(s))
-        piece = -ENOBUFS;
+    r->again = t->at < t->length && is_stuck(s);
     if (piece < 0)
         return r->done && piece != -EDEADSRCDST ? (long)r->done : piece;
     return t->at == t->length ? (long)r->done : LATER;

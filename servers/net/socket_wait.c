@@ -14,13 +14,18 @@
 #include "abi/proto/pm.h"
 #include "servers/net/socket.h"
 
-#define AGAIN_NS 100000000ull /* between attempts while an address is coming */
+#define AGAIN_NS 50000000ull /* between attempts of those that nothing wakes */
 
 static struct {
     struct request *waits;
-    /* A new socket went to VFS for this program and has not been heard of since. */
-    endpoint_t endpoint;
-    uint64_t handed, listener; /* nodes; listener 0: none */
+    endpoint_t endpoint; /* that the rest is about */
+    /* A new socket went to VFS for this program and has not been heard of since. Nodes; listener 0:
+     * none. */
+    uint64_t handed, listener;
+    /* The answer came too late: the program had just been seized because of a signal. What had
+     * been done for it is told with FILE_CANCEL, which is on its way. */
+    bool is_lost;
+    long lost;
 } programs[ENDPOINT_SLOTS];
 
 static uint64_t alarm_at; /* the earliest deadline; 0: none */
@@ -76,6 +81,7 @@ long answer_back(struct message *m, long result)
     }
     if (is_new) {
         programs[endpoint_slot(program)].endpoint = program;
+        programs[endpoint_slot(program)].is_lost = false;
         programs[endpoint_slot(program)].handed = node;
         programs[endpoint_slot(program)].listener = listener;
     }
@@ -87,21 +93,31 @@ long answer_now(struct message *m, long result)
     return goes_back(m) ? answer_back(m, result) : result;
 }
 
-void answer(struct message *m, long result)
+long answer(struct message *m, long result)
 {
     endpoint_t program = message_caller(m);
 
-    if (answer_now(m, result) != SERVICE_NO_REPLY)
-        ipc_reply(program, m, result);
+    result = answer_now(m, result);
+    return result == SERVICE_NO_REPLY ? 0 : ipc_reply(program, m, result);
 }
 
 /* The signal comes after the answer: PM takes back the call of a program that waits here, and the
  * result would be lost. */
-static void answer_with_signal(struct request *r, long result)
+static void answer_request(struct request *r, long result)
 {
-    struct message signal = {.type = PM_SIGNAL, .w = {0, SIGPIPE, (uint64_t)message_caller(&r->m)}};
+    endpoint_t program = message_caller(&r->m);
+    unsigned slot = endpoint_slot(program);
+    bool is_connect = r->m.type == SOCKET_CONNECT;
+    struct message signal = {.type = PM_SIGNAL, .w = {0, SIGPIPE, (uint64_t)program}};
 
-    answer(&r->m, result);
+    if (answer(&r->m, result) < 0 && result >= 0) {
+        programs[slot].endpoint = program;
+        programs[slot].handed = 0;
+        programs[slot].is_lost = true;
+        programs[slot].lost = result;
+        if (is_connect)
+            r->socket->connect_reported = false;
+    }
     if (r->signal)
         ipc_call(service_info()->pm, &signal);
 }
@@ -161,9 +177,12 @@ static long attempt_now(struct socket *s, struct request *r)
  * again. */
 static long attempt(struct socket *s, struct request *r)
 {
-    long result = attempt_now(s, r);
+    long result;
 
+    r->again = false;
+    result = attempt_now(s, r);
     r->unreachable = result == -ENETUNREACH && address_coming();
+    r->again |= r->unreachable;
     return r->unreachable ? LATER : result;
 }
 
@@ -186,7 +205,7 @@ static uint64_t due(const struct request *r, uint64_t now)
 {
     uint64_t again = now + AGAIN_NS;
 
-    return !r->unreachable || (r->deadline && r->deadline < again) ? r->deadline : again;
+    return !r->again || (r->deadline && r->deadline < again) ? r->deadline : again;
 }
 
 static void arm(uint64_t when, uint64_t now)
@@ -224,7 +243,7 @@ static void finish(struct request *r, long result)
     unlink_request(r);
     if (r->m.type == FILE_CLOSE)
         socket_close(r->socket);
-    answer_with_signal(r, result);
+    answer_request(r, result);
     free(r);
 }
 
@@ -262,7 +281,7 @@ static void expire(void *unused)
         if (r && r->deadline && r->deadline <= now) {
             finish(r, unfinished(r));
         } else if (r) {
-            if (r->unreachable)
+            if (r->again)
                 socket_dirty(r->socket);
             arm(due(r, now), now);
         }
@@ -313,6 +332,7 @@ void requests_fail(struct socket *s, long error)
 void request_arrived(const struct message *m)
 {
     programs[endpoint_slot(message_caller(m))].handed = 0;
+    programs[endpoint_slot(message_caller(m))].is_lost = false;
 }
 
 static bool must_queue(const struct socket *s, const struct message *m)
@@ -341,12 +361,8 @@ long request_begin(struct message *m)
     } else if (result == LATER) {
         result = unfinished(&r);
     }
-    if (r.signal) {
-        answer_with_signal(&r, result);
-        return SERVICE_NO_REPLY;
-    }
-    *m = r.m;
-    return answer_now(m, result);
+    answer_request(&r, result);
+    return SERVICE_NO_REPLY;
 }
 
 long request_cancel(struct message *m)
@@ -362,9 +378,14 @@ long request_cancel(struct message *m)
         drop(r);
         return 1;
     }
-    if (programs[slot].handed && programs[slot].endpoint == program) {
+    if (programs[slot].endpoint != program)
+        return 0;
+    if (programs[slot].handed)
         take_back(programs[slot].handed, programs[slot].listener);
-        programs[slot].handed = 0;
-    }
-    return 0;
+    programs[slot].handed = 0;
+    if (!programs[slot].is_lost)
+        return 0;
+    programs[slot].is_lost = false;
+    m->w[1] = (uint64_t)programs[slot].lost;
+    return 1;
 }
