@@ -49,14 +49,28 @@ static bool grow(struct ring *r, size_t size)
     return true;
 }
 
-size_t ring_writable(struct ring *r, size_t n, uint8_t **at)
+bool ring_reserve(struct ring *r, size_t n)
 {
-    size_t used = ring_used(r), size = r->size ? r->size : RING_START, start, room;
+    size_t used = ring_used(r), size = r->size ? r->size : RING_START;
 
     while (size < used + n && size < r->limit)
         size *= 2;
     if (size > r->size)
         grow(r, size);
+    return r->size >= used + n;
+}
+
+void ring_retract(struct ring *r, size_t n)
+{
+    r->tail -= n;
+    ring_consume(r, 0);
+}
+
+size_t ring_writable(struct ring *r, size_t n, uint8_t **at)
+{
+    size_t used = ring_used(r), start, room;
+
+    ring_reserve(r, n);
     room = r->size > used ? r->size - used : 0;
     if (used >= r->limit || room == 0)
         return 0;

@@ -32,6 +32,9 @@ static inline size_t ring_room(const struct ring *r)
 size_t ring_readable(const struct ring *r, size_t offset, size_t n, const uint8_t **at);
 /* The next contiguous room to write n bytes into, growing if that helps: its size; 0: full, or no memory. */
 size_t ring_writable(struct ring *r, size_t n, uint8_t **at);
+/* Room for n bytes (<= ring_room()) without a failure halfway. false: no memory. */
+bool ring_reserve(struct ring *r, size_t n);
+void ring_retract(struct ring *r, size_t n); /* the last n bytes that were produced are not there */
 void ring_consume(struct ring *r, size_t n); /* an empty one gives memory back */
 void ring_produce(struct ring *r, size_t n);
 /* A new limit, rounded up to a power of two: false: more than that is in it, or beyond RING_LIMIT_MAX. */

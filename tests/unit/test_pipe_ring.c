@@ -83,6 +83,29 @@ static void test_limit(void **state)
     ring_free(&r);
 }
 
+static void test_all_or_nothing(void **state)
+{
+    struct ring r;
+
+    begin(&r);
+    assert_int_equal(put(&r, 3000), 3000);
+    assert_int_equal(take(&r, 2999), 2999);
+    assert_true(ring_reserve(&r, 20000));
+    assert_true(r.size >= 20001);
+    assert_int_equal(put(&r, 20000), 20000);
+    ring_retract(&r, 20000);
+    next_in = (uint8_t)(next_in - 20000 % 256);
+    assert_int_equal(ring_used(&r), 1);
+    assert_false(ring_reserve(&r, RING_LIMIT));
+    assert_int_equal(take(&r, 9), 1);
+    assert_true(ring_reserve(&r, 5000));
+    assert_int_equal(put(&r, 5000), 5000);
+    ring_retract(&r, 5000);
+    assert_int_equal(ring_used(&r), 0);
+    assert_true(r.size <= RING_START);
+    ring_free(&r);
+}
+
 static void test_random(void **state)
 {
     struct ring r;
@@ -114,6 +137,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fills_to_its_limit),
         cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_all_or_nothing),
         cmocka_unit_test(test_random),
     };
 

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Descriptors on their way in messages. Each is a reference to an open file, held by a queue. A socket that is itself on its way may hold
+ * the only references to others, and they to it: such circles are found when a socket ends while others are on their way.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include "servers/vfs/unix.h"
+
+enum { RIGHTS_MAX = 16384 /* files on their way */ };
+
+static unsigned files_in_flight, sockets_in_flight;
+
+static struct unix_rights *rights_new(unsigned count)
+{
+    struct unix_rights *r = malloc(sizeof *r + count * sizeof *r->file);
+
+    if (r)
+        *r = (struct unix_rights){0};
+    return r;
+}
+
+static void count(const struct file *f, int change)
+{
+    struct unix_socket *s = unix_of(f);
+
+    files_in_flight += (unsigned)change;
+    if (!s)
+        return;
+    s->in_flight += (unsigned)change;
+    sockets_in_flight += (unsigned)change;
+}
+
+static void add(struct unix_rights *r, struct file *f)
+{
+    file_get(f);
+    count(f, 1);
+    r->file[r->count++] = f;
+}
+
+long rights_collect(struct client *c, uint64_t address, unsigned n, struct unix_rights **out)
+{
+    struct unix_rights *r;
+    long result = 0;
+
+    if (files_in_flight + n > RIGHTS_MAX)
+        rights_clean(c);
+    if (files_in_flight + n > RIGHTS_MAX)
+        return -ETOOMANYREFS;
+    r = rights_new(n);
+    if (!r)
+        return -ENOMEM;
+    for (unsigned i = 0; i < n && result == 0; i++) {
+        int fd;
+        struct file *f = NULL;
+
+        result = user_read(c, address + i * sizeof fd, &fd, sizeof fd);
+        if (result == 0)
+            f = fd_file(c, (uint32_t)fd);
+        if (f)
+            add(r, f);
+        else
+            result = result ? result : -EBADF;
+    }
+    if (result)
+        rights_drop(c, r);
+    else
+        *out = r;
+    return result;
+}
+
+struct unix_rights *rights_copy(const struct unix_rights *from)
+{
+    struct unix_rights *r = rights_new(from->count);
+
+    for (unsigned i = 0; r && i < from->count; i++)
+        add(r, from->file[i]);
+    return r;
+}
+
+/* To close one file may drop others: they wait for their turn here, however deep they are one in the other. */
+void rights_drop(struct client *c, struct unix_rights *r)
+{
+    static struct unix_rights *todo;
+    static bool at_work;
+
+    while (r) {
+        struct unix_rights *next = r->next;
+
+        r->next = todo;
+        todo = r;
+        r = next;
+    }
+    if (at_work)
+        return;
+    at_work = true;
+    while (todo) {
+        r = todo;
+        todo = r->next;
+        for (unsigned i = 0; i < r->count; i++) {
+            count(r->file[i], -1);
+            file_put(c, r->file[i]);
+        }
+        free(r);
+    }
+    at_work = false;
+}
+
+unsigned rights_install(struct client *c, struct unix_rights *r, int *fds, unsigned room, uint32_t flags)
+{
+    unsigned n = 0;
+
+    while (n < r->count && n < room) {
+        long fd;
+
+        file_get(r->file[n]);
+        fd = fd_install(c, r->file[n], 0, flags);
+        if (fd < 0)
+            break;
+        fds[n++] = (int)fd;
+    }
+    rights_drop(c, r);
+    return n;
+}
+
+/* ---- circles ---- */
+
+static void reach(struct unix_socket *s, struct unix_socket **todo)
+{
+    if (!s || s->reached)
+        return;
+    s->reached = true;
+    s->next_reached = *todo;
+    *todo = s;
+}
+
+static void reach_from(struct unix_socket *s, struct unix_socket **todo)
+{
+    for (const struct unix_record *r = s->queue.first; r; r = r->next)
+        for (unsigned i = 0; r->rights && i < r->rights->count; i++)
+            reach(unix_of(r->rights->file[i]), todo);
+    for (struct unix_socket *p = s->pending; p; p = p->next_pending)
+        reach(p, todo);
+}
+
+static void append(struct unix_rights **all, struct unix_rights *r)
+{
+    while (*all)
+        all = &(*all)->next;
+    *all = r;
+}
+
+void rights_clean(struct client *c)
+{
+    struct unix_socket *todo = NULL;
+    struct unix_rights *dead = NULL;
+
+    if (!sockets_in_flight)
+        return;
+    for (struct unix_socket *s = unix_all(); s; s = s->next)
+        s->reached = false;
+    for (struct unix_socket *s = unix_all(); s; s = s->next)
+        if (s->file && s->file->references > s->in_flight)
+            reach(s, &todo);
+    while (todo) {
+        struct unix_socket *s = todo;
+
+        todo = s->next_reached;
+        reach_from(s, &todo);
+    }
+    for (struct unix_socket *s = unix_all(); s; s = s->next)
+        if (!s->reached)
+            append(&dead, queue_empty(&s->queue));
+    rights_drop(c, dead);
+}
