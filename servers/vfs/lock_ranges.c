@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "servers/vfs/lock_ranges.h"
+
+#include <stdlib.h>
+
+static unsigned count;
+
+unsigned ranges_count(void)
+{
+    return count;
+}
+
+const struct lock_range *ranges_conflict(const struct lock_ranges *l, const void *owner, enum lock_kind kind, uint64_t start, uint64_t end)
+{
+    const struct lock_range *lowest = NULL;
+
+    for (const struct lock_range *r = l->first; r; r = r->next)
+        if (r->owner != owner && r->start <= end && r->end >= start && (kind == LOCK_WRITE || r->kind == LOCK_WRITE) &&
+            (!lowest || r->start < lowest->start))
+            lowest = r;
+    return lowest;
+}
+
+static void remove_at(struct lock_range **link)
+{
+    struct lock_range *r = *link;
+
+    *link = r->next;
+    free(r);
+    count--;
+}
+
+static void insert(struct lock_ranges *l, struct lock_range *r, struct lock_range value)
+{
+    *r = value;
+    r->next = l->first;
+    l->first = r;
+    count++;
+}
+
+/* What is left of r, which overlaps [start, end]: at most two pieces, the second one in *spare. */
+static void cut(struct lock_ranges *l, struct lock_range **link, uint64_t start, uint64_t end, struct lock_range **spare)
+{
+    struct lock_range *r = *link, upper = *r;
+
+    if (r->start >= start && r->end <= end) {
+        remove_at(link);
+    } else if (r->start >= start) {
+        r->start = end + 1;
+    } else {
+        r->end = start - 1;
+        if (upper.end > end) {
+            upper.start = end + 1;
+            insert(l, *spare, upper);
+            *spare = NULL;
+        }
+    }
+}
+
+/* One that touches goes into the new one; what is of another kind gives way. */
+static void make_way(struct lock_ranges *l, struct lock_range *new, struct lock_range **spare)
+{
+    uint64_t start = new->start, end = new->end;
+
+    for (struct lock_range **link = &l->first, *r; (r = *link);) {
+        bool overlaps = r->start <= end && r->end >= start, touches = r->end + 1 >= start && r->start <= end + 1;
+
+        if (r->owner == new->owner && r->kind == new->kind && touches) {
+            new->start = r->start < new->start ? r->start : new->start;
+            new->end = r->end > new->end ? r->end : new->end;
+            remove_at(link);
+        } else if (r->owner == new->owner && r->kind != new->kind && overlaps) {
+            cut(l, link, start, end, spare);
+            if (*link == r)
+                link = &r->next;
+        } else {
+            link = &r->next;
+        }
+    }
+}
+
+static bool has_around(const struct lock_ranges *l, const void *owner, uint64_t start, uint64_t end)
+{
+    const struct lock_range *r = l->first;
+
+    while (r && (r->owner != owner || r->start >= start || r->end <= end))
+        r = r->next;
+    return r != NULL;
+}
+
+bool ranges_set(struct lock_ranges *l, const void *owner, int pid, enum lock_kind kind, uint64_t start, uint64_t end)
+{
+    struct lock_range new = {.owner = owner, .pid = pid, .kind = kind, .start = start, .end = end};
+    bool split = has_around(l, owner, start, end);
+    struct lock_range *spare = split ? malloc(sizeof *spare) : NULL, *place = kind ? malloc(sizeof *place) : NULL;
+    bool enough = (!split || spare) && (!kind || place);
+
+    if (enough)
+        make_way(l, &new, &spare);
+    if (enough && kind) {
+        insert(l, place, new);
+        place = NULL;
+    }
+    free(spare);
+    free(place);
+    return enough;
+}
+
+bool ranges_drop(struct lock_ranges *l, const void *owner)
+{
+    bool had = false;
+
+    for (struct lock_range **link = &l->first; *link;)
+        if ((*link)->owner == owner) {
+            remove_at(link);
+            had = true;
+        } else {
+            link = &(*link)->next;
+        }
+    return had;
+}
+
+bool ranges_differ(const struct lock_ranges *l, const void *owner, enum lock_kind kind)
+{
+    const struct lock_range *r = l->first;
+
+    while (r && (r->owner != owner || r->kind == kind))
+        r = r->next;
+    return r != NULL;
+}
