@@ -3,7 +3,6 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -111,10 +110,7 @@ static long put(struct client *c, struct pipe *p, struct segments *s)
 
 static long broken(struct client *c, long done)
 {
-    if (done)
-        return done;
-    signal_client(c, SIGPIPE);
-    return -EPIPE;
+    return done ? done : segments_broken(c);
 }
 
 /* Up to PIPE_ATOMIC bytes go in one piece. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "servers/vfs/segments.h"
 
+#include <signal.h>
 #include <stdlib.h>
 
 enum { SEGMENTS_MAX = 1024 };
@@ -70,4 +71,12 @@ long segments_read(struct client *c, struct segments *s, void *local, size_t n)
 long segments_write(struct client *c, struct segments *s, const void *local, size_t n)
 {
     return move(c, s, (void *)(uintptr_t)local, n, true);
+}
+
+long segments_broken(struct client *c)
+{
+    if (!c->cancelled)
+        ipc_reply_result(c->endpoint, -EPIPE);
+    signal_client(c, SIGPIPE);
+    return c->cancelled ? -EPIPE : SERVICE_NO_REPLY;
 }

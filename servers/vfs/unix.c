@@ -326,7 +326,7 @@ long unix_call(struct client *c, struct file *f, uint64_t request, const uint64_
         return -ENOTSOCK;
     file_get(f);
     result = dispatch(c, f, request, call);
-    file_put(c, f);
+    file_put(result == SERVICE_NO_REPLY ? NULL : c, f);
     return result;
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Bytes and messages from socket to socket. */
 #define _GNU_SOURCE
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -136,9 +135,7 @@ static long stream_broken(struct client *c, struct unix_socket *s, bool quietly)
         return -ENOTCONN;
     if (s->peer && !s->write_shut && !s->peer->read_shut)
         return 0;
-    if (!quietly)
-        signal_client(c, SIGPIPE);
-    return -EPIPE;
+    return quietly ? -EPIPE : segments_broken(c);
 }
 
 /* What there is room for. The descriptors go with the first bytes. */

@@ -32,10 +32,12 @@ static long begin(struct client *c, struct file *f, struct unix_transfer *t, con
     return segments_begin(c, &t->segments, io);
 }
 
-static void end(struct client *c, struct unix_transfer *t)
+/* A program that has its answer already cannot help to close what was not sent. */
+static long end(struct client *c, struct unix_transfer *t, long result)
 {
     segments_end(&t->segments);
-    rights_drop(c, t->rights);
+    rights_drop(result == SERVICE_NO_REPLY ? NULL : c, t->rights);
+    return result;
 }
 
 long unix_transfer(struct client *c, struct file *f, struct io *io)
@@ -45,8 +47,7 @@ long unix_transfer(struct client *c, struct file *f, struct io *io)
 
     if (result == 0)
         result = io->positioned ? -ESPIPE : io->write ? unix_send(c, f->local, &t) : unix_receive(c, f->local, &t);
-    end(c, &t);
-    return result;
+    return end(c, &t, result);
 }
 
 long unix_sendto(struct client *c, struct file *f, const uint64_t *call)
@@ -61,8 +62,7 @@ long unix_sendto(struct client *c, struct file *f, const uint64_t *call)
     }
     if (result == 0)
         result = unix_send(c, f->local, &t);
-    end(c, &t);
-    return result;
+    return end(c, &t, result);
 }
 
 long unix_recvfrom(struct client *c, struct file *f, const uint64_t *call)
@@ -75,8 +75,7 @@ long unix_recvfrom(struct client *c, struct file *f, const uint64_t *call)
     if (result >= 0 && call[4] && call[5])
         stored = t.from.length ? unix_name_store(c, &t.from, call[4], call[5])
                                : user_write(c, call[5], &(uint32_t){0}, sizeof(uint32_t));
-    end(c, &t);
-    return stored ? stored : result;
+    return end(c, &t, stored ? stored : result);
 }
 
 /* ---- sendmsg ---- */
@@ -160,8 +159,7 @@ long unix_sendmsg(struct client *c, struct file *f, const uint64_t *call)
         result = fetch_control(c, &m, &t.rights);
     if (result == 0)
         result = unix_send(c, f->local, &t);
-    end(c, &t);
-    return result;
+    return end(c, &t, result);
 }
 
 /* ---- recvmsg ---- */
@@ -232,6 +230,5 @@ long unix_recvmsg(struct client *c, struct file *f, const uint64_t *call)
         result = unix_receive(c, f->local, &t);
     if (result >= 0)
         stored = store_message(c, call[1], &t, &m);
-    end(c, &t);
-    return stored ? stored : result;
+    return end(c, &t, stored ? stored : result);
 }
