@@ -253,8 +253,15 @@ static void pipe_close(struct client *c, struct file *f)
 static const struct file_operations pipe_operations = {.name = "pipe", .transfer = pipe_transfer, .ioctl = pipe_ioctl, .poll = pipe_poll,
                                                        .stat = pipe_stat, .close = pipe_close};
 /* Its inode is the file server's. */
+static void fifo_close(struct client *c, struct file *f)
+{
+    pipe_close(c, f);
+    if (f->opened_by)
+        remote_tell_closed(c, f);
+}
+
 static const struct file_operations fifo_operations = {.name = "fifo", .transfer = pipe_transfer, .ioctl = pipe_ioctl, .poll = pipe_poll,
-                                                       .close = pipe_close};
+                                                       .close = fifo_close};
 
 static struct file *end_new(struct pipe *p, uint32_t flags, uint32_t mode, uint64_t number)
 {
@@ -365,6 +372,7 @@ long fifo_open(struct client *c, const struct found *found, uint32_t flags, stru
     }
     f->path = strdup(found->path);
     changed(p, FOR_READERS | FOR_WRITERS);
+    result = remote_open(c, f);
     if (!(flags & O_NONBLOCK) && is_reader(f) && !is_writer(f))
         while (result == 0 && p->writers == 0 && p->opened_writing == writers)
             result = wait_on(c, &p->changed, WAIT_FOREVER);

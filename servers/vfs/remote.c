@@ -164,18 +164,22 @@ void remote_server_back(struct server *s)
 }
 
 /* By the program when there is one: VFS does not wait. */
-static void remote_close(struct client *c, struct file *f)
+void remote_tell_closed(struct client *c, struct file *f)
 {
     struct message m = {.type = FILE_CLOSE, .w = {f->node}};
 
-    if (f->told)
-        told_leave(f);
-    if (f->flags & O_PATH)
-        return;
     if (!c || c->cancelled || ask(c, f->server, &m, AGAIN) == -EINTR) {
         m = (struct message){.type = FILE_CLOSE, .w = {f->node}};
         server_call(f->server, &m);
     }
+}
+
+static void remote_close(struct client *c, struct file *f)
+{
+    if (f->told)
+        told_leave(f);
+    if (!(f->flags & O_PATH))
+        remote_tell_closed(c, f);
 }
 
 const struct file_operations remote_operations = {

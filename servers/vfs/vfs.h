@@ -127,6 +127,7 @@ extern const struct file_operations remote_operations; /* remote.c: everything a
 
 /* Tell the server that the file is open; it may give another node for it. */
 long remote_open(struct client *c, struct file *f);
+void remote_tell_closed(struct client *c, struct file *f);
 /* The server has said that a node became ready; a fresh incarnation of it is there. */
 void remote_ready(struct server *s, uint64_t node);
 void remote_server_back(struct server *s);
