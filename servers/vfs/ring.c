@@ -4,6 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+static size_t beyond_start; /* bytes of all rings */
+
+static size_t beyond(size_t size)
+{
+    return size > RING_START ? size - RING_START : 0;
+}
+
 void ring_init(struct ring *r)
 {
     *r = (struct ring){.limit = RING_LIMIT};
@@ -11,6 +18,7 @@ void ring_init(struct ring *r)
 
 void ring_free(struct ring *r)
 {
+    beyond_start -= beyond(r->size);
     free(r->bytes);
     r->bytes = NULL;
     r->size = 0;
@@ -33,11 +41,12 @@ size_t ring_readable(const struct ring *r, size_t offset, size_t n, const uint8_
 /* Everything in order at the start of a bigger one. */
 static bool grow(struct ring *r, size_t size)
 {
-    uint8_t *bytes = malloc(size);
-    size_t used = ring_used(r), first;
+    size_t all = beyond_start - beyond(r->size) + beyond(size), used = ring_used(r), first;
+    uint8_t *bytes = all <= RINGS_MAX || size < r->size ? malloc(size) : NULL;
 
     if (!bytes)
         return false;
+    beyond_start = all;
     first = r->size ? r->size - (r->head & (r->size - 1)) : 0;
     first = first < used ? first : used;
     if (used) {
@@ -55,8 +64,8 @@ bool ring_reserve(struct ring *r, size_t n)
 
     while (size < used + n && size < r->limit)
         size *= 2;
-    if (size > r->size)
-        grow(r, size);
+    while (size > r->size && !grow(r, size)) /* less is better than nothing */
+        size /= 2;
     return r->size >= used + n;
 }
 

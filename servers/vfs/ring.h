@@ -10,6 +10,7 @@
 #define RING_START 4096u
 #define RING_LIMIT 65536u /* as Linux's pipes */
 #define RING_LIMIT_MAX (1u << 20)
+#define RINGS_MAX (16u << 20) /* bytes of all rings together beyond RING_START each: then none grows, until others are read */
 
 struct ring {
     uint8_t *bytes;

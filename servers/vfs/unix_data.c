@@ -8,8 +8,11 @@
 
 enum {
     MESSAGE_MAX = 212992, /* bytes: as Linux's limit of a socket's buffer */
-    RECORDS_MAX = 512,
+    RECORDS_MAX = 512, /* of a queue */
+    ALL_RECORDS_MAX = 32768,
 };
+
+static unsigned all_records;
 
 /* ---- queues ---- */
 
@@ -29,6 +32,7 @@ static struct unix_rights *record_remove(struct unix_queue *q)
     if (!q->first)
         q->end = &q->first;
     q->records--;
+    all_records--;
     free(r);
     return rights;
 }
@@ -39,6 +43,7 @@ static void record_append(struct unix_queue *q, struct unix_record *r)
     *q->end = r;
     q->end = &r->next;
     q->records++;
+    all_records++;
 }
 
 struct unix_rights *queue_empty(struct unix_queue *q)
@@ -208,7 +213,7 @@ static long message_put(struct client *c, struct unix_socket *s, struct unix_que
     uint64_t start = q->put;
 
     if (!ring_reserve(&q->ring, n))
-        return -ENOMEM;
+        return -ENOBUFS;
     queue_put(c, q, &t->segments);
     if (t->segments.left) {
         ring_retract(&q->ring, (size_t)(q->put - start));
@@ -254,6 +259,8 @@ long unix_send(struct client *c, struct unix_socket *s, struct unix_transfer *t)
     if (t->flags & MSG_OOB)
         return -EOPNOTSUPP;
     if (s->type != SOCK_STREAM || t->rights) {
+        if (all_records >= ALL_RECORDS_MAX)
+            return -ENOBUFS;
         record = malloc(sizeof *record);
         if (!record)
             return -ENOMEM;

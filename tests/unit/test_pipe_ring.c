@@ -132,12 +132,33 @@ static void test_random(void **state)
     ring_free(&r);
 }
 
+static void test_all_together(void **state)
+{
+    enum { COUNT = 2 * RINGS_MAX / RING_LIMIT };
+    static struct ring rings[COUNT];
+    size_t bytes = 0, before;
+
+    for (unsigned i = 0; i < COUNT; i++) {
+        ring_init(&rings[i]);
+        bytes += put(&rings[i], RING_LIMIT);
+        assert_true(ring_used(&rings[i]) >= RING_START); /* that much, always */
+    }
+    assert_true(bytes > RINGS_MAX && bytes < RINGS_MAX + (COUNT + 16) * RING_START);
+    before = ring_used(&rings[COUNT - 1]);
+    assert_int_equal(before, RING_START);
+    ring_free(&rings[0]);
+    assert_int_equal(put(&rings[COUNT - 1], RING_LIMIT), RING_LIMIT - before);
+    for (unsigned i = 0; i < COUNT; i++)
+        ring_free(&rings[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fills_to_its_limit),
         cmocka_unit_test(test_limit),
         cmocka_unit_test(test_all_or_nothing),
+        cmocka_unit_test(test_all_together),
         cmocka_unit_test(test_random),
     };
 
