@@ -17,6 +17,7 @@ enum vfs_request {
     VFS_CANCEL, /* caller: a process that PM has seized while it was blocked in VFS or behind it, because a signal came. VFS drops the call in progress (telling
                    the file server: FILE_CANCEL) and forwards it back to PM: PM_CANCELLED. */
     VFS_CREDENTIALS, /* caller: a program whose credentials have just changed: w[0] euid | egid << 32. VFS takes note and replies 0 to it. */
+    VFS_FILE_LIMIT, /* caller: a program that has set RLIMIT_NOFILE: w[0] endpoint of whose, w[1] the limit. VFS takes note and replies 0 to it. */
     /* from VM (forwarded: the program that called mmap): the six arguments of mmap in w[0..5] with a descriptor */
     VFS_MMAP,
     /* from fs/proc */

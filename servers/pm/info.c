@@ -61,6 +61,18 @@ static struct rlimit limit_of(const struct process *p, uint64_t resource)
     return (struct rlimit){value, value};
 }
 
+/* VFS replies. */
+static long limit_files(struct thread *t, struct process *p, uint64_t limit)
+{
+    struct message m = {.type = VFS_FILE_LIMIT, .w = {0, limit}};
+
+    p->file_limit = limit;
+    for_threads(of)
+        if (of->process == p)
+            m.w[0] = (uint64_t)of->endpoint;
+    return m.w[0] && ipc_forward(t->endpoint, service_info()->vfs, &m) == 0 ? SERVICE_NO_REPLY : 0;
+}
+
 static long limits(struct thread *t, struct process *p, uint64_t resource, uint64_t new, uint64_t old)
 {
     struct rlimit limit = limit_of(p, resource), set;
@@ -77,9 +89,7 @@ static long limits(struct thread *t, struct process *p, uint64_t resource, uint6
         return -EINVAL;
     if (resource == RLIMIT_STACK && set.rlim_cur <= VM_STACK_LIMIT)
         p->stack_limit = set.rlim_cur;
-    if (resource == RLIMIT_NOFILE && set.rlim_cur <= 1024)
-        p->file_limit = set.rlim_cur;
-    return 0;
+    return resource == RLIMIT_NOFILE && set.rlim_cur <= 1024 ? limit_files(t, p, set.rlim_cur) : 0;
 }
 
 static long sys_getrlimit(struct message *m)

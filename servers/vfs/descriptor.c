@@ -17,7 +17,7 @@ static long duplicate(struct client *c, uint64_t fd, uint64_t from, uint32_t fla
 
     if (!f)
         return -EBADF;
-    if (from >= VFS_FILES_MAX)
+    if (from >= c->files->limit)
         return -EINVAL;
     file_get(f);
     return fd_install(c, f, (uint32_t)from, flags);
@@ -32,7 +32,7 @@ static long duplicate_to(struct client *c, uint64_t fd, uint64_t to, uint32_t fl
 {
     struct file *f = fd_file(c, fd);
 
-    if (!f || (uint32_t)to >= VFS_FILES_MAX)
+    if (!f || (uint32_t)to >= c->files->limit)
         return -EBADF;
     file_get(f);
     fd_close(c, (uint32_t)to);

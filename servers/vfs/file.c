@@ -73,9 +73,9 @@ long fd_install(struct client *c, struct file *f, uint32_t from, uint32_t flags)
 
     while (fd < t->size && t->descriptor[fd].file)
         fd++;
-    if (fd >= VFS_FILES_MAX || (fd >= t->size && !grow(t, fd + 1))) {
+    if (fd >= t->limit || (fd >= t->size && !grow(t, fd + 1))) {
         file_put(c, f);
-        return fd >= VFS_FILES_MAX ? -EMFILE : -ENOMEM;
+        return fd >= t->limit ? -EMFILE : -ENOMEM;
     }
     t->descriptor[fd] = (struct descriptor){f, flags & O_CLOEXEC};
     return fd;
@@ -98,8 +98,10 @@ struct files *files_new(void)
 {
     struct files *t = calloc(1, sizeof *t);
 
-    if (t)
+    if (t) {
         t->references = 1;
+        t->limit = VFS_FILES_MAX;
+    }
     return t;
 }
 
@@ -111,6 +113,7 @@ struct files *files_copy(const struct files *from)
         free(t);
         return NULL;
     }
+    t->limit = from->limit;
     for (uint32_t i = 0; i < from->size; i++) {
         t->descriptor[i] = from->descriptor[i];
         if (t->descriptor[i].file)

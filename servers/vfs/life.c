@@ -116,6 +116,17 @@ long life_exit(struct message *m)
     return SERVICE_NO_REPLY;
 }
 
+long life_file_limit(struct message *m)
+{
+    struct client *of = client_of((endpoint_t)m->w[0]);
+
+    if (!from_pm(m) || m->w[1] > VFS_FILES_MAX)
+        return -EPERM;
+    if (of && of->files)
+        of->files->limit = (uint32_t)m->w[1];
+    return 0;
+}
+
 long life_credentials(struct message *m)
 {
     struct client *c = client_of(message_caller(m));

@@ -124,7 +124,8 @@ int main(void)
 {
     static const struct service_entry entries[] = {
         {VFS_FORK, life_fork},         {VFS_EXIT, life_exit},       {VFS_CANCEL, life_cancel}, {VFS_CREDENTIALS, life_credentials},
-        {VFS_MMAP, mmap_file},         {VFS_FD_LINK, info_fd_link}, {VFS_MOUNTS, info_mounts}, {FILE_BACK_RESULT, back_result},
+        {VFS_FILE_LIMIT, life_file_limit},
+               {VFS_MMAP, mmap_file},         {VFS_FD_LINK, info_fd_link}, {VFS_MOUNTS, info_mounts}, {FILE_BACK_RESULT, back_result},
         {MESSAGE_BOUNCED, bounced},
     };
 

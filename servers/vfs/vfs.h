@@ -26,7 +26,7 @@
 #define VFS_PATH_MAX 4096
 #define VFS_NAME_MAX 255
 #define VFS_SYMLINKS_MAX 40
-#define VFS_FILES_MAX 1024 /* descriptors of a process: RLIMIT_NOFILE */
+#define VFS_FILES_MAX 1024 /* descriptors of a process: the most that RLIMIT_NOFILE may be */
 
 struct client;
 
@@ -143,7 +143,7 @@ struct descriptor {
     bool close_on_exec;
 };
 struct files { /* a process's table; shared with CLONE_FILES */
-    uint32_t references, size;
+    uint32_t references, size, limit; /* limit: RLIMIT_NOFILE */
     struct descriptor *descriptor;
 };
 
@@ -332,6 +332,7 @@ long life_fork(struct message *m);
 long life_exit(struct message *m);
 long life_cancel(struct message *m);
 long life_credentials(struct message *m);
+long life_file_limit(struct message *m);
 
 /* A client's work runs in a coroutine. When it ends, its result goes to the client, unless it is SERVICE_NO_REPLY. (main.c) */
 void client_begin(struct client *c, void (*work)(void *));
