@@ -68,10 +68,14 @@ static const char *visible(const struct client *c, const char *path)
 
 static long sys_getcwd(struct client *c, const uint64_t *w)
 {
-    const char *path = visible(c, c->place->cwd.path);
+    struct location *cwd = &c->place->cwd;
+    struct message m = {.type = FILE_STAT, .w = {cwd->node, 0, 0, 0, 0, FILE_BACK}};
+    long result = ask(c, cwd->server, &m, AGAIN);
+    const char *path = visible(c, cwd->path);
     size_t n = strlen(path) + 1;
-    long result;
 
+    if (result < 0)
+        return result == -EINTR ? result : -ENOENT; /* the directory has been removed */
     if (w[1] < n)
         return -ERANGE;
     result = user_write(c, w[0], path, n);
