@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
 """An HTTP server on the host's loopback that serves one file at every path, as fast as sendfile can.
 
