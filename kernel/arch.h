@@ -60,7 +60,8 @@ void arch_space_switch(uint64_t root); /* writes CR3 only when it differs */
 /* The leaf entry for an address of the user half; tables in between are made when create is set. NULL: not there / out of frames.
  * An entry is 0 when nothing is mapped. Entries of consecutive pages are adjacent up to the next 2-MB boundary. */
 uint64_t *arch_entry(uint64_t root, uint64_t address, bool create);
-uint64_t arch_entry_make(uint64_t physical, uint64_t map_flags); /* MAP_READ.. of abi/kernel.h; MAP_COW, MAP_PHYSICAL are kept in free bits */
+/* MAP_READ.. of abi/kernel.h; MAP_COW, MAP_PHYSICAL are kept in free bits. Of a frame it is the same as that of 0 | the frame. */
+uint64_t arch_entry_make(uint64_t physical, uint64_t map_flags);
 uint64_t arch_entry_frame(uint64_t entry);
 uint64_t arch_entry_flags(uint64_t entry); /* back to map flags: READ WRITE EXECUTE COW PHYSICAL UNCACHED */
 void arch_flush_page(uint64_t root, uint64_t address); /* on this CPU, when root is current */
@@ -92,7 +93,7 @@ void arch_enter_user(struct slot *s) __attribute__((noreturn));
 /* Leaves it to `to`, which is back from a system call (from_syscall) with a message: rax 0, rdi the endpoint of `sender`; type and words are
  * loaded from the registers that that one saved. */
 void arch_hand_over(struct slot *to, const struct slot *sender) __attribute__((noreturn));
-void arch_idle(void); /* interrupts on, halt, off; returns after an interrupt was handled */
+void arch_idle(bool halt); /* interrupts on, halt, off; returns after an interrupt was handled. Without halt: handles what is pending */
 uint32_t arch_port_in(unsigned port, unsigned width);
 void arch_port_out(unsigned port, unsigned width, uint32_t value);
 void arch_port_out_bytes(unsigned port, const uint8_t *bytes, size_t n);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The fast path: `call` to a server that waits for it, and `reply_receive` to a caller that waits for it, when there is nothing else
+ * The fast path: `call` to a server that waits for it, and `reply_receive` to a caller that waits for it (in a call, a Linux call or a
+ * page fault), when there is nothing else
  * to do. The CPU goes straight from the one to the other, past queues and timer, and the message is not copied: the way out of the kernel
  * loads it from where the way in has saved it, in the sender's registers (arch_hand_over).
  *
@@ -25,14 +26,14 @@ static inline struct slot *slot_at(endpoint_t endpoint)
     return s;
 }
 
-/* s has blocked, and `to` runs with its message. */
-static inline __attribute__((always_inline, noreturn)) void hand_over(struct slot *s, struct slot *to, uint64_t now, uint32_t kind)
+/* s blocks, and `to` runs. */
+static inline __attribute__((always_inline)) void switch_to(struct slot *s, struct slot *to, uint64_t now, uint32_t kind)
 {
-    trace_at(now, kind, s->endpoint, to->endpoint, s->registers.rsi, 0);
+    s->state = kind == TRACE_CALL ? SLOT_CALLING_STATE : SLOT_RECEIVING;
     to->state = SLOT_READY;
+    trace_at(now, kind, s->endpoint, to->endpoint, s->registers.rsi, 0);
     sched_switch(s, to, now);
     kernel_leave();
-    arch_hand_over(to, s);
 }
 
 void fast_call(struct slot *s)
@@ -45,30 +46,46 @@ void fast_call(struct slot *s)
     now = arch_tsc();
     if (to->endpoint == server && to->condition == PLAIN(SLOT_RECEIVING) && !s->registers.r14 && (s->fast >> KERNEL_CALL & 1) &&
         rights_call(s, to) && sched_straight(to, now)) {
-        s->state = SLOT_CALLING_STATE;
         s->peer = server;
         s->call_kind = CALL_IPC;
         s->message_kept = false;
         s->forwarder = 0;
-        hand_over(s, to, now, TRACE_CALL);
+        switch_to(s, to, now, TRACE_CALL);
+        arch_hand_over(to, s);
     }
     kernel_leave();
+}
+
+/* `to` waits for our answer and for nobody else's, and then nobody is there for us to receive from. */
+static inline bool last_to_answer(const struct slot *s, const struct slot *to)
+{
+    return to->peer == s->endpoint && list_empty(&to->link) && !s->pending && list_empty(&s->callers) && !s->registers.r14 &&
+           (s->fast >> KERNEL_REPLY_RECEIVE & 1);
 }
 
 void fast_reply_receive(struct slot *s)
 {
     endpoint_t caller = (endpoint_t)s->registers.rdi;
+    long result = (long)s->registers.rsi;
     struct slot *to = slot_at(caller);
     uint64_t now;
 
     kernel_enter();
     now = arch_tsc();
-    if (to->endpoint == caller && to->condition == PLAIN(SLOT_CALLING_STATE) && to->peer == s->endpoint && to->call_kind == CALL_IPC &&
-        list_empty(&to->link) && !s->pending && list_empty(&s->callers) && !s->registers.r14 && (s->fast >> KERNEL_REPLY_RECEIVE & 1) &&
-        sched_straight(to, now)) {
-        s->state = SLOT_RECEIVING;
+    if (to->call_kind == CALL_IPC) {
+        if (to->endpoint == caller && to->condition == PLAIN(SLOT_CALLING_STATE) && last_to_answer(s, to) && sched_straight(to, now)) {
+            s->receives++;
+            switch_to(s, to, now, TRACE_REPLY);
+            arch_hand_over(to, s);
+        }
+    } else if (((to->call_kind == CALL_LINUX && result > -EDEADSRCDST) || (to->call_kind == CALL_FAULT && result >= 0)) &&
+               to->endpoint == caller && (to->condition | 1) == PLAIN(SLOT_CALLING_STATE) && last_to_answer(s, to) &&
+               sched_straight(to, now)) {
         s->receives++;
-        hand_over(s, to, now, TRACE_REPLY);
+        if (to->call_kind == CALL_LINUX)
+            to->registers.rax = (uint64_t)result;
+        switch_to(s, to, now, TRACE_REPLY);
+        arch_enter_user(to);
     }
     kernel_leave();
 }

@@ -13,6 +13,7 @@
 #define FRAME_BYTES (1ull << FRAME_SHIFT)
 #define FRAME_BELOW_4G (1u << 20)
 #define NOT_RAM 0xffffffffu
+#define CLEAN_FRAMES 512
 
 struct frame {
     uint32_t references; /* NOT_RAM: a hole, the kernel, the table itself */
@@ -22,6 +23,9 @@ struct frame {
 uint64_t frames_total, frames_free;
 static struct frame *frames;
 static uint32_t frame_count, free_head;
+/* Free frames that have been cleared while the processor had nothing else to do. */
+static uint64_t clean[CLEAN_FRAMES];
+static unsigned clean_count;
 
 extern char kernel_physical_start[], kernel_physical_end[]; /* kernel.ld */
 
@@ -107,30 +111,53 @@ void frame_start(void)
     }
 }
 
+static uint64_t clean_take(void)
+{
+    if (!clean_count)
+        return 0;
+    frames_free--;
+    return clean[--clean_count];
+}
+
 uint64_t frame_alloc_raw(void)
 {
     uint32_t f = free_head;
 
     if (!f)
-        return 0;
+        return clean_take();
     free_remove(f);
     return (uint64_t)f << FRAME_SHIFT;
 }
 
 static void frame_clear(uint64_t physical)
 {
-    uint64_t *p = direct(physical);
+    uint64_t *end = direct(physical + FRAME_BYTES);
 
-    for (unsigned i = 0; i < FRAME_BYTES / 8; i += 8) {
-        p[i] = p[i + 1] = p[i + 2] = p[i + 3] = 0;
-        p[i + 4] = p[i + 5] = p[i + 6] = p[i + 7] = 0;
+    for (uint64_t *p = direct(physical); p < end; p += 16) {
+        p[0] = p[1] = p[2] = p[3] = p[4] = p[5] = p[6] = p[7] = 0;
+        p[8] = p[9] = p[10] = p[11] = p[12] = p[13] = p[14] = p[15] = 0;
     }
+}
+
+bool frame_clear_ahead(void)
+{
+    uint64_t physical = clean_count < CLEAN_FRAMES && free_head ? frame_alloc_raw() : 0;
+
+    if (!physical)
+        return false;
+    frame_clear(physical);
+    clean[clean_count++] = physical;
+    frames_free++;
+    return true;
 }
 
 uint64_t frame_alloc(void)
 {
-    uint64_t physical = frame_alloc_raw();
+    uint64_t physical = clean_take();
 
+    if (physical)
+        return physical;
+    physical = frame_alloc_raw();
     if (physical)
         frame_clear(physical);
     return physical;

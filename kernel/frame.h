@@ -6,11 +6,13 @@
 #ifndef KERNEL_FRAME_H
 #define KERNEL_FRAME_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 void frame_start(void); /* takes over the RAM of boot_info */
 uint64_t frame_alloc(void); /* physical address, zeroed, one reference; 0: none left */
 uint64_t frame_alloc_raw(void); /* the same, contents undefined */
+bool frame_clear_ahead(void); /* zeroes one for a later frame_alloc(); false: enough are */
 uint64_t frame_alloc_contiguous(uint64_t count); /* below 4 GB, zeroed, one reference each; 0: none */
 void frame_free(uint64_t physical); /* drops a reference */
 void frame_reference(uint64_t physical);

@@ -268,9 +268,9 @@ long ipc_fault(struct slot *s, endpoint_t handler, uint64_t type, const uint64_t
 
     if (!to || to == s)
         return -EDEADSRCDST;
-    memset(s->message, 0, sizeof s->message);
     s->message[0] = type;
-    memcpy(s->message + 1, words, 4 * sizeof *words);
+    for (unsigned i = 0; i < 6; i++)
+        s->message[1 + i] = i < 4 ? words[i] : 0;
     s->message_kept = true;
     s->call_kind = CALL_FAULT;
     s->copying = false;

@@ -24,7 +24,11 @@ static inline struct slot *slot_find(endpoint_t endpoint)
 
     return s->endpoint == endpoint && s->state != SLOT_FREE ? s : NULL;
 }
-struct slot *slot_named(struct slot *self, uint64_t endpoint); /* the same, ENDPOINT_SELF allowed */
+/* The same, ENDPOINT_SELF allowed. */
+static inline struct slot *slot_named(struct slot *self, uint64_t endpoint)
+{
+    return (endpoint_t)endpoint == ENDPOINT_SELF ? self : slot_find((endpoint_t)endpoint);
+}
 long slot_make(struct slot *creator, const struct slot_config *config); /* endpoint or -errno */
 void slot_destroy(struct slot *s);
 long call_slot_create(struct slot *s, const uint64_t *a);

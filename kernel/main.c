@@ -92,14 +92,14 @@ struct slot *kernel_syscall(struct slot *s)
 /* To the pager, if it may be repaired; else to the guardian. */
 static void fault(struct slot *s, unsigned vector, uint64_t error, uint64_t address)
 {
-    const uint64_t page[4] = {address, error, s->registers.rip, (uint32_t)s->endpoint};
-    const uint64_t exception[4] = {vector, error, address, s->registers.rip};
+    if (vector == VECTOR_PAGE_FAULT && address < USER_END && s->pager) {
+        const uint64_t words[4] = {address, error, s->registers.rip, (uint32_t)s->endpoint};
 
-    if (vector == VECTOR_PAGE_FAULT && address < USER_END && s->pager &&
-        ipc_fault(s, s->pager, MESSAGE_PAGE_FAULT, page) == 0)
-        return;
+        if (ipc_fault(s, s->pager, MESSAGE_PAGE_FAULT, words) == 0)
+            return;
+    }
     trace(TRACE_EXCEPTION, s->endpoint, s->guardian, vector, address);
-    if (ipc_fault(s, s->guardian, MESSAGE_EXCEPTION, exception) == 0)
+    if (ipc_fault(s, s->guardian, MESSAGE_EXCEPTION, (const uint64_t[4]){vector, error, address, s->registers.rip}) == 0)
         return;
     if (s->service_id == SERVICE_ID_ROOT)
         kernel_panic("the root task died: exception %u (error %lx) at %lx, address %lx", vector, error, s->registers.rip,

@@ -6,11 +6,6 @@ struct slot slots[ENDPOINT_SLOTS];
 unsigned slots_used, slots_top = 1;
 static unsigned search_from = 1; /* where to look for a free slot: low ones first, and not at once the last one freed */
 
-struct slot *slot_named(struct slot *self, uint64_t endpoint)
-{
-    return (endpoint_t)endpoint == ENDPOINT_SELF ? self : slot_find((endpoint_t)endpoint);
-}
-
 static struct slot *slot_free(void)
 {
     for (unsigned n = 1; n < ENDPOINT_SLOTS; n++) {

@@ -197,6 +197,31 @@ static void switch_to(struct slot *next)
     current = next;
 }
 
+/* The general case: looks at all there is, and idles while there is nothing. */
+static __attribute__((noinline)) struct slot *choose(void)
+{
+    struct slot *next;
+
+    while (!(next = pick(current))) {
+        bool busy = frame_clear_ahead();
+
+        account(arch_tsc());
+        idle = true;
+        timer_by(clock_earliest);
+        kernel_leave();
+        arch_idle(!busy);
+        kernel_enter();
+        schedule.since = arch_tsc();
+        idle = false;
+    }
+    if (next != current)
+        switch_to(next);
+    else if (arch_tsc() >= next->turn_end)
+        next->turn_end = arch_tsc() + schedule.turn;
+    timer_for(next);
+    return next;
+}
+
 struct slot *sched_next(struct slot *s)
 {
     struct slot *next = woken;
@@ -213,22 +238,7 @@ struct slot *sched_next(struct slot *s)
             return next;
         }
     }
-    while (!(next = pick(current))) {
-        account(arch_tsc());
-        idle = true;
-        timer_by(clock_earliest);
-        kernel_leave();
-        arch_idle();
-        kernel_enter();
-        schedule.since = arch_tsc();
-        idle = false;
-    }
-    if (next != current)
-        switch_to(next);
-    else if (arch_tsc() >= next->turn_end)
-        next->turn_end = arch_tsc() + schedule.turn;
-    timer_for(next);
-    return next;
+    return choose();
 }
 
 void sched_forget(struct slot *s)

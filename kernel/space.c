@@ -45,7 +45,7 @@ static struct walk walk_begin(struct space *space, uint64_t address, uint64_t pa
 
 /* Entry of the next page, address in *at. Without create, tables that are not there are skipped. NULL: the end (or, when
  * address < end, out of frames). */
-static uint64_t *walk_next(struct walk *w, uint64_t *at)
+static inline uint64_t *walk_next(struct walk *w, uint64_t *at)
 {
     while (w->address < w->end) {
         if (w->entry && (w->address & (LEAF_SPAN - 1)))
@@ -151,7 +151,7 @@ static uint64_t entry_flags(uint64_t flags)
 long space_map(struct space *to, uint64_t address, uint64_t pages, uint64_t flags, struct space *from, uint64_t source)
 {
     struct walk w = walk_begin(to, address, pages, true);
-    uint64_t at = address, *entry, done = 0, first = 0, frame;
+    uint64_t at = address, *entry, done = 0, first = 0, frame, bits = arch_entry_make(0, entry_flags(flags));
     long error = -ENOMEM;
 
     if ((flags & MAP_CONTIGUOUS) && !(first = frame_alloc_contiguous(pages)))
@@ -166,7 +166,7 @@ long space_map(struct space *to, uint64_t address, uint64_t pages, uint64_t flag
         frame = frame_for(flags, from, source + offset, first + offset, &error);
         if (!frame && !(flags & MAP_PHYSICAL))
             break;
-        *entry = arch_entry_make(frame, entry_flags(flags));
+        *entry = bits | frame;
         to->pages++;
     }
     if (done == pages)

@@ -168,9 +168,12 @@ void trap_from_kernel(const struct trap_frame *f)
                  f->error, f->rip, f->rsp, address);
 }
 
-void arch_idle(void)
+void arch_idle(bool halt)
 {
-    __asm__ volatile("sti; hlt; cli" : : : "memory");
+    if (halt)
+        __asm__ volatile("sti; hlt; cli" : : : "memory");
+    else
+        __asm__ volatile("sti; nop; cli" : : : "memory");
 }
 
 void arch_slot_init(struct slot *s, uint64_t entry, uint64_t stack)
