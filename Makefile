@@ -65,6 +65,7 @@ $(B)/libbardo.a: $(LIB_OBJECTS)
 	@ar rcs $@ $(LIB_OBJECTS)
 
 # ---- services: one rule set each ----
+IN_PLACE_OF_LIBC := $(B)/lib/rt/string.o # ahead of the C library, whose own parts are to find it, too
 define service_rules
 $(1)_SOURCES := $$(sort $$(wildcard $(2)/*.c))
 $(1)_OBJECTS := $$(patsubst %.c,$(B)/%.o,$$($(1)_SOURCES))
@@ -73,10 +74,10 @@ $$($(1)_OBJECTS): $(B)/%.o: %.c | $(GEN) $$($(1)_NEEDS)
 	@mkdir -p $$(@D)
 	@echo "  CC    $$<"
 	@$(CC_SERVICE) $(SERVICE_CFLAGS) $$($(1)_CFLAGS) -c -o $$@ $$<
-$(B)/services/$(1): $$($(1)_OBJECTS) $$($(1)_LIBS) $(B)/libbardo.a
+$(B)/services/$(1): $$($(1)_OBJECTS) $(IN_PLACE_OF_LIBC) $$($(1)_LIBS) $(B)/libbardo.a
 	@mkdir -p $$(@D)
 	@echo "  LD    $$@"
-	@$(CC_SERVICE) $(SERVICE_LDFLAGS) -o $$@.debug $$($(1)_OBJECTS) $$($(1)_LIBS) $(B)/libbardo.a
+	@$(CC_SERVICE) $(SERVICE_LDFLAGS) -o $$@.debug $$($(1)_OBJECTS) $(IN_PLACE_OF_LIBC) $$($(1)_LIBS) $(B)/libbardo.a
 	@objcopy --strip-all $$@.debug $$@
 endef
 $(foreach m,$(MANIFESTS),$(eval $(call service_rules,$(basename $(notdir $(m))),$(patsubst %/,%,$(dir $(m))))))
