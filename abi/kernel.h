@@ -29,6 +29,9 @@ enum kernel_call {
     KERNEL_REPLY_RECEIVE, /* both in one; a failed reply is dropped silently. r14 as for receive. rdi 0: no reply. */
     KERNEL_FORWARD, /* hand caller rdi, blocked in a call to us, on to r14 with this message. Never blocks. When the new server
                        dies, the caller comes back to us: MESSAGE_BOUNCED. */
+    KERNEL_LATE_ANSWER, /* rdi: a program, blocked in a call to us, that was seized in a system call: what the server that had it then has
+                           answered since, or handed on, is received as a message; rdi: from whom, upper half: handed on to. From now on that
+                           server has it no more. -ENOENT: there is nothing. */
     KERNEL_NOTIFY, /* (ep, bits): set bits (of 0..31) in ep. Never blocks, never gets lost. */
     /* copying */
     KERNEL_COPY_FROM, /* (ep, remote, local, length): read memory of ep, blocked in a call to us; or any with RIGHT_COPY_ANY.
@@ -141,7 +144,7 @@ enum slot_control {
     SLOT_CONTROL_STOP, /* does not run until started; its IPC goes on around it */
     SLOT_CONTROL_START,
     SLOT_CONTROL_SEIZE, /* whatever it does, it is now blocked in a Linux system call to us, as though forwarded; returns
-                           enum slot_seized. A reply by whoever had it fails with -ENOTREADY. */
+                           enum slot_seized. A server that had it in a system call does not notice: see KERNEL_LATE_ANSWER. */
     SLOT_CONTROL_PRIORITY, /* value: new priority */
     SLOT_CONTROL_FS_BASE, /* value: its FS base */
     SLOT_CONTROL_GUARDIAN, /* value: endpoint */

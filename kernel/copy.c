@@ -151,7 +151,7 @@ void call_copy(struct slot *s)
         t.there = r->rsi;
         t.local = r->rdx;
         t.length = r->r10;
-        result = (s->rights.flags & RIGHT_COPY_ANY) || ipc_blocked_on(t.remote, s) ? 0 : -EPERM;
+        result = (s->rights.flags & RIGHT_COPY_ANY) || ipc_in_hands_of(t.remote, s) ? 0 : -EPERM;
     }
     if (!result)
         result = transfer(&t);

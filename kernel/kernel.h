@@ -44,6 +44,7 @@ void ipc_reply(struct slot *s);
 void ipc_receive(struct slot *s);
 void ipc_reply_receive(struct slot *s);
 void ipc_forward(struct slot *s);
+void ipc_late_answer(struct slot *s);
 long call_notify(struct slot *s, const uint64_t *a);
 void ipc_notify(struct slot *to, uint64_t bits); /* from the kernel: any bits */
 void ipc_linux(struct slot *s, struct slot *to); /* s made a Linux call that goes to `to` */
@@ -53,6 +54,7 @@ long ipc_seize(struct slot *s, struct slot *by, endpoint_t *server); /* enum slo
 void ipc_timeout(struct slot *s); /* its deadline has passed */
 void ipc_dying(struct slot *s); /* everybody blocked on s learns it; s leaves every queue */
 bool ipc_blocked_on(const struct slot *s, const struct slot *server); /* received by server and not yet answered */
+bool ipc_in_hands_of(const struct slot *s, const struct slot *server); /* the same, or it was when s was seized */
 
 /* ---- sched.c ---- */
 extern struct slot *current; /* who runs, or ran last */

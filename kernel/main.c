@@ -14,6 +14,7 @@ static void (*const message_calls[KERNEL_CALLS])(struct slot *) = {
     [KERNEL_RECEIVE] = ipc_receive,
     [KERNEL_REPLY_RECEIVE] = ipc_reply_receive,
     [KERNEL_FORWARD] = ipc_forward,
+    [KERNEL_LATE_ANSWER] = ipc_late_answer,
     [KERNEL_COPY_FROM] = call_copy,
     [KERNEL_COPY_TO] = call_copy,
     [KERNEL_GRANT_FROM] = call_copy,

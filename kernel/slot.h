@@ -55,6 +55,8 @@ struct __attribute__((aligned(128))) slot { /* so that a number becomes an addre
     uint32_t budget_permille;
     uint64_t budget_used, budget_period, cpu_ticks, over_budget, receives, turn_end;
     char name[16];
+    endpoint_t seized_from; /* who had it when it was seized in a system call: may still copy, and answer to `late`; 0 nobody */
+    struct { endpoint_t from, to; uint64_t message[7]; } late; /* that answer; from 0: none; to: handed on, to whom */
 };
 
 #endif

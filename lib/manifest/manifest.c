@@ -24,6 +24,7 @@ static const char *const kernel_call_names[KERNEL_CALLS] = {
     [KERNEL_RECEIVE] = "receive",
     [KERNEL_REPLY_RECEIVE] = "reply_receive",
     [KERNEL_FORWARD] = "forward",
+    [KERNEL_LATE_ANSWER] = "late_answer",
     [KERNEL_NOTIFY] = "notify",
     [KERNEL_COPY_FROM] = "copy_from",
     [KERNEL_COPY_TO] = "copy_to",

@@ -101,6 +101,11 @@ static inline long ipc_forward(endpoint_t caller, endpoint_t to, struct message 
 {
     return kernel_message(KERNEL_FORWARD, caller, m, (uint64_t)(int64_t)to);
 }
+/* 0: m->source is from whom, its upper half to whom it was handed on. */
+static inline long ipc_late_answer(endpoint_t caller, struct message *m)
+{
+    return kernel_message(KERNEL_LATE_ANSWER, caller, m, 0);
+}
 static inline long ipc_notify(endpoint_t to, uint64_t bits)
 {
     return kernel_call6(KERNEL_NOTIFY, to, (long)bits, 0, 0, 0, 0);

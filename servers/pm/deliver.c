@@ -88,16 +88,14 @@ static void stop(struct process *p, int signal)
 }
 
 /* Before its handler runs: what the interrupted call gives, or that it is made again. */
-static long settle(struct registers *r, long result, bool restart)
+static void settle(struct registers *r, long result, bool restart)
 {
     if (result == NOT_A_CALL)
-        return 0;
-    if ((result == -EINTR || result == -CALL_AGAIN) && restart) {
+        return;
+    if (result == -CALL_AGAIN || (result == -EINTR && restart))
         r->rip -= 2; /* the syscall instruction; rax still holds the number */
-        return 0;
-    }
-    r->rax = (uint64_t)(result == -CALL_AGAIN ? -EINTR : result);
-    return 0;
+    else
+        r->rax = (uint64_t)result;
 }
 
 /* Runs one signal with a handler. */
@@ -180,6 +178,14 @@ void deliver_and_resume(struct thread *t, long result)
         repeat(t, result);
 }
 
+/* t has been seized in a call that we or VM had: carried out in the meantime, or not at all. */
+static void take_back(struct thread *t)
+{
+    struct message late = {0};
+
+    deliver_and_resume(t, ipc_late_answer(t->endpoint, &late) == 0 && !message_via(&late) ? (long)late.type : -CALL_AGAIN);
+}
+
 /* A signal is due for t, or its process must stop: make it come here. */
 static void interrupt(struct thread *t)
 {
@@ -197,9 +203,8 @@ static void interrupt(struct thread *t)
     if (how == SEIZED_RUNNING || how == SEIZED_FAULT)
         deliver_and_resume(t, NOT_A_CALL);
     else if (how == SEIZED_SYSCALL) {
-        /* In our own queue or VM's: not carried out yet. */
         if ((endpoint_t)server == service_info()->self || (endpoint_t)server == service_info()->vm)
-            deliver_and_resume(t, -CALL_AGAIN);
+            take_back(t);
         else {
             t->cancelling = true;
             if (ipc_forward(t->endpoint, service_info()->vfs, &m) < 0) {

@@ -9,7 +9,7 @@
 #include "servers/vfs/vfs.h"
 
 /* As marked in abi/proto/file.h. */
-bool request_is_once(uint64_t type)
+static bool request_is_once(uint64_t type)
 {
     switch (type) {
     case FILE_WRITE:
@@ -27,6 +27,20 @@ bool request_is_once(uint64_t type)
         return true;
     default:
         return false;
+    }
+}
+
+static bool request_may_wait(uint64_t type)
+{
+    switch (type) {
+    case FILE_READ:
+    case FILE_READ_VECTOR:
+    case FILE_WRITE:
+    case FILE_WRITE_VECTOR:
+    case FILE_IOCTL:
+        return true;
+    default:
+        return type >= SOCKET_CREATE;
     }
 }
 
@@ -65,20 +79,20 @@ long ask(struct client *c, struct server *s, struct message *m, enum again again
 {
     for (;;) {
         endpoint_t ep;
-        long result = c->cancelled ? -EINTR : forward_patiently(c, s, m);
+        long result = c->cancelled && request_may_wait(m->type) ? -EINTR : forward_patiently(c, s, m);
 
         if (result)
             return result;
         ep = c->behind_endpoint;
-        c->answered = false;
-        while (!c->answered && !c->cancelled && c->behind)
+        c->answered = c->returned = false;
+        while (!c->answered && !c->returned && c->behind)
             coro_yield();
         if (c->answered) {
             *m = c->answer;
             return (long)m->w[0];
         }
-        if (c->cancelled)
-            return -EINTR;
+        if (c->returned)
+            continue;
         if (again == ONCE)
             return -EIO; /* bounced: it may have been done or not */
         result = server_wait(c, s, ep);
@@ -135,18 +149,38 @@ void ask_bounced(struct client *c, const struct message *m)
     }
 }
 
-bool ask_take_back(struct client *c, long *taken)
+static void taken_back(struct client *c, long result)
 {
-    struct message m = {.type = FILE_CANCEL, .w = {(uint64_t)c->endpoint}};
-    struct server *s = c->behind;
-    long result;
+    if (c->work) {
+        c->answer = (struct message){.w = {(uint64_t)result}};
+        c->answered = true;
+        client_resume(c);
+    } else {
+        c->result = result;
+        life_called_off(c);
+    }
+}
 
-    *taken = 0;
+void ask_take_back(struct client *c)
+{
+    struct message m = {.type = FILE_CANCEL, .w = {(uint64_t)c->endpoint}}, late = {0};
+    struct server *s = c->behind;
+    bool lives = s->endpoint == c->behind_endpoint;
+    long result = lives ? server_call(s, &m) : -EDEADSRCDST;
+    bool is_late = ipc_late_answer(c->endpoint, &late) == 0 && message_caller(&late) == c->behind_endpoint;
+
     c->behind = NULL;
-    if (!s || s->endpoint != c->behind_endpoint)
-        return false;
-    result = server_call(s, &m);
-    if (result == 1)
-        *taken = (long)m.w[1];
-    return result == 1;
+    if (result == 1) {
+        c->interrupted = (long)m.w[1] <= 0;
+        taken_back(c, c->interrupted ? -EINTR : (long)m.w[1]);
+    } else if (is_late && c->work) {
+        ask_answered(c, &late);
+    } else if (is_late) {
+        taken_back(c, (long)late.type);
+    } else if (c->work) {
+        c->returned = result == 0 || result == -EAGAIN; /* else as when it bounces */
+        client_resume(c);
+    } else {
+        taken_back(c, result < 0 && result != -EAGAIN && request_is_once(c->handed.type) ? -EIO : -EINTR);
+    }
 }

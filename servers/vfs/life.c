@@ -8,8 +8,6 @@
 #include "abi/proto/vfs.h"
 #include "servers/vfs/vfs.h"
 
-enum { CANCEL_STEPS = 1000 }; /* a call that was cancelled ends without waiting, after at most so many */
-
 static bool from_pm(const struct message *m)
 {
     return message_via(m) == service_info()->pm;
@@ -48,45 +46,6 @@ long life_fork(struct message *m)
     return SERVICE_NO_REPLY;
 }
 
-/* The call in progress ends now. Returns its result: -EINTR when it had been waiting; *again: nothing of it was done. */
-static long call_off(struct client *c, bool *again)
-{
-    long taken = 0, result = -EINTR;
-    bool was_behind = c->behind != NULL, waited = !was_behind || ask_take_back(c, &taken);
-
-    *again = !waited || (!was_behind && !c->work);
-    if (c->work) {
-        c->cancelled = true;
-        c->answered = false;
-        for (int i = 0; c->work; i++) {
-            if (i == CANCEL_STEPS)
-                panic("a cancelled call (%lu) goes on waiting", (unsigned long)c->call.type);
-            client_resume(c);
-        }
-        c->cancelled = false;
-        result = c->result;
-        *again = *again && result == -EINTR;
-    } else if (taken > 0) {
-        result = taken;
-    }
-    return result;
-}
-
-long life_cancel(struct message *m)
-{
-    struct client *c = client_of(message_caller(m));
-    struct message back = {.type = PM_CANCELLED};
-    bool again = true;
-
-    if (!from_pm(m))
-        return -EPERM;
-    if (c)
-        back.w[1] = (uint64_t)call_off(c, &again);
-    back.w[0] = !again;
-    ipc_forward(message_caller(m), service_info()->pm, &back);
-    return SERVICE_NO_REPLY;
-}
-
 static void end(void *argument)
 {
     struct client *c = argument;
@@ -100,10 +59,51 @@ static void end(void *argument)
     c->gone = true;
 }
 
+/* The call in progress ends as soon as it can without being left half done. */
+static void call_off(struct client *c)
+{
+    struct message late = {0};
+
+    c->cancelled = true;
+    if (c->behind) {
+        ask_take_back(c);
+    } else if (c->work) {
+        client_resume(c);
+    } else {
+        c->result = ipc_late_answer(c->endpoint, &late) == 0 ? (long)late.type : -EINTR;
+        life_called_off(c);
+    }
+}
+
+void life_called_off(struct client *c)
+{
+    bool again = c->result == -EINTR && !c->interrupted;
+    struct message back = {.type = PM_CANCELLED, .w = {!again, (uint64_t)c->result}};
+
+    c->cancelled = c->interrupted = false;
+    if (c->exiting)
+        client_begin(c, end);
+    else
+        ipc_forward(c->endpoint, service_info()->pm, &back);
+}
+
+long life_cancel(struct message *m)
+{
+    struct client *c = client_of(message_caller(m));
+    struct message back = {.type = PM_CANCELLED};
+
+    if (!from_pm(m))
+        return -EPERM;
+    if (c)
+        call_off(c);
+    else
+        ipc_forward(message_caller(m), service_info()->pm, &back);
+    return SERVICE_NO_REPLY;
+}
+
 long life_exit(struct message *m)
 {
     struct client *c = client_of(message_caller(m));
-    bool again;
 
     if (!from_pm(m))
         return -EPERM;
@@ -111,8 +111,8 @@ long life_exit(struct message *m)
         ipc_call(service_info()->pm, &(struct message){.type = PM_EXIT_DONE, .w = {(uint64_t)message_caller(m)}});
         return SERVICE_NO_REPLY;
     }
-    call_off(c, &again);
-    client_begin(c, end);
+    c->exiting = true;
+    call_off(c);
     return SERVICE_NO_REPLY;
 }
 

@@ -29,7 +29,9 @@ static void ended(struct client *c)
     c->work = NULL;
     if (c->gone)
         client_free(c);
-    else if (c->result != SERVICE_NO_REPLY && !c->cancelled)
+    else if (c->cancelled)
+        life_called_off(c);
+    else if (c->result != SERVICE_NO_REPLY)
         ipc_reply_result(c->endpoint, c->result);
 }
 

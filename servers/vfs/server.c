@@ -81,6 +81,8 @@ long server_wait(struct client *c, struct server *s, endpoint_t dead)
             break;
         }
         result = wait_on(c, &s->back, deadline);
+        if (result == -EINTR)
+            c->interrupted = false; /* programs know nothing of this wait: the call is made again */
         if (result)
             return result == -ETIMEDOUT ? -EIO : result;
     }

@@ -185,8 +185,11 @@ struct client { /* a thread of a program */
     struct message handed; /* what that was handed */
     struct message answer; /* of ask() */
     bool answered; /* answer is there */
+    bool returned; /* it has been taken back from the server: what it was handed is not done */
     bool woken, timed_out, runnable; /* wait.c */
-    bool cancelled; /* a signal: every wait ends with -EINTR */
+    bool cancelled; /* a signal: every wait ends with -EINTR; PM gets it when the call is over (life.c) */
+    bool interrupted; /* one has ended so */
+    bool exiting; /* its files are closed then */
     bool gone; /* it is freed when its work has ended */
     uint64_t deadline;
     struct client *next_runnable, *next_sleeping;
@@ -203,7 +206,7 @@ void place_put(struct place *p);
 /* ---- asking file servers (ask.c) ---- */
 
 /* Forward the blocked client to the server and wait for it to come back: result, its words in m->w[1..5]. When the server dies meanwhile, it waits for
- * the fresh one and asks again if `again`, else -EIO. -EINTR when cancelled. */
+ * the fresh one and asks again if `again`, else -EIO. -EINTR: cancelled, and the request may wait. */
 enum again { ONCE, AGAIN };
 long ask(struct client *c, struct server *s, struct message *m, enum again again);
 /* Hand it over for good. Returns SERVICE_NO_REPLY, or an error. */
@@ -211,9 +214,8 @@ long hand_over(struct client *c, struct server *s, const struct message *m);
 /* For main.c */
 void ask_answered(struct client *c, const struct message *m);
 void ask_bounced(struct client *c, const struct message *m);
-/* Take back what a server has of it. 1: it had been waiting there; *taken: bytes of a write that were done */
-bool ask_take_back(struct client *c, long *taken);
-bool request_is_once(uint64_t type);
+/* It is cancelled, and a server has it: take it back. What it waits for ends, what is done already counts, anything else goes on. */
+void ask_take_back(struct client *c);
 
 /* ---- memory of the client ---- */
 long user_read(struct client *c, uint64_t address, void *local, size_t length); /* 0, -EFAULT */
@@ -331,6 +333,7 @@ void signal_client(struct client *c, int signal);
 long life_fork(struct message *m);
 long life_exit(struct message *m);
 long life_cancel(struct message *m);
+void life_called_off(struct client *c); /* a cancelled call has ended, result in c->result */
 long life_credentials(struct message *m);
 long life_file_limit(struct message *m);
 

@@ -103,8 +103,10 @@ static void sleep_enter(struct client *c)
 long wait_sleep(struct client *c, uint64_t deadline)
 {
     c->timed_out = false;
-    if (c->cancelled)
+    if (c->cancelled) {
+        c->interrupted = true;
         return -EINTR;
+    }
     c->deadline = deadline;
     if (deadline)
         sleep_enter(c);
@@ -116,7 +118,10 @@ long wait_sleep(struct client *c, uint64_t deadline)
         c->woken = false;
         return 0;
     }
-    return c->cancelled ? -EINTR : -ETIMEDOUT;
+    if (!c->cancelled)
+        return -ETIMEDOUT;
+    c->interrupted = true;
+    return -EINTR;
 }
 
 long wait_on(struct client *c, struct wait_queue *q, uint64_t deadline)
