@@ -133,6 +133,20 @@ static long create(struct client *c, struct found *f, uint32_t flags, uint32_t m
     return open_checked(c, f, flags & ~(uint32_t)O_TRUNC, out);
 }
 
+/* The same pipe again, by a name in /proc/self/fd: in the way that it is open. */
+static long open_unnamed(struct file *f, uint32_t flags, struct file **out)
+{
+    uint32_t has = f->flags & O_ACCMODE, wanted = flags & O_ACCMODE;
+
+    if (S_ISSOCK(f->mode))
+        return -ENXIO;
+    if (has != O_RDWR && has != wanted)
+        return -EACCES;
+    file_get(f);
+    *out = f;
+    return 0;
+}
+
 static long open_at(struct client *c, int at, uint64_t path, uint32_t flags, uint32_t mode, struct found *f, struct file **out)
 {
     /* Root may open every regular file: at once. Whether others may is found out first. */
@@ -141,10 +155,12 @@ static long open_at(struct client *c, int at, uint64_t path, uint32_t flags, uin
     bool follow = !(flags & O_NOFOLLOW) && (flags & (O_CREAT | O_EXCL)) != (O_CREAT | O_EXCL);
 
     for (int attempt = 0;; attempt++) {
-        long result = path_find_user(c, at, path, (follow ? FOUND_FOLLOW : 0) | (flags & O_CREAT ? FOUND_MAY_MISS : 0) | open, f);
+        long result = path_find_user(c, at, path, (follow ? FOUND_FOLLOW : 0) | (flags & O_CREAT ? FOUND_MAY_MISS : 0) | FOUND_UNNAMED | open, f);
 
         if (result)
             return result;
+        if (f->unnamed)
+            return open_unnamed(f->unnamed, flags, out);
         if (f->mode) {
             if ((flags & O_CREAT) && (flags & O_EXCL))
                 return -EEXIST;

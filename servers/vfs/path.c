@@ -15,7 +15,7 @@ enum { REST_ROOM = 2 * VFS_PATH_MAX };
 struct walk {
     struct client *c;
     struct found *out;
-    bool follow, may_miss, open;
+    bool follow, may_miss, open, unnamed;
     uint32_t open_flags;
     unsigned links;
     char *rest; /* what remains, from `text` on */
@@ -188,7 +188,21 @@ static long lookup(struct walk *w, size_t length, bool all, struct message *m)
     return result;
 }
 
-/* Replace what was walked up to the link by its text. */
+/* /proc/PID/fd/N leads to a file without a path: one of ours, by the name that it has there (proc_info.c). */
+static struct file *unnamed_file(const struct client *c, const char *text)
+{
+    const char *number = strchr(text, '[');
+
+    for (uint32_t fd = 0; number && fd < c->files->size; fd++) {
+        struct file *f = c->files->descriptor[fd].file;
+
+        if (f && !f->path && f->lock_node == strtoull(number + 1, NULL, 10) && strncmp(text, f->operations->name, strlen(f->operations->name)) == 0)
+            return f;
+    }
+    return NULL;
+}
+
+/* Replace what was walked up to the link by its text. 1: that was an unnamed file. */
 static long expand(struct walk *w, size_t consumed, const struct message *m)
 {
     size_t rest = strlen(w->rest + consumed), last = consumed;
@@ -214,6 +228,11 @@ static long expand(struct walk *w, size_t consumed, const struct message *m)
     result = n < 0 ? n : canonical_add(w->out->path, w->rest, last);
     if (result == 0 && (n == 0 || (size_t)n + rest + 1 > VFS_PATH_MAX))
         result = n == 0 ? -ENOENT : -ENAMETOOLONG;
+    if (result == 0 && rest == 0 && w->unnamed && w->out->server->calls_us) {
+        text[n] = 0;
+        w->out->unnamed = unnamed_file(w->c, text);
+        result = w->out->unnamed != NULL;
+    }
     if (result == 0) {
         memmove(w->text + n, w->rest + consumed, rest + 1);
         memcpy(w->text, text, (size_t)n);
@@ -333,8 +352,8 @@ static long walk(struct walk *w)
         } else if (result > 0) {
             result = stopped(w, (size_t)result, &m);
         }
-        if (result < 0)
-            return result;
+        if (result)
+            return result < 0 ? result : 0;
     }
 }
 
@@ -356,6 +375,7 @@ long path_find(struct client *c, int at, const char *path, uint64_t flags, struc
     w->may_miss = flags & FOUND_MAY_MISS;
     w->open = (flags & FOUND_OPEN) && !out->trailing_slash;
     w->open_flags = w->open ? (uint32_t)(flags >> FOUND_OPEN_SHIFT) : 0;
+    w->unnamed = flags & FOUND_UNNAMED;
     w->links = 0;
     memcpy(w->text, path, length + 1);
     w->rest = w->text;

@@ -37,10 +37,10 @@ static long stat_file(struct client *c, struct file *f, uint64_t address)
 static long stat_path(struct client *c, int at, uint64_t path, unsigned flags, uint64_t address)
 {
     struct found *f = found_new();
-    long result = f ? path_find_user(c, at, path, flags, f) : -ENOMEM;
+    long result = f ? path_find_user(c, at, path, flags | FOUND_UNNAMED, f) : -ENOMEM;
 
     if (result == 0)
-        result = stat_found(c, f, address);
+        result = f->unnamed ? stat_file(c, f->unnamed, address) : stat_found(c, f, address);
     found_free(f);
     return result;
 }

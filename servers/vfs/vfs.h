@@ -234,10 +234,12 @@ struct found {
     uint64_t parent; /* with FOUND_MAY_MISS and node 0: the directory that lacks it, same server */
     char last[VFS_NAME_MAX + 1]; /* and the name it would have */
     bool trailing_slash; /* the path ended in '/': must be a directory */
+    struct file *unnamed; /* with FOUND_UNNAMED: it is this open file; nothing else is known */
     bool opened; /* with FOUND_OPEN: the server has opened it, as node `use` */
     uint64_t use;
 };
-enum found_flag { FOUND_FOLLOW = 1, FOUND_MAY_MISS = 2, FOUND_OPEN = 4 /* open regular files on the way: flags in the upper half */ };
+enum found_flag { FOUND_FOLLOW = 1, FOUND_MAY_MISS = 2, FOUND_OPEN = 4 /* open regular files on the way: flags in the upper half */,
+                  FOUND_UNNAMED = 8 /* accept what /proc/self/fd leads to and has no path: pipes, sockets */ };
 #define FOUND_OPEN_SHIFT 32
 
 /* Walk `path` (in our memory) from directory descriptor `at` (AT_FDCWD). 0 or -errno. */

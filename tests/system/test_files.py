@@ -49,7 +49,8 @@ def test_no_space(boot):
 
 def test_changed_program_runs(boot):
     """A file that programs have been started from can be replaced and changed."""
-    result = boot("cp /bin/busybox /tmp/b; /tmp/b echo one; echo >>/tmp/b; /tmp/b echo two; cp /bin/busybox /tmp/b; /tmp/b echo three; rm /tmp/b")
+    result = boot("cp /bin/busybox /tmp/busybox; cd /tmp; ./busybox echo one; echo >>busybox; ./busybox echo two; "
+                  "cp /bin/busybox .; ./busybox echo three; rm busybox")
     assert result.out == "one\ntwo\nthree\n"
 
 
