@@ -18,6 +18,8 @@ enum pm_request {
     PM_CANCELLED, /* (forwarded: the process itself comes back; w[0] 1: the call is over, w[1]: its result (-EINTR, or what was done), 0: nothing of it was done) see VFS_CANCEL */
     PM_CREDENTIALS, /* w[0] endpoint -> w[0] euid | egid << 32, w[1] uid | gid << 32, w[2] pid | ppid << 32, w[3] pgid | sid << 32, w[4] umask unused */
     PM_SIGNAL, /* from VFS, tty, net: w[0] pid (> 0), or -pgid, or w[2] endpoint; w[1] signal (SIGPIPE, SIGINT, SIGHUP...) -> 0, -ESRCH */
+    PM_MASK, /* from VFS, w[0] endpoint of a thread in a call to it. w[1] 1: w[2] is its signal mask until a handler has run or the call is
+                over; 0: it is over, other than by a signal */
     PM_SESSION, /* from tty: w[0] endpoint -> as PM_CREDENTIALS w[2..3]; */
     /* from fs/proc */
     PM_LIST, /* w[0] first pid wanted, w[1] our grant, w[2] how many struct pm_process fit -> how many, ordered by pid */

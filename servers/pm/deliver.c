@@ -215,6 +215,12 @@ static void interrupt(struct thread *t)
     }
 }
 
+void signals_check(struct thread *t)
+{
+    if (signal_due(t))
+        interrupt(t);
+}
+
 static long pm_cancelled(struct message *m)
 {
     struct thread *t = thread_of(message_caller(m));

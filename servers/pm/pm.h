@@ -75,7 +75,7 @@ struct thread {
     endpoint_t endpoint;
     int tid;
     uint64_t mask, pending, saved_mask;
-    bool mask_saved; /* saved_mask comes back after the handler (sigsuspend) */
+    bool mask_saved; /* saved_mask comes back after the handler (sigsuspend, ppoll) */
     bool cancelling; /* VFS is taking its call back */
     bool in_exec; /* between PM_EXEC and PM_EXEC_START */
     bool ending; /* VFS is closing its files */
@@ -119,6 +119,7 @@ void wait_check(struct process *parent); /* a child of it has changed */
 void signal_process(struct process *p, int signal, int from); /* from: pid, 0 the system */
 void signal_thread(struct thread *t, int signal, int from);
 bool signal_due(const struct thread *t); /* something is pending that is not blocked and not ignored */
+void signals_check(struct thread *t); /* its mask has changed: one may be due */
 /* Thread is blocked in a call to us. Take what is due, then let it go on. result: of the call; -CALL_AGAIN: the call had not been carried out. */
 void deliver_and_resume(struct thread *t, long result);
 void resume(struct thread *t, long result); /* just a reply */

@@ -59,6 +59,31 @@ static long sys_rt_sigpending(struct message *m)
     return write_user(t, m->w[0], &pending, sizeof pending);
 }
 
+static void mask_for_now(struct thread *t, uint64_t set)
+{
+    t->saved_mask = t->mask;
+    t->mask_saved = true;
+    t->mask = set & ~UNBLOCKABLE;
+}
+
+static long pm_mask(struct message *m)
+{
+    struct thread *t = thread_of((endpoint_t)m->w[0]);
+
+    if (message_caller(m) != service_info()->vfs)
+        return -EPERM;
+    if (!t)
+        return -ESRCH;
+    if (m->w[1]) {
+        mask_for_now(t, m->w[2]);
+        signals_check(t);
+    } else if (t->mask_saved) {
+        t->mask = t->saved_mask;
+        t->mask_saved = false;
+    }
+    return 0;
+}
+
 static long sys_rt_sigsuspend(struct message *m)
 {
     struct thread *t = thread_caller(m);
@@ -68,9 +93,7 @@ static long sys_rt_sigsuspend(struct message *m)
         return -EINVAL;
     if (read_user(t, m->w[0], &set, sizeof set) < 0)
         return -EFAULT;
-    t->saved_mask = t->mask;
-    t->mask_saved = true;
-    t->mask = set & ~UNBLOCKABLE;
+    mask_for_now(t, set);
     t->waits = WAIT_SUSPEND;
     if (signal_due(t))
         deliver_and_resume(t, -EINTR);
@@ -280,4 +303,4 @@ PM_TABLE(signal_calls, {SYS_rt_sigaction, sys_rt_sigaction}, {SYS_rt_sigprocmask
          {SYS_rt_sigreturn, sys_rt_sigreturn}, {SYS_rt_sigpending, sys_rt_sigpending},
          {SYS_rt_sigsuspend, sys_rt_sigsuspend}, {SYS_pause, sys_pause}, {SYS_rt_sigtimedwait, sys_rt_sigtimedwait},
          {SYS_sigaltstack, sys_sigaltstack}, {SYS_kill, sys_kill}, {SYS_tkill, sys_tkill}, {SYS_tgkill, sys_tgkill},
-         {PM_SIGNAL, pm_signal})
+         {PM_SIGNAL, pm_signal}, {PM_MASK, pm_mask})

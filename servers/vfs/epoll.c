@@ -104,7 +104,6 @@ static long wait(struct client *c, const uint64_t *w, uint64_t deadline)
     return n;
 }
 
-/* The signal mask of epoll_pwait is PM's business: here it stays as it is. */
 static long sys_epoll_wait(struct client *c, const uint64_t *w)
 {
     int timeout = (int)w[3];
@@ -112,13 +111,23 @@ static long sys_epoll_wait(struct client *c, const uint64_t *w)
     return wait(c, w, timeout < 0 ? WAIT_FOREVER : clock_now() + (uint64_t)timeout * 1000000u);
 }
 
+static long sys_epoll_pwait(struct client *c, const uint64_t *w)
+{
+    long result = mask_begin(c, w[4], w[5]);
+
+    return result ? result : mask_end(c, w[4], sys_epoll_wait(c, w));
+}
+
+
 static long sys_epoll_pwait2(struct client *c, const uint64_t *w)
 {
     uint64_t deadline;
     long result = deadline_from(c, w[3], &deadline);
 
-    return result ? result : wait(c, w, deadline);
+    if (result == 0)
+        result = mask_begin(c, w[4], w[5]);
+    return result ? result : mask_end(c, w[4], wait(c, w, deadline));
 }
 
 VFS_TABLE(epoll_calls, {SYS_epoll_create, sys_epoll_create}, {SYS_epoll_create1, sys_epoll_create1}, {SYS_epoll_ctl, sys_epoll_ctl},
-          {SYS_epoll_wait, sys_epoll_wait}, {SYS_epoll_pwait, sys_epoll_wait}, {SYS_epoll_pwait2, sys_epoll_pwait2})
+          {SYS_epoll_wait, sys_epoll_wait}, {SYS_epoll_pwait, sys_epoll_pwait}, {SYS_epoll_pwait2, sys_epoll_pwait2})

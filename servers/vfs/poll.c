@@ -60,13 +60,14 @@ static long sys_poll(struct client *c, const uint64_t *w)
     return poll_do(c, w[0], (uint32_t)w[1], timeout < 0, timeout > 0 ? clock_now() + (uint64_t)timeout * 1000000u : 0);
 }
 
-/* The signal mask of the call is PM's business: here it stays as it is. */
 static long sys_ppoll(struct client *c, const uint64_t *w)
 {
     uint64_t deadline;
     long result = deadline_from(c, w[2], &deadline);
 
-    return result ? result : poll_do(c, w[0], (uint32_t)w[1], deadline == WAIT_FOREVER, deadline);
+    if (result == 0)
+        result = mask_begin(c, w[3], w[4]);
+    return result ? result : mask_end(c, w[3], poll_do(c, w[0], (uint32_t)w[1], deadline == WAIT_FOREVER, deadline));
 }
 
 VFS_TABLE(poll_calls, {SYS_poll, sys_poll}, {SYS_ppoll, sys_ppoll})

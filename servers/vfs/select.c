@@ -127,10 +127,14 @@ static long sys_select(struct client *c, const uint64_t *w)
 
 static long sys_pselect(struct client *c, const uint64_t *w)
 {
-    uint64_t deadline;
+    uint64_t deadline, mask[2] = {0}; /* its address and size */
     long result = deadline_from(c, w[4], &deadline);
 
-    return result ? result : select_do(c, (uint32_t)w[0], w + 1, deadline);
+    if (result == 0 && w[5])
+        result = user_read(c, w[5], mask, sizeof mask);
+    if (result == 0)
+        result = mask_begin(c, mask[0], mask[1]);
+    return result ? result : mask_end(c, mask[0], select_do(c, (uint32_t)w[0], w + 1, deadline));
 }
 
 VFS_TABLE(select_calls, {SYS_select, sys_select}, {SYS_pselect6, sys_pselect})

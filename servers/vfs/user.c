@@ -54,6 +54,27 @@ long deadline_from(struct client *c, uint64_t address, uint64_t *deadline)
     return 0;
 }
 
+long mask_begin(struct client *c, uint64_t address, uint64_t size)
+{
+    struct message m = {.type = PM_MASK, .w = {(uint64_t)c->endpoint, 1}};
+
+    if (!address)
+        return 0;
+    if (size != 8)
+        return -EINVAL;
+    return user_read(c, address, &m.w[2], 8) ? -EFAULT : ipc_call(service_info()->pm, &m);
+}
+
+/* After -EINTR PM puts the mask back itself: once the handler has run. */
+long mask_end(struct client *c, uint64_t address, long result)
+{
+    struct message m = {.type = PM_MASK, .w = {(uint64_t)c->endpoint}};
+
+    if (address && result != -EINTR)
+        ipc_call(service_info()->pm, &m);
+    return result;
+}
+
 void signal_client(struct client *c, int signal)
 {
     struct message m = {.type = PM_SIGNAL, .w = {0, (uint64_t)signal, (uint64_t)c->endpoint}};

@@ -218,6 +218,9 @@ void ask_bounced(struct client *c, const struct message *m);
 void ask_take_back(struct client *c);
 
 /* ---- memory of the client ---- */
+/* The signal mask at `address` (0: none; `size` must be 8) holds until the call is over with `result`. */
+long mask_begin(struct client *c, uint64_t address, uint64_t size);
+long mask_end(struct client *c, uint64_t address, long result);
 long user_read(struct client *c, uint64_t address, void *local, size_t length); /* 0, -EFAULT */
 long user_write(struct client *c, uint64_t address, const void *local, size_t length);
 /* A string: NUL-terminated in `text`. Its length, -EFAULT, -ENAMETOOLONG. */

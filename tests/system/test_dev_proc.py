@@ -16,7 +16,7 @@ def test_random_is_random(boot):
 
 def test_process_files(boot):
     result = boot("cat /proc/self/comm; readlink /proc/self/exe; cd /tmp; readlink /proc/$$/cwd; grep -c . /proc/self/maps; "
-                  "ls /proc/self/fd | head -3; sleep 10 & grep Name /proc/$!/status; kill $!; cat /proc/99999/stat", expect=1)
+                  "ls /proc/self/fd | head -3; sleep 10 & sleep 0.3; grep Name /proc/$!/status; kill $!; cat /proc/99999/stat", expect=1)
     lines = result.out.splitlines()
     assert lines[:3] == ["cat", "/bin/busybox", "/tmp"] and int(lines[3]) > 3 and lines[4:8] == ["0", "1", "2", "Name:\tsleep"]
     assert "No such file" in lines[8]
