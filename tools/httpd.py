@@ -86,6 +86,9 @@ def read_request(connection):
 
 
 def main():
+    if sys.argv[1:2] in (["-h"], ["--help"]):
+        print(__doc__, end="")
+        return
     if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
     server = FileServer(sys.argv[1], int(sys.argv[2]) if len(sys.argv) == 3 else 0)
