@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 TOP = Path(__file__).resolve().parent.parent
-BUILD = Path(os.environ.get("B") or TOP / "build")
+BUILD = Path(os.environ.get("B") or TOP / "build").resolve()
 
 
 @dataclass

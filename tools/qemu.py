@@ -7,7 +7,7 @@ TOP = Path(__file__).resolve().parent.parent
 
 
 def build_folder():
-    return Path(os.environ.get("B") or TOP / "build")
+    return Path(os.environ.get("B") or TOP / "build").resolve()
 
 
 def network(nics, forwards):
