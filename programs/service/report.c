@@ -141,18 +141,30 @@ int status_services(const char *name, bool json)
 /* A record of the log is about a service when it has written it, or RS has about it. */
 static bool about(const char *line, const char *name)
 {
+    const char *end_of_time = strstr(line, "] ");
     size_t n = strlen(name);
 
+    if (end_of_time)
+        line = end_of_time + 2;
     if (!strncmp(line, "rs: ", 4) && !strncmp(line + 4, name, n) && line[4 + n] == ':')
         return true;
     return !strncmp(line, name, n) && line[n] == ':';
 }
 
+static void print_nothing(char *const value[COLUMNS], bool first)
+{
+    (void)value;
+    (void)first;
+}
+
 int show_log(const char *name, bool json)
 {
-    char *text = read_file(LOG_FILE), *rest, *line;
     bool first = true;
+    char *text, *rest, *line;
 
+    if (name && report(name, false, print_nothing) != EXIT_OK)
+        return EXIT_ERROR;
+    text = read_file(LOG_FILE);
     if (!text)
         return EXIT_ERROR;
     if (json)

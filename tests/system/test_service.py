@@ -25,6 +25,15 @@ def recoveries(text):
     return [(row[1], row[2], row[7]) for row in rows]
 
 
+def test_log(boot):
+    """What it wrote, and what RS wrote about it."""
+    out = boot("sleep 0.5; service kill e1000; sleep 0.2; service log e1000; echo ==; service log e1000 --json; service log nosuch", nics=NIC,
+               expect=1).out
+    lines, as_json = out.split("==\n")
+    assert re.search(r"\] e1000: device reset", lines) and re.search(r"\] rs: e1000: .*replaced", lines) and "net:" not in lines
+    assert json.loads(as_json.split("\nservice:")[0]) == lines.splitlines() and "service: nosuch: there is no such service" in as_json
+
+
 def test_list_and_status(boot):
     out = boot("service list; echo ==; service status e1000; echo ==; service list --json; echo ==; service status pm --json", nics=NIC).out
     listed, status, as_json, one = out.split("==\n")
