@@ -58,7 +58,8 @@ def test_only_root_controls(boot):
 def test_down_and_up(boot):
     out = boot(WAIT + """service down e1000; wait_for ' down ' && echo is down; service down e1000; echo again $?
         service up e1000; wait_for ' up ' && echo is up; service up e1000; echo again $?""", nics=NIC, leak_check=False).out
-    assert out == "is down\nagain 1\nis up\nagain 1\n"
+    assert out == ("is down\nservice: down e1000: nothing to do: it is so already\nagain 1\n"
+                   "is up\nservice: up e1000: nothing to do: it is so already\nagain 1\n")
 
 
 def test_restart_reset_and_kill_are_recorded(boot):
@@ -127,7 +128,7 @@ def test_policy_without_runner(boot):
     assert result.out == "up\n"
 
 
-@pytest.mark.parametrize("server", ["ds", "vm", "pm", "vfs", "net", "rs"])
+@pytest.mark.parametrize("server", ["ds", "vm", "pm", "ram", "vfs", "net", "rs"])
 def test_death_of_a_core_server_stops_the_system(boot, server):
     result = boot(f"kill -9 $(pidof {server}); sleep 5; echo still here", expect=125, leak_check=False, timeout=30)
     assert "still here" not in result.out

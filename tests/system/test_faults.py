@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Every class of defect: a driver that misbehaves on demand (drivers/example/faulty) is found out, and replaced by a fresh copy."""
+import re
+
+import pytest
+
+from conftest import BUILD, TOP
+
+MANIFEST = (TOP / "drivers/example/faulty/faulty.manifest").read_text()
+# wait_for PATTERN: until the line of faulty in `service list` matches; three seconds at most
+WAIT = """wait_for() { n=0; until service list faulty | grep -q "$1"; do n=$((n + 1)); [ $n -lt 150 ] || return 1; usleep 20000; done; }
+"""
+NETWORK = {"class": "net", "queue": "1280K net", "notifies": "ds net", "calls": "rs ds"}
+
+
+def faulty(fault, delay=300, times=1, **changes):
+    changes.setdefault("parameters", f"fault={fault} delay_ms={delay} times={times}")
+    kept = [line for line in MANIFEST.splitlines() if line.split()[:1] and line.split()[0] not in changes]
+    text = "\n".join(kept + [f"{key} {value}" for key, value in changes.items()]) + "\n"
+    return {"/etc/bardo/faulty.svc": text, "/lib/bardo/faulty": BUILD / "services/faulty"}
+
+
+def recoveries(text):
+    header = next(line for line in text.splitlines() if line.startswith("# number"))[2:].split()
+    return [dict(zip(header, line.split())) for line in text.splitlines() if re.match(r"\d+ faulty ", line)]
+
+
+@pytest.mark.parametrize("fault, defect, detail", [("exit", "exit", "3"), ("panic", "exit", "1"), ("null", "exception", "14"), ("jump", "exception", "14"),
+                                                   ("privileged", "exception", "13"), ("divide", "exception", "0")])
+def test_crash(boot, fault, defect, detail):
+    """In its work, and then before it was ready."""
+    out = boot(WAIT + "wait_for 'up .* 1 ' && cat /proc/recovery", add=faulty(fault)).out
+    assert [(row["defect"], row["detail"]) for row in recoveries(out)] == [(defect, detail)]
+    out = boot(WAIT + "wait_for 'up .* 3 ' && cat /proc/recovery", add=faulty(fault, delay=0, times=3)).out
+    assert [(row["defect"], row["detail"]) for row in recoveries(out)] == [(defect, detail)] * 3
+
+
+@pytest.mark.parametrize("fault", ["spin", "deaf", "flood"])
+def test_hang(boot, fault):
+    """It never comes back to receive: found within three periods of the heartbeat (100 ms), while the system goes on working."""
+    result = boot(WAIT + "i=0; until grep -q 'faulty heartbeat' /proc/recovery; do i=$((i + 1)); [ $i -lt 200 ] || break; usleep 10000; done; "
+                  "wait_for 'up .* 1 heartbeat'; cat /proc/recovery", add=faulty(fault, cpu="500"))
+    row, = recoveries(result.out)
+    began = float(re.search(r"\[ *([\d.]+)\] faulty: fault on demand", result.klog).group(1))
+    assert row["defect"] == "heartbeat" and int(row["detected_ns"]) / 1e9 - began < 0.300
+
+
+def test_flood_of_its_client(boot):
+    """Notifications are bits: a flood of them is no more than a process that spins."""
+    out = boot(WAIT + "wait_for 'up .* 1 heartbeat'; nc -l -p 7000 -e cat & usleep 200000; echo hello | nc 127.0.0.1 7000; wait; cat /proc/recovery",
+               add=faulty("flood", cpu="500", **NETWORK)).out
+    assert out.startswith("hello\n") and [row["defect"] for row in recoveries(out)] == ["heartbeat"]
+
+
+@pytest.mark.parametrize("fault", ["garbage", "lengths"])
+def test_garbage_in_its_rings(boot, fault):
+    """Its client complains, and goes on working."""
+    result = boot(WAIT + "wait_for 'up .* 1 complaint'; nc -l -p 7000 -e cat & usleep 200000; echo hello | nc 127.0.0.1 7000; wait; cat /proc/recovery",
+                  add=faulty(fault, **NETWORK))
+    assert result.out.startswith("hello\n") and [row["defect"] for row in recoveries(result.out)] == ["complaint"]
+
+
+def test_gives_up_and_up_again(boot):
+    """The budget: five failures in a minute. The sixth is one too many; `service up` begins anew."""
+    result = boot(WAIT + "wait_for given-up && echo gave up; service up faulty; wait_for given-up && echo and again; service log faulty",
+                  add=faulty("exit", delay=0, times=0, backoff="2 10 2000"))
+    assert result.out.startswith("gave up\nand again\n")
+    for text in ("restart in 10 ms", "restart in 20 ms", "restart in 40 ms", "given up after 6 failures in 60 s (last: exit 3); 'service up faulty' starts it again"):
+        assert text in result.out, text
+
+
+def test_no_restart_wanted(boot):
+    result = boot(WAIT + "wait_for down && echo down; service log faulty", add=faulty("exit", restart="no"))
+    assert result.out.startswith("down\n")
+
+
+@pytest.mark.parametrize("service, works", [
+    ("tty", "echo typed >/dev/console; stty -F /dev/console size"),
+    ("uart", "sleep 0.3; echo typed >/dev/console"),
+    ("log", "sleep 0.1; logger hello; dmesg | tail -1"),
+    ("proc", "cat /proc/version; ls /proc | head -1"),
+    ("dev", "head -c 4 /dev/zero | wc -c; echo lost >/dev/null; ls /dev | grep -c null"),
+    ("null", "true"),
+])
+def test_service_comes_back(boot, service, works):
+    out = boot(f"{works} && echo before; kill -9 $(pidof {service}); sleep 0.5; {works} && echo after; service list {service}", leak_check=False).out
+    assert "before\n" in out and "after\n" in out and re.search(rf"^{service} +\d+ up +\d+ s +1 killed", out, re.M)
+
+
+def test_pci_comes_back(boot):
+    """A driver whose device must be reset through it still recovers."""
+    out = boot("sleep 0.5; kill -9 $(pidof pci); sleep 0.3; service restart e1000 --reset; sleep 0.3; ping -c 1 10.0.2.2; service list pci",
+               nics=["e1000"], leak_check=False).out
+    assert "1 packets received" in out and re.search(r"^pci +\d+ up +\d+ s +1 killed", out, re.M)
