@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The fast path: `call` to a server that waits for it, and `reply_receive` to a caller that waits for it (in a call, a Linux call or a
- * page fault), when there is nothing else
- * to do. The CPU goes straight from the one to the other, past queues and timer, and the message is not copied: the way out of the kernel
- * loads it from where the way in has saved it, in the sender's registers (arch_hand_over).
+ * The fast path: `call` to a server that waits for it, and `reply_receive` to a caller that waits for it (in a call, a Linux call
+ * or a page fault), when there is nothing else to do. The CPU goes straight from the one to the other, past queues and timer, and the
+ * message is not copied: the way out of the kernel loads it from where the way in has saved it, in the sender's registers
+ * (arch_hand_over).
  *
  * What it takes for granted is tested first, all of it, before anything is changed; whatever does not fit (a deadline, a budget, a
  * pending notification, another caller, one that is stopped, somebody better who is ready, any error) is left to

@@ -84,6 +84,8 @@ void frame_start(void)
     for (unsigned i = 0; i < boot_info.ranges; i++)
         if (boot_info.ram[i].end > top)
             top = boot_info.ram[i].end;
+    if (boot_info.archive < (uint64_t)kernel_physical_end && boot_info.archive + boot_info.archive_size > (uint64_t)kernel_physical_start)
+        kernel_panic("too little memory: %lu kB, and the boot archive lies over the kernel", top >> 10);
     frame_count = (uint32_t)(top >> FRAME_SHIFT);
     bytes = ((uint64_t)frame_count * sizeof(struct frame) + FRAME_BYTES - 1) & ~(FRAME_BYTES - 1);
     table = place_table(bytes);

@@ -190,7 +190,6 @@ static void switch_to(struct slot *next)
 {
     uint64_t now = arch_tsc();
 
-    account(now);
     context_switches++;
     if (now >= next->turn_end)
         next->turn_end = now + schedule.turn;
@@ -202,10 +201,10 @@ static __attribute__((noinline)) struct slot *choose(void)
 {
     struct slot *next;
 
+    account(arch_tsc()); /* first: who has used up its budget goes into another queue */
     while (!(next = pick(current))) {
         bool busy = frame_clear_ahead();
 
-        account(arch_tsc());
         idle = true;
         timer_by(clock_earliest);
         kernel_leave();

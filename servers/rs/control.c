@@ -208,10 +208,8 @@ long request_kill(struct message *m, struct service *caller)
             continue;
         if (harmless(m->w[1]))
             return 0;
-        if (s->id == SERVICE_RS) {
-            log_info("core server rs was killed: the system cannot go on");
-            kernel_power(POWER_PANIC, 1);
-        }
+        if (s->id == SERVICE_RS)
+            core_lost(s->name, "was killed");
         recover_failed(s, DEFECT_KILLED, (uint32_t)m->w[1]);
         return 0;
     }

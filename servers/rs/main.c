@@ -142,9 +142,7 @@ static void check_needed(void)
 
         if (s && s->state == RS_STARTING)
             continue;
-        log_info("core server %s %s: the system cannot go on", needed[i],
-                 s ? "could not be started" : "is not in the boot archive");
-        kernel_power(POWER_PANIC, 1);
+        core_lost(needed[i], s ? "could not be started" : "is not in the boot archive");
     }
 }
 

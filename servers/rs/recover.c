@@ -56,16 +56,29 @@ static void end_incarnation(struct service *s)
     s->info->self = 0;
 }
 
+enum { MEMORY_SHORT_PAGES = 512 }; /* it may be the reason then */
+
+void core_lost(const char *name, const char *how)
+{
+    struct kernel_info info;
+    char memory[80] = "";
+
+    if (kernel_info(&info) == 0 && info.frames_free < MEMORY_SHORT_PAGES)
+        snprintf(memory, sizeof memory, " (too little memory: %u kB of %u MB are free)",
+                 (unsigned)(info.frames_free * 4), (unsigned)(info.frames_total >> 8));
+    log_info("core server %s %s: the system cannot go on%s", name, how, memory);
+    kernel_power(POWER_PANIC, 1);
+}
+
 static void core_died(const struct service *s, enum rs_defect defect, uint32_t detail)
 {
-    char where[64] = "";
+    char where[64] = "", how[128];
 
     if (defect == DEFECT_EXCEPTION)
         snprintf(where, sizeof where, " at %llx, address %llx",
                  (unsigned long long)s->fault.instruction, (unsigned long long)s->fault.address);
-    log_info("core server %s died (%s %u%s): the system cannot go on", s->name,
-             defect_names[defect], detail, where);
-    kernel_power(POWER_PANIC, 1);
+    snprintf(how, sizeof how, "died (%s %u%s)", defect_names[defect], detail, where);
+    core_lost(s->name, how);
 }
 
 static void climb(struct service *s, enum rs_defect defect)

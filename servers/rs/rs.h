@@ -178,6 +178,8 @@ void spawn_stock(
 void spawn_unstock(struct service *s);
 
 /* ---- recover.c ---- */
+/* NAME, which cannot be replaced, HOW: says so, and stops the system. */
+void core_lost(const char *name, const char *how);
 void recover_failed(struct service *s, enum rs_defect defect,
                     uint32_t detail); /* whatever it is doing, its incarnation ends */
 void recover_by_manifest(

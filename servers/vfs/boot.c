@@ -155,6 +155,8 @@ static void work(void *argument)
     if (arguments_add(&a, 0, boot.init) < 0 || arguments_add(&a, 1, "HOME=/") < 0 || arguments_add(&a, 1, "TERM=linux") < 0)
         panic("no memory for init");
     c->result = exec_path(c, boot.init, &a);
+    if (c->result == SERVICE_NO_REPLY)
+        panic("the first program %s can't be run", boot.init);
     if (c->result < 0)
         panic("the first program %s can't be run (error %ld)", boot.init, -c->result);
     free(a.text);
