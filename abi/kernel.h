@@ -2,8 +2,10 @@
 /*
  * The kernel calls: `syscall` with rax = number. Registers:
  *
- *     in   rdi endpoint   rsi type   rdx r10 r8 r9 r12 r13  words 0..5   r14 extra (deadline, destination)
- *     out  rax status (0 or more, or -errno)   rdi source   rsi type   rdx r10 r8 r9 r12 r13  words 0..5
+ *     in   rdi endpoint   rsi type   rdx r10 r8 r9 r12 r13  words 0..5
+ *          r14 extra (deadline, destination)
+ *     out  rax status (0 or more, or -errno)   rdi source   rsi type
+ *          rdx r10 r8 r9 r12 r13  words 0..5
  *
  * The calls that carry no message take their arguments as a Linux system call does (rdi rsi rdx r10 r8 r9) and change only rax
  * (and rdx where a second result is named). rcx and r11 are lost in both. Wrappers: lib/rt/kernel.h.
