@@ -99,7 +99,12 @@ $(B)/boot.cpio: $(SERVICE_IMAGES) $(PROGRAM_IMAGES) $(MANIFESTS) $(shell find ro
 	@echo "  IMAGE $@"
 	@tools/image $@
 
-.PHONY: loc clean
+.PHONY: loc style format clean
+SOURCES = $(shell find abi bench drivers kernel lib programs servers tests -name '*.[ch]')
+style: ## check that all C is as .clang-format says
+	@clang-format --dry-run -Werror $(SOURCES)
+format: ## make it so
+	@clang-format -i $(SOURCES)
 loc: ## count the kernel's lines; fails at 4000
 	@cloc --quiet --csv --include-lang='C,C/C++ Header,Assembly' --force-lang=Assembly,ld kernel | \
 		awk -F, '/SUM/ { n = $$5 } END { print "kernel: " n " lines (limit 4000)"; exit !(n > 0 && n < 4000) }'

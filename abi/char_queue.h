@@ -31,14 +31,14 @@
 #include "abi/queue.h"
 
 #define CHAR_QUEUE_MAGIC 0x51524843u /* "CHRQ" */
-#define CHAR_RECEIVE_SIZE 0x4000u    /* bytes; powers of two */
+#define CHAR_RECEIVE_SIZE 0x4000u /* bytes; powers of two */
 #define CHAR_TRANSMIT_SIZE 0x8000u
 
 struct char_ring {
     _Alignas(64) uint32_t written; /* by the writer */
-    uint32_t writer_waits;         /* for room; set by the writer, cleared by the taker */
-    _Alignas(64) uint32_t taken;   /* by the taker */
-    uint32_t taker_waits;          /* for bytes; set by the taker, cleared by the writer */
+    uint32_t writer_waits; /* for room; set by the writer, cleared by the taker */
+    _Alignas(64) uint32_t taken; /* by the taker */
+    uint32_t taker_waits; /* for bytes; set by the taker, cleared by the writer */
 };
 
 enum char_driver_state { CHAR_DRIVER_NONE, CHAR_DRIVER_ADOPTED, CHAR_DRIVER_RESET };
@@ -48,17 +48,17 @@ enum char_driver_state { CHAR_DRIVER_NONE, CHAR_DRIVER_ADOPTED, CHAR_DRIVER_RESE
 struct char_queue {
     /* by the client */
     uint32_t magic;
-    uint32_t client_ready; /* somebody is there to take what is received; before, the driver leaves
-                              it in the device */
+    /* somebody is there to take what is received; before, the driver leaves it in the device */
+    uint32_t client_ready;
     /* by the driver */
     _Alignas(64) uint32_t driver_state; /* enum char_driver_state */
-    uint32_t incarnation; /* of the driver that wrote driver_state: when it changes, a fresh copy is
-                             at work */
-    endpoint_t driver;    /* whom the client notifies */
+    /* of the driver that wrote driver_state: when it changes, a fresh copy is at work */
+    uint32_t incarnation;
+    endpoint_t driver; /* whom the client notifies */
     uint32_t pad[3];
     uint64_t ready_ns; /* clock when it was ready */
-    uint64_t errors;   /* bytes that the device says it lost or got damaged; these three over all
-                          incarnations */
+    /* bytes that the device says it lost or got damaged; these three over all incarnations */
+    uint64_t errors;
     uint64_t resets, adoptions;
     /* by the client, for the recovery record: clock at the first byte in or out after the change of
      * incarnation */
@@ -96,8 +96,8 @@ static inline uint32_t char_ring_piece(uint32_t k, uint32_t count, uint32_t size
 static inline void char_ring_wait(uint32_t *flag)
 {
     __atomic_store_n(flag, 1, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* the flag before the index: the other side does it
-                                                the other way round */
+    /* the flag before the index: the other side does it the other way round */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 /* After publishing an index: does the other side wait for it? Clears the flag: then it must be

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An endpoint names one incarnation of one process: slot + generation. Each reuse of a slot has a new
- * generation, so whoever holds the endpoint of a dead process gets -EDEADSRCDST and never a stranger.
+ * An endpoint names one incarnation of one process: slot + generation. Each reuse of a slot has a
+ * new generation, so whoever holds the endpoint of a dead process gets -EDEADSRCDST and never a
+ * stranger.
  */
 #ifndef ABI_ENDPOINT_H
 #define ABI_ENDPOINT_H

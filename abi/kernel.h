@@ -7,12 +7,14 @@
  *     out  rax status (0 or more, or -errno)   rdi source   rsi type
  *          rdx r10 r8 r9 r12 r13  words 0..5
  *
- * The calls that carry no message take their arguments as a Linux system call does (rdi rsi rdx r10 r8 r9) and change only rax
- * (and rdx where a second result is named). rcx and r11 are lost in both. Wrappers: lib/rt/kernel.h.
+ * The calls that carry no message take their arguments as a Linux system call does (rdi rsi rdx r10
+ * r8 r9) and change only rax (and rdx where a second result is named). rcx and r11 are lost in
+ * both. Wrappers: lib/rt/kernel.h.
  *
- * Every call may return -EPERM when the caller's rights do not list it, -EINVAL for an argument that makes no sense,
- * -EDEADSRCDST for an endpoint of the past. "ep" is an endpoint; where it names an address
- * space, that of the process; ENDPOINT_SELF is the caller. Addresses are virtual unless called physical; times are in ns.
+ * Every call may return -EPERM when the caller's rights do not list it, -EINVAL for an argument
+ * that makes no sense, -EDEADSRCDST for an endpoint of the past. "ep" is an endpoint; where it
+ * names an address space, that of the process; ENDPOINT_SELF is the caller. Addresses are virtual
+ * unless called physical; times are in ns.
  */
 #ifndef ABI_KERNEL_H
 #define ABI_KERNEL_H
@@ -24,52 +26,79 @@
 enum kernel_call {
     KERNEL_NULL, /* does nothing, for measuring */
     /* IPC (these six carry messages) */
-    KERNEL_CALL, /* send to rdi and wait for the reply. r14: deadline in ns from now, 0 none: -ETIMEDOUT. */
-    KERNEL_REPLY, /* to rdi, who is blocked in a call to us. Never blocks. -ENOTREADY when it is not. */
-    KERNEL_RECEIVE, /* from rdi (ENDPOINT_ANY or one; from one: no notifications). r14: time to wait in ns, 0 for ever,
-                       RECEIVE_POLL: -EAGAIN at once when nothing is there. -ETIMEDOUT. */
-    KERNEL_REPLY_RECEIVE, /* both in one; a failed reply is dropped silently. r14 as for receive. rdi 0: no reply. */
-    KERNEL_FORWARD, /* hand caller rdi, blocked in a call to us, on to r14 with this message. Never blocks. When the new server
-                       dies, the caller comes back to us: MESSAGE_BOUNCED. */
-    KERNEL_LATE_ANSWER, /* rdi: a program, blocked in a call to us, that was seized in a system call: what the server that had it then has
-                           answered since, or handed on, is received as a message; rdi: from whom, upper half: handed on to. From now on that
-                           server has it no more. -ENOENT: there is nothing. */
+    /* send to rdi and wait for the reply. r14: deadline in ns from now, 0 none: -ETIMEDOUT. */
+    KERNEL_CALL,
+    /* to rdi, who is blocked in a call to us. Never blocks. -ENOTREADY when it is not. */
+    KERNEL_REPLY,
+    /* from rdi (ENDPOINT_ANY or one; from one: no notifications). r14: time to wait in ns, 0 for
+       ever, RECEIVE_POLL: -EAGAIN at once when nothing is there. -ETIMEDOUT. */
+    KERNEL_RECEIVE,
+    /* both in one; a failed reply is dropped silently. r14 as for receive. rdi 0: no reply. */
+    KERNEL_REPLY_RECEIVE,
+    /* hand caller rdi, blocked in a call to us, on to r14 with this message. Never blocks. When the
+       new server dies, the caller comes back to us: MESSAGE_BOUNCED. */
+    KERNEL_FORWARD,
+    /* rdi: a program, blocked in a call to us, that was seized in a system call: what the server
+       that had it then has answered since, or handed on, is received as a message; rdi: from whom,
+       upper half: handed on to. From now on that server has it no more. -ENOENT: there is nothing.
+     */
+    KERNEL_LATE_ANSWER,
     KERNEL_NOTIFY, /* (ep, bits): set bits (of 0..31) in ep. Never blocks, never gets lost. */
     /* copying */
-    KERNEL_COPY_FROM, /* (ep, remote, local, length): read memory of ep, blocked in a call to us; or any with RIGHT_COPY_ANY.
-                         The caller may block meanwhile for ep's pager. -EFAULT. Returns 0. */
+    /* (ep, remote, local, length): read memory of ep, blocked in a call to us; or any with
+       RIGHT_COPY_ANY. The caller may block meanwhile for ep's pager. -EFAULT. Returns 0. */
+    KERNEL_COPY_FROM,
     KERNEL_COPY_TO, /* (ep, remote, local, length): write it */
-    KERNEL_GRANT_TABLE, /* (address, count): where our grants are, an array of struct grant, at most GRANT_MAX. */
-    KERNEL_GRANT_FROM, /* (ep, index, offset, local, length): read what ep granted us. -EPERM outside the grant. */
+    /* (address, count): where our grants are, an array of struct grant, at most GRANT_MAX. */
+    KERNEL_GRANT_TABLE,
+    /* (ep, index, offset, local, length): read what ep granted us. -EPERM outside the grant. */
+    KERNEL_GRANT_FROM,
     KERNEL_GRANT_TO, /* (ep, index, offset, local, length) */
     /* time and log */
-    KERNEL_ALARM, /* (time): NOTIFY_BIT_ALARM when the clock reaches it; 0: cancel. One alarm for each process. */
+    /* (time): NOTIFY_BIT_ALARM when the clock reaches it; 0: cancel. One alarm for each process. */
+    KERNEL_ALARM,
     KERNEL_CLOCK, /* (): ns since boot. (Or from the TSC and struct kernel_info, without a call.) */
-    KERNEL_LOG, /* (text, length): add to the kernel's log ring; one record, at most LOG_RECORD_MAX bytes. */
-    KERNEL_LOG_READ, /* (position, buffer, length): bytes of the log from that free-running position on; returns the number,
-                        rdx the position of the first (later than asked for when the ring has overrun). 0: nothing new. */
+    /* (text, length): add to the kernel's log ring; one record, at most LOG_RECORD_MAX bytes. */
+    KERNEL_LOG,
+    /* (position, buffer, length): bytes of the log from that free-running position on; returns the
+       number, rdx the position of the first (later than asked for when the ring has overrun). 0:
+       nothing new. */
+    KERNEL_LOG_READ,
     /* slots: RS and PM */
-    KERNEL_SLOT_CREATE, /* (struct slot_config *): a new process, and unless shared an empty address space; returns its
-                           endpoint. -EAGAIN: no slot; -ENOMEM. */
-    KERNEL_SLOT_DESTROY, /* (ep): ends it at once, whatever it does; whoever is blocked on it gets -EDEADSRCDST. */
+    /* (struct slot_config *): a new process, and unless shared an empty address space; returns its
+       endpoint. -EAGAIN: no slot; -ENOMEM. */
+    KERNEL_SLOT_CREATE,
+    /* (ep): ends it at once, whatever it does; whoever is blocked on it gets -EDEADSRCDST. */
+    KERNEL_SLOT_DESTROY,
     KERNEL_SLOT_CONTROL, /* (ep, enum slot_control, value) */
     KERNEL_SLOT_STATUS, /* (ep, struct slot_status *) */
     KERNEL_REGISTERS_GET, /* (ep, struct registers *): of a process that is not running. -EBUSY */
-    KERNEL_REGISTERS_SET, /* (ep, const struct registers *): sanitised: user segments, IF set, no IOPL */
+    /* (ep, const struct registers *): sanitised: user segments, IF set, no IOPL */
+    KERNEL_REGISTERS_SET,
     KERNEL_ROUTE, /* (enum route, ep): system calls of that class go to ep from now on */
     /* memory: RS and VM */
-    KERNEL_MAP, /* (ep, address, pages, flags, source ep, source address | physical): see enum map_flag. -EEXIST when
-                   something is mapped there already (nothing is done then), -ENOMEM (nothing is done then). */
+    /* (ep, address, pages, flags, source ep, source address | physical): see enum map_flag. -EEXIST
+       when something is mapped there already (nothing is done then), -ENOMEM (nothing is done
+       then). */
+    KERNEL_MAP,
     KERNEL_UNMAP, /* (ep, address, pages): holes are fine; a frame goes with its last mapping */
-    KERNEL_PROTECT, /* (ep, address, pages, flags): new protection of what is mapped; never makes a copy-on-write page writable */
-    KERNEL_CLONE, /* (source ep, ep, address, pages, flags): the same frames at the same addresses in ep. MAP_COW: both lose
-                     the right to write; else shared for good. Holes stay holes. */
-    KERNEL_COW_BREAK, /* (ep, address, flags): make the page there private and writable: in place when nobody shares it, else a copy. */
-    KERNEL_QUERY, /* (ep, address): physical address of the byte, or -EFAULT; rdx: its map flags | frame references << 32. */
+    /* (ep, address, pages, flags): new protection of what is mapped; never makes a copy-on-write
+       page writable */
+    KERNEL_PROTECT,
+    /* (source ep, ep, address, pages, flags): the same frames at the same addresses in ep. MAP_COW:
+       both lose the right to write; else shared for good. Holes stay holes. */
+    KERNEL_CLONE,
+    /* (ep, address, flags): make the page there private and writable: in place when nobody shares
+       it, else a copy. */
+    KERNEL_COW_BREAK,
+    /* (ep, address): physical address of the byte, or -EFAULT; rdx: its map flags | frame
+       references << 32. */
+    KERNEL_QUERY,
     /* devices */
-    KERNEL_IRQ_BIND, /* (ep, line, n, flags): interrupt line (a GSI, or IRQ_MSI) becomes bit NOTIFY_BIT_IRQ + n of ep, and is
-                        masked from its arrival to irq_ack(). Unbound when ep dies. MSI: returns vector; address
-                        0xfee00000 | cpu << 12, data = vector. flags: enum irq_flag. RS alone. */
+    /* (ep, line, n, flags): interrupt line (a GSI, or IRQ_MSI) becomes bit NOTIFY_BIT_IRQ + n of
+       ep, and is masked from its arrival to irq_ack(). Unbound when ep dies. MSI: returns vector;
+       address 0xfee00000 | cpu << 12, data = vector. flags: enum irq_flag. RS alone. */
+    KERNEL_IRQ_BIND,
     KERNEL_IRQ_ACK, /* (n): unmask our interrupt n */
     KERNEL_PORT_IN, /* (port, width 1|2|4): the value. Ports: those in our rights. */
     KERNEL_PORT_OUT, /* (port, width, value) */
@@ -128,47 +157,69 @@ struct slot_config {
     endpoint_t guardian; /* gets its exceptions and exits */
     endpoint_t pager; /* gets its page faults; 0: they are exceptions */
     endpoint_t space_of; /* 0: an empty space of its own; else it shares that one's */
-    endpoint_t registers_of; /* 0: entry and stack below; else a copy of that (blocked) process's registers and FPU state */
+    /* 0: entry and stack below; else a copy of that (blocked) process's registers and FPU state */
+    endpoint_t registers_of;
     uint32_t service_id;
     uint32_t priority; /* 0 highest .. PRIORITIES-1; equals share in turns of 10 ms */
-    uint32_t budget_permille; /* of one CPU in every 100 ms; beyond, it runs at the lowest priority till the period ends. 0: no limit */
+    /* of one CPU in every 100 ms; beyond, it runs at the lowest priority till the period ends. 0:
+     * no limit */
+    uint32_t budget_permille;
     uint32_t flags; /* enum slot_flag */
     uint64_t entry, stack; /* first instruction and stack pointer */
     struct rights rights;
 };
 enum slot_flag {
     SLOT_START = 1, /* runs at once; otherwise it is stopped until SLOT_CONTROL_START */
-    SLOT_CALLING = 2, /* it begins as though blocked in a Linux system call to its creator, who may forward it or reply */
+    /* it begins as though blocked in a Linux system call to its creator, who may forward it or
+       reply */
+    SLOT_CALLING = 2,
 };
 #define PRIORITIES 16
 
 enum slot_control {
     SLOT_CONTROL_STOP, /* does not run until started; its IPC goes on around it */
     SLOT_CONTROL_START,
-    SLOT_CONTROL_SEIZE, /* whatever it does, it is now blocked in a Linux system call to us, as though forwarded; returns
-                           enum slot_seized. A server that had it in a system call does not notice: see KERNEL_LATE_ANSWER. */
+    /* whatever it does, it is now blocked in a Linux system call to us, as though forwarded;
+       returns enum slot_seized. A server that had it in a system call does not notice: see
+       KERNEL_LATE_ANSWER. */
+    SLOT_CONTROL_SEIZE,
     SLOT_CONTROL_PRIORITY, /* value: new priority */
     SLOT_CONTROL_FS_BASE, /* value: its FS base */
     SLOT_CONTROL_GUARDIAN, /* value: endpoint */
     SLOT_CONTROL_NAME, /* value: address of char[16] in the caller */
     SLOT_CONTROL_FRESH, /* as after exec: FPU state, FS base cleared */
-    SLOT_CONTROL_FPU_GET, /* value: address of FPU_STATE_BYTES in the caller; returns how many were written, 0: it has no FPU state */
+    /* value: address of FPU_STATE_BYTES in the caller; returns how many were written, 0: it has no
+       FPU state */
+    SLOT_CONTROL_FPU_GET,
     SLOT_CONTROL_FPU_SET, /* value: the same, to read from (sanitised), or 0: none */
 };
 #define FPU_STATE_BYTES 1024 /* an XSAVE area: x87, SSE, AVX (Intel SDM vol. 1, 13.4) */
 enum slot_seized {
-    SEIZED_RUNNING, /* it was between two instructions: a reply resumes it and changes no register */
-    SEIZED_SYSCALL, /* it was blocked in a system call (rdx: the server's endpoint): a reply is the result of that call */
+    /* it was between two instructions: a reply resumes it and changes no register */
+    SEIZED_RUNNING,
+    /* it was blocked in a system call (rdx: the server's endpoint): a reply is the result of that
+       call */
+    SEIZED_SYSCALL,
     SEIZED_FAULT, /* it was waiting for its pager or guardian: a reply repeats the instruction */
 };
 
 /* State of a slot as RS's heartbeat and `ps` see it. */
-enum slot_state { SLOT_FREE, SLOT_READY, SLOT_STOPPED, SLOT_RECEIVING, SLOT_RECEIVING_ONE, SLOT_CALLING_STATE, SLOT_FAULTED };
+enum slot_state {
+    SLOT_FREE,
+    SLOT_READY,
+    SLOT_STOPPED,
+    SLOT_RECEIVING,
+    SLOT_RECEIVING_ONE,
+    SLOT_CALLING_STATE,
+    SLOT_FAULTED
+};
 struct slot_status {
     endpoint_t endpoint, peer; /* peer: whom it is blocked on, 0 none */
     uint32_t state; /* enum slot_state */
     uint32_t service_id;
-    uint64_t receives; /* how often it has come back to receive from anybody: its commit points. Moves, or state is SLOT_RECEIVING: alive */
+    /* how often it has come back to receive from anybody: its commit points. Moves, or state is
+     * SLOT_RECEIVING: alive */
+    uint64_t receives;
     uint64_t cpu_ns; /* CPU time used */
     uint64_t over_budget; /* periods in which it used up its budget */
     uint64_t pages; /* mapped in its space */
@@ -213,14 +264,26 @@ struct kernel_info {
     uint64_t realtime_boot; /* seconds since 1970 at boot, from the RTC */
     uint64_t rsdp; /* physical address of the ACPI root, 0 none */
     uint64_t log_end, trace_end; /* positions */
-    uint64_t archive_size; /* bytes of the boot archive, mapped read-only for the root task at BOOT_ARCHIVE */
+    /* bytes of the boot archive, mapped read-only for the root task at BOOT_ARCHIVE */
+    uint64_t archive_size;
     uint64_t context_switches, interrupts;
     uint32_t cpus, pad;
     char command_line[256];
 };
 
-enum trace_kind { TRACE_NONE, TRACE_CALL, TRACE_REPLY, TRACE_FORWARD, TRACE_NOTIFY, TRACE_FAULT, TRACE_EXCEPTION,
-                  TRACE_IRQ, TRACE_CREATE, TRACE_DESTROY, TRACE_SYSCALL };
+enum trace_kind {
+    TRACE_NONE,
+    TRACE_CALL,
+    TRACE_REPLY,
+    TRACE_FORWARD,
+    TRACE_NOTIFY,
+    TRACE_FAULT,
+    TRACE_EXCEPTION,
+    TRACE_IRQ,
+    TRACE_CREATE,
+    TRACE_DESTROY,
+    TRACE_SYSCALL
+};
 struct trace_event {
     uint64_t tsc;
     uint32_t kind; /* enum trace_kind */
@@ -229,12 +292,18 @@ struct trace_event {
     uint64_t detail;
 };
 
-enum power { POWER_OFF, POWER_RESET, POWER_PANIC /* dump the trace ring to the log, then off with an error */ };
+enum power {
+    POWER_OFF,
+    POWER_RESET,
+    POWER_PANIC /* dump the trace ring to the log, then off with an error */
+};
 
 /* Where things are in the address space of a service. */
 #define SERVICE_INFO 0x700000000000ull /* struct service_info, read-only (abi/service.h) */
-#define BOOT_ARCHIVE 0x710000000000ull /* the boot archive (cpio newc), for RS and whom it grants it to */
-#define QUEUE_WINDOW 0x720000000000ull /* queue memory: queue n at QUEUE_WINDOW + n * QUEUE_STRIDE; a driver's own is n = 0 */
+/* the boot archive (cpio newc), for RS and whom it grants it to */
+#define BOOT_ARCHIVE 0x710000000000ull
+/* queue memory: queue n at QUEUE_WINDOW + n * QUEUE_STRIDE; a driver's own is n = 0 */
+#define QUEUE_WINDOW 0x720000000000ull
 #define QUEUE_STRIDE 0x1000000ull
 #define DEVICE_WINDOW 0x730000000000ull /* BAR n at DEVICE_WINDOW + n * DEVICE_STRIDE */
 #define DEVICE_STRIDE 0x40000000ull

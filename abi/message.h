@@ -2,9 +2,10 @@
 /*
  * The message: 64 bytes, moved in registers, never in memory (see abi/kernel.h for which).
  *
- * A request has a type of its protocol (abi/proto/). A reply's type is the result: >= 0, or -errno; it becomes
- * the return value of a Linux system call. Types below 0x1000 are Linux system call numbers and
- * are made by the kernel alone; so are those of enum message_type. Nobody can forge either.
+ * A request has a type of its protocol (abi/proto/). A reply's type is the result: >= 0, or -errno;
+ * it becomes the return value of a Linux system call. Types below 0x1000 are Linux system call
+ * numbers and are made by the kernel alone; so are those of enum message_type. Nobody can forge
+ * either.
  */
 #ifndef ABI_MESSAGE_H
 #define ABI_MESSAGE_H
@@ -14,7 +15,8 @@
 #define MESSAGE_WORDS 6
 
 struct message {
-    uint64_t source; /* low half: who is blocked in the call; high half: who forwarded it to us, or 0 */
+    /* low half: who is blocked in the call; high half: who forwarded it to us, or 0 */
+    uint64_t source;
     uint64_t type; /* request: protocol number; reply: (int64_t) result */
     uint64_t w[MESSAGE_WORDS];
 };
@@ -31,18 +33,24 @@ static inline endpoint_t message_via(const struct message *m)
     return (endpoint_t)(m->source >> 32);
 }
 
-#define MESSAGE_LINUX_MAX 0x1000 /* types below: Linux system calls; w[0..5] are the six arguments */
+/* types below: Linux system calls; w[0..5] are the six arguments */
+#define MESSAGE_LINUX_MAX 0x1000
 
 /* Messages that the kernel makes. */
 enum message_type {
-    MESSAGE_NOTIFY = 0x1000, /* source 0. w[0]: the pending notification bits, now cleared. No reply. */
-    MESSAGE_PAGE_FAULT, /* to the pager. w[0] address, w[1] enum page_fault, w[2] instruction pointer, w[3] endpoint of the
-                           space that faulted (another than the caller's when the caller was copying). Reply 0: try
-                           again; reply < 0: an exception (or -EFAULT to the one that copied). */
-    MESSAGE_EXCEPTION, /* to the guardian. w[0] vector, w[1] error code, w[2] fault address, w[3] instruction
-                          pointer. Reply 0: resume (after changing the registers, say). */
-    MESSAGE_BOUNCED, /* to the forwarder: the server that you had forwarded this caller to has died. w[0] its
-                        endpoint, w[1] type and w[2..5] words 0..3 of the message it was handed. The caller is blocked in a call to you again. */
+    /* source 0. w[0]: the pending notification bits, now cleared. No reply. */
+    MESSAGE_NOTIFY = 0x1000,
+    /* to the pager. w[0] address, w[1] enum page_fault, w[2] instruction pointer, w[3] endpoint of
+       the space that faulted (another than the caller's when the caller was copying). Reply 0: try
+       again; reply < 0: an exception (or -EFAULT to the one that copied). */
+    MESSAGE_PAGE_FAULT,
+    /* to the guardian. w[0] vector, w[1] error code, w[2] fault address, w[3] instruction pointer.
+       Reply 0: resume (after changing the registers, say). */
+    MESSAGE_EXCEPTION,
+    /* to the forwarder: the server that you had forwarded this caller to has died. w[0] its
+       endpoint, w[1] type and w[2..5] words 0..3 of the message it was handed. The caller is
+       blocked in a call to you again. */
+    MESSAGE_BOUNCED,
 };
 
 /* The types of the protocols: 256 each. */
@@ -75,12 +83,14 @@ enum notify_bit {
     NOTIFY_BIT_PEER = 8, /* 8..31: driver to client, bit 8 + queue number */
     NOTIFY_BIT_IRQ = 32, /* 32..39: interrupt 0..7 of this service */
     NOTIFY_BIT_ALARM = 40, /* the alarm set with clock_alarm() has gone off */
-    NOTIFY_BIT_DEATH = 41, /* to the root task alone: a slot whose guardian it is was destroyed or a route died */
+    /* to the root task alone: a slot whose guardian it is was destroyed or a route died */
+    NOTIFY_BIT_DEATH = 41,
     NOTIFY_BIT_KERNEL_LOG = 42, /* to the log server: there is something new in the kernel's log */
 };
 #define NOTIFY_BIT(n) (1ull << (n))
 
-/* Errors of Bardo's own, above Linux's. A Linux program never sees them: the kernel turns them into EIO. */
+/* Errors of Bardo's own, above Linux's. A Linux program never sees them: the kernel turns them into
+ * EIO. */
 #define EDEADSRCDST 600 /* the endpoint's incarnation is dead (or died during the call) */
 #define ENOTREADY 601 /* the receiver would have to be waiting, and is not */
 

@@ -1,27 +1,31 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Queues: the memory that a client (net, a file server) shares with a driver. RS makes it, physically contiguous, before
- * the driver's first start; it belongs to the client and outlives every incarnation of the driver.
+ * Queues: the memory that a client (net, a file server) shares with a driver. RS makes it,
+ * physically contiguous, before the driver's first start; it belongs to the client and outlives
+ * every incarnation of the driver.
  *
  *     offset 0                    struct net_queue (or block_queue): indices and entries
- *     QUEUE_CHIP_OFFSET           the chip's own descriptor rings and the like, for the driver alone
- *     QUEUE_BUFFERS_OFFSET        buffers, placed by the client
+ *     QUEUE_CHIP_OFFSET           the chip's own descriptor rings and the like, for the driver
+ * alone QUEUE_BUFFERS_OFFSET        buffers, placed by the client
  *
- * A network queue has two rings, receive and transmit. Each is in order: entry k (k free-running, slot k modulo
- * the size) is filled in by the client, which then advances `posted`; the driver does what it says, fills in `length`
- * and `status`, and advances `completed`. There is no other state: a driver's position is `completed` and `posted`,
- * each advance is one store, and so a driver may die between any two instructions. Chip descriptor
- * k modulo N always belongs to entry k. (The four rings free/used of many designs say the same twice; see
- * docs/decisions.)
+ * A network queue has two rings, receive and transmit. Each is in order: entry k (k free-running,
+ * slot k modulo the size) is filled in by the client, which then advances `posted`; the driver does
+ * what it says, fills in `length` and `status`, and advances `completed`. There is no other state:
+ * a driver's position is `completed` and `posted`, each advance is one store, and so a driver may
+ * die between any two instructions. Chip descriptor k modulo N always belongs to entry k. (The four
+ * rings free/used of many designs say the same twice; see docs/decisions.)
  *
- * Trust: the client keeps its own copy of `posted` and of every offset it has posted, reads only `completed`,
- * `length` and `status`, and checks completed - last <= posted - last and length <= what it lent. The driver checks
- * posted - completed <= size, and offset + length against the queue's size.
+ * Trust: the client keeps its own copy of `posted` and of every offset it has posted, reads only
+ * `completed`, `length` and `status`, and checks completed - last <= posted - last and length <=
+ * what it lent. The driver checks posted - completed <= size, and offset + length against the
+ * queue's size.
  *
- * Barriers: fill in, then queue_publish() the index; queue_read() the index, then read what it covers.
+ * Barriers: fill in, then queue_publish() the index; queue_read() the index, then read what it
+ * covers.
  *
- * A driver posts NOTIFY_BIT_PEER + number to the client after completing something while `client_waits` is
- * set; the client notifies the driver (NOTIFY_BIT_QUEUE) after posting while `driver_waits` is set.
+ * A driver posts NOTIFY_BIT_PEER + number to the client after completing something while
+ * `client_waits` is set; the client notifies the driver (NOTIFY_BIT_QUEUE) after posting while
+ * `driver_waits` is set.
  */
 #ifndef ABI_QUEUE_H
 #define ABI_QUEUE_H
@@ -69,28 +73,33 @@ struct net_queue {
     uint32_t client_ready; /* rings are set up: before, the driver leaves receiving off */
     /* by the driver */
     _Alignas(64) uint32_t driver_state; /* enum net_driver_state */
-    uint32_t incarnation; /* of the driver that wrote driver_state: when it changes, a fresh copy is at work */
+    /* of the driver that wrote driver_state: when it changes, a fresh copy is at work */
+    uint32_t incarnation;
     endpoint_t driver; /* its endpoint, whom to notify (the kernel checks that the client may) */
     uint8_t mac[6];
     uint8_t link_up, pad;
     uint32_t mtu; /* 1500 */
     uint64_t ready_ns; /* clock when it was ready */
     uint64_t errors, resets, adoptions; /* counted over all incarnations */
-    /* by the client, for the recovery record: clock at the first frame in or out after the change of incarnation */
+    /* by the client, for the recovery record: clock at the first frame in or out after the change
+     * of incarnation */
     _Alignas(64) uint64_t reintegrated_ns;
     uint32_t reintegrated_incarnation, pad2;
     struct net_ring receive, transmit;
 };
-_Static_assert(sizeof(struct net_queue) <= QUEUE_CHIP_OFFSET, "net_queue fits before the chip's rings");
+_Static_assert(sizeof(struct net_queue) <= QUEUE_CHIP_OFFSET,
+               "net_queue fits before the chip's rings");
 
 static inline uint32_t queue_read(const volatile uint32_t *index)
 {
-    return __atomic_load_n(index, __ATOMIC_ACQUIRE); /* pairs with queue_publish() of the other side */
+    /* pairs with queue_publish() of the other side */
+    return __atomic_load_n(index, __ATOMIC_ACQUIRE);
 }
 
 static inline void queue_publish(volatile uint32_t *index, uint32_t value)
 {
-    __atomic_store_n(index, value, __ATOMIC_RELEASE); /* the entries before the index that covers them */
+    /* the entries before the index that covers them */
+    __atomic_store_n(index, value, __ATOMIC_RELEASE);
 }
 
 #endif

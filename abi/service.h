@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What RS tells a fresh incarnation: one page, read-only, at SERVICE_INFO. All a service needs to begin is in
- * it, so that starting costs no call and no parsing. The same on the first start and on the hundredth.
+ * What RS tells a fresh incarnation: one page, read-only, at SERVICE_INFO. All a service needs to
+ * begin is in it, so that starting costs no call and no parsing. The same on the first start and on
+ * the hundredth.
  */
 #ifndef ABI_SERVICE_H
 #define ABI_SERVICE_H
@@ -9,8 +10,18 @@
 #include "abi/kernel.h"
 
 /* Service ids. RS gives 16 and up to the others in the order of their manifests' names. */
-enum service_id { SERVICE_RS, SERVICE_DS, SERVICE_VM, SERVICE_PM, SERVICE_VFS, SERVICE_NET, SERVICE_TTY, SERVICE_LOG, SERVICE_PCI,
-                  SERVICE_FIRST_FREE = 16 };
+enum service_id {
+    SERVICE_RS,
+    SERVICE_DS,
+    SERVICE_VM,
+    SERVICE_PM,
+    SERVICE_VFS,
+    SERVICE_NET,
+    SERVICE_TTY,
+    SERVICE_LOG,
+    SERVICE_PCI,
+    SERVICE_FIRST_FREE = 16
+};
 
 #define SERVICE_NAME_MAX 16
 #define SERVICE_BARS 6
@@ -21,7 +32,8 @@ struct service_device { /* the device it drives; bus 0xffff: none */
     uint16_t bus, device_function; /* device << 3 | function */
     uint16_t vendor, device;
     struct {
-        uint64_t address; /* where it is mapped: DEVICE_WINDOW + n * DEVICE_STRIDE; for an I/O BAR: the first port */
+        /* where it is mapped: DEVICE_WINDOW + n * DEVICE_STRIDE; for an I/O BAR: the first port */
+        uint64_t address;
         uint64_t physical, size;
         uint32_t is_port, pad;
     } bar[SERVICE_BARS];
@@ -37,10 +49,12 @@ struct service_queue { /* a queue that RS made and keeps: memory shared by a cli
 
 struct service_info {
     char name[SERVICE_NAME_MAX];
-    endpoint_t self, rs, ds, vm, pm, vfs, log, pci, net, tty; /* 0: not up. To know an endpoint is no right to call it. */
+    /* 0: not up. To know an endpoint is no right to call it. */
+    endpoint_t self, rs, ds, vm, pm, vfs, log, pci, net, tty;
     uint32_t service_id, pid;
     uint32_t incarnation; /* 1 for the first */
-    uint32_t adopt; /* driver: 1 try to adopt the device, 0 reset it (the recovery ladder is at "reset") */
+    /* driver: 1 try to adopt the device, 0 reset it (the recovery ladder is at "reset") */
+    uint32_t adopt;
     struct service_device device;
     struct service_queue queue; /* a driver's own */
     uint32_t irqs; /* bound as NOTIFY_BIT_IRQ + 0.. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Deadlines of calls and receives, and alarms. Those who have one are in a list, unsorted: deadlines are set and dropped
- * far more often than they pass. clock_earliest may be too early (never too late): then the timer comes for nothing, once.
+ * Deadlines of calls and receives, and alarms. Those who have one are in a list, unsorted:
+ * deadlines are set and dropped far more often than they pass. clock_earliest may be too early
+ * (never too late): then the timer comes for nothing, once.
  */
 #include "kernel/kernel.h"
 

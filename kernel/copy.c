@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Copying between address spaces, through the direct map, with page tables walked in software: no address-space switch, and no fault in the
- * kernel. All pages of the other side are looked up before the first byte moves; when one is missing there, the caller is
- * blocked for that one's pager and the whole kernel call is repeated.
+ * Copying between address spaces, through the direct map, with page tables walked in software: no
+ * address-space switch, and no fault in the kernel. All pages of the other side are looked up
+ * before the first byte moves; when one is missing there, the caller is blocked for that one's
+ * pager and the whole kernel call is repeated.
  */
 #include "kernel/kernel.h"
 
@@ -84,7 +85,8 @@ static uint64_t first_missing(const struct transfer *t)
 static long move(struct transfer t)
 {
     for (size_t n; t.length; t.local += n, t.there += n, t.length -= n) {
-        uint8_t *here = resolve(t.caller, t.local, !t.out), *there = resolve(t.remote, t.there, t.out);
+        uint8_t *here = resolve(t.caller, t.local, !t.out),
+                *there = resolve(t.remote, t.there, t.out);
 
         if (!here || !there)
             return -EFAULT;
@@ -140,7 +142,8 @@ void call_copy(struct slot *s)
     struct registers *r = &s->registers;
     uint64_t n = r->rax - KERNEL_CALL_BASE;
     bool by_grant = n == KERNEL_GRANT_FROM || n == KERNEL_GRANT_TO;
-    struct transfer t = {s, slot_find((endpoint_t)r->rdi), 0, 0, 0, n == KERNEL_COPY_TO || n == KERNEL_GRANT_TO};
+    struct transfer t = {
+        s, slot_find((endpoint_t)r->rdi), 0, 0, 0, n == KERNEL_COPY_TO || n == KERNEL_GRANT_TO};
     long result = -EDEADSRCDST;
 
     if (t.remote && by_grant) {
@@ -176,7 +179,9 @@ uint64_t grants_used(void)
         for (uint32_t g = 0; slots[i].state != SLOT_FREE && g < slots[i].grants.count; g++) {
             struct grant grant;
 
-            if (!copy_in(&slots[i], &grant, slots[i].grants.address + g * sizeof grant, sizeof grant) && grant.to)
+            if (!copy_in(&slots[i], &grant, slots[i].grants.address + g * sizeof grant,
+                         sizeof grant) &&
+                grant.to)
                 used++;
         }
     return used;

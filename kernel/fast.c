@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The fast path: `call` to a server that waits for it, and `reply_receive` to a caller that waits for it (in a call, a Linux call
- * or a page fault), when there is nothing else to do. The CPU goes straight from the one to the other, past queues and timer, and the
- * message is not copied: the way out of the kernel loads it from where the way in has saved it, in the sender's registers
+ * The fast path: `call` to a server that waits for it, and `reply_receive` to a caller that waits
+ * for it (in a call, a Linux call or a page fault), when there is nothing else to do. The CPU goes
+ * straight from the one to the other, past queues and timer, and the message is not copied: the way
+ * out of the kernel loads it from where the way in has saved it, in the sender's registers
  * (arch_hand_over).
  *
- * What it takes for granted is tested first, all of it, before anything is changed; whatever does not fit (a deadline, a budget, a
- * pending notification, another caller, one that is stopped, somebody better who is ready, any error) is left to
- * the general path, ipc.c and sched.c, which would do just the same to the state of both.
+ * What it takes for granted is tested first, all of it, before anything is changed; whatever does
+ * not fit (a deadline, a budget, a pending notification, another caller, one that is stopped,
+ * somebody better who is ready, any error) is left to the general path, ipc.c and sched.c, which
+ * would do just the same to the state of both.
  */
 #include "kernel/kernel.h"
 #include "kernel/lock.h"
 
 #pragma GCC optimize("omit-frame-pointer")
 
-/* A slot's `condition` when it is in a system call, not stopped, and has neither budget nor deadline. */
+/* A slot's `condition` when it is in a system call, not stopped, and has neither budget nor
+ * deadline. */
 #define PLAIN(state) (1u | (uint32_t)(state) << 8)
 
 /* The slot of that number, by an address that the compiler computes once and keeps. */
@@ -27,7 +30,8 @@ static inline struct slot *slot_at(endpoint_t endpoint)
 }
 
 /* s blocks, and `to` runs. */
-static inline __attribute__((always_inline)) void switch_to(struct slot *s, struct slot *to, uint64_t now, uint32_t kind)
+static inline __attribute__((always_inline)) void switch_to(struct slot *s, struct slot *to,
+                                                            uint64_t now, uint32_t kind)
 {
     s->state = kind == TRACE_CALL ? SLOT_CALLING_STATE : SLOT_RECEIVING;
     to->state = SLOT_READY;
@@ -44,8 +48,8 @@ void fast_call(struct slot *s)
 
     kernel_enter();
     now = arch_tsc();
-    if (to->endpoint == server && to->condition == PLAIN(SLOT_RECEIVING) && !s->registers.r14 && (s->fast >> KERNEL_CALL & 1) &&
-        rights_call(s, to) && sched_straight(to, now)) {
+    if (to->endpoint == server && to->condition == PLAIN(SLOT_RECEIVING) && !s->registers.r14 &&
+        (s->fast >> KERNEL_CALL & 1) && rights_call(s, to) && sched_straight(to, now)) {
         s->peer = server;
         s->call_kind = CALL_IPC;
         s->message_kept = false;
@@ -56,11 +60,12 @@ void fast_call(struct slot *s)
     kernel_leave();
 }
 
-/* `to` waits for our answer and for nobody else's, and then nobody is there for us to receive from. */
+/* `to` waits for our answer and for nobody else's, and then nobody is there for us to
+ * receive from. */
 static inline bool last_to_answer(const struct slot *s, const struct slot *to)
 {
-    return to->peer == s->endpoint && list_empty(&to->link) && !s->pending && list_empty(&s->callers) && !s->registers.r14 &&
-           (s->fast >> KERNEL_REPLY_RECEIVE & 1);
+    return to->peer == s->endpoint && list_empty(&to->link) && !s->pending &&
+           list_empty(&s->callers) && !s->registers.r14 && (s->fast >> KERNEL_REPLY_RECEIVE & 1);
 }
 
 void fast_reply_receive(struct slot *s)
@@ -73,14 +78,16 @@ void fast_reply_receive(struct slot *s)
     kernel_enter();
     now = arch_tsc();
     if (to->call_kind == CALL_IPC) {
-        if (to->endpoint == caller && to->condition == PLAIN(SLOT_CALLING_STATE) && last_to_answer(s, to) && sched_straight(to, now)) {
+        if (to->endpoint == caller && to->condition == PLAIN(SLOT_CALLING_STATE) &&
+            last_to_answer(s, to) && sched_straight(to, now)) {
             s->receives++;
             switch_to(s, to, now, TRACE_REPLY);
             arch_hand_over(to, s);
         }
-    } else if (((to->call_kind == CALL_LINUX && result > -EDEADSRCDST) || (to->call_kind == CALL_FAULT && result >= 0)) &&
-               to->endpoint == caller && (to->condition | 1) == PLAIN(SLOT_CALLING_STATE) && last_to_answer(s, to) &&
-               sched_straight(to, now)) {
+    } else if (((to->call_kind == CALL_LINUX && result > -EDEADSRCDST) ||
+                (to->call_kind == CALL_FAULT && result >= 0)) &&
+               to->endpoint == caller && (to->condition | 1) == PLAIN(SLOT_CALLING_STATE) &&
+               last_to_answer(s, to) && sched_straight(to, now)) {
         s->receives++;
         if (to->call_kind == CALL_LINUX)
             to->registers.rax = (uint64_t)result;

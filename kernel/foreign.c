@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Linux system calls. The kernel knows which class a number belongs to (one byte each, made from abi/syscalls.tbl) and which server serves that
- * class; the call becomes a message to it. What the numbers mean it does not know, but for arch_prctl, which is about the processor.
+ * Linux system calls. The kernel knows which class a number belongs to (one byte each, made from
+ * abi/syscalls.tbl) and which server serves that class; the call becomes a message to it. What the
+ * numbers mean it does not know, but for arch_prctl, which is about the processor.
  */
 #include "kernel/kernel.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The frame table has an entry for each frame of RAM: references and, while free, links of the free list (doubly linked, so that
- * a contiguous run can be taken out of its middle). It lies at the start of the largest range of RAM.
+ * The frame table has an entry for each frame of RAM: references and, while free, links of the free
+ * list (doubly linked, so that a contiguous run can be taken out of its middle). It lies at the
+ * start of the largest range of RAM.
  */
 #include "kernel/frame.h"
 
@@ -60,7 +61,8 @@ static bool overlaps(uint64_t frame, uint64_t start, uint64_t end)
 /* Where the table can lie: in RAM, clear of the kernel image and the archive. 0: nowhere. */
 static uint64_t place_table(uint64_t bytes)
 {
-    uint64_t image_end = (uint64_t)kernel_physical_end, archive_end = boot_info.archive + boot_info.archive_size;
+    uint64_t image_end = (uint64_t)kernel_physical_end,
+             archive_end = boot_info.archive + boot_info.archive_size;
 
     for (unsigned i = 0; i < boot_info.ranges; i++) {
         uint64_t at = (boot_info.ram[i].start + FRAME_BYTES - 1) & ~(FRAME_BYTES - 1);
@@ -84,8 +86,10 @@ void frame_start(void)
     for (unsigned i = 0; i < boot_info.ranges; i++)
         if (boot_info.ram[i].end > top)
             top = boot_info.ram[i].end;
-    if (boot_info.archive < (uint64_t)kernel_physical_end && boot_info.archive + boot_info.archive_size > (uint64_t)kernel_physical_start)
-        kernel_panic("too little memory: %lu kB, and the boot archive lies over the kernel", top >> 10);
+    if (boot_info.archive < (uint64_t)kernel_physical_end &&
+        boot_info.archive + boot_info.archive_size > (uint64_t)kernel_physical_start)
+        kernel_panic("too little memory: %lu kB, and the boot archive lies over the kernel",
+                     top >> 10);
     frame_count = (uint32_t)(top >> FRAME_SHIFT);
     bytes = ((uint64_t)frame_count * sizeof(struct frame) + FRAME_BYTES - 1) & ~(FRAME_BYTES - 1);
     table = place_table(bytes);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Physical frames. Each frame of RAM has a reference count: one for each mapping (or kernel use); at zero it is free again. Nobody
- * owns memory in any other way, so nothing can leak when its users die.
+ * Physical frames. Each frame of RAM has a reference count: one for each mapping (or kernel use);
+ * at zero it is free again. Nobody owns memory in any other way, so nothing can leak when its users
+ * die.
  */
 #ifndef KERNEL_FRAME_H
 #define KERNEL_FRAME_H
@@ -13,7 +14,8 @@ void frame_start(void); /* takes over the RAM of boot_info */
 uint64_t frame_alloc(void); /* physical address, zeroed, one reference; 0: none left */
 uint64_t frame_alloc_raw(void); /* the same, contents undefined */
 bool frame_clear_ahead(void); /* zeroes one for a later frame_alloc(); false: enough are */
-uint64_t frame_alloc_contiguous(uint64_t count); /* below 4 GB, zeroed, one reference each; 0: none */
+/* below 4 GB, zeroed, one reference each; 0: none */
+uint64_t frame_alloc_contiguous(uint64_t count);
 void frame_free(uint64_t physical); /* drops a reference */
 void frame_reference(uint64_t physical);
 uint32_t frame_references(uint64_t physical); /* 0 for what is not RAM */

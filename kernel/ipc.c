@@ -1,23 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Messages between processes. Whoever calls is blocked until it is answered, so its message stays where it was made: in its saved
- * registers (a call, a Linux system call), or in slot.message (a fault, a forwarded call). It is moved once, into the registers
- * of the receiver, when that receives. Callers wait in the receiver's list in the order of arrival.
+ * Messages between processes. Whoever calls is blocked until it is answered, so its message stays
+ * where it was made: in its saved registers (a call, a Linux system call), or in slot.message (a
+ * fault, a forwarded call). It is moved once, into the registers of the receiver, when that
+ * receives. Callers wait in the receiver's list in the order of arrival.
  *
  *     CALLING, in the list of `peer`      not yet received
- *     CALLING, in no list                 received: `peer` may answer it, forward it, copy from and to it
+ *     CALLING, in no list                 received: `peer` may answer it, forward it, copy
  *
- * How the answer gets to the caller depends on call_kind. Notifications are a word of bits; they go before messages.
+ * How the answer gets to the caller depends on call_kind. Notifications are a word of bits; they go
+ * before messages.
  */
 #include "kernel/kernel.h"
 
 static bool waits_for(const struct slot *to, const struct slot *from)
 {
-    return (to->state == SLOT_RECEIVING || (to->state == SLOT_RECEIVING_ONE && to->peer == from->endpoint));
+    return (to->state == SLOT_RECEIVING ||
+            (to->state == SLOT_RECEIVING_ONE && to->peer == from->endpoint));
 }
 
-static inline void set_message(struct registers *r, uint64_t source, uint64_t type, uint64_t w0, uint64_t w1, uint64_t w2,
-                               uint64_t w3, uint64_t w4, uint64_t w5)
+static inline void set_message(struct registers *r, uint64_t source, uint64_t type, uint64_t w0,
+                               uint64_t w1, uint64_t w2, uint64_t w3, uint64_t w4, uint64_t w5)
 {
     r->rax = 0;
     r->rdi = source;
@@ -63,7 +66,10 @@ static void send(struct slot *s, struct slot *to)
     s->state = SLOT_CALLING_STATE;
     s->peer = to->endpoint;
     trace(s->forwarder ? TRACE_FORWARD : TRACE_CALL, s->endpoint, to->endpoint,
-          s->message_kept ? s->message[0] : s->call_kind == CALL_IPC ? s->registers.rsi : s->registers.rax, 0);
+          s->message_kept            ? s->message[0]
+          : s->call_kind == CALL_IPC ? s->registers.rsi
+                                     : s->registers.rax,
+          0);
     if (waits_for(to, s)) {
         deliver(s, to);
         wake(to);
@@ -108,8 +114,10 @@ static void fault_failed(struct slot *s)
         s->registers.rip += 2; /* past the `syscall` that would have been repeated */
         s->registers.rax = (uint64_t)-EFAULT;
         wake(s);
-    } else if (s->message[0] != MESSAGE_PAGE_FAULT || ipc_fault(s, s->guardian, MESSAGE_EXCEPTION, words) < 0)
-        s->state = SLOT_FAULTED; /* nobody is there to care: it stays so until somebody destroys it */
+    } else if (s->message[0] != MESSAGE_PAGE_FAULT ||
+               ipc_fault(s, s->guardian, MESSAGE_EXCEPTION, words) < 0)
+        s->state =
+            SLOT_FAULTED; /* nobody is there to care: it stays so until somebody destroys it */
 }
 
 /* s, blocked in a call, gets its answer. */
@@ -124,7 +132,8 @@ static void answer(struct slot *s, endpoint_t from, const struct registers *r)
         copy_message(&s->registers, (uint32_t)from, r);
         break;
     case CALL_LINUX:
-        s->registers.rax = (uint64_t)(result == -EDEADSRCDST || result == -ENOTREADY ? -EIO : result);
+        s->registers.rax =
+            (uint64_t)(result == -EDEADSRCDST || result == -ENOTREADY ? -EIO : result);
         break;
     case CALL_FAULT:
         if (result < 0) {
@@ -172,10 +181,13 @@ void ipc_late_answer(struct slot *s)
     const uint64_t *m;
 
     if (!of || !ipc_blocked_on(of, s) || !of->late.from)
-        s->registers.rax = (uint64_t)(!of ? -EDEADSRCDST : !ipc_blocked_on(of, s) ? -ENOTREADY : -ENOENT);
+        s->registers.rax = (uint64_t)(!of                      ? -EDEADSRCDST
+                                      : !ipc_blocked_on(of, s) ? -ENOTREADY
+                                                               : -ENOENT);
     else {
         m = of->late.message;
-        set_message(&s->registers, (uint32_t)of->late.from | (uint64_t)(uint32_t)of->late.to << 32, m[0], m[1], m[2], m[3], m[4], m[5], m[6]);
+        set_message(&s->registers, (uint32_t)of->late.from | (uint64_t)(uint32_t)of->late.to << 32,
+                    m[0], m[1], m[2], m[3], m[4], m[5], m[6]);
     }
     if (of && ipc_blocked_on(of, s))
         of->seized_from = of->late.from = 0;
@@ -325,7 +337,9 @@ long ipc_seize(struct slot *s, struct slot *by, endpoint_t *server)
         (s->state == SLOT_CALLING_STATE && s->call_kind == CALL_IPC))
         return -EINVAL;
     if (s->state == SLOT_CALLING_STATE) {
-        how = s->call_kind == CALL_LINUX ? SEIZED_SYSCALL : s->call_kind == CALL_FAULT ? SEIZED_FAULT : SEIZED_RUNNING;
+        how = s->call_kind == CALL_LINUX   ? SEIZED_SYSCALL
+              : s->call_kind == CALL_FAULT ? SEIZED_FAULT
+                                           : SEIZED_RUNNING;
         *server = s->peer;
         s->seized_from = 0;
         if (how == SEIZED_SYSCALL && s->peer != by->endpoint && list_empty(&s->link))

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Interrupts become notifications. A level-triggered line is masked from its arrival until every driver on it has acknowledged (PCI lines
- * are shared). While nobody is bound it stays masked, so a dead driver's device is quiet, and what it wants comes
- * once the next incarnation is bound. MSIs are edges: never masked, never shared.
+ * Interrupts become notifications. A level-triggered line is masked from its arrival until every
+ * driver on it has acknowledged (PCI lines are shared). While nobody is bound it stays masked, so a
+ * dead driver's device is quiet, and what it wants comes once the next incarnation is bound. MSIs
+ * are edges: never masked, never shared.
  */
 #include "kernel/kernel.h"
 
@@ -90,7 +91,8 @@ long call_irq_bind(struct slot *s, const uint64_t *a)
             owner = &i->owner[o];
     if (!owner)
         return -ENOSPC;
-    if (!i->used && a[1] != IRQ_MSI && arch_irq_route((unsigned)a[1], (unsigned)(i - table), (unsigned)a[3]) < 0)
+    if (!i->used && a[1] != IRQ_MSI &&
+        arch_irq_route((unsigned)a[1], (unsigned)(i - table), (unsigned)a[3]) < 0)
         return -EINVAL;
     i->used = true;
     i->line = (uint32_t)a[1];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The kernel's own interfaces, concept by concept; each is explained in the .c file of its name. Everything here runs
- * with interrupts off and with the kernel lock held (lock.h): there is no other locking.
+ * The kernel's own interfaces, concept by concept; each is explained in the .c file of its name.
+ * Everything here runs with interrupts off and with the kernel lock held (lock.h): there is no
+ * other locking.
  */
 #ifndef KERNEL_KERNEL_H
 #define KERNEL_KERNEL_H
@@ -48,13 +49,17 @@ void ipc_late_answer(struct slot *s);
 long call_notify(struct slot *s, const uint64_t *a);
 void ipc_notify(struct slot *to, uint64_t bits); /* from the kernel: any bits */
 void ipc_linux(struct slot *s, struct slot *to); /* s made a Linux call that goes to `to` */
-/* s stops and calls handler with a message of the kernel; when handler is dead or 0: -EDEADSRCDST and s is untouched. */
+/* s stops and calls handler with a message of the kernel; when handler is dead or 0: -EDEADSRCDST
+ * and s is untouched. */
 long ipc_fault(struct slot *s, endpoint_t handler, uint64_t type, const uint64_t words[4]);
-long ipc_seize(struct slot *s, struct slot *by, endpoint_t *server); /* enum slot_seized or -errno */
+/* enum slot_seized or -errno */
+long ipc_seize(struct slot *s, struct slot *by, endpoint_t *server);
 void ipc_timeout(struct slot *s); /* its deadline has passed */
 void ipc_dying(struct slot *s); /* everybody blocked on s learns it; s leaves every queue */
-bool ipc_blocked_on(const struct slot *s, const struct slot *server); /* received by server and not yet answered */
-bool ipc_in_hands_of(const struct slot *s, const struct slot *server); /* the same, or it was when s was seized */
+/* received by server and not yet answered */
+bool ipc_blocked_on(const struct slot *s, const struct slot *server);
+/* the same, or it was when s was seized */
+bool ipc_in_hands_of(const struct slot *s, const struct slot *server);
 
 /* ---- sched.c ---- */
 extern struct slot *current; /* who runs, or ran last */
@@ -67,15 +72,16 @@ extern struct schedule {
     uint64_t timer; /* when the timer goes off, ~0 never */
 } schedule;
 #define SOMEBODY_OVER (1u << 31) /* some process is over its budget */
-/* May the CPU go straight to `to`, which another has woken before it blocked? Nobody else is ready; or only those who come after it, its
- * turn is not over, and the timer will end it. */
+/* May the CPU go straight to `to`, which another has woken before it blocked? Nobody else is ready;
+ * or only those who come after it, its turn is not over, and the timer will end it. */
 static inline bool sched_straight(const struct slot *to, uint64_t now)
 {
-    return !schedule.ready || (!(schedule.ready & ((1u << to->ready_priority) - 1)) && now < to->turn_end &&
-                               schedule.timer <= to->turn_end);
+    return !schedule.ready || (!(schedule.ready & ((1u << to->ready_priority) - 1)) &&
+                               now < to->turn_end && schedule.timer <= to->turn_end);
 }
 /* From s, without a budget, to `to`. */
-static inline __attribute__((always_inline)) void sched_switch(struct slot *s, struct slot *to, uint64_t now)
+static inline __attribute__((always_inline)) void sched_switch(struct slot *s, struct slot *to,
+                                                               uint64_t now)
 {
     s->cpu_ticks += now - schedule.since;
     schedule.since = now;
@@ -103,7 +109,8 @@ long call_clock(struct slot *s, const uint64_t *a);
 /* ---- space.c ---- */
 struct space *space_create(void);
 void space_release(struct space *space); /* one user less; the last one frees all */
-long space_map(struct space *to, uint64_t address, uint64_t pages, uint64_t flags, struct space *from, uint64_t source);
+long space_map(struct space *to, uint64_t address, uint64_t pages, uint64_t flags,
+               struct space *from, uint64_t source);
 long call_map(struct slot *s, const uint64_t *a);
 long call_unmap(struct slot *s, const uint64_t *a);
 long call_protect(struct slot *s, const uint64_t *a);
@@ -112,7 +119,8 @@ long call_cow_break(struct slot *s, const uint64_t *a);
 long call_query(struct slot *s, const uint64_t *a);
 
 /* ---- copy.c ---- */
-long copy_in(struct slot *s, void *to, uint64_t address, size_t length); /* from s's memory; -EFAULT */
+/* from s's memory; -EFAULT */
+long copy_in(struct slot *s, void *to, uint64_t address, size_t length);
 long copy_out(struct slot *s, uint64_t address, const void *from, size_t length);
 void call_copy(struct slot *s); /* COPY_FROM, COPY_TO, GRANT_FROM, GRANT_TO */
 long call_grant_table(struct slot *s, const uint64_t *a);
@@ -121,7 +129,8 @@ uint64_t grants_used(void);
 /* ---- irq.c ---- */
 long call_irq_bind(struct slot *s, const uint64_t *a);
 long call_irq_ack(struct slot *s, const uint64_t *a);
-void irq_release(struct slot *s); /* s is dying: its interrupts stay masked until somebody binds them again */
+/* s is dying: its interrupts stay masked until somebody binds them again */
+void irq_release(struct slot *s);
 extern uint64_t interrupts;
 
 /* ---- rights.c ---- */
@@ -144,11 +153,13 @@ extern uint64_t unknown_calls, last_unknown_call;
 
 /* ---- log.c ---- */
 void kernel_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void log_last_words(void); /* what is in the trace ring, to the log; from now on the log goes to COM1, too */
+/* what is in the trace ring, to the log; from now on the log goes to COM1, too */
+void log_last_words(void);
 long call_log(struct slot *s, const uint64_t *a);
 long call_log_read(struct slot *s, const uint64_t *a);
 extern uint64_t log_end;
-int format_text(char *to, size_t room, const char *format, va_list arguments); /* %s %d %u %x %lx %lu %c %0Nx only */
+/* %s %d %u %x %lx %lu %c %0Nx only */
+int format_text(char *to, size_t room, const char *format, va_list arguments);
 
 /* ---- trace.c ---- */
 void trace_dump(void (*line)(const char *format, ...));
@@ -156,13 +167,15 @@ long call_trace_read(struct slot *s, const uint64_t *a);
 extern uint64_t trace_end;
 #define TRACE_EVENTS 2048
 extern struct trace_event trace_ring[TRACE_EVENTS];
-static inline void trace_at(uint64_t tsc, uint32_t kind, endpoint_t from, endpoint_t to, uint64_t type, uint64_t detail)
+static inline void trace_at(uint64_t tsc, uint32_t kind, endpoint_t from, endpoint_t to,
+                            uint64_t type, uint64_t detail)
 {
     struct trace_event *e = &trace_ring[trace_end++ & (TRACE_EVENTS - 1)];
 
     *e = (struct trace_event){tsc, kind, from, to, (uint32_t)type, detail};
 }
-static inline void trace(uint32_t kind, endpoint_t from, endpoint_t to, uint64_t type, uint64_t detail)
+static inline void trace(uint32_t kind, endpoint_t from, endpoint_t to, uint64_t type,
+                         uint64_t detail)
 {
     trace_at(arch_tsc(), kind, from, to, type, detail);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Doubly linked circular lists, linked inside their elements. An element in no list points to itself. */
+/* Doubly linked circular lists, linked inside their elements. An element in no list points to
+ * itself. */
 #ifndef KERNEL_LIST_H
 #define KERNEL_LIST_H
 
@@ -32,6 +33,6 @@ static inline void list_remove(struct list *l)
     l->next->previous = l->previous;
     list_init(l);
 }
-#define list_entry(l, type, member) ((type *)((char *)(l) - offsetof(type, member)))
+#define list_entry(l, type, member) ((type *)((char *)(l)-offsetof(type, member)))
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The one kernel lock: taken on every way into the kernel, given up on every way out and while idle. It is what
- * makes the kernel's plain data structures right on several processors; there is no other lock.
+ * The one kernel lock: taken on every way into the kernel, given up on every way out and while
+ * idle. It is what makes the kernel's plain data structures right on several processors; there is
+ * no other lock.
  */
 #ifndef KERNEL_LOCK_H
 #define KERNEL_LOCK_H
@@ -10,7 +11,8 @@ extern volatile int kernel_lock_word;
 
 static inline void kernel_enter(void)
 {
-    while (__atomic_fetch_or(&kernel_lock_word, 1, __ATOMIC_ACQUIRE) & 1) /* one instruction: lock bts */
+    /* one instruction: lock bts */
+    while (__atomic_fetch_or(&kernel_lock_word, 1, __ATOMIC_ACQUIRE) & 1)
         while (kernel_lock_word)
             __asm__ volatile("pause");
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The log: records of the kernel and of all services, in a ring that the log server (and whoever may) reads; also written to the debug console
- * as they come, so that nothing is lost when the system dies.
+ * The log: records of the kernel and of all services, in a ring that the log server (and whoever
+ * may) reads; also written to the debug console as they come, so that nothing is lost when the
+ * system dies.
  */
 #include "kernel/kernel.h"
 
@@ -12,7 +13,8 @@ static char ring[LOG_SIZE];
 static bool last_words;
 static uint64_t last_record; /* where it begins */
 
-static void number(char **at, char *end, uint64_t value, unsigned base, int width, bool zero, bool negative)
+static void number(char **at, char *end, uint64_t value, unsigned base, int width, bool zero,
+                   bool negative)
 {
     char digits[24];
     int n = 0;
@@ -57,9 +59,11 @@ int format_text(char *to, size_t room, const char *f, va_list arguments)
         if (*f == 's')
             text(&at, end, va_arg(arguments, const char *));
         else if (*f == 'd' || *f == 'u' || *f == 'x') {
-            value = wide ? va_arg(arguments, int64_t) : *f == 'd' ? va_arg(arguments, int) : (int64_t)va_arg(arguments, unsigned);
-            number(&at, end, *f == 'd' && value < 0 ? -(uint64_t)value : (uint64_t)value, *f == 'x' ? 16 : 10, width, zero,
-                   *f == 'd' && value < 0);
+            value = wide        ? va_arg(arguments, int64_t)
+                    : *f == 'd' ? va_arg(arguments, int)
+                                : (int64_t)va_arg(arguments, unsigned);
+            number(&at, end, *f == 'd' && value < 0 ? -(uint64_t)value : (uint64_t)value,
+                   *f == 'x' ? 16 : 10, width, zero, *f == 'd' && value < 0);
         } else if (*f == 'c')
             *at++ = (char)va_arg(arguments, int);
         else
@@ -93,7 +97,8 @@ static void record(const char *bytes, size_t n)
     char prefix[32];
 
     last_record = log_end;
-    put(prefix, (size_t)stamp(prefix, sizeof prefix, "[%5lu.%06lu] ", now / 1000000000, now / 1000 % 1000000));
+    put(prefix, (size_t)stamp(prefix, sizeof prefix, "[%5lu.%06lu] ", now / 1000000000,
+                              now / 1000 % 1000000));
     put(bytes, n);
     for (unsigned i = 1; !last_words && i < slots_top; i++)
         if (slots[i].state != SLOT_FREE && slots[i].service_id == SERVICE_ID_LOG)
@@ -112,7 +117,8 @@ void kernel_log(const char *format, ...)
     record(line, (size_t)n);
 }
 
-/* The trace, and once more the record before it, which says why. The first line is for who reads COM1 by a program (tools/guest). */
+/* The trace, and once more the record before it, which says why. The first line is for who reads
+ * COM1 by a program (tools/guest). */
 void log_last_words(void)
 {
     char why[256];

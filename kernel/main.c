@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The ways into the kernel: start, kernel calls, exceptions, interrupts. The way out is always sched_next(). */
+/* The ways into the kernel: start, kernel calls, exceptions, interrupts. The way out is always
+ * sched_next(). */
 #include "kernel/kernel.h"
 #include "kernel/lock.h"
 
@@ -9,16 +10,11 @@ typedef long (*call_handler)(struct slot *s, const uint64_t *a);
 
 /* Calls that move a message, or may block: they set the registers themselves. */
 static void (*const message_calls[KERNEL_CALLS])(struct slot *) = {
-    [KERNEL_CALL] = ipc_call,
-    [KERNEL_REPLY] = ipc_reply,
-    [KERNEL_RECEIVE] = ipc_receive,
-    [KERNEL_REPLY_RECEIVE] = ipc_reply_receive,
-    [KERNEL_FORWARD] = ipc_forward,
-    [KERNEL_LATE_ANSWER] = ipc_late_answer,
-    [KERNEL_COPY_FROM] = call_copy,
-    [KERNEL_COPY_TO] = call_copy,
-    [KERNEL_GRANT_FROM] = call_copy,
-    [KERNEL_GRANT_TO] = call_copy,
+    [KERNEL_CALL] = ipc_call,        [KERNEL_REPLY] = ipc_reply,
+    [KERNEL_RECEIVE] = ipc_receive,  [KERNEL_REPLY_RECEIVE] = ipc_reply_receive,
+    [KERNEL_FORWARD] = ipc_forward,  [KERNEL_LATE_ANSWER] = ipc_late_answer,
+    [KERNEL_COPY_FROM] = call_copy,  [KERNEL_COPY_TO] = call_copy,
+    [KERNEL_GRANT_FROM] = call_copy, [KERNEL_GRANT_TO] = call_copy,
 };
 
 static long call_null(struct slot *s, const uint64_t *a)
@@ -100,11 +96,12 @@ static void fault(struct slot *s, unsigned vector, uint64_t error, uint64_t addr
             return;
     }
     trace(TRACE_EXCEPTION, s->endpoint, s->guardian, vector, address);
-    if (ipc_fault(s, s->guardian, MESSAGE_EXCEPTION, (const uint64_t[4]){vector, error, address, s->registers.rip}) == 0)
+    if (ipc_fault(s, s->guardian, MESSAGE_EXCEPTION,
+                  (const uint64_t[4]){vector, error, address, s->registers.rip}) == 0)
         return;
     if (s->service_id == SERVICE_ID_ROOT)
-        kernel_panic("the root task died: exception %u (error %lx) at %lx, address %lx", vector, error, s->registers.rip,
-                     address);
+        kernel_panic("the root task died: exception %u (error %lx) at %lx, address %lx", vector,
+                     error, s->registers.rip, address);
     s->state = SLOT_FAULTED;
 }
 

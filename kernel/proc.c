@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Slots: making, ending and controlling processes. On request of RS and PM; the kernel has no opinion on any. */
+/* Slots: making, ending and controlling processes. On request of RS and PM; the kernel has no
+ * opinion on any. */
 #include "kernel/kernel.h"
 
 struct slot slots[ENDPOINT_SLOTS];
 unsigned slots_used, slots_top = 1;
-static unsigned search_from = 1; /* where to look for a free slot: low ones first, and not at once the last one freed */
+/* where to look for a free slot: low ones first, and not at once the last one freed */
+static unsigned search_from = 1;
 
 static struct slot *slot_free(void)
 {
     for (unsigned n = 1; n < ENDPOINT_SLOTS; n++) {
         unsigned i = search_from;
 
-        search_from = search_from + 1 < ENDPOINT_SLOTS && search_from <= slots_top ? search_from + 1 : 1;
+        search_from =
+            search_from + 1 < ENDPOINT_SLOTS && search_from <= slots_top ? search_from + 1 : 1;
         if (slots[i].state == SLOT_FREE)
             return &slots[i];
     }
@@ -20,10 +23,12 @@ static struct slot *slot_free(void)
 
 static long config_check(const struct slot_config *c)
 {
-    bool bad = c->priority >= PRIORITIES || c->service_id >= SERVICE_IDS || c->budget_permille > 1000 ||
-               c->entry >= USER_END || c->stack >= USER_END || (c->flags & ~(SLOT_START | SLOT_CALLING));
+    bool bad = c->priority >= PRIORITIES || c->service_id >= SERVICE_IDS ||
+               c->budget_permille > 1000 || c->entry >= USER_END || c->stack >= USER_END ||
+               (c->flags & ~(SLOT_START | SLOT_CALLING));
 
-    if ((c->space_of && !slot_find(c->space_of)) || (c->registers_of && !slot_find(c->registers_of)))
+    if ((c->space_of && !slot_find(c->space_of)) ||
+        (c->registers_of && !slot_find(c->registers_of)))
         return -EDEADSRCDST;
     return bad ? -EINVAL : 0;
 }
@@ -86,7 +91,8 @@ long slot_make(struct slot *creator, const struct slot_config *c)
 
 void slot_destroy(struct slot *s)
 {
-    trace(TRACE_DESTROY, current ? current->endpoint : 0, s->endpoint, s->service_id, s->registers.rip);
+    trace(TRACE_DESTROY, current ? current->endpoint : 0, s->endpoint, s->service_id,
+          s->registers.rip);
     if (s->state != SLOT_CALLING_STATE)
         sched_remove(s);
     ipc_dying(s);
@@ -214,7 +220,8 @@ long call_slot_control(struct slot *s, const uint64_t *a)
         s->registers.rdx = (uint64_t)(uint32_t)server;
         return result;
     }
-    if (a[1] >= sizeof controls / sizeof *controls || !controls[a[1]] || (target == s && a[1] == SLOT_CONTROL_STOP))
+    if (a[1] >= sizeof controls / sizeof *controls || !controls[a[1]] ||
+        (target == s && a[1] == SLOT_CONTROL_STOP))
         return -EINVAL;
     return controls[a[1]](target, a[2]);
 }
@@ -228,7 +235,9 @@ long call_slot_status(struct slot *s, const uint64_t *a)
         return -EDEADSRCDST;
     status = (struct slot_status){
         .endpoint = target->endpoint,
-        .peer = target->state == SLOT_CALLING_STATE || target->state == SLOT_RECEIVING_ONE ? target->peer : 0,
+        .peer = target->state == SLOT_CALLING_STATE || target->state == SLOT_RECEIVING_ONE
+                    ? target->peer
+                    : 0,
         .state = target->state == SLOT_READY && target->stopped ? SLOT_STOPPED : target->state,
         .service_id = target->service_id,
         .receives = target->receives,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Who may do what: as RS granted it when the process was made, from its manifest. What is not listed is refused. */
+/* Who may do what: as RS granted it when the process was made, from its manifest. What is not
+ * listed is refused. */
 #include "kernel/kernel.h"
 
 static long port_check(const struct slot *s, uint64_t port, uint64_t width)
@@ -7,7 +8,8 @@ static long port_check(const struct slot *s, uint64_t port, uint64_t width)
     if (width != 1 && width != 2 && width != 4)
         return -EINVAL;
     for (unsigned i = 0; i < 4; i++)
-        if (s->rights.ports[i].last && port >= s->rights.ports[i].first && port + width - 1 <= s->rights.ports[i].last)
+        if (s->rights.ports[i].last && port >= s->rights.ports[i].first &&
+            port + width - 1 <= s->rights.ports[i].last)
             return 0;
     return -EPERM;
 }

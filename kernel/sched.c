@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Who runs. Ready processes stand in a queue for each priority; the one that runs stands in none. A process that has just been woken goes
- * into `woken` first, so that a call runs on straight into a waiting server, and a reply straight back, without
- * touching a queue. The fast path (fast.c) does the same for the most frequent of these without coming here.
+ * Who runs. Ready processes stand in a queue for each priority; the one that runs stands in none. A
+ * process that has just been woken goes into `woken` first, so that a call runs on straight into a
+ * waiting server, and a reply straight back, without touching a queue. The fast path (fast.c) does
+ * the same for the most frequent of these without coming here.
  *
- * A service with a CPU budget that has used it up in this period of 100 ms stands at the lowest priority until the
- * period ends. Times here are in TSC ticks.
+ * A service with a CPU budget that has used it up in this period of 100 ms stands at the lowest
+ * priority until the period ends. Times here are in TSC ticks.
  */
 #include "kernel/kernel.h"
 #include "kernel/lock.h"
@@ -139,11 +140,13 @@ static void timer_by(uint64_t when)
         return;
     timer_at = when;
     schedule.timer = ns_to_ticks(when);
-    schedule.timer = schedule.timer < ~0ull - arch_tsc_boot ? schedule.timer + arch_tsc_boot : ~0ull;
+    schedule.timer =
+        schedule.timer < ~0ull - arch_tsc_boot ? schedule.timer + arch_tsc_boot : ~0ull;
     arch_timer_set(when);
 }
 
-/* While s runs: for deadlines and alarms, and at the end of its turn when that matters to anybody. */
+/* While s runs: for deadlines and alarms, and at the end of its turn when that matters
+ * to anybody. */
 static void timer_for(const struct slot *s)
 {
     timer_by(clock_earliest);
@@ -156,8 +159,9 @@ static bool turn_over(const struct slot *s, uint64_t now)
     return now >= s->turn_end && (schedule.ready >> s->ready_priority & 1);
 }
 
-/* The best of the one that runs, the woken one and the queues. Equals take turns, also those who call each other all the time: a turn goes on
- * over calls, and who comes back from one when it is over goes to the end. */
+/* The best of the one that runs, the woken one and the queues. Equals take turns, also those who
+ * call each other all the time: a turn goes on over calls, and who comes back from one when it is
+ * over goes to the end. */
 static struct slot *pick(struct slot *s)
 {
     struct slot *best = woken;
@@ -227,7 +231,8 @@ struct slot *sched_next(struct slot *s)
     uint64_t now = arch_tsc();
 
     if (s && !s->stopped && clock_earliest >= timer_at) {
-        /* The two common cases: nothing has changed; a call or reply that goes straight to the one it has woken. */
+        /* The two common cases: nothing has changed; a call or reply that goes straight to the one
+         * it has woken. */
         if (s->state == SLOT_READY && !next && !(schedule.ready & ((2u << s->ready_priority) - 1)))
             return s;
         if (s->state != SLOT_READY && next && !((s->special | next->special) & SPECIAL_BUDGET) &&

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A slot: one process (or thread) of which the kernel knows registers, address space, rights, and whom it talks to. The
- * processor's half needs the fields up to `endpoint`.
+ * A slot: one process (or thread) of which the kernel knows registers, address space, rights, and
+ * whom it talks to. The processor's half needs the fields up to `endpoint`.
  */
 #ifndef KERNEL_SLOT_H
 #define KERNEL_SLOT_H
@@ -19,13 +19,15 @@ enum call_kind { CALL_NONE, CALL_IPC, CALL_LINUX, CALL_FAULT, CALL_SEIZED };
 
 enum special { SPECIAL_BUDGET = 1, SPECIAL_DEADLINE = 2 }; /* it has one */
 
-struct __attribute__((aligned(128))) slot { /* so that a number becomes an address in few instructions */
+/* so that a number becomes an address in few instructions */
+struct __attribute__((aligned(128))) slot {
     struct registers registers; /* offset 0: the entry code saves here */
     void *fpu; /* XSAVE area, direct-map address; NULL: never used the FPU */
     struct space *space;
     union {
         struct {
-            uint8_t from_syscall; /* 1: may go back by sysret (rcx, r11 lost); cleared by traps and REGISTERS_SET */
+            /* 1: may go back by sysret (rcx, r11 lost); cleared by traps and REGISTERS_SET */
+            uint8_t from_syscall;
             uint8_t state; /* enum slot_state */
             uint8_t stopped;
             uint8_t special; /* enum special */
@@ -49,14 +51,24 @@ struct __attribute__((aligned(128))) slot { /* so that a number becomes an addre
     struct list link; /* in callers of another, or in a ready queue */
     struct list timed; /* in the list of those with a deadline or alarm */
     struct rights rights;
-    uint64_t fast; /* bit: a kernel call that may go the fast way: rights.calls; none of one with a budget */
-    struct { uint64_t address; uint32_t count; } grants;
+    /* bit: a kernel call that may go the fast way: rights.calls; none of one with a budget */
+    uint64_t fast;
+    struct {
+        uint64_t address;
+        uint32_t count;
+    } grants;
     uint16_t irq[8]; /* interrupt number + 1 behind NOTIFY_BIT_IRQ + i */
     uint32_t budget_permille;
     uint64_t budget_used, budget_period, cpu_ticks, over_budget, receives, turn_end;
     char name[16];
-    endpoint_t seized_from; /* who had it when it was seized in a system call: may still copy, and answer to `late`; 0 nobody */
-    struct { endpoint_t from, to; uint64_t message[7]; } late; /* that answer; from 0: none; to: handed on, to whom */
+    /* who had it when it was seized in a system call: may still copy, and answer to `late`; 0
+     * nobody */
+    endpoint_t seized_from;
+    /* that answer; from 0: none; to: handed on, to whom */
+    struct {
+        endpoint_t from, to;
+        uint64_t message[7];
+    } late;
 };
 
 #endif

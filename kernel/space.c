@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Address spaces: what is mapped where. Mechanism only: what should be mapped RS and VM know. Each mapping of a frame of RAM
- * holds a reference to it; device memory (MAP_PHYSICAL) is not counted.
+ * Address spaces: what is mapped where. Mechanism only: what should be mapped RS and VM know. Each
+ * mapping of a frame of RAM holds a reference to it; device memory (MAP_PHYSICAL) is not counted.
  */
 #include "kernel/kernel.h"
 
 #define KEPT_FLAGS (MAP_READ | MAP_WRITE | MAP_EXECUTE | MAP_COW | MAP_PHYSICAL | MAP_UNCACHED)
 #define LEAF_SPAN 0x200000ull /* the part of the address space whose entries are adjacent */
-#define MAP_END (USER_END - PAGE_SIZE) /* no code before USER_END: after a system call rip is canonical, as sysret wants it */
+/* no code before USER_END: after a system call rip is canonical, as sysret wants it */
+#define MAP_END (USER_END - PAGE_SIZE)
 #define FLUSH_ALL 32 /* pages beyond which the whole TLB goes */
 
 static struct space spaces[ENDPOINT_SLOTS];
@@ -43,8 +44,8 @@ static struct walk walk_begin(struct space *space, uint64_t address, uint64_t pa
     return (struct walk){space->root, address, address + pages * PAGE_SIZE, NULL, create};
 }
 
-/* Entry of the next page, address in *at. Without create, tables that are not there are skipped. NULL: the end (or, when
- * address < end, out of frames). */
+/* Entry of the next page, address in *at. Without create, tables that are not there are skipped.
+ * NULL: the end (or, when address < end, out of frames). */
 static inline uint64_t *walk_next(struct walk *w, uint64_t *at)
 {
     while (w->address < w->end) {
@@ -104,20 +105,23 @@ void space_release(struct space *space)
 
 static bool range_good(uint64_t address, uint64_t pages)
 {
-    return !(address & (PAGE_SIZE - 1)) && pages && address < MAP_END && pages <= (MAP_END - address) / PAGE_SIZE;
+    return !(address & (PAGE_SIZE - 1)) && pages && address < MAP_END &&
+           pages <= (MAP_END - address) / PAGE_SIZE;
 }
 
 static bool flags_good(uint64_t flags)
 {
     uint64_t kinds = flags & (MAP_SHARE | MAP_PHYSICAL | MAP_CONTIGUOUS | MAP_COPY);
 
-    return !(kinds & (kinds - 1)) && (flags & (MAP_WRITE | MAP_EXECUTE)) != (MAP_WRITE | MAP_EXECUTE) &&
+    return !(kinds & (kinds - 1)) &&
+           (flags & (MAP_WRITE | MAP_EXECUTE)) != (MAP_WRITE | MAP_EXECUTE) &&
            !(flags & ~(uint64_t)(KEPT_FLAGS | MAP_SHARE | MAP_CONTIGUOUS | MAP_COPY)) &&
            !((flags & MAP_COW) && !(flags & MAP_SHARE));
 }
 
 /* The frame for one page of a mapping; 0 and *error: there is none. */
-static uint64_t frame_for(uint64_t flags, struct space *from, uint64_t source, uint64_t first, long *error)
+static uint64_t frame_for(uint64_t flags, struct space *from, uint64_t source, uint64_t first,
+                          long *error)
 {
     uint64_t *entry, frame;
 
@@ -148,10 +152,12 @@ static uint64_t entry_flags(uint64_t flags)
     return (flags & MAP_COW ? flags & ~(uint64_t)MAP_WRITE : flags) & KEPT_FLAGS;
 }
 
-long space_map(struct space *to, uint64_t address, uint64_t pages, uint64_t flags, struct space *from, uint64_t source)
+long space_map(struct space *to, uint64_t address, uint64_t pages, uint64_t flags,
+               struct space *from, uint64_t source)
 {
     struct walk w = walk_begin(to, address, pages, true);
-    uint64_t at = address, *entry, done = 0, first = 0, frame, bits = arch_entry_make(0, entry_flags(flags));
+    uint64_t at = address, *entry, done = 0, first = 0, frame,
+             bits = arch_entry_make(0, entry_flags(flags));
     long error = -ENOMEM;
 
     if ((flags & MAP_CONTIGUOUS) && !(first = frame_alloc_contiguous(pages)))
@@ -230,8 +236,9 @@ long call_protect(struct slot *s, const uint64_t *a)
         if (*entry) {
             uint64_t keep = arch_entry_flags(*entry) & (MAP_COW | MAP_PHYSICAL | MAP_UNCACHED);
 
-            *entry = arch_entry_make(arch_entry_frame(*entry),
-                                     entry_flags((a[3] & (MAP_READ | MAP_WRITE | MAP_EXECUTE)) | keep));
+            *entry =
+                arch_entry_make(arch_entry_frame(*entry),
+                                entry_flags((a[3] & (MAP_READ | MAP_WRITE | MAP_EXECUTE)) | keep));
         }
     flush(target->space, a[1], a[2]);
     return 0;
@@ -310,6 +317,7 @@ long call_query(struct slot *s, const uint64_t *a)
     entry = arch_entry(target->space->root, a[1], false);
     if (!entry || !*entry)
         return -EFAULT;
-    s->registers.rdx = arch_entry_flags(*entry) | (uint64_t)frame_references(arch_entry_frame(*entry)) << 32;
+    s->registers.rdx =
+        arch_entry_flags(*entry) | (uint64_t)frame_references(arch_entry_frame(*entry)) << 32;
     return (long)(arch_entry_frame(*entry) | (a[1] & (PAGE_SIZE - 1)));
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The trace: a ring of the latest events, for tests, tools and post mortems. Recording is inline (kernel.h). */
+/* The trace: a ring of the latest events, for tests, tools and post mortems. Recording is inline
+ * (kernel.h). */
 #include "kernel/kernel.h"
 
 struct trace_event trace_ring[TRACE_EVENTS];
@@ -23,8 +24,9 @@ void trace_dump(void (*line)(const char *format, ...))
     for (uint64_t i = from; i < trace_end; i++) {
         const struct trace_event *e = &trace_ring[i & (TRACE_EVENTS - 1)];
 
-        line("  %lu %s %s(%x) %s(%x) %x %lx\n", e->tsc, e->kind < KINDS ? kinds[e->kind] : "?", name_of(e->from),
-             (unsigned)e->from, name_of(e->to), (unsigned)e->to, e->type, e->detail);
+        line("  %lu %s %s(%x) %s(%x) %x %lx\n", e->tsc, e->kind < KINDS ? kinds[e->kind] : "?",
+             name_of(e->from), (unsigned)e->from, name_of(e->to), (unsigned)e->to, e->type,
+             e->detail);
     }
 }
 
@@ -38,8 +40,8 @@ long call_trace_read(struct slot *s, const uint64_t *a)
         position = trace_end - TRACE_EVENTS;
     s->registers.rdx = position;
     for (; count < a[2] && position < trace_end; count++, position++)
-        if (copy_out(s, a[1] + count * sizeof(struct trace_event), &trace_ring[position & (TRACE_EVENTS - 1)],
-                     sizeof(struct trace_event)) < 0)
+        if (copy_out(s, a[1] + count * sizeof(struct trace_event),
+                     &trace_ring[position & (TRACE_EVENTS - 1)], sizeof(struct trace_event)) < 0)
             return -EFAULT;
     return (long)count;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The reincarnation server's protocol. RS is at the bottom of the call order: everybody may call it, it calls nobody. What it
- * has for others it announces with NOTIFY_BIT_SERVICES; they come and fetch it. Calls return at once.
- * All may be repeated unless said otherwise. "name" is packed into w[0..1], 16 bytes, NUL-padded.
+ * The reincarnation server's protocol. RS is at the bottom of the call order: everybody may call
+ * it, it calls nobody. What it has for others it announces with NOTIFY_BIT_SERVICES; they come and
+ * fetch it. Calls return at once. All may be repeated unless said otherwise. "name" is packed into
+ * w[0..1], 16 bytes, NUL-padded.
  */
 #ifndef ABI_PROTO_RS_H
 #define ABI_PROTO_RS_H
@@ -10,52 +11,91 @@
 #include "abi/message.h"
 
 enum rs_request {
-    RS_READY = PROTOCOL_RS, /* from a service: start-up is done. w[0]: enum rs_ready. May be sent with a deadline. */
-    RS_LOOKUP, /* name -> endpoint of the running incarnation, or -ESRCH (unknown), -EAGAIN (down just now) */
-    RS_WHO, /* from VM, PM, DS: w[0] endpoint -> result 0, w[0..1] name, w[2] memory limit in bytes, w[3] pid, w[4] service id; -ESRCH */
-    RS_LIST, /* w[0] index of the first -> how many struct rs_service were copied to our grant w[1], at most w[2] (0: one); -ENOENT past the end */
-    RS_RECOVERIES, /* w[0] number of the first wanted, w[1] grant index, w[2] how many fit -> how many struct rs_recovery
-                      were copied; w[0] of the reply: number of the first of them */
-    RS_CONTROL, /* name; w[2] enum rs_control; w[3] enum rs_defect for RESTART (COMPLAINT: and reset the device; else 0), delay in ms in w[4]
-                   -> 0, -ESRCH, -EALREADY, -EPERM (a core service), -ENODEV (its device is not there), -ENOEXEC (broken). From fs/proc (a
-                   program with uid 0 wrote to /proc/bardo/control) or PM. */
+    /* from a service: start-up is done. w[0]: enum rs_ready. May be sent with a deadline. */
+    RS_READY = PROTOCOL_RS,
+    /* name -> endpoint of the running incarnation, or -ESRCH (unknown), -EAGAIN (down just now) */
+    RS_LOOKUP,
+    /* from VM, PM, DS: w[0] endpoint -> result 0, w[0..1] name, w[2] memory limit in bytes, w[3]
+       pid, w[4] service id; -ESRCH */
+    RS_WHO,
+    /* w[0] index of the first -> how many struct rs_service were copied to our grant w[1], at most
+       w[2] (0: one); -ENOENT past the end */
+    RS_LIST,
+    /* w[0] number of the first wanted, w[1] grant index, w[2] how many fit -> how many struct
+       rs_recovery were copied; w[0] of the reply: number of the first of them */
+    RS_RECOVERIES,
+    /* name; w[2] enum rs_control; w[3] enum rs_defect for RESTART (COMPLAINT: and reset the device;
+       else 0), delay in ms in w[4] -> 0, -ESRCH, -EALREADY, -EPERM (a core service), -ENODEV (its
+       device is not there), -ENOEXEC (broken). From fs/proc (a program with uid 0 wrote to
+       /proc/bardo/control) or PM. */
+    RS_CONTROL,
     RS_KILL, /* from PM: w[0] pid, w[1] signal -> 0, -ESRCH: a user kills a service (class 3). */
-    RS_COMPLAIN, /* from a server: name, w[2] enum rs_complaint, w[3] endpoint it complains of (a stale one is ignored) -> 0 */
-    RS_QUEUE, /* from a queue client: w[0] number 0.. -> struct service_queue copied to our grant w[1]; -ENOENT past the end. After every NOTIFY_BIT_SERVICES. */
-    RS_DEVICE_FOUND, /* from pci: struct rs_device read from our grant w[0] -> 0; matched with the manifests */
-    RS_DEVICE_WORK, /* from pci, after NOTIFY_BIT_SERVICES: the next thing to do with a device -> w[0] bus << 8 | devfn,
-                       w[1] enum rs_device_work; w[2..3] its arguments; -ENOENT: nothing */
+    /* from a server: name, w[2] enum rs_complaint, w[3] endpoint it complains of (a stale one is
+       ignored) -> 0 */
+    RS_COMPLAIN,
+    /* from a queue client: w[0] number 0.. -> struct service_queue copied to our grant w[1];
+       -ENOENT past the end. After every NOTIFY_BIT_SERVICES. */
+    RS_QUEUE,
+    /* from pci: struct rs_device read from our grant w[0] -> 0; matched with the manifests */
+    RS_DEVICE_FOUND,
+    /* from pci, after NOTIFY_BIT_SERVICES: the next thing to do with a device -> w[0] bus << 8 |
+       devfn, w[1] enum rs_device_work; w[2..3] its arguments; -ENOENT: nothing */
+    RS_DEVICE_WORK,
     RS_DEVICE_DONE, /* from pci: w[0] bus << 8 | devfn, w[1] work, w[2] 0 or -errno */
-    RS_SCRIPT, /* from the policy runner (programs/service --policy-runner, through PM): next script to run: struct rs_script to our grant
-                  w[0]; -ENOENT: none. */
-    RS_SCRIPT_DONE, /* w[0] script number, w[1] exit status -> 0, -ESRCH (no such script, or its deadline has passed) */
-    RS_SHUTDOWN, /* from PM: w[0] enum power, w[1] status for kernel_power(). Services are told and may finish, then the machine stops -> 0 */
-    RS_CORE, /* -> w[0] clock at the first RS_MARK, w[1] clock when all services that had a device had been ready once; 0: not yet */
-    RS_MARK, /* from PM for init: the system is up, for the boot-time figure. The first one counts. */
+    /* from the policy runner (programs/service --policy-runner, through PM): next script to run:
+       struct rs_script to our grant w[0]; -ENOENT: none. */
+    RS_SCRIPT,
+    /* w[0] script number, w[1] exit status -> 0, -ESRCH (no such script, or its deadline has
+       passed) */
+    RS_SCRIPT_DONE,
+    /* from PM: w[0] enum power, w[1] status for kernel_power(). Services are told and may finish,
+       then the machine stops -> 0 */
+    RS_SHUTDOWN,
+    /* -> w[0] clock at the first RS_MARK, w[1] clock when all services that had a device had been
+       ready once; 0: not yet */
+    RS_CORE,
+    /* from PM for init: the system is up, for the boot-time figure. The first one counts. */
+    RS_MARK,
 };
 
 enum rs_ready { RS_READY_FRESH, RS_READY_ADOPTED, RS_READY_RESET };
 
 enum rs_defect { /* the classes of defect */
-    DEFECT_NONE,
-    DEFECT_EXIT, /* 1 exit or panic */
-    DEFECT_EXCEPTION, /* 2 CPU or MMU exception */
-    DEFECT_KILLED, /* 3 killed by a user */
-    DEFECT_HEARTBEAT, /* 4 heartbeat missed */
-    DEFECT_COMPLAINT, /* 5 complaint by a server */
-    DEFECT_UPDATE, /* 6 update or restart on request */
-    DEFECT_BUDGET, /* 7 over budget: memory, CPU */
-    DEFECTS,
+                 DEFECT_NONE,
+                 DEFECT_EXIT, /* 1 exit or panic */
+                 DEFECT_EXCEPTION, /* 2 CPU or MMU exception */
+                 DEFECT_KILLED, /* 3 killed by a user */
+                 DEFECT_HEARTBEAT, /* 4 heartbeat missed */
+                 DEFECT_COMPLAINT, /* 5 complaint by a server */
+                 DEFECT_UPDATE, /* 6 update or restart on request */
+                 DEFECT_BUDGET, /* 7 over budget: memory, CPU */
+                 DEFECTS,
 };
 
-enum rs_state { RS_DOWN, RS_STARTING, RS_UP, RS_BACKOFF /* waits to be restarted */, RS_SCRIPT_DECIDES, RS_GIVEN_UP, RS_NO_DEVICE, RS_BROKEN /* bad manifest or image */ };
+enum rs_state {
+    RS_DOWN,
+    RS_STARTING,
+    RS_UP,
+    RS_BACKOFF /* waits to be restarted */,
+    RS_SCRIPT_DECIDES,
+    RS_GIVEN_UP,
+    RS_NO_DEVICE,
+    RS_BROKEN /* bad manifest or image */
+};
 
 enum rs_control { RS_CONTROL_UP, RS_CONTROL_DOWN, RS_CONTROL_RESTART, RS_CONTROL_KILL };
 
-enum rs_complaint { COMPLAINT_PROTOCOL = 1 /* broke the queue's rules */, COMPLAINT_DEADLINE, COMPLAINT_DATA };
+enum rs_complaint {
+    COMPLAINT_PROTOCOL = 1 /* broke the queue's rules */,
+    COMPLAINT_DEADLINE,
+    COMPLAINT_DATA
+};
 
-enum rs_device_work { DEVICE_ENABLE = 1 /* memory, I/O and bus mastering on */, DEVICE_QUIESCE /* reset (FLR, or bus reset), bus mastering off */,
-                      DEVICE_MSI /* w[2] address, w[3] data: program and enable MSI or MSI-X entry 0 */ };
+enum rs_device_work {
+    DEVICE_ENABLE = 1 /* memory, I/O and bus mastering on */,
+    DEVICE_QUIESCE /* reset (FLR, or bus reset), bus mastering off */,
+    DEVICE_MSI /* w[2] address, w[3] data: program and enable MSI or MSI-X entry 0 */
+};
 
 struct rs_service {
     char name[16];
@@ -69,7 +109,16 @@ struct rs_service {
     char class_name[8], description[64]; /* of the manifest; "" when that is broken */
 };
 
-enum rs_step { STEP_DETECTED, STEP_POLICY, STEP_STOPPED, STEP_SPAWNED, STEP_READY, STEP_PUBLISHED, STEP_REINTEGRATED, STEPS };
+enum rs_step {
+    STEP_DETECTED,
+    STEP_POLICY,
+    STEP_STOPPED,
+    STEP_SPAWNED,
+    STEP_READY,
+    STEP_PUBLISHED,
+    STEP_REINTEGRATED,
+    STEPS
+};
 
 struct rs_recovery { /* a line of /proc/recovery */
     uint64_t number;
@@ -84,7 +133,10 @@ struct rs_device { /* what pci found */
     uint32_t class_code; /* class << 16 | subclass << 8 | programming interface */
     uint32_t gsi, irq_flags; /* legacy interrupt; 0xffffffff none */
     uint32_t has_msi, has_msix;
-    struct { uint64_t physical, size; uint32_t is_port, pad; } bar[6];
+    struct {
+        uint64_t physical, size;
+        uint32_t is_port, pad;
+    } bar[6];
 };
 
 struct rs_script {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The memory server's protocol. Besides these it gets the Linux calls of ROUTE_VM (from programs and services) and MESSAGE_PAGE_FAULT.
- * VM calls nobody but RS and DS. Errors as Linux has them; -ENOMEM when frames run out.
+ * The memory server's protocol. Besides these it gets the Linux calls of ROUTE_VM (from programs
+ * and services) and MESSAGE_PAGE_FAULT. VM calls nobody but RS and DS. Errors as Linux has them;
+ * -ENOMEM when frames run out.
  */
 #ifndef ABI_PROTO_VM_H
 #define ABI_PROTO_VM_H
@@ -14,10 +15,16 @@ enum vm_request {
     VM_SHARE_SPACE, /* w[0] process, w[1] new thread of it: same space */
     VM_EXIT, /* w[0] endpoint: forget it (its last thread: its regions) */
     /* from VFS, during exec and mmap; w[0] is always the process, blocked in a call to VFS */
-    VM_EXEC, /* w[0]: drop everything mapped; stack region of w[1] bytes up to VM_STACK_TOP, growing down to the limit */
-    VM_MAP, /* w[0], w[1] address (0: choose), w[2] length, w[3] Linux PROT_*, w[4] Linux MAP_* -> address. Anonymous memory, zeroed. */
-    VM_MAP_FROM, /* w[0], w[1] address (0: choose), w[2] length, w[3] PROT_*, w[4] MAP_*, w[5] address in the *file server* whose endpoint is in the high
-                    half of w[4]: private copy-on-write view of that page-aligned memory (exec, mmap of a file) -> address */
+    /* w[0]: drop everything mapped; stack region of w[1] bytes up to VM_STACK_TOP, growing down to
+       the limit */
+    VM_EXEC,
+    /* w[0], w[1] address (0: choose), w[2] length, w[3] Linux PROT_*, w[4] Linux MAP_* -> address.
+       Anonymous memory, zeroed. */
+    VM_MAP,
+    /* w[0], w[1] address (0: choose), w[2] length, w[3] PROT_*, w[4] MAP_*, w[5] address in the
+       *file server* whose endpoint is in the high half of w[4]: private copy-on-write view of that
+       page-aligned memory (exec, mmap of a file) -> address */
+    VM_MAP_FROM,
     VM_BRK_START, /* w[0], w[1]: first address of the heap */
     VM_UNMAP, /* w[0], w[1] address, w[2] length */
     VM_PROTECT, /* w[0], w[1] address, w[2] length, w[3] PROT_* */

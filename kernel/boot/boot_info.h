@@ -10,12 +10,12 @@
 
 struct boot_info {
     struct boot_range {
-        uint64_t start, end; /* physical, usable RAM; the kernel image and the archive are inside
-                                and must be left out */
+        /* physical, usable RAM; the kernel image and the archive are inside and must be left out */
+        uint64_t start, end;
     } ram[BOOT_RANGES];
     unsigned ranges;
     uint64_t archive, archive_size; /* physical; size 0: none */
-    uint64_t rsdp;                  /* physical, 0 unknown */
+    uint64_t rsdp; /* physical, 0 unknown */
     char command_line[256];
 };
 

@@ -76,10 +76,10 @@ static void features_enable(void)
 
     __asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
     cpuid(7, 0, r);
-    cr4 |= (r[1] >> 7 & 1) << 20;  /* SMEP */
+    cr4 |= (r[1] >> 7 & 1) << 20; /* SMEP */
     cr4 |= (r[1] >> 20 & 1) << 21; /* SMAP: the kernel never touches user addresses at all */
-    cr4 |= (r[2] >> 2 & 1) << 11;  /* UMIP */
-    cr4 |= 1 << 6 | 1 << 7;        /* machine checks, global pages */
+    cr4 |= (r[2] >> 2 & 1) << 11; /* UMIP */
+    cr4 |= 1 << 6 | 1 << 7; /* machine checks, global pages */
     __asm__ volatile("mov %0, %%cr4" : : "r"(cr4));
 }
 

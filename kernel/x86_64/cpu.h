@@ -16,12 +16,12 @@ enum { EMERGENCY_STACKS = 3 }; /* double fault, NMI, machine check */
 /* gs points here in the kernel; entry.S knows these offsets. */
 struct cpu {
     struct slot *slot; /* whose registers are saved on the next entry */
-    uint64_t stack;    /* top of the kernel stack */
+    uint64_t stack; /* top of the kernel stack */
     uint64_t user_rdi; /* for a moment, while there is no register free */
     struct cpu *self;
-    uint64_t root;    /* what CR3 holds */
+    uint64_t root; /* what CR3 holds */
     struct slot *fpu; /* whose FPU state the registers hold, or NULL */
-    bool fpu_on;      /* CR0.TS is clear */
+    bool fpu_on; /* CR0.TS is clear */
     uint64_t gdt[7];
     struct tss tss __attribute__((aligned(128))); /* within a page */
     uint8_t emergency_stacks[EMERGENCY_STACKS][4096] __attribute__((aligned(16)));

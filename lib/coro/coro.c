@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Stacks are kept for the next coroutine: at most POOL_MAX unused ones. The lowest word of a stack must stay as it was. */
+/* Stacks are kept for the next coroutine: at most POOL_MAX unused ones. The lowest word of a stack
+ * must stay as it was. */
 #include "lib/coro/coro.h"
 
 #include <stdint.h>

@@ -20,8 +20,8 @@ struct cpio {
 };
 
 struct cpio_entry {
-    const char *name; /* in the archive, NUL-terminated, without leading "/" or "./"; "" is the root
-                         itself */
+    /* in the archive, NUL-terminated, without leading "/" or "./"; "" is the root itself */
+    const char *name;
     const void *data; /* in the archive */
     size_t size;
     uint32_t inode, mode, uid, gid, links, mtime, major, minor; /* major, minor: of a device file */

@@ -28,8 +28,8 @@ struct char_device;
 struct char_driver {
     const char *name;
 
-    /* Is the device live and set up just as reset() leaves it? Then change nothing and return true.
-     */
+    /* Is the device live and set up just as reset() leaves it? Then change nothing and
+     * return true. */
     bool (*adopt)(struct char_device *d);
     /* From any state to: set up, interrupts off. Bytes that wait in the device stay there. 0 or
      * -errno: it does not answer. */
@@ -49,8 +49,8 @@ struct char_driver {
 struct char_device {
     const struct char_driver *driver;
     struct char_queue *queue;
-    uint32_t written, taken;        /* our own indices: of the receive and of the transmit ring */
-    bool wake_client;               /* it waits for what was done */
+    uint32_t written, taken; /* our own indices: of the receive and of the transmit ring */
+    bool wake_client; /* it waits for what was done */
     bool wants_receive, wants_send; /* as told to the chip */
 };
 

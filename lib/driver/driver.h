@@ -15,8 +15,8 @@
 
 #include "abi/service.h"
 
-/* Registers in memory: `base` from device_registers(), `offset` in bytes, a multiple of the width.
- */
+/* Registers in memory: `base` from device_registers(), `offset` in bytes, a multiple of
+ * the width. */
 uint8_t mmio_read8(volatile void *base, uint32_t offset);
 uint16_t mmio_read16(volatile void *base, uint32_t offset);
 uint32_t mmio_read32(volatile void *base, uint32_t offset);
@@ -24,15 +24,16 @@ void mmio_write8(volatile void *base, uint32_t offset, uint8_t value);
 void mmio_write16(volatile void *base, uint32_t offset, uint16_t value);
 void mmio_write32(volatile void *base, uint32_t offset, uint32_t value);
 
-/* Ports. A port that the manifest does not list ends the driver: that is a defect of the driver's.
- */
+/* Ports. A port that the manifest does not list ends the driver: that is a defect of
+ * the driver's. */
 uint8_t pio_read8(unsigned port);
 uint16_t pio_read16(unsigned port);
 uint32_t pio_read32(unsigned port);
 void pio_write8(unsigned port, uint8_t value);
 void pio_write16(unsigned port, uint16_t value);
 void pio_write32(unsigned port, uint32_t value);
-void pio_write_bytes(unsigned port, const uint8_t *bytes, uint32_t count); /* all to the same port: a FIFO */
+/* all to the same port: a FIFO */
+void pio_write_bytes(unsigned port, const uint8_t *bytes, uint32_t count);
 
 /* The device's first memory BAR of at least `size` bytes, mapped; NULL when it has none. */
 static inline volatile void *device_registers(const struct service_device *device, uint64_t size)

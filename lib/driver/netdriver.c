@@ -41,8 +41,8 @@ static void ring_complete(struct net_device *d, struct net_ring *ring, struct ne
 {
     at->completed += count;
     queue_publish(&ring->completed, at->completed);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* completed before client_waits: the client does it
-                                                the other way round */
+    /* completed before client_waits: the client does it the other way round */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (*(volatile uint32_t *)&ring->client_waits)
         d->wake_client = true;
 }

@@ -52,7 +52,7 @@ struct net_driver {
     /* The station address and, as the result, whether the link is up. */
     bool (*identify)(struct net_device *d, uint8_t mac[6]);
 
-    void (*mask)(struct net_device *d);   /* no interrupts */
+    void (*mask)(struct net_device *d); /* no interrupts */
     void (*unmask)(struct net_device *d); /* interrupts; at once when a cause is pending */
     bool (*acknowledge)(
         struct net_device *d); /* clear the causes; true: the link may have changed */
@@ -73,8 +73,8 @@ struct net_driver {
 
 struct net_position {
     uint32_t completed; /* as published */
-    uint32_t lent;      /* completed <= lent <= posted */
-    uint32_t posted;    /* as last seen, checked */
+    uint32_t lent; /* completed <= lent <= posted */
+    uint32_t posted; /* as last seen, checked */
 };
 
 struct net_device {
@@ -83,10 +83,10 @@ struct net_device {
     struct net_queue *queue;
     uint8_t *chip; /* QUEUE_CHIP_SIZE bytes for the chip's rings */
     uint32_t chip_physical,
-        physical;  /* addresses for the device, of chip area and queue (queues lie below 4 GB) */
+        physical; /* addresses for the device, of chip area and queue (queues lie below 4 GB) */
     uint64_t size; /* of the queue */
     struct net_position receive, transmit;
-    bool wake_client;     /* something was completed that the client waits for */
+    bool wake_client; /* something was completed that the client waits for */
     const char *mismatch; /* why adopt() failed, for the log */
 };
 
@@ -128,8 +128,8 @@ void net_device_open(struct net_device *d, const struct net_driver *driver,
 int net_device_start(struct net_device *d, bool may_adopt, enum net_driver_state *state);
 /* One turn: send, lend, receive. True: something moved, so another turn may find more. */
 bool net_device_serve(struct net_device *d);
-/* Before sleeping: ask for notifications; false: the client has posted meanwhile, so serve again.
- */
+/* Before sleeping: ask for notifications; false: the client has posted meanwhile, so
+ * serve again. */
 bool net_device_settle(struct net_device *d);
 
 #endif

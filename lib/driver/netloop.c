@@ -18,9 +18,8 @@
 #include "lib/service/service.h"
 
 #define WAKE_TURNS 64 /* turns without a look at the notifications, at most */
-#define AFTERWARDS                                                                                 \
-    5000000 /* ns from the start to what nobody waits for: the client and its programs come first  \
-             */
+/* ns from the start to what nobody waits for: the client and its programs come first */
+#define AFTERWARDS 5000000
 
 static void wake_client(struct net_device *d, const struct service_info *info, bool always)
 {
@@ -42,8 +41,8 @@ static void announce(struct net_device *d, const struct service_info *info,
     queue_publish(&q->incarnation, info->incarnation); /* last: it covers the others */
 }
 
-/* Turn after turn until nothing more moves: true; or until it is time to look at the notifications.
- */
+/* Turn after turn until nothing more moves: true; or until it is time to look at
+ * the notifications. */
 static bool serve(struct net_device *d, const struct service_info *info)
 {
     for (int turn = 0; turn < WAKE_TURNS; turn++) {

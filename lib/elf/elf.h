@@ -15,14 +15,14 @@
 #define ELF_SEGMENTS_MAX 16
 #define ELF_ADDRESS_MAX 0x800000000000ull
 
-struct elf_segment {               /* PT_LOAD; ascending, and no two of them touch the same page */
+struct elf_segment { /* PT_LOAD; ascending, and no two of them touch the same page */
     uint64_t address, memory_size; /* in memory; memory_size >= file_size, > 0 */
-    uint64_t offset, file_size;    /* in the file; offset and address agree modulo the page size */
-    bool write, execute;           /* never both */
+    uint64_t offset, file_size; /* in the file; offset and address agree modulo the page size */
+    bool write, execute; /* never both */
 };
 
 struct elf_program {
-    bool dynamic;   /* ET_DYN: addresses are relative to a base that the loader chooses */
+    bool dynamic; /* ET_DYN: addresses are relative to a base that the loader chooses */
     uint64_t entry; /* inside an executable segment */
     uint64_t
         headers; /* address of the program headers once loaded, 0: they are not in any segment */

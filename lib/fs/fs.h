@@ -34,10 +34,10 @@ struct fs_attributes {
     uint64_t size, rdev, blocks; /* blocks: of 512 bytes */
     uint32_t mode, links, uid, gid;
     uint64_t atime_ns, mtime_ns, ctime_ns; /* since 1970 */
-    bool covered;                          /* something is mounted here */
+    bool covered; /* something is mounted here */
 };
 
-struct fs_entry {          /* of a directory */
+struct fs_entry { /* of a directory */
     uint64_t node, cookie; /* cookie: where the next entry is looked for; grows */
     uint32_t mode;
     char name[FS_NAME_MAX + 1];
@@ -50,7 +50,7 @@ struct fs_user {
 struct fs_transfer { /* a read or write: straight from or to the program's memory */
     endpoint_t program;
     uint64_t address, length, offset;
-    uint32_t flags;    /* of open() */
+    uint32_t flags; /* of open() */
     uint64_t position; /* out, set to offset + result when left 0: the position after it */
     const struct message *request;
 };
@@ -72,10 +72,10 @@ struct fs_operations {
     long (*open)(uint64_t node, uint32_t flags,
                  uint64_t *use); /* *use is node at the start; NULL: 0 */
     void (*close)(uint64_t node);
-    long (*read)(uint64_t node, struct fs_transfer *t);  /* NULL: -EINVAL */
+    long (*read)(uint64_t node, struct fs_transfer *t); /* NULL: -EINVAL */
     long (*write)(uint64_t node, struct fs_transfer *t); /* NULL: -EROFS */
     long (*ioctl)(uint64_t node, uint64_t request, uint64_t argument,
-                  endpoint_t program);                /* NULL: -ENOTTY */
+                  endpoint_t program); /* NULL: -ENOTTY */
     long (*truncate)(uint64_t node, uint64_t length); /* from here on, NULL: -EROFS */
     long (*set_attributes)(uint64_t node, const struct fs_set *set);
     long (*create)(uint64_t directory, const char *name, uint32_t mode, uint64_t rdev,
@@ -85,11 +85,11 @@ struct fs_operations {
     long (*unlink)(uint64_t directory, const char *name, bool is_rmdir);
     long (*rename)(uint64_t from, const char *old_name, uint64_t to, const char *new_name);
     long (*map)(uint64_t node, uint64_t offset, uint64_t length,
-                uint64_t *address);                          /* NULL: -ENOSYS */
-    long (*cover)(uint64_t node, bool covered);              /* NULL: -EINVAL */
-    long (*statfs)(struct statfs *out);                      /* NULL: all zero but the sizes */
+                uint64_t *address); /* NULL: -ENOSYS */
+    long (*cover)(uint64_t node, bool covered); /* NULL: -EINVAL */
+    long (*statfs)(struct statfs *out); /* NULL: all zero but the sizes */
     long (*poll)(uint64_t node, uint64_t events, bool tell); /* NULL: always ready */
-    uint64_t (*ready)(void);            /* a node that became ready after poll(tell), 0: no more */
+    uint64_t (*ready)(void); /* a node that became ready after poll(tell), 0: no more */
     long (*cancel)(endpoint_t program); /* 1: it was waiting, and is forgotten; NULL: 0 */
     void (*notified)(uint64_t bits);
 };
@@ -116,9 +116,9 @@ struct fs_walk {
     uint64_t flags; /* enum file_lookup */
     struct fs_user user;
     /* out */
-    uint64_t node; /* where it ended; after -ENOENT: the directory that lacks the last component
-                      alone, else 0 */
-    uint64_t directory;              /* STOP_SYMLINK: that of the link */
+    /* where it ended; after -ENOENT: the directory that lacks the last component alone, else 0 */
+    uint64_t node;
+    uint64_t directory; /* STOP_SYMLINK: that of the link */
     struct fs_attributes attributes; /* of node */
     enum file_stop stop;
 };

@@ -42,7 +42,7 @@ struct manifest {
     char description[64];
     enum manifest_class class;
     uint32_t start;
-    bool isa;         /* "device isa" */
+    bool isa; /* "device isa" */
     uint32_t devices; /* 0 and not isa: no device */
     struct {
         uint16_t vendor, device;
@@ -57,12 +57,12 @@ struct manifest {
     char queue_client[MANIFEST_NAME_MAX];
     struct manifest_names calls, notifies, dependents;
     uint64_t kernel_calls; /* bit: enum kernel_call; with the standard set */
-    uint32_t right_flags;  /* enum right_flag */
-    uint32_t routes;       /* bit: enum route; with exit and arch_prctl, which everybody has */
+    uint32_t right_flags; /* enum right_flag */
+    uint32_t routes; /* bit: enum route; with exit and arch_prctl, which everybody has */
     uint32_t priority;
     uint32_t cpu_permille; /* 0: no limit */
-    uint64_t memory;       /* bytes, 0: no limit */
-    uint64_t stack;        /* bytes, a multiple of the page size */
+    uint64_t memory; /* bytes, 0: no limit */
+    uint64_t stack; /* bytes, a multiple of the page size */
     bool archive;
     uint32_t heartbeat_ms; /* 0: none */
     bool restart;

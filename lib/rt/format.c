@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * snprintf() of the services, in place of the C library's: that one touches the FPU, and a process that has done so once is switched with
- * its FPU state from then on (and can't even report that memory has run out when there is none for that state). No
- * floating point here; else as C17, 7.21.6.1 has it.
+ * snprintf() of the services, in place of the C library's: that one touches the FPU, and a process
+ * that has done so once is switched with its FPU state from then on (and can't even report that
+ * memory has run out when there is none for that state). No floating point here; else as
+ * C17, 7.21.6.1 has it.
  */
 #include <stdarg.h>
 #include <stdbool.h>
@@ -36,7 +37,8 @@ static void pad(struct out *o, char c, int n)
 }
 
 /* prefix and digits with what comes before, between and after them. */
-static void put_field(struct out *o, const struct field *f, const char *prefix, const char *text, int n, int zeros)
+static void put_field(struct out *o, const struct field *f, const char *prefix, const char *text,
+                      int n, int zeros)
 {
     int total = (int)strlen(prefix) + zeros + n;
 
@@ -51,13 +53,15 @@ static void put_field(struct out *o, const struct field *f, const char *prefix, 
         pad(o, ' ', f->width - total);
 }
 
-static void put_number(struct out *o, const struct field *f, uint64_t value, unsigned base, bool upper, const char *prefix)
+static void put_number(struct out *o, const struct field *f, uint64_t value, unsigned base,
+                       bool upper, const char *prefix)
 {
     char digits[24];
     int n = 0, zeros;
 
     for (; value; value /= base)
-        digits[sizeof digits - (size_t)++n] = (upper ? "0123456789ABCDEF" : "0123456789abcdef")[value % base];
+        digits[sizeof digits - (size_t)++n] =
+            (upper ? "0123456789ABCDEF" : "0123456789abcdef")[value % base];
     zeros = f->precision >= 0 ? f->precision - n : n == 0 ? 1 : 0;
     if (f->precision < 0 && f->zero && !f->left && f->width - (int)strlen(prefix) > n)
         zeros = f->width - (int)strlen(prefix) - n;
@@ -66,14 +70,19 @@ static void put_number(struct out *o, const struct field *f, uint64_t value, uns
 
 static void put_signed(struct out *o, const struct field *f, int64_t value)
 {
-    put_number(o, f, value < 0 ? 0 - (uint64_t)value : (uint64_t)value, 10, false, value < 0 ? "-" : f->plus ? "+" : f->space ? " " : "");
+    put_number(o, f, value < 0 ? 0 - (uint64_t)value : (uint64_t)value, 10, false,
+               value < 0  ? "-"
+               : f->plus  ? "+"
+               : f->space ? " "
+                          : "");
 }
 
 static void put_text(struct out *o, const struct field *f, const char *text)
 {
     if (!text)
         text = "(null)";
-    put_field(o, f, "", text, (int)(f->precision >= 0 ? strnlen(text, (size_t)f->precision) : strlen(text)), 0);
+    put_field(o, f, "", text,
+              (int)(f->precision >= 0 ? strnlen(text, (size_t)f->precision) : strlen(text)), 0);
 }
 
 static const char *parse_flags(const char *at, struct field *f)
@@ -154,7 +163,8 @@ static void convert(struct out *o, const struct field *f, char conversion, va_li
         break;
     case 'x':
     case 'X':
-        put_number(o, f, cut(value, f->size), 16, conversion == 'X', f->alternative && value ? conversion == 'X' ? "0X" : "0x" : "");
+        put_number(o, f, cut(value, f->size), 16, conversion == 'X',
+                   f->alternative && value ? conversion == 'X' ? "0X" : "0x" : "");
         break;
     case 'p':
         put_number(o, f, (uint64_t)(uintptr_t)va_arg(*arguments, void *), 16, false, "0x");

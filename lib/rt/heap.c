@@ -18,7 +18,8 @@ static size_t class_size(unsigned class)
 {
     unsigned doubling = class / 4;
 
-    return doubling == 0 ? (class + 1) * SMALLEST : ((size_t)SMALLEST << (doubling - 1)) * (5 + class % 4);
+    return doubling == 0 ? (class + 1) * SMALLEST
+                         : ((size_t)SMALLEST << (doubling - 1)) * (5 + class % 4);
 }
 
 static unsigned class_of(size_t bytes)
@@ -55,7 +56,7 @@ static void retire_piece(struct heap *h)
         if (class >= HEAP_CLASSES)
             class = HEAP_CLASSES - 1;
         while (class_size(class) > room)
-            class--;
+            class --;
         *b = (struct heap_block){.class = class, .mark = UNUSED, .next = h->unused[class]};
         h->unused[class] = b;
         h->at += HEADER + class_size(class);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The heap of services: blocks of size classes (four for each doubling), cut from pieces of memory that never go back; a freed block
- * waits for the next of its class. Big blocks are the system's own mappings. malloc.c makes malloc() of it: the C library's
- * gives memory back so eagerly that a server that serves one request after the other would ask VM twice for each; and it touches the FPU.
- * No kernel calls here: tested on the host.
+ * The heap of services: blocks of size classes (four for each doubling), cut from pieces of memory
+ * that never go back; a freed block waits for the next of its class. Big blocks are the system's
+ * own mappings. malloc.c makes malloc() of it: the C library's gives memory back so eagerly that a
+ * server that serves one request after the other would ask VM twice for each; and it touches the
+ * FPU. No kernel calls here: tested on the host.
  */
 #ifndef RT_HEAP_H
 #define RT_HEAP_H

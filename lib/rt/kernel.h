@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The kernel calls as C functions, for services (any that has the right). See abi/kernel.h for what each does and its errors. All return >= 0 or
- * -errno; none touches errno.
+ * The kernel calls as C functions, for services (any that has the right). See abi/kernel.h for what
+ * each does and its errors. All return >= 0 or -errno; none touches errno.
  */
 #ifndef RT_KERNEL_H
 #define RT_KERNEL_H
@@ -27,7 +27,8 @@ static inline long kernel_call6(long number, long a, long b, long c, long d, lon
 }
 
 /* The same, with the second result (rdx). */
-static inline long kernel_call6_second(long number, long a, long b, long c, long d, long e, long f, uint64_t *second)
+static inline long kernel_call6_second(long number, long a, long b, long c, long d, long e, long f,
+                                       uint64_t *second)
 {
     register long r10 __asm__("r10") = d;
     register long r8 __asm__("r8") = e;
@@ -43,10 +44,11 @@ static inline long kernel_call6_second(long number, long a, long b, long c, long
 }
 
 /*
- * With a message: m goes out and what comes back (source, type, words) is in m. Returns the status. After an error m
- * is undefined.
+ * With a message: m goes out and what comes back (source, type, words) is in m. Returns the status.
+ * After an error m is undefined.
  */
-static inline long kernel_message(long number, endpoint_t endpoint, struct message *m, uint64_t extra)
+static inline long kernel_message(long number, endpoint_t endpoint, struct message *m,
+                                  uint64_t extra)
 {
     register uint64_t r10 __asm__("r10") = m->w[1];
     register uint64_t r8 __asm__("r8") = m->w[2];
@@ -58,14 +60,16 @@ static inline long kernel_message(long number, endpoint_t endpoint, struct messa
     long status = number + KERNEL_CALL_BASE;
 
     __asm__ volatile("syscall"
-                     : "+a"(status), "+D"(rdi), "+S"(rsi), "+d"(rdx), "+r"(r10), "+r"(r8), "+r"(r9), "+r"(r12), "+r"(r13), "+r"(r14)
+                     : "+a"(status), "+D"(rdi), "+S"(rsi), "+d"(rdx), "+r"(r10), "+r"(r8), "+r"(r9),
+                       "+r"(r12), "+r"(r13), "+r"(r14)
                      :
                      : "rcx", "r11", "memory");
     *m = (struct message){rdi, rsi, {rdx, r10, r8, r9, r12, r13}};
     return status;
 }
 
-/* Call and wait; deadline in ns, 0 none. Returns the IPC error (< 0), else the reply's result; its words are in m. */
+/* Call and wait; deadline in ns, 0 none. Returns the IPC error (< 0), else the reply's result; its
+ * words are in m. */
 static inline long ipc_call_deadline(endpoint_t to, struct message *m, uint64_t deadline)
 {
     long status = kernel_message(KERNEL_CALL, to, m, deadline);
@@ -123,13 +127,17 @@ static inline long grant_table(struct grant *table, size_t count)
 {
     return kernel_call6(KERNEL_GRANT_TABLE, (long)table, (long)count, 0, 0, 0, 0);
 }
-static inline long grant_from(endpoint_t who, uint64_t index, size_t offset, void *local, size_t length)
+static inline long grant_from(endpoint_t who, uint64_t index, size_t offset, void *local,
+                              size_t length)
 {
-    return kernel_call6(KERNEL_GRANT_FROM, who, (long)index, (long)offset, (long)local, (long)length, 0);
+    return kernel_call6(KERNEL_GRANT_FROM, who, (long)index, (long)offset, (long)local,
+                        (long)length, 0);
 }
-static inline long grant_to(endpoint_t who, uint64_t index, size_t offset, const void *local, size_t length)
+static inline long grant_to(endpoint_t who, uint64_t index, size_t offset, const void *local,
+                            size_t length)
 {
-    return kernel_call6(KERNEL_GRANT_TO, who, (long)index, (long)offset, (long)local, (long)length, 0);
+    return kernel_call6(KERNEL_GRANT_TO, who, (long)index, (long)offset, (long)local, (long)length,
+                        0);
 }
 
 static inline long clock_alarm(uint64_t when)
@@ -142,7 +150,8 @@ static inline long kernel_log(const char *text, size_t length)
 }
 static inline long kernel_log_read(uint64_t position, void *buffer, size_t length, uint64_t *first)
 {
-    return kernel_call6_second(KERNEL_LOG_READ, (long)position, (long)buffer, (long)length, 0, 0, 0, first);
+    return kernel_call6_second(KERNEL_LOG_READ, (long)position, (long)buffer, (long)length, 0, 0, 0,
+                               first);
 }
 
 static inline endpoint_t slot_create(const struct slot_config *config)
@@ -179,9 +188,11 @@ static inline long kernel_route(enum route route, endpoint_t ep)
     return kernel_call6(KERNEL_ROUTE, route, ep, 0, 0, 0, 0);
 }
 
-static inline long memory_map(endpoint_t ep, uint64_t address, uint64_t pages, uint64_t flags, endpoint_t source, uint64_t source_address)
+static inline long memory_map(endpoint_t ep, uint64_t address, uint64_t pages, uint64_t flags,
+                              endpoint_t source, uint64_t source_address)
 {
-    return kernel_call6(KERNEL_MAP, ep, (long)address, (long)pages, (long)flags, source, (long)source_address);
+    return kernel_call6(KERNEL_MAP, ep, (long)address, (long)pages, (long)flags, source,
+                        (long)source_address);
 }
 static inline long memory_unmap(endpoint_t ep, uint64_t address, uint64_t pages)
 {
@@ -191,7 +202,8 @@ static inline long memory_protect(endpoint_t ep, uint64_t address, uint64_t page
 {
     return kernel_call6(KERNEL_PROTECT, ep, (long)address, (long)pages, (long)flags, 0, 0);
 }
-static inline long memory_clone(endpoint_t from, endpoint_t to, uint64_t address, uint64_t pages, uint64_t flags)
+static inline long memory_clone(endpoint_t from, endpoint_t to, uint64_t address, uint64_t pages,
+                                uint64_t flags)
 {
     return kernel_call6(KERNEL_CLONE, from, to, (long)address, (long)pages, (long)flags, 0);
 }
@@ -247,7 +259,8 @@ static inline uint64_t clock_now(void)
     uint32_t low, high;
 
     __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-    return (uint64_t)((unsigned __int128)(((uint64_t)high << 32 | low) - info->tsc_boot) * 1000000000u / info->tsc_hz);
+    return (uint64_t)((unsigned __int128)(((uint64_t)high << 32 | low) - info->tsc_boot) *
+                      1000000000u / info->tsc_hz);
 }
 
 #endif

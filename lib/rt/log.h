@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Logging: one record to the kernel's log, prefixed with the service's name. Never blocks, needs no server, so even a dying process
- * can say why. The log server reads it from there.
+ * Logging: one record to the kernel's log, prefixed with the service's name. Never blocks, needs no
+ * server, so even a dying process can say why. The log server reads it from there.
  */
 #ifndef RT_LOG_H
 #define RT_LOG_H
@@ -9,7 +9,8 @@
 /* printf-like; a newline is added; at most LOG_RECORD_MAX bytes. */
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The same, then exit(1): for a state of one's own that is broken ("crash, don't limp"). RS restarts us. */
+/* The same, then exit(1): for a state of one's own that is broken ("crash, don't limp"). RS
+ * restarts us. */
 void panic(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
 #endif

@@ -25,7 +25,8 @@ static void corrupt(const void *block)
     panic("the heap is damaged at %p", block);
 }
 
-static struct heap heap = {.more = more, .give_back = give_back, .corrupt = corrupt, .piece = 65536};
+static struct heap heap = {
+    .more = more, .give_back = give_back, .corrupt = corrupt, .piece = 65536};
 
 void *malloc(size_t bytes)
 {

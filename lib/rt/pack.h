@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Short strings in message words: names (16 bytes, w[0..1]) and keys (32 bytes, w[0..3]). NUL-padded; always terminated when unpacked. */
+/* Short strings in message words: names (16 bytes, w[0..1]) and keys (32 bytes, w[0..3]).
+ * NUL-padded; always terminated when unpacked. */
 #ifndef RT_PACK_H
 #define RT_PACK_H
 

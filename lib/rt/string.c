@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The C library's functions, without the vector registers that the library's own ones are compiled to use: a service that
- * never touches these has no FPU state to be kept and switched.
+ * The C library's functions, without the vector registers that the library's own ones are compiled
+ * to use: a service that never touches these has no FPU state to be kept and switched.
  */
 #include <string.h>
 

@@ -35,10 +35,11 @@ struct service_entry {
 struct service_table {
     const struct service_entry *entries; /* in any order; service_run() indexes them by type */
     size_t count;
-    service_handler fallback;        /* for types not listed; NULL: -ENOSYS */
+    service_handler fallback; /* for types not listed; NULL: -ENOSYS */
     void (*notified)(uint64_t bits); /* notifications, but NOTIFY_BIT_SHUTDOWN */
-    void (*shutdown)(void); /* RS wants the service to end: finish what must be; then it exits with
-                               0. NULL: nothing to finish */
+    /* RS wants the service to end: finish what must be; then it exits with 0. NULL: nothing to
+     * finish */
+    void (*shutdown)(void);
     void (*idle)(void); /* before every receive that might block: send batched work; NULL: none */
 };
 

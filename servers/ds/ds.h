@@ -17,7 +17,7 @@
 
 #define DS_NAMES 128
 #define DS_SUBSCRIBERS 32
-#define DS_PATTERNS 8      /* of one subscriber */
+#define DS_PATTERNS 8 /* of one subscriber */
 #define DS_NAMES_OF_ONE 16 /* that one process has published */
 #define DS_SNAPSHOTS 64
 #define DS_SNAPSHOTS_OF_ONE 8 /* of one service; so none can take the room of all */

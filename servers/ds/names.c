@@ -11,7 +11,7 @@
 
 static struct name {
     char key[DS_KEY_MAX]; /* "" unused */
-    endpoint_t ep;        /* 0: gone */
+    endpoint_t ep; /* 0: gone */
     uint64_t version;
 } names[DS_NAMES];
 

@@ -28,7 +28,7 @@ enum {
 
 static struct ring ring;
 static struct open_log { /* an open file */
-    uint64_t node;       /* 0: unused */
+    uint64_t node; /* 0: unused */
     uint64_t position;
     bool polled, ready;
 } opens[OPENS];

@@ -14,12 +14,12 @@
 
 #include "servers/net/interface.h"
 
-#define DUPLICATES 3        /* fast retransmission: RFC 5681 */
-#define LOOK_AFTER 2        /* ms */
-#define ROUNDS 500          /* of looking after, at most, since the loss */
+#define DUPLICATES 3 /* fast retransmission: RFC 5681 */
+#define LOOK_AFTER 2 /* ms */
+#define ROUNDS 500 /* of looking after, at most, since the loss */
 #define FLOWS (8 * TCP_MSS) /* that much between two looks: no help needed */
-#define QUIET 4             /* looks without anything new: nothing is missing */
-#define QUIET_HOLE 64       /* the same, when something is known to be missing */
+#define QUIET 4 /* looks without anything new: nothing is missing */
+#define QUIET_HOLE 64 /* the same, when something is known to be missing */
 
 unsigned acknowledgements_due;
 static unsigned rounds_left;

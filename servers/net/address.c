@@ -146,7 +146,8 @@ void address_hurry(struct interface *i)
         dhcp_network_changed(&i->netif);
 }
 
-/* From the beginning on the first address may take some time: programs wait so long for it instead of failing. */
+/* From the beginning on the first address may take some time: programs wait so long for it instead
+ * of failing. */
 bool address_coming(void)
 {
     if (sys_now() > COMING_MS)

@@ -13,8 +13,8 @@
 #include "lib/rt/log.h"
 
 #define HELD_MAX (NET_RING_SIZE - 64) /* buffers in programs' hands before frames are copied */
-#define LEND_BATCH 64                 /* buffers to give back before the end of a long batch */
-#define FRAME_MIN 60                  /* without FCS; shorter ones are padded */
+#define LEND_BATCH 64 /* buffers to give back before the end of a long batch */
+#define FRAME_MIN 60 /* without FCS; shorter ones are padded */
 
 struct interface *interfaces[INTERFACES_MAX];
 static bool pending;

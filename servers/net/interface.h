@@ -18,11 +18,11 @@
 #include "servers/net/ring.h"
 
 #define INTERFACES_MAX 24 /* as many as there are notification bits for queues */
-#define BACKLOG_MAX 512   /* frames that wait for room in the transmit ring */
+#define BACKLOG_MAX 512 /* frames that wait for room in the transmit ring */
 
 struct interface;
 
-struct frame {               /* a receive buffer in lwIP's hands */
+struct frame { /* a receive buffer in lwIP's hands */
     struct pbuf_custom pbuf; /* first: what lwIP gives back */
     struct interface *owner;
 };
@@ -68,8 +68,8 @@ void interface_violated(struct interface *i, const char *what);
 
 /* Acknowledge, on all connections, what came in with this batch. */
 void acknowledge(void);
-/* Frames of this interface may have been lost: make the peers of its connections send them again.
- */
+/* Frames of this interface may have been lost: make the peers of its connections send
+ * them again. */
 void acknowledge_again(const struct netif *netif);
 
 /* ---- recover.c ---- */

@@ -15,7 +15,7 @@
 
 #define CHUNK (64u * 1024)
 #define LIMIT (48u * 1024 * 1024) /* all chunks and large blocks together: large ones have 7 MB */
-#define HEADER 16u                /* before each block: keeps it aligned */
+#define HEADER 16u /* before each block: keeps it aligned */
 
 struct block {
     uint32_t class_index, bytes;

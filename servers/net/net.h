@@ -38,7 +38,8 @@ void sockets_address_changed(void);
 
 /* ---- interfaces ---- */
 
-/* Soon after boot, while DHCP is still at work: an unreachable network may be reachable in a moment. */
+/* Soon after boot, while DHCP is still at work: an unreachable network may be reachable in a
+ * moment. */
 bool address_coming(void);
 
 /* lwIP has something for the loop's idle hook, which comes after this message: frames to send (to
@@ -53,7 +54,7 @@ bool memory_short(void);
 struct net_statistics {
     uint64_t received_frames, received_bytes, sent_frames, sent_bytes;
     uint64_t received_dropped; /* damaged, or no memory */
-    uint64_t sent_dropped;     /* no room in ring and backlog, or no link */
+    uint64_t sent_dropped; /* no room in ring and backlog, or no link */
     uint64_t copied; /* received into ordinary memory, since programs held too many buffers */
     uint64_t driver_changes, violations;
 };

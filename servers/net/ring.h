@@ -28,19 +28,19 @@
 struct receive_ring {
     struct net_queue *queue;
     uint32_t taken; /* entries below have been taken */
-    uint32_t seen;  /* entries below are completed, as last looked */
+    uint32_t seen; /* entries below are completed, as last looked */
     uint32_t posted;
     uint16_t buffer[NET_RING_SIZE]; /* by slot: which one we posted there */
-    uint16_t free[NET_RING_SIZE];   /* a stack */
+    uint16_t free[NET_RING_SIZE]; /* a stack */
     uint32_t free_count;
     uint64_t bad; /* frames that the driver marked as damaged */
 };
 
 struct transmit_ring {
     struct net_queue *queue;
-    uint32_t done;                /* entries below are completed */
-    uint32_t published;           /* the driver knows of entries below */
-    uint32_t posted;              /* entries below are filled in */
+    uint32_t done; /* entries below are completed */
+    uint32_t published; /* the driver knows of entries below */
+    uint32_t posted; /* entries below are filled in */
     uint16_t size[NET_RING_SIZE]; /* by slot */
 };
 

@@ -45,13 +45,13 @@ struct request { /* of a program; kept while it waits */
     struct request *next;
     struct socket *socket;
     struct message m;
-    uint64_t done;     /* bytes of it that are done */
+    uint64_t done; /* bytes of it that are done */
     uint64_t deadline; /* ns; 0: none */
-    bool waited;       /* this is not the first attempt */
-    bool begun;        /* a connect that is on its way */
-    bool signal;       /* SIGPIPE comes with the answer */
-    bool unreachable;  /* while the first address is on its way */
-    bool again;        /* nothing will mark the socket: to be tried from time to time */
+    bool waited; /* this is not the first attempt */
+    bool begun; /* a connect that is on its way */
+    bool signal; /* SIGPIPE comes with the answer */
+    bool unreachable; /* while the first address is on its way */
+    bool again; /* nothing will mark the socket: to be tried from time to time */
 };
 
 struct datagram {
@@ -69,11 +69,11 @@ struct socket {
         struct tcp_pcb *tcp; /* NULL: it is gone, or lwIP ends it alone */
         struct udp_pcb *udp;
         struct raw_pcb *raw; /* RAW, PING */
-        struct ip_pcb *ip;   /* what all have in common */
+        struct ip_pcb *ip; /* what all have in common */
     };
     struct sockaddr_in local, remote;
-    uint16_t ident;         /* PING: of its echo requests */
-    int error;              /* SO_ERROR, positive */
+    uint16_t ident; /* PING: of its echo requests */
+    int error; /* SO_ERROR, positive */
     bool bound, peer_known; /* peer_known: of datagram sockets, connect() */
     bool peer_closed, read_shut, write_shut, connect_reported;
 
@@ -82,34 +82,34 @@ struct socket {
     uint32_t receive_limit, send_limit, low_water;
 
     struct pbuf *in, *in_last; /* TCP: what came, chained by next alone */
-    uint32_t in_bytes;         /* of datagrams: with an allowance for each */
-    uint32_t owed;             /* of in_bytes: the peer has not been given back that window */
+    uint32_t in_bytes; /* of datagrams: with an allowance for each */
+    uint32_t owed; /* of in_bytes: the peer has not been given back that window */
     struct datagram *datagrams, *last_datagram;
 
     struct socket *accepted, *next_accepted; /* oldest first */
     uint32_t backlog, accepted_count;
 
     struct request *requests; /* in the order of arrival */
-    uint32_t told;            /* POLL* that VFS wants to hear of, once */
+    uint32_t told; /* POLL* that VFS wants to hear of, once */
     bool is_dirty, is_ready;
     struct socket *next_dirty, *next_ready;
 };
 
 /* ---- the table: socket.c ---- */
-struct socket *socket_of(uint64_t node);                     /* NULL: there is none */
-struct socket *socket_at(unsigned index);                    /* 0 .. SOCKETS_MAX - 1; NULL: free */
+struct socket *socket_of(uint64_t node); /* NULL: there is none */
+struct socket *socket_at(unsigned index); /* 0 .. SOCKETS_MAX - 1; NULL: free */
 struct socket *socket_new(uint32_t type, uint32_t protocol); /* NULL: no room */
-void socket_free(struct socket *s);           /* its pcb is gone or does not know it any more */
-void socket_close(struct socket *s);          /* ends everything; s is no more */
-void socket_dirty(struct socket *s);          /* something about it has changed */
-int error_of(int lwip_error);                 /* err_t -> errno, positive */
+void socket_free(struct socket *s); /* its pcb is gone or does not know it any more */
+void socket_close(struct socket *s); /* ends everything; s is no more */
+void socket_dirty(struct socket *s); /* something about it has changed */
+int error_of(int lwip_error); /* err_t -> errno, positive */
 bool caller_is_root(const struct message *m); /* asks PM */
 
 /* ---- requests that may wait: socket_wait.c ---- */
 long request_begin(struct message *m); /* the handler of all of them */
 long request_cancel(struct message *m);
 void request_arrived(const struct message *m); /* any other request of a program */
-void requests_retry(struct socket *s);         /* may end s, when it lingered */
+void requests_retry(struct socket *s); /* may end s, when it lingered */
 void requests_fail(struct socket *s, long error);
 bool request_keep(struct socket *s, const struct request *r);
 /* To the program, or through VFS when the protocol says so; m's words 1.. are results. answer_now()
@@ -129,15 +129,15 @@ void poll_notify(void); /* once for all that poll_check() has found */
 /* ---- the program's memory: socket_program.c ---- */
 struct transfer {
     endpoint_t program;
-    size_t length, at;          /* bytes in all; behind us */
+    size_t length, at; /* bytes in all; behind us */
     uint32_t flags, open_flags; /* MSG_*, O_* */
-    uint64_t name, header;      /* addresses in the program; 0: none */
-    uint64_t name_length;       /* of a send: itself; of a receive: its address, in the program */
+    uint64_t name, header; /* addresses in the program; 0: none */
+    uint64_t name_length; /* of a send: itself; of a receive: its address, in the program */
     unsigned count, segment;
     size_t offset; /* in the segment */
 };
-/* What the request wants: 0, -EFAULT, -EINVAL, -EMSGSIZE, -EDEADSRCDST. Valid until the next one.
- */
+/* What the request wants: 0, -EFAULT, -EINVAL, -EMSGSIZE, -EDEADSRCDST. Valid until the
+ * next one. */
 long transfer_begin(struct transfer *t, const struct message *m);
 bool transfer_may_wait(const struct message *m);
 /* At most what is left: 0, -EFAULT, -EDEADSRCDST. */
@@ -178,7 +178,7 @@ long tcp_shut(struct socket *s, bool read, bool write);
 void tcp_release(struct socket *s); /* lwIP ends the connection alone */
 
 bool stream_take(struct socket *s, struct pbuf *p); /* from lwIP; true: window is given back */
-void stream_drop(struct socket *s);                 /* all that waits */
+void stream_drop(struct socket *s); /* all that waits */
 size_t stream_room(const struct socket *s);
 long stream_send(struct socket *s, struct request *r, struct transfer *t);
 long stream_receive(struct socket *s, struct request *r, struct transfer *t);
@@ -193,7 +193,7 @@ void datagram_queue(struct socket *s, struct pbuf *p, const struct sockaddr_in *
 
 bool icmp_watch(void); /* errors about our packets, from now on; false: no memory */
 bool ping_fits(const struct socket *s, const struct pbuf *p, uint16_t *header); /* p is for s */
-long ping_prepare(const struct socket *s, struct pbuf *p);                      /* 0 or -EINVAL */
+long ping_prepare(const struct socket *s, struct pbuf *p); /* 0 or -EINVAL */
 
 /* ---- names and options ---- */
 long name_bind(struct socket *s, struct message *m);

@@ -10,8 +10,8 @@
 
 #define SOCKETS_MAX 4096u
 #define RECEIVE_BUFFER (256u * 1024) /* of a stream; beyond it the peer's window closes */
-#define DATAGRAM_BUFFER 212992u      /* Linux's net.core.rmem_default */
-#define DATAGRAM_ALLOWANCE 256u      /* what a queued datagram costs besides its bytes */
+#define DATAGRAM_BUFFER 212992u /* Linux's net.core.rmem_default */
+#define DATAGRAM_ALLOWANCE 256u /* what a queued datagram costs besides its bytes */
 #define BACKLOG_LIMIT 128u
 
 enum stream_state {
@@ -47,8 +47,8 @@ uint32_t backlog_limit(int asked);
 bool timeout_from(const struct timeval *t, uint32_t *ms);
 struct timeval timeout_to(uint32_t ms);
 
-/* errno (positive) for an ICMP "destination unreachable" with that code; 0: it says nothing final.
- */
+/* errno (positive) for an ICMP "destination unreachable" with that code; 0: it says
+ * nothing final. */
 int unreachable_error(unsigned code);
 
 /* What an ICMP error message (from its own header on) is about: the protocol, addresses and ports

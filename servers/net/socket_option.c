@@ -140,7 +140,7 @@ static long set_number(struct socket *s, int name, int v)
         socket_dirty(s);
         return 0;
     case SO_OOBINLINE: /* urgent data is not told apart; */
-    case SO_PRIORITY:  /* one queue; */
+    case SO_PRIORITY: /* one queue; */
     case SO_DONTROUTE: /* every other host is reached the same way */
         return 0;
     default:

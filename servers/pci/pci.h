@@ -75,9 +75,9 @@ enum {
 
 struct function {
     struct rs_device found; /* as RS is told */
-    uint16_t place;         /* bus << 8 | device << 3 | function */
-    uint16_t parent;        /* index of the bridge it is behind; NO_FUNCTION: on the root bus */
-    uint8_t secondary;      /* of a bridge: the bus behind it; else 0 */
+    uint16_t place; /* bus << 8 | device << 3 | function */
+    uint16_t parent; /* index of the bridge it is behind; NO_FUNCTION: on the root bus */
+    uint8_t secondary; /* of a bridge: the bus behind it; else 0 */
     uint8_t pin, interrupt_line, cache_line;
     uint8_t msi, express, advanced; /* where these capabilities are; 0: it has none */
     uint32_t msi_address, msi_data; /* as RS wants them; 0: not in use */
@@ -103,7 +103,7 @@ void enumerate(const struct pci_table
 struct function *function_at(uint16_t place); /* NULL: none */
 
 /* ---- route.c ---- */
-void route_begin(void);         /* which machine is it; quiets the lines' second way */
+void route_begin(void); /* which machine is it; quiets the lines' second way */
 void route(struct function *f); /* fills in found.gsi and found.irq_flags */
 
 /* ---- device.c ---- */

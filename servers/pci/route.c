@@ -11,8 +11,8 @@ enum {
     HOST_Q35 = 0x29c08086,
     HOST_PC = 0x12378086,
     LPC_Q35 = 0x1f << 3, /* 00:1f.0 */
-    LPC_PC = 1 << 3,     /* 00:01.0 */
-    PIRQ_A = 0x60,       /* A to D; on ICH9 E to H are at 0x68 */
+    LPC_PC = 1 << 3, /* 00:01.0 */
+    PIRQ_A = 0x60, /* A to D; on ICH9 E to H are at 0x68 */
     PIRQ_E = 0x68,
     PIRQ_OFF = 0x80,
 };

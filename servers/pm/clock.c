@@ -34,9 +34,7 @@ static uint64_t cpu_of_process(const struct process *p)
 {
     uint64_t sum = p->cpu_ns;
 
-    for_threads(t)
-        if (t->process == p)
-            sum += cpu_of(t);
+    for_threads(t) if (t->process == p) sum += cpu_of(t);
     return sum;
 }
 
@@ -131,7 +129,8 @@ static long sys_time(struct message *m)
 static long sys_times(struct message *m)
 {
     struct thread *t = thread_caller(m);
-    uint64_t v[4] = {cpu_of_process(t->process) * TICKS / NS, 0, t->process->children_ns * TICKS / NS, 0};
+    uint64_t v[4] = {cpu_of_process(t->process) * TICKS / NS, 0,
+                     t->process->children_ns * TICKS / NS, 0};
 
     if (m->w[0] && write_user(t, m->w[0], v, sizeof v) < 0)
         return -EFAULT;
@@ -142,7 +141,9 @@ static long sys_getrusage(struct message *m)
 {
     struct thread *t = thread_caller(m);
     int who = (int32_t)m->w[0];
-    uint64_t ns = who == RUSAGE_SELF ? cpu_of_process(t->process) : who == RUSAGE_THREAD ? cpu_of(t) : t->process->children_ns;
+    uint64_t ns = who == RUSAGE_SELF     ? cpu_of_process(t->process)
+                  : who == RUSAGE_THREAD ? cpu_of(t)
+                                         : t->process->children_ns;
     uint64_t usage[18] = {ns / NS, ns % NS / 1000}; /* Linux's struct rusage */
 
     if (who != RUSAGE_SELF && who != RUSAGE_CHILDREN && who != RUSAGE_THREAD)
@@ -151,5 +152,6 @@ static long sys_getrusage(struct message *m)
 }
 
 PM_TABLE(clock_calls, {SYS_clock_gettime, sys_clock_gettime}, {SYS_clock_getres, sys_clock_getres},
-         {SYS_clock_settime, sys_clock_settime}, {SYS_settimeofday, sys_settimeofday}, {SYS_gettimeofday, sys_gettimeofday},
-         {SYS_time, sys_time}, {SYS_times, sys_times}, {SYS_getrusage, sys_getrusage})
+         {SYS_clock_settime, sys_clock_settime}, {SYS_settimeofday, sys_settimeofday},
+         {SYS_gettimeofday, sys_gettimeofday}, {SYS_time, sys_time}, {SYS_times, sys_times},
+         {SYS_getrusage, sys_getrusage})

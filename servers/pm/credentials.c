@@ -12,7 +12,8 @@ static long changed(struct thread *t)
     struct credentials *c = &t->process->who;
     struct message m = {.type = VFS_CREDENTIALS, .w = {c->euid | (uint64_t)c->egid << 32}};
 
-    return ipc_forward(t->endpoint, service_info()->vfs, &m) < 0 ? 0 : SERVICE_NO_REPLY; /* VFS replies */
+    /* VFS replies */
+    return ipc_forward(t->endpoint, service_info()->vfs, &m) < 0 ? 0 : SERVICE_NO_REPLY;
 }
 
 static bool allowed(const struct credentials *c, uint32_t id, uint32_t a, uint32_t b, uint32_t d)
@@ -20,16 +21,29 @@ static bool allowed(const struct credentials *c, uint32_t id, uint32_t a, uint32
     return id == SAME || !c->euid || id == a || id == b || id == d;
 }
 
-static long sys_getuid(struct message *m) { return thread_caller(m)->process->who.ruid; }
-static long sys_geteuid(struct message *m) { return thread_caller(m)->process->who.euid; }
-static long sys_getgid(struct message *m) { return thread_caller(m)->process->who.rgid; }
-static long sys_getegid(struct message *m) { return thread_caller(m)->process->who.egid; }
+static long sys_getuid(struct message *m)
+{
+    return thread_caller(m)->process->who.ruid;
+}
+static long sys_geteuid(struct message *m)
+{
+    return thread_caller(m)->process->who.euid;
+}
+static long sys_getgid(struct message *m)
+{
+    return thread_caller(m)->process->who.rgid;
+}
+static long sys_getegid(struct message *m)
+{
+    return thread_caller(m)->process->who.egid;
+}
 
 static long set_uids(struct thread *t, uint32_t real, uint32_t effective, uint32_t saved)
 {
     struct credentials *c = &t->process->who, old = *c;
 
-    if (!allowed(&old, real, old.ruid, old.euid, old.suid) || !allowed(&old, effective, old.ruid, old.euid, old.suid) ||
+    if (!allowed(&old, real, old.ruid, old.euid, old.suid) ||
+        !allowed(&old, effective, old.ruid, old.euid, old.suid) ||
         !allowed(&old, saved, old.ruid, old.euid, old.suid))
         return -EPERM;
     c->ruid = real == SAME ? c->ruid : real;
@@ -42,7 +56,8 @@ static long set_gids(struct thread *t, uint32_t real, uint32_t effective, uint32
 {
     struct credentials *c = &t->process->who, old = *c;
 
-    if (!allowed(&old, real, old.rgid, old.egid, old.sgid) || !allowed(&old, effective, old.rgid, old.egid, old.sgid) ||
+    if (!allowed(&old, real, old.rgid, old.egid, old.sgid) ||
+        !allowed(&old, effective, old.rgid, old.egid, old.sgid) ||
         !allowed(&old, saved, old.rgid, old.egid, old.sgid))
         return -EPERM;
     c->rgid = real == SAME ? c->rgid : real;
@@ -77,14 +92,18 @@ static long sys_setgid(struct message *m)
     return t->process->who.euid ? set_gids(t, SAME, id, SAME) : set_gids(t, id, id, id);
 }
 
-/* The saved id follows the effective one when the real one is set or the effective one leaves it. */
+/* The saved id follows the effective one when the real one is set or the effective one
+ * leaves it. */
 static long sys_setreuid(struct message *m)
 {
     struct thread *t = thread_caller(m);
     uint32_t real = (uint32_t)m->w[0], effective = (uint32_t)m->w[1];
     bool follow = real != SAME || (effective != SAME && effective != t->process->who.ruid);
 
-    return set_uids(t, real, effective, !follow ? SAME : effective != SAME ? effective : t->process->who.euid);
+    return set_uids(t, real, effective,
+                    !follow             ? SAME
+                    : effective != SAME ? effective
+                                        : t->process->who.euid);
 }
 
 static long sys_setregid(struct message *m)
@@ -93,15 +112,20 @@ static long sys_setregid(struct message *m)
     uint32_t real = (uint32_t)m->w[0], effective = (uint32_t)m->w[1];
     bool follow = real != SAME || (effective != SAME && effective != t->process->who.rgid);
 
-    return set_gids(t, real, effective, !follow ? SAME : effective != SAME ? effective : t->process->who.egid);
+    return set_gids(t, real, effective,
+                    !follow             ? SAME
+                    : effective != SAME ? effective
+                                        : t->process->who.egid);
 }
 
 static long write_three(struct message *m, uint32_t a, uint32_t b, uint32_t c)
 {
     struct thread *t = thread_caller(m);
 
-    return write_user(t, m->w[0], &a, 4) < 0 || write_user(t, m->w[1], &b, 4) < 0 || write_user(t, m->w[2], &c, 4) < 0 ? -EFAULT
-                                                                                                                     : 0;
+    return write_user(t, m->w[0], &a, 4) < 0 || write_user(t, m->w[1], &b, 4) < 0 ||
+                   write_user(t, m->w[2], &c, 4) < 0
+               ? -EFAULT
+               : 0;
 }
 
 static long sys_getresuid(struct message *m)
@@ -127,7 +151,9 @@ static long sys_getgroups(struct message *m)
         return c->group_count;
     if ((int32_t)m->w[0] < (int32_t)c->group_count)
         return -EINVAL;
-    return c->group_count && write_user(t, m->w[1], c->groups, c->group_count * 4) < 0 ? -EFAULT : (long)c->group_count;
+    return c->group_count && write_user(t, m->w[1], c->groups, c->group_count * 4) < 0
+               ? -EFAULT
+               : (long)c->group_count;
 }
 
 static long sys_setgroups(struct message *m)
@@ -161,8 +187,10 @@ static long pm_credentials(struct message *m)
     return 0;
 }
 
-PM_TABLE(credentials_calls, {SYS_getuid, sys_getuid}, {SYS_geteuid, sys_geteuid}, {SYS_getgid, sys_getgid},
-         {SYS_getegid, sys_getegid}, {SYS_setuid, sys_setuid}, {SYS_setgid, sys_setgid}, {SYS_setreuid, sys_setreuid},
-         {SYS_setregid, sys_setregid}, {SYS_setresuid, sys_setresuid}, {SYS_setresgid, sys_setresgid},
-         {SYS_getresuid, sys_getresuid}, {SYS_getresgid, sys_getresgid}, {SYS_getgroups, sys_getgroups},
-         {SYS_setgroups, sys_setgroups}, {PM_CREDENTIALS, pm_credentials}, {PM_SESSION, pm_credentials})
+PM_TABLE(credentials_calls, {SYS_getuid, sys_getuid}, {SYS_geteuid, sys_geteuid},
+         {SYS_getgid, sys_getgid}, {SYS_getegid, sys_getegid}, {SYS_setuid, sys_setuid},
+         {SYS_setgid, sys_setgid}, {SYS_setreuid, sys_setreuid}, {SYS_setregid, sys_setregid},
+         {SYS_setresuid, sys_setresuid}, {SYS_setresgid, sys_setresgid},
+         {SYS_getresuid, sys_getresuid}, {SYS_getresgid, sys_getresgid},
+         {SYS_getgroups, sys_getgroups}, {SYS_setgroups, sys_setgroups},
+         {PM_CREDENTIALS, pm_credentials}, {PM_SESSION, pm_credentials})

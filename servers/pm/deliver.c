@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Signals on their way to a thread. To interrupt one it must be blocked in a call to us: it is when it waits in PM;
- * otherwise it is seized. A call that VFS or a server behind it has is taken back first (VFS_CANCEL); the thread returns with
- * PM_CANCELLED.
+ * Signals on their way to a thread. To interrupt one it must be blocked in a call to us: it is when
+ * it waits in PM; otherwise it is seized. A call that VFS or a server behind it has is taken back
+ * first (VFS_CANCEL); the thread returns with PM_CANCELLED.
  */
 #include <signal.h>
 #include <string.h>
@@ -24,7 +24,8 @@ bool action_ignores(const struct process *p, int signal)
 {
     uint64_t handler = p->actions[signal].handler;
 
-    return handler == (uint64_t)SIG_IGN || (handler == (uint64_t)SIG_DFL && default_ignores(signal));
+    return handler == (uint64_t)SIG_IGN ||
+           (handler == (uint64_t)SIG_DFL && default_ignores(signal));
 }
 
 /* The next signal for t that is not blocked; 0 none. Ignored ones are dropped on the way. */
@@ -63,9 +64,10 @@ void resume(struct thread *t, long result)
 /* These are not repeated even by SA_RESTART (signal(7)). */
 static bool never_restarted(uint64_t number)
 {
-    static const uint16_t calls[] = {SYS_nanosleep, SYS_clock_nanosleep, SYS_pause,      SYS_rt_sigsuspend, SYS_rt_sigtimedwait,
-                                     SYS_poll,      SYS_ppoll,           SYS_select,     SYS_pselect6,      SYS_epoll_wait,
-                                     SYS_epoll_pwait};
+    static const uint16_t calls[] = {SYS_nanosleep,     SYS_clock_nanosleep, SYS_pause,
+                                     SYS_rt_sigsuspend, SYS_rt_sigtimedwait, SYS_poll,
+                                     SYS_ppoll,         SYS_select,          SYS_pselect6,
+                                     SYS_epoll_wait,    SYS_epoll_pwait};
 
     for (unsigned i = 0; i < sizeof calls / sizeof *calls; i++)
         if (calls[i] == number)
@@ -183,7 +185,9 @@ static void take_back(struct thread *t)
 {
     struct message late = {0};
 
-    deliver_and_resume(t, ipc_late_answer(t->endpoint, &late) == 0 && !message_via(&late) ? (long)late.type : -CALL_AGAIN);
+    deliver_and_resume(t, ipc_late_answer(t->endpoint, &late) == 0 && !message_via(&late)
+                              ? (long)late.type
+                              : -CALL_AGAIN);
 }
 
 /* A signal is due for t, or its process must stop: make it come here. */
@@ -193,7 +197,8 @@ static void interrupt(struct thread *t)
     uint64_t server = 0;
     long how;
 
-    if (t->ending || t->cancelling || t->in_exec || t->waits == WAIT_STOPPED || t->waits == WAIT_VFORK)
+    if (t->ending || t->cancelling || t->in_exec || t->waits == WAIT_STOPPED ||
+        t->waits == WAIT_VFORK)
         return;
     if (t->waits != WAIT_NONE) {
         deliver_and_resume(t, t->waits == WAIT_KILL ? 0 : -EINTR);
@@ -238,9 +243,8 @@ static void go_on(struct process *p)
         return;
     p->stopped = p->report_stop = false;
     p->report_continue = true;
-    for_threads(t)
-        if (t->process == p && t->waits == WAIT_STOPPED)
-            deliver_and_resume(t, (long)t->on.sleep.remaining);
+    for_threads(t) if (t->process == p && t->waits == WAIT_STOPPED)
+        deliver_and_resume(t, (long)t->on.sleep.remaining);
     if (p->parent) {
         wait_check(p->parent);
         signal_process(p->parent, SIGCHLD, p->pid);
@@ -275,16 +279,16 @@ static bool waits_for_signal(const struct thread *t, int signal)
 /* A thread in sigtimedwait takes the signal as its result. */
 static bool taken_by_waiter(struct process *p, struct thread *only, int signal, int from)
 {
-    for_threads(t)
-        if (t->process == p && (!only || t == only) && waits_for_signal(t, signal)) {
-            siginfo_t info = {.si_signo = signal, .si_code = SI_USER};
+    for_threads(t) if (t->process == p && (!only || t == only) && waits_for_signal(t, signal))
+    {
+        siginfo_t info = {.si_signo = signal, .si_code = SI_USER};
 
-            info.si_pid = from;
-            if (t->on.signal.info)
-                write_user(t, t->on.signal.info, &info, sizeof info);
-            resume(t, signal);
-            return true;
-        }
+        info.si_pid = from;
+        if (t->on.signal.info)
+            write_user(t, t->on.signal.info, &info, sizeof info);
+        resume(t, signal);
+        return true;
+    }
     return false;
 }
 
@@ -297,9 +301,8 @@ void signal_process(struct process *p, int signal, int from)
     if (p->pid == INIT_PID && p->actions[signal].handler == (uint64_t)SIG_DFL)
         return; /* init is killed by nobody */
     p->sender[signal] = from;
-    for_threads(t)
-        if (t->process == p && !(t->mask & bit_of(signal)) && (!target || t->waits == WAIT_NONE))
-            target = t;
+    for_threads(t) if (t->process == p && !(t->mask & bit_of(signal)) &&
+                       (!target || t->waits == WAIT_NONE)) target = t;
     if (action_ignores(p, signal) && target)
         return;
     p->pending |= bit_of(signal);
@@ -326,8 +329,9 @@ void signal_thread(struct thread *t, int signal, int from)
 static int signal_of_vector(uint64_t vector)
 {
     static const uint8_t signals[32] = {
-        [0] = SIGFPE, [1] = SIGTRAP, [3] = SIGTRAP, [4] = SIGSEGV, [5] = SIGSEGV, [6] = SIGILL, [11] = SIGBUS,
-        [12] = SIGBUS, [13] = SIGSEGV, [14] = SIGSEGV, [16] = SIGFPE, [17] = SIGBUS, [19] = SIGFPE,
+        [0] = SIGFPE,  [1] = SIGTRAP, [3] = SIGTRAP, [4] = SIGSEGV,  [5] = SIGSEGV,
+        [6] = SIGILL,  [11] = SIGBUS, [12] = SIGBUS, [13] = SIGSEGV, [14] = SIGSEGV,
+        [16] = SIGFPE, [17] = SIGBUS, [19] = SIGFPE,
     };
 
     return vector < 32 && signals[vector] ? signals[vector] : SIGSEGV;
@@ -359,4 +363,5 @@ static long bounced(struct message *m)
     return thread_of(message_caller(m)) ? -EIO : SERVICE_NO_REPLY;
 }
 
-PM_TABLE(deliver_calls, {PM_CANCELLED, pm_cancelled}, {MESSAGE_EXCEPTION, exception}, {MESSAGE_BOUNCED, bounced})
+PM_TABLE(deliver_calls, {PM_CANCELLED, pm_cancelled}, {MESSAGE_EXCEPTION, exception},
+         {MESSAGE_BOUNCED, bounced})

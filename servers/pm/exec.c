@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Exec is VFS's work; it tells us at the point of no return and when the program is ready to run. */
+/* Exec is VFS's work; it tells us at the point of no return and when the program is ready
+ * to run. */
 #include <signal.h>
 #include <string.h>
 
@@ -55,9 +56,8 @@ static long pm_exec_start(struct message *m)
     slot_control(t->endpoint, SLOT_CONTROL_NAME, (uint64_t)name);
     error = registers_set(t->endpoint, &r);
     t->in_exec = false;
-    for_threads(parent)
-        if (parent->waits == WAIT_VFORK && parent->on.vfork.child == t)
-            resume(parent, t->process->pid);
+    for_threads(parent) if (parent->waits == WAIT_VFORK && parent->on.vfork.child == t)
+        resume(parent, t->process->pid);
     return error;
 }
 

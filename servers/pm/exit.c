@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The end of threads and processes. Each thread is handed to VFS, which closes its files and calls back; then its slot goes. The last one makes
- * the process a zombie and tells the parent.
+ * The end of threads and processes. Each thread is handed to VFS, which closes its files and calls
+ * back; then its slot goes. The last one makes the process a zombie and tells the parent.
  */
 #include <signal.h>
 #include <string.h>
@@ -48,12 +48,12 @@ static void adopt_children(struct process *dead)
 {
     struct process *init = process_with_pid(INIT_PID);
 
-    for_processes(p)
-        if (p->parent == dead) {
-            p->parent = init == dead ? NULL : init;
-            if (p->state == PROCESS_ZOMBIE && p->parent)
-                wait_check(p->parent);
-        }
+    for_processes(p) if (p->parent == dead)
+    {
+        p->parent = init == dead ? NULL : init;
+        if (p->state == PROCESS_ZOMBIE && p->parent)
+            wait_check(p->parent);
+    }
 }
 
 static void become_zombie(struct process *p)
@@ -72,7 +72,8 @@ static void become_zombie(struct process *p)
         p->state = PROCESS_UNUSED;
         return;
     }
-    unwanted = parent->actions[SIGCHLD].handler == (uint64_t)SIG_IGN || (parent->actions[SIGCHLD].flags & SA_NOCLDWAIT);
+    unwanted = parent->actions[SIGCHLD].handler == (uint64_t)SIG_IGN ||
+               (parent->actions[SIGCHLD].flags & SA_NOCLDWAIT);
     wait_check(parent); /* first: who waits gets the child and not an EINTR */
     if (p->exit_signal)
         signal_process(parent, p->exit_signal, p->pid);
@@ -96,9 +97,8 @@ void thread_gone(struct thread *t)
         p->cpu_ns += status.cpu_ns;
     ipc_call(service_info()->vm, &(struct message){.type = VM_EXIT, .w = {(uint64_t)t->endpoint}});
     slot_destroy(t->endpoint);
-    for_threads(parent)
-        if (parent->waits == WAIT_VFORK && parent->on.vfork.child == t)
-            resume(parent, p->pid);
+    for_threads(parent) if (parent->waits == WAIT_VFORK && parent->on.vfork.child == t)
+        resume(parent, p->pid);
     t->process = NULL;
     if (--p->threads == 0)
         become_zombie(p);
@@ -111,17 +111,13 @@ void process_end(struct process *p, int status)
     p->state = PROCESS_ENDING;
     p->exit_status = status;
     p->interval_next = 0;
-    for_threads(t)
-        if (t->process == p)
-            thread_kill(t);
+    for_threads(t) if (t->process == p) thread_kill(t);
     timer_set();
 }
 
 void threads_end_others(struct thread *survivor)
 {
-    for_threads(t)
-        if (t->process == survivor->process && t != survivor)
-            thread_kill(t);
+    for_threads(t) if (t->process == survivor->process && t != survivor) thread_kill(t);
 }
 
 static long sys_exit(struct message *m)
@@ -155,4 +151,5 @@ static long pm_exit_done(struct message *m)
     return 0;
 }
 
-PM_TABLE(exit_calls, {SYS_exit, sys_exit}, {SYS_exit_group, sys_exit_group}, {PM_EXIT_DONE, pm_exit_done})
+PM_TABLE(exit_calls, {SYS_exit, sys_exit}, {SYS_exit_group, sys_exit_group},
+         {PM_EXIT_DONE, pm_exit_done})

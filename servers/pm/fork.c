@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * New processes and threads. The child's slot begins as though blocked in a system call to us; it is handed to VFS, which copies the
- * descriptors and lets it go with the result 0. vfork is a fork whose parent waits.
+ * New processes and threads. The child's slot begins as though blocked in a system call to us; it
+ * is handed to VFS, which copies the descriptors and lets it go with the result 0. vfork is a fork
+ * whose parent waits.
  */
 #define _GNU_SOURCE
 #include <sched.h>
@@ -21,7 +22,8 @@ static endpoint_t slot_new(const char *name, endpoint_t twin, endpoint_t space)
         .service_id = SERVICE_ID_PROGRAM,
         .priority = PROGRAM_PRIORITY,
         .flags = SLOT_CALLING,
-        .rights.routes = 1u << ROUTE_GUARDIAN | 1u << ROUTE_VM | 1u << ROUTE_PM | 1u << ROUTE_VFS | 1u << ROUTE_KERNEL,
+        .rights.routes = 1u << ROUTE_GUARDIAN | 1u << ROUTE_VM | 1u << ROUTE_PM | 1u << ROUTE_VFS |
+                         1u << ROUTE_KERNEL,
     };
 
     memcpy(config.name, name, sizeof config.name);
@@ -37,8 +39,9 @@ static long vm(uint64_t type, endpoint_t a, endpoint_t b)
 
 static long to_vfs(struct thread *child, struct thread *parent, uint64_t flags)
 {
-    struct message m = {.type = VFS_FORK, .w = {(uint64_t)parent->endpoint, (uint64_t)child->process->pid,
-                                                flags & CLONE_FILES ? 1 : 0, flags & CLONE_FS ? 1 : 0}};
+    struct message m = {.type = VFS_FORK,
+                        .w = {(uint64_t)parent->endpoint, (uint64_t)child->process->pid,
+                              flags & CLONE_FILES ? 1 : 0, flags & CLONE_FS ? 1 : 0}};
 
     return ipc_forward(child->endpoint, service_info()->vfs, &m);
 }
@@ -83,12 +86,14 @@ static bool flags_good(uint64_t f)
 {
     if ((f & CLONE_THREAD) && !((f & CLONE_SIGHAND) && (f & CLONE_VM)))
         return false;
-    return !(f & (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUSER | CLONE_NEWIPC | CLONE_NEWUTS));
+    return !(f & (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUSER | CLONE_NEWIPC |
+                  CLONE_NEWUTS));
 }
 
 static long clone_thread(struct thread *parent, const struct clone *c, struct thread **child)
 {
-    bool thread = c->flags & CLONE_THREAD, shares = (c->flags & CLONE_VM) && !(c->flags & CLONE_VFORK);
+    bool thread = c->flags & CLONE_THREAD,
+         shares = (c->flags & CLONE_VM) && !(c->flags & CLONE_VFORK);
     struct process *p = thread ? parent->process : process_new(parent->process);
     endpoint_t ep;
     int tid;
@@ -183,4 +188,5 @@ static long pm_init(struct message *m)
     return 0;
 }
 
-PM_TABLE(fork_calls, {SYS_fork, sys_fork}, {SYS_vfork, sys_vfork}, {SYS_clone, sys_clone}, {PM_INIT, pm_init})
+PM_TABLE(fork_calls, {SYS_fork, sys_fork}, {SYS_vfork, sys_vfork}, {SYS_clone, sys_clone},
+         {PM_INIT, pm_init})

@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * futex(2): WAIT, WAKE, REQUEUE and their BITSET forms. A futex is named by process and address: one in memory shared between
- * processes works among the threads of each only.
+ * futex(2): WAIT, WAKE, REQUEUE and their BITSET forms. A futex is named by process and address:
+ * one in memory shared between processes works among the threads of each only.
  */
 #include <sys/syscall.h>
 
 #include "servers/pm/pm.h"
 
 /* Of the linux/futex.h interface (futex(2)). */
-enum futex_operation { FUTEX_WAIT = 0, FUTEX_WAKE = 1, FUTEX_REQUEUE = 3, FUTEX_CMP_REQUEUE = 4, FUTEX_WAIT_BITSET = 9, FUTEX_WAKE_BITSET = 10 };
+enum futex_operation {
+    FUTEX_WAIT = 0,
+    FUTEX_WAKE = 1,
+    FUTEX_REQUEUE = 3,
+    FUTEX_CMP_REQUEUE = 4,
+    FUTEX_WAIT_BITSET = 9,
+    FUTEX_WAKE_BITSET = 10
+};
 #define FUTEX_CMD_MASK 127u /* without FUTEX_PRIVATE_FLAG */
 #define FUTEX_CLOCK_REALTIME 256u
 
@@ -16,18 +23,19 @@ enum futex_operation { FUTEX_WAIT = 0, FUTEX_WAKE = 1, FUTEX_REQUEUE = 3, FUTEX_
 
 static bool same(const struct thread *t, const struct process *p, uint64_t address, uint32_t bits)
 {
-    return t->waits == WAIT_FUTEX && t->on.futex.space == p && t->on.futex.address == address && (t->on.futex.bits & bits);
+    return t->waits == WAIT_FUTEX && t->on.futex.space == p && t->on.futex.address == address &&
+           (t->on.futex.bits & bits);
 }
 
 long futex_wake(struct process *p, uint64_t address, uint32_t count, uint32_t bits)
 {
     uint32_t woken = 0;
 
-    for_threads(t)
-        if (woken < count && same(t, p, address, bits)) {
-            resume(t, 0);
-            woken++;
-        }
+    for_threads(t) if (woken < count && same(t, p, address, bits))
+    {
+        resume(t, 0);
+        woken++;
+    }
     return woken;
 }
 
@@ -77,11 +85,11 @@ static long requeue(struct thread *caller, struct message *m, bool compare)
             return -EAGAIN;
     }
     woken = futex_wake(p, m->w[0], (uint32_t)m->w[2], ~0u);
-    for_threads(t)
-        if (moved < limit && same(t, p, m->w[0], ~0u)) {
-            t->on.futex.address = m->w[4];
-            moved++;
-        }
+    for_threads(t) if (moved < limit && same(t, p, m->w[0], ~0u))
+    {
+        t->on.futex.address = m->w[4];
+        moved++;
+    }
     return woken + moved;
 }
 
@@ -99,7 +107,8 @@ static long sys_futex(struct message *m)
     case FUTEX_WAKE:
         return futex_wake(t->process, m->w[0], (uint32_t)m->w[2], ~0u);
     case FUTEX_WAKE_BITSET:
-        return m->w[5] ? futex_wake(t->process, m->w[0], (uint32_t)m->w[2], (uint32_t)m->w[5]) : -EINVAL;
+        return m->w[5] ? futex_wake(t->process, m->w[0], (uint32_t)m->w[2], (uint32_t)m->w[5])
+                       : -EINVAL;
     case FUTEX_REQUEUE:
     case FUTEX_CMP_REQUEUE:
         return requeue(t, m, (operation & FUTEX_CMD_MASK) == FUTEX_CMP_REQUEUE);

@@ -4,9 +4,18 @@
 
 #include "servers/pm/pm.h"
 
-static long sys_getpid(struct message *m) { return thread_caller(m)->process->pid; }
-static long sys_gettid(struct message *m) { return thread_caller(m)->tid; }
-static long sys_getpgrp(struct message *m) { return thread_caller(m)->process->pgid; }
+static long sys_getpid(struct message *m)
+{
+    return thread_caller(m)->process->pid;
+}
+static long sys_gettid(struct message *m)
+{
+    return thread_caller(m)->tid;
+}
+static long sys_getpgrp(struct message *m)
+{
+    return thread_caller(m)->process->pgid;
+}
 
 static long sys_getppid(struct message *m)
 {
@@ -38,9 +47,7 @@ static long sys_getsid(struct message *m)
 
 static bool group_in_session(int pgid, int sid)
 {
-    for_processes(p)
-        if (p->pgid == pgid && p->sid == sid)
-            return true;
+    for_processes(p) if (p->pgid == pgid && p->sid == sid) return true;
     return false;
 }
 
@@ -56,7 +63,8 @@ static long sys_setpgid(struct message *m)
     if (p != self && p->executed)
         return -EACCES;
     pgid = pgid ? pgid : p->pid;
-    if (p->sid != self->sid || p->sid == p->pid || (pgid != p->pid && !group_in_session(pgid, p->sid)))
+    if (p->sid != self->sid || p->sid == p->pid ||
+        (pgid != p->pid && !group_in_session(pgid, p->sid)))
         return -EPERM;
     p->pgid = pgid;
     return 0;
@@ -66,13 +74,11 @@ static long sys_setsid(struct message *m)
 {
     struct process *self = thread_caller(m)->process;
 
-    for_processes(p)
-        if (p->pgid == self->pid && (p != self || p->sid == p->pid))
-            return -EPERM;
+    for_processes(p) if (p->pgid == self->pid && (p != self || p->sid == p->pid)) return -EPERM;
     self->pgid = self->sid = self->pid;
     return self->pid;
 }
 
-PM_TABLE(groups_calls, {SYS_getpid, sys_getpid}, {SYS_gettid, sys_gettid}, {SYS_getppid, sys_getppid},
-         {SYS_getpgrp, sys_getpgrp}, {SYS_getpgid, sys_getpgid}, {SYS_getsid, sys_getsid}, {SYS_setpgid, sys_setpgid},
-         {SYS_setsid, sys_setsid})
+PM_TABLE(groups_calls, {SYS_getpid, sys_getpid}, {SYS_gettid, sys_gettid},
+         {SYS_getppid, sys_getppid}, {SYS_getpgrp, sys_getpgrp}, {SYS_getpgid, sys_getpgid},
+         {SYS_getsid, sys_getsid}, {SYS_setpgid, sys_setpgid}, {SYS_setsid, sys_setsid})

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The rest: names of the system, limits, random numbers, prctl, power; and the list of processes for /proc. */
+/* The rest: names of the system, limits, random numbers, prctl, power; and the list of processes
+ * for /proc. */
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/reboot.h>
@@ -17,7 +18,8 @@
 #define LINUX_REBOOT_MAGIC2B 369367448
 #define LINUX_REBOOT_MAGIC2C 537993216
 
-static struct utsname system_name = {"Linux", "bardo", "6.1.0-bardo", "#1 Bardo", "x86_64", "(none)"};
+static struct utsname system_name = {"Linux",    "bardo",  "6.1.0-bardo",
+                                     "#1 Bardo", "x86_64", "(none)"};
 
 static long sys_uname(struct message *m)
 {
@@ -55,8 +57,11 @@ static long sys_sysinfo(struct message *m)
 
 static struct rlimit limit_of(const struct process *p, uint64_t resource)
 {
-    uint64_t value = resource == RLIMIT_STACK ? p->stack_limit : resource == RLIMIT_NOFILE ? p->file_limit
-                     : resource == RLIMIT_CORE ? 0 : resource == RLIMIT_NPROC ? PROCESSES : RLIM_INFINITY;
+    uint64_t value = resource == RLIMIT_STACK    ? p->stack_limit
+                     : resource == RLIMIT_NOFILE ? p->file_limit
+                     : resource == RLIMIT_CORE   ? 0
+                     : resource == RLIMIT_NPROC  ? PROCESSES
+                                                 : RLIM_INFINITY;
 
     return (struct rlimit){value, value};
 }
@@ -67,19 +72,18 @@ static long limit_files(struct thread *t, struct process *p, uint64_t limit)
     struct message m = {.type = VFS_FILE_LIMIT, .w = {0, limit}};
 
     p->file_limit = limit;
-    for_threads(of)
-        if (of->process == p)
-            m.w[0] = (uint64_t)of->endpoint;
+    for_threads(of) if (of->process == p) m.w[0] = (uint64_t)of->endpoint;
     return m.w[0] && ipc_forward(t->endpoint, service_info()->vfs, &m) == 0 ? SERVICE_NO_REPLY : 0;
 }
 
-static long limits(struct thread *t, struct process *p, uint64_t resource, uint64_t new, uint64_t old)
+static long limits(struct thread *t, struct process *p, uint64_t resource, uint64_t new,
+                   uint64_t old)
 {
     struct rlimit limit = limit_of(p, resource), set;
 
     if (resource >= RLIM_NLIMITS)
         return -EINVAL;
-    if (new && read_user(t, new, &set, sizeof set) < 0)
+    if (new &&read_user(t, new, &set, sizeof set) < 0)
         return -EFAULT;
     if (old && write_user(t, old, &limit, sizeof limit) < 0)
         return -EFAULT;
@@ -150,8 +154,10 @@ static void random_block(uint32_t out[16])
     }
     memcpy(out, state, 64);
     for (int round = 0; round < 10; round++) {
-        quarter(out, 0, 4, 8, 12), quarter(out, 1, 5, 9, 13), quarter(out, 2, 6, 10, 14), quarter(out, 3, 7, 11, 15);
-        quarter(out, 0, 5, 10, 15), quarter(out, 1, 6, 11, 12), quarter(out, 2, 7, 8, 13), quarter(out, 3, 4, 9, 14);
+        quarter(out, 0, 4, 8, 12), quarter(out, 1, 5, 9, 13), quarter(out, 2, 6, 10, 14),
+            quarter(out, 3, 7, 11, 15);
+        quarter(out, 0, 5, 10, 15), quarter(out, 1, 6, 11, 12), quarter(out, 2, 7, 8, 13),
+            quarter(out, 3, 4, 9, 14);
     }
     for (int i = 0; i < 16; i++)
         out[i] += state[i];
@@ -165,7 +171,8 @@ static long sys_getrandom(struct message *m)
 
     for (uint64_t done = 0; done < length; done += sizeof block) {
         random_block(block);
-        if (write_user(t, m->w[0] + done, block, length - done < sizeof block ? length - done : sizeof block) < 0)
+        if (write_user(t, m->w[0] + done, block,
+                       length - done < sizeof block ? length - done : sizeof block) < 0)
             return -EFAULT;
     }
     return (long)length;
@@ -211,8 +218,9 @@ static long sys_reboot(struct message *m)
 
     if (thread_caller(m)->process->who.euid)
         return -EPERM;
-    if ((uint32_t)m->w[0] != LINUX_REBOOT_MAGIC1 || (m->w[1] != LINUX_REBOOT_MAGIC2 && m->w[1] != LINUX_REBOOT_MAGIC2A &&
-                                           m->w[1] != LINUX_REBOOT_MAGIC2B && m->w[1] != LINUX_REBOOT_MAGIC2C))
+    if ((uint32_t)m->w[0] != LINUX_REBOOT_MAGIC1 ||
+        (m->w[1] != LINUX_REBOOT_MAGIC2 && m->w[1] != LINUX_REBOOT_MAGIC2A &&
+         m->w[1] != LINUX_REBOOT_MAGIC2B && m->w[1] != LINUX_REBOOT_MAGIC2C))
         return -EINVAL;
     if ((uint32_t)m->w[2] == (uint32_t)RB_ENABLE_CAD || (uint32_t)m->w[2] == RB_DISABLE_CAD)
         return 0;
@@ -226,7 +234,8 @@ static long sys_sched_getaffinity(struct message *m)
 
     if (m->w[1] < sizeof mask)
         return -EINVAL;
-    return write_user(thread_caller(m), m->w[2], &mask, sizeof mask) < 0 ? -EFAULT : (long)sizeof mask;
+    return write_user(thread_caller(m), m->w[2], &mask, sizeof mask) < 0 ? -EFAULT
+                                                                         : (long)sizeof mask;
 }
 
 static long nothing(struct message *m)
@@ -254,7 +263,8 @@ static uint32_t state_of(const struct process *p, uint64_t *cpu, endpoint_t *ep)
 
     *cpu = p->cpu_ns;
     *ep = 0;
-    for_threads(t) {
+    for_threads(t)
+    {
         struct slot_status status;
 
         if (t->process != p || slot_status(t->endpoint, &status) < 0)
@@ -280,14 +290,17 @@ static long pm_list(struct message *m)
         struct pm_process out = {0};
         long error;
 
-        for_processes(p)
-            if (p->pid >= from && (!next || p->pid < next->pid))
-                next = p;
+        for_processes(p) if (p->pid >= from && (!next || p->pid < next->pid)) next = p;
         if (!next)
             break;
-        out = (struct pm_process){.pid = next->pid, .ppid = next->parent ? next->parent->pid : 0, .pgid = next->pgid,
-                                  .sid = next->sid, .uid = (int)next->who.ruid, .gid = (int)next->who.rgid,
-                                  .threads = (int)next->threads, .start_ns = next->start_ns};
+        out = (struct pm_process){.pid = next->pid,
+                                  .ppid = next->parent ? next->parent->pid : 0,
+                                  .pgid = next->pgid,
+                                  .sid = next->sid,
+                                  .uid = (int)next->who.ruid,
+                                  .gid = (int)next->who.rgid,
+                                  .threads = (int)next->threads,
+                                  .start_ns = next->start_ns};
         out.state = state_of(next, &out.user_ns, &out.endpoint);
         memcpy(out.name, next->name, sizeof out.name);
         error = grant_to(message_caller(m), grant, count * sizeof out, &out, sizeof out);
@@ -298,9 +311,10 @@ static long pm_list(struct message *m)
     return (long)count;
 }
 
-PM_TABLE(info_calls, {SYS_uname, sys_uname}, {SYS_sethostname, sys_sethostname}, {SYS_sysinfo, sys_sysinfo},
-         {SYS_getrlimit, sys_getrlimit}, {SYS_setrlimit, sys_setrlimit}, {SYS_prlimit64, sys_prlimit64},
-         {SYS_getrandom, sys_getrandom}, {SYS_prctl, sys_prctl}, {SYS_set_tid_address, sys_set_tid_address},
-         {SYS_reboot, sys_reboot}, {SYS_sched_getaffinity, sys_sched_getaffinity}, {SYS_sched_setaffinity, nothing},
+PM_TABLE(info_calls, {SYS_uname, sys_uname}, {SYS_sethostname, sys_sethostname},
+         {SYS_sysinfo, sys_sysinfo}, {SYS_getrlimit, sys_getrlimit}, {SYS_setrlimit, sys_setrlimit},
+         {SYS_prlimit64, sys_prlimit64}, {SYS_getrandom, sys_getrandom}, {SYS_prctl, sys_prctl},
+         {SYS_set_tid_address, sys_set_tid_address}, {SYS_reboot, sys_reboot},
+         {SYS_sched_getaffinity, sys_sched_getaffinity}, {SYS_sched_setaffinity, nothing},
          {SYS_sched_yield, nothing}, {SYS_set_robust_list, nothing}, {SYS_setpriority, nothing},
          {SYS_getpriority, sys_getpriority}, {SYS_rseq, sys_rseq}, {PM_LIST, pm_list})

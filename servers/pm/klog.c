@@ -4,7 +4,16 @@
 
 #include "servers/pm/pm.h"
 
-enum action_number { READ_ALL = 3, READ_CLEAR = 4, CLEAR = 5, CONSOLE_OFF = 6, CONSOLE_ON = 7, CONSOLE_LEVEL = 8, SIZE_UNREAD = 9, SIZE_BUFFER = 10 };
+enum action_number {
+    READ_ALL = 3,
+    READ_CLEAR = 4,
+    CLEAR = 5,
+    CONSOLE_OFF = 6,
+    CONSOLE_ON = 7,
+    CONSOLE_LEVEL = 8,
+    SIZE_UNREAD = 9,
+    SIZE_BUFFER = 10
+};
 enum { PIECE = 4096, LOG_BYTES_MAX = 65536 };
 
 /* The last `room` bytes of the log. */
@@ -19,7 +28,8 @@ static long read_all(struct thread *t, uint64_t address, uint64_t room)
     room = room < LOG_BYTES_MAX ? room : LOG_BYTES_MAX;
     at = info.log_end > room ? info.log_end - room : 0;
     while (done < room) {
-        long n = kernel_log_read(at, piece, sizeof piece < room - done ? sizeof piece : room - done, &first);
+        long n = kernel_log_read(at, piece, sizeof piece < room - done ? sizeof piece : room - done,
+                                 &first);
 
         if (n <= 0)
             return n < 0 ? n : (long)done;

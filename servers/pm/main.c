@@ -15,8 +15,8 @@ int main(void)
     static struct service_entry entries[ENTRIES];
     size_t count = 0;
 
-#define ADD(name) \
-    for (size_t i = 0; i < name##_count && count < ENTRIES; i++) \
+#define ADD(name)                                                                                  \
+    for (size_t i = 0; i < name##_count && count < ENTRIES; i++)                                   \
         entries[count++] = name[i];
     PM_CALLS(ADD)
     service_ready(RS_READY_FRESH);

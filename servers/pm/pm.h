@@ -14,8 +14,8 @@
  *     clock.c        what time it is
  *     futex.c  credentials.c  groups.c  info.c
  *
- * A thread that waits inside PM is blocked in its system call to PM: nothing is kept but what it waits for. PM never waits for anybody but VM, DS
- * and RS, which are below it.
+ * A thread that waits inside PM is blocked in its system call to PM: nothing is kept but what it
+ * waits for. PM never waits for anybody but VM, DS and RS, which are below it.
  */
 #ifndef PM_PM_H
 #define PM_PM_H
@@ -68,7 +68,17 @@ struct process {
     char name[16];
 };
 
-enum waits { WAIT_NONE, WAIT_SLEEP, WAIT_CHILD, WAIT_FUTEX, WAIT_SUSPEND, WAIT_SIGNAL, WAIT_STOPPED, WAIT_VFORK, WAIT_KILL /* in kill() itself */ };
+enum waits {
+    WAIT_NONE,
+    WAIT_SLEEP,
+    WAIT_CHILD,
+    WAIT_FUTEX,
+    WAIT_SUSPEND,
+    WAIT_SIGNAL,
+    WAIT_STOPPED,
+    WAIT_VFORK,
+    WAIT_KILL /* in kill() itself */
+};
 
 struct thread {
     struct process *process; /* NULL: unused */
@@ -85,11 +95,26 @@ struct thread {
     uint32_t alt_flags;
     uint64_t exception_address, exception_code;
     union {
-        struct { int64_t pid; int options; uint64_t status, usage, info; bool is_waitid; } child;
-        struct { uint64_t remaining; } sleep;
-        struct { uint64_t address; uint32_t bits; struct process *space; } futex;
-        struct { uint64_t set, info; } signal;
-        struct { struct thread *child; } vfork;
+        struct {
+            int64_t pid;
+            int options;
+            uint64_t status, usage, info;
+            bool is_waitid;
+        } child;
+        struct {
+            uint64_t remaining;
+        } sleep;
+        struct {
+            uint64_t address;
+            uint32_t bits;
+            struct process *space;
+        } futex;
+        struct {
+            uint64_t set, info;
+        } signal;
+        struct {
+            struct thread *child;
+        } vfork;
     } on;
 };
 
@@ -97,14 +122,19 @@ struct thread {
 extern struct process processes[PROCESSES];
 extern struct thread threads[THREADS];
 struct thread *thread_of(endpoint_t ep); /* NULL: none of ours */
-struct thread *thread_caller(const struct message *m); /* the program that called; never NULL (panics: only programs are routed here) */
+/* the program that called; never NULL (panics: only programs are routed here) */
+struct thread *thread_caller(const struct message *m);
 struct thread *thread_with_tid(int tid);
 struct process *process_with_pid(int pid); /* also zombies */
 struct process *process_new(struct process *parent); /* pid given, attributes inherited; NULL */
 struct thread *thread_new(struct process *p, endpoint_t ep, int tid);
 int pid_new(void); /* 0: none left */
-#define for_processes(p) for (struct process *p = processes; p < processes + PROCESSES; p++) if (p->state != PROCESS_UNUSED)
-#define for_threads(t) for (struct thread *t = threads; t < threads + THREADS; t++) if (t->process)
+#define for_processes(p)                                                                           \
+    for (struct process *p = processes; p < processes + PROCESSES; p++)                            \
+        if (p->state != PROCESS_UNUSED)
+#define for_threads(t)                                                                             \
+    for (struct thread *t = threads; t < threads + THREADS; t++)                                   \
+        if (t->process)
 
 /* ---- exit.c ---- */
 void process_end(struct process *p, int status); /* all its threads; status as wait4 reports it */
@@ -118,9 +148,11 @@ void wait_check(struct process *parent); /* a child of it has changed */
 /* ---- deliver.c ---- */
 void signal_process(struct process *p, int signal, int from); /* from: pid, 0 the system */
 void signal_thread(struct thread *t, int signal, int from);
-bool signal_due(const struct thread *t); /* something is pending that is not blocked and not ignored */
+/* something is pending that is not blocked and not ignored */
+bool signal_due(const struct thread *t);
 void signals_check(struct thread *t); /* its mask has changed: one may be due */
-/* Thread is blocked in a call to us. Take what is due, then let it go on. result: of the call; -CALL_AGAIN: the call had not been carried out. */
+/* Thread is blocked in a call to us. Take what is due, then let it go on. result: of the call;
+ * -CALL_AGAIN: the call had not been carried out. */
 void deliver_and_resume(struct thread *t, long result);
 void resume(struct thread *t, long result); /* just a reply */
 bool action_ignores(const struct process *p, int signal);
@@ -129,7 +161,8 @@ bool action_ignores(const struct process *p, int signal);
 #define NOT_A_CALL 0x7fffffff /* result: it was not in a system call, no register changes */
 
 /* ---- sigframe.c ---- */
-int frame_push(struct thread *t, struct registers *r, int signal, const struct action *a); /* -EFAULT */
+/* -EFAULT */
+int frame_push(struct thread *t, struct registers *r, int signal, const struct action *a);
 long sys_rt_sigreturn(struct message *m);
 
 /* ---- futex.c ---- */
@@ -155,13 +188,16 @@ static inline long write_user(struct thread *t, uint64_t address, const void *fr
 }
 
 /* ---- the tables of system calls and requests ---- */
-#define PM_CALLS(f) \
-    f(fork_calls) f(exec_calls) f(exit_calls) f(wait_calls) f(signal_calls) f(deliver_calls) f(timer_calls) f(clock_calls) \
-        f(futex_calls) f(credentials_calls) f(groups_calls) f(info_calls) f(klog_calls)
-#define PM_DECLARE(name) extern const struct service_entry name[]; extern const size_t name##_count;
+#define PM_CALLS(f)                                                                                \
+    f(fork_calls) f(exec_calls) f(exit_calls) f(wait_calls) f(signal_calls) f(deliver_calls)       \
+        f(timer_calls) f(clock_calls) f(futex_calls) f(credentials_calls) f(groups_calls)          \
+            f(info_calls) f(klog_calls)
+#define PM_DECLARE(name)                                                                           \
+    extern const struct service_entry name[];                                                      \
+    extern const size_t name##_count;
 PM_CALLS(PM_DECLARE)
-#define PM_TABLE(name, ...) \
-    const struct service_entry name[] = {__VA_ARGS__}; \
+#define PM_TABLE(name, ...)                                                                        \
+    const struct service_entry name[] = {__VA_ARGS__};                                             \
     const size_t name##_count = sizeof name / sizeof *name;
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The signal frame on a program's stack: Linux's struct rt_sigframe for x86-64, as handlers, debuggers and unwinders expect it
- * (its uapi headers asm/sigcontext.h and asm/ucontext.h; System V ABI AMD64, 3.2.2 for the red zone). The FPU state lies above it; a program
- * that has none has a null pointer there.
+ * The signal frame on a program's stack: Linux's struct rt_sigframe for x86-64, as handlers,
+ * debuggers and unwinders expect it (its uapi headers asm/sigcontext.h and asm/ucontext.h; System V
+ * ABI AMD64, 3.2.2 for the red zone). The FPU state lies above it; a program that has none has a
+ * null pointer there.
  */
 #include <signal.h>
 #include <string.h>
@@ -16,7 +17,8 @@ struct frame {
         uint64_t flags, link, stack_pointer;
         uint32_t stack_flags, pad;
         uint64_t stack_size;
-        uint64_t r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, rflags;
+        uint64_t r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip,
+            rflags;
         uint16_t cs, gs, fs, ss;
         uint64_t error, trap, old_mask, cr2, fpu, reserved[8];
         uint64_t mask;
@@ -52,9 +54,12 @@ static long pop_fpu(struct thread *t, uint64_t address)
 static void save(struct frame *f, const struct registers *r, const struct thread *t)
 {
     f->context.r8 = r->r8, f->context.r9 = r->r9, f->context.r10 = r->r10, f->context.r11 = r->r11;
-    f->context.r12 = r->r12, f->context.r13 = r->r13, f->context.r14 = r->r14, f->context.r15 = r->r15;
-    f->context.rdi = r->rdi, f->context.rsi = r->rsi, f->context.rbp = r->rbp, f->context.rbx = r->rbx;
-    f->context.rdx = r->rdx, f->context.rax = r->rax, f->context.rcx = r->rcx, f->context.rsp = r->rsp;
+    f->context.r12 = r->r12, f->context.r13 = r->r13, f->context.r14 = r->r14,
+    f->context.r15 = r->r15;
+    f->context.rdi = r->rdi, f->context.rsi = r->rsi, f->context.rbp = r->rbp,
+    f->context.rbx = r->rbx;
+    f->context.rdx = r->rdx, f->context.rax = r->rax, f->context.rcx = r->rcx,
+    f->context.rsp = r->rsp;
     f->context.rip = r->rip, f->context.rflags = r->rflags;
     f->context.cs = 0x33, f->context.ss = 0x2b; /* what Linux shows */
     f->context.mask = t->mask_saved ? t->saved_mask : t->mask;
@@ -110,7 +115,8 @@ long sys_rt_sigreturn(struct message *m)
     struct frame f;
 
     /* The handler's return has popped the return address. */
-    if (registers_get(t->endpoint, &r) < 0 || read_user(t, r.rsp - 8, &f, sizeof f) < 0 || pop_fpu(t, f.context.fpu) < 0) {
+    if (registers_get(t->endpoint, &r) < 0 || read_user(t, r.rsp - 8, &f, sizeof f) < 0 ||
+        pop_fpu(t, f.context.fpu) < 0) {
         process_end(t->process, SIGSEGV);
         return SERVICE_NO_REPLY;
     }

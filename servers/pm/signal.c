@@ -113,7 +113,8 @@ static long sys_rt_sigtimedwait(struct message *m)
 
     if (m->w[3] != 8)
         return -EINVAL;
-    if (read_user(t, m->w[0], &set, sizeof set) < 0 || (m->w[2] && read_user(t, m->w[2], time, sizeof time) < 0))
+    if (read_user(t, m->w[0], &set, sizeof set) < 0 ||
+        (m->w[2] && read_user(t, m->w[2], time, sizeof time) < 0))
         return -EFAULT;
     due = (t->pending | t->process->pending) & set;
     if (due) {
@@ -140,8 +141,11 @@ static long sys_rt_sigtimedwait(struct message *m)
 static long sys_sigaltstack(struct message *m)
 {
     struct thread *t = thread_caller(m);
-    struct { uint64_t sp; uint32_t flags, pad; uint64_t size; } new = {0},
-        old = {t->alt_stack, t->alt_size ? t->alt_flags : SS_DISABLE, 0, t->alt_size};
+    struct {
+        uint64_t sp;
+        uint32_t flags, pad;
+        uint64_t size;
+    } new = {0}, old = {t->alt_stack, t->alt_size ? t->alt_flags : SS_DISABLE, 0, t->alt_size};
 
     if (m->w[0] && read_user(t, m->w[0], &new, sizeof new) < 0)
         return -EFAULT;
@@ -149,10 +153,10 @@ static long sys_sigaltstack(struct message *m)
         return -EFAULT;
     if (!m->w[0])
         return 0;
-    if (!(new.flags & SS_DISABLE) && new.size < MINSIGSTKSZ)
+    if (!(new.flags &SS_DISABLE) && new.size < MINSIGSTKSZ)
         return -ENOMEM;
     t->alt_stack = new.sp;
-    t->alt_size = new.flags & SS_DISABLE ? 0 : new.size;
+    t->alt_size = new.flags &SS_DISABLE ? 0 : new.size;
     t->alt_flags = 0;
     return 0;
 }
@@ -161,8 +165,8 @@ static bool may_signal(const struct process *from, const struct process *to, int
 {
     const struct credentials *a = &from->who, *b = &to->who;
 
-    return !a->euid || a->euid == b->ruid || a->euid == b->suid || a->ruid == b->ruid || a->ruid == b->suid ||
-           (signal == SIGCONT && from->sid == to->sid);
+    return !a->euid || a->euid == b->ruid || a->euid == b->suid || a->ruid == b->ruid ||
+           a->ruid == b->suid || (signal == SIGCONT && from->sid == to->sid);
 }
 
 /* A service: RS ends it and replaces it. */
@@ -196,7 +200,8 @@ static long kill_group(struct process *from, int pid, int signal)
     long result = -ESRCH;
     int group = pid == 0 ? -from->pgid : pid; /* `from` may be gone before the end */
 
-    for_processes(p) {
+    for_processes(p)
+    {
         long one;
 
         if (p == from || !in_target(from, p, group))
@@ -210,7 +215,8 @@ static long kill_group(struct process *from, int pid, int signal)
     return result;
 }
 
-/* After the caller may have signalled itself: it must not be replied to when it is no longer running this call. */
+/* After the caller may have signalled itself: it must not be replied to when it is no longer
+ * running this call. */
 static long sys_kill(struct message *m)
 {
     struct thread *t = thread_caller(m);
@@ -270,7 +276,9 @@ static long sys_tkill(struct message *m)
 
 static long sys_tgkill(struct message *m)
 {
-    return (int32_t)m->w[0] <= 0 ? -EINVAL : signal_tid(m, (int32_t)m->w[0], (int32_t)m->w[1], (int32_t)m->w[2]);
+    return (int32_t)m->w[0] <= 0
+               ? -EINVAL
+               : signal_tid(m, (int32_t)m->w[0], (int32_t)m->w[1], (int32_t)m->w[2]);
 }
 
 /* From servers: SIGPIPE, SIGINT and the like. */
@@ -290,17 +298,19 @@ static long pm_signal(struct message *m)
             signal_thread(t, signal, 0);
         return 0;
     }
-    for_processes(p)
-        if (p->state == PROCESS_ALIVE && (target > 0 ? p->pid == target : p->pgid == -target)) {
-            if (signal) /* 0 only asks whether there is anybody */
-                signal_process(p, signal, 0);
-            result = 0;
-        }
+    for_processes(p) if (p->state == PROCESS_ALIVE &&
+                         (target > 0 ? p->pid == target : p->pgid == -target))
+    {
+        if (signal) /* 0 only asks whether there is anybody */
+            signal_process(p, signal, 0);
+        result = 0;
+    }
     return result;
 }
 
-PM_TABLE(signal_calls, {SYS_rt_sigaction, sys_rt_sigaction}, {SYS_rt_sigprocmask, sys_rt_sigprocmask},
-         {SYS_rt_sigreturn, sys_rt_sigreturn}, {SYS_rt_sigpending, sys_rt_sigpending},
-         {SYS_rt_sigsuspend, sys_rt_sigsuspend}, {SYS_pause, sys_pause}, {SYS_rt_sigtimedwait, sys_rt_sigtimedwait},
-         {SYS_sigaltstack, sys_sigaltstack}, {SYS_kill, sys_kill}, {SYS_tkill, sys_tkill}, {SYS_tgkill, sys_tgkill},
-         {PM_SIGNAL, pm_signal}, {PM_MASK, pm_mask})
+PM_TABLE(signal_calls, {SYS_rt_sigaction, sys_rt_sigaction},
+         {SYS_rt_sigprocmask, sys_rt_sigprocmask}, {SYS_rt_sigreturn, sys_rt_sigreturn},
+         {SYS_rt_sigpending, sys_rt_sigpending}, {SYS_rt_sigsuspend, sys_rt_sigsuspend},
+         {SYS_pause, sys_pause}, {SYS_rt_sigtimedwait, sys_rt_sigtimedwait},
+         {SYS_sigaltstack, sys_sigaltstack}, {SYS_kill, sys_kill}, {SYS_tkill, sys_tkill},
+         {SYS_tgkill, sys_tgkill}, {PM_SIGNAL, pm_signal}, {PM_MASK, pm_mask})

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Whatever has a deadline: sleepers, waits with a time-out, interval timers. One kernel alarm, set to the earliest. */
+/* Whatever has a deadline: sleepers, waits with a time-out, interval timers. One kernel alarm, set
+ * to the earliest. */
 #define _GNU_SOURCE
 #include <signal.h>
 #include <sys/syscall.h>
@@ -16,12 +17,9 @@ void timer_set(void)
 {
     uint64_t earliest = 0;
 
-    for_threads(t)
-        if (t->deadline && (!earliest || t->deadline < earliest))
-            earliest = t->deadline;
-    for_processes(p)
-        if (p->interval_next && (!earliest || p->interval_next < earliest))
-            earliest = p->interval_next;
+    for_threads(t) if (t->deadline && (!earliest || t->deadline < earliest)) earliest = t->deadline;
+    for_processes(p) if (p->interval_next && (!earliest || p->interval_next < earliest)) earliest =
+        p->interval_next;
     if (earliest != alarm_at)
         clock_alarm(alarm_at = earliest);
 }
@@ -45,16 +43,14 @@ void timer_alarm(void)
     uint64_t now = clock_now();
 
     alarm_at = 0;
-    for_threads(t)
-        if (t->deadline && t->deadline <= now)
-            expired(t);
-    for_processes(p)
-        if (p->interval_next && p->interval_next <= now) {
-            p->interval_next = p->interval_period ? p->interval_next + p->interval_period : 0;
-            if (p->interval_next && p->interval_next <= now)
-                p->interval_next = now + p->interval_period;
-            signal_process(p, SIGALRM, 0);
-        }
+    for_threads(t) if (t->deadline && t->deadline <= now) expired(t);
+    for_processes(p) if (p->interval_next && p->interval_next <= now)
+    {
+        p->interval_next = p->interval_period ? p->interval_next + p->interval_period : 0;
+        if (p->interval_next && p->interval_next <= now)
+            p->interval_next = now + p->interval_period;
+        signal_process(p, SIGALRM, 0);
+    }
     timer_set();
 }
 
@@ -77,7 +73,8 @@ static long read_time(struct thread *t, uint64_t address, uint64_t *ns)
         return -EFAULT;
     if (time[0] < 0 || time[1] < 0 || time[1] >= (int64_t)NS)
         return -EINVAL;
-    *ns = time[0] > (int64_t)(~0ull / 4 / NS) ? ~0ull / 4 : (uint64_t)time[0] * NS + (uint64_t)time[1];
+    *ns = time[0] > (int64_t)(~0ull / 4 / NS) ? ~0ull / 4
+                                              : (uint64_t)time[0] * NS + (uint64_t)time[1];
     return 0;
 }
 
@@ -135,8 +132,9 @@ static struct itimerval interval_of(const struct process *p)
 {
     uint64_t l = left(p);
 
-    return (struct itimerval){{(long)(p->interval_period / NS), (long)(p->interval_period % NS / 1000)},
-                              {(long)(l / NS), (long)(l % NS / 1000)}};
+    return (struct itimerval){
+        {(long)(p->interval_period / NS), (long)(p->interval_period % NS / 1000)},
+        {(long)(l / NS), (long)(l % NS / 1000)}};
 }
 
 static long sys_getitimer(struct message *m)
@@ -156,15 +154,17 @@ static long sys_setitimer(struct message *m)
         return -EINVAL;
     if (m->w[1] && read_user(t, m->w[1], &new, sizeof new) < 0)
         return -EFAULT;
-    if (new.it_value.tv_usec >= 1000000 || new.it_interval.tv_usec >= 1000000 || new.it_value.tv_sec < 0 ||
-        new.it_interval.tv_sec < 0 || new.it_value.tv_usec < 0 || new.it_interval.tv_usec < 0)
+    if (new.it_value.tv_usec >= 1000000 || new.it_interval.tv_usec >= 1000000 ||
+        new.it_value.tv_sec < 0 || new.it_interval.tv_sec < 0 || new.it_value.tv_usec < 0 ||
+        new.it_interval.tv_usec < 0)
         return -EINVAL;
     if (m->w[2] && write_user(t, m->w[2], &old, sizeof old) < 0)
         return -EFAULT;
-    set_interval(t->process, (uint64_t)new.it_value.tv_sec * NS + (uint64_t)new.it_value.tv_usec * 1000,
-                 (uint64_t)new.it_interval.tv_sec * NS + (uint64_t)new.it_interval.tv_usec * 1000);
+    set_interval(t->process,
+                 (uint64_t) new.it_value.tv_sec *NS + (uint64_t) new.it_value.tv_usec * 1000,
+                 (uint64_t) new.it_interval.tv_sec *NS + (uint64_t) new.it_interval.tv_usec * 1000);
     return 0;
 }
 
-PM_TABLE(timer_calls, {SYS_nanosleep, sys_nanosleep}, {SYS_clock_nanosleep, sys_clock_nanosleep}, {SYS_alarm, sys_alarm},
-         {SYS_getitimer, sys_getitimer}, {SYS_setitimer, sys_setitimer})
+PM_TABLE(timer_calls, {SYS_nanosleep, sys_nanosleep}, {SYS_clock_nanosleep, sys_clock_nanosleep},
+         {SYS_alarm, sys_alarm}, {SYS_getitimer, sys_getitimer}, {SYS_setitimer, sys_setitimer})

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* wait4 and waitid. A parent that waits is looked at again whenever one of its children has changed. */
+/* wait4 and waitid. A parent that waits is looked at again whenever one of its children has
+ * changed. */
 #define _GNU_SOURCE
 #include <signal.h>
 #include <string.h>
@@ -32,7 +33,8 @@ static int news(struct process *child, int options, bool is_waitid)
 
 static void report_usage(struct thread *t, const struct process *child)
 {
-    struct rusage usage = {.ru_utime = {(long)(child->cpu_ns / 1000000000), (long)(child->cpu_ns / 1000 % 1000000)}};
+    struct rusage usage = {
+        .ru_utime = {(long)(child->cpu_ns / 1000000000), (long)(child->cpu_ns / 1000 % 1000000)}};
 
     write_user(t, t->on.child.usage, &usage, 144); /* Linux's, without musl's reserve */
 }
@@ -60,7 +62,8 @@ static long look(struct thread *t)
     int options = t->on.child.options;
     bool any = false;
 
-    for_processes(child) {
+    for_processes(child)
+    {
         int status, pid = child->pid;
 
         if (child->parent != t->process || !wanted(child, t))
@@ -87,13 +90,13 @@ static long look(struct thread *t)
 
 void wait_check(struct process *parent)
 {
-    for_threads(t)
-        if (t->process == parent && t->waits == WAIT_CHILD) {
-            long result = look(t);
+    for_threads(t) if (t->process == parent && t->waits == WAIT_CHILD)
+    {
+        long result = look(t);
 
-            if (result)
-                resume(t, result > 0 && t->on.child.is_waitid ? 0 : result);
-        }
+        if (result)
+            resume(t, result > 0 && t->on.child.is_waitid ? 0 : result);
+    }
 }
 
 static long wait_begin(struct thread *t)
@@ -134,7 +137,9 @@ static long sys_waitid(struct message *m)
     if (m->w[0] > P_PGID || !(m->w[3] & (WEXITED | WSTOPPED | WCONTINUED)))
         return -EINVAL;
     memset(&t->on, 0, sizeof t->on);
-    t->on.child.pid = m->w[0] == P_ALL ? -1 : m->w[0] == P_PID ? (int32_t)m->w[1] : -(int64_t)(int32_t)m->w[1];
+    t->on.child.pid = m->w[0] == P_ALL   ? -1
+                      : m->w[0] == P_PID ? (int32_t)m->w[1]
+                                         : -(int64_t)(int32_t)m->w[1];
     t->on.child.info = m->w[2];
     t->on.child.options = (int)m->w[3];
     t->on.child.usage = m->w[4];

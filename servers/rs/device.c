@@ -116,8 +116,8 @@ static bool matches(const struct manifest *m, const struct rs_device *d)
     return false;
 }
 
-/* A service for it: one that waits for such a device, or one more instance. NULL: nobody drives it.
- */
+/* A service for it: one that waits for such a device, or one more instance. NULL: nobody
+ * drives it. */
 static struct service *driver_for(const struct rs_device *d)
 {
     struct service *base = NULL, *s;

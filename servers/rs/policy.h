@@ -21,7 +21,7 @@
 struct policy_limits {
     uint32_t budget; /* failures allowed in the window */
     uint64_t window;
-    uint32_t free;        /* the first so many failures in the window restart at once */
+    uint32_t free; /* the first so many failures in the window restart at once */
     uint64_t first, most; /* then after first, 2 first, 4 first ... at most `most` */
 };
 
@@ -33,7 +33,7 @@ struct policy {
 
 struct policy_verdict {
     bool give_up;
-    uint64_t delay;    /* 0: at once */
+    uint64_t delay; /* 0: at once */
     uint32_t failures; /* in the window, with this one */
 };
 
@@ -68,17 +68,16 @@ enum rung ladder_next(const struct ladder_death *death);
 /* ---- heartbeat ---- */
 
 struct pulse {
-    uint64_t receives;  /* at the last look */
-    uint64_t alive;     /* clock when it was last seen alive */
+    uint64_t receives; /* at the last look */
+    uint64_t alive; /* clock when it was last seen alive */
     uint64_t cpu_alive; /* its CPU time then */
 };
 
 enum pulse_verdict { PULSE_ALIVE, PULSE_WAIT, PULSE_STUCK };
 
 #define PULSE_PERIODS 2 /* without a sign of life, busy */
-#define PULSE_PATIENCE                                                                             \
-    20 /* the same while it waits for somebody, or was given little of the CPU                     \
-        */
+/* the same while it waits for somebody, or was given little of the CPU */
+#define PULSE_PATIENCE 20
 
 void pulse_begin(struct pulse *pulse, uint64_t now);
 /* period in ns. */
@@ -91,7 +90,7 @@ enum pulse_verdict pulse_check(struct pulse *pulse, const struct slot_status *st
 #define OVER_PERIOD (100 * MS)
 
 struct over {
-    uint64_t seen;   /* slot_status.over_budget at the last look */
+    uint64_t seen; /* slot_status.over_budget at the last look */
     uint64_t looked; /* clock */
     uint32_t successive;
 };

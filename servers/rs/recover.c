@@ -9,9 +9,9 @@
 
 #include "servers/rs/rs.h"
 
-#define DEVICE_PATIENCE SECOND       /* for pci to do a device's work */
+#define DEVICE_PATIENCE SECOND /* for pci to do a device's work */
 #define SHUTDOWN_PATIENCE (300 * MS) /* for each stage of the shutdown */
-#define FETCH_PATIENCE (500 * MS)    /* for the policy runner to fetch a script */
+#define FETCH_PATIENCE (500 * MS) /* for the policy runner to fetch a script */
 #define CHORES_LATER (5 * MS)
 
 static const char *const defect_names[DEFECTS] = {

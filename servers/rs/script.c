@@ -15,10 +15,10 @@ static uint32_t next_number = 1;
 static struct ask {
     struct rs_script script; /* number 0: unused */
     bool fetched;
-} asks[SERVICES_MAX];     /* one for each service */
+} asks[SERVICES_MAX]; /* one for each service */
 static endpoint_t poller; /* who fetches: fs/proc on behalf of the runner */
 static bool poller_waits; /* it has been told that there is nothing, and waits for a notification */
-static uint64_t polled;   /* clock, when it last asked */
+static uint64_t polled; /* clock, when it last asked */
 
 static struct ask *ask_of(const struct service *s)
 {

@@ -272,8 +272,7 @@ bool service_speaks_for_users(const struct service *s)
 void service_peers(struct service *s)
 {
     for (unsigned k = 0; k < KNOWN; k++) {
-        const struct service *other =
-            known[k].offset ? service_with_id(known[k].id) : NULL;
+        const struct service *other = known[k].offset ? service_with_id(known[k].id) : NULL;
 
         *(endpoint_t *)((char *)s->info + known[k].offset) = other ? other->endpoint : 0;
     }

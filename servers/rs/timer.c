@@ -10,7 +10,7 @@
 #define START_LEAST (2 * SECOND)
 #define START_CALLS 5 /* times that, while it waits for another service to answer */
 
-static uint64_t alarm_at;  /* what the kernel's alarm is set to; 0: not */
+static uint64_t alarm_at; /* what the kernel's alarm is set to; 0: not */
 static uint64_t chores_at; /* 0: none */
 static uint64_t beat_at,
     beat_every; /* next look, half the shortest period; 0: nobody has a heartbeat */

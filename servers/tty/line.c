@@ -161,8 +161,8 @@ static void store_shown(struct line *l, uint8_t c)
     store(l, c, MARK_NONE);
 }
 
-/* The character `c`, which has just been taken from the end of the line, vanishes from the screen.
- */
+/* The character `c`, which has just been taken from the end of the line, vanishes from
+ * the screen. */
 static void unshow(struct line *l, uint8_t c)
 {
     if (!local(l, ECHOE)) {

@@ -17,7 +17,7 @@
 #define LINE_CONTROLS 19
 #define LINE_EXPANSION 8 /* bytes that one byte of output becomes at most */
 
-struct line_termios {                       /* as TCGETS copies it */
+struct line_termios { /* as TCGETS copies it */
     uint32_t input, output, control, local; /* c_iflag c_oflag c_cflag c_lflag */
     uint8_t discipline;
     uint8_t character[LINE_CONTROLS]; /* c_cc: VINTR...; 0 disables one */
@@ -33,12 +33,12 @@ enum line_mark {
 struct line {
     struct line_termios termios;
     uint8_t byte[LINE_INPUT], mark[LINE_INPUT]; /* free-running indices, modulo LINE_INPUT */
-    uint32_t head, tail;                        /* head: next to be read; tail: next to be stored */
-    uint32_t edit;                /* canonical: where the line that is being edited begins */
-    uint32_t ends;                /* marks between head and tail */
+    uint32_t head, tail; /* head: next to be read; tail: next to be stored */
+    uint32_t edit; /* canonical: where the line that is being edited begins */
+    uint32_t ends; /* marks between head and tail */
     uint32_t column, edit_column; /* of the cursor; where the line that is being edited begins */
-    bool literal;                 /* the next byte stands for itself (VLNEXT) */
-    bool stopped;                 /* output is (VSTOP) */
+    bool literal; /* the next byte stands for itself (VLNEXT) */
+    bool stopped; /* output is (VSTOP) */
     uint32_t echo_count;
     uint8_t echo[4 * LINE_INPUT];
 };
@@ -53,8 +53,8 @@ void line_configure(struct line *l, const struct line_termios *termios);
  * the line could never end.) */
 bool line_accepts(const struct line *l);
 
-/* A byte from the terminal. Returns the signal that it sends to the foreground process group, or 0.
- */
+/* A byte from the terminal. Returns the signal that it sends to the foreground process group,
+ * or 0. */
 int line_input(struct line *l, uint8_t c);
 
 void line_flush(struct line *l); /* forget the input that waits */

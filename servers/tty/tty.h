@@ -28,12 +28,11 @@
 
 #define TERMINALS 4 /* terminal n is at the other end of queue n */
 #define WAITERS 64
-#define NODE_FIRST                                                                                 \
-    0x100u /* terminal n is node NODE_FIRST + n once it is open; below are minors of device files  \
-            */
+/* terminal n is node NODE_FIRST + n once it is open; below are minors of device files */
+#define NODE_FIRST 0x100u
 #define NODE_CONTROLLING 0u /* 5:0 */
-#define NODE_CONSOLE 1u     /* 5:1, terminal 0 */
-#define NODE_SERIAL 64u     /* 4:64 + n */
+#define NODE_CONSOLE 1u /* 5:1, terminal 0 */
+#define NODE_SERIAL 64u /* 4:64 + n */
 
 struct terminal {
     struct line line;
@@ -41,15 +40,15 @@ struct terminal {
     int32_t session, group; /* that it controls; the foreground process group. 0: none */
     struct service_queue where;
     struct char_queue *queue; /* NULL: no driver yet */
-    uint32_t taken, written;  /* our indices of the receive and of the transmit ring */
+    uint32_t taken, written; /* our indices of the receive and of the transmit ring */
     uint32_t
         gone; /* of the transmit ring: up to there the driver had taken it when we last looked */
     uint32_t incarnation; /* of the driver, and */
-    endpoint_t driver;    /* its endpoint */
-    bool fresh;           /* this incarnation has moved nothing yet */
-    bool kick;            /* the driver waits for what we did */
-    uint32_t polled;      /* events that VFS wants to hear of */
-    bool poll_ready;      /* one has come, VFS will fetch it */
+    endpoint_t driver; /* its endpoint */
+    bool fresh; /* this incarnation has moved nothing yet */
+    bool kick; /* the driver waits for what we did */
+    uint32_t polled; /* events that VFS wants to hear of */
+    bool poll_ready; /* one has come, VFS will fetch it */
 };
 
 /* A process, as PM tells. */
@@ -64,9 +63,9 @@ struct waiter {
     enum waiter_kind kind;
     struct terminal *terminal;
     struct message request; /* as it came */
-    uint64_t done;          /* write: bytes that have been taken */
-    uint64_t deadline;      /* read with VTIME; 0 none */
-    uint32_t seen;          /* read with VTIME: bytes there when the deadline was set */
+    uint64_t done; /* write: bytes that have been taken */
+    uint64_t deadline; /* read with VTIME; 0 none */
+    uint32_t seen; /* read with VTIME: bytes there when the deadline was set */
     int32_t background; /* read: its process group, which must be in the foreground first; 0: any */
 };
 
@@ -79,12 +78,12 @@ long answer(const struct message *request,
 /* ---- terminal.c ---- */
 void terminals_begin(void); /* state from DS, queues from RS */
 void terminals_find_queues(void);
-void terminals_save(void);                   /* settings, session or group have changed */
+void terminals_save(void); /* settings, session or group have changed */
 struct terminal *terminal_of(uint64_t node); /* NULL: no such */
 uint64_t terminal_node(const struct terminal *t);
 void terminal_input(struct terminal *t); /* take in what the driver has received */
 bool terminal_settle(struct terminal *t,
-                     bool wants_room);            /* before sleeping; false: there is more to do */
+                     bool wants_room); /* before sleeping; false: there is more to do */
 uint32_t terminal_room(const struct terminal *t); /* for output, bytes */
 uint32_t terminal_pending(const struct terminal *t); /* output that the driver has not taken yet */
 uint32_t terminal_put(struct terminal *t, const uint8_t *from,
@@ -97,7 +96,7 @@ long waiter_add(enum waiter_kind kind, struct terminal *t, const struct message 
 bool waiter_cancel(endpoint_t program, uint64_t *done);
 bool waiters_serve(void); /* answer all that can be; true: some were */
 bool waiters_want_room(
-    const struct terminal *t);   /* is there one that needs the driver to take output? */
+    const struct terminal *t); /* is there one that needs the driver to take output? */
 uint64_t waiters_deadline(void); /* the earliest; 0 none */
 uint32_t terminal_ready(const struct terminal *t); /* POLL* events */
 

@@ -133,8 +133,8 @@ static bool serve_write(struct waiter *w)
     return finish(w, w->done ? (long)w->done : error);
 }
 
-/* Without ICANON: is it time to answer a read of `room` bytes? See termios(3), "noncanonical mode".
- */
+/* Without ICANON: is it time to answer a read of `room` bytes? See termios(3),
+ * "noncanonical mode". */
 static bool raw_is_due(struct waiter *w, uint64_t room)
 {
     const struct line *l = &w->terminal->line;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Programs on their way to file servers and back. While a server has a client, client->behind names it; when that
- * server dies the kernel gives the client back (MESSAGE_BOUNCED), and what it was handed is repeated with the fresh incarnation, if that is safe.
+ * Programs on their way to file servers and back. While a server has a client, client->behind names
+ * it; when that server dies the kernel gives the client back (MESSAGE_BOUNCED), and what it was
+ * handed is repeated with the fresh incarnation, if that is safe.
  */
 #include <string.h>
 
@@ -79,7 +80,8 @@ long ask(struct client *c, struct server *s, struct message *m, enum again again
 {
     for (;;) {
         endpoint_t ep;
-        long result = c->cancelled && request_may_wait(m->type) ? -EINTR : forward_patiently(c, s, m);
+        long result =
+            c->cancelled && request_may_wait(m->type) ? -EINTR : forward_patiently(c, s, m);
 
         if (result)
             return result;
@@ -115,7 +117,8 @@ void ask_answered(struct client *c, const struct message *m)
 {
     c->behind = NULL;
     if (!c->work)
-        return; /* a server that sends back what it should answer: the client stays blocked no longer than that */
+        return; /* a server that sends back what it should answer: the client stays blocked no
+                   longer than that */
     c->answer = *m;
     c->answered = true;
     client_resume(c);
@@ -141,7 +144,8 @@ void ask_bounced(struct client *c, const struct message *m)
     if (c->work) { /* ask() decides */
         c->behind = NULL;
         client_resume(c);
-    } else if (request_is_once(c->handed.type) && c->handed.type != SOCKET_RECEIVE && c->handed.type != SOCKET_RECEIVE_FROM) {
+    } else if (request_is_once(c->handed.type) && c->handed.type != SOCKET_RECEIVE &&
+               c->handed.type != SOCKET_RECEIVE_FROM) {
         c->behind = NULL;
         ipc_reply_result(c->endpoint, -EIO);
     } else {
@@ -167,7 +171,8 @@ void ask_take_back(struct client *c)
     struct server *s = c->behind;
     bool lives = s->endpoint == c->behind_endpoint;
     long result = lives ? server_call(s, &m) : -EDEADSRCDST;
-    bool is_late = ipc_late_answer(c->endpoint, &late) == 0 && message_caller(&late) == c->behind_endpoint;
+    bool is_late =
+        ipc_late_answer(c->endpoint, &late) == 0 && message_caller(&late) == c->behind_endpoint;
 
     c->behind = NULL;
     if (result == 1) {
@@ -181,6 +186,7 @@ void ask_take_back(struct client *c)
         c->returned = result == 0 || result == -EAGAIN; /* else as when it bounces */
         client_resume(c);
     } else {
-        taken_back(c, result < 0 && result != -EAGAIN && request_is_once(c->handed.type) ? -EIO : -EINTR);
+        taken_back(c, result < 0 && result != -EAGAIN && request_is_once(c->handed.type) ? -EIO
+                                                                                         : -EINTR);
     }
 }

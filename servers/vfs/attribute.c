@@ -16,7 +16,8 @@ struct change {
 };
 
 /* Root may all; the owner may change mode and times, and give the group that it is in. */
-static long may_change(struct client *c, struct server *s, uint64_t node, const struct change *change)
+static long may_change(struct client *c, struct server *s, uint64_t node,
+                       const struct change *change)
 {
     struct message m = {.type = FILE_STAT, .w = {node, 0, 0, 0, 0, FILE_BACK}};
     long result;
@@ -33,10 +34,13 @@ static long may_change(struct client *c, struct server *s, uint64_t node, const 
     return (change->mask & ATTRIBUTE_GID) && change->gid != c->gid ? -EPERM : 0;
 }
 
-static long change_node(struct client *c, struct server *s, uint64_t node, const struct change *change)
+static long change_node(struct client *c, struct server *s, uint64_t node,
+                        const struct change *change)
 {
     struct message m = {.type = FILE_SET_ATTRIBUTES,
-                        .w = {node, change->mask, change->mode, change->uid | (uint64_t)change->gid << 32, change->atime_ns, change->mtime_ns}};
+                        .w = {node, change->mask, change->mode,
+                              change->uid | (uint64_t)change->gid << 32, change->atime_ns,
+                              change->mtime_ns}};
     long result = may_change(c, s, node, change);
 
     return result ? result : change->mask ? ask(c, s, &m, AGAIN) : 0;
@@ -62,7 +66,8 @@ static long change_file(struct client *c, uint64_t fd, const struct change *chan
     return result;
 }
 
-static long change_path(struct client *c, int at, uint64_t path, unsigned flags, const struct change *change)
+static long change_path(struct client *c, int at, uint64_t path, unsigned flags,
+                        const struct change *change)
 {
     struct found *f = found_new();
     long result = f ? path_find_user(c, at, path, flags, f) : -ENOMEM;
@@ -82,7 +87,8 @@ static struct change change_owner(uint64_t uid, uint64_t gid)
 {
     struct change change = {.uid = (uint32_t)uid, .gid = (uint32_t)gid};
 
-    change.mask = (change.uid != UINT32_MAX ? ATTRIBUTE_UID : 0) | (change.gid != UINT32_MAX ? ATTRIBUTE_GID : 0);
+    change.mask = (change.uid != UINT32_MAX ? ATTRIBUTE_UID : 0) |
+                  (change.gid != UINT32_MAX ? ATTRIBUTE_GID : 0);
     return change;
 }
 
@@ -148,7 +154,8 @@ static uint64_t now_ns(void)
     return boot + clock_now();
 }
 
-static long set_times(struct client *c, int at, uint64_t path, unsigned flags, const struct timespec *times)
+static long set_times(struct client *c, int at, uint64_t path, unsigned flags,
+                      const struct timespec *times)
 {
     uint64_t *out[2], value[2];
     struct change change = {.now = true};
@@ -162,7 +169,8 @@ static long set_times(struct client *c, int at, uint64_t path, unsigned flags, c
             continue;
         if (!now && ((uint64_t)times[i].tv_nsec >= 1000000000u || times[i].tv_sec < 0))
             return -EINVAL;
-        value[i] = now ? now_ns() : (uint64_t)times[i].tv_sec * 1000000000u + (uint64_t)times[i].tv_nsec;
+        value[i] =
+            now ? now_ns() : (uint64_t)times[i].tv_sec * 1000000000u + (uint64_t)times[i].tv_nsec;
         *out[i] = value[i];
         change.mask |= i ? ATTRIBUTE_MTIME : ATTRIBUTE_ATIME;
         change.now &= now;
@@ -180,7 +188,8 @@ static long sys_utimensat(struct client *c, const uint64_t *w)
         return -EINVAL;
     if (w[2] && user_read(c, w[2], times, sizeof times))
         return -EFAULT;
-    return set_times(c, (int)w[0], w[1], w[3] & AT_SYMLINK_NOFOLLOW ? 0 : FOUND_FOLLOW, w[2] ? times : NULL);
+    return set_times(c, (int)w[0], w[1], w[3] & AT_SYMLINK_NOFOLLOW ? 0 : FOUND_FOLLOW,
+                     w[2] ? times : NULL);
 }
 
 static long times_from_timeval(struct client *c, int at, uint64_t path, uint64_t address)
@@ -218,9 +227,11 @@ static long sys_utime(struct client *c, const uint64_t *w)
         return set_times(c, AT_FDCWD, w[0], FOUND_FOLLOW, NULL);
     if (user_read(c, w[1], seconds, sizeof seconds))
         return -EFAULT;
-    return set_times(c, AT_FDCWD, w[0], FOUND_FOLLOW, (struct timespec[]){{seconds[0], 0}, {seconds[1], 0}});
+    return set_times(c, AT_FDCWD, w[0], FOUND_FOLLOW,
+                     (struct timespec[]){{seconds[0], 0}, {seconds[1], 0}});
 }
 
-VFS_TABLE(attribute_calls, {SYS_chmod, sys_chmod}, {SYS_fchmod, sys_fchmod}, {SYS_fchmodat, sys_fchmodat}, {SYS_chown, sys_chown},
-          {SYS_lchown, sys_lchown}, {SYS_fchown, sys_fchown}, {SYS_fchownat, sys_fchownat}, {SYS_utimensat, sys_utimensat},
+VFS_TABLE(attribute_calls, {SYS_chmod, sys_chmod}, {SYS_fchmod, sys_fchmod},
+          {SYS_fchmodat, sys_fchmodat}, {SYS_chown, sys_chown}, {SYS_lchown, sys_lchown},
+          {SYS_fchown, sys_fchown}, {SYS_fchownat, sys_fchownat}, {SYS_utimensat, sys_utimensat},
           {SYS_utimes, sys_utimes}, {SYS_futimesat, sys_futimesat}, {SYS_utime, sys_utime})

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The beginning: when the file servers that the manifest's parameters name are there (or late), PM makes the first program; on it the root and
- * the other file systems are mounted, the console opened and init started.
+ * The beginning: when the file servers that the manifest's parameters name are there (or late), PM
+ * makes the first program; on it the root and the other file systems are mounted, the console
+ * opened and init started.
  *
  *     root=KEY mount=PATH:KEY... init=PATH console=PATH
  */
@@ -152,7 +153,8 @@ static void work(void *argument)
         panic("the root file system %s can't be mounted", boot.root);
     mount_others(c);
     open_console(c);
-    if (arguments_add(&a, 0, boot.init) < 0 || arguments_add(&a, 1, "HOME=/") < 0 || arguments_add(&a, 1, "TERM=linux") < 0)
+    if (arguments_add(&a, 0, boot.init) < 0 || arguments_add(&a, 1, "HOME=/") < 0 ||
+        arguments_add(&a, 1, "TERM=linux") < 0)
         panic("no memory for init");
     c->result = exec_path(c, boot.init, &a);
     if (c->result == SERVICE_NO_REPLY)

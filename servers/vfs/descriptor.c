@@ -62,7 +62,8 @@ static long fcntl_do(struct client *c, struct file *f, const uint64_t *w)
     switch ((uint32_t)w[1]) {
     case F_DUPFD:
     case F_DUPFD_CLOEXEC:
-        return duplicate(c, w[0], (uint32_t)w[2], (uint32_t)w[1] == F_DUPFD_CLOEXEC ? O_CLOEXEC : 0);
+        return duplicate(c, w[0], (uint32_t)w[2],
+                         (uint32_t)w[1] == F_DUPFD_CLOEXEC ? O_CLOEXEC : 0);
     case F_GETFD:
         return d->close_on_exec ? FD_CLOEXEC : 0;
     case F_SETFD:
@@ -107,4 +108,5 @@ static long sys_fcntl(struct client *c, const uint64_t *w)
     return result;
 }
 
-VFS_TABLE(descriptor_calls, {SYS_close, sys_close}, {SYS_dup, sys_dup}, {SYS_dup2, sys_dup2}, {SYS_dup3, sys_dup3}, {SYS_fcntl, sys_fcntl})
+VFS_TABLE(descriptor_calls, {SYS_close, sys_close}, {SYS_dup, sys_dup}, {SYS_dup2, sys_dup2},
+          {SYS_dup3, sys_dup3}, {SYS_fcntl, sys_fcntl})

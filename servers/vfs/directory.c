@@ -8,7 +8,8 @@
 
 static long read_directory(struct client *c, struct file *f, uint64_t address, uint64_t room)
 {
-    struct message m = {.type = FILE_READ_DIRECTORY, .w = {f->node, address, (uint32_t)room, f->position}};
+    struct message m = {.type = FILE_READ_DIRECTORY,
+                        .w = {f->node, address, (uint32_t)room, f->position}};
     long result = ask(c, f->server, &m, AGAIN);
 
     if (result >= 0)

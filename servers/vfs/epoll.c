@@ -32,7 +32,8 @@ static bool can_be_waited_for(const struct file *f)
     return f->operations->poll && !(f->flags & O_PATH) && !S_ISREG(f->mode) && !S_ISDIR(f->mode);
 }
 
-static long control(struct epoll_set *e, struct file *f, int operation, int fd, const struct epoll_event *event)
+static long control(struct epoll_set *e, struct file *f, int operation, int fd,
+                    const struct epoll_event *event)
 {
     struct epoll_item *i = epoll_find(e, f, fd);
 
@@ -118,7 +119,6 @@ static long sys_epoll_pwait(struct client *c, const uint64_t *w)
     return result ? result : mask_end(c, w[4], sys_epoll_wait(c, w));
 }
 
-
 static long sys_epoll_pwait2(struct client *c, const uint64_t *w)
 {
     uint64_t deadline;
@@ -129,5 +129,6 @@ static long sys_epoll_pwait2(struct client *c, const uint64_t *w)
     return result ? result : mask_end(c, w[4], wait(c, w, deadline));
 }
 
-VFS_TABLE(epoll_calls, {SYS_epoll_create, sys_epoll_create}, {SYS_epoll_create1, sys_epoll_create1}, {SYS_epoll_ctl, sys_epoll_ctl},
-          {SYS_epoll_wait, sys_epoll_wait}, {SYS_epoll_pwait, sys_epoll_pwait}, {SYS_epoll_pwait2, sys_epoll_pwait2})
+VFS_TABLE(epoll_calls, {SYS_epoll_create, sys_epoll_create}, {SYS_epoll_create1, sys_epoll_create1},
+          {SYS_epoll_ctl, sys_epoll_ctl}, {SYS_epoll_wait, sys_epoll_wait},
+          {SYS_epoll_pwait, sys_epoll_pwait}, {SYS_epoll_pwait2, sys_epoll_pwait2})

@@ -2,12 +2,14 @@
 /*
  * epoll(7): sets of open files, and which of them may be ready.
  *
- * Each item waits in its file's pollers for as long as it is in the set. When that queue is woken, the item goes to the set's list of
- * candidates, and whoever waits for the set looks at them: epoll_take(). What is still ready stays a candidate (level-triggered).
+ * Each item waits in its file's pollers for as long as it is in the set. When that queue is woken,
+ * the item goes to the set's list of candidates, and whoever waits for the set looks at them:
+ * epoll_take(). What is still ready stays a candidate (level-triggered).
  *
- * Edges of local files are the wakes themselves. A server tells but once, and only about what is not ready when it is asked; so an
- * edge-triggered item of a socket remembers what it has reported, and forgets it when the socket is used for that: epoll_file_used().
- * Other files of servers are looked at as if level-triggered.
+ * Edges of local files are the wakes themselves. A server tells but once, and only about what is
+ * not ready when it is asked; so an edge-triggered item of a socket remembers what it has reported,
+ * and forgets it when the socket is used for that: epoll_file_used(). Other files of servers are
+ * looked at as if level-triggered.
  */
 #ifndef VFS_EPOLL_H
 #define VFS_EPOLL_H
@@ -46,10 +48,12 @@ long epoll_add(struct epoll_set *e, struct file *f, int fd, uint32_t events, uin
 void epoll_change(struct epoll_item *i, uint32_t events, uint64_t data);
 void epoll_remove(struct epoll_item *i);
 
-/* Report up to `room` ready items to the array of struct epoll_event in the program: how many; -EFAULT when not even the first. */
+/* Report up to `room` ready items to the array of struct epoll_event in the program: how many;
+ * -EFAULT when not even the first. */
 long epoll_take(struct client *c, struct epoll_set *e, uint64_t address, unsigned room);
 
-/* A socket of a server is about to be used for POLLIN, POLLOUT or both: edge-triggered items look for those anew. */
+/* A socket of a server is about to be used for POLLIN, POLLOUT or both: edge-triggered items look
+ * for those anew. */
 void epoll_file_used(struct file *f, uint32_t events);
 
 #endif

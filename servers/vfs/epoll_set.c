@@ -14,7 +14,8 @@ enum {
 };
 #define EVENT_BITS 0xffffu
 
-#define CONTAINER(pointer, type, member) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+#define CONTAINER(pointer, type, member)                                                           \
+    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 static unsigned items;
 static uint64_t walks;
@@ -114,7 +115,8 @@ long epoll_take(struct client *c, struct epoll_set *e, uint64_t address, unsigne
     long n = 0, result = 0;
 
     list_init(&todo);
-    while (!list_is_empty(&e->candidates)) { /* what is reported goes to the end of a fresh list: everybody has a turn */
+    /* what is reported goes to the end of a fresh list: everybody has a turn */
+    while (!list_is_empty(&e->candidates)) {
         struct epoll_link *l = e->candidates.next;
 
         list_remove(l);
@@ -174,7 +176,12 @@ static uint32_t set_poll(struct file *f, uint32_t events, bool tell)
 
 static long set_stat(struct client *c, struct file *f, struct stat *out)
 {
-    *out = (struct stat){.st_mode = f->mode, .st_ino = f->lock_node, .st_nlink = 1, .st_blksize = PAGE_SIZE, .st_uid = c->uid, .st_gid = c->gid};
+    *out = (struct stat){.st_mode = f->mode,
+                         .st_ino = f->lock_node,
+                         .st_nlink = 1,
+                         .st_blksize = PAGE_SIZE,
+                         .st_uid = c->uid,
+                         .st_gid = c->gid};
     return 0;
 }
 
@@ -188,7 +195,8 @@ static void set_close(struct client *c, struct file *f)
     free(e);
 }
 
-static const struct file_operations set_operations = {.name = "anon_inode:[eventpoll]", .poll = set_poll, .stat = set_stat, .close = set_close};
+static const struct file_operations set_operations = {
+    .name = "anon_inode:[eventpoll]", .poll = set_poll, .stat = set_stat, .close = set_close};
 
 struct file *epoll_new(void)
 {
@@ -214,7 +222,8 @@ struct epoll_set *epoll_of(const struct file *f)
 
 /* ---- items ---- */
 
-/* How many sets are in e one in the other, at most; more than LINKS_MAX when one of them is `unwanted`. */
+/* How many sets are in e one in the other, at most; more than LINKS_MAX when one of them is
+ * `unwanted`. */
 static unsigned height_below(struct epoll_set *e, const struct epoll_set *unwanted)
 {
     unsigned most = 0;
@@ -242,7 +251,9 @@ static unsigned height_above(struct epoll_set *e)
     if (e->visit == walks)
         return e->height;
     for (struct waiter *w = e->file->pollers.first; w; w = w->next) {
-        unsigned h = w->woken == item_woken ? 1 + height_above(CONTAINER(w, struct epoll_item, waiter)->set) : 0;
+        unsigned h = w->woken == item_woken
+                         ? 1 + height_above(CONTAINER(w, struct epoll_item, waiter)->set)
+                         : 0;
 
         most = h > most ? h : most;
     }

@@ -97,7 +97,12 @@ static uint32_t event_poll(struct file *f, uint32_t events, bool tell)
 
 static long event_stat(struct client *c, struct file *f, struct stat *out)
 {
-    *out = (struct stat){.st_mode = f->mode, .st_ino = f->lock_node, .st_nlink = 1, .st_blksize = PAGE_SIZE, .st_uid = c->uid, .st_gid = c->gid};
+    *out = (struct stat){.st_mode = f->mode,
+                         .st_ino = f->lock_node,
+                         .st_nlink = 1,
+                         .st_blksize = PAGE_SIZE,
+                         .st_uid = c->uid,
+                         .st_gid = c->gid};
     return 0;
 }
 
@@ -107,8 +112,11 @@ static void event_close(struct client *c, struct file *f)
     free(f->local);
 }
 
-static const struct file_operations event_operations = {
-    .name = "anon_inode:[eventfd]", .transfer = event_transfer, .poll = event_poll, .stat = event_stat, .close = event_close};
+static const struct file_operations event_operations = {.name = "anon_inode:[eventfd]",
+                                                        .transfer = event_transfer,
+                                                        .poll = event_poll,
+                                                        .stat = event_stat,
+                                                        .close = event_close};
 
 static long sys_eventfd2(struct client *c, const uint64_t *w)
 {

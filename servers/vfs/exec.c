@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * execve(2): find the program (through "#!" lines), read its head, collect the arguments, then replace what the process has: from PM_EXEC on there is
- * no way back, and an error kills it. Segments are private views of the file server's pages (VM_MAP_FROM), so that starting a program
+ * execve(2): find the program (through "#!" lines), read its head, collect the arguments, then
+ * replace what the process has: from PM_EXEC on there is no way back, and an error kills it.
+ * Segments are private views of the file server's pages (VM_MAP_FROM), so that starting a program
  * copies nothing.
  */
 #include <fcntl.h>
@@ -122,7 +123,8 @@ static long script_line(char *head, size_t n, char **interpreter, char **argumen
 }
 
 /* The script's path takes the place of argv[0], behind the interpreter and its argument. */
-static long prepend(struct arguments *a, const char *interpreter, const char *argument, const char *script)
+static long prepend(struct arguments *a, const char *interpreter, const char *argument,
+                    const char *script)
 {
     struct arguments new = {0};
     size_t skip = a->count[0] ? strlen(a->text) + 1 : 0;
@@ -221,14 +223,16 @@ static long start(struct client *c, const char *path, uint64_t entry, uint64_t s
     long grant = grant_make(service_info()->pm, name, sizeof name, GRANT_READ), result;
 
     memcpy(name, base ? base + 1 : path, strnlen(base ? base + 1 : path, sizeof name - 1));
-    result = grant < 0 ? grant : pm(PM_EXEC_START, (uint64_t)c->endpoint, entry, stack, (uint64_t)grant);
+    result =
+        grant < 0 ? grant : pm(PM_EXEC_START, (uint64_t)c->endpoint, entry, stack, (uint64_t)grant);
     if (grant >= 0)
         grant_revoke(grant);
     return result;
 }
 
 /* Fill the empty space; the other image is the interpreter's, when there is one. */
-static long fill(struct client *c, const char *path, struct image *image, struct image *interpreter, const struct arguments *a, bool secure)
+static long fill(struct client *c, const char *path, struct image *image, struct image *interpreter,
+                 const struct arguments *a, bool secure)
 {
     uint64_t entry, stack;
     long result = image_map(c, image, image->program.dynamic ? PROGRAM_BASE : 0);
@@ -239,11 +243,13 @@ static long fill(struct client *c, const char *path, struct image *image, struct
         result = image_heap(c, image);
     if (result == 0)
         result = stack_build(c, image, interpreter, a, secure, &stack);
-    entry = interpreter ? interpreter->base + interpreter->program.entry : image->base + image->program.entry;
+    entry = interpreter ? interpreter->base + interpreter->program.entry
+                        : image->base + image->program.entry;
     return result ? result : start(c, path, entry, stack);
 }
 
-static long replace(struct client *c, const char *path, struct image *image, struct image *interpreter, const struct arguments *a)
+static long replace(struct client *c, const char *path, struct image *image,
+                    struct image *interpreter, const struct arguments *a)
 {
     int64_t uid, gid;
     char *exe = strdup(image->found.path);
@@ -270,7 +276,8 @@ static long replace(struct client *c, const char *path, struct image *image, str
         result = fill(c, path, image, interpreter, a, uid >= 0 || gid >= 0);
     if (result == 0)
         return 0;
-    log_info("%s could not be started (error %ld): process %d ends", image->found.path, -result, c->pid);
+    log_info("%s could not be started (error %ld): process %d ends", image->found.path, -result,
+             c->pid);
     signal_client(c, SIGKILL);
     return SERVICE_NO_REPLY;
 }
@@ -282,11 +289,14 @@ long exec_path(struct client *c, const char *path, struct arguments *a)
 
     if (result == 0 && image->program.interpreter_size) {
         interpreter = malloc(sizeof *interpreter);
-        result = interpreter ? find_program(c, image->head + image->program.interpreter_offset, interpreter) : -ENOMEM;
+        result = interpreter
+                     ? find_program(c, image->head + image->program.interpreter_offset, interpreter)
+                     : -ENOMEM;
         if (result == 0)
             result = image_parse(interpreter);
         if (result == -ENOENT)
-            log_info("%s: its loader %s is not there", image->found.path, image->head + image->program.interpreter_offset);
+            log_info("%s: its loader %s is not there", image->found.path,
+                     image->head + image->program.interpreter_offset);
     }
     if (result == 0)
         result = replace(c, path, image, interpreter, a);

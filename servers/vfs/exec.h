@@ -29,15 +29,17 @@ long image_map(struct client *c, struct image *image, uint64_t base);
 /* The heap begins behind it. */
 long image_heap(struct client *c, const struct image *image);
 /* Arguments, environment and auxiliary vector (System V ABI, x86-64 supplement, 3.4.1). */
-long stack_build(struct client *c, const struct image *image, const struct image *interpreter, const struct arguments *a, bool secure,
-                 uint64_t *stack);
+long stack_build(struct client *c, const struct image *image, const struct image *interpreter,
+                 const struct arguments *a, bool secure, uint64_t *stack);
 
 /* Calls to VM about the client (abi/proto/vm.h): map.c */
-long vm_map(struct client *c, uint64_t address, uint64_t length, uint32_t protection, uint32_t flags);
+long vm_map(struct client *c, uint64_t address, uint64_t length, uint32_t protection,
+            uint32_t flags);
 long vm_unmap(struct client *c, uint64_t address, uint64_t length);
 long vm_protect(struct client *c, uint64_t address, uint64_t length, uint32_t protection);
-/* A private view of a file, or a copy when its server has no pages to show. offset, address: multiples of a page. Returns the address. */
-long map_file(struct client *c, struct server *s, uint64_t node, uint64_t offset, uint64_t address, uint64_t length, uint32_t protection,
-              uint32_t flags);
+/* A private view of a file, or a copy when its server has no pages to show. offset, address:
+ * multiples of a page. Returns the address. */
+long map_file(struct client *c, struct server *s, uint64_t node, uint64_t offset, uint64_t address,
+              uint64_t length, uint32_t protection, uint32_t flags);
 
 #endif

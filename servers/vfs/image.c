@@ -30,7 +30,8 @@ long image_head(struct client *c, struct image *image)
     at = vm_map(c, 0, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
     if (at < 0)
         return at;
-    m = (struct message){.type = FILE_READ, .w = {f->node, (uint64_t)at, PAGE_SIZE, 0, 0, FILE_BACK}};
+    m = (struct message){.type = FILE_READ,
+                         .w = {f->node, (uint64_t)at, PAGE_SIZE, 0, 0, FILE_BACK}};
     result = ask(c, f->server, &m, AGAIN);
     if (result > 0) {
         image->head_size = (size_t)result;
@@ -64,18 +65,21 @@ static long clear_tail(struct client *c, uint64_t from)
 
 static long map_segment(struct client *c, struct image *image, const struct elf_segment *s)
 {
-    uint64_t address = image->base + s->address, start = page_down(address), file_end = address + s->file_size;
-    uint64_t anonymous = s->file_size ? page_up(file_end) : start, end = page_up(address + s->memory_size);
+    uint64_t address = image->base + s->address, start = page_down(address),
+             file_end = address + s->file_size;
+    uint64_t anonymous = s->file_size ? page_up(file_end) : start,
+             end = page_up(address + s->memory_size);
     uint32_t protection = PROT_READ | (s->write ? PROT_WRITE : 0) | (s->execute ? PROT_EXEC : 0);
     long result = 0;
 
     if (s->file_size)
-        result = map_file(c, image->found.server, image->found.node, page_down(s->offset), start, page_up(file_end) - start, protection,
-                          MAP_PRIVATE | MAP_FIXED);
+        result = map_file(c, image->found.server, image->found.node, page_down(s->offset), start,
+                          page_up(file_end) - start, protection, MAP_PRIVATE | MAP_FIXED);
     if (result >= 0 && s->file_size && s->write && s->memory_size > s->file_size)
         result = clear_tail(c, file_end);
     if (result >= 0 && end > anonymous)
-        result = vm_map(c, anonymous, end - anonymous, protection, MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS);
+        result = vm_map(c, anonymous, end - anonymous, protection,
+                        MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS);
     return result < 0 ? result : 0;
 }
 
@@ -93,7 +97,8 @@ long image_map(struct client *c, struct image *image, uint64_t base)
 
 long image_heap(struct client *c, const struct image *image)
 {
-    struct message m = {.type = VM_BRK_START, .w = {(uint64_t)c->endpoint, image->base + image->program.high}};
+    struct message m = {.type = VM_BRK_START,
+                        .w = {(uint64_t)c->endpoint, image->base + image->program.high}};
 
     return ipc_call(service_info()->vm, &m);
 }

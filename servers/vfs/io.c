@@ -9,7 +9,8 @@
 
 enum { SEGMENTS_MAX = 1024 };
 
-/* Any call with one descriptor: the file stays while the call lasts here. (Once it is handed over the server has its own idea of who waits.) */
+/* Any call with one descriptor: the file stays while the call lasts here. (Once it is handed over
+ * the server has its own idea of who waits.) */
 static long with_file(struct client *c, struct file *f, long result)
 {
     file_put(result == SERVICE_NO_REPLY ? NULL : c, f);
@@ -20,7 +21,8 @@ static bool may(const struct file *f, bool write)
 {
     uint32_t mode = f->flags & O_ACCMODE;
 
-    return !(f->flags & O_PATH) && (write ? mode == O_WRONLY || mode == O_RDWR : mode == O_RDONLY || mode == O_RDWR);
+    return !(f->flags & O_PATH) &&
+           (write ? mode == O_WRONLY || mode == O_RDWR : mode == O_RDONLY || mode == O_RDWR);
 }
 
 static long transfer(struct client *c, uint64_t fd, struct io *io)
@@ -51,12 +53,16 @@ static long sys_write(struct client *c, const uint64_t *w)
 
 static long sys_pread(struct client *c, const uint64_t *w)
 {
-    return transfer(c, w[0], &(struct io){.address = w[1], .length = w[2], .offset = w[3], .positioned = true});
+    return transfer(
+        c, w[0], &(struct io){.address = w[1], .length = w[2], .offset = w[3], .positioned = true});
 }
 
 static long sys_pwrite(struct client *c, const uint64_t *w)
 {
-    return transfer(c, w[0], &(struct io){.address = w[1], .length = w[2], .offset = w[3], .positioned = true, .write = true});
+    return transfer(
+        c, w[0],
+        &(struct io){
+            .address = w[1], .length = w[2], .offset = w[3], .positioned = true, .write = true});
 }
 
 static long sys_readv(struct client *c, const uint64_t *w)
@@ -66,18 +72,27 @@ static long sys_readv(struct client *c, const uint64_t *w)
 
 static long sys_writev(struct client *c, const uint64_t *w)
 {
-    return transfer(c, w[0], &(struct io){.address = w[1], .length = w[2], .vector = true, .write = true});
+    return transfer(c, w[0],
+                    &(struct io){.address = w[1], .length = w[2], .vector = true, .write = true});
 }
 
 static long sys_preadv(struct client *c, const uint64_t *w)
 {
-    return transfer(c, w[0], &(struct io){.address = w[1], .length = w[2], .offset = w[3], .vector = true, .positioned = true});
+    return transfer(
+        c, w[0],
+        &(struct io){
+            .address = w[1], .length = w[2], .offset = w[3], .vector = true, .positioned = true});
 }
 
 static long sys_pwritev(struct client *c, const uint64_t *w)
 {
     return transfer(c, w[0],
-                    &(struct io){.address = w[1], .length = w[2], .offset = w[3], .vector = true, .positioned = true, .write = true});
+                    &(struct io){.address = w[1],
+                                 .length = w[2],
+                                 .offset = w[3],
+                                 .vector = true,
+                                 .positioned = true,
+                                 .write = true});
 }
 
 static long file_size(struct client *c, struct file *f, uint64_t *size)
@@ -101,12 +116,15 @@ static long seek(struct client *c, struct file *f, int64_t offset, unsigned when
         if (result)
             return result;
     }
-    if (whence == SEEK_DATA || whence == SEEK_HOLE) { /* no holes are known of: data up to the end */
+    /* no holes are known of: data up to the end */
+    if (whence == SEEK_DATA || whence == SEEK_HOLE) {
         if (offset < 0 || (uint64_t)offset >= size)
             return -ENXIO;
         at = whence == SEEK_DATA ? (uint64_t)offset : size;
-    } else if (__builtin_add_overflow(whence == SEEK_SET ? 0 : whence == SEEK_CUR ? (int64_t)f->position : (int64_t)size, offset,
-                                      (int64_t *)&at)) {
+    } else if (__builtin_add_overflow(whence == SEEK_SET   ? 0
+                                      : whence == SEEK_CUR ? (int64_t)f->position
+                                                           : (int64_t)size,
+                                      offset, (int64_t *)&at)) {
         return -EOVERFLOW;
     }
     if ((int64_t)at < 0)
@@ -146,7 +164,9 @@ static long sys_ioctl(struct client *c, const uint64_t *w)
         return 0;
     default:
         file_get(f);
-        return with_file(c, f, f->operations->ioctl ? f->operations->ioctl(c, f, (uint32_t)w[1], w[2]) : -ENOTTY);
+        return with_file(c, f,
+                         f->operations->ioctl ? f->operations->ioctl(c, f, (uint32_t)w[1], w[2])
+                                              : -ENOTTY);
     }
 }
 
@@ -215,7 +235,8 @@ static long sys_fallocate(struct client *c, const uint64_t *w)
 
     if (!f || !may(f, true))
         return -EBADF;
-    if ((int64_t)w[2] < 0 || (int64_t)w[3] <= 0 || __builtin_add_overflow(w[2], w[3], &end) || (int64_t)end < 0)
+    if ((int64_t)w[2] < 0 || (int64_t)w[3] <= 0 || __builtin_add_overflow(w[2], w[3], &end) ||
+        (int64_t)end < 0)
         return -EINVAL;
     if (!S_ISREG(f->mode))
         return -ENODEV;
@@ -249,8 +270,10 @@ static long sys_sync(struct client *c, const uint64_t *w)
     return 0;
 }
 
-VFS_TABLE(io_calls, {SYS_read, sys_read}, {SYS_write, sys_write}, {SYS_pread64, sys_pread}, {SYS_pwrite64, sys_pwrite},
-          {SYS_readv, sys_readv}, {SYS_writev, sys_writev}, {SYS_preadv, sys_preadv}, {SYS_pwritev, sys_pwritev}, {SYS_lseek, sys_lseek},
-          {SYS_ioctl, sys_ioctl}, {SYS_fsync, sys_fsync}, {SYS_fdatasync, sys_fdatasync}, {SYS_ftruncate, sys_ftruncate},
-          {SYS_truncate, sys_truncate}, {SYS_fallocate, sys_fallocate}, {SYS_fadvise64, sys_fadvise}, {SYS_sync, sys_sync},
+VFS_TABLE(io_calls, {SYS_read, sys_read}, {SYS_write, sys_write}, {SYS_pread64, sys_pread},
+          {SYS_pwrite64, sys_pwrite}, {SYS_readv, sys_readv}, {SYS_writev, sys_writev},
+          {SYS_preadv, sys_preadv}, {SYS_pwritev, sys_pwritev}, {SYS_lseek, sys_lseek},
+          {SYS_ioctl, sys_ioctl}, {SYS_fsync, sys_fsync}, {SYS_fdatasync, sys_fdatasync},
+          {SYS_ftruncate, sys_ftruncate}, {SYS_truncate, sys_truncate},
+          {SYS_fallocate, sys_fallocate}, {SYS_fadvise64, sys_fadvise}, {SYS_sync, sys_sync},
           {SYS_syncfs, sys_fsync})

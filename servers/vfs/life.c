@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What PM tells about its processes: new ones, the end, a signal for one that is in a call, credentials. Each comes with the process itself as the caller. */
+/* What PM tells about its processes: new ones, the end, a signal for one that is in a call,
+ * credentials. Each comes with the process itself as the caller. */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,7 +55,8 @@ static void end(void *argument)
     place_put(c->place);
     c->files = NULL;
     c->place = NULL;
-    ipc_call(service_info()->pm, &(struct message){.type = PM_EXIT_DONE, .w = {(uint64_t)c->endpoint}});
+    ipc_call(service_info()->pm,
+             &(struct message){.type = PM_EXIT_DONE, .w = {(uint64_t)c->endpoint}});
     c->result = SERVICE_NO_REPLY;
     c->gone = true;
 }
@@ -108,7 +110,8 @@ long life_exit(struct message *m)
     if (!from_pm(m))
         return -EPERM;
     if (!c) {
-        ipc_call(service_info()->pm, &(struct message){.type = PM_EXIT_DONE, .w = {(uint64_t)message_caller(m)}});
+        ipc_call(service_info()->pm,
+                 &(struct message){.type = PM_EXIT_DONE, .w = {(uint64_t)message_caller(m)}});
         return SERVICE_NO_REPLY;
     }
     c->exiting = true;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * flock(2) and the locks of fcntl(2): advisory, for the inode that an open file has. The owner of a POSIX lock is the process, that is its
- * table of descriptors; of the others the open file. Those of flock() and those of fcntl() know nothing of each other.
+ * flock(2) and the locks of fcntl(2): advisory, for the inode that an open file has. The owner of a
+ * POSIX lock is the process, that is its table of descriptors; of the others the open file. Those
+ * of flock() and those of fcntl() know nothing of each other.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -169,7 +170,8 @@ static long size_of(struct client *c, struct file *f, int64_t *size)
 }
 
 /* The bytes that are meant: [start, end]. */
-static long range_of(struct client *c, struct file *f, const struct flock *l, uint64_t *start, uint64_t *end)
+static long range_of(struct client *c, struct file *f, const struct flock *l, uint64_t *start,
+                     uint64_t *end)
 {
     int64_t base = 0, first, last;
     long result = 0;
@@ -199,7 +201,8 @@ static long range_of(struct client *c, struct file *f, const struct flock *l, ui
     return 0;
 }
 
-static long kind_of(const struct flock *l, const struct file *f, bool only_ask, enum lock_kind *kind)
+static long kind_of(const struct flock *l, const struct file *f, bool only_ask,
+                    enum lock_kind *kind)
 {
     uint32_t mode = f->flags & O_ACCMODE;
 
@@ -229,8 +232,10 @@ static long tell(struct client *c, struct flock *l, const struct lock_range *r, 
 long lock_fcntl(struct client *c, struct file *f, uint64_t command, uint64_t argument)
 {
     bool is_open_file = command == F_OFD_GETLK || command == F_OFD_SETLK || command == F_OFD_SETLKW;
-    bool only_ask = command == F_GETLK || command == F_OFD_GETLK, wait = command == F_SETLKW || command == F_OFD_SETLKW;
-    struct wish w = {.owner = is_open_file ? (const void *)f : c->files, .pid = is_open_file ? -1 : c->pid};
+    bool only_ask = command == F_GETLK || command == F_OFD_GETLK,
+         wait = command == F_SETLKW || command == F_OFD_SETLKW;
+    struct wish w = {.owner = is_open_file ? (const void *)f : c->files,
+                     .pid = is_open_file ? -1 : c->pid};
     struct flock l;
     long result;
 
@@ -250,7 +255,8 @@ long lock_fcntl(struct client *c, struct file *f, uint64_t command, uint64_t arg
         return -ENOLCK;
     result = only_ask ? tell(c, &l, in_the_way(&w), argument) : set(c, &w, wait, is_open_file);
     locks_put(w.of);
-    if (result == 0 && !only_ask && !is_open_file && fd_file(c, c->call.w[0]) != f) { /* closed while it waited */
+    /* closed while it waited */
+    if (result == 0 && !only_ask && !is_open_file && fd_file(c, c->call.w[0]) != f) {
         drop(f, c->files);
         result = -EBADF;
     }
@@ -260,7 +266,8 @@ long lock_fcntl(struct client *c, struct file *f, uint64_t command, uint64_t arg
 /* ---- flock ---- */
 
 /* To change its kind a lock is given up first, as on Linux. */
-static long flock_set(struct client *c, struct locks *l, struct file *f, enum lock_kind kind, bool wait)
+static long flock_set(struct client *c, struct locks *l, struct file *f, enum lock_kind kind,
+                      bool wait)
 {
     if (ranges_differ(&l->whole, f, kind)) {
         ranges_drop(&l->whole, f);
@@ -281,7 +288,8 @@ static long flock_set(struct client *c, struct locks *l, struct file *f, enum lo
 
 static long sys_flock(struct client *c, const uint64_t *w)
 {
-    static const enum lock_kind kinds[] = {[LOCK_SH] = LOCK_READ, [LOCK_EX] = LOCK_WRITE, [LOCK_UN] = LOCK_NONE};
+    static const enum lock_kind kinds[] = {
+        [LOCK_SH] = LOCK_READ, [LOCK_EX] = LOCK_WRITE, [LOCK_UN] = LOCK_NONE};
     uint32_t what = (uint32_t)w[1] & ~(uint32_t)LOCK_NB;
     struct file *f = fd_file(c, w[0]);
     struct locks *l;

@@ -10,13 +10,14 @@ unsigned ranges_count(void)
     return count;
 }
 
-const struct lock_range *ranges_conflict(const struct lock_ranges *l, const void *owner, enum lock_kind kind, uint64_t start, uint64_t end)
+const struct lock_range *ranges_conflict(const struct lock_ranges *l, const void *owner,
+                                         enum lock_kind kind, uint64_t start, uint64_t end)
 {
     const struct lock_range *lowest = NULL;
 
     for (const struct lock_range *r = l->first; r; r = r->next)
-        if (r->owner != owner && r->start <= end && r->end >= start && (kind == LOCK_WRITE || r->kind == LOCK_WRITE) &&
-            (!lowest || r->start < lowest->start))
+        if (r->owner != owner && r->start <= end && r->end >= start &&
+            (kind == LOCK_WRITE || r->kind == LOCK_WRITE) && (!lowest || r->start < lowest->start))
             lowest = r;
     return lowest;
 }
@@ -39,7 +40,8 @@ static void insert(struct lock_ranges *l, struct lock_range *r, struct lock_rang
 }
 
 /* What is left of r, which overlaps [start, end]: at most two pieces, the second one in *spare. */
-static void cut(struct lock_ranges *l, struct lock_range **link, uint64_t start, uint64_t end, struct lock_range **spare)
+static void cut(struct lock_ranges *l, struct lock_range **link, uint64_t start, uint64_t end,
+                struct lock_range **spare)
 {
     struct lock_range *r = *link, upper = *r;
 
@@ -63,13 +65,14 @@ static void make_way(struct lock_ranges *l, struct lock_range *new, struct lock_
     uint64_t start = new->start, end = new->end;
 
     for (struct lock_range **link = &l->first, *r; (r = *link);) {
-        bool overlaps = r->start <= end && r->end >= start, touches = r->end + 1 >= start && r->start <= end + 1;
+        bool overlaps = r->start <= end && r->end >= start,
+             touches = r->end + 1 >= start && r->start <= end + 1;
 
-        if (r->owner == new->owner && r->kind == new->kind && touches) {
+        if (r->owner == new->owner && r->kind == new->kind &&touches) {
             new->start = r->start < new->start ? r->start : new->start;
             new->end = r->end > new->end ? r->end : new->end;
             remove_at(link);
-        } else if (r->owner == new->owner && r->kind != new->kind && overlaps) {
+        } else if (r->owner == new->owner && r->kind != new->kind &&overlaps) {
             cut(l, link, start, end, spare);
             if (*link == r)
                 link = &r->next;
@@ -88,11 +91,13 @@ static bool has_around(const struct lock_ranges *l, const void *owner, uint64_t 
     return r != NULL;
 }
 
-bool ranges_set(struct lock_ranges *l, const void *owner, int pid, enum lock_kind kind, uint64_t start, uint64_t end)
+bool ranges_set(struct lock_ranges *l, const void *owner, int pid, enum lock_kind kind,
+                uint64_t start, uint64_t end)
 {
     struct lock_range new = {.owner = owner, .pid = pid, .kind = kind, .start = start, .end = end};
     bool split = has_around(l, owner, start, end);
-    struct lock_range *spare = split ? malloc(sizeof *spare) : NULL, *place = kind ? malloc(sizeof *place) : NULL;
+    struct lock_range *spare = split ? malloc(sizeof *spare) : NULL,
+                      *place = kind ? malloc(sizeof *place) : NULL;
     bool enough = (!split || spare) && (!kind || place);
 
     if (enough)

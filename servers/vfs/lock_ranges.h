@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Who has locked which bytes of one file, for reading or writing. No kernel calls: tested on the host. */
+/* Who has locked which bytes of one file, for reading or writing. No kernel calls: tested on the
+ * host. */
 #ifndef VFS_LOCK_RANGES_H
 #define VFS_LOCK_RANGES_H
 
@@ -22,10 +23,14 @@ struct lock_ranges {
     struct lock_range *first;
 };
 
-/* The range of somebody else's, the lowest one, that does not go together with this one. NULL: none. */
-const struct lock_range *ranges_conflict(const struct lock_ranges *l, const void *owner, enum lock_kind kind, uint64_t start, uint64_t end);
-/* From start to end the owner has that and nothing else. false: no memory, nothing has changed. LOCK_NONE for all needs none. */
-bool ranges_set(struct lock_ranges *l, const void *owner, int pid, enum lock_kind kind, uint64_t start, uint64_t end);
+/* The range of somebody else's, the lowest one, that does not go together with this one. NULL:
+ * none. */
+const struct lock_range *ranges_conflict(const struct lock_ranges *l, const void *owner,
+                                         enum lock_kind kind, uint64_t start, uint64_t end);
+/* From start to end the owner has that and nothing else. false: no memory, nothing has changed.
+ * LOCK_NONE for all needs none. */
+bool ranges_set(struct lock_ranges *l, const void *owner, int pid, enum lock_kind kind,
+                uint64_t start, uint64_t end);
 /* The owner has nothing any more: it had something. */
 bool ranges_drop(struct lock_ranges *l, const void *owner);
 /* Locks of the owner that are of another kind than `kind`. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Dispatch: system calls of programs, each in a coroutine; what PM, VM and fs/proc ask; answers of file servers. */
+/* Dispatch: system calls of programs, each in a coroutine; what PM, VM and fs/proc ask; answers of
+ * file servers. */
 #include <stdlib.h>
 
 #include "abi/proto/vfs.h"
@@ -13,8 +14,9 @@ static call_handler calls[CALLS];
 static void calls_index(void)
 {
     static const struct call_table *const tables[] = {
-        &io_calls,    &open_calls,  &descriptor_calls, &stat_calls,   &name_calls,  &attribute_calls, &place_calls, &exec_calls, &mount_calls,
-        &pipe_calls,  &poll_calls,  &select_calls,     &epoll_calls,  &event_calls, &socket_calls,    &pair_calls,  &lock_calls, &directory_calls,
+        &io_calls,    &open_calls,  &descriptor_calls, &stat_calls, &name_calls, &attribute_calls,
+        &place_calls, &exec_calls,  &mount_calls,      &pipe_calls, &poll_calls, &select_calls,
+        &epoll_calls, &event_calls, &socket_calls,     &pair_calls, &lock_calls, &directory_calls,
     };
 
     for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
@@ -125,9 +127,15 @@ static void notified(uint64_t bits)
 int main(void)
 {
     static const struct service_entry entries[] = {
-        {VFS_FORK, life_fork},         {VFS_EXIT, life_exit},       {VFS_CANCEL, life_cancel}, {VFS_CREDENTIALS, life_credentials},
+        {VFS_FORK, life_fork},
+        {VFS_EXIT, life_exit},
+        {VFS_CANCEL, life_cancel},
+        {VFS_CREDENTIALS, life_credentials},
         {VFS_FILE_LIMIT, life_file_limit},
-               {VFS_MMAP, mmap_file},         {VFS_FD_LINK, info_fd_link}, {VFS_MOUNTS, info_mounts}, {FILE_BACK_RESULT, back_result},
+        {VFS_MMAP, mmap_file},
+        {VFS_FD_LINK, info_fd_link},
+        {VFS_MOUNTS, info_mounts},
+        {FILE_BACK_RESULT, back_result},
         {MESSAGE_BOUNCED, bounced},
     };
 
@@ -135,6 +143,9 @@ int main(void)
     servers_start();
     service_ready(RS_READY_FRESH);
     boot_start();
-    service_run(&(struct service_table){
-        .entries = entries, .count = sizeof entries / sizeof *entries, .fallback = call, .notified = notified, .idle = wait_run});
+    service_run(&(struct service_table){.entries = entries,
+                                        .count = sizeof entries / sizeof *entries,
+                                        .fallback = call,
+                                        .notified = notified,
+                                        .idle = wait_run});
 }

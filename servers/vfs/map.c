@@ -5,14 +5,16 @@
 
 #include "servers/vfs/exec.h"
 
-static long vm(uint64_t type, struct client *c, uint64_t address, uint64_t length, uint64_t w3, uint64_t w4, uint64_t w5)
+static long vm(uint64_t type, struct client *c, uint64_t address, uint64_t length, uint64_t w3,
+               uint64_t w4, uint64_t w5)
 {
     struct message m = {.type = type, .w = {(uint64_t)c->endpoint, address, length, w3, w4, w5}};
 
     return ipc_call(service_info()->vm, &m);
 }
 
-long vm_map(struct client *c, uint64_t address, uint64_t length, uint32_t protection, uint32_t flags)
+long vm_map(struct client *c, uint64_t address, uint64_t length, uint32_t protection,
+            uint32_t flags)
 {
     return vm(VM_MAP, c, address, length, protection, flags, 0);
 }
@@ -27,15 +29,17 @@ long vm_protect(struct client *c, uint64_t address, uint64_t length, uint32_t pr
     return vm(VM_PROTECT, c, address, length, protection, 0, 0);
 }
 
-static long map_copy(struct client *c, struct server *s, uint64_t node, uint64_t offset, uint64_t address, uint64_t length,
-                     uint32_t protection, uint32_t flags)
+static long map_copy(struct client *c, struct server *s, uint64_t node, uint64_t offset,
+                     uint64_t address, uint64_t length, uint32_t protection, uint32_t flags)
 {
     long at = vm_map(c, address, length, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS), result = 1;
 
     if (at < 0)
         return at;
     for (uint64_t done = 0; done < length && result > 0; done += (uint64_t)result) {
-        struct message m = {.type = FILE_READ, .w = {node, (uint64_t)at + done, length - done, offset + done, 0, FILE_BACK}};
+        struct message m = {
+            .type = FILE_READ,
+            .w = {node, (uint64_t)at + done, length - done, offset + done, 0, FILE_BACK}};
 
         result = ask(c, s, &m, AGAIN);
     }
@@ -47,21 +51,24 @@ static long map_copy(struct client *c, struct server *s, uint64_t node, uint64_t
     return result;
 }
 
-long map_file(struct client *c, struct server *s, uint64_t node, uint64_t offset, uint64_t address, uint64_t length, uint32_t protection,
-              uint32_t flags)
+long map_file(struct client *c, struct server *s, uint64_t node, uint64_t offset, uint64_t address,
+              uint64_t length, uint32_t protection, uint32_t flags)
 {
     struct message m = {.type = FILE_MAP, .w = {node, offset, length}};
     long result = ask(c, s, &m, AGAIN);
 
     if (result == 0)
-        result = vm(VM_MAP_FROM, c, address, length, protection, flags | (uint64_t)s->endpoint << 32, m.w[1]);
+        result = vm(VM_MAP_FROM, c, address, length, protection,
+                    flags | (uint64_t)s->endpoint << 32, m.w[1]);
     else if (result == -ENOSYS || result == -EINVAL)
         result = map_copy(c, s, node, offset, address, length, protection, flags);
     return result;
 }
 
-/* Shared and writable would need the file server's pages themselves in the program: not possible yet. */
-static long check(const struct file *f, uint64_t length, uint32_t protection, uint32_t flags, uint64_t offset)
+/* Shared and writable would need the file server's pages themselves in the program: not possible
+ * yet. */
+static long check(const struct file *f, uint64_t length, uint32_t protection, uint32_t flags,
+                  uint64_t offset)
 {
     uint32_t mode = f->flags & O_ACCMODE;
 
@@ -87,7 +94,8 @@ long sys_mmap_file(struct client *c, const uint64_t *w)
     if (result)
         return result;
     file_get(f);
-    result = map_file(c, f->server, f->node, w[5], w[0], length, (uint32_t)w[2] & 7, (flags & ~(uint32_t)MAP_TYPE) | MAP_PRIVATE);
+    result = map_file(c, f->server, f->node, w[5], w[0], length, (uint32_t)w[2] & 7,
+                      (flags & ~(uint32_t)MAP_TYPE) | MAP_PRIVATE);
     file_put(c, f);
     return result;
 }

@@ -35,14 +35,16 @@ struct mount *mount_root(void)
     return mounts[0].server ? &mounts[0] : NULL;
 }
 
-/* Such a directory can be neither renamed nor removed while it is covered: its name is as good as a walk. */
+/* Such a directory can be neither renamed nor removed while it is covered: its name is as good as a
+ * walk. */
 struct mount *mount_of_path(const char *path, const char **rest)
 {
     const char *name = path + strspn(path, "/");
     size_t n = strcspn(name, "/");
 
     for (struct mount *m = mounts; m < mounts + MOUNTS_MAX; m++)
-        if (m->server && m->over_server && n && strlen(m->path) == n + 1 && memcmp(m->path + 1, name, n) == 0) {
+        if (m->server && m->over_server && n && strlen(m->path) == n + 1 &&
+            memcmp(m->path + 1, name, n) == 0) {
             *rest = name + n;
             return m;
         }
@@ -64,7 +66,8 @@ static long cover(struct client *c, struct server *s, uint64_t node, bool covere
     return ask(c, s, &m, AGAIN);
 }
 
-long mount_add(struct client *c, struct server *s, const char *type, const struct found *over, const char *options)
+long mount_add(struct client *c, struct server *s, const char *type, const struct found *over,
+               const char *options)
 {
     long grant = grant_make(s->endpoint, options, strlen(options) + 1, GRANT_READ), result;
     struct message root = {.type = FILE_ROOT, .w = {(uint64_t)grant, 0, strlen(options)}};
@@ -75,7 +78,8 @@ long mount_add(struct client *c, struct server *s, const char *type, const struc
             grant_revoke(grant);
         return -ENOMEM;
     }
-    result = s->endpoint ? ipc_call(s->endpoint, &root) : -EIO; /* a file server that has just said that it is there */
+    /* a file server that has just said that it is there */
+    result = s->endpoint ? ipc_call(s->endpoint, &root) : -EIO;
     grant_revoke(grant);
     if (result == 0 && over)
         result = cover(c, over->server, over->node, true);
@@ -117,7 +121,8 @@ long mounts_text(char *text, size_t room)
         if (!m->server)
             continue;
         put_path(path, sizeof path, m->path);
-        added = snprintf(text + n, room - n, "%s %s %s %s 0 0\n", m->server->key, path, m->type, m->options);
+        added = snprintf(text + n, room - n, "%s %s %s %s 0 0\n", m->server->key, path, m->type,
+                         m->options);
         if (added < 0 || (size_t)added >= room - n)
             break;
         n += (size_t)added;

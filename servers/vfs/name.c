@@ -35,7 +35,9 @@ static long ask_name(struct client *c, const struct found *f, struct message *m)
 static long make_node(struct client *c, int at, uint64_t path, uint32_t mode, uint64_t rdev)
 {
     struct found *f = found_new();
-    struct message m = {.type = FILE_CREATE, .w = {0, 0, 0, 0, (mode & S_IFMT) | (mode & 07777 & ~c->place->umask), rdev}};
+    struct message m = {
+        .type = FILE_CREATE,
+        .w = {0, 0, 0, 0, (mode & S_IFMT) | (mode & 07777 & ~c->place->umask), rdev}};
     long result = f ? path_find_parent(c, at, path, f) : -ENOMEM;
 
     if (result == 0)
@@ -62,7 +64,8 @@ static long make_special(struct client *c, int at, uint64_t path, uint32_t mode,
         mode |= type = S_IFREG;
     if (type == S_IFDIR)
         return -EPERM;
-    if (type != S_IFREG && type != S_IFIFO && type != S_IFSOCK && type != S_IFCHR && type != S_IFBLK)
+    if (type != S_IFREG && type != S_IFIFO && type != S_IFSOCK && type != S_IFCHR &&
+        type != S_IFBLK)
         return -EINVAL;
     if ((type == S_IFCHR || type == S_IFBLK) && c->uid)
         return -EPERM;
@@ -108,7 +111,8 @@ static long sys_unlinkat(struct client *c, const uint64_t *w)
     return remove_name(c, (int)w[0], w[1], w[2] & AT_REMOVEDIR);
 }
 
-static long rename_found(struct client *c, const struct found *from, const struct found *to, bool no_replace)
+static long rename_found(struct client *c, const struct found *from, const struct found *to,
+                         bool no_replace)
 {
     struct message m = {.type = FILE_RENAME, .w = {[5] = to->node}};
     struct found *there = NULL;
@@ -142,7 +146,8 @@ static long rename_found(struct client *c, const struct found *from, const struc
     return result;
 }
 
-static long rename_at(struct client *c, int from_at, uint64_t from_path, int to_at, uint64_t to_path, uint64_t flags)
+static long rename_at(struct client *c, int from_at, uint64_t from_path, int to_at,
+                      uint64_t to_path, uint64_t flags)
 {
     struct found *from = found_new(), *to = found_new();
     long result = from && to ? 0 : -ENOMEM;
@@ -175,14 +180,16 @@ static long sys_renameat2(struct client *c, const uint64_t *w)
     return rename_at(c, (int)w[0], w[1], (int)w[2], w[3], w[4]);
 }
 
-static long link_at(struct client *c, int from_at, uint64_t from_path, int to_at, uint64_t to_path, uint64_t flags)
+static long link_at(struct client *c, int from_at, uint64_t from_path, int to_at, uint64_t to_path,
+                    uint64_t flags)
 {
     struct found *from = found_new(), *to = found_new();
     struct message m = {.type = FILE_LINK};
     long result = from && to ? 0 : -ENOMEM;
 
     if (result == 0)
-        result = path_find_user(c, from_at, from_path, flags & AT_SYMLINK_FOLLOW ? FOUND_FOLLOW : 0, from);
+        result = path_find_user(c, from_at, from_path, flags & AT_SYMLINK_FOLLOW ? FOUND_FOLLOW : 0,
+                                from);
     if (result == 0)
         result = S_ISDIR(from->mode) ? -EPERM : path_find_parent(c, to_at, to_path, to);
     if (result == 0) {
@@ -248,9 +255,10 @@ static long read_link_at(struct client *c, int at, uint64_t path, uint64_t addre
     f = found_new();
     result = f ? path_find_user(c, at, path, 0, f) : -ENOMEM;
     if (result == 0)
-        result = S_ISLNK(f->mode)
-                     ? hand_over(c, f->server, &(struct message){.type = FILE_READ_LINK, .w = {f->node, address, room}})
-                     : -EINVAL;
+        result = S_ISLNK(f->mode) ? hand_over(c, f->server,
+                                              &(struct message){.type = FILE_READ_LINK,
+                                                                .w = {f->node, address, room}})
+                                  : -EINVAL;
     found_free(f);
     return result;
 }
@@ -265,7 +273,9 @@ static long sys_readlinkat(struct client *c, const uint64_t *w)
     return read_link_at(c, (int)w[0], w[1], w[2], w[3]);
 }
 
-VFS_TABLE(name_calls, {SYS_mkdir, sys_mkdir}, {SYS_mkdirat, sys_mkdirat}, {SYS_mknod, sys_mknod}, {SYS_mknodat, sys_mknodat},
-          {SYS_unlink, sys_unlink}, {SYS_rmdir, sys_rmdir}, {SYS_unlinkat, sys_unlinkat}, {SYS_rename, sys_rename},
-          {SYS_renameat, sys_renameat}, {SYS_renameat2, sys_renameat2}, {SYS_link, sys_link}, {SYS_linkat, sys_linkat},
-          {SYS_symlink, sys_symlink}, {SYS_symlinkat, sys_symlinkat}, {SYS_readlink, sys_readlink}, {SYS_readlinkat, sys_readlinkat})
+VFS_TABLE(name_calls, {SYS_mkdir, sys_mkdir}, {SYS_mkdirat, sys_mkdirat}, {SYS_mknod, sys_mknod},
+          {SYS_mknodat, sys_mknodat}, {SYS_unlink, sys_unlink}, {SYS_rmdir, sys_rmdir},
+          {SYS_unlinkat, sys_unlinkat}, {SYS_rename, sys_rename}, {SYS_renameat, sys_renameat},
+          {SYS_renameat2, sys_renameat2}, {SYS_link, sys_link}, {SYS_linkat, sys_linkat},
+          {SYS_symlink, sys_symlink}, {SYS_symlinkat, sys_symlinkat}, {SYS_readlink, sys_readlink},
+          {SYS_readlinkat, sys_readlinkat})

@@ -10,8 +10,11 @@
 
 #include "servers/vfs/vfs.h"
 
-enum { OPEN_FLAGS = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_DSYNC | O_SYNC | O_DIRECT | O_LARGEFILE |
-                    O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH | O_ASYNC };
+enum {
+    OPEN_FLAGS = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK |
+                 O_DSYNC | O_SYNC | O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME |
+                 O_CLOEXEC | O_PATH | O_ASYNC
+};
 
 static int access_wanted(uint32_t flags)
 {
@@ -81,7 +84,8 @@ static long open_checked(struct client *c, const struct found *f, uint32_t flags
     } else if (!file->path) {
         result = -ENOMEM;
     } else if (!(flags & O_PATH)) {
-        result = S_ISCHR(f->mode) || S_ISBLK(f->mode) ? open_device(c, f, file) : remote_open(c, file);
+        result =
+            S_ISCHR(f->mode) || S_ISBLK(f->mode) ? open_device(c, f, file) : remote_open(c, file);
     }
     if (result < 0) {
         free(file->path); /* the server knows nothing of it: nothing to close there */
@@ -99,7 +103,8 @@ long open_found(struct client *c, const struct found *f, uint32_t flags, struct 
 
     if (result)
         return result;
-    return S_ISFIFO(f->mode) && !(flags & O_PATH) ? fifo_open(c, f, flags, out) : open_checked(c, f, flags, out);
+    return S_ISFIFO(f->mode) && !(flags & O_PATH) ? fifo_open(c, f, flags, out)
+                                                  : open_checked(c, f, flags, out);
 }
 
 long open_path(struct client *c, const char *path, uint32_t flags, struct file **out)
@@ -113,12 +118,15 @@ long open_path(struct client *c, const char *path, uint32_t flags, struct file *
     return result;
 }
 
-/* Make the file that is missing. The one who made it may do with it what it asked for, whatever the mode. */
-static long create(struct client *c, struct found *f, uint32_t flags, uint32_t mode, struct file **out)
+/* Make the file that is missing. The one who made it may do with it what it asked for, whatever the
+ * mode. */
+static long create(struct client *c, struct found *f, uint32_t flags, uint32_t mode,
+                   struct file **out)
 {
     long grant = grant_make(f->server->endpoint, f->last, strlen(f->last) + 1, GRANT_READ), result;
     struct message m = {.type = FILE_CREATE,
-                        .w = {f->parent, (uint64_t)grant, strlen(f->last), c->uid | (uint64_t)c->gid << 32,
+                        .w = {f->parent, (uint64_t)grant, strlen(f->last),
+                              c->uid | (uint64_t)c->gid << 32,
                               S_IFREG | (mode & 07777 & ~c->place->umask)}};
 
     if (grant < 0)
@@ -147,7 +155,8 @@ static long open_unnamed(struct file *f, uint32_t flags, struct file **out)
     return 0;
 }
 
-static long open_at(struct client *c, int at, uint64_t path, uint32_t flags, uint32_t mode, struct found *f, struct file **out)
+static long open_at(struct client *c, int at, uint64_t path, uint32_t flags, uint32_t mode,
+                    struct found *f, struct file **out)
 {
     /* Root may open every regular file: at once. Whether others may is found out first. */
     bool at_once = c->uid == 0 && !(flags & (O_PATH | O_DIRECTORY | O_EXCL));
@@ -155,7 +164,11 @@ static long open_at(struct client *c, int at, uint64_t path, uint32_t flags, uin
     bool follow = !(flags & O_NOFOLLOW) && (flags & (O_CREAT | O_EXCL)) != (O_CREAT | O_EXCL);
 
     for (int attempt = 0;; attempt++) {
-        long result = path_find_user(c, at, path, (follow ? FOUND_FOLLOW : 0) | (flags & O_CREAT ? FOUND_MAY_MISS : 0) | FOUND_UNNAMED | open, f);
+        long result =
+            path_find_user(c, at, path,
+                           (follow ? FOUND_FOLLOW : 0) | (flags & O_CREAT ? FOUND_MAY_MISS : 0) |
+                               FOUND_UNNAMED | open,
+                           f);
 
         if (result)
             return result;
@@ -169,7 +182,8 @@ static long open_at(struct client *c, int at, uint64_t path, uint32_t flags, uin
         if (f->trailing_slash)
             return -EISDIR;
         result = create(c, f, flags, mode, out);
-        if (result != -EEXIST || (flags & O_EXCL) || attempt > 3) /* somebody else was quicker: open that one */
+        /* somebody else was quicker: open that one */
+        if (result != -EEXIST || (flags & O_EXCL) || attempt > 3)
             return result;
     }
 }

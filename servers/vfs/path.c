@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Paths. A file server walks as many components as it can; what it can't decide (symbolic links, mounts, ".." above its root) it hands
- * back, and we go on from there. Along the way we keep the canonical path: what has been walked holds no symbolic link any more.
+ * Paths. A file server walks as many components as it can; what it can't decide (symbolic links,
+ * mounts, ".." above its root) it hands back, and we go on from there. Along the way we keep the
+ * canonical path: what has been walked holds no symbolic link any more.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -179,16 +180,19 @@ static long lookup(struct walk *w, size_t length, bool all, struct message *m)
 
         if (grant < 0)
             return -ENOMEM;
-        *m = (struct message){.type = FILE_LOOKUP,
-                              .w = {w->out->node, (uint64_t)grant, length, w->c->uid | (uint64_t)w->c->gid << 32,
-                                    (follow ? LOOKUP_FOLLOW : 0) | (all && w->open ? LOOKUP_OPEN : 0), w->open_flags}};
+        *m = (struct message){
+            .type = FILE_LOOKUP,
+            .w = {w->out->node, (uint64_t)grant, length, w->c->uid | (uint64_t)w->c->gid << 32,
+                  (follow ? LOOKUP_FOLLOW : 0) | (all && w->open ? LOOKUP_OPEN : 0),
+                  w->open_flags}};
         result = ask(w->c, s, m, AGAIN);
         grant_revoke(grant);
     } while (result == -EPERM && s->endpoint != ep);
     return result;
 }
 
-/* /proc/PID/fd/N leads to a file without a path: one of ours, by the name that it has there (proc_info.c). */
+/* /proc/PID/fd/N leads to a file without a path: one of ours, by the name that it has there
+ * (proc_info.c). */
 static struct file *unnamed_file(const struct client *c, const char *text)
 {
     const char *number = strchr(text, '[');
@@ -196,7 +200,8 @@ static struct file *unnamed_file(const struct client *c, const char *text)
     for (uint32_t fd = 0; number && fd < c->files->size; fd++) {
         struct file *f = c->files->descriptor[fd].file;
 
-        if (f && !f->path && f->lock_node == strtoull(number + 1, NULL, 10) && strncmp(text, f->operations->name, strlen(f->operations->name)) == 0)
+        if (f && !f->path && f->lock_node == strtoull(number + 1, NULL, 10) &&
+            strncmp(text, f->operations->name, strlen(f->operations->name)) == 0)
             return f;
     }
     return NULL;
@@ -207,7 +212,8 @@ static long expand(struct walk *w, size_t consumed, const struct message *m)
 {
     size_t rest = strlen(w->rest + consumed), last = consumed;
     uint64_t directory = m->w[4];
-    struct message read = {.type = FILE_READ_LINK, .w = {m->w[1], 0, VFS_PATH_MAX - 1, 0, 0, FILE_BACK}};
+    struct message read = {.type = FILE_READ_LINK,
+                           .w = {m->w[1], 0, VFS_PATH_MAX - 1, 0, 0, FILE_BACK}};
     char *text;
     long grant, n, result;
 
@@ -330,7 +336,9 @@ static long arrived(struct walk *w, const struct message *m)
         out->use = m->w[4];
         out->rdev = 0;
     }
-    return out->trailing_slash && !S_ISDIR(out->mode) ? -ENOTDIR : canonical_add(out->path, w->rest, strlen(w->rest));
+    return out->trailing_slash && !S_ISDIR(out->mode)
+               ? -ENOTDIR
+               : canonical_add(out->path, w->rest, strlen(w->rest));
 }
 
 static long walk(struct walk *w)

@@ -187,8 +187,12 @@ static long pipe_ioctl(struct client *c, struct file *f, uint64_t request, uint6
 
 static long pipe_stat(struct client *c, struct file *f, struct stat *out)
 {
-    *out = (struct stat){.st_mode = S_IFIFO | (f->mode & 0777), .st_ino = f->lock_node, .st_nlink = 1, .st_blksize = PIPE_ATOMIC,
-                         .st_uid = c->uid, .st_gid = c->gid};
+    *out = (struct stat){.st_mode = S_IFIFO | (f->mode & 0777),
+                         .st_ino = f->lock_node,
+                         .st_nlink = 1,
+                         .st_blksize = PIPE_ATOMIC,
+                         .st_uid = c->uid,
+                         .st_gid = c->gid};
     return 0;
 }
 
@@ -250,8 +254,12 @@ static void pipe_close(struct client *c, struct file *f)
     pipe_drop(p);
 }
 
-static const struct file_operations pipe_operations = {.name = "pipe", .transfer = pipe_transfer, .ioctl = pipe_ioctl, .poll = pipe_poll,
-                                                       .stat = pipe_stat, .close = pipe_close};
+static const struct file_operations pipe_operations = {.name = "pipe",
+                                                       .transfer = pipe_transfer,
+                                                       .ioctl = pipe_ioctl,
+                                                       .poll = pipe_poll,
+                                                       .stat = pipe_stat,
+                                                       .close = pipe_close};
 /* Its inode is the file server's. */
 static void fifo_close(struct client *c, struct file *f)
 {
@@ -260,13 +268,17 @@ static void fifo_close(struct client *c, struct file *f)
         remote_tell_closed(c, f);
 }
 
-static const struct file_operations fifo_operations = {.name = "fifo", .transfer = pipe_transfer, .ioctl = pipe_ioctl, .poll = pipe_poll,
+static const struct file_operations fifo_operations = {.name = "fifo",
+                                                       .transfer = pipe_transfer,
+                                                       .ioctl = pipe_ioctl,
+                                                       .poll = pipe_poll,
                                                        .close = fifo_close};
 
 static struct file *end_new(struct pipe *p, uint32_t flags, uint32_t mode, uint64_t number)
 {
     struct end *e = malloc(sizeof *e);
-    struct file *f = e ? file_new(p->server ? &fifo_operations : &pipe_operations, flags, mode) : NULL;
+    struct file *f =
+        e ? file_new(p->server ? &fifo_operations : &pipe_operations, flags, mode) : NULL;
 
     if (!f) {
         free(e);
@@ -326,7 +338,8 @@ static long sys_pipe(struct client *c, const uint64_t *w)
 
 static long sys_pipe2(struct client *c, const uint64_t *w)
 {
-    return w[1] & ~(uint64_t)(O_CLOEXEC | O_NONBLOCK) ? -EINVAL : make_pipe(c, w[0], (uint32_t)w[1]);
+    return w[1] & ~(uint64_t)(O_CLOEXEC | O_NONBLOCK) ? -EINVAL
+                                                      : make_pipe(c, w[0], (uint32_t)w[1]);
 }
 
 /* ---- FIFOs ---- */
@@ -365,7 +378,8 @@ long fifo_open(struct client *c, const struct found *found, uint32_t flags, stru
     }
     readers = p->opened_reading;
     writers = p->opened_writing;
-    f = end_new(p, flags & ~(uint32_t)(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC), found->mode, found->node);
+    f = end_new(p, flags & ~(uint32_t)(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC), found->mode,
+                found->node);
     if (!f) {
         pipe_drop(p);
         return -ENFILE;

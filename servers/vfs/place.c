@@ -90,5 +90,5 @@ static long sys_umask(struct client *c, const uint64_t *w)
     return old;
 }
 
-VFS_TABLE(place_calls, {SYS_chdir, sys_chdir}, {SYS_fchdir, sys_fchdir}, {SYS_chroot, sys_chroot}, {SYS_getcwd, sys_getcwd},
-          {SYS_umask, sys_umask})
+VFS_TABLE(place_calls, {SYS_chdir, sys_chdir}, {SYS_fchdir, sys_fchdir}, {SYS_chroot, sys_chroot},
+          {SYS_getcwd, sys_getcwd}, {SYS_umask, sys_umask})

@@ -26,7 +26,8 @@ static unsigned begin(struct client *c, struct pollfd *fds, struct poll_item *it
     return bad;
 }
 
-static long poll_do(struct client *c, uint64_t address, uint64_t count, bool forever, uint64_t deadline)
+static long poll_do(struct client *c, uint64_t address, uint64_t count, bool forever,
+                    uint64_t deadline)
 {
     struct pollfd *fds;
     struct poll_item *items;
@@ -46,7 +47,8 @@ static long poll_do(struct client *c, uint64_t address, uint64_t count, bool for
                 fds[i].revents = (short)items[i].ready;
         poll_release(c, items, (unsigned)count);
         if (result >= 0)
-            result = user_write(c, address, fds, count * sizeof *fds) ? -EFAULT : result + (long)bad;
+            result =
+                user_write(c, address, fds, count * sizeof *fds) ? -EFAULT : result + (long)bad;
     }
     free(items);
     free(fds);
@@ -57,7 +59,8 @@ static long sys_poll(struct client *c, const uint64_t *w)
 {
     int32_t timeout = (int32_t)w[2];
 
-    return poll_do(c, w[0], (uint32_t)w[1], timeout < 0, timeout > 0 ? clock_now() + (uint64_t)timeout * 1000000u : 0);
+    return poll_do(c, w[0], (uint32_t)w[1],
+                   timeout<0, timeout> 0 ? clock_now() + (uint64_t)timeout * 1000000u : 0);
 }
 
 static long sys_ppoll(struct client *c, const uint64_t *w)
@@ -67,7 +70,9 @@ static long sys_ppoll(struct client *c, const uint64_t *w)
 
     if (result == 0)
         result = mask_begin(c, w[3], w[4]);
-    return result ? result : mask_end(c, w[3], poll_do(c, w[0], (uint32_t)w[1], deadline == WAIT_FOREVER, deadline));
+    return result ? result
+                  : mask_end(c, w[3],
+                             poll_do(c, w[0], (uint32_t)w[1], deadline == WAIT_FOREVER, deadline));
 }
 
 VFS_TABLE(poll_calls, {SYS_poll, sys_poll}, {SYS_ppoll, sys_ppoll})

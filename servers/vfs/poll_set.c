@@ -38,7 +38,8 @@ static void leave(struct poll_item *items, unsigned count)
             wait_leave(&items[i].waiter);
 }
 
-long poll_wait(struct client *c, struct poll_item *items, unsigned count, bool forever, uint64_t deadline)
+long poll_wait(struct client *c, struct poll_item *items, unsigned count, bool forever,
+               uint64_t deadline)
 {
     bool at_once = !forever && deadline <= clock_now();
     long result = 0;

@@ -14,8 +14,10 @@ struct poll_item {
 /* Ready now, of `events` and POLLERR, POLLHUP. tell: wake f->pollers when one of them comes. */
 uint32_t file_poll(struct file *f, uint32_t events, bool tell);
 
-/* Until an item has something ready, or the deadline (already passed: look once and return): how many are ready, or -EINTR. */
-long poll_wait(struct client *c, struct poll_item *items, unsigned count, bool forever, uint64_t deadline);
+/* Until an item has something ready, or the deadline (already passed: look once and return): how
+ * many are ready, or -EINTR. */
+long poll_wait(struct client *c, struct poll_item *items, unsigned count, bool forever,
+               uint64_t deadline);
 /* Give the files back. */
 void poll_release(struct client *c, struct poll_item *items, unsigned count);
 

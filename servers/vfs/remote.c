@@ -47,7 +47,8 @@ static long current(struct client *c, struct file *f)
 
 static struct message io_message(const struct file *f, const struct io *io, uint64_t offset)
 {
-    static const uint16_t types[2][2] = {{FILE_READ, FILE_READ_VECTOR}, {FILE_WRITE, FILE_WRITE_VECTOR}};
+    static const uint16_t types[2][2] = {{FILE_READ, FILE_READ_VECTOR},
+                                         {FILE_WRITE, FILE_WRITE_VECTOR}};
 
     return (struct message){.type = types[io->write][io->vector],
                             .w = {f->node, io->address, io->length, offset, f->flags}};
@@ -128,7 +129,8 @@ static uint32_t remote_poll(struct file *f, uint32_t events, bool tell)
         tell_later(f);
     }
     result = server_call(f->server, &m);
-    return result < 0 ? 0 : (uint32_t)result; /* dead or dying: it will be asked again when it is back */
+    /* dead or dying: it will be asked again when it is back */
+    return result < 0 ? 0 : (uint32_t)result;
 }
 
 static void told_leave(struct file *f)
@@ -182,8 +184,11 @@ static void remote_close(struct client *c, struct file *f)
         remote_tell_closed(c, f);
 }
 
-const struct file_operations remote_operations = {
-    .name = "socket", .transfer = remote_transfer, .ioctl = remote_ioctl, .poll = remote_poll, .close = remote_close};
+const struct file_operations remote_operations = {.name = "socket",
+                                                  .transfer = remote_transfer,
+                                                  .ioctl = remote_ioctl,
+                                                  .poll = remote_poll,
+                                                  .close = remote_close};
 
 bool file_is_socket(const struct file *f)
 {

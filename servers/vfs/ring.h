@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The bytes of a pipe or stream: a ring that is as big as what waits in it needs, from RING_START up to its limit. No kernel calls: tested on the host. */
+/* The bytes of a pipe or stream: a ring that is as big as what waits in it needs, from RING_START
+ * up to its limit. No kernel calls: tested on the host. */
 #ifndef VFS_RING_H
 #define VFS_RING_H
 
@@ -10,7 +11,8 @@
 #define RING_START 4096u
 #define RING_LIMIT 65536u /* as Linux's pipes */
 #define RING_LIMIT_MAX (1u << 20)
-#define RINGS_MAX (16u << 20) /* bytes of all rings together beyond RING_START each: then none grows, until others are read */
+/* bytes of all rings together beyond RING_START each: then none grows, until others are read */
+#define RINGS_MAX (16u << 20)
 
 struct ring {
     uint8_t *bytes;
@@ -31,14 +33,16 @@ static inline size_t ring_room(const struct ring *r)
 
 /* The next contiguous bytes to read, at most n: their number. */
 size_t ring_readable(const struct ring *r, size_t offset, size_t n, const uint8_t **at);
-/* The next contiguous room to write n bytes into, growing if that helps: its size; 0: full, or no memory. */
+/* The next contiguous room to write n bytes into, growing if that helps: its size; 0: full, or no
+ * memory. */
 size_t ring_writable(struct ring *r, size_t n, uint8_t **at);
 /* Room for n bytes (<= ring_room()) without a failure halfway. false: no memory. */
 bool ring_reserve(struct ring *r, size_t n);
 void ring_retract(struct ring *r, size_t n); /* the last n bytes that were produced are not there */
 void ring_consume(struct ring *r, size_t n); /* an empty one gives memory back */
 void ring_produce(struct ring *r, size_t n);
-/* A new limit, rounded up to a power of two: false: more than that is in it, or beyond RING_LIMIT_MAX. */
+/* A new limit, rounded up to a power of two: false: more than that is in it, or beyond
+ * RING_LIMIT_MAX. */
 bool ring_set_limit(struct ring *r, size_t limit);
 
 #endif

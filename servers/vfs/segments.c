@@ -48,7 +48,8 @@ static long move(struct client *c, struct segments *s, void *local, size_t n, bo
             s->at++;
             continue;
         }
-        if (write ? user_write(c, g->address, local, part) : user_read(c, g->address, local, part)) {
+        if (write ? user_write(c, g->address, local, part)
+                  : user_read(c, g->address, local, part)) {
             s->segment[was.at] = first;
             s->at = was.at;
             s->left = was.left;

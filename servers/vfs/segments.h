@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The program's side of a read or write: one buffer, or the segments of a vector, as one stream of bytes. */
+/* The program's side of a read or write: one buffer, or the segments of a vector, as one stream of
+ * bytes. */
 #ifndef VFS_SEGMENTS_H
 #define VFS_SEGMENTS_H
 
@@ -10,7 +11,7 @@ struct segments {
     unsigned at, count; /* the present segment */
     struct segment {
         uint64_t address, length;
-    } *segment, one;
+    } * segment, one;
 };
 
 /* 0, -EFAULT, -EINVAL, -ENOMEM. segments_end() is needed after any result. */
@@ -20,7 +21,8 @@ void segments_end(struct segments *s);
 long segments_read(struct client *c, struct segments *s, void *local, size_t n);
 long segments_write(struct client *c, struct segments *s, const void *local, size_t n);
 
-/* Nobody reads what it writes: its call ends with -EPIPE and then comes SIGPIPE, which would end the call first. Returns the handler's result. */
+/* Nobody reads what it writes: its call ends with -EPIPE and then comes SIGPIPE, which would end
+ * the call first. Returns the handler's result. */
 long segments_broken(struct client *c);
 
 #endif

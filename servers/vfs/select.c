@@ -12,7 +12,8 @@
 enum { READ, WRITE, EXCEPT, SETS, WORD_BITS = 64, WORDS = VFS_FILES_MAX / WORD_BITS };
 
 static const uint32_t wanted[SETS] = {POLLIN | POLLRDNORM, POLLOUT | POLLWRNORM, POLLPRI};
-static const uint32_t means[SETS] = {POLLIN | POLLRDNORM | POLLHUP | POLLERR, POLLOUT | POLLWRNORM | POLLERR, POLLPRI};
+static const uint32_t means[SETS] = {POLLIN | POLLRDNORM | POLLHUP | POLLERR,
+                                     POLLOUT | POLLWRNORM | POLLERR, POLLPRI};
 
 struct sets {
     uint64_t bits[SETS][WORDS];
@@ -71,7 +72,8 @@ static long fill(struct sets *s, const struct poll_item *items, unsigned count)
     return n;
 }
 
-static long select_do(struct client *c, unsigned count, const uint64_t *addresses, uint64_t deadline)
+static long select_do(struct client *c, unsigned count, const uint64_t *addresses,
+                      uint64_t deadline)
 {
     size_t bytes = (count + WORD_BITS - 1) / WORD_BITS * 8;
     struct poll_item *items;
@@ -119,7 +121,8 @@ static long sys_select(struct client *c, const uint64_t *w)
     if (deadline != WAIT_FOREVER) {
         uint64_t now = clock_now(), left = deadline > now ? deadline - now : 0;
 
-        t = (struct timeval){(time_t)(left / 1000000000u), (suseconds_t)(left % 1000000000u / 1000u)};
+        t = (struct timeval){(time_t)(left / 1000000000u),
+                             (suseconds_t)(left % 1000000000u / 1000u)};
         user_write(c, w[4], &t, sizeof t);
     }
     return result;

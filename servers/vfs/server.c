@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* File servers by their names in DS: finding them, their deaths and returns, calls that need no program. */
+/* File servers by their names in DS: finding them, their deaths and returns, calls that need no
+ * program. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,7 +8,8 @@
 
 enum { BACK_SECONDS = 10 }; /* how long a program waits for a server that has died */
 #define SECOND_NS 1000000000ull
-#define CANCEL_DEADLINE_NS 100000000ull /* for plain calls: they are answered at once, or the server hangs */
+/* for plain calls: they are answered at once, or the server hangs */
+#define CANCEL_DEADLINE_NS 100000000ull
 
 static struct server *servers;
 

@@ -31,13 +31,17 @@ static void inet_close(struct client *c, struct file *f)
     remote_operations.close(c, f);
 }
 
-static const struct file_operations inet_operations = {
-    .name = "socket", .transfer = inet_transfer, .ioctl = inet_ioctl, .poll = inet_poll, .close = inet_close};
+static const struct file_operations inet_operations = {.name = "socket",
+                                                       .transfer = inet_transfer,
+                                                       .ioctl = inet_ioctl,
+                                                       .poll = inet_poll,
+                                                       .close = inet_close};
 
 /* An open file for a node of net's. The node is closed when there is no room for it. */
 static long install(struct client *c, struct server *net, uint64_t node, uint32_t type)
 {
-    struct file *f = file_new(&inet_operations, O_RDWR | (type & SOCK_NONBLOCK ? O_NONBLOCK : 0), S_IFSOCK | 0777);
+    struct file *f = file_new(&inet_operations, O_RDWR | (type & SOCK_NONBLOCK ? O_NONBLOCK : 0),
+                              S_IFSOCK | 0777);
 
     if (!f) {
         ask(c, net, &(struct message){.type = FILE_CLOSE, .w = {node}}, AGAIN);
@@ -51,7 +55,8 @@ static long install(struct client *c, struct server *net, uint64_t node, uint32_
 static long socket_new(struct client *c, uint64_t domain, uint64_t type, uint64_t protocol)
 {
     struct server *net = server_find("net");
-    struct message m = {.type = SOCKET_CREATE, .w = {(uint32_t)domain, (uint32_t)type & 0xf, (uint32_t)protocol}};
+    struct message m = {.type = SOCKET_CREATE,
+                        .w = {(uint32_t)domain, (uint32_t)type & 0xf, (uint32_t)protocol}};
     long result;
 
     if ((uint32_t)type & ~(uint32_t)(0xf | SOCK_NONBLOCK | SOCK_CLOEXEC))
@@ -69,7 +74,8 @@ static long sys_socket(struct client *c, const uint64_t *w)
     return socket_new(c, w[0], w[1], w[2]);
 }
 
-/* The socket behind fd; *result: why there is none. Sockets of this machine are handled by unix.c. */
+/* The socket behind fd; *result: why there is none. Sockets of this machine are handled
+ * by unix.c. */
 static struct file *socket_of(struct client *c, uint64_t fd, long *result)
 {
     struct file *f = fd_file(c, fd);
@@ -153,22 +159,27 @@ static long sys_sendto(struct client *c, const uint64_t *w)
 {
     uint64_t length = w[4] ? (uint32_t)w[5] : 0;
 
-    return hand(c, w, SOCKET_SEND, (uint64_t[5]){w[1], w[2], (uint32_t)w[3], (uint32_t)flags_of(c, w[0]) | length << 32, w[4]});
+    return hand(c, w, SOCKET_SEND,
+                (uint64_t[5]){w[1], w[2], (uint32_t)w[3],
+                              (uint32_t)flags_of(c, w[0]) | length << 32, w[4]});
 }
 
 static long sys_recvfrom(struct client *c, const uint64_t *w)
 {
-    return hand(c, w, SOCKET_RECEIVE_FROM, (uint64_t[5]){w[1], w[2], (uint32_t)w[3] | flags_of(c, w[0]) << 32, w[4], w[5]});
+    return hand(c, w, SOCKET_RECEIVE_FROM,
+                (uint64_t[5]){w[1], w[2], (uint32_t)w[3] | flags_of(c, w[0]) << 32, w[4], w[5]});
 }
 
 static long sys_sendmsg(struct client *c, const uint64_t *w)
 {
-    return hand(c, w, SOCKET_SEND_MESSAGE, (uint64_t[5]){w[1], (uint32_t)w[2], 0, flags_of(c, w[0])});
+    return hand(c, w, SOCKET_SEND_MESSAGE,
+                (uint64_t[5]){w[1], (uint32_t)w[2], 0, flags_of(c, w[0])});
 }
 
 static long sys_recvmsg(struct client *c, const uint64_t *w)
 {
-    return hand(c, w, SOCKET_RECEIVE_MESSAGE, (uint64_t[5]){w[1], (uint32_t)w[2], 0, flags_of(c, w[0])});
+    return hand(c, w, SOCKET_RECEIVE_MESSAGE,
+                (uint64_t[5]){w[1], (uint32_t)w[2], 0, flags_of(c, w[0])});
 }
 
 static long sys_shutdown(struct client *c, const uint64_t *w)
@@ -183,7 +194,8 @@ static long sys_getsockopt(struct client *c, const uint64_t *w)
 
 static long sys_setsockopt(struct client *c, const uint64_t *w)
 {
-    return hand(c, w, SOCKET_SET_OPTION, (uint64_t[5]){(uint32_t)w[1], (uint32_t)w[2], w[3], (uint32_t)w[4]});
+    return hand(c, w, SOCKET_SET_OPTION,
+                (uint64_t[5]){(uint32_t)w[1], (uint32_t)w[2], w[3], (uint32_t)w[4]});
 }
 
 static long accept_do(struct client *c, const uint64_t *w, uint32_t type)
@@ -218,13 +230,17 @@ static long sys_accept4(struct client *c, const uint64_t *w)
     return accept_do(c, w, (uint32_t)w[3]);
 }
 
-/* From file to file without the program's memory is not possible: programs then read and write, as sendfile(2) says. */
+/* From file to file without the program's memory is not possible: programs then read and write, as
+ * sendfile(2) says. */
 static long sys_sendfile(struct client *c, const uint64_t *w)
 {
     return fd_file(c, w[0]) && fd_file(c, w[1]) ? -EINVAL : -EBADF;
 }
 
-VFS_TABLE(socket_calls, {SYS_socket, sys_socket}, {SYS_bind, sys_bind}, {SYS_connect, sys_connect}, {SYS_listen, sys_listen},
-          {SYS_accept, sys_accept}, {SYS_accept4, sys_accept4}, {SYS_getsockname, sys_getsockname}, {SYS_getpeername, sys_getpeername},
-          {SYS_sendto, sys_sendto}, {SYS_recvfrom, sys_recvfrom}, {SYS_sendmsg, sys_sendmsg}, {SYS_recvmsg, sys_recvmsg},
-          {SYS_shutdown, sys_shutdown}, {SYS_getsockopt, sys_getsockopt}, {SYS_setsockopt, sys_setsockopt}, {SYS_sendfile, sys_sendfile})
+VFS_TABLE(socket_calls, {SYS_socket, sys_socket}, {SYS_bind, sys_bind}, {SYS_connect, sys_connect},
+          {SYS_listen, sys_listen}, {SYS_accept, sys_accept}, {SYS_accept4, sys_accept4},
+          {SYS_getsockname, sys_getsockname}, {SYS_getpeername, sys_getpeername},
+          {SYS_sendto, sys_sendto}, {SYS_recvfrom, sys_recvfrom}, {SYS_sendmsg, sys_sendmsg},
+          {SYS_recvmsg, sys_recvmsg}, {SYS_shutdown, sys_shutdown},
+          {SYS_getsockopt, sys_getsockopt}, {SYS_setsockopt, sys_setsockopt},
+          {SYS_sendfile, sys_sendfile})

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A program's first stack: from the top down random bytes, strings, auxiliary vector, envp, argv, argc. */
+/* A program's first stack: from the top down random bytes, strings, auxiliary vector, envp, argv,
+ * argc. */
 #include <elf.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,8 +47,8 @@ static uint64_t *put(uint64_t *at, uint64_t key, uint64_t value)
     return at + 2;
 }
 
-static uint64_t *put_auxiliary(uint64_t *at, struct client *c, const struct image *image, const struct image *interpreter, const struct layout *l,
-                               bool secure)
+static uint64_t *put_auxiliary(uint64_t *at, struct client *c, const struct image *image,
+                               const struct image *interpreter, const struct layout *l, bool secure)
 {
     uint32_t eax = 1, ebx, ecx, edx;
 
@@ -72,7 +73,8 @@ static uint64_t *put_auxiliary(uint64_t *at, struct client *c, const struct imag
     return put(at, AT_NULL, 0);
 }
 
-static long write_strings(struct client *c, const struct image *image, const struct arguments *a, const struct layout *l)
+static long write_strings(struct client *c, const struct image *image, const struct arguments *a,
+                          const struct layout *l)
 {
     uint64_t random[RANDOM_BYTES / 8] = {random_word(), random_word()};
     long result = user_write(c, l->random, random, sizeof random);
@@ -86,8 +88,8 @@ static long write_strings(struct client *c, const struct image *image, const str
     return result;
 }
 
-long stack_build(struct client *c, const struct image *image, const struct image *interpreter, const struct arguments *a, bool secure,
-                 uint64_t *stack)
+long stack_build(struct client *c, const struct image *image, const struct image *interpreter,
+                 const struct arguments *a, bool secure, uint64_t *stack)
 {
     struct layout l = lay_out(image, a);
     uint64_t *words = calloc(l.words, sizeof *words), *at = words, string = l.strings;

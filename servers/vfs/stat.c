@@ -22,7 +22,11 @@ static long stat_found(struct client *c, const struct found *f, uint64_t address
 static long stat_file(struct client *c, struct file *f, uint64_t address)
 {
     struct message m = {.type = FILE_STAT, .w = {f->node, address}};
-    struct stat out = {.st_blksize = 4096, .st_mode = f->mode, .st_ino = f->lock_node, .st_rdev = f->rdev, .st_nlink = 1};
+    struct stat out = {.st_blksize = 4096,
+                       .st_mode = f->mode,
+                       .st_ino = f->lock_node,
+                       .st_rdev = f->rdev,
+                       .st_nlink = 1};
 
     if (f->operations->stat) {
         long result = f->operations->stat(c, f, &out);
@@ -76,7 +80,8 @@ static long sys_newfstatat(struct client *c, const uint64_t *w)
     if ((w[3] & AT_EMPTY_PATH) && is_empty(c, w[1])) {
         if ((int)w[0] != AT_FDCWD)
             return sys_fstat(c, (uint64_t[]){w[0], w[2]});
-        return hand_over(c, c->place->cwd.server, &(struct message){.type = FILE_STAT, .w = {c->place->cwd.node, w[2]}});
+        return hand_over(c, c->place->cwd.server,
+                         &(struct message){.type = FILE_STAT, .w = {c->place->cwd.node, w[2]}});
     }
     return stat_path(c, (int)w[0], w[1], w[3] & AT_SYMLINK_NOFOLLOW ? 0 : FOUND_FOLLOW, w[2]);
 }
@@ -108,7 +113,8 @@ static long statx_node(struct client *c, struct server *s, uint64_t node, uint64
 
     if (result < 0)
         return result;
-    t = (struct statx_time){.seconds = (int64_t)(m.w[5] / 1000000000u), .nanoseconds = (uint32_t)(m.w[5] % 1000000000u)};
+    t = (struct statx_time){.seconds = (int64_t)(m.w[5] / 1000000000u),
+                            .nanoseconds = (uint32_t)(m.w[5] % 1000000000u)};
     out.mode = (uint16_t)m.w[1];
     out.links = (uint32_t)(m.w[1] >> 32);
     out.size = m.w[2];
@@ -123,7 +129,11 @@ static long statx_node(struct client *c, struct server *s, uint64_t node, uint64
 
 static long statx_local(struct client *c, struct file *f, uint64_t address)
 {
-    struct statx_result out = {.mask = STATX_BASIC, .block_size = 4096, .inode = f->lock_node, .mode = (uint16_t)f->mode, .links = 1};
+    struct statx_result out = {.mask = STATX_BASIC,
+                               .block_size = 4096,
+                               .inode = f->lock_node,
+                               .mode = (uint16_t)f->mode,
+                               .links = 1};
 
     out.rdev_major = major(f->rdev);
     out.rdev_minor = minor(f->rdev);
@@ -144,10 +154,13 @@ static long sys_statx(struct client *c, const uint64_t *w)
             return -EBADF;
         if (f && (!f->server || S_ISCHR(f->mode) || S_ISBLK(f->mode)))
             return statx_local(c, f, w[4]);
-        return f ? statx_node(c, f->server, f->node, w[4]) : statx_node(c, c->place->cwd.server, c->place->cwd.node, w[4]);
+        return f ? statx_node(c, f->server, f->node, w[4])
+                 : statx_node(c, c->place->cwd.server, c->place->cwd.node, w[4]);
     }
     found = found_new();
-    result = found ? path_find_user(c, (int)w[0], w[1], w[2] & AT_SYMLINK_NOFOLLOW ? 0 : FOUND_FOLLOW, found) : -ENOMEM;
+    result = found ? path_find_user(c, (int)w[0], w[1],
+                                    w[2] & AT_SYMLINK_NOFOLLOW ? 0 : FOUND_FOLLOW, found)
+                   : -ENOMEM;
     if (result == 0)
         result = statx_node(c, found->server, found->node, w[4]);
     found_free(found);
@@ -162,7 +175,8 @@ static long access_at(struct client *c, int at, uint64_t path, uint64_t how, uin
     if ((how & ~7ull) || (flags & ~(uint64_t)(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)))
         return -EINVAL;
     f = found_new();
-    result = f ? path_find_user(c, at, path, flags & AT_SYMLINK_NOFOLLOW ? 0 : FOUND_FOLLOW, f) : -ENOMEM;
+    result = f ? path_find_user(c, at, path, flags & AT_SYMLINK_NOFOLLOW ? 0 : FOUND_FOLLOW, f)
+               : -ENOMEM;
     if (result == 0 && how)
         result = found_may(c, f, (int)how);
     found_free(f);
@@ -190,7 +204,8 @@ static long sys_statfs(struct client *c, const uint64_t *w)
     long result = f ? path_find_user(c, AT_FDCWD, w[0], FOUND_FOLLOW, f) : -ENOMEM;
 
     if (result == 0)
-        result = hand_over(c, f->server, &(struct message){.type = FILE_STATFS, .w = {f->node, w[1]}});
+        result =
+            hand_over(c, f->server, &(struct message){.type = FILE_STATFS, .w = {f->node, w[1]}});
     found_free(f);
     return result;
 }
@@ -198,16 +213,20 @@ static long sys_statfs(struct client *c, const uint64_t *w)
 static long sys_fstatfs(struct client *c, const uint64_t *w)
 {
     struct file *f = fd_file(c, w[0]);
-    struct statfs out = {.f_type = 0x50495045 /* pipefs */, .f_bsize = 4096, .f_namelen = VFS_NAME_MAX};
+    struct statfs out = {
+        .f_type = 0x50495045 /* pipefs */, .f_bsize = 4096, .f_namelen = VFS_NAME_MAX};
 
     if (!f)
         return -EBADF;
     if (!f->server || !S_ISREG(f->mode))
-        return S_ISDIR(f->mode) ? hand_over(c, f->server, &(struct message){.type = FILE_STATFS, .w = {f->node, w[1]}})
-                                : user_write(c, w[1], &out, sizeof out);
+        return S_ISDIR(f->mode)
+                   ? hand_over(c, f->server,
+                               &(struct message){.type = FILE_STATFS, .w = {f->node, w[1]}})
+                   : user_write(c, w[1], &out, sizeof out);
     return hand_over(c, f->server, &(struct message){.type = FILE_STATFS, .w = {f->node, w[1]}});
 }
 
-VFS_TABLE(stat_calls, {SYS_stat, sys_stat}, {SYS_lstat, sys_lstat}, {SYS_fstat, sys_fstat}, {SYS_newfstatat, sys_newfstatat},
-          {SYS_statx, sys_statx}, {SYS_access, sys_access}, {SYS_faccessat, sys_faccessat}, {SYS_faccessat2, sys_faccessat2},
+VFS_TABLE(stat_calls, {SYS_stat, sys_stat}, {SYS_lstat, sys_lstat}, {SYS_fstat, sys_fstat},
+          {SYS_newfstatat, sys_newfstatat}, {SYS_statx, sys_statx}, {SYS_access, sys_access},
+          {SYS_faccessat, sys_faccessat}, {SYS_faccessat2, sys_faccessat2},
           {SYS_statfs, sys_statfs}, {SYS_fstatfs, sys_fstatfs})

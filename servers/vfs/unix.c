@@ -26,7 +26,8 @@ void unix_notify(struct unix_socket *s)
         wake_all(&s->file->pollers);
 }
 
-long unix_wait(struct client *c, const struct unix_socket *s, struct wait_queue *q, int sending, bool at_once)
+long unix_wait(struct client *c, const struct unix_socket *s, struct wait_queue *q, int sending,
+               bool at_once)
 {
     uint64_t timeout = s->timeouts[sending];
     long result = at_once ? -EAGAIN : wait_on(c, q, timeout ? clock_now() + timeout : WAIT_FOREVER);
@@ -137,7 +138,12 @@ static uint32_t unix_poll(struct file *f, uint32_t events, bool tell)
 
 static long unix_stat(struct client *c, struct file *f, struct stat *out)
 {
-    *out = (struct stat){.st_mode = f->mode, .st_ino = f->lock_node, .st_nlink = 1, .st_blksize = PAGE_SIZE, .st_uid = c->uid, .st_gid = c->gid};
+    *out = (struct stat){.st_mode = f->mode,
+                         .st_ino = f->lock_node,
+                         .st_nlink = 1,
+                         .st_blksize = PAGE_SIZE,
+                         .st_uid = c->uid,
+                         .st_gid = c->gid};
     return 0;
 }
 
@@ -159,8 +165,12 @@ static long unix_ioctl(struct client *c, struct file *f, uint64_t request, uint6
     return s->listening ? -EINVAL : user_write(c, argument, &n, sizeof n);
 }
 
-static const struct file_operations unix_operations = {
-    .name = "socket", .transfer = unix_transfer, .ioctl = unix_ioctl, .poll = unix_poll, .stat = unix_stat, .close = unix_close};
+static const struct file_operations unix_operations = {.name = "socket",
+                                                       .transfer = unix_transfer,
+                                                       .ioctl = unix_ioctl,
+                                                       .poll = unix_poll,
+                                                       .stat = unix_stat,
+                                                       .close = unix_close};
 
 struct unix_socket *unix_of(const struct file *f)
 {
@@ -169,7 +179,8 @@ struct unix_socket *unix_of(const struct file *f)
 
 struct file *unix_file(struct unix_socket *s, uint32_t flags)
 {
-    struct file *f = file_new(&unix_operations, O_RDWR | (flags & SOCK_NONBLOCK ? O_NONBLOCK : 0), S_IFSOCK | 0777);
+    struct file *f = file_new(&unix_operations, O_RDWR | (flags & SOCK_NONBLOCK ? O_NONBLOCK : 0),
+                              S_IFSOCK | 0777);
 
     if (f) {
         f->local = s;
@@ -215,7 +226,8 @@ long unix_socket(struct client *c, uint32_t type, uint32_t protocol)
     return f ? fd_install(c, f, 0, type & SOCK_CLOEXEC ? O_CLOEXEC : 0) : -ENFILE;
 }
 
-static long install_pair(struct client *c, struct file *a, struct file *b, uint32_t type, uint64_t address)
+static long install_pair(struct client *c, struct file *a, struct file *b, uint32_t type,
+                         uint64_t address)
 {
     uint32_t flags = type & SOCK_CLOEXEC ? O_CLOEXEC : 0;
     int fds[2];
@@ -264,7 +276,8 @@ static long name_of(struct client *c, struct unix_socket *s, const uint64_t *cal
         return unix_name_store(c, &s->name, call[1], call[2]);
     if (!s->connected && !s->peer)
         return -ENOTCONN;
-    return unix_name_store(c, s->type == SOCK_DGRAM && s->peer ? &s->peer->name : &s->peer_name, call[1], call[2]);
+    return unix_name_store(c, s->type == SOCK_DGRAM && s->peer ? &s->peer->name : &s->peer_name,
+                           call[1], call[2]);
 }
 
 static long shut(struct unix_socket *s, uint32_t how)

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Sockets of this machine (unix(7)). unix.c: their life; unix_name.c: names; unix_connect.c: listen, connect, accept; unix_data.c: bytes
- * and messages; unix_message.c: the calls that send and receive; unix_rights.c: descriptors on their way; unix_option.c: options.
+ * Sockets of this machine (unix(7)). unix.c: their life; unix_name.c: names; unix_connect.c:
+ * listen, connect, accept; unix_data.c: bytes and messages; unix_message.c: the calls that send and
+ * receive; unix_rights.c: descriptors on their way; unix_option.c: options.
  *
- * What was sent to a socket and not yet received is in its queue: bytes in a ring, and records about them. Streams have records only where
- * descriptors came along, the other types one for each message.
+ * What was sent to a socket and not yet received is in its queue: bytes in a ring, and records
+ * about them. Streams have records only where descriptors came along, the other types one for each
+ * message.
  */
 #ifndef VFS_UNIX_H
 #define VFS_UNIX_H
@@ -73,22 +75,28 @@ extern struct wait_queue unix_room; /* somebody's queue or backlog has room agai
 /* ---- unix.c ---- */
 struct unix_socket *unix_of(const struct file *f); /* NULL: it is none */
 struct unix_socket *unix_all(void);
-struct unix_socket *unix_new(struct client *c, int type); /* without a file; NULL: too many, no memory */
+/* without a file; NULL: too many, no memory */
+struct unix_socket *unix_new(struct client *c, int type);
 struct file *unix_file(struct unix_socket *s, uint32_t flags); /* SOCK_NONBLOCK; NULL: no memory */
 void unix_end(struct client *c, struct unix_socket *s); /* it is freed */
 void unix_join(struct unix_socket *a, struct unix_socket *b);
 void unix_notify(struct unix_socket *s);
-/* Wait in a queue, as long as SO_RCVTIMEO (sending 0) or SO_SNDTIMEO (1) allows. 0, -EAGAIN, -EINTR */
-long unix_wait(struct client *c, const struct unix_socket *s, struct wait_queue *q, int sending, bool at_once);
+/* Wait in a queue, as long as SO_RCVTIMEO (sending 0) or SO_SNDTIMEO (1) allows. 0,
+ * -EAGAIN, -EINTR */
+long unix_wait(struct client *c, const struct unix_socket *s, struct wait_queue *q, int sending,
+               bool at_once);
 
 /* ---- unix_name.c ---- */
 /* From the program; an empty path is length sizeof(sa_family_t). 0, -EFAULT, -EINVAL */
 long unix_name_fetch(struct client *c, uint64_t address, uint64_t length, struct unix_name *name);
 /* To the program, as accept(2) has it; length_address 0: nothing. 0, -EFAULT, -EINVAL */
-long unix_name_store(struct client *c, const struct unix_name *name, uint64_t address, uint64_t length_address);
+long unix_name_store(struct client *c, const struct unix_name *name, uint64_t address,
+                     uint64_t length_address);
 long unix_bind(struct client *c, struct unix_socket *s, uint64_t address, uint64_t length);
-/* Who is bound to that name. -ECONNREFUSED: nobody, -EPROTOTYPE, and what else path walks end with. */
-long unix_lookup(struct client *c, const struct unix_name *name, int type, struct unix_socket **out);
+/* Who is bound to that name. -ECONNREFUSED: nobody, -EPROTOTYPE, and what else path walks
+ * end with. */
+long unix_lookup(struct client *c, const struct unix_name *name, int type,
+                 struct unix_socket **out);
 
 /* ---- unix_connect.c ---- */
 long unix_listen(struct client *c, struct unix_socket *s, uint32_t backlog);
@@ -122,9 +130,11 @@ long unix_recvmsg(struct client *c, struct file *f, const uint64_t *call);
 /* For the descriptors of a control message: 0, -EFAULT, -EBADF, -EINVAL, -ENOMEM, -ETOOMANYREFS */
 long rights_collect(struct client *c, uint64_t address, unsigned count, struct unix_rights **out);
 struct unix_rights *rights_copy(const struct unix_rights *r); /* NULL: no memory */
-void rights_drop(struct client *c, struct unix_rights *r); /* and all that are linked to it; NULL: none */
+/* and all that are linked to it; NULL: none */
+void rights_drop(struct client *c, struct unix_rights *r);
 /* Descriptors for the first of them in fds[], and drop all: how many. */
-unsigned rights_install(struct client *c, struct unix_rights *r, int *fds, unsigned room, uint32_t flags);
+unsigned rights_install(struct client *c, struct unix_rights *r, int *fds, unsigned room,
+                        uint32_t flags);
 /* Sockets that only queues of each other refer to end. */
 void rights_clean(struct client *c);
 

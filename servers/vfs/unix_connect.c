@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Connections: connect() makes the socket that accept() will give out and appends it to the listener's; from then on both ends may send.
- * Sockets of datagrams only remember where to send.
+ * Connections: connect() makes the socket that accept() will give out and appends it to the
+ * listener's; from then on both ends may send. Sockets of datagrams only remember where to send.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -168,7 +168,8 @@ static long accept_do(struct client *c, struct file *f, const uint64_t *call, ui
     if (!s->listening)
         return -EINVAL;
     while (!s->pending) {
-        long result = s->read_shut ? -EINVAL : unix_wait(c, s, &s->changed, 0, f->flags & O_NONBLOCK);
+        long result =
+            s->read_shut ? -EINVAL : unix_wait(c, s, &s->changed, 0, f->flags & O_NONBLOCK);
 
         if (result)
             return result;

@@ -144,7 +144,8 @@ static long stream_broken(struct client *c, struct unix_socket *s, bool quietly)
 }
 
 /* What there is room for. The descriptors go with the first bytes. */
-static long stream_put(struct client *c, struct unix_queue *q, struct unix_transfer *t, struct unix_record **record)
+static long stream_put(struct client *c, struct unix_queue *q, struct unix_transfer *t,
+                       struct unix_record **record)
 {
     uint64_t start = q->put;
     long n = ring_room(&q->ring) ? queue_put(c, q, &t->segments) : 0;
@@ -158,7 +159,8 @@ static long stream_put(struct client *c, struct unix_queue *q, struct unix_trans
     return n;
 }
 
-static long stream_send(struct client *c, struct unix_socket *s, struct unix_transfer *t, struct unix_record **record)
+static long stream_send(struct client *c, struct unix_socket *s, struct unix_transfer *t,
+                        struct unix_record **record)
 {
     long done = 0, result = 0;
 
@@ -181,8 +183,10 @@ static long stream_send(struct client *c, struct unix_socket *s, struct unix_tra
     return done ? done : result;
 }
 
-/* The socket that the next message goes to. It is looked up again after every wait: it may be gone. */
-static long message_target(struct client *c, struct unix_socket *s, struct unix_transfer *t, struct unix_socket **out)
+/* The socket that the next message goes to. It is looked up again after every wait: it may
+ * be gone. */
+static long message_target(struct client *c, struct unix_socket *s, struct unix_transfer *t,
+                           struct unix_socket **out)
 {
     *out = s->peer;
     if (s->write_shut || (s->type == SOCK_SEQPACKET && s->connected && !s->peer))
@@ -207,7 +211,8 @@ static long message_target(struct client *c, struct unix_socket *s, struct unix_
 }
 
 /* All of it, or nothing. */
-static long message_put(struct client *c, struct unix_socket *s, struct unix_queue *q, struct unix_transfer *t, struct unix_record **record)
+static long message_put(struct client *c, struct unix_socket *s, struct unix_queue *q,
+                        struct unix_transfer *t, struct unix_record **record)
 {
     size_t n = t->segments.left;
     uint64_t start = q->put;
@@ -220,14 +225,16 @@ static long message_put(struct client *c, struct unix_socket *s, struct unix_que
         q->put = start;
         return -EFAULT;
     }
-    **record = (struct unix_record){.start = start, .end = q->put, .rights = t->rights, .from = s->name};
+    **record =
+        (struct unix_record){.start = start, .end = q->put, .rights = t->rights, .from = s->name};
     record_append(q, *record);
     *record = NULL;
     t->rights = NULL;
     return (long)n;
 }
 
-static long message_send(struct client *c, struct unix_socket *s, struct unix_transfer *t, struct unix_record **record)
+static long message_send(struct client *c, struct unix_socket *s, struct unix_transfer *t,
+                         struct unix_record **record)
 {
     size_t n = t->segments.left;
 
@@ -265,7 +272,8 @@ long unix_send(struct client *c, struct unix_socket *s, struct unix_transfer *t)
         if (!record)
             return -ENOMEM;
     }
-    result = s->type == SOCK_STREAM ? stream_send(c, s, t, &record) : message_send(c, s, t, &record);
+    result =
+        s->type == SOCK_STREAM ? stream_send(c, s, t, &record) : message_send(c, s, t, &record);
     free(record);
     return result;
 }
@@ -373,7 +381,8 @@ static long stream_receive(struct client *c, struct unix_socket *s, struct unix_
 static long message_take(struct client *c, struct unix_socket *s, struct unix_transfer *t)
 {
     struct unix_queue *q = &s->queue;
-    size_t length = (size_t)(q->first->end - q->first->start), n = length < t->segments.left ? length : t->segments.left;
+    size_t length = (size_t)(q->first->end - q->first->start),
+           n = length < t->segments.left ? length : t->segments.left;
     bool had_room = has_room(q);
     long result = queue_copy(c, q, &t->segments, n);
 

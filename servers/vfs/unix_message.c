@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* read, write, send, receive: between the arguments of the calls and struct unix_transfer. Control messages: descriptors (cmsg(3)). */
+/* read, write, send, receive: between the arguments of the calls and struct unix_transfer. Control
+ * messages: descriptors (cmsg(3)). */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <string.h>
@@ -26,7 +27,8 @@ struct user_credentials {
     uint32_t uid, gid;
 };
 
-static long begin(struct client *c, struct file *f, struct unix_transfer *t, const struct io *io, uint32_t flags)
+static long begin(struct client *c, struct file *f, struct unix_transfer *t, const struct io *io,
+                  uint32_t flags)
 {
     *t = (struct unix_transfer){.flags = flags | (f->flags & O_NONBLOCK ? MSG_DONTWAIT : 0)};
     return segments_begin(c, &t->segments, io);
@@ -46,7 +48,9 @@ long unix_transfer(struct client *c, struct file *f, struct io *io)
     long result = begin(c, f, &t, io, 0);
 
     if (result == 0)
-        result = io->positioned ? -ESPIPE : io->write ? unix_send(c, f->local, &t) : unix_receive(c, f->local, &t);
+        result = io->positioned ? -ESPIPE
+                 : io->write    ? unix_send(c, f->local, &t)
+                                : unix_receive(c, f->local, &t);
     return end(c, &t, result);
 }
 
@@ -54,7 +58,8 @@ long unix_sendto(struct client *c, struct file *f, const uint64_t *call)
 {
     struct unix_transfer t;
     struct unix_name to;
-    long result = begin(c, f, &t, &(struct io){.address = call[1], .length = call[2]}, (uint32_t)call[3]);
+    long result =
+        begin(c, f, &t, &(struct io){.address = call[1], .length = call[2]}, (uint32_t)call[3]);
 
     if (result == 0 && call[4]) {
         result = unix_name_fetch(c, call[4], (uint32_t)call[5], &to);
@@ -68,7 +73,9 @@ long unix_sendto(struct client *c, struct file *f, const uint64_t *call)
 long unix_recvfrom(struct client *c, struct file *f, const uint64_t *call)
 {
     struct unix_transfer t;
-    long result = begin(c, f, &t, &(struct io){.address = call[1], .length = call[2]}, (uint32_t)call[3]), stored = 0;
+    long result = begin(c, f, &t, &(struct io){.address = call[1], .length = call[2]},
+                        (uint32_t)call[3]),
+         stored = 0;
 
     if (result == 0)
         result = unix_receive(c, f->local, &t);
@@ -92,7 +99,8 @@ static long check_credentials(struct client *c, uint64_t address, uint64_t lengt
     return c->uid == 0 || (u.pid == c->pid && u.uid == c->uid && u.gid == c->gid) ? 0 : -EPERM;
 }
 
-static long fetch_one(struct client *c, const struct control_header *h, uint64_t address, struct unix_rights **rights)
+static long fetch_one(struct client *c, const struct control_header *h, uint64_t address,
+                      struct unix_rights **rights)
 {
     uint64_t length = h->length - sizeof *h;
 
@@ -102,10 +110,13 @@ static long fetch_one(struct client *c, const struct control_header *h, uint64_t
         return check_credentials(c, address, length);
     if (h->type != SCM_RIGHTS || *rights || length / sizeof(int) > RIGHTS_AT_ONCE)
         return -EINVAL;
-    return length < sizeof(int) ? 0 : rights_collect(c, address, (unsigned)(length / sizeof(int)), rights);
+    return length < sizeof(int)
+               ? 0
+               : rights_collect(c, address, (unsigned)(length / sizeof(int)), rights);
 }
 
-static long fetch_control(struct client *c, const struct user_message *m, struct unix_rights **rights)
+static long fetch_control(struct client *c, const struct user_message *m,
+                          struct unix_rights **rights)
 {
     uint64_t at = 0, length = m->control ? m->control_length : 0;
 
@@ -186,7 +197,8 @@ static long store_rights(struct client *c, struct unix_transfer *t, struct user_
     if (n == 0)
         return 0;
     h.length = sizeof h + n * sizeof *fds;
-    if (user_write(c, m->control, &h, sizeof h) || user_write(c, m->control + sizeof h, fds, n * sizeof *fds)) {
+    if (user_write(c, m->control, &h, sizeof h) ||
+        user_write(c, m->control + sizeof h, fds, n * sizeof *fds)) {
         while (n)
             fd_close(c, (uint64_t)fds[--n]);
         return -EFAULT;
@@ -195,7 +207,8 @@ static long store_rights(struct client *c, struct unix_transfer *t, struct user_
     return 0;
 }
 
-static long store_message(struct client *c, uint64_t address, struct unix_transfer *t, struct user_message *m)
+static long store_message(struct client *c, uint64_t address, struct unix_transfer *t,
+                          struct user_message *m)
 {
     uint64_t room = m->control_length;
     char name[sizeof t->from.address + 1] = {0};
@@ -207,7 +220,8 @@ static long store_message(struct client *c, uint64_t address, struct unix_transf
         m->control_length = room;
     if (m->name) {
         memcpy(name, &t->from.address, sizeof t->from.address);
-        if (user_write(c, m->name, name, t->from.length < m->name_length ? t->from.length : m->name_length))
+        if (user_write(c, m->name, name,
+                       t->from.length < m->name_length ? t->from.length : m->name_length))
             return -EFAULT;
         m->name_length = t->from.length;
     }

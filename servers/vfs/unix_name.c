@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Names of sockets: paths, which are inodes of a file server, and abstract ones, which begin with a zero. */
+/* Names of sockets: paths, which are inodes of a file server, and abstract ones, which begin with a
+ * zero. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
@@ -20,12 +21,14 @@ long unix_name_fetch(struct client *c, uint64_t address, uint64_t length, struct
     if (name->address.sun_family != AF_UNIX)
         return -EINVAL;
     name->length = (uint32_t)length;
-    if (length > PATH_AT && name->address.sun_path[0]) /* with its zero, whether that was counted or not */
+    /* with its zero, whether that was counted or not */
+    if (length > PATH_AT && name->address.sun_path[0])
         name->length = (uint32_t)(PATH_AT + strnlen(name->address.sun_path, length - PATH_AT) + 1);
     return 0;
 }
 
-long unix_name_store(struct client *c, const struct unix_name *name, uint64_t address, uint64_t length_address)
+long unix_name_store(struct client *c, const struct unix_name *name, uint64_t address,
+                     uint64_t length_address)
 {
     uint32_t whole = name->length ? name->length : PATH_AT, n;
     char bytes[sizeof name->address + 1] = {0};
@@ -62,7 +65,8 @@ static struct unix_socket *bound_abstract(const struct unix_name *name, int type
 {
     struct unix_socket *s = unix_all();
 
-    while (s && (!s->bound || s->type != type || s->name.length != name->length || memcmp(&s->name.address, &name->address, name->length) != 0))
+    while (s && (!s->bound || s->type != type || s->name.length != name->length ||
+                 memcmp(&s->name.address, &name->address, name->length) != 0))
         s = s->next;
     return s;
 }
@@ -106,7 +110,8 @@ static long create_node(struct client *c, struct found *f)
 {
     long grant = grant_make(f->server->endpoint, f->last, strlen(f->last) + 1, GRANT_READ), result;
     struct message m = {.type = FILE_CREATE,
-                        .w = {f->parent, (uint64_t)grant, strlen(f->last), c->uid | (uint64_t)c->gid << 32,
+                        .w = {f->parent, (uint64_t)grant, strlen(f->last),
+                              c->uid | (uint64_t)c->gid << 32,
                               S_IFSOCK | (0777 & ~c->place->umask)}};
 
     if (grant < 0)
@@ -155,7 +160,8 @@ long unix_bind(struct client *c, struct unix_socket *s, uint64_t address, uint64
 
 /* ---- lookup ---- */
 
-static long lookup_path(struct client *c, const struct unix_name *name, int type, struct unix_socket **out)
+static long lookup_path(struct client *c, const struct unix_name *name, int type,
+                        struct unix_socket **out)
 {
     char path[sizeof name->address.sun_path + 1];
     struct found *f = found_new();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* getsockopt(2), setsockopt(2) of sockets of this machine: those of level SOL_SOCKET that mean something here. */
+/* getsockopt(2), setsockopt(2) of sockets of this machine: those of level SOL_SOCKET that mean
+ * something here. */
 #define _GNU_SOURCE
 #include <string.h>
 #include <sys/time.h>
@@ -7,7 +8,9 @@
 #include "servers/vfs/unix.h"
 
 /* On or off, without effect here, but they are remembered as on Linux. */
-#define SWITCHES (1u << SO_DEBUG | 1u << SO_REUSEADDR | 1u << SO_DONTROUTE | 1u << SO_BROADCAST | 1u << SO_KEEPALIVE | 1u << SO_REUSEPORT)
+#define SWITCHES                                                                                   \
+    (1u << SO_DEBUG | 1u << SO_REUSEADDR | 1u << SO_DONTROUTE | 1u << SO_BROADCAST |               \
+     1u << SO_KEEPALIVE | 1u << SO_REUSEPORT)
 
 enum { BUFFER_MIN = 4096, BUFFER_LEAST_MESSAGE = 256 * 1024 };
 
@@ -67,7 +70,9 @@ long unix_get_option(struct client *c, struct unix_socket *s, const uint64_t *ca
     case SO_LINGER:
         return give(c, call, &(struct linger){0}, sizeof(struct linger));
     default:
-        return option < 32 && (SWITCHES >> option & 1) ? give_int(c, call, s->switches >> option & 1) : -ENOPROTOOPT;
+        return option < 32 && (SWITCHES >> option & 1)
+                   ? give_int(c, call, s->switches >> option & 1)
+                   : -ENOPROTOOPT;
     }
 }
 
@@ -84,11 +89,14 @@ static long set_timeout(struct client *c, uint64_t *timeout, const uint64_t *cal
     if (t.tv_sec < 0)
         *timeout = 1; /* as Linux: it is over at once */
     else
-        *timeout = t.tv_sec > 1000000000 ? 0 : (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_usec * 1000u;
+        *timeout = t.tv_sec > 1000000000
+                       ? 0
+                       : (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_usec * 1000u;
     return 0;
 }
 
-/* Twice what was asked for, as Linux has it; never so little that a message could not be received. */
+/* Twice what was asked for, as Linux has it; never so little that a message could not
+ * be received. */
 static void set_buffer(struct unix_socket *s, int bytes)
 {
     size_t size = bytes < BUFFER_MIN / 2 ? BUFFER_MIN : (size_t)bytes * 2;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Descriptors on their way in messages. Each is a reference to an open file, held by a queue. A socket that is itself on its way may hold
- * the only references to others, and they to it: such circles are found when a socket ends while others are on their way.
+ * Descriptors on their way in messages. Each is a reference to an open file, held by a queue. A
+ * socket that is itself on its way may hold the only references to others, and they to it: such
+ * circles are found when a socket ends while others are on their way.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -79,7 +80,8 @@ struct unix_rights *rights_copy(const struct unix_rights *from)
     return r;
 }
 
-/* To close one file may drop others: they wait for their turn here, however deep they are one in the other. */
+/* To close one file may drop others: they wait for their turn here, however deep they are one in
+ * the other. */
 void rights_drop(struct client *c, struct unix_rights *r)
 {
     static struct unix_rights *todo;
@@ -107,7 +109,8 @@ void rights_drop(struct client *c, struct unix_rights *r)
     at_work = false;
 }
 
-unsigned rights_install(struct client *c, struct unix_rights *r, int *fds, unsigned room, uint32_t flags)
+unsigned rights_install(struct client *c, struct unix_rights *r, int *fds, unsigned room,
+                        uint32_t flags)
 {
     unsigned n = 0;
 

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * VFS: descriptors, paths, mounts, exec, and what has no server of its own (pipes, poll, epoll, eventfd, locks).
+ * VFS: descriptors, paths, mounts, exec, and what has no server of its own (pipes, poll, epoll,
+ * eventfd, locks).
  *
- * A program's system call runs in a coroutine (lib/coro) with the program as its `client`. What a file server must do, it does
- * with the *program* as its caller: ask() forwards the blocked program to it and waits until it comes back; a call that needs nothing
- * afterwards is handed over for good (hand_over()): the server answers the program itself. So VFS never waits, and data is copied once.
+ * A program's system call runs in a coroutine (lib/coro) with the program as its `client`. What a
+ * file server must do, it does with the *program* as its caller: ask() forwards the blocked program
+ * to it and waits until it comes back; a call that needs nothing afterwards is handed over for good
+ * (hand_over()): the server answers the program itself. So VFS never waits, and data is copied
+ * once.
  *
- * Files of this folder: table.c clients; file.c descriptors; server.c servers and their deaths; ask.c; wait.c; path.c mount.c;
- * then one file for each group of system calls. main.c dispatches.
+ * Files of this folder: table.c clients; file.c descriptors; server.c servers and their deaths;
+ * ask.c; wait.c; path.c mount.c; then one file for each group of system calls. main.c dispatches.
  */
 #ifndef VFS_VFS_H
 #define VFS_VFS_H
@@ -43,11 +46,14 @@ struct wait_queue {
 
 #define WAIT_FOREVER 0ull
 
-/* Wait in one queue until woken: 0; -EINTR when a signal came, -ETIMEDOUT at `deadline` (clock, ns; WAIT_FOREVER). Check the condition again. */
+/* Wait in one queue until woken: 0; -EINTR when a signal came, -ETIMEDOUT at `deadline` (clock, ns;
+ * WAIT_FOREVER). Check the condition again. */
 long wait_on(struct client *c, struct wait_queue *q, uint64_t deadline);
-/* To wait in several queues (poll): c->woken = false, enter each with a waiter of its own, check the conditions, sleep, leave each. */
+/* To wait in several queues (poll): c->woken = false, enter each with a waiter of its own, check
+ * the conditions, sleep, leave each. */
 void wait_enter(struct waiter *w, struct client *c, struct wait_queue *q);
-void wait_enter_with(struct waiter *w, void (*woken)(struct waiter *), struct wait_queue *q); /* epoll: woken() is called at once, no client */
+/* epoll: woken() is called at once, no client */
+void wait_enter_with(struct waiter *w, void (*woken)(struct waiter *), struct wait_queue *q);
 void wait_leave(struct waiter *w);
 long wait_sleep(struct client *c, uint64_t deadline);
 /* Wake all. A waiter stays in its queue until it leaves. */
@@ -72,7 +78,8 @@ struct server { /* who serves a DS key: "fs/ram", "chr/5", "net". Never freed. *
 
 /* The server of that key, asking DS. NULL: nobody has it, or no memory. */
 struct server *server_find(const char *key);
-/* It has died (an endpoint that is stale): wait until a fresh one is there. 0, -EINTR, -EIO when it does not come back in time. */
+/* It has died (an endpoint that is stale): wait until a fresh one is there. 0, -EINTR, -EIO when it
+ * does not come back in time. */
 long server_wait(struct client *c, struct server *s, endpoint_t dead);
 /* NOTIFY_BIT_DS. */
 void server_events(void);
@@ -93,15 +100,18 @@ struct io { /* a read or write */
 
 struct file;
 
-/* What kinds of open files differ in. All run in the client's coroutine; NULL: the error beside. They return the call's result, or SERVICE_NO_REPLY
- * after hand_over(). */
+/* What kinds of open files differ in. All run in the client's coroutine; NULL: the error beside.
+ * They return the call's result, or SERVICE_NO_REPLY after hand_over(). */
 struct file_operations {
     const char *name; /* for /proc/PID/fd: "pipe", "socket"; with the file's node: "pipe:[12]" */
     long (*transfer)(struct client *c, struct file *f, struct io *io); /* -EINVAL */
-    long (*ioctl)(struct client *c, struct file *f, uint64_t request, uint64_t argument); /* -ENOTTY */
-    uint32_t (*poll)(struct file *f, uint32_t events, bool tell); /* ready now; tell: wake f->pollers when one comes. NULL: always ready */
+    /* -ENOTTY */
+    long (*ioctl)(struct client *c, struct file *f, uint64_t request, uint64_t argument);
+    /* ready now; tell: wake f->pollers when one comes. NULL: always ready */
+    uint32_t (*poll)(struct file *f, uint32_t events, bool tell);
     long (*stat)(struct client *c, struct file *f, struct stat *out); /* NULL: a server is asked */
-    void (*close)(struct client *c, struct file *f); /* the last descriptor is gone. c may be NULL */
+    /* the last descriptor is gone. c may be NULL */
+    void (*close)(struct client *c, struct file *f);
 };
 
 struct file { /* an open file description */
@@ -113,7 +123,8 @@ struct file { /* an open file description */
     struct server *server; /* remote files */
     uint64_t node; /* the server's number; of local ones a number for people */
     uint64_t lock_node; /* the inode's own number (a clone of a device has another node) */
-    endpoint_t opened_by; /* the incarnation of the server that knows it is open; 0: none needs to (sockets) */
+    /* the incarnation of the server that knows it is open; 0: none needs to (sockets) */
+    endpoint_t opened_by;
     uint64_t position;
     uint64_t rdev;
     void *local; /* the pipe, epoll set, ... of a local file */
@@ -123,7 +134,8 @@ struct file { /* an open file description */
     bool told;
 };
 
-extern const struct file_operations remote_operations; /* remote.c: everything a file server serves */
+/* remote.c: everything a file server serves */
+extern const struct file_operations remote_operations;
 
 /* Tell the server that the file is open; it may give another node for it. */
 long remote_open(struct client *c, struct file *f);
@@ -135,7 +147,8 @@ void remote_server_back(struct server *s);
 /* A new open file, one reference; NULL: no memory. */
 struct file *file_new(const struct file_operations *operations, uint32_t flags, uint32_t mode);
 void file_get(struct file *f);
-void file_put(struct client *c, struct file *f); /* closes it with the last reference; c may be NULL */
+/* closes it with the last reference; c may be NULL */
+void file_put(struct client *c, struct file *f);
 uint64_t file_number(void); /* a fresh node number for a local file */
 
 struct descriptor {
@@ -147,9 +160,11 @@ struct files { /* a process's table; shared with CLONE_FILES */
     struct descriptor *descriptor;
 };
 
-/* The open file behind fd, NULL: EBADF. No reference is taken: take one before anything that may wait. */
+/* The open file behind fd, NULL: EBADF. No reference is taken: take one before anything that may
+ * wait. */
 struct file *fd_file(struct client *c, uint64_t fd);
-/* The lowest free descriptor >= from: the file's reference goes to it. -EMFILE (the reference is dropped). flags: O_CLOEXEC */
+/* The lowest free descriptor >= from: the file's reference goes to it. -EMFILE (the reference is
+ * dropped). flags: O_CLOEXEC */
 long fd_install(struct client *c, struct file *f, uint32_t from, uint32_t flags);
 long fd_close(struct client *c, uint64_t fd);
 struct files *files_new(void);
@@ -187,7 +202,8 @@ struct client { /* a thread of a program */
     bool answered; /* answer is there */
     bool returned; /* it has been taken back from the server: what it was handed is not done */
     bool woken, timed_out, runnable; /* wait.c */
-    bool cancelled; /* a signal: every wait ends with -EINTR; PM gets it when the call is over (life.c) */
+    /* a signal: every wait ends with -EINTR; PM gets it when the call is over (life.c) */
+    bool cancelled;
     bool interrupted; /* one has ended so */
     bool exiting; /* its files are closed then */
     bool gone; /* it is freed when its work has ended */
@@ -205,8 +221,9 @@ void place_put(struct place *p);
 
 /* ---- asking file servers (ask.c) ---- */
 
-/* Forward the blocked client to the server and wait for it to come back: result, its words in m->w[1..5]. When the server dies meanwhile, it waits for
- * the fresh one and asks again if `again`, else -EIO. -EINTR: cancelled, and the request may wait. */
+/* Forward the blocked client to the server and wait for it to come back: result, its words in
+ * m->w[1..5]. When the server dies meanwhile, it waits for the fresh one and asks again if `again`,
+ * else -EIO. -EINTR: cancelled, and the request may wait. */
 enum again { ONCE, AGAIN };
 long ask(struct client *c, struct server *s, struct message *m, enum again again);
 /* Hand it over for good. Returns SERVICE_NO_REPLY, or an error. */
@@ -214,11 +231,13 @@ long hand_over(struct client *c, struct server *s, const struct message *m);
 /* For main.c */
 void ask_answered(struct client *c, const struct message *m);
 void ask_bounced(struct client *c, const struct message *m);
-/* It is cancelled, and a server has it: take it back. What it waits for ends, what is done already counts, anything else goes on. */
+/* It is cancelled, and a server has it: take it back. What it waits for ends, what is done already
+ * counts, anything else goes on. */
 void ask_take_back(struct client *c);
 
 /* ---- memory of the client ---- */
-/* The signal mask at `address` (0: none; `size` must be 8) holds until the call is over with `result`. */
+/* The signal mask at `address` (0: none; `size` must be 8) holds until the call is over with
+ * `result`. */
 long mask_begin(struct client *c, uint64_t address, uint64_t size);
 long mask_end(struct client *c, uint64_t address, long result);
 long user_read(struct client *c, uint64_t address, void *local, size_t length); /* 0, -EFAULT */
@@ -241,15 +260,21 @@ struct found {
     bool opened; /* with FOUND_OPEN: the server has opened it, as node `use` */
     uint64_t use;
 };
-enum found_flag { FOUND_FOLLOW = 1, FOUND_MAY_MISS = 2, FOUND_OPEN = 4 /* open regular files on the way: flags in the upper half */,
-                  FOUND_UNNAMED = 8 /* accept what /proc/self/fd leads to and has no path: pipes, sockets */ };
+enum found_flag {
+    FOUND_FOLLOW = 1,
+    FOUND_MAY_MISS = 2,
+    FOUND_OPEN = 4 /* open regular files on the way: flags in the upper half */,
+    FOUND_UNNAMED = 8 /* accept what /proc/self/fd leads to and has no path: pipes, sockets */
+};
 #define FOUND_OPEN_SHIFT 32
 
 /* Walk `path` (in our memory) from directory descriptor `at` (AT_FDCWD). 0 or -errno. */
 long path_find(struct client *c, int at, const char *path, uint64_t flags, struct found *out);
-/* The same with the path in the program's memory. "" is -ENOENT unless AT_EMPTY_PATH was allowed by the caller before. */
+/* The same with the path in the program's memory. "" is -ENOENT unless AT_EMPTY_PATH was allowed by
+ * the caller before. */
 long path_find_user(struct client *c, int at, uint64_t address, uint64_t flags, struct found *out);
-/* The directory in which the last component is, and that component: for create, unlink, rename. `out` is the directory; last the name. */
+/* The directory in which the last component is, and that component: for create, unlink, rename.
+ * `out` is the directory; last the name. */
 long path_find_parent(struct client *c, int at, uint64_t address, struct found *out);
 /* A struct found from the pool (they are big); give it back. NULL: no memory. */
 struct found *found_new(void);
@@ -271,9 +296,11 @@ struct mount {
 struct mount *mount_over(struct server *s, uint64_t node); /* what covers that directory */
 struct mount *mount_at(struct server *s, uint64_t root); /* the mount with that root */
 struct mount *mount_root(void);
-/* The mount at whose place, one component below the root, an absolute path begins; *rest: what follows. NULL: none */
+/* The mount at whose place, one component below the root, an absolute path begins; *rest: what
+ * follows. NULL: none */
 struct mount *mount_of_path(const char *path, const char **rest);
-long mount_add(struct client *c, struct server *s, const char *type, const struct found *over, const char *options);
+long mount_add(struct client *c, struct server *s, const char *type, const struct found *over,
+               const char *options);
 long mounts_text(char *text, size_t room); /* /proc/mounts */
 
 /* ---- opening (open.c) ---- */
@@ -284,7 +311,8 @@ long open_path(struct client *c, const char *path, uint32_t flags, struct file *
 /* A FIFO that was found (pipe.c). May wait for the other end. */
 long fifo_open(struct client *c, const struct found *f, uint32_t flags, struct file **out);
 
-long pipe_fcntl(struct file *f, uint64_t command, uint64_t argument); /* F_GETPIPE_SZ, F_SETPIPE_SZ (pipe.c) */
+/* F_GETPIPE_SZ, F_SETPIPE_SZ (pipe.c) */
+long pipe_fcntl(struct file *f, uint64_t command, uint64_t argument);
 
 /* ---- exec (exec.c) ---- */
 struct arguments { /* argv and envp: strings one after the other */
@@ -293,20 +321,25 @@ struct arguments { /* argv and envp: strings one after the other */
     unsigned count[2]; /* of argv, of envp */
 };
 long arguments_add(struct arguments *a, unsigned which, const char *text);
-/* Run the program at `path` in the client. From the point of no return on, an error ends the client. */
+/* Run the program at `path` in the client. From the point of no return on, an error ends the
+ * client. */
 long exec_path(struct client *c, const char *path, struct arguments *a);
 
 /* ---- locks (lock.c) ---- */
-long lock_fcntl(struct client *c, struct file *f, uint64_t command, uint64_t argument); /* F_SETLK F_SETLKW F_GETLK */
-void lock_closed(struct client *c, struct file *f); /* a descriptor of it is closed by this process: its POSIX locks go */
+/* F_SETLK F_SETLKW F_GETLK */
+long lock_fcntl(struct client *c, struct file *f, uint64_t command, uint64_t argument);
+/* a descriptor of it is closed by this process: its POSIX locks go */
+void lock_closed(struct client *c, struct file *f);
 void lock_file_gone(struct file *f); /* flock locks go with the open file */
 
 /* ---- epoll (epoll.c) ---- */
-void epoll_file_gone(struct file *f); /* the last descriptor of it is closed: no set has it any more */
+/* the last descriptor of it is closed: no set has it any more */
+void epoll_file_gone(struct file *f);
 
 /* ---- sockets (socket.c, unix.c) ---- */
 bool file_is_socket(const struct file *f);
-/* Sockets of this machine, AF_UNIX. type: SOCK_* with SOCK_CLOEXEC, SOCK_NONBLOCK; request: SOCKET_*; call: the arguments of the system call */
+/* Sockets of this machine, AF_UNIX. type: SOCK_* with SOCK_CLOEXEC, SOCK_NONBLOCK; request:
+ * SOCKET_*; call: the arguments of the system call */
 long unix_socket(struct client *c, uint32_t type, uint32_t protocol);
 long unix_call(struct client *c, struct file *f, uint64_t request, const uint64_t *call);
 long unix_accept(struct client *c, struct file *f, const uint64_t *call, uint32_t type);
@@ -321,14 +354,18 @@ struct call_table {
     const struct call_entry *entries;
     size_t count;
 };
-/* At the end of each file: VFS_TABLE(pipe_calls, {SYS_pipe, sys_pipe}, ...). main.c lists the tables. */
-#define VFS_TABLE(name, ...)                                                    \
-    static const struct call_entry name##_entries[] = {__VA_ARGS__};            \
-    const struct call_table name = {name##_entries, sizeof name##_entries / sizeof name##_entries[0]};
-extern const struct call_table io_calls, open_calls, descriptor_calls, stat_calls, name_calls, attribute_calls, place_calls, exec_calls, mount_calls, pipe_calls,
-    poll_calls, select_calls, epoll_calls, event_calls, socket_calls, pair_calls, lock_calls, directory_calls;
+/* At the end of each file: VFS_TABLE(pipe_calls, {SYS_pipe, sys_pipe}, ...). main.c lists the
+ * tables. */
+#define VFS_TABLE(name, ...)                                                                       \
+    static const struct call_entry name##_entries[] = {__VA_ARGS__};                               \
+    const struct call_table name = {name##_entries,                                                \
+                                    sizeof name##_entries / sizeof name##_entries[0]};
+extern const struct call_table io_calls, open_calls, descriptor_calls, stat_calls, name_calls,
+    attribute_calls, place_calls, exec_calls, mount_calls, pipe_calls, poll_calls, select_calls,
+    epoll_calls, event_calls, socket_calls, pair_calls, lock_calls, directory_calls;
 
-/* Deadline of a timeout: struct timespec at address (0: for ever) -> *deadline (0 for ever; in the past: at once). 0, -EFAULT, -EINVAL */
+/* Deadline of a timeout: struct timespec at address (0: for ever) -> *deadline (0 for ever; in the
+ * past: at once). 0, -EFAULT, -EINVAL */
 long deadline_from(struct client *c, uint64_t address, uint64_t *deadline);
 
 /* SIGPIPE and the like to the client itself. */
@@ -342,7 +379,8 @@ void life_called_off(struct client *c); /* a cancelled call has ended, result in
 long life_credentials(struct message *m);
 long life_file_limit(struct message *m);
 
-/* A client's work runs in a coroutine. When it ends, its result goes to the client, unless it is SERVICE_NO_REPLY. (main.c) */
+/* A client's work runs in a coroutine. When it ends, its result goes to the client, unless it is
+ * SERVICE_NO_REPLY. (main.c) */
 void client_begin(struct client *c, void (*work)(void *));
 void client_resume(struct client *c);
 

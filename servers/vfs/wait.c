@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Waiting inside VFS. A client that waits has yielded; waking marks it runnable, and the main loop resumes it before its next receive, so
- * nobody is resumed from within somebody else's work.
+ * Waiting inside VFS. A client that waits has yielded; waking marks it runnable, and the main loop
+ * resumes it before its next receive, so nobody is resumed from within somebody else's work.
  */
 #include "lib/coro/coro.h"
 #include "servers/vfs/vfs.h"

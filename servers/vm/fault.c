@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Page faults. The hot path of every program: one look at the region table, one kernel call. Touched anonymous memory is given in
- * blocks of up to 16 pages around the fault, because the fault costs far more than the pages.
+ * Page faults. The hot path of every program: one look at the region table, one kernel call.
+ * Touched anonymous memory is given in blocks of up to 16 pages around the fault, because the fault
+ * costs far more than the pages.
  */
 #include <sys/mman.h>
 
@@ -11,12 +12,14 @@
 
 static long out_of_memory(struct space *s, uint64_t address)
 {
-    log_info("out of memory: fault at %lx of %s cannot be served", address, s->service ? s->name : "a program");
+    log_info("out of memory: fault at %lx of %s cannot be served", address,
+             s->service ? s->name : "a program");
     return -ENOMEM;
 }
 
 /* Nothing is mapped at address (or so it seems). */
-static long give(endpoint_t ep, struct space *s, const struct region *r, uint64_t address, bool write)
+static long give(endpoint_t ep, struct space *s, const struct region *r, uint64_t address,
+                 bool write)
 {
     uint64_t flags = map_flags(r->protection), start = address & ~(BLOCK - 1), end = start + BLOCK;
     uint64_t page = address & ~(PAGE_SIZE - 1);
@@ -67,7 +70,9 @@ long page_fault(struct message *m)
 
     if (s && !r)
         r = grow_stack(s, address);
-    if (!r || !(r->protection & (write ? PROT_WRITE : execute ? PROT_EXEC : PROT_READ | PROT_WRITE | PROT_EXEC)))
+    if (!r || !(r->protection & (write     ? PROT_WRITE
+                                 : execute ? PROT_EXEC
+                                           : PROT_READ | PROT_WRITE | PROT_EXEC)))
         return -EFAULT;
     if (!(why & FAULT_PRESENT))
         return give(ep, s, r, address, write);
@@ -75,5 +80,7 @@ long page_fault(struct message *m)
         return toggle(ep, address & ~(PAGE_SIZE - 1), execute);
     if (!write)
         return -EFAULT;
-    return memory_cow_break(ep, address, map_flags(r->protection)) == -ENOMEM ? out_of_memory(s, address) : 0;
+    return memory_cow_break(ep, address, map_flags(r->protection)) == -ENOMEM
+               ? out_of_memory(s, address)
+               : 0;
 }

@@ -31,5 +31,6 @@ static const struct service_entry entries[] = {
 int main(void)
 {
     service_ready(RS_READY_FRESH);
-    service_run(&(struct service_table){.entries = entries, .count = sizeof entries / sizeof *entries});
+    service_run(
+        &(struct service_table){.entries = entries, .count = sizeof entries / sizeof *entries});
 }

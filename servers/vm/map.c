@@ -17,7 +17,8 @@ uint64_t map_flags(uint32_t protection)
     return flags | (protection & PROT_EXEC ? MAP_EXECUTE : 0);
 }
 
-static long populate(endpoint_t ep, struct space *s, uint64_t start, uint64_t length, uint32_t protection)
+static long populate(endpoint_t ep, struct space *s, uint64_t start, uint64_t length,
+                     uint32_t protection)
 {
     long result;
 
@@ -46,9 +47,11 @@ long unmap_range(endpoint_t ep, struct space *s, uint64_t start, uint64_t end)
 }
 
 /* Where to put it; <0: -errno. */
-static long choose(endpoint_t ep, struct space *s, uint64_t address, uint64_t length, uint32_t linux_flags)
+static long choose(endpoint_t ep, struct space *s, uint64_t address, uint64_t length,
+                   uint32_t linux_flags)
 {
-    uint64_t low = s->service ? SERVICE_LOW : MMAP_LOW, high = s->service ? SERVICE_HIGH : MMAP_HIGH, at;
+    uint64_t low = s->service ? SERVICE_LOW : MMAP_LOW,
+             high = s->service ? SERVICE_HIGH : MMAP_HIGH, at;
 
     if (linux_flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
         if (!range_good(address, length) || address < ADDRESS_LOW)
@@ -73,7 +76,8 @@ static long choose(endpoint_t ep, struct space *s, uint64_t address, uint64_t le
     return (long)at;
 }
 
-long map_region(endpoint_t ep, struct space *s, uint64_t address, uint64_t length, uint32_t protection, uint32_t linux_flags)
+long map_region(endpoint_t ep, struct space *s, uint64_t address, uint64_t length,
+                uint32_t protection, uint32_t linux_flags)
 {
     struct region new;
     long at;
@@ -84,8 +88,9 @@ long map_region(endpoint_t ep, struct space *s, uint64_t address, uint64_t lengt
     at = choose(ep, s, address, length, linux_flags);
     if (at < 0)
         return at;
-    new = (struct region){(uint64_t)at, (uint64_t)at + length, protection & 7, linux_flags & MAP_SHARED ? REGION_SHARED : 0};
-    if (s->service || (new.flags & REGION_SHARED)) { /* shared pages must be there before a fork */
+    new = (struct region){(uint64_t)at, (uint64_t)at + length, protection & 7,
+                          linux_flags & MAP_SHARED ? REGION_SHARED : 0};
+    if (s->service || (new.flags &REGION_SHARED)) { /* shared pages must be there before a fork */
         long error = populate(ep, s, new.start, length, new.protection);
 
         if (error)
@@ -98,11 +103,13 @@ long map_region(endpoint_t ep, struct space *s, uint64_t address, uint64_t lengt
     return at;
 }
 
-long protect_range(endpoint_t ep, struct space *s, uint64_t start, uint64_t end, uint32_t protection)
+long protect_range(endpoint_t ep, struct space *s, uint64_t start, uint64_t end,
+                   uint32_t protection)
 {
     int error = region_protect(s->regions, start, end, protection & 7);
 
-    return error ? error : memory_protect(ep, start, (end - start) / PAGE_SIZE, map_flags(protection));
+    return error ? error
+                 : memory_protect(ep, start, (end - start) / PAGE_SIZE, map_flags(protection));
 }
 
 long sys_mmap(struct message *m)
@@ -117,9 +124,11 @@ long sys_mmap(struct message *m)
         return -EINVAL;
     if (!(flags & MAP_ANONYMOUS)) {
         m->type = VFS_MMAP;
-        return s->service || ipc_forward(ep, service_info()->vfs, m) < 0 ? -EBADF : SERVICE_NO_REPLY;
+        return s->service || ipc_forward(ep, service_info()->vfs, m) < 0 ? -EBADF
+                                                                         : SERVICE_NO_REPLY;
     }
-    return map_region(ep, s, m->w[0], m->w[1], (uint32_t)m->w[2], flags & ~(uint32_t)(kind == MAP_PRIVATE ? MAP_SHARED : 0));
+    return map_region(ep, s, m->w[0], m->w[1], (uint32_t)m->w[2],
+                      flags & ~(uint32_t)(kind == MAP_PRIVATE ? MAP_SHARED : 0));
 }
 
 long sys_munmap(struct message *m)
@@ -148,7 +157,8 @@ long sys_mprotect(struct message *m)
     return protect_range(ep, s, m->w[0], m->w[0] + length, (uint32_t)m->w[2]);
 }
 
-/* The heap lies in regions from brk_start to brk, rounded up. The answer is always the present break. */
+/* The heap lies in regions from brk_start to brk, rounded up. The answer is always the present
+ * break. */
 long sys_brk(struct message *m)
 {
     endpoint_t ep = message_caller(m);
@@ -195,14 +205,16 @@ static long move_pages(endpoint_t ep, uint64_t from, uint64_t to, uint64_t lengt
     return 0;
 }
 
-static long remap_move(endpoint_t ep, struct space *s, struct message *m, uint64_t old, uint64_t new, struct region r)
+static long remap_move(endpoint_t ep, struct space *s, struct message *m, uint64_t old,
+                       uint64_t new, struct region r)
 {
     uint32_t place = m->w[3] & MREMAP_FIXED ? MAP_FIXED : 0;
     long at = choose(ep, s, place ? m->w[4] : 0, new, place), error;
 
     if (at < 0)
         return at;
-    error = region_add(s->regions, (struct region){(uint64_t)at, (uint64_t)at + new, r.protection, r.flags & REGION_SHARED});
+    error = region_add(s->regions, (struct region){(uint64_t)at, (uint64_t)at + new, r.protection,
+                                                   r.flags &REGION_SHARED});
     if (!error && s->service && new > old)
         error = populate(ep, s, (uint64_t)at + old, new - old, r.protection);
     if (!error)
@@ -234,9 +246,11 @@ long sys_mremap(struct message *m)
 
         return error ? error : (long)m->w[0];
     }
-    if (!fixed && r->end == end && range_good(m->w[0], new) && region_free(s->regions, end, m->w[0] + new) && !s->service &&
-        !(r->flags & REGION_SHARED))
-        return region_add(s->regions, (struct region){end, m->w[0] + new, r->protection, r->flags}) ? -ENOMEM : (long)m->w[0];
+    if (!fixed && r->end == end && range_good(m->w[0], new) &&
+        region_free(s->regions, end, m->w[0] + new) && !s->service && !(r->flags & REGION_SHARED))
+        return region_add(s->regions, (struct region){end, m->w[0] + new, r->protection, r->flags})
+                   ? -ENOMEM
+                   : (long)m->w[0];
     if (!(m->w[3] & MREMAP_MAYMOVE) || (r->flags & REGION_SHARED && new > old))
         return -ENOMEM;
     return remap_move(ep, s, m, old, new, *r);
@@ -255,7 +269,8 @@ long sys_madvise(struct message *m)
         return 0;
     if (!range_good(m->w[0], length))
         return -EINVAL;
-    for (uint64_t at = m->w[0], end = at + length; (r = region_after(s->regions, at)) && r->start < end; at = r->end) {
+    for (uint64_t at = m->w[0], end = at + length;
+         (r = region_after(s->regions, at)) && r->start < end; at = r->end) {
         uint64_t from = r->start > at ? r->start : at, to = r->end < end ? r->end : end;
 
         if (!(r->flags & REGION_SHARED))

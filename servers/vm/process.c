@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What PM and VFS ask for: fork, exec, exit. Only they do: the kernel gives nobody else's manifest the right to call us so. */
+/* What PM and VFS ask for: fork, exec, exit. Only they do: the kernel gives nobody else's manifest
+ * the right to call us so. */
 #define _GNU_SOURCE
 #include <sys/mman.h>
 
@@ -78,11 +79,12 @@ long vm_exec(struct message *m)
         return -EBUSY;
     }
     for (uint32_t i = 0; i < s->regions->count; i++)
-        memory_unmap(ep, s->regions->r[i].start, (s->regions->r[i].end - s->regions->r[i].start) / PAGE_SIZE);
+        memory_unmap(ep, s->regions->r[i].start,
+                     (s->regions->r[i].end - s->regions->r[i].start) / PAGE_SIZE);
     s->regions->count = 0;
     s->hint = s->brk_start = s->brk = 0;
-    return region_add(s->regions,
-                      (struct region){VM_STACK_TOP - size, VM_STACK_TOP, PROT_READ | PROT_WRITE, REGION_STACK});
+    return region_add(s->regions, (struct region){VM_STACK_TOP - size, VM_STACK_TOP,
+                                                  PROT_READ | PROT_WRITE, REGION_STACK});
 }
 
 long vm_map(struct message *m)
@@ -91,7 +93,8 @@ long vm_map(struct message *m)
 
     if (!from_vfs(m) || !s)
         return s ? -EPERM : -ESRCH;
-    return map_region((endpoint_t)m->w[0], s, m->w[1], m->w[2], (uint32_t)m->w[3], (uint32_t)m->w[4]);
+    return map_region((endpoint_t)m->w[0], s, m->w[1], m->w[2], (uint32_t)m->w[3],
+                      (uint32_t)m->w[4]);
 }
 
 long vm_map_from(struct message *m)
@@ -107,7 +110,8 @@ long vm_map_from(struct message *m)
     at = map_region(ep, s, m->w[1], length, protection, flags & ~(uint32_t)MAP_SHARED);
     if (at < 0)
         return at;
-    error = memory_map(ep, (uint64_t)at, length / PAGE_SIZE, map_flags(protection) | MAP_SHARE | MAP_COW, server, m->w[5]);
+    error = memory_map(ep, (uint64_t)at, length / PAGE_SIZE,
+                       map_flags(protection) | MAP_SHARE | MAP_COW, server, m->w[5]);
     if (error) {
         unmap_range(ep, s, (uint64_t)at, (uint64_t)at + length);
         return error;

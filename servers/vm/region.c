@@ -66,7 +66,8 @@ static void erase(struct regions *t, uint32_t at)
 
 static bool alike(const struct region *a, const struct region *b)
 {
-    return a->end == b->start && a->protection == b->protection && a->flags == b->flags && !(a->flags & REGION_STACK);
+    return a->end == b->start && a->protection == b->protection && a->flags == b->flags &&
+           !(a->flags & REGION_STACK);
 }
 
 /* Merge region i with its neighbours. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Regions of one address space: sorted, not overlapping, neighbours that are alike merged. Pure logic; addresses are
- * multiples of PAGE_SIZE and ends exclusive. Tables are of fixed size: -ENOMEM when full, and then nothing has changed.
+ * Regions of one address space: sorted, not overlapping, neighbours that are alike merged. Pure
+ * logic; addresses are multiples of PAGE_SIZE and ends exclusive. Tables are of fixed size: -ENOMEM
+ * when full, and then nothing has changed.
  */
 #ifndef VM_REGION_H
 #define VM_REGION_H
@@ -28,13 +29,16 @@ struct regions {
     struct region r[REGIONS_MAX];
 };
 
-struct region *region_find(struct regions *t, uint64_t address); /* the one that holds address, or NULL */
-struct region *region_after(struct regions *t, uint64_t address); /* the first that ends above address, or NULL */
+/* the one that holds address, or NULL */
+struct region *region_find(struct regions *t, uint64_t address);
+/* the first that ends above address, or NULL */
+struct region *region_after(struct regions *t, uint64_t address);
 bool region_free(struct regions *t, uint64_t start, uint64_t end); /* nothing lies there */
 /* First gap of that length in [low, high); 0: none. */
 uint64_t region_gap(struct regions *t, uint64_t length, uint64_t low, uint64_t high);
 int region_add(struct regions *t, struct region new); /* the place must be free */
-int region_remove(struct regions *t, uint64_t start, uint64_t end); /* cuts out, splitting what sticks out */
+/* cuts out, splitting what sticks out */
+int region_remove(struct regions *t, uint64_t start, uint64_t end);
 /* New protection for a range; -ENOMEM also when part of it is in no region. */
 int region_protect(struct regions *t, uint64_t start, uint64_t end, uint32_t protection);
 uint64_t regions_bytes(const struct regions *t);

@@ -10,7 +10,8 @@
  *     process.c  fork, exec, exit, on behalf of PM and VFS
  *     usage.c    what /proc shows
  *
- * VM keeps policy (regions); pages and their sharing are the kernel's. It runs below itself: no malloc here.
+ * VM keeps policy (regions); pages and their sharing are the kernel's. It runs below itself: no
+ * malloc here.
  */
 #ifndef VM_VM_H
 #define VM_VM_H
@@ -42,16 +43,20 @@ struct space {
 
 /* ---- space.c ---- */
 struct space *space_of(endpoint_t ep); /* NULL: unknown */
-struct space *space_for_caller(endpoint_t ep); /* the same; a service that is not known yet is looked up at RS. NULL: nobody's */
+/* the same; a service that is not known yet is looked up at RS. NULL: nobody's */
+struct space *space_for_caller(endpoint_t ep);
 struct space *space_new(endpoint_t ep); /* NULL: out of memory */
 int space_join(endpoint_t ep, struct space *space); /* one more thread */
 void space_leave(endpoint_t ep);
 
 /* ---- map.c ---- */
-uint64_t map_flags(uint32_t protection); /* kernel map flags for Linux PROT_*; never writable and executable */
-long map_region(endpoint_t ep, struct space *s, uint64_t address, uint64_t length, uint32_t protection, uint32_t linux_flags);
+/* kernel map flags for Linux PROT_*; never writable and executable */
+uint64_t map_flags(uint32_t protection);
+long map_region(endpoint_t ep, struct space *s, uint64_t address, uint64_t length,
+                uint32_t protection, uint32_t linux_flags);
 long unmap_range(endpoint_t ep, struct space *s, uint64_t start, uint64_t end);
-long protect_range(endpoint_t ep, struct space *s, uint64_t start, uint64_t end, uint32_t protection);
+long protect_range(endpoint_t ep, struct space *s, uint64_t start, uint64_t end,
+                   uint32_t protection);
 long sys_mmap(struct message *m);
 long sys_munmap(struct message *m);
 long sys_mprotect(struct message *m);

@@ -174,7 +174,8 @@ static void wakes(void)
     pid_t pid;
 
     CHECK(pipe(p) == 0 && add(set, p[0], EPOLLIN) == 0 && add(outer, set, EPOLLIN) == 0);
-    CHILD(pid) {
+    CHILD(pid)
+    {
         sleep_ms(100);
         put(p[1]);
     }
@@ -192,7 +193,8 @@ static void added_meanwhile(void)
 
     CHECK(pipe(p) == 0);
     put(p[1]);
-    CHILD(pid) {
+    CHILD(pid)
+    {
         sleep_ms(100);
         CHECK(add(set, p[0], EPOLLIN) == 0);
     }
@@ -251,6 +253,8 @@ static void sockets_and_counters(void)
     CHECK(only(set, s[0], EPOLLIN | EPOLLRDHUP | EPOLLHUP));
 }
 
-RUN_CASES({"refuses", refuses}, {"levels", levels}, {"edges", edges}, {"one shot", one_shot}, {"closing", closing},
-          {"sets in sets", sets_in_sets}, {"times out", times_out}, {"wakes", wakes}, {"added meanwhile", added_meanwhile},
-          {"is interrupted", is_interrupted}, {"turns", turns}, {"sockets and counters", sockets_and_counters})
+RUN_CASES({"refuses", refuses}, {"levels", levels}, {"edges", edges}, {"one shot", one_shot},
+          {"closing", closing}, {"sets in sets", sets_in_sets}, {"times out", times_out},
+          {"wakes", wakes}, {"added meanwhile", added_meanwhile},
+          {"is interrupted", is_interrupted}, {"turns", turns},
+          {"sockets and counters", sockets_and_counters})

@@ -94,7 +94,8 @@ static void waits_for_a_writer(void)
     int fd = eventfd(0, 0);
     pid_t pid;
 
-    CHILD(pid) {
+    CHILD(pid)
+    {
         sleep_ms(100);
         CHECK(add(fd, 4));
     }
@@ -108,7 +109,8 @@ static void waits_for_room(void)
     pid_t pid;
 
     CHECK(add(fd, UINT64_MAX - 1));
-    CHILD(pid) {
+    CHILD(pid)
+    {
         sleep_ms(100);
         CHECK(take(fd) == UINT64_MAX - 1);
     }
@@ -123,7 +125,7 @@ static void one_each(void)
 
     for (int i = 0; i < 4; i++)
         CHILD(pids[i])
-            CHECK(take(fd) == 1);
+    CHECK(take(fd) == 1);
     sleep_ms(100);
     CHECK(add(fd, 4));
     for (int i = 0; i < 4; i++)
@@ -139,6 +141,7 @@ static void is_interrupted(void)
     CHECK(take(fd) == UINT64_MAX && errno == EINTR);
 }
 
-RUN_CASES({"counts", counts}, {"is full", is_full}, {"is a semaphore", is_a_semaphore}, {"flags", flags}, {"vectors", vectors},
-          {"waits for a writer", waits_for_a_writer}, {"waits for room", waits_for_room}, {"one each", one_each},
+RUN_CASES({"counts", counts}, {"is full", is_full}, {"is a semaphore", is_a_semaphore},
+          {"flags", flags}, {"vectors", vectors}, {"waits for a writer", waits_for_a_writer},
+          {"waits for room", waits_for_room}, {"one each", one_each},
           {"is interrupted", is_interrupted})

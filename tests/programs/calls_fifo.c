@@ -24,7 +24,8 @@ static void each_waits_for_the_other(void)
     unsigned begin = now_ms();
 
     make();
-    CHILD(pid) {
+    CHILD(pid)
+    {
         sleep_ms(150);
         CHECK((fd = open("fifo", O_WRONLY)) >= 0);
         CHECK(write(fd, "1", 1) == 1);
@@ -79,7 +80,8 @@ static void both_in_one(void)
     CHECK(unlink("fifo") == 0);
 }
 
-/* What is in it is lost when nobody has it open; two names are one FIFO; without a name it lives on. */
+/* What is in it is lost when nobody has it open; two names are one FIFO; without a name it lives
+ * on. */
 static void contents(void)
 {
     int reader, writer;
@@ -87,10 +89,12 @@ static void contents(void)
     struct stat s;
 
     make();
-    CHECK((reader = open("fifo", O_RDONLY | O_NONBLOCK)) >= 0 && (writer = open("fifo", O_WRONLY)) >= 0);
+    CHECK((reader = open("fifo", O_RDONLY | O_NONBLOCK)) >= 0 &&
+          (writer = open("fifo", O_WRONLY)) >= 0);
     CHECK(write(writer, "x", 1) == 1 && close(reader) == 0 && close(writer) == 0);
     CHECK(link("fifo", "other") == 0);
-    CHECK((reader = open("fifo", O_RDONLY | O_NONBLOCK)) >= 0 && (writer = open("other", O_WRONLY)) >= 0);
+    CHECK((reader = open("fifo", O_RDONLY | O_NONBLOCK)) >= 0 &&
+          (writer = open("other", O_WRONLY)) >= 0);
     FAILS(read(reader, &c, 1), EAGAIN);
     CHECK(unlink("fifo") == 0 && unlink("other") == 0);
     CHECK(write(writer, "y", 1) == 1 && read(reader, &c, 1) == 1 && c == 'y');
@@ -104,7 +108,8 @@ static void is_broken(void)
 
     make();
     CHECK(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
-    CHECK((reader = open("fifo", O_RDONLY | O_NONBLOCK)) >= 0 && (writer = open("fifo", O_WRONLY)) >= 0);
+    CHECK((reader = open("fifo", O_RDONLY | O_NONBLOCK)) >= 0 &&
+          (writer = open("fifo", O_WRONLY)) >= 0);
     CHECK(close(reader) == 0);
     FAILS(write(writer, "x", 1), EPIPE);
     CHECK((reader = open("fifo", O_RDONLY)) >= 0);
@@ -131,7 +136,7 @@ static void opener_is_killed(void)
 
     make();
     CHILD(pid)
-        open("fifo", O_RDONLY);
+    open("fifo", O_RDONLY);
     sleep_ms(100);
     CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
     FAILS(open("fifo", O_WRONLY | O_NONBLOCK), ENXIO);
@@ -147,7 +152,8 @@ static void permissions(void)
         return;
     make();
     CHECK(chmod("fifo", 0600) == 0 && chmod(".", 0755) == 0);
-    CHILD(pid) {
+    CHILD(pid)
+    {
         CHECK(setgid(1000) == 0 && setuid(1000) == 0);
         FAILS(open("fifo", O_RDONLY | O_NONBLOCK), EACCES);
     }
@@ -166,7 +172,8 @@ static void many(void)
 
     make();
     for (int i = 0; i < WRITERS; i++)
-        CHILD(pids[i]) {
+        CHILD(pids[i])
+        {
             CHECK((fd = open("fifo", O_WRONLY)) >= 0);
             sleep_ms(50);
             CHECK(write(fd, &(char){(char)(1 << i)}, 1) == 1);
@@ -183,6 +190,7 @@ static void many(void)
     CHECK(unlink("fifo") == 0);
 }
 
-RUN_CASES({"each waits for the other", each_waits_for_the_other}, {"does not wait", does_not_wait}, {"both in one", both_in_one},
-          {"contents", contents}, {"is broken", is_broken}, {"open is interrupted", open_is_interrupted},
-          {"opener is killed", opener_is_killed}, {"permissions", permissions}, {"many", many})
+RUN_CASES({"each waits for the other", each_waits_for_the_other}, {"does not wait", does_not_wait},
+          {"both in one", both_in_one}, {"contents", contents}, {"is broken", is_broken},
+          {"open is interrupted", open_is_interrupted}, {"opener is killed", opener_is_killed},
+          {"permissions", permissions}, {"many", many})

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Descriptors and open files: dup, fcntl, positions, O_APPEND, what happens to open files that lose their names. */
+/* Descriptors and open files: dup, fcntl, positions, O_APPEND, what happens to open files that lose
+ * their names. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>
@@ -16,7 +17,8 @@ static int make(const char *name, const char *text)
 {
     int fd = open(name, O_RDWR | O_CREAT | O_EXCL, 0644);
 
-    CHECK(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) && lseek(fd, 0, SEEK_SET) == 0);
+    CHECK(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) &&
+          lseek(fd, 0, SEEK_SET) == 0);
     return fd;
 }
 
@@ -31,15 +33,19 @@ static void duplicates(void)
 {
     int fd = make("file", "abcdef"), copy = dup(fd), other = open("file", O_RDONLY);
 
-    CHECK(read(fd, bytes, 2) == 2 && lseek(copy, 0, SEEK_CUR) == 2 && lseek(other, 0, SEEK_CUR) == 0);
-    CHECK(dup2(fd, fd) == fd && dup2(fd, 50) == 50 && lseek(50, 1, SEEK_CUR) == 3 && lseek(fd, 0, SEEK_CUR) == 3);
+    CHECK(read(fd, bytes, 2) == 2 && lseek(copy, 0, SEEK_CUR) == 2 &&
+          lseek(other, 0, SEEK_CUR) == 0);
+    CHECK(dup2(fd, fd) == fd && dup2(fd, 50) == 50 && lseek(50, 1, SEEK_CUR) == 3 &&
+          lseek(fd, 0, SEEK_CUR) == 3);
     FAILS(dup2(77, 78), EBADF);
     FAILS(dup2(77, 77), EBADF);
     FAILS(dup2(fd, -1), EBADF);
     FAILS(syscall(SYS_dup2, fd, 5000000), EBADF);
     FAILS(dup3(fd, fd, 0), EINVAL);
-    CHECK(dup3(fd, 51, O_CLOEXEC) == 51 && fcntl(51, F_GETFD) == FD_CLOEXEC && fcntl(50, F_GETFD) == 0);
-    CHECK(fcntl(fd, F_DUPFD, 50) == 52 && fcntl(fd, F_DUPFD_CLOEXEC, 50) == 53 && fcntl(53, F_GETFD) == FD_CLOEXEC);
+    CHECK(dup3(fd, 51, O_CLOEXEC) == 51 && fcntl(51, F_GETFD) == FD_CLOEXEC &&
+          fcntl(50, F_GETFD) == 0);
+    CHECK(fcntl(fd, F_DUPFD, 50) == 52 && fcntl(fd, F_DUPFD_CLOEXEC, 50) == 53 &&
+          fcntl(53, F_GETFD) == FD_CLOEXEC);
     FAILS(fcntl(fd, F_DUPFD, -1), EINVAL);
     CHECK(dup2(other, 50) == 50 && lseek(50, 0, SEEK_CUR) == 0);
     CHECK(close(fd) == 0 && lseek(copy, 0, SEEK_CUR) == 3);
@@ -87,15 +93,19 @@ static void positions(void)
     int fd = make("file", "0123456789");
     struct iovec parts[2] = {{bytes, 3}, {bytes + 10, 4}};
 
-    CHECK(pread(fd, bytes, 3, 4) == 3 && memcmp(bytes, "456", 3) == 0 && lseek(fd, 0, SEEK_CUR) == 0);
+    CHECK(pread(fd, bytes, 3, 4) == 3 && memcmp(bytes, "456", 3) == 0 &&
+          lseek(fd, 0, SEEK_CUR) == 0);
     CHECK(pwrite(fd, "ab", 2, 8) == 2 && pwrite(fd, "cd", 2, 12) == 2);
     CHECK(lseek(fd, 0, SEEK_END) == 14 && read(fd, bytes, 1) == 0);
-    CHECK(lseek(fd, -4, SEEK_END) == 10 && read(fd, bytes, 10) == 4 && memcmp(bytes, "\0\0cd", 4) == 0);
+    CHECK(lseek(fd, -4, SEEK_END) == 10 && read(fd, bytes, 10) == 4 &&
+          memcmp(bytes, "\0\0cd", 4) == 0);
     FAILS(lseek(fd, -1, SEEK_SET), EINVAL);
     FAILS(lseek(fd, 0, 99), EINVAL);
     FAILS(pread(fd, bytes, 1, -1), EINVAL);
-    CHECK(lseek(fd, 1, SEEK_SET) == 1 && readv(fd, parts, 2) == 7 && memcmp(bytes, "123", 3) == 0 && memcmp(bytes + 10, "4567", 4) == 0);
-    CHECK(lseek(fd, 100, SEEK_SET) == 100 && read(fd, bytes, 1) == 0 && write(fd, "", 0) == 0 && lseek(fd, 0, SEEK_END) == 14);
+    CHECK(lseek(fd, 1, SEEK_SET) == 1 && readv(fd, parts, 2) == 7 && memcmp(bytes, "123", 3) == 0 &&
+          memcmp(bytes + 10, "4567", 4) == 0);
+    CHECK(lseek(fd, 100, SEEK_SET) == 100 && read(fd, bytes, 1) == 0 && write(fd, "", 0) == 0 &&
+          lseek(fd, 0, SEEK_END) == 14);
     CHECK(preadv(fd, parts, 2, 7) == 7 && memcmp(bytes, "7ab", 3) == 0);
     FAILS(pread(fd, (void *)16, 1, 0), EFAULT);
     FAILS(write(fd, (void *)16, 1), EFAULT);
@@ -113,10 +123,12 @@ static void appends(void)
     CHECK(write(end, "two", 3) == 3 && lseek(end, 0, SEEK_CUR) == 13);
     CHECK(holds(fd, "Start one two"));
     CHECK(ftruncate(fd, 5) == 0 && write(end, "!", 1) == 1 && holds(fd, "Start!"));
-    CHECK(fcntl(fd, F_SETFL, O_APPEND) == 0 && lseek(fd, 0, SEEK_SET) == 0 && write(fd, "?", 1) == 1 && holds(fd, "Start!?"));
+    CHECK(fcntl(fd, F_SETFL, O_APPEND) == 0 && lseek(fd, 0, SEEK_SET) == 0 &&
+          write(fd, "?", 1) == 1 && holds(fd, "Start!?"));
     CHECK(ftruncate(fd, 0) == 0);
     for (int i = 0; i < CHILDREN; i++)
-        CHILD(pids[i]) {
+        CHILD(pids[i])
+        {
             int own = open("file", O_WRONLY | O_APPEND);
 
             memset(bytes, 'a' + i, 100);
@@ -141,8 +153,8 @@ static void shared_position(void)
     struct stat s;
 
     CHILD(pid)
-        for (int i = 0; i < TIMES; i++)
-            CHECK(write(fd, "child", 5) == 5);
+    for (int i = 0; i < TIMES; i++)
+        CHECK(write(fd, "child", 5) == 5);
     for (int i = 0; i < TIMES; i++)
         CHECK(write(fd, "owner", 5) == 5);
     check_child(pid);
@@ -173,10 +185,12 @@ static void another_name(void)
     CHECK(rename("a", "b") == 0);
     FAILS(open("a", O_RDONLY), ENOENT);
     CHECK(holds(a, "text of a") && holds(b, "text of b"));
-    CHECK((fd = open("b", O_RDWR)) >= 0 && holds(fd, "text of a") && fstat(b, &s) == 0 && s.st_nlink == 0);
+    CHECK((fd = open("b", O_RDWR)) >= 0 && holds(fd, "text of a") && fstat(b, &s) == 0 &&
+          s.st_nlink == 0);
     CHECK(pwrite(fd, "T", 1, 0) == 1 && holds(a, "Text of a"));
     CHECK(link("b", "c") == 0 && fstat(a, &s) == 0 && s.st_nlink == 2);
-    CHECK(rename("b", "c") == 0 && access("b", F_OK) == 0 && access("c", F_OK) == 0); /* two names of one file: nothing happens */
+    CHECK(rename("b", "c") == 0 && access("b", F_OK) == 0 &&
+          access("c", F_OK) == 0); /* two names of one file: nothing happens */
     CHECK(mkdir("d", 0755) == 0);
     FAILS(rename("c", "d"), EISDIR);
     FAILS(rename("d", "c"), ENOTDIR);
@@ -194,7 +208,8 @@ static void directories_lose_their_names(void)
 
     CHECK(mkdir("d", 0755) == 0 && (folder = open("d", O_RDONLY | O_DIRECTORY)) >= 0);
     CHECK((fd = openat(folder, "f", O_CREAT | O_WRONLY, 0600)) >= 0 && close(fd) == 0);
-    CHECK(rename("d", "e") == 0 && faccessat(folder, "f", F_OK, 0) == 0 && access("e/f", F_OK) == 0);
+    CHECK(rename("d", "e") == 0 && faccessat(folder, "f", F_OK, 0) == 0 &&
+          access("e/f", F_OK) == 0);
     CHECK(unlinkat(folder, "f", 0) == 0 && rmdir("e") == 0);
     FAILS(openat(folder, "f", O_CREAT | O_WRONLY, 0600), ENOENT);
     FAILS(openat(folder, "f", O_RDONLY), ENOENT);
@@ -205,7 +220,8 @@ static void directories_lose_their_names(void)
 
 static void ways_to_open(void)
 {
-    int fd = make("file", "text"), reader = open("file", O_RDONLY), writer = open("file", O_WRONLY), p;
+    int fd = make("file", "text"), reader = open("file", O_RDONLY), writer = open("file", O_WRONLY),
+        p;
     char name[300];
 
     FAILS(write(reader, "x", 1), EBADF);
@@ -223,15 +239,18 @@ static void ways_to_open(void)
     memset(name, 'n', sizeof name);
     name[256] = 0;
     FAILS(open(name, O_CREAT | O_RDWR, 0600), ENAMETOOLONG);
-    CHECK(symlink("file", "link") == 0 && symlink("loop", "loop") == 0 && symlink("new", "ahead") == 0);
+    CHECK(symlink("file", "link") == 0 && symlink("loop", "loop") == 0 &&
+          symlink("new", "ahead") == 0);
     FAILS(open("link", O_RDONLY | O_NOFOLLOW), ELOOP);
     FAILS(open("loop", O_RDONLY), ELOOP);
     FAILS(open("ahead", O_CREAT | O_EXCL | O_RDWR, 0600), EEXIST);
-    CHECK((p = open("ahead", O_CREAT | O_RDWR, 0600)) >= 0 && access("new", F_OK) == 0); /* through the link */
+    CHECK((p = open("ahead", O_CREAT | O_RDWR, 0600)) >= 0 &&
+          access("new", F_OK) == 0); /* through the link */
     CHECK((p = open("link", O_PATH)) >= 0);
     FAILS(read(p, bytes, 1), EBADF);
     CHECK(open("file", O_WRONLY | O_TRUNC) >= 0 && holds(fd, ""));
-    CHECK(unlink("file") == 0 && unlink("link") == 0 && unlink("loop") == 0 && unlink("ahead") == 0 && unlink("new") == 0);
+    CHECK(unlink("file") == 0 && unlink("link") == 0 && unlink("loop") == 0 &&
+          unlink("ahead") == 0 && unlink("new") == 0);
 }
 
 static void modes(void)
@@ -240,7 +259,8 @@ static void modes(void)
     int fd;
 
     umask(027);
-    CHECK((fd = open("file", O_CREAT | O_WRONLY, 0666)) >= 0 && fstat(fd, &s) == 0 && s.st_mode == (S_IFREG | 0640));
+    CHECK((fd = open("file", O_CREAT | O_WRONLY, 0666)) >= 0 && fstat(fd, &s) == 0 &&
+          s.st_mode == (S_IFREG | 0640));
     CHECK(fchmod(fd, 0400) == 0 && write(fd, "x", 1) == 1); /* what is open stays so */
     CHECK(open("exclusive", O_CREAT | O_RDWR, 0) >= 0); /* who makes it may use it */
     CHECK(unlink("file") == 0 && unlink("exclusive") == 0);
@@ -257,7 +277,8 @@ static void over_exec(void)
     snprintf(fds[0], sizeof fds[0], "/dev/fd/%d", keep);
     snprintf(fds[1], sizeof fds[1], "/dev/fd/%d", drop);
     CHILD(pid)
-        execl("/bin/sh", "sh", "-c", "read text <&$(basename $1) && [ \"$text\" = pt ] && ! [ -e $2 ]", "sh", fds[0], fds[1], NULL);
+    execl("/bin/sh", "sh", "-c", "read text <&$(basename $1) && [ \"$text\" = pt ] && ! [ -e $2 ]",
+          "sh", fds[0], fds[1], NULL);
     CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status));
     CHECK(WEXITSTATUS(status) == 1); /* no newline at its end */
     CHECK(lseek(keep, 0, SEEK_CUR) == 4); /* read by the other program */
@@ -291,7 +312,10 @@ static void reads_directories(void)
     FAILS(syscall(SYS_getdents64, dirfd(d), bytes, 4), EINVAL);
 }
 
-RUN_CASES({"duplicates", duplicates}, {"flags of descriptors", flags_of_descriptors}, {"too many", too_many}, {"positions", positions},
-          {"appends", appends}, {"shared position", shared_position}, {"loses its name", loses_its_name}, {"another name", another_name},
-          {"directories lose their names", directories_lose_their_names}, {"ways to open", ways_to_open}, {"modes", modes},
-          {"over exec", over_exec}, {"reads directories", reads_directories})
+RUN_CASES({"duplicates", duplicates}, {"flags of descriptors", flags_of_descriptors},
+          {"too many", too_many}, {"positions", positions}, {"appends", appends},
+          {"shared position", shared_position}, {"loses its name", loses_its_name},
+          {"another name", another_name},
+          {"directories lose their names", directories_lose_their_names},
+          {"ways to open", ways_to_open}, {"modes", modes}, {"over exec", over_exec},
+          {"reads directories", reads_directories})

@@ -35,12 +35,14 @@ static void child_sees(int fd, off_t from, short type, off_t start, off_t length
 {
     pid_t pid;
 
-    CHILD(pid) {
+    CHILD(pid)
+    {
         struct flock l = in_the_way(fd, from, 0);
 
         CHECK(l.l_type == type);
         if (type != F_UNLCK)
-            CHECK(l.l_pid == getppid() && l.l_whence == SEEK_SET && l.l_start == start && l.l_len == length);
+            CHECK(l.l_pid == getppid() && l.l_whence == SEEK_SET && l.l_start == start &&
+                  l.l_len == length);
     }
     check_child(pid);
 }
@@ -71,7 +73,8 @@ static void whole_files_wait(void)
     char c;
 
     CHECK(pipe(ready) == 0);
-    CHILD(pid) {
+    CHILD(pid)
+    {
         int own = open("file", O_RDWR);
 
         CHECK(flock(own, LOCK_EX) == 0 && write(ready[1], "x", 1) == 1);
@@ -86,14 +89,16 @@ static void whole_files_wait(void)
     CHECK(unlink("file") == 0);
 }
 
-/* One open file, two processes: the lock is theirs together, and stays until both are through with it. */
+/* One open file, two processes: the lock is theirs together, and stays until both are through with
+ * it. */
 static void whole_files_are_inherited(void)
 {
     int fd = a_file(), other = open("file", O_RDWR);
     pid_t pid;
 
     CHECK(flock(fd, LOCK_EX) == 0);
-    CHILD(pid) {
+    CHILD(pid)
+    {
         CHECK(flock(fd, LOCK_EX | LOCK_NB) == 0);
         sleep_ms(150);
     }
@@ -120,14 +125,16 @@ static void ranges(void)
     CHECK(lock(fd, F_SETLK, F_RDLCK, 25, 0) == 0);
     child_sees(fd, 0, F_WRLCK, 10, 15);
     child_sees(fd, 25, F_RDLCK, 25, 0);
-    CHILD(pid) {
+    CHILD(pid)
+    {
         FAILS(lock(fd, F_SETLK, F_RDLCK, 24, 1), EAGAIN);
         CHECK(lock(fd, F_SETLK, F_RDLCK, 25, 1) == 0);
         FAILS(lock(fd, F_SETLK, F_WRLCK, 1000000, 1), EAGAIN);
         CHECK(lock(fd, F_SETLK, F_WRLCK, 0, 10) == 0);
     }
     check_child(pid);
-    CHECK(in_the_way(fd, 0, 0).l_type == F_UNLCK); /* the child's have gone with it; one's own are not in the way */
+    /* the child's have gone with it; one's own are not in the way */
+    CHECK(in_the_way(fd, 0, 0).l_type == F_UNLCK);
     CHECK(unlink("file") == 0);
 }
 
@@ -152,14 +159,16 @@ static void where_from(void)
     CHECK(unlink("file") == 0);
 }
 
-/* Any descriptor of the file that the process closes takes all its locks with it. A child has none of them. */
+/* Any descriptor of the file that the process closes takes all its locks with it. A child has none
+ * of them. */
 static void closing(void)
 {
     int fd = a_file(), other = open("file", O_RDONLY);
     pid_t pid;
 
     CHECK(lock(fd, F_SETLK, F_WRLCK, 0, 0) == 0);
-    CHILD(pid) {
+    CHILD(pid)
+    {
         CHECK(close(other) == 0);
         FAILS(lock(fd, F_SETLK, F_WRLCK, 0, 0), EAGAIN);
     }
@@ -177,7 +186,8 @@ static void waits(void)
     char c;
 
     CHECK(pipe(ready) == 0);
-    CHILD(pid) {
+    CHILD(pid)
+    {
         CHECK(lock(fd, F_SETLK, F_WRLCK, 0, 10) == 0 && write(ready[1], "x", 1) == 1);
         sleep_ms(150);
         CHECK(pwrite(fd, "done", 4, 0) == 4);
@@ -198,7 +208,8 @@ static void is_interrupted(void)
     char c;
 
     CHECK(pipe(ready) == 0);
-    CHILD(pid) {
+    CHILD(pid)
+    {
         CHECK(lock(fd, F_SETLK, F_WRLCK, 0, 0) == 0 && write(ready[1], "x", 1) == 1);
         pause();
     }
@@ -218,7 +229,8 @@ static void deadlock(void)
 
     CHECK(pipe(ready) == 0);
     CHECK(lock(fd, F_SETLK, F_WRLCK, 0, 1) == 0);
-    CHILD(pid) {
+    CHILD(pid)
+    {
         CHECK(lock(fd, F_SETLK, F_WRLCK, 1, 1) == 0 && write(ready[1], "x", 1) == 1);
         CHECK(lock(fd, F_SETLKW, F_WRLCK, 0, 1) == 0);
     }
@@ -244,7 +256,8 @@ static void of_open_files(void)
     CHECK(l.l_type == F_WRLCK && l.l_pid == -1 && l.l_start == 0 && l.l_len == 15);
     CHECK(close(one) == 0);
     FAILS(lock(two, F_OFD_SETLK, F_RDLCK, 0, 0), EAGAIN);
-    CHILD(pid) {
+    CHILD(pid)
+    {
         sleep_ms(100);
         CHECK(lock(copy, F_OFD_SETLK, F_UNLCK, 0, 0) == 0);
     }
@@ -265,19 +278,21 @@ static void counting(void)
     CHECK(pwrite(fd, &n, sizeof n, 0) == sizeof n);
     for (int i = 0; i < CHILDREN; i++)
         CHILD(pids[i])
-            for (int k = 0; k < TIMES; k++) {
-                CHECK(lock(fd, F_SETLKW, F_WRLCK, 0, sizeof n) == 0);
-                CHECK(pread(fd, &n, sizeof n, 0) == sizeof n);
-                n++;
-                CHECK(pwrite(fd, &n, sizeof n, 0) == sizeof n);
-                CHECK(lock(fd, F_SETLK, F_UNLCK, 0, 0) == 0);
-            }
+    for (int k = 0; k < TIMES; k++) {
+        CHECK(lock(fd, F_SETLKW, F_WRLCK, 0, sizeof n) == 0);
+        CHECK(pread(fd, &n, sizeof n, 0) == sizeof n);
+        n++;
+        CHECK(pwrite(fd, &n, sizeof n, 0) == sizeof n);
+        CHECK(lock(fd, F_SETLK, F_UNLCK, 0, 0) == 0);
+    }
     for (int i = 0; i < CHILDREN; i++)
         check_child(pids[i]);
     CHECK(pread(fd, &n, sizeof n, 0) == sizeof n && n == CHILDREN * TIMES);
     CHECK(unlink("file") == 0);
 }
 
-RUN_CASES({"whole files", whole_files}, {"whole files wait", whole_files_wait}, {"whole files are inherited", whole_files_are_inherited},
-          {"ranges", ranges}, {"where from", where_from}, {"closing", closing}, {"waits", waits}, {"is interrupted", is_interrupted},
-          {"deadlock", deadlock}, {"of open files", of_open_files}, {"counting", counting})
+RUN_CASES({"whole files", whole_files}, {"whole files wait", whole_files_wait},
+          {"whole files are inherited", whole_files_are_inherited}, {"ranges", ranges},
+          {"where from", where_from}, {"closing", closing}, {"waits", waits},
+          {"is interrupted", is_interrupted}, {"deadlock", deadlock},
+          {"of open files", of_open_files}, {"counting", counting})

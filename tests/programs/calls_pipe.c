@@ -64,7 +64,8 @@ static void is_broken(void)
     pid_t pid;
 
     CHECK(pipe(p) == 0);
-    CHILD(pid) {
+    CHILD(pid)
+    {
         CHECK(close(p[0]) == 0);
         sleep_ms(100);
         (void)!write(p[1], "x", 1);
@@ -86,7 +87,8 @@ static void breaks_while_writing(void)
     pid_t pid;
 
     CHECK(pipe(p) == 0 && signal(SIGPIPE, SIG_IGN) != SIG_ERR);
-    CHILD(pid) {
+    CHILD(pid)
+    {
         CHECK(close(p[1]) == 0);
         sleep_ms(100);
     }
@@ -102,7 +104,8 @@ static void does_not_wait(void)
     ssize_t n, total = 0;
 
     CHECK(pipe2(p, O_NONBLOCK | O_CLOEXEC) == 0);
-    CHECK(fcntl(p[0], F_GETFD) == FD_CLOEXEC && (fcntl(p[1], F_GETFL) & (O_NONBLOCK | O_ACCMODE)) == (O_NONBLOCK | O_WRONLY));
+    CHECK(fcntl(p[0], F_GETFD) == FD_CLOEXEC &&
+          (fcntl(p[1], F_GETFL) & (O_NONBLOCK | O_ACCMODE)) == (O_NONBLOCK | O_WRONLY));
     FAILS(read(p[0], bytes, 1), EAGAIN);
     CHECK(fcntl(p[1], F_GETPIPE_SZ) == 65536);
     errno = 0;
@@ -143,7 +146,8 @@ static void in_one_piece(void)
 
     CHECK(pipe(p) == 0);
     for (int i = 0; i < WRITERS; i++)
-        CHILD(pids[i]) {
+        CHILD(pids[i])
+        {
             memset(piece, 'a' + i, sizeof piece);
             for (int k = 0; k < TIMES; k++)
                 CHECK(write(p[1], piece, sizeof piece) == sizeof piece);
@@ -183,7 +187,8 @@ static void much(void)
     pid_t pid;
 
     CHECK(pipe(p) == 0);
-    CHILD(pid) {
+    CHILD(pid)
+    {
         while (done < TOTAL) {
             size_t n = next(&sizes) % 70000 + 1;
 
@@ -197,7 +202,8 @@ static void much(void)
     CHECK(close(p[1]) == 0);
     for (ssize_t n = 1; n > 0; done += (size_t)n) {
         size_t first = next(&sizes) % 20000;
-        struct iovec parts[3] = {{bytes, first}, {bytes + first, 0}, {bytes + first, next(&sizes) % 30000 + 1}};
+        struct iovec parts[3] = {
+            {bytes, first}, {bytes + first, 0}, {bytes + first, next(&sizes) % 30000 + 1}};
 
         n = readv(p[0], parts, 3);
         CHECK(n >= 0);
@@ -229,7 +235,8 @@ static void is_restarted(void)
     pid_t pid;
 
     CHECK(pipe(p) == 0 && sigaction(SIGUSR2, &action, NULL) == 0);
-    CHILD(pid) {
+    CHILD(pid)
+    {
         sleep_ms(100);
         CHECK(kill(getppid(), SIGUSR2) == 0);
         sleep_ms(100);
@@ -239,6 +246,8 @@ static void is_restarted(void)
     check_child(pid);
 }
 
-RUN_CASES({"reads and writes", reads_and_writes}, {"bad addresses", bad_addresses}, {"is broken", is_broken},
-          {"breaks while writing", breaks_while_writing}, {"does not wait", does_not_wait}, {"other sizes", other_sizes},
-          {"in one piece", in_one_piece}, {"much", much}, {"is interrupted", is_interrupted}, {"is restarted", is_restarted})
+RUN_CASES({"reads and writes", reads_and_writes}, {"bad addresses", bad_addresses},
+          {"is broken", is_broken}, {"breaks while writing", breaks_while_writing},
+          {"does not wait", does_not_wait}, {"other sizes", other_sizes},
+          {"in one piece", in_one_piece}, {"much", much}, {"is interrupted", is_interrupted},
+          {"is restarted", is_restarted})

@@ -34,7 +34,8 @@ static void ends_of_pipes(void)
     CHECK(pipe(p) == 0);
     CHECK(ready(p[0], POLLIN) == 0 && ready(p[1], POLLOUT) == POLLOUT);
     CHECK(write(p[1], "x", 1) == 1);
-    CHECK(ready(p[0], POLLIN | POLLRDNORM | POLLOUT) == (POLLIN | POLLRDNORM) && ready(p[0], 0) == 0);
+    CHECK(ready(p[0], POLLIN | POLLRDNORM | POLLOUT) == (POLLIN | POLLRDNORM) &&
+          ready(p[0], 0) == 0);
     fill(p[1]);
     CHECK(ready(p[1], POLLOUT) == 0);
     CHECK(read(p[0], bytes, sizeof bytes) == sizeof bytes);
@@ -50,7 +51,8 @@ static void ends_of_pipes(void)
 
 static void other_descriptors(void)
 {
-    int file = open("file", O_RDWR | O_CREAT, 0600), folder = open(".", O_RDONLY | O_DIRECTORY), p[2];
+    int file = open("file", O_RDWR | O_CREAT, 0600), folder = open(".", O_RDONLY | O_DIRECTORY),
+        p[2];
     struct pollfd fds[3] = {{-5, POLLIN, -1}, {77, POLLIN, 0}};
 
     CHECK(unlink("file") == 0 && pipe(p) == 0);
@@ -89,13 +91,15 @@ static void wakes(void)
     CHECK(pipe(p) == 0 && pipe(q) == 0);
     fds[0] = (struct pollfd){p[0], POLLIN, 0};
     fds[1] = (struct pollfd){q[0], POLLIN, 0};
-    CHILD(pid) {
+    CHILD(pid)
+    {
         sleep_ms(100);
         CHECK(write(q[1], "x", 1) == 1);
     }
     CHECK(poll(fds, 2, -1) == 1 && fds[0].revents == 0 && fds[1].revents == POLLIN);
     check_child(pid);
-    CHILD(pid) {
+    CHILD(pid)
+    {
         close(p[0]);
         sleep_ms(100);
     }
@@ -114,13 +118,15 @@ static void wakes_a_writer(void)
     CHECK(pipe(p) == 0);
     fill(p[1]);
     poller = (struct pollfd){p[1], POLLOUT, 0};
-    CHILD(pid) {
+    CHILD(pid)
+    {
         sleep_ms(100);
         CHECK(read(p[0], bytes, sizeof bytes) == sizeof bytes);
     }
     CHECK(poll(&poller, 1, -1) == 1 && poller.revents == POLLOUT);
     check_child(pid);
-    CHILD(pid) {
+    CHILD(pid)
+    {
         close(p[1]);
         sleep_ms(100);
     }
@@ -146,7 +152,8 @@ static void note(int signal)
     came = true;
 }
 
-/* A signal that is blocked but for the call: it is not lost, and the mask is as before afterwards. */
+/* A signal that is blocked but for the call: it is not lost, and the mask is as
+ * before afterwards. */
 static void masks(void)
 {
     struct sigaction action = {.sa_handler = note};
@@ -164,7 +171,8 @@ static void masks(void)
     CHECK(came);
     CHECK(sigprocmask(SIG_BLOCK, NULL, &now) == 0 && sigismember(&now, SIGUSR2));
     came = false;
-    CHILD(pid) {
+    CHILD(pid)
+    {
         sleep_ms(100);
         kill(getppid(), SIGUSR2);
     }
@@ -210,8 +218,10 @@ static void selects_wait(void)
     CHECK(pipe(p) == 0);
     FD_ZERO(&in);
     FD_SET(p[0], &in);
-    CHECK(select(p[0] + 1, &in, NULL, NULL, &t) == 0 && now_ms() - begin >= 99 && !FD_ISSET(p[0], &in));
-    CHILD(pid) {
+    CHECK(select(p[0] + 1, &in, NULL, NULL, &t) == 0 && now_ms() - begin >= 99 &&
+          !FD_ISSET(p[0], &in));
+    CHILD(pid)
+    {
         sleep_ms(100);
         CHECK(write(p[1], "x", 1) == 1);
     }
@@ -222,6 +232,7 @@ static void selects_wait(void)
     check_child(pid);
 }
 
-RUN_CASES({"ends of pipes", ends_of_pipes}, {"other descriptors", other_descriptors}, {"times out", times_out}, {"wakes", wakes},
-          {"wakes a writer", wakes_a_writer}, {"is interrupted", is_interrupted}, {"masks", masks}, {"selects", selects},
+RUN_CASES({"ends of pipes", ends_of_pipes}, {"other descriptors", other_descriptors},
+          {"times out", times_out}, {"wakes", wakes}, {"wakes a writer", wakes_a_writer},
+          {"is interrupted", is_interrupted}, {"masks", masks}, {"selects", selects},
           {"selects wait", selects_wait})

@@ -29,7 +29,8 @@ static pid_t begin(void)
 
     sigemptyset(&action.sa_mask);
     CHECK(sigaction(SIGALRM, &action, NULL) == 0 && sigaction(SIGUSR1, &action, NULL) == 0);
-    CHILD(pid) {
+    CHILD(pid)
+    {
         struct timespec t = {0, 500000};
 
         while (getppid() != 1 && kill(getppid(), SIGUSR1) == 0)
@@ -58,7 +59,8 @@ static void numbers_through(int in, int out)
     unsigned n;
     int status;
 
-    CHILD(writer) {
+    CHILD(writer)
+    {
         pid_t own = begin();
 
         for (n = 0; n < NUMBERS; n++)
@@ -103,7 +105,8 @@ static void counters(void)
     uint64_t one = 1;
     int status;
 
-    CHILD(taker) {
+    CHILD(taker)
+    {
         pid_t own = begin();
 
         for (int i = 0; i < NUMBERS; i++)
@@ -174,11 +177,12 @@ static void children(void)
 
     for (int i = 0; i < 100; i++) {
         CHILD(pid)
-            _exit(i);
+        _exit(i);
         CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == i);
     }
     end(storm);
 }
 
-RUN_CASES({"pipes", pipes}, {"small pipes", small_pipes}, {"sockets", sockets}, {"counters", counters}, {"appends", appends},
-          {"names", names}, {"descriptors", descriptors}, {"children", children})
+RUN_CASES({"pipes", pipes}, {"small pipes", small_pipes}, {"sockets", sockets},
+          {"counters", counters}, {"appends", appends}, {"names", names},
+          {"descriptors", descriptors}, {"children", children})

@@ -63,7 +63,8 @@ static ssize_t send_to(int fd, const char *name, const char *text)
     return sendto(fd, text, strlen(text), 0, (struct sockaddr *)&a, length);
 }
 
-static socklen_t length_of_name(int fd, int (*get)(int, struct sockaddr *, socklen_t *), struct sockaddr_un *a)
+static socklen_t length_of_name(int fd, int (*get)(int, struct sockaddr *, socklen_t *),
+                                struct sockaddr_un *a)
 {
     socklen_t length = sizeof *a;
 
@@ -131,10 +132,11 @@ static void many_bytes(void)
     fill();
     CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, s) == 0);
     CHILD(other)
-        read_big(s[1]);
+    read_big(s[1]);
     CHECK(write(s[0], data, BIG) == BIG);
     check_child(other);
-    CHILD(other) {
+    CHILD(other)
+    {
         CHECK(write(s[1], "abc", 3) == 3);
         sleep_ms(20);
         CHECK(write(s[1], "def", 3) == 3);
@@ -169,8 +171,9 @@ static void ends(void)
     FAILS(write(s[1], "a", 1), EPIPE);
     signal(SIGPIPE, SIG_DFL);
     CHILD(other)
-        CHECK(write(s[1], "a", 1) == 0);
-    CHECK(waitpid(other, &status, 0) == other && WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE);
+    CHECK(write(s[1], "a", 1) == 0);
+    CHECK(waitpid(other, &status, 0) == other && WIFSIGNALED(status) &&
+          WTERMSIG(status) == SIGPIPE);
     close(s[1]);
     CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, s) == 0);
     CHECK(write(s[0], "a", 1) == 1);
@@ -181,7 +184,8 @@ static void ends(void)
     close(s[0]);
 }
 
-/* ---- descriptors in messages: by the calls' numbers, since libraries limit the control part ---- */
+/* ---- descriptors in messages: by the calls' numbers, since libraries limit the control
+ * part ---- */
 
 static long send_fds(int fd, const char *text, const int *fds, size_t count)
 {
@@ -238,7 +242,8 @@ static void descriptors(void)
     CHECK(read(s[1], buffer, 9) == 2);
     close_all(f, 2);
     CHECK(pipe(p) == 0);
-    CHECK(write(s[0], "12", 2) == 2 && send_fds(s[0], "34", p, 2) == 2 && write(s[0], "56", 2) == 2);
+    CHECK(write(s[0], "12", 2) == 2 && send_fds(s[0], "34", p, 2) == 2 &&
+          write(s[0], "56", 2) == 2);
     CHECK(receive_fds(s[1], 100, f, 1, 0) == 4 && f[0] >= 0 && (received_flags & MSG_CTRUNC));
     close(f[0]);
     CHECK(receive_fds(s[1], 100, f, 1, 0) == 2 && f[0] == -1 && received_flags == 0);
@@ -307,13 +312,15 @@ static void messages(int type)
         CHECK(read(s[1], buffer, BIG) == 200000 && memcmp(buffer, data, 200000) == 0);
     FAILS(write(s[0], (void *)8, 100), EFAULT);
     CHECK(ready(s[1], POLLIN) == 0); /* nothing of it */
-    CHILD(other) {
+    CHILD(other)
+    {
         sleep_ms(20);
         CHECK(write(s[0], "hey", 3) == 3);
     }
     CHECK(read(s[1], buffer, 9) == 3);
     check_child(other);
-    CHECK(send_fds(s[0], "f", (int[]){1}, 1) == 1 && receive_fds(s[1], 9, fds, 1, 0) == 1 && fds[0] > 0);
+    CHECK(send_fds(s[0], "f", (int[]){1}, 1) == 1 && receive_fds(s[1], 9, fds, 1, 0) == 1 &&
+          fds[0] > 0);
     close_all(fds, 1);
     close(s[1]);
     if (type == SOCK_DGRAM) {
@@ -372,7 +379,8 @@ static void connections(int listener)
     a = accept(listener, (struct sockaddr *)&name, &length);
     CHECK(a >= 0 && length == sizeof(sa_family_t) && name.sun_family == AF_UNIX);
     CHECK(read(a, buffer, 9) == 5);
-    CHECK(length_of_name(c, getpeername, &name) == sizeof NAME + 2 && strcmp(name.sun_path, NAME) == 0);
+    CHECK(length_of_name(c, getpeername, &name) == sizeof NAME + 2 &&
+          strcmp(name.sun_path, NAME) == 0);
     CHECK(length_of_name(a, getsockname, &name) == sizeof NAME + 2);
     CHECK(length_of_name(listener, getpeername, &name) == 0);
     length = sizeof credentials;
@@ -395,7 +403,8 @@ static void backlog(int listener)
         CHECK(connect_to(c[i], NAME) == 0);
     FAILS(connect_to(c[3], NAME), EAGAIN);
     fcntl(c[3], F_SETFL, 0);
-    CHILD(other) {
+    CHILD(other)
+    {
         sleep_ms(20);
         CHECK(accept(listener, NULL, NULL) >= 0);
     }
@@ -412,7 +421,8 @@ static void backlog(int listener)
 
 static void datagrams_by_name(void)
 {
-    int l = socket(AF_UNIX, SOCK_DGRAM, 0), c = socket(AF_UNIX, SOCK_DGRAM, 0), other = socket(AF_UNIX, SOCK_STREAM, 0);
+    int l = socket(AF_UNIX, SOCK_DGRAM, 0), c = socket(AF_UNIX, SOCK_DGRAM, 0),
+        other = socket(AF_UNIX, SOCK_STREAM, 0);
     struct sockaddr_un name = {.sun_family = AF_UNIX};
     socklen_t length = sizeof name;
 
@@ -424,7 +434,8 @@ static void datagrams_by_name(void)
     FAILS(write(c, "x", 1), ENOTCONN);
     CHECK(send_to(c, "@here", "datagram") == 8);
     CHECK(recvfrom(l, buffer, 99, 0, (struct sockaddr *)&name, &length) == 8 && length == 8);
-    CHECK(sendto(l, "reply", 5, 0, (struct sockaddr *)&name, length) == 5 && read(c, buffer, 9) == 5);
+    CHECK(sendto(l, "reply", 5, 0, (struct sockaddr *)&name, length) == 5 &&
+          read(c, buffer, 9) == 5);
     CHECK(connect_to(c, "@here") == 0 && write(c, "x", 1) == 1 && read(l, buffer, 9) == 1);
     close(l);
     FAILS(write(c, "x", 1), ECONNREFUSED);
@@ -487,6 +498,8 @@ static void packets(void)
     messages(SOCK_SEQPACKET);
 }
 
-RUN_CASES({"pairs", pairs}, {"many bytes", many_bytes}, {"ends", ends}, {"descriptors", descriptors},
-          {"descriptors at the limits", descriptors_at_the_limits}, {"datagrams", datagrams}, {"packets", packets},
-          {"connecting", connecting}, {"datagrams by name", datagrams_by_name}, {"packets by name", packets_by_name}, {"edges", edges})
+RUN_CASES({"pairs", pairs}, {"many bytes", many_bytes}, {"ends", ends},
+          {"descriptors", descriptors}, {"descriptors at the limits", descriptors_at_the_limits},
+          {"datagrams", datagrams}, {"packets", packets}, {"connecting", connecting},
+          {"datagrams by name", datagrams_by_name}, {"packets by name", packets_by_name},
+          {"edges", edges})

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * For test programs that run in the system, and on Linux, which is what they are measured by. A program is a table of
- * cases; each runs in a process of its own, in an empty folder. "ok NAME" or what failed goes to standard output.
+ * For test programs that run in the system, and on Linux, which is what they are measured by. A
+ * program is a table of cases; each runs in a process of its own, in an empty folder. "ok NAME" or
+ * what failed goes to standard output.
  *
  *     static void reads_back(void) { CHECK(...); FAILS(open("x", 0), ENOENT); }
  *     RUN_CASES({"reads back", reads_back}, ...)
@@ -22,18 +23,19 @@
 
 enum { CASE_SECONDS = 30, CHECK_EXIT = 99 };
 
-#define CHECK(condition)                                                                                       \
-    do {                                                                                                       \
-        errno = 0;                                                                                             \
-        if (!(condition))                                                                                      \
-            check_failed(__FILE__, __LINE__, #condition);                                                      \
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        errno = 0;                                                                                 \
+        if (!(condition))                                                                          \
+            check_failed(__FILE__, __LINE__, #condition);                                          \
     } while (0)
 #define FAILS(call, error) CHECK((call) == -1 && errno == (error))
 
 static inline void check_failed(const char *file, int line, const char *what)
 {
     char text[300];
-    int n = snprintf(text, sizeof text, "FAILED %s:%d: %s (errno %d: %s)\n", file, line, what, errno, strerror(errno));
+    int n = snprintf(text, sizeof text, "FAILED %s:%d: %s (errno %d: %s)\n", file, line, what,
+                     errno, strerror(errno));
 
     if (write(STDOUT_FILENO, text, n < (int)sizeof text ? (size_t)n : sizeof text - 1) < 0)
         _exit(CHECK_EXIT - 1);
@@ -111,7 +113,7 @@ static inline int check_run(const struct check_case *c)
     if (!mkdtemp(folder) || chdir(folder))
         return 1;
     CHILD(pid)
-        c->run();
+    c->run();
     waitpid(pid, &status, 0);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         printf("ok %s\n", c->name);
@@ -127,15 +129,15 @@ static inline int check_run(const struct check_case *c)
     return status != 0;
 }
 
-#define RUN_CASES(...)                                                                                         \
-    int main(int argc, char **argv)                                                                            \
-    {                                                                                                          \
-        static const struct check_case cases[] = {__VA_ARGS__};                                                \
-        int failed = 0;                                                                                        \
-        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)                                              \
-            if (argc < 2 || strcmp(argv[1], cases[i].name) == 0)                                               \
-                failed += check_run(&cases[i]);                                                                \
-        return failed != 0;                                                                                    \
+#define RUN_CASES(...)                                                                             \
+    int main(int argc, char **argv)                                                                \
+    {                                                                                              \
+        static const struct check_case cases[] = {__VA_ARGS__};                                    \
+        int failed = 0;                                                                            \
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)                                  \
+            if (argc < 2 || strcmp(argv[1], cases[i].name) == 0)                                   \
+                failed += check_run(&cases[i]);                                                    \
+        return failed != 0;                                                                        \
     }
 
 #endif

@@ -4,7 +4,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
-int bardo_vsnprintf(char *restrict text, size_t room, const char *restrict format, va_list arguments);
+int bardo_vsnprintf(char *restrict text, size_t room, const char *restrict format,
+                    va_list arguments);
 int bardo_snprintf(char *restrict text, size_t room, const char *restrict format, ...);
 #define vsnprintf bardo_vsnprintf
 #define snprintf bardo_snprintf

@@ -94,8 +94,8 @@ static void damaged(size_t at, const char *text)
 
 static void test_damage(void **state)
 {
-    damaged(0, "070707");           /* another format */
-    damaged(6, "0000000G");         /* not hexadecimal */
+    damaged(0, "070707"); /* another format */
+    damaged(6, "0000000G"); /* not hexadecimal */
     damaged(6 + 6 * 8, "FFFFFFFF"); /* size of the data */
     damaged(6 + 6 * 8, "00002000");
     damaged(6 + 11 * 8, "FFFFFFFF"); /* size of the name */

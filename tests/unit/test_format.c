@@ -11,7 +11,8 @@
 #include <cmocka.h>
 
 int bardo_snprintf(char *text, size_t room, const char *format, ...);
-#pragma GCC diagnostic ignored "-Wformat" /* what a flag means that has no effect is tested, too */
+/* what a flag means that has no effect is tested, too */
+#pragma GCC diagnostic ignored "-Wformat"
 
 /* clang-format off */
 #define SAME(...) do { \
@@ -62,7 +63,8 @@ static void test_room(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers), cmocka_unit_test(test_text), cmocka_unit_test(test_room)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers), cmocka_unit_test(test_text),
+                                       cmocka_unit_test(test_room)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -118,7 +118,7 @@ static void test_random(void **state)
         unsigned i = (unsigned)rand() % BLOCKS;
 
         if (b[i].p) {
-            for (size_t k = 0; k < b[i].n; k += b[i].n > 4096 ? 509 : 1)
+            for (size_t k = 0; k<b[i].n; k += b[i].n> 4096 ? 509 : 1)
                 assert_int_equal(b[i].p[k], b[i].mark);
             heap_give(&heap, b[i].p);
             b[i].p = NULL;
@@ -165,9 +165,12 @@ static void test_damage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_classes, setup, teardown),    cmocka_unit_test_setup_teardown(test_big, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_random, setup, teardown),     cmocka_unit_test_setup_teardown(test_same_work_needs_no_more, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_exhaustion, setup, teardown), cmocka_unit_test_setup_teardown(test_damage, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_classes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_big, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_random, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_same_work_needs_no_more, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_exhaustion, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_damage, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

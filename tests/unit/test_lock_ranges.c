@@ -16,7 +16,8 @@ enum { OWNERS = 3, BYTES = 40 };
 
 static const char owner[OWNERS];
 
-static void set(struct lock_ranges *l, unsigned who, enum lock_kind kind, uint64_t start, uint64_t end)
+static void set(struct lock_ranges *l, unsigned who, enum lock_kind kind, uint64_t start,
+                uint64_t end)
 {
     assert_true(ranges_set(l, &owner[who], (int)who + 100, kind, start, end));
 }
@@ -106,7 +107,8 @@ static void compare(const struct lock_ranges *l, uint8_t bytes[OWNERS][BYTES])
     }
 }
 
-static bool conflicts(uint8_t bytes[OWNERS][BYTES], unsigned who, enum lock_kind kind, uint64_t start, uint64_t end)
+static bool conflicts(uint8_t bytes[OWNERS][BYTES], unsigned who, enum lock_kind kind,
+                      uint64_t start, uint64_t end)
 {
     for (unsigned other = 0; other < OWNERS; other++)
         for (uint64_t i = start; i <= end && other != who; i++)
@@ -123,10 +125,12 @@ static void test_random(void **state)
     srand(3);
     for (unsigned round = 0; round < 50000; round++) {
         unsigned who = (unsigned)rand() % OWNERS, kind = (unsigned)rand() % 3;
-        uint64_t a = (uint64_t)rand() % BYTES, b = (uint64_t)rand() % BYTES, start = a < b ? a : b, end = a < b ? b : a;
+        uint64_t a = (uint64_t)rand() % BYTES, b = (uint64_t)rand() % BYTES, start = a < b ? a : b,
+                 end = a < b ? b : a;
 
         if (kind)
-            assert_int_equal(ranges_conflict(&l, &owner[who], kind, start, end) != NULL, conflicts(bytes, who, kind, start, end));
+            assert_int_equal(ranges_conflict(&l, &owner[who], kind, start, end) != NULL,
+                             conflicts(bytes, who, kind, start, end));
         set(&l, who, kind, start, end);
         memset(&bytes[who][start], (int)kind, end - start + 1);
         if (rand() % 500 == 0) {

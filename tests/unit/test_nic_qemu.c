@@ -34,7 +34,7 @@ extern const struct net_driver rtl8139_driver;
 #define MEMORY (64u << 20)
 #define QUEUE_PHYSICAL (16u << 20)
 #define REGISTERS 0xfe000000u /* where we map the device's memory BAR */
-#define DEVICE 4u             /* its slot */
+#define DEVICE 4u /* its slot */
 
 static char folder[] = "/tmp/bardo-nic-XXXXXX";
 static int machine = -1, wire = -1; /* qtest and frames */

@@ -103,8 +103,8 @@ static void test_pulse_alive(void **state)
     }
 }
 
-/* A service that spins from just after a look is found within 3 periods, looked at twice a period.
- */
+/* A service that spins from just after a look is found within 3 periods, looked at twice
+ * a period. */
 static void test_pulse_spinning(void **state)
 {
     uint64_t now = 0, cpu = 0;

@@ -28,7 +28,8 @@ static int setup(void **state)
 
 static void add(unsigned first, unsigned last, uint32_t protection)
 {
-    assert_int_equal(region_add(&regions, (struct region){first * PAGE, last * PAGE, protection, 0}), 0);
+    assert_int_equal(
+        region_add(&regions, (struct region){first * PAGE, last * PAGE, protection, 0}), 0);
     memset(cells + first, (int)protection + 1, last - first);
 }
 
@@ -44,7 +45,8 @@ static void check(void)
             const struct region *before = r - 1;
 
             assert_true(before->end <= r->start);
-            assert_false(before->end == r->start && before->protection == r->protection && before->flags == r->flags);
+            assert_false(before->end == r->start && before->protection == r->protection &&
+                         before->flags == r->flags);
         }
     }
     for (unsigned p = 0; p < PAGES; p++) {
@@ -91,16 +93,20 @@ static void test_gap(void **state)
 static void test_full(void **state)
 {
     for (unsigned i = 0; i < REGIONS_MAX; i++)
-        assert_int_equal(region_add(&regions, (struct region){i * 2 * PAGE, (i * 2 + 1) * PAGE, 3, 0}), 0);
-    assert_int_equal(region_add(&regions, (struct region){1ull << 40, (1ull << 40) + PAGE, 3, 0}), -ENOMEM);
-    assert_int_equal(region_remove(&regions, 0, PAGE), -ENOMEM); /* a hole may need room for a piece more */
+        assert_int_equal(
+            region_add(&regions, (struct region){i * 2 * PAGE, (i * 2 + 1) * PAGE, 3, 0}), 0);
+    assert_int_equal(region_add(&regions, (struct region){1ull << 40, (1ull << 40) + PAGE, 3, 0}),
+                     -ENOMEM);
+    /* a hole may need room for a piece more */
+    assert_int_equal(region_remove(&regions, 0, PAGE), -ENOMEM);
 }
 
 static void test_random(void **state)
 {
     srand(1);
     for (unsigned round = 0; round < 20000; round++) {
-        unsigned a = (unsigned)rand() % PAGES, b = (unsigned)rand() % PAGES, first = a < b ? a : b, last = (a < b ? b : a) + 1;
+        unsigned a = (unsigned)rand() % PAGES, b = (unsigned)rand() % PAGES, first = a < b ? a : b,
+                 last = (a < b ? b : a) + 1;
         uint32_t protection = (uint32_t)rand() % 3;
         bool is_free = true, is_full = true;
 
@@ -121,7 +127,8 @@ static void test_random(void **state)
             memset(cells + first, 0, last - first);
             break;
         default:
-            assert_int_equal(region_protect(&regions, first * PAGE, last * PAGE, protection), is_full ? 0 : -ENOMEM);
+            assert_int_equal(region_protect(&regions, first * PAGE, last * PAGE, protection),
+                             is_full ? 0 : -ENOMEM);
             if (is_full)
                 memset(cells + first, (int)protection + 1, last - first);
         }
@@ -133,8 +140,10 @@ static void test_random(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_neighbours_merge, setup),        cmocka_unit_test_setup(test_gap, setup),
-        cmocka_unit_test_setup(test_protect_needs_all_of_it, setup), cmocka_unit_test_setup(test_full, setup),
+        cmocka_unit_test_setup(test_neighbours_merge, setup),
+        cmocka_unit_test_setup(test_gap, setup),
+        cmocka_unit_test_setup(test_protect_needs_all_of_it, setup),
+        cmocka_unit_test_setup(test_full, setup),
         cmocka_unit_test_setup(test_random, setup),
     };
 

@@ -284,8 +284,8 @@ static void test_reprint(void **state)
     expect_read("abcd\n", 100);
 }
 
-/* Whatever comes, in whatever mode: indices stay in order and nothing is read that was not there.
- */
+/* Whatever comes, in whatever mode: indices stay in order and nothing is read that was
+ * not there. */
 static void test_random(void **state)
 {
     uint8_t bytes[300];

@@ -22,18 +22,18 @@ enum uart_register {
 };
 
 enum {
-    IER_ERBFI = 1 << 0,  /* bytes received */
-    IER_ETBEI = 1 << 1,  /* transmitter empty */
-    IIR_NONE = 1 << 0,   /* no interrupt is pending */
-    IIR_FIFOS = 3 << 6,  /* FIFOs are on */
+    IER_ERBFI = 1 << 0, /* bytes received */
+    IER_ETBEI = 1 << 1, /* transmitter empty */
+    IIR_NONE = 1 << 0, /* no interrupt is pending */
+    IIR_FIFOS = 3 << 6, /* FIFOs are on */
     FCR_ENABLE = 1 << 0, /* (Bits 1 and 2 would clear the FIFOs, and with them input that waits.) */
     FCR_TRIGGER_14 = 3 << 6, /* interrupt at 14 bytes, or when the line rests */
     LCR_8N1 = 3,
     LCR_DLAB = 1 << 7,
     MCR_ON = 1 << 0 | 1 << 1 | 1 << 3, /* DTR, RTS, OUT2: lets the interrupt out */
-    LSR_DR = 1 << 0,                   /* a byte is there */
-    LSR_ERRORS = 0xe,                  /* overrun, parity, framing */
-    LSR_THRE = 1 << 5,                 /* transmit FIFO is empty */
+    LSR_DR = 1 << 0, /* a byte is there */
+    LSR_ERRORS = 0xe, /* overrun, parity, framing */
+    LSR_THRE = 1 << 5, /* transmit FIFO is empty */
     FIFO_BYTES = 16,
     DIVISOR_115200 = 1,
 };

@@ -23,7 +23,7 @@
 #define CAUSES (CAUSE_ROK | CAUSE_RER | CAUSE_LINK | CAUSE_FOVW)
 
 static uint16_t reading; /* next frame's header in the ring; derived by adopt() and reset() */
-static uint16_t told;    /* as CAPR has it */
+static uint16_t told; /* as CAPR has it */
 
 static struct rtl8139_area *area(const struct net_device *d)
 {

@@ -12,8 +12,8 @@
 #include "lib/rt/log.h"
 #include "servers/fs/dev/random.h"
 
-/* Minors of major 1, as in Linux. As nodes they are the devices; nodes from NODE_ROOT up are names.
- */
+/* Minors of major 1, as in Linux. As nodes they are the devices; nodes from NODE_ROOT up
+ * are names. */
 enum {
     MEMORY_MAJOR = 1,
     MINOR_NULL = 3,

@@ -76,8 +76,8 @@ static void add_recovery(struct text *t, const struct rs_recovery *r)
     text_add(t, "\n");
 }
 
-/* A line each; steps as clock in ns (since boot), then as us since detected; "-": not taken (yet).
- */
+/* A line each; steps as clock in ns (since boot), then as us since detected; "-": not
+ * taken (yet). */
 void write_recovery(struct text *t, const struct process *p)
 {
     static struct rs_recovery batch[16];
@@ -148,8 +148,8 @@ void write_log(struct text *t, const struct process *p)
     }
 }
 
-/* Oldest first: time in ns since boot, kind, from, to, type, detail. Endpoints as slot.generation.
- */
+/* Oldest first: time in ns since boot, kind, from, to, type, detail. Endpoints
+ * as slot.generation. */
 void write_trace(struct text *t, const struct process *p)
 {
     static const char *const kinds[] = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* /proc/bardo/control (commands to RS) and /proc/bardo/scripts (policy scripts that RS wants run).
- */
+/* /proc/bardo/control (commands to RS) and /proc/bardo/scripts (policy scripts that RS
+ * wants run). */
 #ifndef PROC_CONTROL_H
 #define PROC_CONTROL_H
 
@@ -13,8 +13,8 @@
  */
 long control_write(struct fs_transfer *t);
 
-/* The next script: "number path component defect failures parameters", waiting for one: FS_LATER.
- */
+/* The next script: "number path component defect failures parameters", waiting for
+ * one: FS_LATER. */
 long scripts_read(struct fs_transfer *t);
 
 /* RS has said that something changed: answer those who wait. */

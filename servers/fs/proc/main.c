@@ -25,11 +25,11 @@ enum row_number { ROOT, PROCESS, PROCESS_FD, SYS, SYS_KERNEL, SYS_VM, NET, BARDO
 
 struct row {
     const char *name; /* NULL: not by name (a pid, a descriptor) */
-    int in;           /* the directory's row */
+    int in; /* the directory's row */
     uint32_t mode;
     file_writer write;
-    const char *target;                   /* of a symbolic link that is always the same */
-    long (*read)(struct fs_transfer *t);  /* not text, but this */
+    const char *target; /* of a symbolic link that is always the same */
+    long (*read)(struct fs_transfer *t); /* not text, but this */
     long (*store)(struct fs_transfer *t); /* for writing */
 };
 

@@ -106,8 +106,8 @@ static long find_now(int pid, struct process *out)
     return 0;
 }
 
-/* A path to a file of a process asks for the same process several times: it is remembered for a moment. What the file says about a
- * program is as it is now. */
+/* A path to a file of a process asks for the same process several times: it is remembered for a
+ * moment. What the file says about a program is as it is now. */
 long process_find(int pid, bool with_memory, struct process *out)
 {
     static struct {
@@ -118,7 +118,8 @@ long process_find(int pid, bool with_memory, struct process *out)
     uint64_t now = clock_now();
     unsigned i = (unsigned)pid % RECENT;
 
-    if (recent[i].process.p.pid != pid || now - recent[i].found_ns > RECENT_NS || (with_memory && !recent[i].process.is_service)) {
+    if (recent[i].process.p.pid != pid || now - recent[i].found_ns > RECENT_NS ||
+        (with_memory && !recent[i].process.is_service)) {
         long result = find_now(pid, &recent[i].process);
 
         if (result < 0) {

@@ -18,12 +18,12 @@ struct content {
     const uint8_t *borrowed;
     uint8_t *whole; /* whole_pages mapped; beyond size zero */
     uint64_t whole_pages;
-    struct run *chunks;          /* count of them; bytes of a chunk beyond size are zero */
+    struct run *chunks; /* count of them; bytes of a chunk beyond size are zero */
     uint64_t count, chunk_pages; /* chunk_pages: in use by them */
 };
 
-/* Moves bytes between the file and whoever asks: `done` bytes have been moved before. 0 or -errno.
- */
+/* Moves bytes between the file and whoever asks: `done` bytes have been moved before. 0
+ * or -errno. */
 typedef long (*content_copy)(void *who, uint64_t done, void *bytes, size_t length);
 
 /* Bytes read, or -errno when not even one could be. */

@@ -10,7 +10,7 @@ struct slab {
     struct slab *next, *previous;
     uint8_t *data;
     uint32_t in_use;
-    uint64_t used[WORDS];  /* bit: page in use */
+    uint64_t used[WORDS]; /* bit: page in use */
     uint64_t dirty[WORDS]; /* bit: page has been used since it came from VM */
 };
 

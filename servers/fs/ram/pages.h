@@ -17,9 +17,9 @@
 struct slab;
 
 struct pages {
-    uint64_t used, limit;     /* pages of all slabs and reservations */
+    uint64_t used, limit; /* pages of all slabs and reservations */
     struct slab *open, *full; /* lists of slabs with and without a free page */
-    unsigned empty;           /* slabs without a page in use */
+    unsigned empty; /* slabs without a page in use */
 };
 
 struct run {
@@ -33,8 +33,8 @@ struct run {
 bool run_allocate(struct pages *p, uint32_t pages, struct run *run, bool *is_zero);
 void run_free(struct pages *p, struct run *run);
 
-/* A mapping of its own, zeroed, of so many pages, that VM may lend on; NULL: the limit is reached.
- */
+/* A mapping of its own, zeroed, of so many pages, that VM may lend on; NULL: the limit
+ * is reached. */
 void *region_allocate(struct pages *p, uint64_t pages);
 void region_free(struct pages *p, void *region, uint64_t pages);
 
