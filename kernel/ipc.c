@@ -12,25 +12,12 @@
  * before messages.
  */
 #include "kernel/kernel.h"
+#include "kernel/message.h"
 
 static bool waits_for(const struct slot *to, const struct slot *from)
 {
     return (to->state == SLOT_RECEIVING ||
             (to->state == SLOT_RECEIVING_ONE && to->peer == from->endpoint));
-}
-
-static inline void set_message(struct registers *r, uint64_t source, uint64_t type, uint64_t w0,
-                               uint64_t w1, uint64_t w2, uint64_t w3, uint64_t w4, uint64_t w5)
-{
-    r->rax = 0;
-    r->rdi = source;
-    r->rsi = type;
-    r->rdx = w0;
-    r->r10 = w1;
-    r->r8 = w2;
-    r->r9 = w3;
-    r->r12 = w4;
-    r->r13 = w5;
 }
 
 static inline void copy_message(struct registers *to, uint64_t source, const struct registers *r)
@@ -147,52 +134,6 @@ static void answer(struct slot *s, endpoint_t from, const struct registers *r)
     wake(s);
 }
 
-static void keep_message(uint64_t m[7], const struct registers *r)
-{
-    m[0] = r->rsi;
-    m[1] = r->rdx;
-    m[2] = r->r10;
-    m[3] = r->r8;
-    m[4] = r->r9;
-    m[5] = r->r12;
-    m[6] = r->r13;
-}
-
-bool ipc_in_hands_of(const struct slot *s, const struct slot *server)
-{
-    return ipc_blocked_on(s, server) || s->seized_from == server->endpoint;
-}
-
-/* `server` answers s, or hands it on, but s has been seized meanwhile. */
-static long keep_late(struct slot *s, const struct slot *server, endpoint_t to)
-{
-    if (s->seized_from != server->endpoint)
-        return -ENOTREADY;
-    s->seized_from = 0;
-    s->late.from = server->endpoint;
-    s->late.to = to;
-    keep_message(s->late.message, &server->registers);
-    return 0;
-}
-
-void ipc_late_answer(struct slot *s)
-{
-    struct slot *of = slot_find((endpoint_t)s->registers.rdi);
-    const uint64_t *m;
-
-    if (!of || !ipc_blocked_on(of, s) || !of->late.from)
-        s->registers.rax = (uint64_t)(!of                      ? -EDEADSRCDST
-                                      : !ipc_blocked_on(of, s) ? -ENOTREADY
-                                                               : -ENOENT);
-    else {
-        m = of->late.message;
-        set_message(&s->registers, (uint32_t)of->late.from | (uint64_t)(uint32_t)of->late.to << 32,
-                    m[0], m[1], m[2], m[3], m[4], m[5], m[6]);
-    }
-    if (of && ipc_blocked_on(of, s))
-        of->seized_from = of->late.from = 0;
-}
-
 static long reply(struct slot *s, endpoint_t endpoint)
 {
     struct slot *to = slot_find(endpoint);
@@ -200,7 +141,7 @@ static long reply(struct slot *s, endpoint_t endpoint)
     if (!to)
         return -EDEADSRCDST;
     if (!ipc_blocked_on(to, s))
-        return keep_late(to, s, 0);
+        return ipc_keep_late(to, s, 0);
     answer(to, s->endpoint, &s->registers);
     return 0;
 }
@@ -275,7 +216,7 @@ void ipc_forward(struct slot *s)
     else if (caller == to)
         result = -EINVAL;
     else if (!ipc_blocked_on(caller, s))
-        result = keep_late(caller, s, to->endpoint);
+        result = ipc_keep_late(caller, s, to->endpoint);
     else {
         keep_message(caller->message, r);
         caller->message_kept = true;
@@ -325,40 +266,6 @@ long ipc_fault(struct slot *s, endpoint_t handler, uint64_t type, const uint64_t
     s->forwarder = 0;
     send(s, to);
     return 0;
-}
-
-long ipc_seize(struct slot *s, struct slot *by, endpoint_t *server)
-{
-    long how = SEIZED_RUNNING;
-
-    *server = 0;
-    s->late.from = 0;
-    if (s == by || s->state == SLOT_RECEIVING || s->state == SLOT_RECEIVING_ONE ||
-        (s->state == SLOT_CALLING_STATE && s->call_kind == CALL_IPC))
-        return -EINVAL;
-    if (s->state == SLOT_CALLING_STATE) {
-        how = s->call_kind == CALL_LINUX   ? SEIZED_SYSCALL
-              : s->call_kind == CALL_FAULT ? SEIZED_FAULT
-                                           : SEIZED_RUNNING;
-        *server = s->peer;
-        s->seized_from = 0;
-        if (how == SEIZED_SYSCALL && s->peer != by->endpoint && list_empty(&s->link))
-            s->seized_from = s->peer;
-        else if (how == SEIZED_SYSCALL && s->message_kept) { /* handed on, and not yet received */
-            s->late.from = s->forwarder;
-            s->late.to = s->peer;
-            memcpy(s->late.message, s->message, sizeof s->message);
-        }
-        list_remove(&s->link);
-    } else
-        sched_remove(s);
-    if (how != SEIZED_SYSCALL)
-        s->call_kind = CALL_SEIZED;
-    s->stopped = false;
-    s->state = SLOT_CALLING_STATE;
-    s->peer = by->endpoint;
-    s->forwarder = 0;
-    return how;
 }
 
 void ipc_timeout(struct slot *s)

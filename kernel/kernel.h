@@ -60,6 +60,8 @@ void ipc_dying(struct slot *s); /* everybody blocked on s learns it; s leaves ev
 bool ipc_blocked_on(const struct slot *s, const struct slot *server);
 /* the same, or it was when s was seized */
 bool ipc_in_hands_of(const struct slot *s, const struct slot *server);
+/* `server` answers s, or hands it on, but does not have it: 0 when it was seized, else an error */
+long ipc_keep_late(struct slot *s, const struct slot *server, endpoint_t to);
 
 /* ---- sched.c ---- */
 extern struct slot *current; /* who runs, or ran last */
