@@ -169,8 +169,9 @@ long call_trace_read(struct slot *s, const uint64_t *a);
 extern uint64_t trace_end;
 #define TRACE_EVENTS 2048
 extern struct trace_event trace_ring[TRACE_EVENTS];
-static inline void trace_at(uint64_t tsc, uint32_t kind, endpoint_t from, endpoint_t to,
-                            uint64_t type, uint64_t detail)
+static inline __attribute__((always_inline)) void trace_at(uint64_t tsc, uint32_t kind,
+                                                           endpoint_t from, endpoint_t to,
+                                                           uint64_t type, uint64_t detail)
 {
     struct trace_event *e = &trace_ring[trace_end++ & (TRACE_EVENTS - 1)];
 
