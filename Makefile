@@ -103,7 +103,7 @@ $(B)/boot.cpio: $(SERVICE_IMAGES) $(PROGRAM_IMAGES) $(MANIFESTS) $(shell find ro
 SOURCES = $(shell find abi bench drivers kernel lib programs servers tests -name '*.[ch]')
 style: ## check that all C is as .clang-format says
 	@clang-format --dry-run -Werror $(SOURCES)
-format: ## make it so
+format: ## bring all C into that form
 	@clang-format -i $(SOURCES)
 loc: ## count the kernel's lines; fails at 4000
 	@cloc --quiet --csv --include-lang='C,C/C++ Header,Assembly' --force-lang=Assembly,ld kernel | \

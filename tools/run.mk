@@ -12,11 +12,11 @@ setup: ## install the Debian packages that are missing
 run: all ## boot to an interactive shell on this terminal; Ctrl-A X leaves (NIC=e1000|rtl8139 SMP=1 MEM=256)
 	@B=$(B) tools/guest --nic $(or $(NIC),e1000) --smp $(or $(SMP),1) --mem $(or $(MEM),256)
 
-gdb: all ## the same, stopped at the first instruction, with gdb attached to the kernel
+gdb: all ## as make run, stopped at the first instruction, with gdb attached to the kernel
 	@B=$(B) tools/guest --nic $(or $(NIC),e1000) --gdb
 
 test: all ## everything that CI runs
 	@B=$(B) tools/test
 
 help: ## this list
-	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | sort -u | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | sort -u | awk -F'\t' '{ printf "%-18s %s\n", $$1, $$2 }'
