@@ -60,6 +60,15 @@ def test_garbage_in_its_rings(boot, fault):
     assert result.out.startswith("hello\n") and [row["defect"] for row in recoveries(result.out)] == ["complaint"]
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_senseless_calls(boot, seed):
+    """Half a million kernel calls, and requests to RS and DS, with random arguments: each is refused or does no harm."""
+    out = boot(WAIT + "n=0; until grep -q 'faulty exit' /proc/recovery; do n=$((n + 1)); [ $n -lt 600 ] || break; usleep 50000; done; wait_for 'up .* 1 exit' "
+               "&& cat /proc/recovery; echo hello | sort", leak_check=False,
+               add=faulty("random", parameters=f"fault=random delay_ms=200 times=1 seed={seed}", heartbeat="0", cpu="900", priority="9")).out
+    assert [(row["defect"], row["detail"]) for row in recoveries(out)] == [("exit", "0")] and out.endswith("hello\n")
+
+
 def test_gives_up_and_up_again(boot):
     """The budget: five failures in a minute. The sixth is one too many; `service up` begins anew."""
     result = boot(WAIT + "wait_for given-up && echo gave up; service up faulty; wait_for given-up && echo and again; service log faulty",

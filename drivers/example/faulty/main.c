@@ -4,8 +4,10 @@
  * it together with a manifest (faulty.manifest, with its own `parameters`):
  *
  *     fault=NAME      none exit panic null jump privileged divide spin deaf flood garbage lengths
- *     delay_ms=N      so long after the start (0: before RS_READY, that is, during the start)
+ * random delay_ms=N      so long after the start (0: before RS_READY, that is, during the start)
  *     times=N         only the first N incarnations misbehave (0: all)
+ *     seed=N          of `random`: half a million kernel calls with senseless arguments, many of
+ * them senseless requests to whom it may call; then exit
  *
  * With a queue in its manifest it is a network driver without a network: what is sent is swallowed.
  * `garbage` fills the queue's own indices and chip area with noise, `lengths` completes frames that
@@ -24,6 +26,18 @@
 #define MILLISECOND 1000000ull
 
 static volatile uint64_t zero; /* what the compiler must not see through */
+
+/* The value of NAME= in the manifest's parameters. */
+static const char *parameter(const char *name)
+{
+    const char *p = service_info()->parameters;
+    size_t n = strlen(name);
+
+    for (; (p = strstr(p, name)) != 0; p += n)
+        if (p[n] == '=')
+            return p + n + 1;
+    return "";
+}
 
 static void fault_exit(void)
 {
@@ -117,6 +131,83 @@ static void fault_none(void)
 {
 }
 
+static uint64_t random_state;
+
+static uint64_t random_bits(void) /* splitmix64 */
+{
+    uint64_t z = random_state += 0x9e3779b97f4a7c15ull;
+
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+    return z ^ z >> 31;
+}
+
+/* An endpoint, an address, a number: right, nearly right or nonsense. */
+static uint64_t random_argument(void)
+{
+    static uint64_t room[512];
+    const struct service_info *info = service_info();
+    const uint64_t good[] = {info->self,
+                             info->rs,
+                             info->ds,
+                             info->vm,
+                             info->pm,
+                             ENDPOINT_SELF,
+                             0,
+                             1,
+                             4096,
+                             sizeof room,
+                             ~0ull,
+                             1ull << 47,
+                             (1ull << 47) - 1,
+                             1ull << 63,
+                             (uint64_t)room,
+                             (uint64_t)room + 4090,
+                             (uint64_t)&random_state};
+    uint64_t r = random_bits();
+
+    switch (r & 7) {
+    case 0:
+        return r >> 3;
+    case 1:
+        return r >> 32 & 0xff;
+    case 2:
+        return good[(r >> 8) % (sizeof good / sizeof *good)] + (r >> 3 & 3) - 2;
+    default:
+        return good[(r >> 8) % (sizeof good / sizeof *good)];
+    }
+}
+
+static void random_message(uint64_t number)
+{
+    static const uint16_t protocols[] = {
+        PROTOCOL_RS, PROTOCOL_DS, PROTOCOL_VM, PROTOCOL_PM, PROTOCOL_VFS, PROTOCOL_FILE, 0};
+    uint64_t r = random_bits();
+    struct message m = {.type = protocols[r % 7] + (r >> 8 & 31)};
+    endpoint_t to = (endpoint_t)random_argument();
+
+    for (int i = 0; i < MESSAGE_WORDS; i++)
+        m.w[i] = random_argument();
+    kernel_message((long)number, to, &m,
+                   number == KERNEL_FORWARD ? random_argument() : 1 + (r >> 16 & 0xfff));
+}
+
+static void fault_random(void)
+{
+    random_state = strtoul(parameter("seed"), 0, 10);
+    for (int i = 0; i < 500000; i++) {
+        uint64_t number = random_bits() % (KERNEL_CALLS + 2);
+
+        if (number >= KERNEL_CALL && number <= KERNEL_LATE_ANSWER)
+            random_message(number);
+        else if (number != KERNEL_LOG)
+            kernel_call6((long)number, (long)random_argument(), (long)random_argument(),
+                         (long)random_argument(), (long)random_argument(), (long)random_argument(),
+                         (long)random_argument());
+    }
+    exit(0);
+}
+
 static const struct {
     const char *name;
     void (*commit)(void);
@@ -125,19 +216,8 @@ static const struct {
     {"null", fault_null},     {"jump", fault_jump},       {"privileged", fault_privileged},
     {"divide", fault_divide}, {"spin", fault_spin},       {"deaf", fault_deaf},
     {"flood", fault_flood},   {"garbage", fault_garbage}, {"lengths", fault_lengths},
+    {"random", fault_random},
 };
-
-/* The value of NAME= in the manifest's parameters. */
-static const char *parameter(const char *name)
-{
-    const char *p = service_info()->parameters;
-    size_t n = strlen(name);
-
-    for (; (p = strstr(p, name)) != 0; p += n)
-        if (p[n] == '=')
-            return p + n + 1;
-    return "";
-}
 
 static void commit_fault(void)
 {
