@@ -376,7 +376,9 @@ long path_find(struct client *c, int at, const char *path, uint64_t flags, struc
     w = malloc(sizeof *w);
     if (!w)
         return -ENOMEM;
-    *out = (struct found){.trailing_slash = length && path[length - 1] == '/'};
+    memset(out, 0, offsetof(struct found, path));
+    out->path[0] = out->last[0] = 0;
+    out->trailing_slash = length && path[length - 1] == '/';
     w->c = c;
     w->out = out;
     w->follow = (flags & FOUND_FOLLOW) || out->trailing_slash;

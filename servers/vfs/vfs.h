@@ -252,13 +252,13 @@ struct found {
     uint64_t node; /* 0: it is not there (only with FOUND_MAY_MISS) */
     uint32_t mode, uid; /* mode: 0 when not there */
     uint64_t size, rdev;
-    char path[VFS_PATH_MAX]; /* canonical */
     uint64_t parent; /* with FOUND_MAY_MISS and node 0: the directory that lacks it, same server */
-    char last[VFS_NAME_MAX + 1]; /* and the name it would have */
     bool trailing_slash; /* the path ended in '/': must be a directory */
     struct file *unnamed; /* with FOUND_UNNAMED: it is this open file; nothing else is known */
     bool opened; /* with FOUND_OPEN: the server has opened it, as node `use` */
     uint64_t use;
+    char path[VFS_PATH_MAX]; /* canonical. Here begins what is long, and not cleared */
+    char last[VFS_NAME_MAX + 1]; /* with `parent`: the name it would have */
 };
 enum found_flag {
     FOUND_FOLLOW = 1,
