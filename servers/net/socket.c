@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The table of sockets, and the requests that are answered at once. */
 #define _GNU_SOURCE
+#include "abi/proto/net.h"
 #include "servers/net/socket.h"
+#include "servers/net/tables.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -307,5 +309,6 @@ const struct service_entry socket_entries[] = {
     {FILE_SET_ATTRIBUTES, with_socket},
     {FILE_POLL_EVENTS, poll_events},
     {FILE_CANCEL, request_cancel},
+    {NET_TABLE, tables_request},
 };
 const size_t socket_entry_count = sizeof socket_entries / sizeof *socket_entries;

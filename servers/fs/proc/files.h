@@ -34,6 +34,14 @@ void write_osrelease(struct text *t, const struct process *p);
 void write_pid_max(struct text *t, const struct process *p);
 void write_zero(struct text *t, const struct process *p);
 
+/* net_files.c */
+void write_net_dev(struct text *t, const struct process *p);
+void write_net_route(struct text *t, const struct process *p);
+void write_net_arp(struct text *t, const struct process *p);
+void write_net_tcp(struct text *t, const struct process *p);
+void write_net_udp(struct text *t, const struct process *p);
+void write_net_none(struct text *t, const struct process *p); /* there is no IPv6 */
+
 /* bardo_files.c */
 void write_services(struct text *t, const struct process *p);
 void write_recovery(struct text *t, const struct process *p);
