@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from deathpoint import STOP, DeathPoint
 from hostnet import Client, Sink, free_port, served, sha1
 
 NICS = ["e1000", "rtl8139"]
@@ -92,13 +93,23 @@ def test_killed_while_idle(net_boot, tmp_path, nic):
 
 
 @pytest.mark.parametrize("nic", NICS)
-def test_killed_within_its_own_start(net_boot, tmp_path, nic):
-    """Three fresh ones die before they are ready."""
-    url, expected = served(tmp_path, 16)
-    out = net_boot(f"wget -q -O /tmp/f {url} & usleep 300000; for i in 1 2 3 4; do service kill {nic}; done; wait; sha1sum </tmp/f; rm /tmp/f; "
-                   f"cat /proc/recovery", [nic], leak_check=False).out
+def test_dies_three_times_within_its_own_start(net_boot, tmp_path, nic):
+    """The debugger lets the three fresh ones after the first death fault in the middle of looking at the device: not one of them was ready."""
+    url, expected = served(tmp_path, 8)
+    adopted, instructions = [], [5, 40, 20]
+
+    def decide(_, name):
+        adopted.extend([name] if name.endswith("adopt") else [])
+        if len(adopted) < 2:
+            return None  # that is the start at boot
+        return instructions.pop(0) if instructions else STOP
+
+    death = DeathPoint(tmp_path, nic, [f"{nic}_adopt", f"{nic}_reset"], decide)
+    out = net_boot(f"wget -q -O - {url} | sha1sum & usleep 100000; kill -9 $(pidof {nic}); wait; cat /proc/recovery", [nic], timeout=120,
+                   qemu=death.arguments, leak_check=False).out
     rows = recoveries(out, nic)
-    assert out.split()[0] == expected and len(rows) >= 4
+    assert out.split()[0] == expected and death.deaths == 3
+    assert [row["defect"] for row in rows] == ["killed"] + ["exception"] * 3 and [row["ready_ns"] == "-" for row in rows] == [True, True, True, False]
 
 
 @pytest.mark.parametrize("nic", NICS)

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Deaths at chosen instructions: QEMU's debugger port stops a service where a test wants it, and sends it to address 0.
+
+    death = DeathPoint(folder, "e1000", ["e1000_adopt", "e1000_reset"], lambda hit, name: 0 if hit in (3, 4) else None)
+    boot(..., qemu=death.arguments)
+    assert death.hits == [...]
+
+`decide(number of the hit from 1 on, function)`: None, it goes on; N, it dies N instructions later; STOP, it goes on and so do all after it.
+"""
+import os
+import socket
+import struct
+import subprocess
+import threading
+import time
+
+from conftest import BUILD
+
+STOP = "stop"
+PATIENCE = 60  # s
+RIP = 16  # it is behind so many registers of 8 bytes
+WORD = 16  # bytes of code by which the service is told from others at the same address
+
+
+class DeathPoint(threading.Thread):
+    def __init__(self, folder, service, functions, decide, rest=None):
+        super().__init__(daemon=True)
+        self.path, self.decide, self.rest, self.hits, self.deaths, self.pending = folder / "gdb", decide, rest, [], 0, b""
+        self.arguments = f"-gdb unix:{self.path},server=on,wait=off"
+        image, symbols = BUILD / "services" / service, symbols_of(BUILD / "services" / f"{service}.debug")
+        self.names = {symbols[name]: name for name in functions}
+        self.code = {address: code_at(image.read_bytes(), address) for address in self.names}
+        self.start()
+
+    def run(self):
+        try:
+            self.connection = self.connect()
+            self.watch()
+        except (OSError, EOFError):
+            pass  # the machine has ended
+
+    def connect(self):
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                connection = socket.socket(socket.AF_UNIX)
+                connection.connect(os.fspath(self.path))
+                return connection
+            except OSError:
+                connection.close()
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.005)
+
+    def watch(self):
+        answer = self.ask("qAttached")
+        while answer.startswith("T"):  # it says that it has stopped, since we are here
+            answer = self.receive()
+        self.arm("Z")
+        while True:
+            self.ask("c")
+            address = self.where()
+            verdict = self.meet(address) if self.is_it(address) else None
+            if verdict == STOP:
+                break
+            self.arm("z")
+            for _ in range(verdict if verdict is not None else 1):
+                self.ask("s")
+            if verdict is not None:
+                self.die()
+                self.run_free()
+            self.arm("Z")
+        self.arm("z")
+        self.send("D")
+
+    def run_free(self):
+        if self.rest:
+            self.send("c")
+            time.sleep(self.rest())
+            self.connection.sendall(b"\x03")
+            self.receive()
+
+    def meet(self, address):
+        self.hits.append(self.names[address])
+        return self.decide(len(self.hits), self.names[address])
+
+    def die(self):
+        """Unless the last steps have led out of it: into the kernel, or to another process."""
+        registers, address = self.ask("g"), self.where()
+        if address < 1 << 47 and all(self.holds(place) for place in self.code):
+            self.ask("G" + registers[:RIP * 16] + "0" * 16 + registers[RIP * 16 + 16:])
+            self.deaths += 1
+
+    def is_it(self, address):
+        return address in self.code and self.holds(address)
+
+    def holds(self, address):
+        return self.ask(f"m{address:x},{WORD:x}") == self.code[address].hex()
+
+    def arm(self, letter):
+        for address in self.names:
+            self.ask(f"{letter}1,{address:x},1")
+
+    def where(self):
+        return struct.unpack_from("<Q", bytes.fromhex(self.ask("g")), RIP * 8)[0]
+
+    # ---- packets: $TEXT#SUM, answered by + ----
+
+    def send(self, text):
+        self.connection.sendall(b"$%s#%02x" % (text.encode(), sum(text.encode()) % 256))
+
+    def ask(self, text):
+        self.send(text)
+        return self.receive()
+
+    def receive(self):
+        while b"#" not in self.pending or len(self.pending.split(b"#", 1)[1]) < 2:
+            received = self.connection.recv(4096)
+            if not received:
+                raise EOFError
+            self.pending += received
+        packet, rest = self.pending.split(b"#", 1)
+        self.pending = rest[2:]
+        self.connection.sendall(b"+")
+        return packet.split(b"$", 1)[1].decode()
+
+
+def symbols_of(path):
+    """{name: address}"""
+    lines = subprocess.run(["nm", os.fspath(path)], check=True, capture_output=True, text=True).stdout.splitlines()
+    return {words[2]: int(words[0], 16) for words in map(str.split, lines) if len(words) == 3}
+
+
+def code_at(image, address):
+    """The bytes there, by the program headers of a 64-bit ELF file."""
+    table, = struct.unpack_from("<Q", image, 32)
+    size, count = struct.unpack_from("<HH", image, 54)
+    for i in range(count):
+        kind, _, offset, start, _, length = struct.unpack_from("<IIQQQQ", image, table + i * size)
+        if kind == 1 and start <= address < start + length:
+            return image[offset + address - start:][:WORD]
+    raise ValueError(f"{address:#x} is not in the image")
