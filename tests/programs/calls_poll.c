@@ -8,14 +8,6 @@
 
 #include "cases.h"
 
-static int ready(int fd, short events)
-{
-    struct pollfd p = {fd, events, -1};
-    int n = poll(&p, 1, 0);
-
-    return n < 0 || n != (p.revents != 0) ? -1 : p.revents;
-}
-
 static void fill(int fd)
 {
     char bytes[4096] = {0};

@@ -19,15 +19,6 @@ enum { BIG = 300000, FDS_MAX = 253 };
 
 static char data[BIG], buffer[BIG];
 
-/* What poll(2) says at once. */
-static int ready(int fd, int events)
-{
-    struct pollfd p = {fd, (short)events, 0};
-
-    CHECK(poll(&p, 1, 0) >= 0);
-    return p.revents;
-}
-
 static struct sockaddr_un address(const char *name, socklen_t *length) /* "@name": abstract */
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};

@@ -11,6 +11,7 @@
 #define TESTS_PROGRAMS_CASES_H
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -40,6 +41,16 @@ static inline void check_failed(const char *file, int line, const char *what)
     if (write(STDOUT_FILENO, text, n < (int)sizeof text ? (size_t)n : sizeof text - 1) < 0)
         _exit(CHECK_EXIT - 1);
     _exit(CHECK_EXIT);
+}
+
+/* What poll(2) says at once about one descriptor; -1: it fails, or its result is not how many are
+ * ready. */
+static inline int ready(int fd, int events)
+{
+    struct pollfd p = {fd, (short)events, -1};
+    int n = poll(&p, 1, 0);
+
+    return n < 0 || n != (p.revents != 0) ? -1 : p.revents;
 }
 
 /* A child process that runs the statement after it and ends with status 0. */
