@@ -41,6 +41,8 @@ struct interface {
     bool kick; /* notify the driver at the end of the batch */
     /* recover.c */
     uint32_t incarnation; /* of the driver that we know; 0: there has been none */
+    uint32_t fresh; /* that of one that recover_before() has found, or 0 */
+    uint64_t resets; /* of the device, as far as we know */
     endpoint_t driver;
     uint32_t
         moved_from; /* frames moved when it came: the first one after is written into the queue */

@@ -54,9 +54,10 @@ void recover_before(struct interface *i)
 {
     uint32_t incarnation = queue_read(&i->queue->incarnation);
 
-    if (incarnation == i->incarnation || incarnation == 0)
+    i->fresh = incarnation == i->incarnation ? 0 : incarnation;
+    if (i->fresh == 0)
         return;
-    i->driver = i->queue->driver;
+    i->driver = *(volatile endpoint_t *)&i->queue->driver;
     i->reintegrated = false;
     i->moved_from = interface_moved(i);
     i->statistics.driver_changes++;
@@ -83,19 +84,31 @@ static void next_driver(struct interface *i, bool lost_frames)
         etharp_gratuitous(&i->netif);
 }
 
+/* The state is that of the latest; one before it may have died between its reset and our look. */
+static bool was_reset(struct interface *i)
+{
+    uint64_t resets = *(volatile uint64_t *)&i->queue->resets;
+    bool more = resets != i->resets;
+
+    i->resets = resets;
+    return more || *(volatile uint32_t *)&i->queue->driver_state == NET_DRIVER_RESET;
+}
+
+/* Not about one that has come since recover_before(), which may happen at any instruction: its
+ * notification is still to come. */
 void recover_after(struct interface *i)
 {
-    uint32_t incarnation = queue_read(&i->queue->incarnation);
-    bool first = i->incarnation == 0;
+    bool first = i->incarnation == 0, lost_frames;
 
-    if (incarnation != i->incarnation && incarnation != 0) {
-        i->incarnation = incarnation;
+    if (i->fresh != 0) {
+        i->incarnation = i->fresh;
         i->given_up = false;
+        lost_frames = was_reset(i);
         if (first)
             first_driver(i);
         update_link(i);
         if (!first)
-            next_driver(i, *(volatile uint32_t *)&i->queue->driver_state == NET_DRIVER_RESET);
+            next_driver(i, lost_frames);
     } else {
         update_link(i);
     }
