@@ -62,27 +62,27 @@ def test_hundred_kills_in_one_upload(net_boot, nic):
     assert sha1(received[:len(data)]) == sha1(data) and set(received[len(data):]) <= set(b"more\n")
 
 
-# Frames pass in either direction only every 400 ms: an answer takes at least so long.
-SLOW = "-object filter-buffer,id=slow,netdev=net0,queue=all,interval=400000"
+# Frames pass in either direction only every so many ms: an answer takes at least so long.
+SLOW = "-object filter-buffer,id=slow,netdev=net0,queue=all,interval={}000"
 ADDRESS = "ifconfig e0 2>/dev/null | grep -c 10.0.2.15"
 
 
 @pytest.mark.parametrize("nic", NICS)
 def test_killed_during_dhcp(net_boot, nic):
     out = net_boot(f"{ADDRESS}; kill_for 10 20000 {nic}; until [ $({ADDRESS}) = 1 ]; do usleep 50000; done; ping -c 1 10.0.2.2 | grep -c '1 packets received'; "
-                   f"recoveries {nic}", [nic], qemu=SLOW, leak_check=False).out
+                   f"recoveries {nic}", [nic], qemu=SLOW.format(400), leak_check=False).out
     assert out.split() == ["0", "1", "10"]
 
 
 @pytest.mark.parametrize("nic", NICS)
 def test_killed_during_connect(net_boot, nic):
-    """All ten times before the other side's first answer can be there."""
-    sink, data = Sink(), os.urandom(100000)
+    """All five times before the other side's first answer can be there."""
+    sink, data = Sink(), os.urandom(10000)
     out = net_boot(f"until [ $({ADDRESS}) = 1 ]; do usleep 50000; done; nc 10.0.2.2 {sink.port} </data & usleep 20000; read a b </proc/uptime; "
-                   f"kill_for 10 5000 {nic}; read c b </proc/uptime; wait; recoveries {nic}; echo $a $c", [nic], add={"/data": data}, qemu=SLOW,
+                   f"kill_for 5 5000 {nic}; read c b </proc/uptime; wait; recoveries {nic}; echo $a $c", [nic], add={"/data": data}, qemu=SLOW.format(1500),
                    leak_check=False).out
     kills, began, ended = out.split()
-    assert kills == "10" and sink.result() == data and float(ended) - float(began) < 0.4
+    assert kills == "5" and sink.result() == data and float(ended) - float(began) < 1.4
 
 
 @pytest.mark.parametrize("nic", NICS)
