@@ -43,7 +43,9 @@ enum kernel_call {
        upper half: handed on to. From now on that server has it no more. -ENOENT: there is nothing.
      */
     KERNEL_LATE_ANSWER,
-    KERNEL_NOTIFY, /* (ep, bits): set bits (of 0..31) in ep. Never blocks, never gets lost. */
+    /* (ep, bits): set bits (of 0..31; NOTIFY_ROOT_BITS: RS alone) in ep. Never blocks, never gets
+       lost. */
+    KERNEL_NOTIFY,
     /* copying */
     /* (ep, remote, local, length): read memory of ep, blocked in a call to us; or any with
        RIGHT_COPY_ANY. The caller may block meanwhile for ep's pager. -EFAULT. Returns 0. */

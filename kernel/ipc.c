@@ -246,6 +246,8 @@ long call_notify(struct slot *s, const uint64_t *a)
         return -EPERM;
     if (a[1] & ~NOTIFY_USER_BITS)
         return -EINVAL;
+    if ((a[1] & NOTIFY_ROOT_BITS) && s->service_id != SERVICE_ID_ROOT)
+        return -EPERM;
     trace(TRACE_NOTIFY, s->endpoint, to->endpoint, a[1], 0);
     ipc_notify(to, a[1]);
     return 0;
