@@ -41,40 +41,14 @@ struct char_ring {
     uint32_t taker_waits; /* for bytes; set by the taker, cleared by the writer */
 };
 
-enum char_driver_state { CHAR_DRIVER_NONE, CHAR_DRIVER_ADOPTED, CHAR_DRIVER_RESET };
-
-/* The fields up to reintegrated_incarnation lie where struct net_queue has them, so RS reads both
- * alike. */
 struct char_queue {
-    /* by the client */
-    uint32_t magic;
-    /* somebody is there to take what is received; before, the driver leaves it in the device */
-    uint32_t client_ready;
-    /* by the driver */
-    _Alignas(64) uint32_t driver_state; /* enum char_driver_state */
-    /* of the driver that wrote driver_state: when it changes, a fresh copy is at work */
-    uint32_t incarnation;
-    endpoint_t driver; /* whom the client notifies */
-    uint32_t pad[3];
-    uint64_t ready_ns; /* clock when it was ready */
-    /* bytes that the device says it lost or got damaged; these three over all incarnations */
-    uint64_t errors;
-    uint64_t resets, adoptions;
-    /* by the client, for the recovery record: clock at the first byte in or out after the change of
-     * incarnation */
-    _Alignas(64) uint64_t reintegrated_ns;
-    uint32_t reintegrated_incarnation, pad2;
+    struct queue_header header; /* errors: bytes that the device says it lost or got damaged */
     struct char_ring receive, transmit;
     _Alignas(4096) uint8_t receive_bytes[CHAR_RECEIVE_SIZE];
     uint8_t transmit_bytes[CHAR_TRANSMIT_SIZE];
 };
 #define CHAR_QUEUE_BYTES sizeof(struct char_queue)
 
-_Static_assert(offsetof(struct char_queue, incarnation) == offsetof(struct net_queue, incarnation),
-               "as in net_queue");
-_Static_assert(offsetof(struct char_queue, reintegrated_ns) ==
-                   offsetof(struct net_queue, reintegrated_ns),
-               "as in net_queue");
 _Static_assert(sizeof(struct char_queue) <= 0x10000, "fits 64K");
 
 /* Bytes in the ring, as one side sees it that has `own` for its index; -1: the other side broke the

@@ -73,7 +73,9 @@ enum page_fault { FAULT_PRESENT = 1, FAULT_WRITE = 2, FAULT_USER = 4, FAULT_EXEC
  * protocol's header); the upper half is set by the kernel and by nobody else.
  */
 #define NOTIFY_USER_BITS 0xffffffffull
-#define NOTIFY_ROOT_BITS 0x11ull /* of those, only RS may set: NOTIFY_BIT_SERVICES and _SHUTDOWN */
+#define NOTIFY_ROOT_BITS                                                                           \
+    0x11ull /* of those, only RS may set: NOTIFY_BIT_SERVICES and _SHUTDOWN                        \
+             */
 enum notify_bit {
     NOTIFY_BIT_SERVICES = 0, /* RS to whom it concerns: something changed, ask RS */
     NOTIFY_BIT_DS = 1, /* DS to a subscriber: call DS_EVENT */

@@ -61,30 +61,36 @@ struct net_ring {
     _Alignas(64) struct net_entry entry[NET_RING_SIZE];
 };
 
-enum net_driver_state {
-    NET_DRIVER_NONE, /* as RS made it, zeroed */
-    NET_DRIVER_ADOPTED, /* this incarnation went on where its predecessor was: nothing was lost */
-    NET_DRIVER_RESET, /* it had to reset: frames may have been lost on the way in */
+enum queue_driver_state {
+    QUEUE_DRIVER_NONE, /* as RS made it, zeroed */
+    QUEUE_DRIVER_ADOPTED, /* this incarnation went on where its predecessor was: nothing was lost */
+    QUEUE_DRIVER_RESET, /* it had to reset: what was on its way in may have been lost */
 };
 
-struct net_queue {
+/* How every queue between a driver and its client begins. */
+struct queue_header {
     /* by the client, before the first post */
     uint32_t magic;
-    uint32_t client_ready; /* rings are set up: before, the driver leaves receiving off */
+    uint32_t client_ready; /* all is set up: before, the driver leaves the device quiet */
     /* by the driver */
-    _Alignas(64) uint32_t driver_state; /* enum net_driver_state */
+    _Alignas(64) uint32_t driver_state; /* enum queue_driver_state */
     /* of the driver that wrote driver_state: when it changes, a fresh copy is at work */
     uint32_t incarnation;
     endpoint_t driver; /* its endpoint, whom to notify (the kernel checks that the client may) */
+    uint64_t ready_ns; /* clock when it was ready */
+    uint64_t errors, resets, adoptions; /* counted over all incarnations */
+    /* by the client, for the recovery record: clock when the first frame or block moved after the
+     * change of incarnation */
+    _Alignas(64) uint64_t reintegrated_ns;
+    uint32_t reintegrated_incarnation, pad;
+};
+
+struct net_queue {
+    struct queue_header header;
+    /* by the driver */
     uint8_t mac[6];
     uint8_t link_up, pad;
     uint32_t mtu; /* 1500 */
-    uint64_t ready_ns; /* clock when it was ready */
-    uint64_t errors, resets, adoptions; /* counted over all incarnations */
-    /* by the client, for the recovery record: clock at the first frame in or out after the change
-     * of incarnation */
-    _Alignas(64) uint64_t reintegrated_ns;
-    uint32_t reintegrated_incarnation, pad2;
     struct net_ring receive, transmit;
 };
 _Static_assert(sizeof(struct net_queue) <= QUEUE_CHIP_OFFSET,

@@ -36,17 +36,17 @@ void char_device_open(struct char_device *d, const struct char_driver *driver, v
     d->taken = queue_read(&d->queue->transmit.taken);
 }
 
-int char_device_start(struct char_device *d, bool may_adopt, enum char_driver_state *state)
+int char_device_start(struct char_device *d, bool may_adopt, enum queue_driver_state *state)
 {
     int status = 0;
 
     if (may_adopt && d->driver->adopt(d)) {
-        *state = CHAR_DRIVER_ADOPTED;
-        d->queue->adoptions++;
+        *state = QUEUE_DRIVER_ADOPTED;
+        d->queue->header.adoptions++;
     } else {
         status = d->driver->reset(d);
-        *state = CHAR_DRIVER_RESET;
-        d->queue->resets++;
+        *state = QUEUE_DRIVER_RESET;
+        d->queue->header.resets++;
     }
     d->driver->want(d, false, false);
     return status;
@@ -56,7 +56,7 @@ static bool receive(struct char_device *d)
 {
     uint32_t budget = TURN_BYTES, begin = d->written, count;
 
-    if (!queue_read(&d->queue->client_ready))
+    if (!queue_read(&d->queue->header.client_ready))
         return false;
     do {
         uint32_t piece = char_ring_piece(d->written, room(d), CHAR_RECEIVE_SIZE);
@@ -109,7 +109,7 @@ bool char_device_settle(struct char_device *d)
     char_ring_wait(
         &q->transmit.taker_waits); /* (The client also notifies when it sets client_ready.) */
     wants_send = d->driver->send && to_take(d) != 0;
-    ready = queue_read(&q->client_ready);
+    ready = queue_read(&q->header.client_ready);
     wants_receive = ready && room(d) != 0;
     if (ready && !wants_receive) {
         char_ring_wait(&q->receive.writer_waits);

@@ -64,7 +64,7 @@ void char_driver_run(const struct char_driver *driver) __attribute__((noreturn))
 void char_device_open(struct char_device *d, const struct char_driver *driver, void *queue,
                       uint64_t size);
 /* Adopts (when `may_adopt`) or resets; counts it in the queue. -errno: the device is dead. */
-int char_device_start(struct char_device *d, bool may_adopt, enum char_driver_state *state);
+int char_device_start(struct char_device *d, bool may_adopt, enum queue_driver_state *state);
 /* One turn: receive and send, a few kB at most. True: something moved, so another turn may find
  * more. */
 bool char_device_serve(struct char_device *d);

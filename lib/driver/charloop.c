@@ -23,14 +23,14 @@ static void wake_client(struct char_device *d, const struct service_info *info, 
 }
 
 static void announce(struct char_device *d, const struct service_info *info,
-                     enum char_driver_state state)
+                     enum queue_driver_state state)
 {
     struct char_queue *q = d->queue;
 
-    q->driver = info->self;
-    q->driver_state = state;
-    q->ready_ns = clock_now();
-    queue_publish(&q->incarnation, info->incarnation); /* last: it covers the others */
+    q->header.driver = info->self;
+    q->header.driver_state = state;
+    q->header.ready_ns = clock_now();
+    queue_publish(&q->header.incarnation, info->incarnation); /* last: it covers the others */
 }
 
 /*
@@ -57,7 +57,7 @@ void char_driver_run(const struct char_driver *driver)
     static struct char_device device;
     const struct service_info *info = service_info();
     struct char_device *d = &device;
-    enum char_driver_state state;
+    enum queue_driver_state state;
     struct message m = {0};
     char key[32];
     int status;
@@ -68,7 +68,7 @@ void char_driver_run(const struct char_driver *driver)
     if (status < 0)
         panic("the device does not answer: error %d", -status);
     announce(d, info, state);
-    service_ready(state == CHAR_DRIVER_ADOPTED ? RS_READY_ADOPTED : RS_READY_RESET);
+    service_ready(state == QUEUE_DRIVER_ADOPTED ? RS_READY_ADOPTED : RS_READY_RESET);
     done = wake(d, info, NOTIFY_BIT(NOTIFY_BIT_IRQ)); /* one may have come to our predecessor */
     wake_client(d, info, true);
     snprintf(key, sizeof key, "char/%s", info->name);

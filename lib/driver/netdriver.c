@@ -70,7 +70,7 @@ void net_device_open(struct net_device *d, const struct net_driver *driver,
     position_open(&d->transmit, &d->queue->transmit);
 }
 
-int net_device_start(struct net_device *d, bool may_adopt, enum net_driver_state *state)
+int net_device_start(struct net_device *d, bool may_adopt, enum queue_driver_state *state)
 {
     struct net_queue *q = d->queue;
     int status = 0;
@@ -78,13 +78,13 @@ int net_device_start(struct net_device *d, bool may_adopt, enum net_driver_state
     d->mismatch = "reset was ordered";
     if (may_adopt && d->driver->adopt(d)) {
         d->mismatch = 0;
-        *state = NET_DRIVER_ADOPTED;
-        q->adoptions++;
+        *state = QUEUE_DRIVER_ADOPTED;
+        q->header.adoptions++;
     } else {
         d->receive.lent = d->receive.completed;
         d->transmit.lent = d->transmit.completed;
-        *state = NET_DRIVER_RESET;
-        q->resets++;
+        *state = QUEUE_DRIVER_RESET;
+        q->header.resets++;
         status = d->driver->reset(d);
     }
     if (status == 0)
@@ -130,7 +130,7 @@ bool net_device_serve(struct net_device *d)
 {
     bool moved;
 
-    if (!queue_read(&d->queue->client_ready))
+    if (!queue_read(&d->queue->header.client_ready))
         return false;
     *(volatile uint32_t *)&d->queue->receive.driver_waits = 0; /* awake: no notifications */
     *(volatile uint32_t *)&d->queue->transmit.driver_waits = 0;

@@ -125,7 +125,7 @@ static inline bool net_mismatch(struct net_device *d, const char *what)
 void net_device_open(struct net_device *d, const struct net_driver *driver,
                      volatile void *registers, void *queue, uint64_t physical, uint64_t size);
 /* Adopts (when `may_adopt`) or resets; counts it in the queue. -errno: the device is dead. */
-int net_device_start(struct net_device *d, bool may_adopt, enum net_driver_state *state);
+int net_device_start(struct net_device *d, bool may_adopt, enum queue_driver_state *state);
 /* One turn: send, lend, receive. True: something moved, so another turn may find more. */
 bool net_device_serve(struct net_device *d);
 /* Before sleeping: ask for notifications; false: the client has posted meanwhile, so

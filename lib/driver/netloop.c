@@ -30,15 +30,15 @@ static void wake_client(struct net_device *d, const struct service_info *info, b
 }
 
 static void announce(struct net_device *d, const struct service_info *info,
-                     enum net_driver_state state)
+                     enum queue_driver_state state)
 {
     struct net_queue *q = d->queue;
 
-    q->driver = info->self;
-    q->driver_state = state;
+    q->header.driver = info->self;
+    q->header.driver_state = state;
     q->mtu = 1500;
-    q->ready_ns = clock_now();
-    queue_publish(&q->incarnation, info->incarnation); /* last: it covers the others */
+    q->header.ready_ns = clock_now();
+    queue_publish(&q->header.incarnation, info->incarnation); /* last: it covers the others */
 }
 
 /* Turn after turn until nothing more moves: true; or until it is time to look at
@@ -132,7 +132,7 @@ void net_driver_run(const struct net_driver *driver)
     static struct net_device device;
     const struct service_info *info = service_info();
     struct net_device *d = &device;
-    enum net_driver_state state;
+    enum queue_driver_state state;
     int status;
 
     net_device_open(d, driver, device_registers(&info->device, driver->registers_size),
@@ -143,7 +143,7 @@ void net_driver_run(const struct net_driver *driver)
     announce(d, info, state);
     net_device_serve(d);
     wake_client(d, info, true);
-    service_ready(state == NET_DRIVER_ADOPTED ? RS_READY_ADOPTED : RS_READY_RESET);
+    service_ready(state == QUEUE_DRIVER_ADOPTED ? RS_READY_ADOPTED : RS_READY_RESET);
     clock_alarm(clock_now() + AFTERWARDS);
     sleep_and_serve(d, info);
 }

@@ -46,18 +46,18 @@ static void note_reintegrated(struct interface *i)
     if (i->reintegrated || interface_moved(i) == i->moved_from)
         return;
     i->reintegrated = true;
-    q->reintegrated_ns = clock_now();
-    queue_publish(&q->reintegrated_incarnation, i->incarnation); /* it covers the time */
+    q->header.reintegrated_ns = clock_now();
+    queue_publish(&q->header.reintegrated_incarnation, i->incarnation); /* it covers the time */
 }
 
 void recover_before(struct interface *i)
 {
-    uint32_t incarnation = queue_read(&i->queue->incarnation);
+    uint32_t incarnation = queue_read(&i->queue->header.incarnation);
 
     i->fresh = incarnation == i->incarnation ? 0 : incarnation;
     if (i->fresh == 0)
         return;
-    i->driver = *(volatile endpoint_t *)&i->queue->driver;
+    i->driver = *(volatile endpoint_t *)&i->queue->header.driver;
     i->reintegrated = false;
     i->moved_from = interface_moved(i);
     i->statistics.driver_changes++;
@@ -87,11 +87,11 @@ static void next_driver(struct interface *i, bool lost_frames)
 /* The state is that of the latest; one before it may have died between its reset and our look. */
 static bool was_reset(struct interface *i)
 {
-    uint64_t resets = *(volatile uint64_t *)&i->queue->resets;
+    uint64_t resets = *(volatile uint64_t *)&i->queue->header.resets;
     bool more = resets != i->resets;
 
     i->resets = resets;
-    return more || *(volatile uint32_t *)&i->queue->driver_state == NET_DRIVER_RESET;
+    return more || *(volatile uint32_t *)&i->queue->header.driver_state == QUEUE_DRIVER_RESET;
 }
 
 /* Not about one that has come since recover_before(), which may happen at any instruction: its

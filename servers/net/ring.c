@@ -95,8 +95,8 @@ bool ring_open(struct receive_ring *r, struct transmit_ring *t, struct net_queue
 
     *r = (struct receive_ring){.queue = queue};
     *t = (struct transmit_ring){.queue = queue};
-    adopted = read_once(&queue->magic) == NET_QUEUE_MAGIC && read_once(&queue->client_ready) &&
-              adopt_receive(r) && adopt_transmit(t);
+    adopted = read_once(&queue->header.magic) == NET_QUEUE_MAGIC &&
+              read_once(&queue->header.client_ready) && adopt_receive(r) && adopt_transmit(t);
     if (adopted)
         return true;
     *r = (struct receive_ring){.queue = queue, .free_count = NET_RING_SIZE};
@@ -104,9 +104,9 @@ bool ring_open(struct receive_ring *r, struct transmit_ring *t, struct net_queue
     for (unsigned i = 0; i < NET_RING_SIZE; i++) /* the stack's top is buffer 0 */
         r->free[i] = (uint16_t)(NET_RING_SIZE - 1 - i);
     ring_repair(r, t);
-    queue->magic = NET_QUEUE_MAGIC;
+    queue->header.magic = NET_QUEUE_MAGIC;
     receive_post(r);
-    queue_publish(&queue->client_ready, 1); /* after all that the driver looks at then */
+    queue_publish(&queue->header.client_ready, 1); /* after all that the driver looks at then */
     return false;
 }
 

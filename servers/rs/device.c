@@ -343,9 +343,9 @@ void queue_tell_drivers(const struct service *client)
 
 uint64_t queue_reintegrated(const struct queue *q, uint32_t incarnation)
 {
-    const struct net_queue *header = q->memory;
+    const struct queue_header *header = q->memory;
 
-    if (q->size < sizeof *header || header->magic != NET_QUEUE_MAGIC ||
+    if (q->size < sizeof *header || header->magic == 0 ||
         header->reintegrated_incarnation != incarnation)
         return 0;
     return header->reintegrated_ns;

@@ -84,8 +84,8 @@ static void take_queue(struct terminal *t, const struct service_queue *where)
     t->gone = queue_read(&q->transmit.taken);
     if (char_ring_filled(t->written, t->gone, CHAR_TRANSMIT_SIZE) < 0)
         t->gone = t->written;
-    q->magic = CHAR_QUEUE_MAGIC;
-    queue_publish(&q->client_ready, 1);
+    q->header.magic = CHAR_QUEUE_MAGIC;
+    queue_publish(&q->header.client_ready, 1);
     t->kick = true;
 }
 
@@ -144,8 +144,8 @@ static void note_moved(struct terminal *t)
     if (!t->fresh)
         return;
     t->fresh = false;
-    t->queue->reintegrated_ns = clock_now();
-    queue_publish(&t->queue->reintegrated_incarnation,
+    t->queue->header.reintegrated_ns = clock_now();
+    queue_publish(&t->queue->header.reintegrated_incarnation,
                   t->incarnation); /* last: it covers the time */
 }
 
@@ -166,12 +166,12 @@ static void note_gone(struct terminal *t)
 
 static void note_driver(struct terminal *t)
 {
-    uint32_t incarnation = queue_read(&t->queue->incarnation);
+    uint32_t incarnation = queue_read(&t->queue->header.incarnation);
 
     if (incarnation != t->incarnation) {
         t->incarnation = incarnation;
-        t->driver = t->queue->driver;
-        t->fresh = incarnation != t->queue->reintegrated_incarnation;
+        t->driver = t->queue->header.driver;
+        t->fresh = incarnation != t->queue->header.reintegrated_incarnation;
         t->kick = true;
     }
 }
@@ -283,7 +283,7 @@ bool terminal_settle(struct terminal *t, bool wants_room)
         char_ring_wait(&t->queue->transmit.writer_waits);
     more = (received(t) != 0 && line_accepts(&t->line)) ||
            queue_read(&t->queue->transmit.taken) != t->gone ||
-           queue_read(&t->queue->incarnation) != t->incarnation;
+           queue_read(&t->queue->header.incarnation) != t->incarnation;
     if (t->kick) {
         t->kick = false;
         ipc_notify(t->driver, NOTIFY_BIT(NOTIFY_BIT_QUEUE));

@@ -101,8 +101,8 @@ static void fake_queue_setup(uint32_t begin)
     fake_memory = aligned_alloc(4096, NET_QUEUE_BYTES);
     memset(fake_memory, 0, NET_QUEUE_BYTES);
     fake_queue = (struct net_queue *)fake_memory;
-    fake_queue->magic = NET_QUEUE_MAGIC;
-    fake_queue->client_ready = 1;
+    fake_queue->header.magic = NET_QUEUE_MAGIC;
+    fake_queue->header.client_ready = 1;
     fake_queue->receive.posted = fake_queue->receive.completed = begin;
     fake_queue->transmit.posted = fake_queue->transmit.completed = begin;
     fake_accesses_left = -1;
@@ -148,11 +148,11 @@ static inline uint32_t fake_received_number(uint32_t k)
 }
 
 /* A fresh incarnation begins. */
-static inline enum net_driver_state fake_start(struct net_device *d,
-                                               const struct net_driver *driver, bool may_adopt)
+static inline enum queue_driver_state fake_start(struct net_device *d,
+                                                 const struct net_driver *driver, bool may_adopt)
 {
     static uint32_t registers;
-    enum net_driver_state state = NET_DRIVER_NONE;
+    enum queue_driver_state state = QUEUE_DRIVER_NONE;
 
     net_device_open(d, driver, &registers, fake_memory, FAKE_PHYSICAL, NET_QUEUE_BYTES);
     assert_int_equal(net_device_start(d, may_adopt, &state), 0);

@@ -106,11 +106,11 @@ static struct char_device device;
 
 static void start(void)
 {
-    enum char_driver_state state;
+    enum queue_driver_state state;
 
     char_device_open(&device, &uart_driver, queue, sizeof *queue);
     assert_int_equal(char_device_start(&device, true, &state), 0);
-    queue->driver_state = state;
+    queue->header.driver_state = state;
 }
 
 static int setup(void **state)
@@ -119,7 +119,7 @@ static int setup(void **state)
     may_die = false;
     queue = aligned_alloc(4096, sizeof *queue);
     memset(queue, 0, sizeof *queue);
-    queue->client_ready = 1;
+    queue->header.client_ready = 1;
     start();
     return 0;
 }
@@ -154,15 +154,15 @@ static void serve(void)
 
 static void test_setup(void **state)
 {
-    assert_int_equal(queue->driver_state, CHAR_DRIVER_RESET);
+    assert_int_equal(queue->header.driver_state, QUEUE_DRIVER_RESET);
     assert_int_equal(chip.divisor[0], 1);
     assert_int_equal(chip.lcr, LCR_8N1);
     assert_int_equal(chip.ier, 0);
     assert_false(chip.cleared);
     start();
-    assert_int_equal(queue->driver_state, CHAR_DRIVER_ADOPTED);
-    assert_int_equal(queue->resets, 1);
-    assert_int_equal(queue->adoptions, 1);
+    assert_int_equal(queue->header.driver_state, QUEUE_DRIVER_ADOPTED);
+    assert_int_equal(queue->header.resets, 1);
+    assert_int_equal(queue->header.adoptions, 1);
 }
 
 static void test_receive(void **state)
@@ -179,12 +179,12 @@ static void test_receive(void **state)
 
 static void test_receive_not_ready(void **state)
 {
-    queue->client_ready = 0;
+    queue->header.client_ready = 0;
     type("wait");
     serve();
     assert_int_equal(queue->receive.written, 0);
     assert_int_equal(chip.ier, 0);
-    queue->client_ready = 1;
+    queue->header.client_ready = 1;
     serve();
     assert_int_equal(queue->receive.written, 4);
 }
@@ -249,7 +249,7 @@ static void test_death_in_send(void **state)
     serve();
     assert_int_equal(chip.out_count, 20);
     assert_memory_equal(chip.out, "01234567890123456789", 20);
-    assert_int_equal(queue->driver_state, CHAR_DRIVER_ADOPTED);
+    assert_int_equal(queue->header.driver_state, QUEUE_DRIVER_ADOPTED);
 }
 
 static void test_broken_client(void **state)

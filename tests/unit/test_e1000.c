@@ -97,10 +97,10 @@ static void test_first_start(void **state)
     static const uint8_t mac[6] = {0x52, 0x54, 0x00, 0x12, 0x34, 0x56};
 
     (void)state;
-    assert_int_equal(fake_start(&d, &e1000_driver, true), NET_DRIVER_RESET);
+    assert_int_equal(fake_start(&d, &e1000_driver, true), QUEUE_DRIVER_RESET);
     assert_memory_equal(fake_queue->mac, mac, 6);
     assert_int_equal(fake_queue->link_up, 1);
-    assert_int_equal(fake_queue->resets, 1);
+    assert_int_equal(fake_queue->header.resets, 1);
     assert_int_equal(rctl_writes, 1);
     assert_false(chip_receive(1, 60)); /* no buffers yet */
     fake_post_receive(NET_RING_SIZE);
@@ -119,7 +119,7 @@ static void test_first_start(void **state)
 
 static void test_no_address(void **state)
 {
-    enum net_driver_state how;
+    enum queue_driver_state how;
     struct net_device d;
     uint32_t base;
 
@@ -158,7 +158,7 @@ static void test_bad_frame_gives_buffer_back(void **state)
     assert_int_equal(fake_queue->receive.completed, 1);
     assert_int_equal(fake_queue->receive.entry[0].status, NET_FRAME_BAD);
     assert_int_equal(fake_queue->receive.entry[0].length, 0);
-    assert_int_equal(fake_queue->errors, 1);
+    assert_int_equal(fake_queue->header.errors, 1);
 }
 
 static void test_adopt_goes_on(void **state)
@@ -175,14 +175,14 @@ static void test_adopt_goes_on(void **state)
     for (uint32_t i = 50; i < 70; i++) /* in memory when the driver dies */
         chip_receive(i, 60);
     fake_post_transmit(7, 100);
-    assert_int_equal(fake_start(&d, &e1000_driver, true), NET_DRIVER_ADOPTED);
+    assert_int_equal(fake_start(&d, &e1000_driver, true), QUEUE_DRIVER_ADOPTED);
     fake_serve(&d);
     assert_int_equal(fake_queue->receive.completed, 70);
     for (uint32_t i = 0; i < 70; i++)
         assert_int_equal(fake_received_number(i), i);
     assert_int_equal(sent_count, 1);
     assert_int_equal(rctl_writes, 1);
-    assert_int_equal(fake_queue->adoptions, 1);
+    assert_int_equal(fake_queue->header.adoptions, 1);
 }
 
 /* Each way in which the rings or the registers can be wrong leads to a reset, after which frames
@@ -243,7 +243,7 @@ static void test_mismatch_resets(void **state)
             *reg(TDT) = 2;
             break;
         }
-        assert_int_equal(fake_start(&d, &e1000_driver, true), NET_DRIVER_RESET);
+        assert_int_equal(fake_start(&d, &e1000_driver, true), QUEUE_DRIVER_RESET);
         assert_non_null(d.mismatch);
         fake_serve(&d);
         assert_true(chip_receive(77, 60));
@@ -268,7 +268,7 @@ static void test_reset_when_ordered(void **state)
         fake_post_receive(posted);
         fake_serve(&d);
         chip_receive(1, 60);
-        assert_int_equal(fake_start(&d, &e1000_driver, false), NET_DRIVER_RESET);
+        assert_int_equal(fake_start(&d, &e1000_driver, false), QUEUE_DRIVER_RESET);
         assert_int_equal(*reg(RDH), *reg(RDT));
         fake_serve(&d);
         if (posted == 0)
@@ -299,7 +299,7 @@ static void die_at(long at)
         assert_int_equal(fake_panics, 0);
         deaths++;
         fake_accesses_left = deaths < 4 ? at : -1;
-        assert_int_equal(fake_start(&d, &e1000_driver, true), NET_DRIVER_ADOPTED);
+        assert_int_equal(fake_start(&d, &e1000_driver, true), QUEUE_DRIVER_ADOPTED);
     }
     while (taken < 600) {
         for (uint32_t n = came % 37 + 1; n != 0 && came < 600; n--) {
@@ -325,7 +325,7 @@ static void die_at(long at)
     assert_int_equal(sent_count, posted_out);
     for (uint32_t i = 0; i < sent_count; i++)
         assert_int_equal(sent[i], i);
-    assert_int_equal(fake_queue->resets, 1); /* the first start: nothing was lost since */
+    assert_int_equal(fake_queue->header.resets, 1); /* the first start: nothing was lost since */
 }
 
 static void test_death_anywhere(void **state)

@@ -56,8 +56,8 @@ static uint32_t take(uint32_t *number)
 
 static void test_fresh_queue_lends_everything(void **state)
 {
-    assert_int_equal(queue->magic, NET_QUEUE_MAGIC);
-    assert_int_equal(queue->client_ready, 1);
+    assert_int_equal(queue->header.magic, NET_QUEUE_MAGIC);
+    assert_int_equal(queue->header.client_ready, 1);
     assert_int_equal(queue->receive.posted, NET_RING_SIZE);
     assert_int_equal(receive_look(&receive), 0);
     assert_int_equal(receive_held(&receive), 0);

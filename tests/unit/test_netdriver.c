@@ -95,19 +95,19 @@ static void test_adopt_or_reset(void **state)
     struct net_device d;
 
     (void)state;
-    assert_int_equal(fake_start(&d, &counter, true), NET_DRIVER_RESET);
+    assert_int_equal(fake_start(&d, &counter, true), QUEUE_DRIVER_RESET);
     assert_string_equal(d.mismatch, "not adoptable");
     adoptable = true;
-    assert_int_equal(fake_start(&d, &counter, true), NET_DRIVER_ADOPTED);
-    assert_int_equal(fake_start(&d, &counter, false), NET_DRIVER_RESET);
-    assert_int_equal(fake_queue->resets, 2);
-    assert_int_equal(fake_queue->adoptions, 1);
+    assert_int_equal(fake_start(&d, &counter, true), QUEUE_DRIVER_ADOPTED);
+    assert_int_equal(fake_start(&d, &counter, false), QUEUE_DRIVER_RESET);
+    assert_int_equal(fake_queue->header.resets, 2);
+    assert_int_equal(fake_queue->header.adoptions, 1);
 }
 
 static void test_dead_device(void **state)
 {
     struct net_device d;
-    enum net_driver_state how;
+    enum queue_driver_state how;
     int registers;
 
     (void)state;
@@ -121,13 +121,13 @@ static void test_nothing_before_client_is_ready(void **state)
     struct net_device d;
 
     (void)state;
-    fake_queue->client_ready = 0;
+    fake_queue->header.client_ready = 0;
     fake_start(&d, &counter, true);
     arrived = 5;
     fake_post_receive(10);
     assert_false(net_device_serve(&d));
     assert_int_equal(d.receive.lent, 0xfffffff0u);
-    fake_queue->client_ready = 1;
+    fake_queue->header.client_ready = 1;
     fake_serve(&d);
     assert_int_equal(fake_queue->receive.completed, 0xfffffff5u);
 }

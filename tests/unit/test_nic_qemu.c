@@ -201,8 +201,8 @@ static void machine_start(const char *model)
     snprintf(address.sun_path, sizeof address.sun_path, "%s/card", folder);
     assert_int_equal(connect(wire, (void *)&address, sizeof address), 0);
     queue = (struct net_queue *)(memory + QUEUE_PHYSICAL);
-    queue->magic = NET_QUEUE_MAGIC;
-    queue->client_ready = 1;
+    queue->header.magic = NET_QUEUE_MAGIC;
+    queue->header.client_ready = 1;
     queue->receive.posted = queue->receive.completed = queue->transmit.posted =
         queue->transmit.completed = 0xfffffff1u;
     accesses_left = -1;
@@ -278,10 +278,10 @@ static uint32_t wire_receive(void)
     return number;
 }
 
-static enum net_driver_state start(struct net_device *d, const struct net_driver *driver,
-                                   bool may_adopt)
+static enum queue_driver_state start(struct net_device *d, const struct net_driver *driver,
+                                     bool may_adopt)
 {
-    enum net_driver_state state;
+    enum queue_driver_state state;
 
     net_device_open(d, driver, (void *)1, queue, QUEUE_PHYSICAL, NET_QUEUE_BYTES);
     assert_int_equal(net_device_start(d, may_adopt, &state), 0);
@@ -300,15 +300,15 @@ static void transfer(const struct net_driver *driver, long period)
     static struct net_device d;
     static volatile uint32_t came, taken, sent, left;
     const uint32_t total = 400, begin = queue->receive.completed;
-    uint64_t resets = queue->resets;
+    uint64_t resets = queue->header.resets;
 
     came = taken = sent = left = 0;
     accesses_left = period;
     if (setjmp(death) != 0) {
         accesses_left = period + (long)(came % 7);
-        assert_int_equal(start(&d, driver, true), NET_DRIVER_ADOPTED);
+        assert_int_equal(start(&d, driver, true), QUEUE_DRIVER_ADOPTED);
     } else {
-        assert_int_equal(start(&d, driver, true), NET_DRIVER_ADOPTED);
+        assert_int_equal(start(&d, driver, true), QUEUE_DRIVER_ADOPTED);
     }
     for (int idle = 0; (taken < total || left < total) && idle < 3000; idle++) {
         while (came < total && came - taken < 60)
@@ -331,7 +331,7 @@ static void transfer(const struct net_driver *driver, long period)
     accesses_left = -1;
     assert_int_equal(taken, total);
     assert_int_equal(left, total);
-    assert_int_equal(queue->resets, resets);
+    assert_int_equal(queue->header.resets, resets);
     assert_int_equal(wire_receive(), UINT32_MAX);
 }
 
@@ -340,7 +340,7 @@ static void first_start(const struct net_driver *driver)
     struct net_device d;
     static const uint8_t mac[6] = {0x52, 0x54, 0x00, 0x12, 0x34, 0x56};
 
-    assert_int_equal(start(&d, driver, true), NET_DRIVER_RESET);
+    assert_int_equal(start(&d, driver, true), QUEUE_DRIVER_RESET);
     assert_memory_equal(queue->mac, mac, 6);
     assert_int_equal(queue->link_up, 1);
     usleep(1100000); /* the e1000's second after RCTL */
@@ -382,7 +382,7 @@ static void reset_and_go_on(const char *model, const struct net_driver *driver)
             memset(memory + QUEUE_PHYSICAL + QUEUE_CHIP_OFFSET, 0xa5, QUEUE_CHIP_SIZE);
         if (what == 2)
             queue->receive.posted = queue->receive.completed; /* no buffers at all at that moment */
-        assert_int_equal(start(&d, driver, what == 1), NET_DRIVER_RESET);
+        assert_int_equal(start(&d, driver, what == 1), QUEUE_DRIVER_RESET);
         post_receive(NET_RING_SIZE - (queue->receive.posted - queue->receive.completed));
         serve(&d);
         transfer(driver, 100);

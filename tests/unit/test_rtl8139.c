@@ -174,7 +174,7 @@ static void test_receive_wraps(void **state)
     uint32_t taken = 0, came = 0;
 
     (void)state;
-    assert_int_equal(fake_start(&d, &rtl8139_driver, true), NET_DRIVER_RESET);
+    assert_int_equal(fake_start(&d, &rtl8139_driver, true), QUEUE_DRIVER_RESET);
     assert_int_equal(fake_queue->link_up, 1);
     assert_int_equal(fake_queue->mac[5], 0x15);
     fake_post_receive(NET_RING_SIZE);
@@ -269,7 +269,7 @@ static void test_mismatch_resets(void **state)
             chip.cpcr = 3;
             break;
         }
-        assert_int_equal(fake_start(&d, &rtl8139_driver, true), NET_DRIVER_RESET);
+        assert_int_equal(fake_start(&d, &rtl8139_driver, true), QUEUE_DRIVER_RESET);
         fake_post_transmit(2, 60);
         assert_true(chip_receive(3, 99));
         fake_serve(&d);
@@ -295,7 +295,7 @@ static void test_garbage_ends_the_driver(void **state)
     }
     assert_int_equal(fake_panics, 1);
     assert_int_equal(fake_queue->receive.completed, 1); /* the good one before it */
-    assert_int_equal(fake_start(&d, &rtl8139_driver, true), NET_DRIVER_RESET);
+    assert_int_equal(fake_start(&d, &rtl8139_driver, true), QUEUE_DRIVER_RESET);
 }
 
 /* One scenario, with the driver dying at its access number `at`, and again; every frame arrives
@@ -319,7 +319,7 @@ static void die_at(long at)
         assert_int_equal(fake_panics, 0);
         deaths++;
         fake_accesses_left = deaths < 4 ? at : -1;
-        assert_int_equal(fake_start(&d, &rtl8139_driver, true), NET_DRIVER_ADOPTED);
+        assert_int_equal(fake_start(&d, &rtl8139_driver, true), QUEUE_DRIVER_ADOPTED);
     }
     while (taken < 300) {
         for (uint32_t n = came % 37 + 1; n != 0 && came < 300; n--) {
@@ -345,7 +345,7 @@ static void die_at(long at)
     assert_int_equal(sent_count, posted_out);
     for (uint32_t i = 0; i < sent_count; i++)
         assert_int_equal(sent[i], i);
-    assert_int_equal(fake_queue->resets, 1); /* the first start: nothing was lost since */
+    assert_int_equal(fake_queue->header.resets, 1); /* the first start: nothing was lost since */
 }
 
 static void test_death_anywhere(void **state)

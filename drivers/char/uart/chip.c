@@ -42,7 +42,7 @@ static uint32_t uart_receive(struct char_device *d, uint8_t *to, uint32_t room)
         uint8_t status = get(LSR);
 
         if (status != 0xff && (status & LSR_ERRORS))
-            d->queue->errors++;
+            d->queue->header.errors++;
         if (status == 0xff || !(status & LSR_DR)) /* 0xff: there is no chip any more */
             break;
         to[n++] = get(RBR);

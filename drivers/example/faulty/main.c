@@ -242,7 +242,7 @@ static void serve_queue(void)
 {
     struct net_queue *q = (struct net_queue *)(uintptr_t)service_info()->queue.address;
 
-    if (q == 0 || !queue_read(&q->client_ready))
+    if (q == 0 || !queue_read(&q->header.client_ready))
         return;
     queue_publish(&q->transmit.completed, queue_read(&q->transmit.posted));
     q->transmit.driver_waits = 1;
@@ -257,12 +257,12 @@ static void announce_queue(void)
     if (q == 0)
         return;
     memcpy(q->mac, mac, sizeof mac);
-    q->driver = service_info()->self;
-    q->driver_state = NET_DRIVER_RESET;
+    q->header.driver = service_info()->self;
+    q->header.driver_state = QUEUE_DRIVER_RESET;
     q->mtu = 1500;
     q->link_up = 1;
-    q->ready_ns = clock_now();
-    queue_publish(&q->incarnation, service_info()->incarnation);
+    q->header.ready_ns = clock_now();
+    queue_publish(&q->header.incarnation, service_info()->incarnation);
     notify_client();
 }
 

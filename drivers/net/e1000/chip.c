@@ -240,7 +240,7 @@ static uint32_t e1000_receive(struct net_device *d)
         good = (status & RXD_EOP) && !(r->errors & RXD_ERRORS) && r->length <= RECEIVE_ROOM;
         entry->length = good ? r->length : 0;
         entry->status = good ? NET_FRAME_OK : NET_FRAME_BAD;
-        d->queue->errors += !good;
+        d->queue->header.errors += !good;
     }
     return k - d->receive.completed;
 }

@@ -240,7 +240,7 @@ static void receive_frame(struct net_device *d, uint32_t k, uint32_t length)
         copy_frame(d, (uint8_t *)d->queue + offset, reading, length);
     entry->length = fits ? length : 0;
     entry->status = fits ? NET_FRAME_OK : NET_FRAME_BAD;
-    d->queue->errors += !fits;
+    d->queue->header.errors += !fits;
 }
 
 static uint32_t rtl8139_receive(struct net_device *d)
@@ -320,7 +320,7 @@ static uint32_t rtl8139_transmitted(struct net_device *d)
             break;
         entry->length = 0;
         entry->status = state & TSAD_TOK ? NET_FRAME_OK : NET_FRAME_BAD;
-        d->queue->errors += !(state & TSAD_TOK);
+        d->queue->header.errors += !(state & TSAD_TOK);
     }
     return k - d->transmit.completed;
 }
