@@ -26,6 +26,7 @@ enum service_id {
 #define SERVICE_NAME_MAX 16
 #define SERVICE_BARS 6
 #define SERVICE_IRQS 8
+#define SERVICE_REGIONS 16
 #define SERVICE_PARAMETERS_MAX 512
 
 struct service_device { /* the device it drives; bus 0xffff: none */
@@ -45,6 +46,11 @@ struct service_queue { /* a queue that RS made and keeps: memory shared by a cli
     uint64_t size, physical; /* contiguous */
     endpoint_t client; /* for the driver: whom to notify, with NOTIFY_BIT_PEER + number */
     uint32_t number; /* 0..23, the client's number for it */
+    uint32_t class; /* of the driver: enum manifest_class */
+};
+
+struct service_region { /* memory that the driver's device may be told to reach, beside its queue */
+    uint64_t physical, size; /* size 0: unused */
 };
 
 struct service_info {
@@ -57,6 +63,8 @@ struct service_info {
     uint32_t adopt;
     struct service_device device;
     struct service_queue queue; /* a driver's own */
+    /* block drivers: the queues of their client's other drivers; may change at any time */
+    struct service_region region[SERVICE_REGIONS];
     uint32_t irqs; /* bound as NOTIFY_BIT_IRQ + 0.. */
     uint32_t archive_mapped;
     uint64_t archive_size; /* bytes at BOOT_ARCHIVE when mapped */
