@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which block is in which buffer; which buffer is used anew (a clock's hand goes round). */
+#include "servers/fs/ext4/cache.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/rt/log.h"
+#include "servers/fs/ext4/ext4.h"
+
+struct missing missing;
+static const struct cache_io *io;
+static int32_t *heads;
+static uint32_t mask, hand, run;
+
+static uint32_t hash_of(uint64_t block)
+{
+    return (uint32_t)(block * 0x9e3779b97f4a7c15ull >> 40) & mask;
+}
+
+static void enter(struct buffer *b)
+{
+    uint32_t h = hash_of(b->block);
+
+    b->next_hash = heads[h];
+    heads[h] = (int32_t)buffer_index(b);
+}
+
+static void leave(struct buffer *b)
+{
+    int32_t *link = &heads[hash_of(b->block)];
+
+    while (*link >= 0 && *link != (int32_t)buffer_index(b))
+        link = &buffers[*link].next_hash;
+    if (*link >= 0)
+        *link = b->next_hash;
+    b->next_hash = -1;
+}
+
+void cache_rebuild(void)
+{
+    uint32_t size = 1;
+
+    while (size < box->buffers)
+        size *= 2;
+    free(heads);
+    heads = malloc(size * sizeof *heads);
+    if (!heads)
+        panic("no memory for the table of %u blocks", box->buffers);
+    mask = size - 1;
+    hand = 0;
+    memset(heads, 0xff, size * sizeof *heads);
+    for (uint32_t n = 0; n < box->buffers; n++) {
+        struct buffer *b = &buffers[n];
+
+        b->next_hash = b->next_io = -1;
+        b->run = 0;
+        b->used = b->changed = false;
+        if (b->state)
+            enter(b);
+    }
+}
+
+void cache_start(const struct cache_io *how)
+{
+    io = how;
+    cache_rebuild();
+}
+
+void cache_run_begin(void)
+{
+    run++;
+    missing.what = MISSING_NOTHING;
+}
+
+long miss_commit(void)
+{
+    missing.what = MISSING_COMMIT;
+    return EXT4_MISS;
+}
+
+struct buffer *cache_find(uint64_t block)
+{
+    for (int32_t n = heads[hash_of(block)]; n >= 0; n = buffers[n].next_hash)
+        if (buffers[n].block == block)
+            return &buffers[n];
+    return NULL;
+}
+
+static bool is_free_to_go(const struct buffer *b)
+{
+    return !(b->state & (B_DIRTY | B_RUNNING | B_READING | B_WRITING)) && b->logged == 0 &&
+           b->run != run;
+}
+
+struct buffer *cache_take(uint64_t block)
+{
+    for (uint32_t tries = 0; tries < 2 * box->buffers; tries++) {
+        struct buffer *b = &buffers[hand];
+
+        hand = hand + 1 < box->buffers ? hand + 1 : 0;
+        if (!is_free_to_go(b))
+            continue;
+        if (b->state && b->used) {
+            b->used = false;
+            continue;
+        }
+        if (b->state)
+            leave(b);
+        b->state = 0;
+        b->block = block;
+        b->kind = KIND_DATA;
+        b->seed = 0;
+        b->run = run;
+        b->used = b->changed = false;
+        enter(b);
+        return b;
+    }
+    return NULL;
+}
+
+/* In flight it stays known until that is over: the memory is not to be used meanwhile. */
+void cache_drop(struct buffer *b)
+{
+    b->logged = 0;
+    if (b->state & (B_READING | B_WRITING)) {
+        b->state &= B_READING | B_WRITING;
+        return;
+    }
+    leave(b);
+    b->state = 0;
+    b->run = 0;
+}
+
+void cache_forget(uint64_t first, uint32_t count)
+{
+    if (count <= box->buffers) {
+        for (uint32_t i = 0; i < count; i++) {
+            struct buffer *b = cache_find(first + i);
+
+            if (b)
+                cache_drop(b);
+        }
+        return;
+    }
+    for (uint32_t n = 0; n < box->buffers; n++)
+        if (buffers[n].state && buffers[n].block - first < count)
+            cache_drop(&buffers[n]);
+}
+
+/* The first look at its contents as this kind of metadata. */
+static long check(struct buffer *b, enum kind kind, uint32_t seed)
+{
+    if ((b->state & B_CHECKED) && b->kind == kind)
+        return 0;
+    b->kind = kind;
+    b->seed = seed;
+    if (kind != KIND_DATA && volume.has_checksums && !seal_is_right(b)) {
+        log_info("block %llu: its checksum is wrong", (unsigned long long)b->block);
+        return -EUCLEAN;
+    }
+    b->state |= B_CHECKED;
+    return 0;
+}
+
+long block_get(uint64_t block, enum kind kind, uint32_t seed, struct buffer **out)
+{
+    struct buffer *b = cache_find(block);
+
+    if (block >= volume.blocks)
+        return -EUCLEAN;
+    if (!b) {
+        b = cache_take(block);
+        if (!b) {
+            missing = (struct missing){.what = MISSING_MEMORY};
+            return EXT4_MISS;
+        }
+        io->read(b);
+    }
+    if (b->state & B_FAILED) {
+        cache_drop(b);
+        return -EIO;
+    }
+    if (!(b->state & B_VALID)) {
+        missing = (struct missing){MISSING_BLOCK, block};
+        return EXT4_MISS;
+    }
+    b->run = run;
+    b->used = true;
+    *out = b;
+    return kind == KIND_DATA ? 0 : check(b, kind, seed);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The block cache: blocks of the file system in memory, metadata and file data alike, by their
+ * number on the disk.
+ *
+ * To look at a block: block_get(). When it is not in memory the answer is EXT4_MISS: pass that up;
+ * the request is run again from its beginning when the block has come. Never hold a buffer over a
+ * return to the main loop. Buffers that the current run has got stay valid until it ends.
+ *
+ * To change one (metadata, within an operation): block_change() first. To begin using a newly
+ * allocated metadata block: block_fresh().
+ */
+#ifndef EXT4_CACHE_H
+#define EXT4_CACHE_H
+
+#include "servers/fs/ext4/box.h"
+
+#define EXT4_MISS (-0x4d495353L) /* not now: what it waits for is noted in `missing` */
+
+/* What the run waits for after EXT4_MISS. */
+enum missing_what { MISSING_NOTHING, MISSING_BLOCK, MISSING_MEMORY, MISSING_COMMIT };
+extern struct missing {
+    enum missing_what what;
+    uint64_t block;
+} missing;
+long miss_commit(void); /* something that only a commit can give: notes it, returns EXT4_MISS */
+
+/* Reads and writes are started through these (main.c; the tests have their own). */
+struct cache_io {
+    /* Start reading block b->block and those after it that are worth while; marks them B_READING.
+     * A simple one may read at once: then B_VALID. */
+    void (*read)(struct buffer *b);
+};
+void cache_start(const struct cache_io *io);
+void cache_run_begin(void); /* a request begins, or is run again */
+
+/*
+ * The block, valid. kind and seed are what its checksum is checked with, once. 0; EXT4_MISS; -EIO;
+ * -EUCLEAN: the checksum is wrong, or the number lies outside the file system.
+ */
+long block_get(uint64_t block, enum kind kind, uint32_t seed, struct buffer **out);
+/* Before changing it. 0, or -EFBIG: the operation has become too big. */
+long block_change(struct buffer *b);
+/* A block that the operation has just allocated for metadata: zeroed, part of the transaction. */
+long block_fresh(uint64_t block, enum kind kind, uint32_t seed, struct buffer **out);
+/* The same for file data: zeroed, dirty, ordered; its contents are not journaled. */
+long block_fresh_data(uint64_t block, struct buffer **out);
+/* In memory already? NULL: no. Does not count as use. */
+struct buffer *cache_find(uint64_t block);
+/* A buffer for a block that is not in memory, state 0, in the hash. NULL: all are in use. */
+struct buffer *cache_take(uint64_t block);
+void cache_drop(struct buffer *b); /* its contents are worth nothing: unused from now on */
+void cache_forget(uint64_t first,
+                  uint32_t count); /* the blocks belong to nobody: none is written */
+/* The lists of this incarnation, made anew from the buffers. */
+void cache_rebuild(void);
+
+#endif
