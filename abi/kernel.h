@@ -306,7 +306,7 @@ enum power {
 #define BOOT_ARCHIVE 0x710000000000ull
 /* queue memory: queue n at QUEUE_WINDOW + n * QUEUE_STRIDE; a driver's own is n = 0 */
 #define QUEUE_WINDOW 0x720000000000ull
-#define QUEUE_STRIDE 0x1000000ull
+#define QUEUE_STRIDE 0x4000000ull
 #define DEVICE_WINDOW 0x730000000000ull /* BAR n at DEVICE_WINDOW + n * DEVICE_STRIDE */
 #define DEVICE_STRIDE 0x40000000ull
 #define SERVICE_STACK_TOP 0x7ffff0000000ull

@@ -170,7 +170,8 @@ static int oldest(const struct block_device *d, uint32_t waiting)
 static bool issue_new(struct block_device *d)
 {
     struct block_queue *q = d->queue;
-    uint32_t waiting = 0;
+    uint32_t waiting = 0,
+             full = 0; /* full: units that take nothing now, so that all stays in order */
     bool moved = false;
     int k;
 
@@ -186,9 +187,10 @@ static bool issue_new(struct block_device *d)
         status = take_request(d, (unsigned)k, &r);
         if (status != BLOCK_OK) {
             complete(d, (unsigned)k, status);
+        } else if (full >> r.unit & 1 || !d->driver->issue(d, (unsigned)k, &r)) {
+            full |= 1u << r.unit;
+            continue;
         } else {
-            if (!d->driver->issue(d, (unsigned)k, &r))
-                break;
             d->issued |= 1u << k;
         }
         moved = true;

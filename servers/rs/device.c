@@ -273,6 +273,23 @@ static void describe(const struct queue *q, struct service_queue *out, uint64_t 
     out->physical = q->physical;
     out->client = q->client->endpoint;
     out->number = q->number;
+    out->class = q->driver->manifest->class;
+}
+
+/* What a disk driver's device may reach beside its own queue: that of the file servers whose
+ * requests its client passes on. */
+static void regions_prepare(const struct service *client)
+{
+    for (unsigned i = 0; i < queue_count; i++) {
+        struct service_info *info = queues[i].driver->info;
+        unsigned n = 0;
+
+        if (queues[i].client != client || queues[i].driver->manifest->class != CLASS_BLOCK)
+            continue;
+        for (unsigned j = 0; j < queue_count && n < SERVICE_REGIONS; j++)
+            if (queues[j].client == client && queues[j].driver->manifest->class == CLASS_FS)
+                info->region[n++] = (struct service_region){queues[j].physical, queues[j].size};
+    }
 }
 
 /* Contiguous memory, mapped into RS: the address, or NULL. */
@@ -316,6 +333,7 @@ void queue_prepare(struct service *s)
     queue_count++;
     s->queue = q;
     describe(q, &s->info->queue, QUEUE_WINDOW);
+    regions_prepare(client);
     s->mapping[s->mappings++] = (struct mapping){
         QUEUE_WINDOW, q->size / PAGE_SIZE, MAP_READ | MAP_WRITE | MAP_SHARE, (uint64_t)q->memory};
     if (client->endpoint) {
