@@ -63,6 +63,7 @@ enum message_protocol {
     PROTOCOL_FILE = 0x2500,
     PROTOCOL_PCI = 0x2700,
     PROTOCOL_NET = 0x2900,
+    PROTOCOL_DISK = 0x2a00,
     PROTOCOL_TEST = 0x2f00,
 };
 

@@ -91,7 +91,11 @@ struct fs_operations {
     long (*poll)(uint64_t node, uint64_t events, bool tell); /* NULL: always ready */
     uint64_t (*ready)(void); /* a node that became ready after poll(tell), 0: no more */
     long (*cancel)(endpoint_t program); /* 1: it was waiting, and is forgotten; NULL: 0 */
+    long (*sync)(uint64_t node, const struct message *request); /* may be FS_LATER; NULL: 0 */
     void (*notified)(uint64_t bits);
+    void (*idle)(void); /* before every wait */
+    const struct service_entry *more; /* requests of the server's own */
+    size_t more_count;
 };
 
 /* Serve for ever; says RS_READY_FRESH first. */

@@ -9,6 +9,7 @@
 #include "lib/fs/fs.h"
 #include "lib/rt/kernel.h"
 
+enum { MORE_MAX = 8 };
 enum { SEGMENTS_MAX = 1024 }; /* of a vector, as in Linux */
 
 static const struct fs_operations *fs;
@@ -330,7 +331,9 @@ static long do_truncate(struct message *m)
 
 static long do_sync(struct message *m)
 {
-    return answer(m, m->w[5] & FILE_BACK, 0);
+    bool is_back = m->w[5] & FILE_BACK;
+
+    return answer(m, is_back, fs->sync ? fs->sync(m->w[0], m) : 0);
 }
 
 static long do_stat(struct message *m)
@@ -489,8 +492,14 @@ static long (*handler_of(uint64_t type))(struct message *)
 
 void fs_serve(const struct fs_operations *operations)
 {
+    static struct service_entry all[sizeof entries / sizeof entries[0] + MORE_MAX];
+    size_t count = sizeof entries / sizeof entries[0];
+
     fs = operations;
+    memcpy(all, entries, sizeof entries);
+    for (size_t i = 0; i < fs->more_count && i < MORE_MAX; i++)
+        all[count++] = fs->more[i];
     service_ready(RS_READY_FRESH);
     service_run(&(struct service_table){
-        .entries = entries, .count = sizeof entries / sizeof entries[0], .notified = fs->notified});
+        .entries = all, .count = count, .notified = fs->notified, .idle = fs->idle});
 }

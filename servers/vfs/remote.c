@@ -14,10 +14,11 @@ static bool is_stream(const struct file *f)
     return !f->seekable;
 }
 
-/* The node that FILE_OPEN is about: of a device file its minor number. */
+/* The node that FILE_OPEN is about: of a character device its minor number, of a disk its device
+ * number (one server has several majors). */
 static uint64_t named_node(const struct file *f)
 {
-    return S_ISCHR(f->mode) || S_ISBLK(f->mode) ? minor(f->rdev) : f->lock_node;
+    return S_ISCHR(f->mode) ? minor(f->rdev) : S_ISBLK(f->mode) ? f->rdev : f->lock_node;
 }
 
 long remote_open(struct client *c, struct file *f)

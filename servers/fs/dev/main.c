@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * fs/dev: the directory /dev, and the devices of major 1, which are nothing but software. The names
- * are a table; the other devices are served by whoever published "chr/MAJOR" (abi/proto/file.h).
+ * are a table, and what the disk server lists; the other devices are served by whoever published
+ * "chr/MAJOR" or "blk/MAJOR" (abi/proto/file.h).
  */
 #include <errno.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "lib/fs/fs.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
+#include "servers/fs/dev/disks.h"
 #include "servers/fs/dev/random.h"
 
 /* Minors of major 1, as in Linux. As nodes they are the devices; nodes from NODE_ROOT up
@@ -23,7 +25,7 @@ enum {
     MINOR_URANDOM = 9,
     MINOR_KMSG = 11
 };
-enum { NODE_ROOT = 0x10000, NODE_FIRST };
+enum { NODE_ROOT = 0x10000, NODE_FIRST, NODE_DISKS = 0x20000 };
 
 static struct name {
     const char *name, *target; /* target: of a symbolic link */
@@ -44,7 +46,7 @@ static struct name {
     {"stderr", "/proc/self/fd/2", S_IFLNK | 0777, 0, 0, 0, 0},
     {"shm", "/tmp", S_IFLNK | 0777, 0, 0, 0, 0},
 };
-enum { NAMES = sizeof names / sizeof names[0] };
+enum { NAMES = sizeof names / sizeof names[0], GROUP_DISK = 6 };
 
 static uint8_t zeros[65536], scratch[8192];
 
@@ -62,14 +64,20 @@ static long attributes(uint64_t node, struct fs_attributes *out)
 {
     const struct name *n = name_of(node);
 
+    const struct disk_device *d = node >= NODE_DISKS ? disk_at(node - NODE_DISKS) : NULL;
+
     *out = (struct fs_attributes){.mode = S_IFDIR | 0755, .links = 2};
+    if (d) {
+        *out = (struct fs_attributes){.mode = S_IFBLK | 0660, .links = 1, .gid = GROUP_DISK};
+        out->rdev = makedev(d->major, d->minor);
+    }
     if (n) {
         *out = (struct fs_attributes){.mode = n->mode, .links = 1, .uid = n->uid, .gid = n->gid};
         out->rdev = makedev(n->major, n->minor);
         out->size = n->target ? strlen(n->target) : 0;
     }
     out->atime_ns = out->mtime_ns = out->ctime_ns = fs_time();
-    return n || node == NODE_ROOT ? 0 : -ESTALE;
+    return n || d || node == NODE_ROOT ? 0 : -ESTALE;
 }
 
 static long child(uint64_t directory, const char *name, uint64_t *node)
@@ -80,6 +88,12 @@ static long child(uint64_t directory, const char *name, uint64_t *node)
             return 0;
         }
     }
+    if (directory == NODE_ROOT) {
+        int n = disk_named(name);
+
+        *node = NODE_DISKS + (uint64_t)n;
+        return n < 0 ? -ENOENT : 0;
+    }
     return -ENOENT;
 }
 
@@ -89,9 +103,26 @@ static uint64_t parent(uint64_t directory)
     return NODE_ROOT;
 }
 
+static long next_disk(uint64_t cookie, struct fs_entry *out)
+{
+    const struct disk_device *d;
+
+    if (cookie == NAMES)
+        disks_fetch();
+    d = disk_at(cookie - NAMES);
+    if (!d)
+        return 0;
+    *out = (struct fs_entry){
+        .node = NODE_DISKS + cookie - NAMES, .cookie = cookie + 1, .mode = S_IFBLK};
+    strcpy(out->name, d->name);
+    return 1;
+}
+
 static long next(uint64_t directory, uint64_t cookie, struct fs_entry *out)
 {
-    if (directory != NODE_ROOT || cookie >= NAMES)
+    if (directory == NODE_ROOT && cookie >= NAMES)
+        return next_disk(cookie, out);
+    if (directory != NODE_ROOT)
         return 0;
     *out = (struct fs_entry){
         .node = NODE_FIRST + cookie, .cookie = cookie + 1, .mode = names[cookie].mode};

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The disk server. Its devices are files of the file protocol (abi/proto/file.h), under the DS keys
+ * "blk/8" (sd), "blk/254" (vd) and "blk/1" (ram); the node of FILE_OPEN is the device number. For
+ * fs/dev and fs/proc:
+ */
+#ifndef ABI_PROTO_DISK_H
+#define ABI_PROTO_DISK_H
+
+#include "abi/message.h"
+
+enum disk_request {
+    /* w[0] index, w[1] our grant -> 0, struct disk_device to the grant; -ENOENT past the end;
+       -EAGAIN: the disks are still being looked at */
+    DISK_LIST = PROTOCOL_DISK,
+};
+
+struct disk_device { /* a disk, or a partition of one */
+    char name[16]; /* "sda1" */
+    uint32_t major, minor;
+    uint64_t first, sectors; /* of 512 bytes; first: on its disk */
+    uint32_t is_partition, is_read_only;
+    char model[41];
+};
+
+#endif

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The queues to the drivers, and what is under way in them. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/manifest/manifest.h"
+#include "lib/rt/kernel.h"
+#include "lib/rt/log.h"
+#include "lib/rt/pack.h"
+#include "servers/disk/disk.h"
+
+enum { TRIES = 3 };
+#define DEADLINE_NS 10000000000ull /* for a request: then its driver is complained of */
+
+struct adapter *adapters[ADAPTERS_MAX];
+static unsigned count;
+
+static void create(const struct service_queue *where)
+{
+    struct adapter *a = calloc(1, sizeof *a);
+
+    if (!a || count == ADAPTERS_MAX || where->size < BLOCK_BUFFERS_OFFSET + CHUNK_BYTES) {
+        log_info("no room for the disks of %.16s", where->driver);
+        free(a);
+        return;
+    }
+    a->place = *where;
+    block_client_open(&a->client, where);
+    a->orphans = a->client.used;
+    chunks_make(a);
+    adapters[count++] = a;
+    a->client.queue->header.magic = BLOCK_QUEUE_MAGIC;
+    queue_publish(&a->client.queue->header.client_ready, 1);
+    a->client.kick = true;
+}
+
+static void fetch_queues(void)
+{
+    static uint32_t next;
+    struct service_queue place = {0};
+    long grant = grant_make(service_info()->rs, &place, sizeof place, GRANT_WRITE);
+
+    if (grant < 0)
+        return;
+    for (;;) {
+        struct message m = {.type = RS_QUEUE, .w = {next, (uint64_t)grant}};
+
+        if (ipc_call(service_info()->rs, &m) < 0)
+            break;
+        next++;
+        if (place.class == CLASS_BLOCK)
+            create(&place);
+    }
+    grant_revoke(grant);
+}
+
+/* ---- jobs ---- */
+
+struct job *adapter_begin(struct adapter *a, struct block_request **request)
+{
+    int slot = block_slot(&a->client);
+    struct block_request *r;
+
+    if (slot < 0)
+        return NULL;
+    r = *request = block_request(&a->client, slot);
+    memset(r, 0, offsetof(struct block_request, segment));
+    a->job[slot] = (struct job){0};
+    return &a->job[slot];
+}
+
+void adapter_post(struct adapter *a, struct job *job)
+{
+    block_post(&a->client, (int)(job - a->job), clock_now());
+}
+
+static void finish(struct adapter *a, int slot, uint64_t now)
+{
+    struct job *job = &a->job[slot];
+    uint32_t status = block_status(&a->client, slot);
+
+    if (a->orphans >> slot & 1) { /* our predecessor's: whoever waited for it asks us again */
+        a->orphans &= ~(1u << slot);
+        block_free(&a->client, slot);
+        return;
+    }
+    if (status == BLOCK_ERROR && ++job->tries < TRIES) {
+        block_post(&a->client, slot, now);
+        return;
+    }
+    block_free(&a->client, slot);
+    job->done(job, block_error(status));
+}
+
+void adapters_serve(void)
+{
+    bool moved = false;
+
+    for (unsigned i = 0; i < count; i++) {
+        struct adapter *a = adapters[i];
+        uint32_t done = block_finished(&a->client, clock_now());
+
+        for (uint32_t rest = done; rest; rest &= rest - 1)
+            finish(a, __builtin_ctz(rest), clock_now());
+        moved |= done != 0;
+    }
+    devices_look();
+    if (moved)
+        calls_retry();
+}
+
+bool adapters_settle(void)
+{
+    bool quiet = true;
+
+    for (unsigned i = 0; i < count; i++) {
+        if (block_kick(&adapters[i]->client))
+            ipc_notify(adapters[i]->client.driver, NOTIFY_BIT(NOTIFY_BIT_QUEUE));
+        quiet &= block_settle(&adapters[i]->client);
+    }
+    return quiet;
+}
+
+/* ---- drivers that are no more, or do not answer ---- */
+
+static bool is_gone_for_good(const char *name)
+{
+    static const bool for_good[] = {[RS_DOWN] = true, [RS_GIVEN_UP] = true, [RS_BROKEN] = true};
+    struct rs_service s = {0};
+    long grant = grant_make(service_info()->rs, &s, sizeof s, GRANT_WRITE);
+    bool gone = false;
+
+    for (uint64_t n = 0; grant >= 0; n++) {
+        struct message m = {.type = RS_LIST, .w = {n, (uint64_t)grant}};
+
+        if (ipc_call(service_info()->rs, &m) < 0)
+            break;
+        if (strncmp(s.name, name, sizeof s.name) == 0) {
+            gone = s.state < sizeof for_good && for_good[s.state];
+            break;
+        }
+    }
+    grant_revoke(grant);
+    return gone;
+}
+
+/* Nobody will do them: they fail. The slots stay used, the memory is the device's until RS has
+ * stopped that, which it has when the driver is gone for good. */
+static void fail_all(struct adapter *a)
+{
+    for (uint32_t rest = a->client.used & ~a->orphans; rest; rest &= rest - 1) {
+        struct job *job = &a->job[__builtin_ctz(rest)];
+
+        a->orphans |= 1u << __builtin_ctz(rest);
+        job->done(job, ENXIO);
+    }
+}
+
+void adapters_look(void)
+{
+    fetch_queues();
+    for (unsigned i = 0; i < count; i++) {
+        struct adapter *a = adapters[i];
+        bool gone = is_gone_for_good(a->place.driver);
+
+        if (gone && !a->is_gone)
+            log_info("the disks of %.16s are gone with their driver", a->place.driver);
+        a->is_gone = gone;
+        if (gone)
+            fail_all(a);
+    }
+    adapters_serve();
+    calls_retry();
+}
+
+void adapters_watch(void)
+{
+    uint64_t now = clock_now();
+
+    for (unsigned i = 0; i < count; i++) {
+        struct adapter *a = adapters[i];
+        bool late = false;
+
+        for (uint32_t rest = a->client.used & ~a->orphans; rest; rest &= rest - 1) {
+            int k = __builtin_ctz(rest);
+
+            if (now - a->client.posted_ns[k] < DEADLINE_NS)
+                continue;
+            a->client.posted_ns[k] = now;
+            late = true;
+        }
+        if (late)
+            service_complain(a->place.driver, a->client.driver, COMPLAINT_DEADLINE);
+    }
+}

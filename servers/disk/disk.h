@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The disk server: the client of all disk drivers. It knows nothing that it could not find out
+ * again, so it is simply started anew when it dies.
+ *
+ *     adapter.c    the drivers' queues, requests that they carry out
+ *     device.c     disks and their partitions, by name and number
+ *     partition.c  partition tables
+ *     chunk.c      pieces of disks in memory, for the raw devices
+ *     main.c       what programs ask of raw devices
+ *
+ * Requests of programs that must wait are kept, and run again from their beginning (with the bytes
+ * that are done already skipped) whenever a request to a disk has ended.
+ */
+#ifndef DISK_DISK_H
+#define DISK_DISK_H
+
+#include "abi/proto/disk.h"
+#include "lib/block/client.h"
+#include "lib/fs/fs.h"
+#include "servers/disk/partition.h"
+
+#define CHUNK_BYTES 0x40000u
+#define CHUNK_SECTORS (CHUNK_BYTES / BLOCK_SECTOR)
+#define CHUNKS_MAX 64
+
+struct adapter;
+
+enum chunk_state { CHUNK_EMPTY, CHUNK_READING, CHUNK_WRITING, CHUNK_VALID, CHUNK_FAILED };
+
+struct chunk { /* CHUNK_BYTES of a disk, or as much as there is before its end */
+    struct adapter *adapter;
+    uint8_t *memory;
+    uint32_t state; /* enum chunk_state */
+    uint32_t unit;
+    uint64_t number; /* of CHUNK_BYTES each */
+    uint64_t used; /* when: grows */
+    int error; /* CHUNK_FAILED: errno */
+};
+
+struct adapter { /* a driver and its queue */
+    struct service_queue place;
+    struct block_client client;
+    struct chunk chunk[CHUNKS_MAX];
+    unsigned chunks;
+    struct job { /* a request in a slot */
+        void (*done)(struct job *job, int error);
+        struct chunk *chunk;
+        unsigned tries;
+    } job[BLOCK_SLOTS];
+    uint32_t orphans; /* slots that a predecessor has posted */
+    bool is_gone; /* the driver will not come back */
+};
+#define ADAPTERS_MAX 24
+extern struct adapter *adapters[ADAPTERS_MAX];
+
+struct device { /* a disk and its partitions */
+    struct adapter *adapter;
+    unsigned unit;
+    uint32_t generation; /* of the medium whose table was read */
+    bool is_known; /* the partitions have been read */
+    uint32_t major, minor; /* of the whole disk */
+    char name[8];
+    struct partition partition[PARTITIONS_MAX];
+};
+
+/* ---- adapter.c ---- */
+void adapters_look(void); /* RS has something new */
+void adapters_serve(void); /* requests that have ended */
+bool adapters_settle(void);
+/* Post the request that fill() writes. False: no slot just now. */
+struct job *adapter_begin(struct adapter *a, struct block_request **request);
+void adapter_post(struct adapter *a, struct job *job);
+void adapters_watch(void); /* the alarm: requests that take too long */
+
+/* ---- chunk.c ---- */
+void chunks_make(struct adapter *a);
+/*
+ * The chunk with that sector: 0 and *out valid; FS_LATER: it is being read, or there is no room
+ * just now; -errno. `whole`: it will be overwritten from end to end, its contents do not matter.
+ */
+long chunk_get(struct device *d, uint64_t sector, bool whole, struct chunk **out);
+void chunk_ahead(struct device *d, uint64_t sector); /* it will be wanted soon */
+long chunk_write(struct chunk *c, uint64_t first, uint32_t sectors); /* write these through */
+void chunks_forget(struct adapter *a, unsigned unit);
+
+/* ---- device.c ---- */
+void devices_look(void); /* adapters have changed, or a sector has come */
+/* The disk with that number, and which part of it: 0 the whole. NULL: none. */
+struct device *device_of(uint64_t number, struct partition *part);
+long device_list(struct message *m);
+const struct block_unit *device_unit(const struct device *d);
+
+/* ---- main.c ---- */
+void calls_retry(void); /* something has ended */
+
+#endif
