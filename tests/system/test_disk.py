@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Raw disks: what is read and written is right, whoever dies meanwhile."""
+import hashlib
+import os
+import subprocess
+
+import pytest
+
+from conftest import TOP
+
+MB = 1 << 20
+BUDGET = {"budget": "1000 60", "backoff": "1000 10 100"}
+PLACES = {"ahci": "drivers/block/ahci/ahci.svc", "disk": "servers/disk/disk.svc"}
+# kill_all SERVICE MICROSECONDS: kill it again and again, in the background, until stop
+LIBRARY = """
+kill_all() { { while :; do kill -9 $(pidof $1); usleep $2; done; } 2>/dev/null & killer=$!; }
+stop() { kill $killer; wait $killer 2>/dev/null; [ $(grep -cw "$1 killed" /proc/recovery) -ge $2 ] && echo often enough; }
+"""
+
+
+def patient(service):
+    """Its manifest, with a budget that the test does not use up."""
+    kept = [line for line in (TOP / PLACES[service]).read_text().splitlines() if line.split()[:1] and line.split()[0] not in BUDGET]
+    return {f"/etc/bardo/{service}.svc": "\n".join(kept + [f"{key} {value}" for key, value in BUDGET.items()]) + "\n"}
+
+
+@pytest.fixture
+def image(tmp_path):
+    path = tmp_path / "disk.img"
+    path.write_bytes(os.urandom(32 * MB))
+    return path
+
+
+def attached(path, options=""):
+    return f"-drive file={path},if=none,id=d0,format=raw,cache=unsafe{options} -device ide-hd,drive=d0,bus=ide.0"
+
+
+def sha1(data):
+    return hashlib.sha1(data).hexdigest()
+
+
+def test_read(boot, image):
+    out = boot("sha1sum </dev/sda; dd if=/dev/sda bs=1000 skip=3333 count=777 2>/dev/null | sha1sum; [ -b /dev/sda ] && ls /dev/sd*", qemu=attached(image)).out
+    data = image.read_bytes()
+    assert out.split("\n")[:3] == [sha1(data) + "  -", sha1(data[3333000:4110000]) + "  -", "/dev/sda"]
+
+
+def test_write(boot, image):
+    """Whole pieces and odd ones; beyond the end there is no space."""
+    data = bytearray(image.read_bytes())
+    piece = os.urandom(3 * MB + 777)
+    out = boot("dd if=/piece of=/dev/sda bs=1000 seek=1001 2>/dev/null; dd if=/piece of=/dev/sda bs=1M seek=8 2>/dev/null; sync; "
+               "dd if=/piece of=/dev/sda bs=1M seek=31 2>&1 | grep -c 'No space'", add={"/piece": piece}, qemu=attached(image)).out
+    data[1001000:1001000 + len(piece)] = piece
+    data[8 * MB:8 * MB + len(piece)] = piece
+    data[31 * MB:] = piece[:MB]
+    assert out == "1\n" and image.read_bytes() == data
+
+
+@pytest.mark.parametrize("victim", ["ahci", "disk"])
+def test_killed_while_reading_and_writing(boot, image, victim):
+    piece = os.urandom(4 * MB)
+    out = boot(LIBRARY + f"kill_all {victim} 10000; for n in 1 2 3 4 5; do sha1sum </dev/sda; done; for n in 0 8 16 24; do dd if=/piece of=/dev/sda bs=64k seek=$((n * 16)) 2>/dev/null; "
+               f"done; sha1sum </dev/sda; stop {victim} 20", add={**patient(victim), "/piece": piece}, qemu=attached(image), timeout=120, leak_check=False).out
+    before = image.read_bytes()
+    assert out.split("\n")[5:7] == [sha1(before) + "  -", "often enough"]
+    assert len(set(out.split("\n")[:5])) == 1 and all(before[n * MB:n * MB + len(piece)] == piece for n in (0, 8, 16, 24))
+
+
+@pytest.mark.parametrize("label, names", [("dos", "sda sda1 sda2 sda5"), ("gpt", "sda sda1 sda2 sda3")])
+def test_partitions(boot, image, label, names):
+    script = {"dos": "2048,4096,83\n8192,1000,82\n10240,40000,5\n12288,2048,83\n", "gpt": "2048,4096\n8192,1000\n12288,2048\n"}[label]
+    subprocess.run(["/sbin/sfdisk", "-q", image], input=f"label: {label}\n{script}", text=True, check=True)
+    last = names.split()[-1]
+    names += " sda3" if label == "dos" else ""
+    out = boot(f"cd /dev; echo sd*; sha1sum <{last}; dd if=/dev/zero of=sda2 bs=1M 2>&1 | grep -c 'No space'", qemu=attached(image)).out.split("\n")
+    data = image.read_bytes()
+    assert sorted(out[0].split()) == sorted(names.split())
+    assert out[1] == sha1(data[12288 * 512:(12288 + 2048) * 512]) + "  -"
+    assert out[2] == "1" and data[8192 * 512:9192 * 512] == bytes(1000 * 512) and data[9192 * 512:9193 * 512] != bytes(512)
+
+
+def test_no_disk(boot):
+    out = boot("ls /dev/sd* 2>&1 | grep -c 'No such'; service status ahci | grep state").out
+    assert out.split() == ["1", "state", "up"]
