@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+// sources: servers/fs/ext4/box.c servers/fs/ext4/cache.c servers/fs/ext4/seal.c
+// sources: servers/fs/ext4/super.c servers/fs/ext4/inode.c
+/* Operations, their undoing after an error and after a death; checksums as mke2fs makes them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tests/unit/ext4_host.h"
+
+enum { BOX_BYTES = 8 << 20 };
+
+static char path[] = "/tmp/bardo-ext4-XXXXXX";
+
+/* Groups, as far as these tests need them. */
+long group_get(uint32_t number, struct group *out)
+{
+    uint64_t block = volume.first_data_block + 1 + number / volume.groups_per_block;
+    long result = block_get(block, KIND_GROUPS, 0, &out->buffer);
+
+    if (result == 0)
+        out->raw = (void *)((uint8_t *)buffer_data(out->buffer) +
+                            number % volume.groups_per_block * volume.group_size);
+    return result;
+}
+
+uint64_t group_inode_table(const struct group *g)
+{
+    return g->raw->inode_table_lo;
+}
+
+static void mount_fresh(unsigned block_size, const char *features)
+{
+    strcpy(path + sizeof path - 7, "XXXXXX");
+    close(mkstemp(path));
+    assert_int_equal(host_shell("truncate -s 64M %s && /sbin/mke2fs -q -F -t ext4 -b %u -O %s %s",
+                                path, block_size, features, path),
+                     0);
+    host_mount(path, BOX_BYTES);
+}
+
+static void unmount(void)
+{
+    host_unmount();
+    assert_int_equal(host_shell("/sbin/e2fsck -fn %s >/dev/null 2>&1", path), 0);
+    unlink(path);
+}
+
+static int begin(void **state)
+{
+    host.misses = false;
+    mount_fresh(4096, "none,has_journal,extent,64bit,metadata_csum,filetype,dir_index");
+    return 0;
+}
+
+static int end(void **state)
+{
+    unmount();
+    return 0;
+}
+
+static long root_mode(void *argument)
+{
+    struct inode i;
+    long result = inode_get(EXT4_ROOT_INODE, &i);
+
+    return result ? result : i.raw->mode;
+}
+
+/* All checksums that mke2fs has made are right, and come out the same when they are made anew. */
+static void test_checksums(void **state)
+{
+    static const char *const features[] = {
+        "none,has_journal,extent,64bit,metadata_csum,filetype,dir_index",
+        "none,has_journal,extent,metadata_csum,filetype,metadata_csum_seed",
+        "none,has_journal,extent,64bit,filetype,dir_index,flex_bg"};
+
+    for (unsigned size = 1024; size <= 4096; size *= 2)
+        for (unsigned f = 0; f < 3; f++) {
+            mount_fresh(size, features[f]);
+            for (uint32_t g = 0; g < volume.groups; g++) {
+                uint8_t before[4096];
+                struct buffer *b;
+                struct group group;
+
+                assert_int_equal(group_get(g, &group), 0);
+                for (uint32_t n = 0; n < 2; n++) {
+                    bool blocks = n == 0;
+                    uint64_t at = blocks ? group.raw->block_bitmap_lo : group.raw->inode_bitmap_lo;
+
+                    if (group.raw->flags & (blocks ? GROUP_BLOCK_UNINIT : GROUP_INODE_UNINIT))
+                        continue;
+                    assert_int_equal(
+                        block_get(at, blocks ? KIND_BLOCK_BITMAP : KIND_INODE_BITMAP, g, &b), 0);
+                }
+                memcpy(before, buffer_data(group.buffer), size);
+                if (volume.has_checksums) {
+                    seal(group.buffer);
+                    assert_memory_equal(before, buffer_data(group.buffer), size);
+                }
+            }
+            assert_int_equal(host_look(root_mode, NULL), S_IFDIR | 0755);
+            unmount();
+        }
+}
+
+static void test_wrong_checksum(void **state)
+{
+    struct inode i;
+    uint8_t *table;
+
+    begin(state);
+    assert_int_equal(inode_get(EXT4_ROOT_INODE, &i), 0);
+    table = host.image + i.buffer->block * volume.block_size;
+    cache_drop(i.buffer);
+    table[volume.inode_size + 8]++;
+    assert_int_equal(inode_get(EXT4_ROOT_INODE, &i), -EUCLEAN);
+    table[volume.inode_size + 8]--;
+    cache_drop(cache_find(i.buffer->block));
+    assert_int_equal(inode_get(EXT4_ROOT_INODE, &i), 0);
+    end(state);
+}
+
+static long touch(void *argument)
+{
+    struct inode i;
+    long result = inode_get(EXT4_ROOT_INODE, &i);
+
+    if (result == 0)
+        result = inode_change(&i);
+    if (result)
+        return result;
+    inode_set_time(&i, TIME_MODIFY, *(const uint64_t *)argument);
+    box->now.counters.free_inodes -= 5;
+    return -*(const int *)((const uint64_t *)argument + 1);
+}
+
+static uint64_t root_time(void)
+{
+    struct inode i;
+
+    assert_int_equal(inode_get(EXT4_ROOT_INODE, &i), 0);
+    return inode_time(&i, TIME_MODIFY);
+}
+
+/* An operation that ends with an error leaves nothing behind; one that does not, all. */
+static void test_abort_and_commit(void **state)
+{
+    uint64_t before = root_time(), arguments[2] = {1700000000123456788u, ENOSPC};
+    uint32_t inodes = box->now.counters.free_inodes;
+
+    assert_int_equal(host_operation(touch, arguments), -ENOSPC);
+    assert_true(root_time() == before);
+    assert_int_equal(box->now.counters.free_inodes, inodes);
+    assert_int_equal(box->now.running, 0);
+    arguments[1] = 0;
+    assert_int_equal(host_operation(touch, arguments), 0);
+    assert_true(root_time() == 1700000000123456788u);
+    assert_int_equal(box->now.counters.free_inodes, inodes - 5);
+    assert_int_equal(box->now.running, 1);
+    box->now.counters.free_inodes = inodes;
+}
+
+/* Dates after 2038, as far as 34 bits of seconds reach. */
+static void test_times(void **state)
+{
+    static const int64_t seconds[] = {0,          1,          INT32_MAX, (int64_t)INT32_MAX + 1,
+                                      5000000000, 15032385535};
+
+    for (unsigned n = 0; n < sizeof seconds / sizeof *seconds; n++) {
+        uint64_t ns = (uint64_t)seconds[n] * 1000000000u, arguments[2] = {ns, 0};
+
+        assert_int_equal(host_operation(touch, arguments), 0);
+        assert_true(root_time() == ns);
+        box->now.counters.free_inodes += 5;
+    }
+}
+
+/* The server dies within an operation, at each of its steps: its successor finds the state before
+ * it. */
+static void test_death(void **state)
+{
+    uint64_t before = root_time();
+    uint32_t inodes = box->now.counters.free_inodes;
+    struct counters counters;
+    struct inode i;
+    struct buffer *fresh, *data;
+
+    cache_run_begin();
+    op_begin();
+    assert_int_equal(inode_get(EXT4_ROOT_INODE, &i), 0);
+    assert_int_equal(inode_change(&i), 0);
+    inode_set_time(&i, TIME_MODIFY, 1);
+    assert_int_equal(block_fresh(9000, KIND_EXTENTS, 0, &fresh), 0);
+    assert_int_equal(block_fresh_data(9001, &data), 0);
+    assert_int_equal(op_freed(9002, 3, true), 0);
+    box->now.counters.free_inodes--;
+    assert_true(box_is_sound(host.memory, BOX_BYTES, 1));
+    assert_false(box_is_sound(host.memory, BOX_BYTES, 2));
+    assert_true(box_adopt(host.memory, BOX_BYTES));
+    counters = box->now.counters;
+    assert_int_equal(counters.free_inodes, inodes);
+    assert_true(root_time() == before);
+    assert_null(cache_find(9000));
+    assert_null(cache_find(9001));
+    assert_int_equal(box->now.freed, 0);
+    assert_int_equal(box->now.revokes, 0);
+    assert_false(op_active());
+}
+
+/* After the store that commits: all of it is there, and what was freed is written by nobody. */
+static void test_death_after_commit(void **state)
+{
+    uint64_t when = 1234567890u * 1000000000ull;
+    struct buffer *data;
+    struct inode i;
+
+    cache_run_begin();
+    op_begin();
+    assert_int_equal(block_fresh_data(9001, &data), 0);
+    op_commit();
+    op_begin();
+    assert_int_equal(inode_get(EXT4_ROOT_INODE, &i), 0);
+    assert_int_equal(inode_change(&i), 0);
+    inode_set_time(&i, TIME_MODIFY, when);
+    assert_int_equal(op_freed(9001, 1, false), 0);
+    box->op_done = box->op_current; /* the store, and then death */
+    assert_true(box_adopt(host.memory, BOX_BYTES));
+    assert_true(root_time() == when);
+    assert_null(cache_find(9001));
+    assert_ptr_equal(op_pending(8990, 100), &box->freed[0]);
+    assert_null(op_pending(9002, 100));
+    op_freed_until(box->journal.sequence);
+    assert_null(op_pending(8990, 100));
+}
+
+/* Garbage in the box is found out, or does no harm. */
+static void test_garbage(void **state)
+{
+    uint8_t *saved = malloc(BOX_BYTES);
+
+    memcpy(saved, host.memory, BOX_BYTES);
+    for (unsigned seed = 0; seed < 300; seed++) {
+        uint8_t *at = host.memory;
+
+        srand(seed);
+        for (unsigned n = 0; n < 64; n++)
+            at[(unsigned)rand() % 100000] = (uint8_t)rand();
+        if (box_is_sound(host.memory, BOX_BYTES, 1))
+            box_adopt(host.memory, BOX_BYTES);
+        memcpy(host.memory, saved, BOX_BYTES);
+    }
+    assert_true(box_adopt(host.memory, BOX_BYTES));
+    free(saved);
+}
+
+/* Blocks that are not in memory: the operation is run again, as often as it takes. */
+static void test_misses(void **state)
+{
+    uint64_t arguments[2] = {77000000000u, 0};
+
+    for (uint32_t n = 0; n < box->buffers; n++)
+        if (buffers[n].state)
+            cache_drop(&buffers[n]);
+    host.misses = true;
+    host.missed = 0;
+    assert_int_equal(host_operation(touch, arguments), 0);
+    assert_int_equal(host.missed, 2);
+    assert_true(root_time() == 77000000000u);
+    box->now.counters.free_inodes += 5;
+}
+
+/* More blocks than buffers: those that are clean go, those in the transaction stay. */
+static void test_cache_turns_over(void **state)
+{
+    uint64_t arguments[2] = {99000000000u, 0};
+    struct buffer *b;
+
+    assert_int_equal(host_operation(touch, arguments), 0);
+    for (uint64_t block = 0; block < volume.blocks; block++) {
+        cache_run_begin();
+        assert_int_equal(block_get(block, KIND_DATA, 0, &b), 0);
+        assert_memory_equal(buffer_data(b), host.image + block * 4096,
+                            b->state & B_RUNNING ? 0 : 4096);
+    }
+    assert_true(root_time() == 99000000000u);
+    assert_int_equal(block_get(volume.blocks, KIND_DATA, 0, &b), -EUCLEAN);
+    box->now.counters.free_inodes += 5;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_checksums),
+        cmocka_unit_test(test_wrong_checksum),
+        cmocka_unit_test_setup_teardown(test_abort_and_commit, begin, end),
+        cmocka_unit_test_setup_teardown(test_times, begin, end),
+        cmocka_unit_test_setup_teardown(test_death, begin, end),
+        cmocka_unit_test_setup_teardown(test_death_after_commit, begin, end),
+        cmocka_unit_test_setup_teardown(test_garbage, begin, end),
+        cmocka_unit_test_setup_teardown(test_misses, begin, end),
+        cmocka_unit_test_setup_teardown(test_cache_turns_over, begin, end),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
