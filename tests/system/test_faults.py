@@ -90,6 +90,8 @@ def test_no_restart_wanted(boot):
     ("proc", "cat /proc/version; ls /proc | head -1"),
     ("dev", "head -c 4 /dev/zero | wc -c; echo lost >/dev/null; ls /dev | grep -c null"),
     ("null", "true"),
+    ("disk", "ls /dev | grep -c null"),
+    ("ahci", "true"),
 ])
 def test_service_comes_back(boot, service, works):
     out = boot(f"{works} && echo before; kill -9 $(pidof {service}); sleep 0.5; {works} && echo after; service list {service}", leak_check=False).out
