@@ -80,6 +80,17 @@ def test_partitions(boot, image, label, names):
     assert out[2] == "1" and data[8192 * 512:9192 * 512] == bytes(1000 * 512) and data[9192 * 512:9193 * 512] != bytes(512)
 
 
+def test_bad_sector(boot, image, tmp_path):
+    """Retried, then EIO to who reads it; everything else goes on, also several commands at once."""
+    (tmp_path / "blkdebug").write_text('[inject-error]\nevent = "read_aio"\nerrno = "5"\nsector = "40960"\nonce = "off"\n')
+    drive = attached(f"blkdebug:{tmp_path}/blkdebug:{image}")
+    result = boot("dd if=/dev/sda of=/tmp/x bs=256k 2>&1 | grep error; dd if=/tmp/x of=/dev/null 2>&1 | head -1; rm /tmp/x; "
+                  "dd if=/dev/sda bs=1M skip=24 2>/dev/null | sha1sum; service status ahci | grep restarts", qemu=drive)
+    data = image.read_bytes()
+    assert result.out.split("\n")[:3] == ["dd: /dev/sda: Input/output error", "40960+0 records in", sha1(data[24 * MB:]) + "  -"]
+    assert result.out.split("\n")[3].split() == ["restarts", "0"] and "port 0: error" in result.klog
+
+
 def test_no_disk(boot):
     out = boot("ls /dev/sd* 2>&1 | grep -c 'No such'; service status ahci | grep state").out
     assert out.split() == ["1", "state", "up"]
