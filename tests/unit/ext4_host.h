@@ -21,12 +21,14 @@
 
 #include "servers/fs/ext4/ext4.h"
 #include "servers/fs/ext4/super.h"
+#include "servers/fs/ext4/zone.h"
 
 static struct host {
     uint8_t *image;
     size_t size;
     void *memory;
     size_t memory_size;
+    bool read_only;
     bool misses; /* every block that is read for the first time is a miss */
     unsigned missed;
 } host;
@@ -92,6 +94,7 @@ static void host_mount(const char *path, size_t memory)
 {
     static const struct cache_io io = {.read = host_read};
     int fd = open(path, O_RDWR);
+    bool misses = host.misses;
     struct ext4_super *s;
     struct stat st;
     char why[160];
@@ -102,7 +105,7 @@ static void host_mount(const char *path, size_t memory)
     host.image = mmap(NULL, host.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     close(fd);
     s = (void *)(host.image + EXT4_SUPER_OFFSET);
-    if (super_take(s, host.size, false, why, sizeof why) < 0) {
+    if (super_take(s, host.size, host.read_only, why, sizeof why) < 0) {
         fprintf(stderr, "%s: %s\n", path, why);
         abort();
     }
@@ -115,6 +118,11 @@ static void host_mount(const char *path, size_t memory)
     super_counters(s, &box->now.counters);
     cache_start(&io);
     cache_run_begin();
+    zones_forget();
+    host.misses = false;
+    if (zones_load() < 0)
+        abort();
+    host.misses = misses;
 }
 
 static void host_put_super(void)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 // sources: servers/fs/ext4/box.c servers/fs/ext4/cache.c servers/fs/ext4/seal.c
-// sources: servers/fs/ext4/super.c servers/fs/ext4/inode.c
+// sources: servers/fs/ext4/super.c servers/fs/ext4/inode.c servers/fs/ext4/allocate.c
+// sources: servers/fs/ext4/zone.c
 /* Operations, their undoing after an error and after a death; checksums as mke2fs makes them. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,23 +14,6 @@
 enum { BOX_BYTES = 8 << 20 };
 
 static char path[] = "/tmp/bardo-ext4-XXXXXX";
-
-/* Groups, as far as these tests need them. */
-long group_get(uint32_t number, struct group *out)
-{
-    uint64_t block = volume.first_data_block + 1 + number / volume.groups_per_block;
-    long result = block_get(block, KIND_GROUPS, 0, &out->buffer);
-
-    if (result == 0)
-        out->raw = (void *)((uint8_t *)buffer_data(out->buffer) +
-                            number % volume.groups_per_block * volume.group_size);
-    return result;
-}
-
-uint64_t group_inode_table(const struct group *g)
-{
-    return g->raw->inode_table_lo;
-}
 
 static void mount_fresh(unsigned block_size, const char *features)
 {

@@ -32,6 +32,7 @@ extern struct volume {
     uint32_t seed; /* of metadata checksums */
     uint32_t hash_seed[4], hash_version; /* of directories; hash_version with HASH_UNSIGNED added */
     uint64_t reserved_blocks;
+    uint32_t reserved_descriptors, backup_groups[2]; /* blocks; COMPAT_SPARSE_SUPER2 */
     uint64_t super_block; /* block that has the super block */
     uint32_t super_offset;
     bool has_checksums, read_only;

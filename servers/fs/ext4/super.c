@@ -13,8 +13,8 @@ struct volume volume;
 enum {
     KNOWN_INCOMPATIBLE = INCOMPAT_FILETYPE | INCOMPAT_RECOVER | INCOMPAT_EXTENTS | INCOMPAT_64BIT |
                          INCOMPAT_FLEX_BG | INCOMPAT_CSUM_SEED,
-    KNOWN_RO_COMPATIBLE = RO_SPARSE_SUPER | RO_LARGE_FILE | RO_HUGE_FILE | RO_GDT_CSUM |
-                          RO_DIR_NLINK | RO_EXTRA_ISIZE | RO_METADATA_CSUM,
+    KNOWN_RO_COMPATIBLE = RO_SPARSE_SUPER | RO_LARGE_FILE | RO_HUGE_FILE | RO_DIR_NLINK |
+                          RO_EXTRA_ISIZE | RO_METADATA_CSUM,
     CHECKSUM_CRC32C = 1,
 };
 
@@ -86,6 +86,8 @@ static void take(const struct ext4_super *s, struct volume *v)
     v->block_size = 1u << v->block_shift;
     v->blocks = s->blocks_count_lo | (wide ? (uint64_t)s->blocks_count_hi << 32 : 0);
     v->reserved_blocks = s->r_blocks_count_lo | (wide ? (uint64_t)s->r_blocks_count_hi << 32 : 0);
+    v->reserved_descriptors = s->reserved_gdt_blocks;
+    memcpy(v->backup_groups, s->backup_bgs, sizeof v->backup_groups);
     v->first_data_block = s->first_data_block;
     v->blocks_per_group = s->blocks_per_group;
     v->inodes_per_group = s->inodes_per_group;
