@@ -83,13 +83,15 @@ struct block_unit {
 
 struct block_queue {
     struct queue_header header;
-    /* by the client of the disk server, before client_ready: what it wants as unit 0 */
-    char wanted[16]; /* "sda1" */
+    /* by a file server: what it wants as unit 0; then it counts attach_wanted up */
+    char wanted[16]; /* number of the device: "8:1" */
     endpoint_t client; /* whom to notify */
     uint32_t wants_write;
+    uint32_t attach_wanted;
     /* by the driver, before `incarnation` */
     char kind[8]; /* how its disks are called: "sd" */
-    uint32_t attach_error; /* disk server: errno why unit 0 is not there; 0: it is */
+    uint32_t attach_done; /* disk server: unit 0 is what attach_wanted asked for, or ... */
+    uint32_t attach_error; /* ... errno: why not */
     struct block_unit unit[BLOCK_UNITS];
     _Alignas(64) uint32_t posted[BLOCK_SLOTS]; /* by the client */
     uint32_t driver_waits; /* by the driver */

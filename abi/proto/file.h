@@ -82,8 +82,8 @@ enum file_request {
        VFS's -> bytes */
     FILE_READ_LINK,
     FILE_MOUNT, /* [back] w[0] node: now covered: LOOKUP stops there (w[1] 1) or no longer (0) */
-    /* plain call from VFS at mount -> w[1] node of the root directory. w[0]: grant with options,
-       w[2] length */
+    /* [back], or a plain call: at mount. w[0] 1: read-only -> w[1] node of the root directory, w[2]
+       enum file_trait; or why it cannot be mounted */
     FILE_ROOT,
 
     /* readiness */
@@ -124,6 +124,27 @@ enum file_request {
        w[4] open flags, w[5] FILE_BACK */
     FILE_READ_VECTOR,
     FILE_WRITE_VECTOR, /* [reply] [once] same */
+
+    /* [back] at umount: write everything, be done */
+    FILE_UNMOUNT,
+    /* plain call from VFS to a fresh incarnation, before anything else: nodes that are open, six at
+       a time, each as often as it was opened; 0: that was the last */
+    FILE_REOPEN,
+    FILE_ALLOCATE, /* [back] w[0] node, w[1] FALLOC_FL_* mode, w[2] offset, w[3] length */
+    FILE_SEEK, /* [back] w[0] node, w[1] offset, w[2] SEEK_DATA or SEEK_HOLE -> offset */
+};
+
+/*
+ * Exactly once. The upper half of a request's type is its number, given by VFS, or 0. When a server
+ * has died VFS repeats what it had been given, with the same numbers; a server that says
+ * TRAIT_REMEMBERS knows from them what its predecessor has done, and answers that again.
+ */
+#define FILE_TYPE_MASK 0xffffffffull
+#define FILE_NUMBER_SHIFT 32
+
+enum file_trait {
+    TRAIT_REMEMBERS = 1,
+    TRAIT_FINISHES = 2, /* what it does ends soon: signals wait for that */
 };
 
 #define FILE_BACK 1ull

@@ -56,6 +56,17 @@ enum rs_request {
     RS_CORE,
     /* from PM for init: the system is up, for the boot-time figure. The first one counts. */
     RS_MARK,
+    /* from VFS: struct rs_instance behind our grant w[0] -> 0: one more instance of that service
+       starts; its name is in the struct, its endpoint in w[0]; -ESRCH (no such service), -EPERM (its manifest does
+       not say "instances on-request"), -ENOEXEC, -ENOSPC, -ENOMEM. RS_CONTROL_DOWN ends it.
+       Not to be repeated. */
+    RS_INSTANCE,
+};
+
+struct rs_instance {
+    char base[16];
+    char name[16]; /* out */
+    char parameters[256]; /* for service_info */
 };
 
 enum rs_ready { RS_READY_FRESH, RS_READY_ADOPTED, RS_READY_RESET };

@@ -65,7 +65,8 @@ struct fs_operations {
     uint64_t root;
     long (*attributes)(uint64_t node, struct fs_attributes *out);
     long (*child)(uint64_t directory, const char *name, uint64_t *node); /* -ENOENT */
-    uint64_t (*parent)(uint64_t directory); /* never asked of the root */
+    long (*parent)(uint64_t directory, uint64_t *node); /* never asked of the root */
+    uint64_t (*number)(uint64_t node); /* st_ino; NULL: the node itself */
     long (*next)(uint64_t directory, uint64_t cookie,
                  struct fs_entry *out); /* 1: out is the entry after cookie; 0: no more */
     long (*link_text)(uint64_t node, char *text, size_t room); /* bytes, no NUL; NULL: -EINVAL */
@@ -92,7 +93,23 @@ struct fs_operations {
     uint64_t (*ready)(void); /* a node that became ready after poll(tell), 0: no more */
     long (*cancel)(endpoint_t program); /* 1: it was waiting, and is forgotten; NULL: 0 */
     long (*sync)(uint64_t node, const struct message *request); /* may be FS_LATER; NULL: 0 */
+    /* FALLOC_FL_* mode; NULL: -EOPNOTSUPP */
+    long (*allocate)(uint64_t node, uint32_t mode, uint64_t offset, uint64_t length);
+    long (*seek)(uint64_t node, uint64_t offset, int whence); /* SEEK_DATA, SEEK_HOLE */
+    long (*mounted)(bool read_only); /* NULL: 0 */
+    long (*unmount)(void); /* everything on the disk, and nothing more to do; NULL: 0 */
+    void (*reopen)(uint64_t node); /* somebody has it open still; 0: that was all of them */
+    uint64_t traits; /* enum file_trait */
+    bool adopted; /* what the predecessor had is there: nothing was lost */
+    /*
+     * Servers that put requests off (FS_LATER from any operation). begin: before a request is
+     * handled, also again: 0; 1: it has been done by a predecessor, *node is what it created;
+     * FS_LATER; -errno. later: it was put off: keep a copy, and fs_retry() it some time.
+     */
+    long (*begin)(const struct message *request, uint64_t *node);
+    void (*later)(const struct message *request);
     void (*notified)(uint64_t bits);
+    void (*shutdown)(void);
     void (*idle)(void); /* before every wait */
     const struct service_entry *more; /* requests of the server's own */
     size_t more_count;

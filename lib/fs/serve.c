@@ -14,6 +14,7 @@ enum { SEGMENTS_MAX = 1024 }; /* of a vector, as in Linux */
 
 static const struct fs_operations *fs;
 static endpoint_t program;
+static bool is_later; /* the request being handled was put off */
 static char path[FS_PATH_MAX + 1],
     second_path[FS_PATH_MAX + 1]; /* one request at a time uses them */
 
@@ -23,6 +24,10 @@ static char path[FS_PATH_MAX + 1],
  * is calling: reply. */
 static long back(struct message *m, long result)
 {
+    if (result == FS_LATER) {
+        is_later = true;
+        return SERVICE_NO_REPLY;
+    }
     if (message_via(m) == 0)
         return result;
     m->w[0] = (uint64_t)result;
@@ -34,15 +39,40 @@ static long back(struct message *m, long result)
 
 static long answer(struct message *m, bool is_back, long result)
 {
+    is_later |= result == FS_LATER;
     return result == FS_LATER ? SERVICE_NO_REPLY : is_back ? back(m, result) : result;
 }
 
 static long (*handler_of(uint64_t type))(struct message *);
+static long finish_again(struct message *m, uint64_t node);
+
+/* One request: its type alone, without the number that VFS may have put above it. */
+static long serve(struct message *m)
+{
+    struct message original = *m;
+    uint64_t node = 0;
+    long result, begun;
+
+    m->type &= FILE_TYPE_MASK;
+    is_later = false;
+    begun = fs->begin ? fs->begin(&original, &node) : 0;
+    if (begun == FS_LATER) {
+        is_later = true;
+        result = SERVICE_NO_REPLY;
+    } else {
+        result = begun == 1  ? finish_again(m, node)
+                 : begun < 0 ? back(m, begun)
+                             : handler_of(m->type)(m);
+    }
+    if (is_later && fs->later)
+        fs->later(&original);
+    return result;
+}
 
 void fs_retry(const struct message *request)
 {
     struct message m = *request;
-    long result = handler_of(m.type)(&m);
+    long result = serve(&m);
 
     if (result != SERVICE_NO_REPLY)
         ipc_reply(message_caller(&m), &m, result);
@@ -173,8 +203,24 @@ static long do_create(struct message *m)
         result = fs->create
                      ? fs->create(m->w[0], path, (uint32_t)m->w[4], m->w[5], user_of(m), &node)
                      : -EROFS;
-    if (result == 0 && fs->attributes(node, &a) == 0)
+    if (result == 0)
+        result = fs->attributes(node, &a);
+    if (result == 0)
         put_node(m, node, &a, STOP_NONE);
+    return back(m, result);
+}
+
+/* It had been done, but its answer was lost with the server. */
+static long finish_again(struct message *m, uint64_t node)
+{
+    struct fs_attributes a;
+    long result = 0;
+
+    if (m->type == FILE_CREATE) {
+        result = fs->attributes(node, &a);
+        if (result == 0)
+            put_node(m, node, &a, STOP_NONE);
+    }
     return back(m, result);
 }
 
@@ -301,8 +347,8 @@ static long do_vector(struct message *m)
         t.length = segment.iov_len;
         t.position = 0;
         result = transfer(m->w[0], is_write, &t);
-        if (result == FS_LATER && done == 0)
-            return SERVICE_NO_REPLY;
+        if (result == FS_LATER && (done == 0 || fs->later))
+            return answer(m, is_back, result);
         if (result <= 0)
             break;
         done += result;
@@ -344,7 +390,7 @@ static long do_stat(struct message *m)
     long result = fs->attributes(m->w[0], &a);
 
     if (result == 0 && !is_back) {
-        fs_fill_stat(m->w[0], &a, &out);
+        fs_fill_stat(fs->number ? fs->number(m->w[0]) : m->w[0], &a, &out);
         return copy_to(message_caller(m), m->w[1], &out, sizeof out);
     }
     if (result == 0) {
@@ -430,8 +476,34 @@ static long do_mount(struct message *m)
 
 static long do_root(struct message *m)
 {
+    long result = fs->mounted ? fs->mounted(m->w[0] == 1) : 0;
+
     m->w[1] = fs->root;
+    m->w[2] = fs->traits;
+    return back(m, result);
+}
+
+static long do_unmount(struct message *m)
+{
+    return back(m, fs->unmount ? fs->unmount() : 0);
+}
+
+static long do_reopen(struct message *m)
+{
+    for (int i = 0; i < MESSAGE_WORDS && fs->reopen; i++)
+        fs->reopen(m->w[i]);
     return 0;
+}
+
+static long do_allocate(struct message *m)
+{
+    return back(m, !fs->allocate ? -EOPNOTSUPP
+                                 : fs->allocate(m->w[0], (uint32_t)m->w[1], m->w[2], m->w[3]));
+}
+
+static long do_seek(struct message *m)
+{
+    return back(m, !fs->seek ? -EINVAL : fs->seek(m->w[0], m->w[1], (int)m->w[2]));
 }
 
 static long do_poll(struct message *m)
@@ -480,6 +552,10 @@ static const struct service_entry entries[] = {
     {FILE_POLL, do_poll},
     {FILE_POLL_EVENTS, do_poll_events},
     {FILE_CANCEL, do_cancel},
+    {FILE_UNMOUNT, do_unmount},
+    {FILE_REOPEN, do_reopen},
+    {FILE_ALLOCATE, do_allocate},
+    {FILE_SEEK, do_seek},
 };
 
 static long (*handler_of(uint64_t type))(struct message *)
@@ -496,10 +572,14 @@ void fs_serve(const struct fs_operations *operations)
     size_t count = sizeof entries / sizeof entries[0];
 
     fs = operations;
-    memcpy(all, entries, sizeof entries);
+    for (size_t i = 0; i < count; i++)
+        all[i] = (struct service_entry){entries[i].type, serve};
     for (size_t i = 0; i < fs->more_count && i < MORE_MAX; i++)
         all[count++] = fs->more[i];
-    service_ready(RS_READY_FRESH);
-    service_run(&(struct service_table){
-        .entries = all, .count = count, .notified = fs->notified, .idle = fs->idle});
+    service_ready(fs->adopted ? RS_READY_ADOPTED : RS_READY_FRESH);
+    service_run(&(struct service_table){.entries = all,
+                                        .count = count,
+                                        .notified = fs->notified,
+                                        .shutdown = fs->shutdown,
+                                        .idle = fs->idle});
 }

@@ -53,8 +53,8 @@ static size_t skip_slashes(const struct fs_walk *w, size_t at)
 static long step(const struct fs_operations *fs, struct fs_walk *w, const char *name, bool is_last)
 {
     bool is_up = strcmp(name, "..") == 0;
-    uint64_t next = is_up ? fs->parent(w->node) : 0;
-    long result = is_up ? (next ? 0 : -ESTALE) : fs->child(w->node, name, &next);
+    uint64_t next = 0;
+    long result = is_up ? fs->parent(w->node, &next) : fs->child(w->node, name, &next);
 
     if (result < 0) {
         if (result != -ENOENT || !is_last)
@@ -157,9 +157,10 @@ static long entry_at(const struct fs_operations *fs, uint64_t directory, uint64_
     if (cookie < 2) {
         *e = (struct fs_entry){.node = directory, .cookie = cookie + 1, .mode = S_IFDIR};
         strcpy(e->name, cookie ? ".." : ".");
-        if (cookie == 1 && directory != fs->root)
-            e->node = fs->parent(directory);
-        return 1;
+        result = cookie == 1 && directory != fs->root ? fs->parent(directory, &e->node) : 0;
+        if (fs->number)
+            e->node = fs->number(e->node);
+        return result < 0 ? result : 1;
     }
     result = fs->next(directory, cookie - 2, e);
     e->cookie += 2;

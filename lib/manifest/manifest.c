@@ -238,6 +238,13 @@ static void read_restart(struct reader *r, struct manifest *m)
     m->restart = reader_choice(r, boolean_names, 2, "yes or no");
 }
 
+static void read_instances(struct reader *r, struct manifest *m)
+{
+    static const char *const names[] = {"one", "on-request"};
+
+    m->on_request = reader_choice(r, names, 2, "one or on-request");
+}
+
 static void read_budget(struct reader *r, struct manifest *m)
 {
     m->budget = (uint32_t)reader_number(r, 0, MANIFEST_BUDGET_MAX);
@@ -293,6 +300,7 @@ static const struct key {
     {"archive", read_archive, false},
     {"heartbeat", read_heartbeat, false},
     {"restart", read_restart, false},
+    {"instances", read_instances, false},
     {"budget", read_budget, false},
     {"backoff", read_backoff, false},
     {"dependents", read_dependents, true},

@@ -65,6 +65,7 @@ struct manifest {
     uint64_t stack; /* bytes, a multiple of the page size */
     bool archive;
     uint32_t heartbeat_ms; /* 0: none */
+    bool on_request; /* not started at boot: each request of VFS starts one more */
     bool restart;
     uint32_t budget, budget_window_s; /* at most so many failures in so many seconds */
     uint32_t backoff_free, backoff_first_ms, backoff_max_ms;

@@ -78,7 +78,7 @@ void service_run(const struct service_table *table)
             continue;
         }
         to = message_caller(&m);
-        handle = find(m.type, table->fallback);
+        handle = find(m.type & SERVICE_TYPE_MASK, table->fallback);
         status = handle ? handle(&m) : -ENOSYS;
         if (status == SERVICE_NO_REPLY)
             to = 0;

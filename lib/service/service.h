@@ -26,6 +26,8 @@
  * replied, forwarded or keeps the caller waiting. */
 #define SERVICE_NO_REPLY (-0x7fffffffL)
 typedef long (*service_handler)(struct message *m);
+/* Handlers are found by the lower half of a type: the upper is the protocol's (FILE_TYPE_MASK). */
+#define SERVICE_TYPE_MASK 0xffffffffull
 
 struct service_entry {
     uint64_t type;

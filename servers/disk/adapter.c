@@ -51,6 +51,8 @@ static void fetch_queues(void)
         next++;
         if (place.class == CLASS_BLOCK)
             create(&place);
+        else if (place.class == CLASS_FS)
+            volume_create(&place);
     }
     grant_revoke(grant);
 }

@@ -119,6 +119,17 @@ void devices_look(void)
         look_at(&devices[i]);
 }
 
+bool devices_are_known(void)
+{
+    for (unsigned i = 0; i < ADAPTERS_MAX && adapters[i]; i++)
+        if (adapters[i]->client.incarnation == 0 && !adapters[i]->is_gone)
+            return false; /* its driver has not looked yet */
+    for (unsigned i = 0; i < count; i++)
+        if (!devices[i].is_known && is_present(&devices[i]))
+            return false;
+    return true;
+}
+
 struct device *device_of(uint64_t number, struct partition *part)
 {
     for (unsigned i = 0; i < count; i++) {

@@ -7,6 +7,7 @@
  *     device.c     disks and their partitions, by name and number
  *     partition.c  partition tables
  *     chunk.c      pieces of disks in memory, for the raw devices
+ *     volume.c     the queues of file servers, passed on to the drivers
  *     main.c       what programs ask of raw devices
  *
  * Requests of programs that must wait are kept, and run again from their beginning (with the bytes
@@ -46,6 +47,8 @@ struct adapter { /* a driver and its queue */
     struct job { /* a request in a slot */
         void (*done)(struct job *job, int error);
         struct chunk *chunk;
+        struct volume *volume; /* whose slot this is ... */
+        unsigned slot;
         unsigned tries;
     } job[BLOCK_SLOTS];
     uint32_t orphans; /* slots that a predecessor has posted */
@@ -84,10 +87,17 @@ void chunk_ahead(struct device *d, uint64_t sector); /* it will be wanted soon *
 long chunk_write(struct chunk *c, uint64_t first, uint32_t sectors); /* write these through */
 void chunks_forget(struct adapter *a, unsigned unit);
 
+/* ---- volume.c ---- */
+void volume_create(const struct service_queue *place);
+void volumes_look(void); /* devices have changed, or a file server has notified */
+bool volumes_serve(void); /* true: something moved */
+bool volumes_settle(void);
+
 /* ---- device.c ---- */
 void devices_look(void); /* adapters have changed, or a sector has come */
 /* The disk with that number, and which part of it: 0 the whole. NULL: none. */
 struct device *device_of(uint64_t number, struct partition *part);
+bool devices_are_known(void); /* the partitions of all disks have been read */
 long device_list(struct message *m);
 const struct block_unit *device_unit(const struct device *d);
 

@@ -306,9 +306,15 @@ static void notified(uint64_t bits)
 /* Before every wait: what has ended meanwhile; then tell the drivers what is new. */
 static void idle(void)
 {
-    do
+    bool quiet;
+
+    do {
         adapters_serve();
-    while (!adapters_settle());
+        volumes_look();
+        while (volumes_serve())
+            adapters_serve();
+        quiet = volumes_settle();
+    } while (!(adapters_settle() && quiet));
 }
 
 static long list(struct message *m)

@@ -174,7 +174,8 @@ long request_control(struct message *m, struct service *caller)
     };
     struct service *s = named_in(m);
 
-    if (!service_speaks_for_users(caller))
+    if (!service_speaks_for_users(caller) &&
+        !(s && instance_may_control(s, caller, (enum rs_control)m->w[2])))
         return -EPERM;
     if (!s)
         return -ESRCH;

@@ -50,6 +50,7 @@ static long (*const requests[])(struct message *m, struct service *caller) = {
     [RS_SHUTDOWN - PROTOCOL_RS] = request_shutdown,
     [RS_CORE - PROTOCOL_RS] = request_core,
     [RS_MARK - PROTOCOL_RS] = request_mark,
+    [RS_INSTANCE - PROTOCOL_RS] = request_instance,
 };
 
 static void request(struct message *m, struct service *caller)
@@ -113,7 +114,7 @@ static void prepare_all(void)
         if (services[i].id != SERVICE_RS)
             service_prepare(&services[i]);
     for (unsigned i = 0; i < service_count; i++)
-        if (services[i].state == RS_DOWN)
+        if (services[i].state == RS_DOWN && !services[i].manifest->on_request)
             queue_prepare(&services[i]); /* of ISA devices; of others when pci has found them */
     prepare_self();
 }
@@ -124,7 +125,8 @@ static void start_all(void)
 {
     for (unsigned i = 0; i < service_count; i++) {
         struct service *s = &services[i];
-        long error = s->state == RS_DOWN ? spawn_create(s) : 0;
+        bool starts = s->state == RS_DOWN && !s->manifest->on_request;
+        long error = starts ? spawn_create(s) : 0;
 
         if (error)
             log_info("%s: cannot be started: error %ld%s", s->name, -error,

@@ -11,6 +11,7 @@
  *     timer.c    alarm, heartbeat
  *     device.c   devices, queues, work for pci
  *     control.c  requests of users and of other services
+ *     instance.c services that VFS starts, one for each mount
  *     record.c   recovery records
  *     script.c   policy scripts
  *
@@ -227,6 +228,11 @@ long request_kill(struct message *m, struct service *caller);
 long request_complain(struct message *m, struct service *caller);
 long request_mark(struct message *m, struct service *caller);
 long request_core(struct message *m, struct service *caller);
+
+/* ---- instance.c ---- */
+long request_instance(struct message *m, struct service *caller);
+bool instance_may_control(const struct service *s, const struct service *caller,
+                          enum rs_control what);
 
 /* ---- record.c ---- */
 void record_begin(struct service *s, enum rs_defect defect, uint32_t detail);

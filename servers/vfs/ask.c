@@ -12,7 +12,7 @@
 /* As marked in abi/proto/file.h. */
 static bool request_is_once(uint64_t type)
 {
-    switch (type) {
+    switch (type & FILE_TYPE_MASK) {
     case FILE_WRITE:
     case FILE_WRITE_VECTOR:
     case FILE_CREATE:
@@ -31,9 +31,24 @@ static bool request_is_once(uint64_t type)
     }
 }
 
-static bool request_may_wait(uint64_t type)
+/* A request that must not be done twice gets a number; it keeps it when it is repeated. */
+static void give_number(const struct server *s, struct message *m)
 {
-    switch (type) {
+    static uint32_t last;
+
+    if (!(s->traits & TRAIT_REMEMBERS) || !request_is_once(m->type) || m->type >> FILE_NUMBER_SHIFT)
+        return;
+    if (++last == 0)
+        last++;
+    m->type |= (uint64_t)last << FILE_NUMBER_SHIFT;
+}
+
+/* May a signal end it? */
+static bool request_may_wait(const struct server *s, uint64_t type)
+{
+    if (s->traits & TRAIT_FINISHES)
+        return false;
+    switch (type & FILE_TYPE_MASK) {
     case FILE_READ:
     case FILE_READ_VECTOR:
     case FILE_WRITE:
@@ -41,7 +56,7 @@ static bool request_may_wait(uint64_t type)
     case FILE_IOCTL:
         return true;
     default:
-        return type >= SOCKET_CREATE;
+        return (type & FILE_TYPE_MASK) >= SOCKET_CREATE;
     }
 }
 
@@ -78,10 +93,11 @@ static long forward_patiently(struct client *c, struct server *s, const struct m
 
 long ask(struct client *c, struct server *s, struct message *m, enum again again)
 {
+    give_number(s, m);
     for (;;) {
         endpoint_t ep;
         long result =
-            c->cancelled && request_may_wait(m->type) ? -EINTR : forward_patiently(c, s, m);
+            c->cancelled && request_may_wait(s, m->type) ? -EINTR : forward_patiently(c, s, m);
 
         if (result)
             return result;
@@ -95,7 +111,7 @@ long ask(struct client *c, struct server *s, struct message *m, enum again again
         }
         if (c->returned)
             continue;
-        if (again == ONCE)
+        if (again == ONCE && !(s->traits & TRAIT_REMEMBERS))
             return -EIO; /* bounced: it may have been done or not */
         result = server_wait(c, s, ep);
         if (result)
@@ -105,11 +121,15 @@ long ask(struct client *c, struct server *s, struct message *m, enum again again
 
 long hand_over(struct client *c, struct server *s, const struct message *m)
 {
-    long result = c->cancelled ? -EINTR : forward_patiently(c, s, m);
+    struct message numbered = *m;
+    bool may_not = c->cancelled && !(s->traits & TRAIT_FINISHES);
+    long result;
 
+    give_number(s, &numbered);
+    result = may_not ? -EINTR : forward_patiently(c, s, &numbered);
     if (result)
         return result;
-    c->handed = *m;
+    c->handed = numbered;
     return SERVICE_NO_REPLY;
 }
 
@@ -144,8 +164,8 @@ void ask_bounced(struct client *c, const struct message *m)
     if (c->work) { /* ask() decides */
         c->behind = NULL;
         client_resume(c);
-    } else if (request_is_once(c->handed.type) && c->handed.type != SOCKET_RECEIVE &&
-               c->handed.type != SOCKET_RECEIVE_FROM) {
+    } else if (request_is_once(c->handed.type) && !(c->behind->traits & TRAIT_REMEMBERS) &&
+               c->handed.type != SOCKET_RECEIVE && c->handed.type != SOCKET_RECEIVE_FROM) {
         c->behind = NULL;
         ipc_reply_result(c->endpoint, -EIO);
     } else {
@@ -175,6 +195,9 @@ void ask_take_back(struct client *c)
         ipc_late_answer(c->endpoint, &late) == 0 && message_caller(&late) == c->behind_endpoint;
 
     c->behind = NULL;
+    if (result == 0 && !is_late && !c->work && (s->traits & TRAIT_FINISHES) &&
+        forward(c, s, &c->handed) == 0)
+        return; /* it has forgotten the call; it goes on, and ends soon */
     if (result == 1) {
         c->interrupted = (long)m.w[1] <= 0;
         taken_back(c, c->interrupted ? -EINTR : (long)m.w[1]);

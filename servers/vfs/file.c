@@ -8,6 +8,13 @@
 
 enum { FILES_START = 32 };
 
+static struct file *all;
+
+struct file *file_first(void)
+{
+    return all;
+}
+
 struct file *file_new(const struct file_operations *operations, uint32_t flags, uint32_t mode)
 {
     struct file *f = calloc(1, sizeof *f);
@@ -17,6 +24,11 @@ struct file *file_new(const struct file_operations *operations, uint32_t flags, 
         f->references = 1;
         f->flags = flags & ~(uint32_t)O_CLOEXEC;
         f->mode = mode;
+        f->next_all = all;
+        f->link_all = &all;
+        if (all)
+            all->link_all = &f->next_all;
+        all = f;
     }
     return f;
 }
@@ -34,6 +46,9 @@ void file_put(struct client *c, struct file *f)
     lock_file_gone(f);
     if (f->operations->close)
         f->operations->close(c, f);
+    *f->link_all = f->next_all;
+    if (f->next_all)
+        f->next_all->link_all = f->link_all;
     free(f->path);
     free(f);
 }

@@ -116,7 +116,18 @@ static long seek(struct client *c, struct file *f, int64_t offset, unsigned when
         if (result)
             return result;
     }
-    /* no holes are known of: data up to the end */
+    if (whence == SEEK_DATA || whence == SEEK_HOLE) {
+        struct message m = {.type = FILE_SEEK, .w = {f->node, (uint64_t)offset, whence}};
+
+        if (offset < 0)
+            return -ENXIO;
+        result = S_ISREG(f->mode) ? ask(c, f->server, &m, AGAIN) : -EINVAL;
+        if (result >= 0)
+            f->position = (uint64_t)result;
+        if (result != -EINVAL)
+            return result;
+    }
+    /* a server that knows of no holes: data up to the end */
     if (whence == SEEK_DATA || whence == SEEK_HOLE) {
         if (offset < 0 || (uint64_t)offset >= size)
             return -ENXIO;
@@ -226,15 +237,17 @@ static long sys_truncate(struct client *c, const uint64_t *w)
     return result;
 }
 
-/* Space is not reserved; the size grows as asked. */
+/* Where the server cannot reserve space the size grows as asked. */
 static long sys_fallocate(struct client *c, const uint64_t *w)
 {
     struct file *f = fd_file(c, w[0]);
+    struct message m = {.type = FILE_ALLOCATE, .w = {0, w[1], w[2], w[3]}};
     uint64_t size, end;
     long result;
 
     if (!f || !may(f, true))
         return -EBADF;
+    m.w[0] = f->node;
     if ((int64_t)w[2] < 0 || (int64_t)w[3] <= 0 || __builtin_add_overflow(w[2], w[3], &end) ||
         (int64_t)end < 0)
         return -EINVAL;
@@ -242,11 +255,12 @@ static long sys_fallocate(struct client *c, const uint64_t *w)
         return -ENODEV;
     if (w[1] & ~(uint64_t)FALLOC_FL_KEEP_SIZE)
         return -EOPNOTSUPP;
-    if (w[1])
-        return 0;
     file_get(f);
-    result = file_size(c, f, &size);
-    if (result == 0 && size < end)
+    result = ask(c, f->server, &m, AGAIN);
+    if (result != -EOPNOTSUPP)
+        return with_file(c, f, result);
+    result = w[1] ? 0 : file_size(c, f, &size);
+    if (result == 0 && !w[1] && size < end)
         result = truncate_node(c, f->server, f->node, end);
     return with_file(c, f, result);
 }
@@ -262,11 +276,12 @@ static long sys_fadvise(struct client *c, const uint64_t *w)
 
 static long sys_sync(struct client *c, const uint64_t *w)
 {
-    struct mount *root = mount_root();
-    struct message m = {.type = FILE_SYNC, .w = {root->root, 0, 0, 0, 0, FILE_BACK}};
-
     (void)w;
-    ask(c, root->server, &m, AGAIN);
+    for (struct mount *at = mount_next(NULL); at; at = mount_next(at)) {
+        struct message m = {.type = FILE_SYNC, .w = {at->root, 0, 0, 0, 0, FILE_BACK}};
+
+        ask(c, at->server, &m, AGAIN);
+    }
     return 0;
 }
 

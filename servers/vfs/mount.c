@@ -6,7 +6,10 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 
+#include "abi/proto/rs.h"
+#include "lib/rt/pack.h"
 #include "servers/vfs/vfs.h"
 
 enum { MOUNTS_MAX = 32 };
@@ -51,6 +54,14 @@ struct mount *mount_of_path(const char *path, const char **rest)
     return NULL;
 }
 
+struct mount *mount_next(struct mount *m)
+{
+    for (m = m ? m + 1 : mounts; m < mounts + MOUNTS_MAX; m++)
+        if (m->server)
+            return m;
+    return NULL;
+}
+
 static struct mount *mount_free(void)
 {
     for (struct mount *m = mounts; m < mounts + MOUNTS_MAX; m++)
@@ -69,22 +80,15 @@ static long cover(struct client *c, struct server *s, uint64_t node, bool covere
 long mount_add(struct client *c, struct server *s, const char *type, const struct found *over,
                const char *options)
 {
-    long grant = grant_make(s->endpoint, options, strlen(options) + 1, GRANT_READ), result;
-    struct message root = {.type = FILE_ROOT, .w = {(uint64_t)grant, 0, strlen(options)}};
+    struct message root = {.type = FILE_ROOT, .w = {strncmp(options, "ro", 2) == 0}};
     struct mount *m = mount_free();
+    long result = m ? ask(c, s, &root, AGAIN) : -ENOMEM;
 
-    if (grant < 0 || !m) {
-        if (grant >= 0)
-            grant_revoke(grant);
-        return -ENOMEM;
-    }
-    /* a file server that has just said that it is there */
-    result = s->endpoint ? ipc_call(s->endpoint, &root) : -EIO;
-    grant_revoke(grant);
     if (result == 0 && over)
         result = cover(c, over->server, over->node, true);
     if (result < 0)
         return result;
+    s->traits = (uint32_t)root.w[2];
     *m = (struct mount){.server = s, .root = root.w[1]};
     if (over) {
         m->over_server = over->server;
@@ -93,6 +97,7 @@ long mount_add(struct client *c, struct server *s, const char *type, const struc
     snprintf(m->path, sizeof m->path, "%.255s", over ? over->path : "/");
     snprintf(m->type, sizeof m->type, "%s", type);
     snprintf(m->options, sizeof m->options, "%s", *options ? options : "rw");
+    snprintf(m->source, sizeof m->source, "%s", s->key);
     return 0;
 }
 
@@ -121,8 +126,8 @@ long mounts_text(char *text, size_t room)
         if (!m->server)
             continue;
         put_path(path, sizeof path, m->path);
-        added = snprintf(text + n, room - n, "%s %s %s %s 0 0\n", m->server->key, path, m->type,
-                         m->options);
+        added =
+            snprintf(text + n, room - n, "%s %s %s %s 0 0\n", m->source, path, m->type, m->options);
         if (added < 0 || (size_t)added >= room - n)
             break;
         n += (size_t)added;
@@ -157,10 +162,116 @@ static long mount_found(struct client *c, const char *type, const struct found *
     return mount_at(s, 0) ? -EBUSY : mount_add(c, s, type, over, "rw");
 }
 
+/* ---- file systems on disks: a server for each ---- */
+
+static const struct {
+    const char *type, *server;
+} device_types[] = {{"ext4", "ext4"}, {"ext3", "ext4"}, {"ext2", "ext4"}};
+
+static const char *device_server(const char *type)
+{
+    for (unsigned n = 0; n < sizeof device_types / sizeof *device_types; n++)
+        if (strcmp(device_types[n].type, type) == 0)
+            return device_types[n].server;
+    return NULL;
+}
+
+static long instance_start(const char *base, const char *parameters, char name[16],
+                           struct server **out)
+{
+    struct rs_instance wanted = {0};
+    struct message m = {.type = RS_INSTANCE};
+    long grant = grant_make(service_info()->rs, &wanted, sizeof wanted, GRANT_READ | GRANT_WRITE);
+    char key[32];
+    long result;
+
+    if (grant < 0)
+        return grant;
+    snprintf(wanted.base, sizeof wanted.base, "%s", base);
+    snprintf(wanted.parameters, sizeof wanted.parameters, "%s", parameters);
+    m.w[0] = (uint64_t)grant;
+    result = ipc_call(service_info()->rs, &m);
+    grant_revoke(grant);
+    if (result < 0)
+        return result == -ESRCH || result == -EPERM ? -ENODEV : result;
+    memcpy(name, wanted.name, sizeof wanted.name);
+    name[sizeof wanted.name - 1] = 0;
+    snprintf(key, sizeof key, "fs/%s", name);
+    *out = server_expect(key, (endpoint_t)m.w[0]);
+    return *out ? 0 : -ENOMEM;
+}
+
+static void instance_stop(const char *name)
+{
+    struct message m = {.type = RS_CONTROL, .w = {[2] = RS_CONTROL_DOWN}};
+
+    pack_text(m.w, name, 16);
+    ipc_call(service_info()->rs, &m);
+}
+
+static bool is_mounted(uint64_t device)
+{
+    for (const struct mount *m = mounts; m < mounts + MOUNTS_MAX; m++)
+        if (m->server && m->device == device)
+            return true;
+    return false;
+}
+
+static long mount_disk(struct client *c, const char *base, const char *type, uint64_t flags,
+                       const struct found *disk, const struct found *over)
+{
+    static uint64_t number;
+    bool read_only = flags & MS_RDONLY;
+    struct server *s = NULL;
+    struct mount *m;
+    char parameters[128], name[16];
+    long result;
+
+    if (!S_ISBLK(disk->mode))
+        return -ENOTBLK;
+    if (!S_ISDIR(over->mode))
+        return -ENOTDIR;
+    if (is_mounted(disk->rdev) || mount_at(over->server, over->node))
+        return -EBUSY;
+    snprintf(parameters, sizeof parameters, "mount=%llu device=%u:%u%s%s",
+             (unsigned long long)++number, major(disk->rdev), minor(disk->rdev),
+             read_only ? " ro" : "", flags & MS_NOATIME ? " noatime" : "");
+    result = instance_start(base, parameters, name, &s);
+    if (result)
+        return result;
+    result = mount_add(c, s, type, over,
+                       read_only              ? "ro,relatime"
+                       : (flags & MS_NOATIME) ? "rw,noatime"
+                                              : "rw,relatime");
+    if (result) {
+        instance_stop(name);
+        return result;
+    }
+    m = mount_at(s, 0);
+    m->device = disk->rdev;
+    snprintf(m->source, sizeof m->source, "%.63s", disk->path);
+    memcpy(m->instance, name, sizeof m->instance);
+    return 0;
+}
+
+static long mount_device(struct client *c, const char *server, const char *type, const uint64_t *w,
+                         const struct found *over)
+{
+    struct found *disk = found_new();
+    long result = disk ? path_find_user(c, AT_FDCWD, w[0], FOUND_FOLLOW, disk) : -ENOMEM;
+
+    if (result == 0)
+        result = mount_disk(c, server, type, w[3], disk, over);
+    if (disk)
+        found_free(disk);
+    return result;
+}
+
 static long sys_mount(struct client *c, const uint64_t *w)
 {
     struct found *over;
     char type[32];
+    const char *server;
     long result;
 
     if (c->uid)
@@ -170,12 +281,13 @@ static long sys_mount(struct client *c, const uint64_t *w)
     result = user_string(c, w[2], type, sizeof type);
     if (result < 0)
         return result == -ENAMETOOLONG ? -ENODEV : result;
+    server = device_server(type);
     over = found_new();
     if (!over)
         return -ENOMEM;
     result = path_find_user(c, AT_FDCWD, w[1], FOUND_FOLLOW, over);
     if (result == 0)
-        result = mount_found(c, type, over);
+        result = server ? mount_device(c, server, type, w, over) : mount_found(c, type, over);
     found_free(over);
     return result;
 }
@@ -203,11 +315,21 @@ static long umount_found(struct client *c, const struct found *f, bool lazy)
 
     if (!m)
         return -EINVAL;
-    if (!m->over_server || (is_busy(m) && !lazy))
+    if (!m->over_server || (is_busy(m) && (!lazy || m->device)))
         return -EBUSY;
+    if (m->device) {
+        struct message end = {.type = FILE_UNMOUNT};
+
+        result = ask(c, m->server, &end, AGAIN);
+        if (result < 0)
+            log_info("%s: not everything could be written (error %ld)", m->source, -result);
+    }
     result = cover(c, m->over_server, m->over_node, false);
     if (result < 0)
         return result;
+    if (m->device)
+        instance_stop(m->instance);
+    m->device = 0;
     m->server = NULL;
     return 0;
 }

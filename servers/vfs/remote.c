@@ -55,6 +55,25 @@ static struct message io_message(const struct file *f, const struct io *io, uint
                             .w = {f->node, io->address, io->length, offset, f->flags}};
 }
 
+void remote_reopen(struct server *s)
+{
+    struct message m = {.type = FILE_REOPEN};
+    unsigned n = 0;
+
+    for (struct file *f = file_first(); f; f = f->next_all) {
+        if (f->server != s || !f->opened_by)
+            continue;
+        f->opened_by = s->endpoint;
+        m.w[n++] = f->node;
+        if (n < MESSAGE_WORDS)
+            continue;
+        server_call(s, &m);
+        m = (struct message){.type = FILE_REOPEN};
+        n = 0;
+    }
+    server_call(s, &m); /* with a 0: that was all */
+}
+
 /* With a position: one call at a time moves it, as POSIX wants for shared descriptors. */
 static long transfer_at_position(struct client *c, struct file *f, struct io *io)
 {

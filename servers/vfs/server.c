@@ -37,6 +37,27 @@ struct server *server_find(const char *key)
     return s;
 }
 
+struct server *server_expect(const char *key, endpoint_t ep)
+{
+    struct server *s = servers;
+
+    while (s && strcmp(s->key, key) != 0)
+        s = s->next;
+    if (!s && strlen(key) < sizeof s->key) {
+        s = calloc(1, sizeof *s);
+        if (!s)
+            return NULL;
+        strcpy(s->key, key);
+        s->next = servers;
+        servers = s;
+    }
+    if (s) {
+        s->endpoint = ep;
+        s->traits = 0;
+    }
+    return s;
+}
+
 void servers_start(void)
 {
     service_subscribe("fs/*");
@@ -49,6 +70,8 @@ void servers_start(void)
 static void came_back(struct server *s, endpoint_t ep)
 {
     s->endpoint = ep;
+    if (s->traits & TRAIT_REMEMBERS)
+        remote_reopen(s);
     wake_all(&s->back);
     remote_server_back(s);
 }

@@ -73,11 +73,14 @@ struct server { /* who serves a DS key: "fs/ram", "chr/5", "net". Never freed. *
     struct server *next;
     struct wait_queue back; /* who waits for it to come back */
     bool calls_us; /* fs/proc: no plain call to it, it may be calling us */
+    uint32_t traits; /* enum file_trait */
     bool tells; /* it was told to notify us about readiness: ask it after NOTIFY_BIT_POLL */
 };
 
 /* The server of that key, asking DS. NULL: nobody has it, or no memory. */
 struct server *server_find(const char *key);
+/* The same for one that is being started as `ep`. NULL: no memory. */
+struct server *server_expect(const char *key, endpoint_t ep);
 /* It has died (an endpoint that is stale): wait until a fresh one is there. 0, -EINTR, -EIO when it
  * does not come back in time. */
 long server_wait(struct client *c, struct server *s, endpoint_t dead);
@@ -130,6 +133,7 @@ struct file { /* an open file description */
     void *local; /* the pipe, epoll set, ... of a local file */
     char *path; /* canonical, or NULL */
     struct wait_queue pollers, idle;
+    struct file *next_all, **link_all; /* all open files */
     struct file *next_told; /* remote files whose server was told to tell us */
     bool told;
 };
@@ -143,9 +147,12 @@ void remote_tell_closed(struct client *c, struct file *f);
 /* The server has said that a node became ready; a fresh incarnation of it is there. */
 void remote_ready(struct server *s, uint64_t node);
 void remote_server_back(struct server *s);
+/* Tell the fresh incarnation what is open. */
+void remote_reopen(struct server *s);
 
 /* A new open file, one reference; NULL: no memory. */
 struct file *file_new(const struct file_operations *operations, uint32_t flags, uint32_t mode);
+struct file *file_first(void); /* all of them: next_all */
 void file_get(struct file *f);
 /* closes it with the last reference; c may be NULL */
 void file_put(struct client *c, struct file *f);
@@ -292,10 +299,14 @@ struct mount {
     struct server *over_server; /* what it covers; NULL: the root of all */
     uint64_t over_node;
     char path[256], type[16], options[64];
+    char source[64]; /* as mount(8) shows it */
+    uint64_t device; /* number of its disk; 0: none */
+    char instance[16]; /* name of the service that was started for it; "": none */
 };
 struct mount *mount_over(struct server *s, uint64_t node); /* what covers that directory */
 struct mount *mount_at(struct server *s, uint64_t root); /* the mount with that root */
 struct mount *mount_root(void);
+struct mount *mount_next(struct mount *m); /* all of them: begin with NULL */
 /* The mount at whose place, one component below the root, an absolute path begins; *rest: what
  * follows. NULL: none */
 struct mount *mount_of_path(const char *path, const char **rest);

@@ -115,6 +115,7 @@ static void host_mount(const char *path, size_t memory)
         abort();
     box->op_done = box->op_current = 1;
     box->journal.sequence = 1;
+    box->is_mounted = 1;
     super_counters(s, &box->now.counters);
     cache_start(&io);
     cache_run_begin();
@@ -150,7 +151,7 @@ static void host_commit(void)
         if (!(b->state & (B_RUNNING | B_DIRTY)))
             continue;
         memcpy(host.image + b->block * volume.block_size, buffer_data(b), volume.block_size);
-        b->state &= ~(uint32_t)(B_RUNNING | B_DIRTY | B_ORDERED);
+        b->state &= ~(uint32_t)(B_RUNNING | B_DIRTY);
     }
     host_put_super();
     op_freed_until(box->journal.sequence++);
@@ -179,7 +180,7 @@ static void host_bring(void)
 }
 
 /* An operation, run as the server does it: again after each miss. */
-static long host_operation(long (*work)(void *), void *argument)
+static inline long host_operation(long (*work)(void *), void *argument)
 {
     for (;;) {
         long result;
@@ -201,7 +202,7 @@ static long host_operation(long (*work)(void *), void *argument)
 }
 
 /* Something that changes nothing. */
-static long host_look(long (*work)(void *), void *argument)
+static inline long host_look(long (*work)(void *), void *argument)
 {
     for (;;) {
         long result;

@@ -54,11 +54,14 @@ static long child(uint64_t directory, const char *name, uint64_t *node)
     return 0;
 }
 
-static uint64_t parent(uint64_t directory)
+static long parent(uint64_t directory, uint64_t *node)
 {
     const struct node *d = tree_node(&tree, directory);
 
-    return d->directory.parent ? node_number(d->directory.parent) : 0;
+    if (!d->directory.parent)
+        return -ESTALE;
+    *node = node_number(d->directory.parent);
+    return 0;
 }
 
 static long next(uint64_t directory, uint64_t cookie, struct fs_entry *out)

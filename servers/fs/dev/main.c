@@ -97,10 +97,11 @@ static long child(uint64_t directory, const char *name, uint64_t *node)
     return -ENOENT;
 }
 
-static uint64_t parent(uint64_t directory)
+static long parent(uint64_t directory, uint64_t *node)
 {
     (void)directory; /* there is the root alone */
-    return NODE_ROOT;
+    *node = NODE_ROOT;
+    return 0;
 }
 
 static long next_disk(uint64_t cookie, struct fs_entry *out)

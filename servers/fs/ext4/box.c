@@ -77,7 +77,8 @@ bool box_is_sound(const void *memory, size_t size, uint64_t mount)
            b->buffers == buffer_count(size, b->block_size) && b->undo_copies <= UNDO_COPIES &&
            b->undo_fresh <= UNDO_FRESH && b->now.revokes <= REVOKES_MAX &&
            b->now.freed <= FREED_MAX && b->before.revokes <= REVOKES_MAX &&
-           b->before.freed <= FREED_MAX && b->journal.staged <= STAGE_BLOCKS;
+           b->before.freed <= FREED_MAX && b->journal.staged <= STAGE_BLOCKS &&
+           b->journal.members <= STAGE_BLOCKS && b->is_mounted;
 }
 
 static bool undo_is_sound(void)
@@ -155,7 +156,7 @@ long op_room(void)
     uint32_t running = box->now.running + UNDO_COPIES;
     uint32_t extra = running / tags + 2 + (box->now.revokes + 64) / (box->block_size / 8 - 3) + 1;
 
-    return running + extra > STAGE_BLOCKS ? miss_commit() : 0;
+    return running + extra + 2 > STAGE_BLOCKS ? miss_commit() : 0;
 }
 
 void op_begin(void)
@@ -191,6 +192,9 @@ static void undo(void)
     }
     for (uint32_t n = 0; n < box->undo_fresh; n++)
         cache_drop(&buffers[box->fresh[n]]);
+    for (struct record *r = box->record; r < box->record + RECORDS; r++)
+        if (r->op == box->op_current)
+            r->op = 0;
     box->now = box->before;
 }
 
@@ -223,7 +227,8 @@ long block_change(struct buffer *b)
     fence();
     if (!(b->state & B_RUNNING))
         box->now.running++;
-    b->state = (b->state & ~(uint32_t)(B_DIRTY | B_ORDERED)) | B_RUNNING | B_CHECKED;
+    b->state = (b->state & ~(uint32_t)B_DIRTY) | B_RUNNING | B_CHECKED;
+    b->changed = true; /* also if it is undone: what is being written may have some of it */
     return 0;
 }
 
@@ -249,7 +254,7 @@ static long fresh(uint64_t block, struct buffer **out)
     fence();
     box->undo_fresh++;
     fence();
-    b->logged = 0; /* what the journal may have of it is revoked */
+    b->logged = b->ordered = 0; /* what the journal may have of it is revoked */
     memset(buffer_data(b), 0, box->block_size);
     *out = b;
     return 0;
@@ -275,7 +280,8 @@ long block_fresh_data(uint64_t block, struct buffer **out)
     if (result)
         return result;
     (*out)->kind = KIND_DATA;
-    (*out)->state = B_VALID | B_DIRTY | B_ORDERED;
+    (*out)->ordered = box->journal.sequence;
+    (*out)->state = B_VALID | B_DIRTY;
     return 0;
 }
 
@@ -324,4 +330,36 @@ void op_freed_until(uint32_t sequence)
         if ((int32_t)(box->freed[n].sequence - sequence) > 0)
             box->freed[kept++] = box->freed[n];
     box->now.freed = kept;
+}
+
+/* ---- exactly once ---- */
+
+void op_record(uint64_t id, const uint64_t answer[ANSWER_WORDS])
+{
+    struct record *r = &box->record[0];
+
+    if (id == 0)
+        return;
+    for (struct record *other = box->record; other < box->record + RECORDS; other++) {
+        if (other->id == id) {
+            r = other;
+            break;
+        }
+        if (other->op < r->op)
+            r = other;
+    }
+    r->op = 0;
+    fence();
+    r->id = id;
+    memcpy(r->answer, answer, sizeof r->answer);
+    fence();
+    r->op = box->op_current;
+}
+
+const uint64_t *op_recorded(uint64_t id)
+{
+    for (struct record *r = box->record; id && r < box->record + RECORDS; r++)
+        if (r->id == id && r->op && r->op <= box->op_done)
+            return r->answer;
+    return NULL;
 }

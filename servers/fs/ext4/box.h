@@ -24,7 +24,7 @@
 #include <stdint.h>
 
 #define BOX_MAGIC 0x626f7834u /* "4xob" */
-#define BOX_VERSION 1u
+#define BOX_VERSION 2u
 
 enum {
     UNDO_COPIES = 160, /* blocks that one operation may change */
@@ -33,14 +33,15 @@ enum {
     FREED_MAX = 4096, /* extents freed in the running and the committing one */
     STAGE_BLOCKS =
         512, /* of one transaction in the journal: descriptors, copies, revokes, commit */
+    RECORDS = 64, /* answers that are remembered */
     ANSWER_WORDS = 6,
+    LIVE_MAX = 64, /* transactions in the journal */
 };
 
 enum buffer_state {
     B_VALID = 1, /* its contents are the block's */
     B_DIRTY = 2, /* data that the disk does not have yet */
     B_RUNNING = 4, /* metadata changed in the running transaction */
-    B_ORDERED = 8, /* with B_DIRTY: must be on the disk before the running transaction commits */
     B_READING = 16, /* being read; not valid */
     B_WRITING = 32, /* being written in place */
     B_CHECKED = 64, /* the checksum was right, or is ours to set */
@@ -66,14 +67,18 @@ struct buffer {
     uint32_t state; /* enum buffer_state */
     uint32_t kind; /* enum kind */
     uint32_t seed; /* of the checksum: that of the inode it belongs to; bitmaps: the group */
-    uint32_t logged; /* sequence of the last committed transaction that has it in the journal and
-                        that is not written in place yet; 0: none */
+    uint32_t logged; /* sequence of the last transaction that has it in the journal, while that is
+                        not written in place; 0: none */
+    uint32_t ordered; /* with B_DIRTY: sequence of the transaction that may not commit before it is
+                         on the disk; 0: none */
     /* from here on of this incarnation alone */
     uint32_t run; /* the last run of a request that got it: it stays while that lasts */
     int32_t next_hash; /* index; -1: none */
     int32_t next_io; /* of the same request to the disk */
+    bool hashed; /* can be found by its block */
     bool used; /* since the clock's hand last came by */
     bool changed; /* while it was being written: dirty again */
+    uint32_t issued; /* the running transaction when its write was begun */
 };
 
 struct counters { /* what changes with operations and is written to the super block with each
@@ -87,13 +92,32 @@ struct freed { /* not to be used again before the transaction that freed it has 
     uint32_t count, sequence;
 };
 
-/* How far the commit of a transaction has got (journal.c). */
+/* How far the commit of a transaction has got (commit.c). */
 enum commit_phase {
     COMMIT_IDLE,
-    COMMIT_WRITING,
+    COMMIT_MARKING, /* the stage is complete; the buffers are told */
+    COMMIT_WRITING, /* the stage to the journal, ordered data in place */
     COMMIT_FLUSHING,
-    COMMIT_RECORD,
-    COMMIT_RECORD_FLUSH
+    COMMIT_RECORDING, /* the commit record */
+};
+
+struct journal_state {
+    uint32_t sequence; /* of the running transaction */
+    uint32_t committed; /* of the last that is on the disk */
+    uint32_t head; /* block of the journal where the next commit begins */
+    uint32_t tail, tail_sequence; /* what the journal's super block says: the oldest */
+    uint32_t begin[LIVE_MAX]; /* where transaction n begins: at n % LIVE_MAX */
+    uint32_t phase; /* enum commit_phase */
+    uint32_t staged; /* blocks in the stage, the commit record last */
+    uint32_t members; /* buffers in the commit */
+    uint32_t member[STAGE_BLOCKS];
+};
+
+/* What was answered to a request that changed something, so that it is not done twice. */
+struct record {
+    uint64_t id; /* of the request; 0: unused */
+    uint64_t op; /* valid when that operation is complete */
+    uint64_t answer[ANSWER_WORDS];
 };
 
 struct box {
@@ -101,7 +125,6 @@ struct box {
     uint64_t mount; /* number of the mount that it belongs to */
     uint64_t size; /* bytes of the whole box */
     uint32_t block_size, buffers;
-    uint8_t uuid[16];
 
     /* the operation */
     uint64_t op_done; /* number of the last that is complete: writing this commits it */
@@ -116,21 +139,16 @@ struct box {
         uint32_t revokes, freed, running; /* running: blocks in the running transaction */
     } now, before;
 
-    /* exactly once: the answer to the last request that changed something */
-    uint64_t answer_op, answer_id;
-    uint64_t answer[ANSWER_WORDS];
+    struct record record[RECORDS];
 
     uint64_t revoke[REVOKES_MAX];
     struct freed freed[FREED_MAX];
 
-    /* the journal */
-    struct box_journal {
-        uint32_t sequence; /* of the running transaction */
-        uint32_t head; /* block of the journal where the next commit begins */
-        uint32_t tail, tail_sequence; /* what the journal's super block says */
-        uint32_t phase; /* enum commit_phase */
-        uint32_t staged, staged_head; /* blocks of the commit in progress; where it begins */
-    } journal;
+    struct journal_state journal;
+    uint32_t journal_features; /* enum journal_feature */
+    uint8_t super[1024]; /* as at mounting: a successor works out the volume from it */
+    uint32_t is_mounted; /* all above is in order: a successor goes on from here */
+    uint32_t has_error; /* the journal could not be written: nothing is changed any more */
 };
 
 /* ---- setting up ---- */
@@ -169,5 +187,9 @@ long op_freed(uint64_t first, uint32_t count, bool is_metadata);
  */
 const struct freed *op_pending(uint64_t first, uint32_t count);
 void op_freed_until(uint32_t sequence); /* that transaction has committed */
+/* In the operation: what the request will be answered. Id 0: it need not be remembered. */
+void op_record(uint64_t id, const uint64_t answer[ANSWER_WORDS]);
+/* What it was answered, if it has been done. NULL: it has not. */
+const uint64_t *op_recorded(uint64_t id);
 
 #endif

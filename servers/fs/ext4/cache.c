@@ -8,6 +8,7 @@
 
 #include "lib/rt/log.h"
 #include "servers/fs/ext4/ext4.h"
+#include "servers/fs/ext4/io.h"
 
 struct missing missing;
 static const struct cache_io *io;
@@ -19,12 +20,13 @@ static uint32_t hash_of(uint64_t block)
     return (uint32_t)(block * 0x9e3779b97f4a7c15ull >> 40) & mask;
 }
 
-static void enter(struct buffer *b)
+void cache_enter(struct buffer *b)
 {
     uint32_t h = hash_of(b->block);
 
     b->next_hash = heads[h];
     heads[h] = (int32_t)buffer_index(b);
+    b->hashed = true;
 }
 
 static void leave(struct buffer *b)
@@ -36,6 +38,7 @@ static void leave(struct buffer *b)
     if (*link >= 0)
         *link = b->next_hash;
     b->next_hash = -1;
+    b->hashed = false;
 }
 
 void cache_rebuild(void)
@@ -56,9 +59,9 @@ void cache_rebuild(void)
 
         b->next_hash = b->next_io = -1;
         b->run = 0;
-        b->used = b->changed = false;
+        b->used = b->changed = b->hashed = false;
         if (b->state)
-            enter(b);
+            cache_enter(b);
     }
 }
 
@@ -66,6 +69,11 @@ void cache_start(const struct cache_io *how)
 {
     io = how;
     cache_rebuild();
+}
+
+void cache_start_again(const struct cache_io *how)
+{
+    io = how;
 }
 
 void cache_run_begin(void)
@@ -106,15 +114,15 @@ struct buffer *cache_take(uint64_t block)
             b->used = false;
             continue;
         }
-        if (b->state)
+        if (b->hashed)
             leave(b);
         b->state = 0;
         b->block = block;
         b->kind = KIND_DATA;
-        b->seed = 0;
+        b->seed = b->ordered = 0;
         b->run = run;
         b->used = b->changed = false;
-        enter(b);
+        cache_enter(b);
         return b;
     }
     return NULL;
@@ -123,12 +131,13 @@ struct buffer *cache_take(uint64_t block)
 /* In flight it stays known until that is over: the memory is not to be used meanwhile. */
 void cache_drop(struct buffer *b)
 {
-    b->logged = 0;
+    b->logged = b->ordered = 0;
     if (b->state & (B_READING | B_WRITING)) {
         b->state &= B_READING | B_WRITING;
         return;
     }
-    leave(b);
+    if (b->hashed)
+        leave(b);
     b->state = 0;
     b->run = 0;
 }
@@ -176,12 +185,15 @@ long block_get(uint64_t block, enum kind kind, uint32_t seed, struct buffer **ou
             missing = (struct missing){.what = MISSING_MEMORY};
             return EXT4_MISS;
         }
+        b->kind = kind;
         io->read(b);
     }
     if (b->state & B_FAILED) {
         cache_drop(b);
         return -EIO;
     }
+    if (b->state == 0) /* taken by somebody who has not filled it */
+        io->read(b);
     if (!(b->state & B_VALID)) {
         missing = (struct missing){MISSING_BLOCK, block};
         return EXT4_MISS;
@@ -190,4 +202,40 @@ long block_get(uint64_t block, enum kind kind, uint32_t seed, struct buffer **ou
     b->used = true;
     *out = b;
     return kind == KIND_DATA ? 0 : check(b, kind, seed);
+}
+
+void block_ahead(uint64_t block, enum kind kind)
+{
+    struct buffer *b = block < volume.blocks && !cache_find(block) ? cache_take(block) : NULL;
+
+    if (!b)
+        return;
+    b->kind = kind;
+    io->read(b);
+}
+
+long block_overwrite(uint64_t block, struct buffer **out)
+{
+    struct buffer *b = cache_find(block);
+
+    if (b && (b->state & B_READING || (b->state & (B_WRITING | B_VALID)) == B_WRITING)) {
+        missing = (struct missing){MISSING_BLOCK, block};
+        return EXT4_MISS;
+    }
+    if (!b)
+        b = cache_take(block);
+    if (!b) {
+        missing = (struct missing){.what = MISSING_MEMORY};
+        return EXT4_MISS;
+    }
+    b->run = run;
+    b->used = true;
+    *out = b;
+    return 0;
+}
+
+void cache_has_read(struct buffer *b, int error)
+{
+    b->state &= ~(uint32_t)B_READING;
+    b->state |= error ? B_FAILED : B_VALID;
 }

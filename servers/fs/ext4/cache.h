@@ -15,10 +15,18 @@
 
 #include "servers/fs/ext4/box.h"
 
-#define EXT4_MISS (-0x4d495353L) /* not now: what it waits for is noted in `missing` */
+/* Not now: what it waits for is noted in `missing`. The same as FS_LATER (lib/fs/fs.h). */
+#define EXT4_MISS (-0x7fffffffL)
 
 /* What the run waits for after EXT4_MISS. */
-enum missing_what { MISSING_NOTHING, MISSING_BLOCK, MISSING_MEMORY, MISSING_COMMIT };
+enum missing_what {
+    MISSING_NOTHING,
+    MISSING_BLOCK,
+    MISSING_MEMORY,
+    MISSING_COMMIT,
+    MISSING_TURN, /* another request comes first */
+    MISSING_MOUNT, /* the file system is not ready yet */
+};
 extern struct missing {
     enum missing_what what;
     uint64_t block;
@@ -32,6 +40,7 @@ struct cache_io {
     void (*read)(struct buffer *b);
 };
 void cache_start(const struct cache_io *io);
+void cache_start_again(const struct cache_io *io); /* after box_adopt(), which has made the lists */
 void cache_run_begin(void); /* a request begins, or is run again */
 
 /*
@@ -45,10 +54,16 @@ long block_change(struct buffer *b);
 long block_fresh(uint64_t block, enum kind kind, uint32_t seed, struct buffer **out);
 /* The same for file data: zeroed, dirty, ordered; its contents are not journaled. */
 long block_fresh_data(uint64_t block, struct buffer **out);
+/* It will be wanted soon: reads it when it is not in memory and there is room. */
+void block_ahead(uint64_t block, enum kind kind);
+/* A block of data that is overwritten from end to end: its contents do not matter, and it is not
+ * B_VALID when they were not in memory. 0, or EXT4_MISS. */
+long block_overwrite(uint64_t block, struct buffer **out);
 /* In memory already? NULL: no. Does not count as use. */
 struct buffer *cache_find(uint64_t block);
 /* A buffer for a block that is not in memory, state 0, in the hash. NULL: all are in use. */
 struct buffer *cache_take(uint64_t block);
+void cache_enter(struct buffer *b); /* it has got its block: can be found from now on */
 void cache_drop(struct buffer *b); /* its contents are worth nothing: unused from now on */
 void cache_forget(uint64_t first,
                   uint32_t count); /* the blocks belong to nobody: none is written */

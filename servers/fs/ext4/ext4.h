@@ -35,7 +35,7 @@ extern struct volume {
     uint32_t reserved_descriptors, backup_groups[2]; /* blocks; COMPAT_SPARSE_SUPER2 */
     uint64_t super_block; /* block that has the super block */
     uint32_t super_offset;
-    bool has_checksums, read_only;
+    bool has_checksums, read_only, no_atime;
 } volume;
 
 /* ---- checksums (seal.c) ---- */

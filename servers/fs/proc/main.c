@@ -208,11 +208,14 @@ static long child(uint64_t directory, const char *name, uint64_t *node)
     return -ENOENT;
 }
 
-static uint64_t parent(uint64_t directory)
+static long parent(uint64_t directory, uint64_t *node)
 {
     const struct row *r = row_of(&directory);
 
-    return r && r->in >= 0 ? node_make(r->in, r->in == ROOT ? 0 : pid_of(directory), 0) : 0;
+    if (!r || r->in < 0)
+        return -ESTALE;
+    *node = node_make(r->in, r->in == ROOT ? 0 : pid_of(directory), 0);
+    return 0;
 }
 
 /* Pids come after the rows: cookie ROWS + pid. */

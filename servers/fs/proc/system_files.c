@@ -147,7 +147,7 @@ void write_command_line(struct text *t, const struct process *p)
 void write_filesystems(struct text *t, const struct process *p)
 {
     (void)p;
-    text_add(t, "nodev\tramfs\nnodev\tproc\nnodev\tdevtmpfs\n");
+    text_add(t, "nodev\tramfs\nnodev\tproc\nnodev\tdevtmpfs\n\text4\n\text3\n\text2\n");
 }
 
 void write_interrupts(struct text *t, const struct process *p)

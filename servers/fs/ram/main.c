@@ -65,11 +65,14 @@ static long child(uint64_t directory, const char *name, uint64_t *node)
     return 0;
 }
 
-static uint64_t parent(uint64_t directory)
+static long parent(uint64_t directory, uint64_t *node)
 {
     const struct node *d = directory_of(directory);
 
-    return d && d->directory.parent ? node_number(d->directory.parent) : 0;
+    if (!d || !d->directory.parent)
+        return -ESTALE;
+    *node = node_number(d->directory.parent);
+    return 0;
 }
 
 static long next(uint64_t directory, uint64_t cookie, struct fs_entry *out)

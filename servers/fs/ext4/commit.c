@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Committing a transaction. */
+#include <errno.h>
+#include <string.h>
+
+#include "lib/rt/log.h"
+#include "servers/fs/ext4/ext4.h"
+#include "servers/fs/ext4/io.h"
+#include "servers/fs/ext4/journal.h"
+#include "servers/fs/ext4/super.h"
+
+enum { TAG_UUID = 16, TAIL = 4 };
+
+/* Of the commit under way, in this incarnation. */
+static struct {
+    uint32_t next; /* block of the stage to write next */
+    uint32_t pending; /* writes or flushes that have not ended */
+    bool posted; /* the one request of this phase */
+} now;
+static bool wanted;
+
+static uint32_t running(void)
+{
+    return box->journal.sequence;
+}
+
+void commit_want(void)
+{
+    wanted = true;
+}
+
+bool commit_is_done(uint32_t sequence)
+{
+    return (int32_t)(box->journal.committed - sequence) >= 0;
+}
+
+static bool has_something(void)
+{
+    return box->now.running || box->now.revokes || box->now.freed ||
+           write_has_ordered(box->journal.sequence);
+}
+
+uint32_t commit_all(void)
+{
+    bool dirty = false;
+
+    for (uint32_t n = 0; n < box->buffers; n++)
+        if (buffers[n].state & B_DIRTY) {
+            buffers[n].ordered = running();
+            dirty = true;
+        }
+    if (!dirty && !has_something() && !write_unflushed)
+        return box->journal.phase == COMMIT_IDLE ? 0 : running() - 1;
+    wanted = true;
+    return running();
+}
+
+/* ---- the stage ---- */
+
+struct stage {
+    uint32_t count; /* blocks so far */
+    uint8_t *descriptor; /* NULL: none is open */
+    size_t used; /* bytes of it */
+    uint8_t *last_tag;
+};
+
+static size_t usable(void)
+{
+    return volume.block_size - (journal.features & JOURNAL_CSUM_V3 ? TAIL : 0);
+}
+
+static void put_header(void *block, enum journal_block type)
+{
+    *(struct journal_header *)block =
+        (struct journal_header){swap32(JOURNAL_MAGIC), swap32(type), swap32(running())};
+}
+
+static void *next_block(struct stage *s)
+{
+    void *block = box_stage(s->count++);
+
+    memset(block, 0, volume.block_size);
+    return block;
+}
+
+static void close_block(uint8_t *block)
+{
+    uint32_t sum;
+
+    if (!(journal.features & JOURNAL_CSUM_V3))
+        return;
+    sum = swap32(journal_block_sum(block, volume.block_size - TAIL));
+    memcpy(block + volume.block_size - TAIL, &sum, sizeof sum);
+}
+
+static uint32_t get_flags(const uint8_t *tag)
+{
+    const struct journal_tag3 *wide = (const void *)tag;
+    const struct journal_tag *narrow = (const void *)tag;
+
+    return journal.features & JOURNAL_CSUM_V3 ? swap32(wide->flags)
+                                              : __builtin_bswap16(narrow->flags);
+}
+
+static void put_flags(uint8_t *tag, uint32_t flags)
+{
+    if (journal.features & JOURNAL_CSUM_V3)
+        ((struct journal_tag3 *)tag)->flags = swap32(flags);
+    else
+        ((struct journal_tag *)tag)->flags = __builtin_bswap16((uint16_t)flags);
+}
+
+static void close_descriptor(struct stage *s)
+{
+    if (!s->descriptor)
+        return;
+    put_flags(s->last_tag, get_flags(s->last_tag) | TAG_LAST);
+    close_block(s->descriptor);
+    s->descriptor = NULL;
+}
+
+static uint8_t *new_tag(struct stage *s)
+{
+    size_t size = journal_tag_size();
+    uint8_t *tag;
+
+    if (s->descriptor && s->used + size > usable())
+        close_descriptor(s);
+    if (s->descriptor) {
+        tag = s->descriptor + s->used;
+        put_flags(tag, TAG_SAME_UUID);
+        s->used += size;
+    } else {
+        s->descriptor = next_block(s);
+        put_header(s->descriptor, JOURNAL_DESCRIPTOR);
+        tag = s->descriptor + sizeof(struct journal_header);
+        memcpy(tag + size, journal.uuid, TAG_UUID);
+        s->used = sizeof(struct journal_header) + size + TAG_UUID;
+    }
+    s->last_tag = tag;
+    return tag;
+}
+
+static void stage_buffer(struct stage *s, const struct buffer *b)
+{
+    uint8_t *tag = new_tag(s);
+    uint32_t *copy = next_block(s);
+    uint32_t flags = get_flags(tag);
+
+    memcpy(copy, buffer_data(b), volume.block_size);
+    if (*copy == swap32(JOURNAL_MAGIC)) { /* it must not look like a block of the journal's own */
+        *copy = 0;
+        flags |= TAG_ESCAPED;
+    }
+    if (journal.features & JOURNAL_CSUM_V3) {
+        struct journal_tag3 *t = (void *)tag;
+
+        t->block_hi = swap32((uint32_t)(b->block >> 32));
+        t->checksum = swap32(journal_tag_sum(copy, running()));
+    } else if (journal.features & JOURNAL_64BIT) {
+        ((struct journal_tag *)tag)->block_hi = swap32((uint32_t)(b->block >> 32));
+    }
+    *(uint32_t *)tag = swap32((uint32_t)b->block);
+    put_flags(tag, flags);
+}
+
+static void stage_revokes(struct stage *s)
+{
+    size_t size = journal.features & JOURNAL_64BIT ? 8 : 4;
+    uint32_t n = 0;
+
+    while (n < box->now.revokes) {
+        uint8_t *block = next_block(s);
+        size_t used = sizeof(struct journal_revoke);
+
+        put_header(block, JOURNAL_REVOKE);
+        for (; n < box->now.revokes && used + size <= usable(); n++, used += size) {
+            uint64_t wide = __builtin_bswap64(box->revoke[n]);
+            uint32_t narrow = swap32((uint32_t)box->revoke[n]);
+
+            memcpy(block + used, size == 8 ? (void *)&wide : (void *)&narrow, size);
+        }
+        ((struct journal_revoke *)block)->bytes = swap32((uint32_t)used);
+        close_block(block);
+    }
+}
+
+static void stage_record(struct stage *s)
+{
+    struct journal_commit *c = next_block(s);
+    uint64_t ns = time_now();
+
+    put_header(c, JOURNAL_COMMIT);
+    c->seconds = __builtin_bswap64(ns / 1000000000u);
+    c->nanoseconds = swap32((uint32_t)(ns % 1000000000u));
+    if (journal.features & JOURNAL_CSUM_V3)
+        c->checksum[0] = swap32(journal_block_sum(c, offsetof(struct journal_commit, checksum)));
+}
+
+/* Bitmaps first: their checksums are in the descriptors. */
+static void seal_all(void)
+{
+    for (int pass = 0; pass < 2; pass++)
+        for (uint32_t n = 0; n < box->buffers; n++) {
+            struct buffer *b = &buffers[n];
+            bool is_bitmap = b->kind == KIND_BLOCK_BITMAP || b->kind == KIND_INODE_BITMAP;
+
+            if ((b->state & B_RUNNING) && is_bitmap == (pass == 0))
+                seal(b);
+        }
+}
+
+/* The counters go to the super block with each transaction. */
+static long join_super(void)
+{
+    struct buffer *b;
+    long result = block_get(volume.super_block, KIND_SUPER, 0, &b);
+    struct ext4_super *s;
+
+    if (result)
+        return result;
+    s = (void *)((uint8_t *)buffer_data(b) + volume.super_offset);
+    super_put_counters(s, &box->now.counters);
+    s->wtime = (uint32_t)(time_now() / 1000000000u);
+    b->state = (b->state & ~(uint32_t)B_DIRTY) | B_RUNNING | B_CHECKED;
+    return 0;
+}
+
+static void stage_all(void)
+{
+    struct journal_state *j = &box->journal;
+    struct stage s = {0};
+
+    j->members = 0;
+    stage_revokes(&s);
+    for (uint32_t n = 0; n < box->buffers; n++)
+        if (buffers[n].state & B_RUNNING) {
+            stage_buffer(&s, &buffers[n]);
+            j->member[j->members++] = n;
+        }
+    close_descriptor(&s);
+    stage_record(&s);
+    j->staged = s.count;
+}
+
+/* The next transaction begins. May be done again, by a successor. */
+static void mark(void)
+{
+    struct journal_state *j = &box->journal;
+
+    for (uint32_t n = 0; n < j->members; n++) {
+        struct buffer *b = &buffers[j->member[n]];
+
+        b->state &= ~(uint32_t)B_RUNNING;
+        b->logged = j->sequence;
+        b->changed = true; /* if it is being written just now, that is the old one */
+    }
+    j->begin[j->sequence % LIVE_MAX] = j->head;
+    box->now.running = box->now.revokes = 0;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST); /* a successor that finds the phase finds the rest */
+    j->sequence++;
+    j->phase = COMMIT_WRITING;
+}
+
+static void begin(void)
+{
+    if (journal_room() <= STAGE_BLOCKS || journal_live() >= LIVE_MAX - 1) {
+        write_want(WRITE_ALL);
+        return;
+    }
+    if (join_super() != 0)
+        return; /* tried again when it has been read */
+    wanted = false;
+    seal_all();
+    stage_all();
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    box->journal.phase = COMMIT_MARKING;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    mark();
+    now = (typeof(now)){0};
+    write_want(WRITE_ORDERED);
+}
+
+/* ---- writing it ---- */
+
+static void ended(int error)
+{
+    now.pending--;
+    if (error)
+        journal_failed(error);
+}
+
+/* Blocks of the stage [next, end) to the journal. True: all have been posted. */
+static bool post_stage(uint32_t end, bool fua)
+{
+    while (now.next < end) {
+        uint32_t at = journal_next(box->journal.head, now.next);
+        uint32_t n = journal_run(at, end - now.next);
+
+        if (n > IO_BLOCKS_MAX)
+            n = IO_BLOCKS_MAX;
+        if (!io_write_memory(box_stage(now.next), journal_place(at), n, fua, ended))
+            return false;
+        now.pending++;
+        now.next += n;
+    }
+    return true;
+}
+
+static void enter(enum commit_phase phase)
+{
+    box->journal.phase = phase;
+    now.posted = false;
+}
+
+static void step_writing(void)
+{
+    struct journal_state *j = &box->journal;
+
+    if (post_stage(j->staged - 1, false) && now.pending == 0 && !write_has_ordered(j->sequence - 1))
+        enter(COMMIT_FLUSHING);
+}
+
+static void step_flushing(void)
+{
+    if (!now.posted) {
+        write_unflushed = false;
+        now.posted = io_flush(ended);
+        now.pending += now.posted;
+    } else if (now.pending == 0) {
+        now.next = box->journal.staged - 1;
+        enter(COMMIT_RECORDING);
+    }
+}
+
+static void step_recording(void)
+{
+    struct journal_state *j = &box->journal;
+
+    if (!post_stage(j->staged, true) || now.pending)
+        return;
+    j->head = journal_next(j->head, j->staged);
+    j->committed = j->sequence - 1;
+    op_freed_until(j->committed);
+    enter(COMMIT_IDLE);
+}
+
+void commit_step(void)
+{
+    enum commit_phase before;
+
+    do {
+        before = box->journal.phase;
+        if (box->has_error)
+            return;
+        switch (before) {
+        case COMMIT_IDLE:
+            if (wanted)
+                begin();
+            break;
+        case COMMIT_MARKING:
+            mark();
+            break;
+        case COMMIT_WRITING:
+            step_writing();
+            break;
+        case COMMIT_FLUSHING:
+            step_flushing();
+            break;
+        case COMMIT_RECORDING:
+            step_recording();
+            break;
+        }
+    } while (box->journal.phase != before);
+}
+
+bool commit_is_quiet(void)
+{
+    return box->journal.phase == COMMIT_IDLE && !has_something();
+}
+
+long commit_room(void)
+{
+    const struct journal_state *j = &box->journal;
+    uint32_t taken = j->phase == COMMIT_IDLE ? 0 : j->staged;
+
+    /* Whoever is let in has a place in the journal: so a block of the running transaction, which
+     * cannot be written in place, never stands in the way of the tail for good. */
+    return journal_room() > STAGE_BLOCKS + taken && journal_live() < LIVE_MAX - 8 ? 0
+                                                                                  : miss_commit();
+}
+
+/* Whatever the predecessor has posted has ended by now. */
+void commit_adopt(void)
+{
+    now = (typeof(now)){0};
+    if (box->journal.phase == COMMIT_FLUSHING || box->journal.phase == COMMIT_RECORDING)
+        box->journal.phase = COMMIT_WRITING;
+    wanted = box->journal.phase != COMMIT_IDLE || has_something();
+}

@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The contents of files. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/rt/kernel.h"
+#include "servers/fs/ext4/ahead.h"
+#include "servers/fs/ext4/file.h"
+#include "servers/fs/ext4/journal.h"
+
+enum {
+    PIECE_BYTES = 256 << 10, /* of a write: one operation */
+    PIECE_BLOCKS = 256, /* with the smallest blocks */
+    CUT_EXTENTS = 24, /* taken off in one operation */
+    FALLOC_KEEP = 1, /* FALLOC_FL_KEEP_SIZE */
+};
+
+static uint64_t size_limit(void)
+{
+    return (uint64_t)UINT32_MAX << volume.block_shift;
+}
+
+static long regular(uint64_t node, struct inode *i)
+{
+    long result = node_inode(node, i);
+
+    return result ? result : S_ISREG(i->raw->mode) ? 0 : S_ISDIR(i->raw->mode) ? -EISDIR : -EINVAL;
+}
+
+/* ---- reading ---- */
+
+/* Blocks whose memory lies in a row. */
+struct span {
+    uint8_t *memory;
+    size_t length;
+};
+
+/* The next bytes at `offset` as one span; memory NULL: zeros. */
+static long find_span(struct inode *i, uint64_t offset, uint64_t end, struct span *out)
+{
+    uint32_t logical = (uint32_t)(offset >> volume.block_shift);
+    uint32_t in_block = (uint32_t)(offset & (volume.block_size - 1));
+    uint32_t want = (uint32_t)((end - 1) >> volume.block_shift) - logical + 1;
+    struct extent_map map;
+    struct buffer *b;
+    long result = extent_find(i, logical, want, &map);
+
+    if (result)
+        return result;
+    *out = (struct span){.length = ((size_t)map.count << volume.block_shift) - in_block};
+    if (map.physical && !map.unwritten) {
+        result = block_get(map.physical, KIND_DATA, 0, &b);
+        if (result)
+            return result;
+        out->memory = (uint8_t *)buffer_data(b) + in_block;
+        out->length = volume.block_size - in_block;
+        for (uint32_t n = 1; n < map.count; n++, out->length += volume.block_size) {
+            struct buffer *next;
+
+            if (block_get(map.physical + n, KIND_DATA, 0, &next) != 0 || next != b + n)
+                break;
+        }
+    }
+    if (out->length > end - offset)
+        out->length = (size_t)(end - offset);
+    return 0;
+}
+
+static long copy_zeros(endpoint_t program, uint64_t address, size_t length)
+{
+    static const uint8_t zeros[4096];
+    long result = 0;
+
+    for (size_t n; length && result == 0; length -= n, address += n) {
+        n = length < sizeof zeros ? length : sizeof zeros;
+        result = copy_to(program, address, zeros, n);
+    }
+    return result;
+}
+
+/* As Linux's "relatime": when it would otherwise lie before a change, or is a day old. */
+static void touch(struct inode *i)
+{
+    uint64_t was = inode_time(i, TIME_ACCESS), now = time_now();
+
+    if (volume.read_only || volume.no_atime ||
+        (was > inode_time(i, TIME_MODIFY) && was > inode_time(i, TIME_CHANGE) &&
+         now - was < 86400000000000ull))
+        return;
+    if (change_begin() == 0) {
+        long result = inode_change(i);
+
+        if (result == 0)
+            inode_set_time(i, TIME_ACCESS, now);
+        change_end(result);
+    }
+}
+
+long file_read(uint64_t node, struct fs_transfer *t)
+{
+    uint64_t end, done = 0, size;
+    struct inode i;
+    long result = regular(node, &i);
+
+    if (result)
+        return result;
+    size = inode_size(&i);
+    if (t->offset >= size || t->length == 0)
+        return 0;
+    end = t->length > size - t->offset ? size : t->offset + t->length;
+    read_ahead(&i, t->offset, end);
+    while (result == 0 && t->offset + done < end) {
+        struct span s;
+
+        result = find_span(&i, t->offset + done, end, &s);
+        if (result)
+            break;
+        result = s.memory ? copy_to(t->program, t->address + done, s.memory, s.length)
+                          : copy_zeros(t->program, t->address + done, s.length);
+        if (result == 0)
+            done += s.length;
+    }
+    if (result == EXT4_MISS || (result && done == 0))
+        return result;
+    touch(&i);
+    return (long)done;
+}
+
+/* ---- writing ---- */
+
+/* What one operation writes. */
+struct piece {
+    uint64_t offset;
+    size_t length;
+    size_t limit; /* after -EAGAIN: no more than this can be written */
+    uint32_t count; /* blocks */
+    struct buffer *block[PIECE_BLOCKS];
+    bool fresh[PIECE_BLOCKS]; /* they get their contents now: until then they are not valid */
+};
+
+static bool is_whole(const struct piece *p, uint32_t n)
+{
+    uint64_t first = (p->offset >> volume.block_shift) + n;
+
+    return first << volume.block_shift >= p->offset &&
+           (first + 1) << volume.block_shift <= p->offset + p->length;
+}
+
+/* Blocks for a hole, or what was unwritten: zeros. */
+static long fill_hole(struct inode *i, uint32_t logical, const struct extent_map *map,
+                      struct piece *p)
+{
+    uint64_t physical = map->physical, goal;
+    uint32_t got = map->count;
+    long result = 0;
+
+    if (physical) {
+        result = extent_written(i, logical, got);
+    } else {
+        result = extent_goal(i, logical, &goal);
+        if (result == 0)
+            result = blocks_allocate(goal, got, &physical, &got);
+        if (result == 0)
+            result = extent_insert(i, logical, physical, got, false);
+    }
+    for (uint32_t n = 0; result == 0 && n < got; n++)
+        result = block_fresh_data(physical + n, &p->block[p->count++]);
+    return result;
+}
+
+static long find_written(const struct extent_map *map, struct piece *p)
+{
+    long result = 0;
+
+    for (uint32_t n = 0; result == 0 && n < map->count; n++, p->count++) {
+        struct buffer **b = &p->block[p->count];
+
+        result = is_whole(p, p->count) ? block_overwrite(map->physical + n, b)
+                                       : block_get(map->physical + n, KIND_DATA, 0, b);
+        p->fresh[p->count] = result == 0 && !((*b)->state & B_VALID);
+    }
+    return result;
+}
+
+/* The blocks of the piece. With a full disk -EAGAIN: as many as there are. */
+static long map_piece(struct inode *i, struct piece *p)
+{
+    uint32_t first = (uint32_t)(p->offset >> volume.block_shift);
+    uint32_t total = (uint32_t)((p->offset + p->length - 1) >> volume.block_shift) - first + 1;
+    long result = 0;
+
+    p->count = 0;
+    memset(p->fresh, 0, sizeof p->fresh);
+    while (result == 0 && p->count < total) {
+        struct extent_map map;
+        uint32_t before = p->count;
+
+        result = extent_find(i, first + before, total - before, &map);
+        if (result == 0)
+            result = map.physical && !map.unwritten ? find_written(&map, p)
+                                                    : fill_hole(i, first + before, &map, p);
+        if (result == -ENOSPC && before) {
+            p->limit = (size_t)(((uint64_t)(first + before) << volume.block_shift) - p->offset);
+            return -EAGAIN;
+        }
+    }
+    return result;
+}
+
+static void dirty(struct buffer *b)
+{
+    b->state |= B_VALID | B_DIRTY;
+    b->changed = true;
+}
+
+/* From the program's memory into the blocks. Bytes, or an error when there are none. */
+static long fill_piece(const struct piece *p, const struct fs_transfer *t, uint64_t address)
+{
+    uint32_t in_block = (uint32_t)(p->offset & (volume.block_size - 1));
+    size_t done = 0;
+    uint32_t n = 0;
+
+    while (n < p->count && done < p->length) {
+        size_t length = volume.block_size - in_block;
+        uint32_t run = 1;
+        long result;
+
+        while (n + run < p->count && p->block[n + run] == p->block[n] + run) {
+            length += volume.block_size;
+            run++;
+        }
+        if (length > p->length - done)
+            length = p->length - done;
+        result = copy_from(t->program, address + done,
+                           (uint8_t *)buffer_data(p->block[n]) + in_block, length);
+        if (result < 0) { /* what was not valid before is not now */
+            for (uint32_t k = n; k < p->count; k++)
+                if (p->fresh[k])
+                    cache_drop(p->block[k]);
+            return done ? (long)done : result;
+        }
+        for (uint32_t k = 0; k < run; k++)
+            dirty(p->block[n + k]);
+        n += run;
+        done += length;
+        in_block = 0;
+    }
+    return (long)done;
+}
+
+static long write_piece(struct inode *i, struct piece *p, const struct fs_transfer *t,
+                        uint64_t address)
+{
+    uint64_t now = time_now(), end;
+    long result = map_piece(i, p), written;
+
+    if (result == 0)
+        result = inode_change(i);
+    if (result)
+        return result;
+    written = fill_piece(p, t, address);
+    if (written < 0)
+        return written;
+    if ((size_t)written < p->length) { /* no blocks for what did not come */
+        p->limit = (size_t)written;
+        return -EAGAIN;
+    }
+    end = p->offset + (uint64_t)written;
+    if (end > inode_size(i))
+        inode_set_size(i, end);
+    inode_set_time(i, TIME_MODIFY, now);
+    inode_set_time(i, TIME_CHANGE, now);
+    i->raw->mode &= (uint16_t) ~(S_ISUID | (i->raw->mode & S_IXGRP ? S_ISGID : 0));
+    return written;
+}
+
+/* One operation: bytes, or an error. */
+static long write_some(uint64_t node, const struct fs_transfer *t, uint64_t before,
+                       struct progress *progress, size_t *limit)
+{
+    static struct piece p;
+    uint64_t skip = progress->done - before;
+    struct inode i;
+    long result = change_begin();
+
+    if (result)
+        return result;
+    result = regular(node, &i);
+    if (result == 0 && progress->done == 0)
+        progress->start = t->flags & O_APPEND ? inode_size(&i) : t->offset;
+    p.offset = progress->start + progress->done;
+    p.length = (size_t)(t->length - skip);
+    if (p.length > PIECE_BYTES - p.offset % PIECE_BYTES)
+        p.length = PIECE_BYTES - p.offset % PIECE_BYTES;
+    if (p.length > ((size_t)(PIECE_BLOCKS - 1) << volume.block_shift))
+        p.length = (size_t)(PIECE_BLOCKS - 1) << volume.block_shift;
+    if (p.length > *limit)
+        p.length = *limit;
+    if (result == 0)
+        result = i.raw->flags & (INODE_IMMUTABLE)     ? -EPERM
+                 : p.offset + p.length > size_limit() ? -EFBIG
+                 : !(i.raw->flags & INODE_EXTENTS)    ? -EOPNOTSUPP
+                                                      : write_piece(&i, &p, t, t->address + skip);
+    if (result > 0) {
+        progress->done += (uint64_t)result;
+        request_record_progress(*progress);
+    }
+    write_dirtied(result > 0 ? p.count : 0);
+    if (result == -EAGAIN)
+        *limit = p.limit;
+    return change_end(result);
+}
+
+long file_write(uint64_t node, struct fs_transfer *t)
+{
+    uint64_t before = request_before(t->length);
+    struct progress progress = request_progress();
+    size_t limit = SIZE_MAX;
+    long result = request_lock(node);
+
+    if (result)
+        return result;
+    while (progress.done < before + t->length) {
+        result = write_some(node, t, before, &progress, &limit);
+        if (result == -EAGAIN)
+            result = write_some(node, t, before, &progress, &limit);
+        if (result <= 0)
+            break;
+    }
+    if (result == EXT4_MISS)
+        return result;
+    t->position = progress.start + (progress.done < before ? before : progress.done);
+    if (progress.done > before)
+        return (long)(progress.done - before < t->length ? progress.done - before : t->length);
+    return t->length == 0 ? 0 : result;
+}
+
+/* ---- length ---- */
+
+/* What lies after the end in its last block is zeros, always. */
+static long clear_tail(struct inode *i, uint64_t length)
+{
+    uint32_t in_block = (uint32_t)(length & (volume.block_size - 1));
+    struct extent_map map;
+    struct buffer *b;
+    long result;
+
+    if (in_block == 0)
+        return 0;
+    result = extent_find(i, (uint32_t)(length >> volume.block_shift), 1, &map);
+    if (result || map.physical == 0 || map.unwritten)
+        return result;
+    result = block_get(map.physical, KIND_DATA, 0, &b);
+    if (result)
+        return result;
+    memset((uint8_t *)buffer_data(b) + in_block, 0, volume.block_size - in_block);
+    dirty(b);
+    return 0;
+}
+
+/* One operation of it: 1: it goes on. */
+static long cut(uint64_t node, uint64_t length)
+{
+    uint32_t from = (uint32_t)((length + volume.block_size - 1) >> volume.block_shift);
+    uint64_t now = time_now();
+    struct inode i;
+    long result = regular(node, &i), listed = 0;
+    bool shrinks;
+
+    if (result == 0)
+        result = inode_change(&i);
+    if (result)
+        return result;
+    shrinks = length < inode_size(&i);
+    listed = orphan_has(&i);
+    if (listed < 0)
+        return listed;
+    inode_set_size(&i, length);
+    inode_set_time(&i, TIME_MODIFY, now);
+    inode_set_time(&i, TIME_CHANGE, now);
+    if (shrinks || listed)
+        result = extent_truncate(&i, from, CUT_EXTENTS);
+    if (result >= 0 && shrinks) {
+        long cleared = clear_tail(&i, length);
+
+        if (cleared)
+            return cleared;
+    }
+    if (result == 1 && !listed) {
+        long added = orphan_add(&i);
+
+        return added ? added : 1;
+    }
+    return result == 0 && listed && i.raw->links ? orphan_remove(&i) : result;
+}
+
+long file_truncate(uint64_t node, uint64_t length)
+{
+    long result = length > size_limit() ? -EFBIG : request_lock(node);
+
+    if (result)
+        return result;
+    do {
+        result = change_begin();
+        if (result)
+            return result;
+        result = change_end(cut(node, length));
+    } while (result == 1);
+    return result;
+}
+
+/* Blocks for the first hole from *at on: *at is what comes after it. */
+static long allocate_some(uint64_t node, uint32_t *at, uint32_t end)
+{
+    struct extent_map map;
+    struct inode i;
+    uint64_t goal, first;
+    uint32_t got;
+    long result = regular(node, &i);
+
+    if (result == 0)
+        result = extent_find(&i, *at, end - *at, &map);
+    if (result)
+        return result;
+    if (map.physical) {
+        *at += map.count;
+        return 0;
+    }
+    result = extent_goal(&i, *at, &goal);
+    if (result == 0)
+        result = blocks_allocate(goal, map.count, &first, &got);
+    if (result == 0)
+        result = extent_insert(&i, *at, first, got, true);
+    if (result == 0)
+        *at += got;
+    return result;
+}
+
+static long set_allocated_size(uint64_t node, uint64_t end)
+{
+    struct inode i;
+    long result = regular(node, &i);
+
+    if (result == 0)
+        result = inode_change(&i);
+    if (result)
+        return result;
+    if (end > inode_size(&i))
+        inode_set_size(&i, end);
+    inode_set_time(&i, TIME_CHANGE, time_now());
+    return 0;
+}
+
+long file_allocate(uint64_t node, uint32_t mode, uint64_t offset, uint64_t length)
+{
+    uint64_t end = offset + length;
+    uint32_t at = (uint32_t)(offset >> volume.block_shift);
+    long result;
+
+    if (mode & ~(uint32_t)FALLOC_KEEP)
+        return -EOPNOTSUPP;
+    if (length == 0 || end < offset)
+        return -EINVAL;
+    if (end > size_limit())
+        return -EFBIG;
+    result = request_lock(node);
+    while (result == 0 && at < (end + volume.block_size - 1) >> volume.block_shift) {
+        result = change_begin();
+        if (result == 0)
+            result = change_end(allocate_some(
+                node, &at, (uint32_t)((end + volume.block_size - 1) >> volume.block_shift)));
+    }
+    if (result == 0 && !(mode & FALLOC_KEEP)) {
+        result = change_begin();
+        if (result == 0)
+            result = change_end(set_allocated_size(node, end));
+    }
+    return result;
+}
+
+long file_seek(uint64_t node, uint64_t offset, int whence)
+{
+    uint64_t size;
+    struct inode i;
+    long result = regular(node, &i);
+
+    if (result)
+        return result;
+    size = inode_size(&i);
+    if (offset >= size)
+        return -ENXIO;
+    for (uint64_t at = offset; at < size;) {
+        uint32_t logical = (uint32_t)(at >> volume.block_shift);
+        struct extent_map map;
+
+        result = extent_find(&i, logical, UINT32_MAX - logical, &map);
+        if (result)
+            return result;
+        if ((map.physical && !map.unwritten) == (whence == SEEK_DATA))
+            return (long)at;
+        at = (uint64_t)(logical + map.count) << volume.block_shift;
+    }
+    return whence == SEEK_DATA ? -ENXIO : (long)size;
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The file server: its operations, and what is done when nobody asks. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/rt/kernel.h"
+#include "lib/rt/log.h"
+#include "servers/fs/ext4/disk.h"
+#include "servers/fs/ext4/file.h"
+#include "servers/fs/ext4/journal.h"
+#include "servers/fs/ext4/mounts.h"
+#include "servers/fs/ext4/request.h"
+
+enum { COVERED_MAX = 32, EXT4_MAGIC = 0xef53 };
+#define COMMIT_NS 5000000000ull /* no change waits longer for its commit */
+
+static uint64_t covered[COVERED_MAX];
+static bool alarm_is_set;
+
+/* ---- mount points ---- */
+
+bool is_covered(uint64_t node)
+{
+    for (unsigned n = 0; n < COVERED_MAX; n++)
+        if (covered[n] == node)
+            return true;
+    return false;
+}
+
+static long cover(uint64_t node, bool is_now)
+{
+    for (unsigned n = 0; n < COVERED_MAX; n++)
+        if (covered[n] == (is_now ? 0 : node)) {
+            covered[n] = is_now ? node : 0;
+            return 0;
+        }
+    return is_now ? -ENOSPC : -EINVAL;
+}
+
+/* ---- operations ---- */
+
+static uint64_t number_of(uint64_t node)
+{
+    return (uint32_t)node;
+}
+
+static long open_file(uint64_t node, uint32_t flags, uint64_t *use)
+{
+    struct inode i;
+    long result = node_inode(node, &i);
+
+    *use = node;
+    if (result == 0 && (flags & O_TRUNC) && S_ISREG(i.raw->mode) && inode_size(&i))
+        result = file_truncate(node, 0);
+    if (result == 0 && (flags & O_ACCMODE) != O_RDONLY && volume.read_only)
+        result = -EROFS;
+    if (result == 0)
+        opened(node, 1);
+    return result;
+}
+
+static void close_file(uint64_t node)
+{
+    opened(node, -1);
+}
+
+static void reopen(uint64_t node)
+{
+    if (node)
+        opened(node, 1);
+    else
+        orphans_release();
+}
+
+/* A transaction is awaited. */
+static long wait_for(uint32_t sequence)
+{
+    if (box->has_error)
+        return -EIO;
+    if (commit_is_done(sequence))
+        return 0;
+    missing = (struct missing){.what = MISSING_COMMIT};
+    return EXT4_MISS;
+}
+
+static long sync_file(uint64_t node, const struct message *request)
+{
+    uint64_t *note = request_note();
+    long result;
+    int error;
+
+    (void)node;
+    (void)request;
+    if (volume.read_only)
+        return box->has_error ? -EIO : 0;
+    if (*note == 0)
+        *note = commit_all();
+    result = *note ? wait_for((uint32_t)*note) : 0;
+    if (result)
+        return result;
+    error = write_take_error();
+    return -(long)error;
+}
+
+static long statistics(struct statfs *out)
+{
+    uint64_t overhead = 0, free = box->now.counters.free_blocks;
+
+    *out = (struct statfs){.f_type = EXT4_MAGIC,
+                           .f_bsize = (long)volume.block_size,
+                           .f_frsize = (long)volume.block_size,
+                           .f_blocks = volume.blocks - overhead,
+                           .f_bfree = free,
+                           .f_bavail =
+                               free > volume.reserved_blocks ? free - volume.reserved_blocks : 0,
+                           .f_files = volume.inodes,
+                           .f_ffree = box->now.counters.free_inodes,
+                           .f_namelen = FS_NAME_MAX,
+                           .f_flags = volume.read_only ? ST_RDONLY : 0};
+    return 0;
+}
+
+static long mounted(bool read_only)
+{
+    (void)read_only; /* it is in the parameters */
+    if (mount_error())
+        return mount_error();
+    orphans_release(); /* nobody has anything open yet */
+    return 0;
+}
+
+static void changed_later(void)
+{
+    if (alarm_is_set)
+        return;
+    alarm_is_set = true;
+    clock_alarm(clock_now() + COMMIT_NS);
+}
+
+void changes_made(void)
+{
+    changed_later();
+}
+
+uint64_t time_now(void)
+{
+    return fs_time();
+}
+
+/* ---- between requests ---- */
+
+static void background(void)
+{
+    long result;
+
+    cache_run_begin();
+    result = orphans_step();
+    if (result == EXT4_MISS && missing.what == MISSING_COMMIT)
+        commit_want();
+    if (result == EXT4_MISS && missing.what == MISSING_MEMORY)
+        write_want(WRITE_ALL);
+    if (volume.read_only)
+        return;
+    commit_step();
+    journal_step();
+    write_step();
+}
+
+/* Something that requests may wait for has changed. */
+static bool step(void)
+{
+    bool was_ready = mount_is_ready() || mount_error();
+    uint32_t committed = was_ready && box ? box->journal.committed : 0;
+
+    if (mount_error())
+        return false;
+    if (mount_is_ready())
+        background();
+    else
+        mount_step();
+    return was_ready ? committed != box->journal.committed : mount_is_ready() || mount_error();
+}
+
+static void idle(void)
+{
+    do {
+        bool happened = disk_serve();
+
+        do {
+            happened |= step();
+            if (happened)
+                requests_retry();
+        } while (happened && step());
+    } while (!disk_settle());
+}
+
+static void notified(uint64_t bits)
+{
+    if (!(bits & NOTIFY_BIT(NOTIFY_BIT_ALARM)))
+        return;
+    alarm_is_set = false;
+    if (!mount_is_ready() || volume.read_only)
+        return;
+    commit_want();
+    write_want(WRITE_DATA);
+}
+
+int main(void)
+{
+    static struct fs_operations operations = {
+        .attributes = file_attributes,
+        .child = name_find,
+        .parent = name_parent,
+        .number = number_of,
+        .next = name_next,
+        .link_text = file_link_text,
+        .open = open_file,
+        .close = close_file,
+        .read = file_read,
+        .write = file_write,
+        .truncate = file_truncate,
+        .set_attributes = file_set_attributes,
+        .create = name_create,
+        .symlink = name_symlink,
+        .link = name_link,
+        .unlink = name_unlink,
+        .rename = name_rename,
+        .cover = cover,
+        .statfs = statistics,
+        .cancel = request_cancel,
+        .sync = sync_file,
+        .allocate = file_allocate,
+        .seek = file_seek,
+        .mounted = mounted,
+        .unmount = mount_end,
+        .reopen = reopen,
+        .traits = TRAIT_REMEMBERS | TRAIT_FINISHES,
+        .begin = request_begin,
+        .later = request_later,
+        .notified = notified,
+        .idle = idle,
+    };
+    const struct service_info *info = service_info();
+    char key[32];
+
+    mount_begin(info->parameters, info->adopt);
+    operations.root = EXT4_ROOT_INODE;
+    snprintf(key, sizeof key, "fs/%s", info->name);
+    if (service_publish(key) < 0)
+        panic("%s is published by somebody else", key);
+    changed_later(); /* what a predecessor has left to commit */
+    fs_serve(&operations);
+}

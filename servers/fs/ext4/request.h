@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Requests that were put off, and the one that is being handled. */
+#ifndef EXT4_REQUEST_H
+#define EXT4_REQUEST_H
+
+#include "abi/message.h"
+#include "lib/fs/fs.h"
+#include "servers/fs/ext4/cache.h"
+
+/* A request begins, or is run again: as fs_operations.begin. */
+long request_begin(const struct message *m, uint64_t *node);
+/* It was put off: what it waits for is in `missing`. */
+void request_later(const struct message *m);
+/* Run those again that have what they waited for. True: some were. */
+bool requests_retry(void);
+/* As fs_operations.cancel. */
+long request_cancel(endpoint_t program);
+/* What the request being handled has noted when it was put off, 0 at first: the transaction that it
+ * waits for. */
+uint64_t *request_note(void);
+/* Does any of them wait for memory, or for a commit? */
+bool requests_want(enum missing_what what);
+
+#endif
