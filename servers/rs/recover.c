@@ -152,7 +152,8 @@ static void start_now(struct service *s)
     bool has_msi = s->device && (s->device->found.has_msi || s->device->found.has_msix);
     long error;
 
-    if (!s->queue || has_msi) { /* its names and its vector are for the fresh one */
+    /* its names and its vector are for the fresh one */
+    if (!s->queue || has_msi || s->manifest->on_request) {
         spawn_bury(s);
         service_tell_dependents(s);
     }

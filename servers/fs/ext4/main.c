@@ -247,7 +247,9 @@ int main(void)
     char key[32];
 
     mount_begin(info->parameters, info->adopt);
+    mount_step(); /* with what a predecessor has left it is ready, or nearly so */
     operations.root = EXT4_ROOT_INODE;
+    operations.adopted = mount_was_adopted();
     snprintf(key, sizeof key, "fs/%s", info->name);
     if (service_publish(key) < 0)
         panic("%s is published by somebody else", key);
