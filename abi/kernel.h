@@ -145,7 +145,7 @@ struct rights {
     uint32_t flags; /* enum right_flag */
     struct {
         uint16_t first, last; /* I/O ports; last 0: unused */
-    } ports[4];
+    } ports[6];
 };
 enum right_flag { RIGHT_COPY_ANY = 1 /* KERNEL_COPY_* for any process, not only our callers */ };
 

@@ -7,7 +7,7 @@ static long port_check(const struct slot *s, uint64_t port, uint64_t width)
 {
     if (width != 1 && width != 2 && width != 4)
         return -EINVAL;
-    for (unsigned i = 0; i < 4; i++)
+    for (unsigned i = 0; i < sizeof s->rights.ports / sizeof s->rights.ports[0]; i++)
         if (s->rights.ports[i].last && port >= s->rights.ports[i].first &&
             port + width - 1 <= s->rights.ports[i].last)
             return 0;

@@ -59,6 +59,7 @@ struct block_driver {
 struct block_device {
     const struct block_driver *driver;
     volatile void *registers;
+    unsigned ports; /* the first of its I/O BAR; 0: it has none */
     struct block_queue *queue;
     uint8_t *memory; /* the queue as bytes */
     uint8_t *chip; /* BLOCK_CHIP_SIZE bytes for the chip's tables */

@@ -48,8 +48,9 @@ static void announce(struct block_device *d, const struct service_info *info,
  */
 static bool wake(struct block_device *d, const struct service_info *info, uint64_t bits)
 {
-    if (bits & NOTIFY_BIT(NOTIFY_BIT_IRQ))
-        irq_ack(0);
+    for (unsigned i = 0; i < info->irqs; i++)
+        if (bits & NOTIFY_BIT(NOTIFY_BIT_IRQ + i))
+            irq_ack(i);
     for (int turn = 0; turn < WAKE_TURNS; turn++) {
         bool moved = block_device_serve(d);
 
@@ -107,6 +108,7 @@ void block_driver_run(const struct block_driver *driver)
     block_device_open(d, driver, device_registers(&info->device, driver->registers_size),
                       (void *)(uintptr_t)info->queue.address, info->queue.physical,
                       info->queue.size);
+    d->ports = device_ports(&info->device);
     d->regions = info->region;
     d->region_count = SERVICE_REGIONS;
     status = block_device_start(d, info->adopt, &state);
