@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The disk server. Its devices are files of the file protocol (abi/proto/file.h), under the DS keys
- * "blk/8" (sd), "blk/254" (vd) and "blk/1" (ram); the node of FILE_OPEN is the device number. For
- * fs/dev and fs/proc:
+ * "blk/8" (sd), "blk/3" (hd), "blk/254" (vd) and "blk/1" (ram); the node of FILE_OPEN is the device
+ * number. For fs/dev and fs/proc:
  */
 #ifndef ABI_PROTO_DISK_H
 #define ABI_PROTO_DISK_H

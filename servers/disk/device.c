@@ -17,7 +17,20 @@ static unsigned count;
 static const struct kind {
     const char *name;
     uint32_t major;
-} kinds[] = {{"sd", 8}, {"vd", 254}, {"ram", 1}};
+    char first; /* what the first disk's name ends in */
+} kinds[] = {{"sd", 8, 'a'}, {"hd", 3, 'a'}, {"vd", 254, 'a'}, {"ram", 1, '0'}};
+
+bool devices_publish(void)
+{
+    for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        char key[16];
+
+        snprintf(key, sizeof key, "blk/%u", kinds[i].major);
+        if (service_publish(key) < 0)
+            return false;
+    }
+    return true;
+}
 
 const struct block_unit *device_unit(const struct device *d)
 {
@@ -54,7 +67,7 @@ static void add(struct adapter *a, unsigned unit)
                          .major = kind->major,
                          .minor = number * MINORS,
                          .generation = a->client.queue->unit[unit].generation};
-    snprintf(d->name, sizeof d->name, "%s%c", kind->name, 'a' + (int)number);
+    snprintf(d->name, sizeof d->name, "%s%c", kind->name, kind->first + (int)number);
     count++;
 }
 
@@ -166,7 +179,8 @@ static bool describe(uint64_t index, struct disk_device *out)
                                             !!(device_unit(d)->flags & BLOCK_UNIT_READ_ONLY)};
             memcpy(out->model, device_unit(d)->model, sizeof out->model);
             if (n)
-                snprintf(out->name, sizeof out->name, "%s%u", d->name, n);
+                snprintf(out->name, sizeof out->name, "%s%s%u", d->name,
+                         kind_of(d->adapter)->first == '0' ? "p" : "", n);
             else
                 snprintf(out->name, sizeof out->name, "%s", d->name);
             return true;

@@ -94,6 +94,7 @@ bool volumes_serve(void); /* true: something moved */
 bool volumes_settle(void);
 
 /* ---- device.c ---- */
+bool devices_publish(void); /* the names of their drivers; false: somebody else has them */
 void devices_look(void); /* adapters have changed, or a sector has come */
 /* The disk with that number, and which part of it: 0 the whole. NULL: none. */
 struct device *device_of(uint64_t number, struct partition *part);

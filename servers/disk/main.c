@@ -340,9 +340,8 @@ int main(void)
     };
 
     adapters_look();
-    if (service_publish("blk/8") < 0 || service_publish("blk/254") < 0 ||
-        service_publish("blk/1") < 0)
-        panic("blk/8, blk/254 or blk/1 is published by somebody else");
+    if (!devices_publish())
+        panic("the name of a disk's driver (\"blk/8\") is published by somebody else");
     clock_alarm(clock_now() + WATCH_NS);
     fs_serve(&operations);
 }

@@ -204,38 +204,12 @@ static bool port_reset(const struct block_device *d, unsigned n)
     return port_wait(d, n, PORT_TFD, TFD_BSY | TFD_DRQ, 0, READY_PATIENCE);
 }
 
-/* ---- IDENTIFY (ACS-3 7.12.7) ---- */
-
-static void copy_text(char *to, const uint16_t *words, unsigned count)
-{
-    unsigned length = 2 * count;
-
-    for (unsigned i = 0; i < count; i++) {
-        to[2 * i] = (char)(words[i] >> 8);
-        to[2 * i + 1] = (char)words[i];
-    }
-    while (length && (to[length - 1] == ' ' || to[length - 1] == 0))
-        length--;
-    to[length] = 0;
-}
+/* ---- IDENTIFY ---- */
 
 static void take_identity(struct block_device *d, unsigned n, const uint16_t *w)
 {
-    struct block_unit u = {.flags = BLOCK_UNIT_PRESENT, .logical_size = 512};
-    uint64_t wide =
-        w[100] | (uint64_t)w[101] << 16 | (uint64_t)w[102] << 32 | (uint64_t)w[103] << 48;
+    struct block_unit u = ata_unit(w);
 
-    if ((w[106] & 0xd000) == 0x5000) /* logical sectors of more than 512 bytes */
-        u.logical_size = 2 * (w[117] | (uint32_t)w[118] << 16);
-    u.physical_size = u.logical_size;
-    if ((w[106] & 0xe000) == 0x6000)
-        u.physical_size <<= w[106] & 15;
-    u.sectors = w[83] >> 10 & 1 ? wide : w[60] | (uint64_t)w[61] << 16;
-    u.sectors *= u.logical_size / 512;
-    if (w[85] >> 5 & 1)
-        u.flags |= BLOCK_UNIT_WRITE_CACHE;
-    copy_text(u.model, w + 27, 20);
-    copy_text(u.serial, w + 10, 10);
     ports[n].has_queue =
         w[76] != 0xffff && (w[76] >> 8 & 1) && (mmio_read32(d->registers, HOST_CAP) & CAP_SNCQ);
     if (u.logical_size != 512) { /* sector numbers would have to be converted: no such disk yet */

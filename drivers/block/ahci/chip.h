@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * AHCI: registers and tables in memory. Source: Serial ATA AHCI 1.3.1 (Intel); commands: ATA/ATAPI
- * Command Set 3 (ACS-3); frames: Serial ATA 3.1.
+ * AHCI: registers and tables in memory. Source: Serial ATA AHCI 1.3.1 (Intel); frames: Serial ATA
+ * 3.1.
  */
 #ifndef BLOCK_AHCI_CHIP_H
 #define BLOCK_AHCI_CHIP_H
 
+#include "lib/driver/ata.h"
 #include "lib/driver/blockdriver.h"
 
 extern const struct block_driver ahci_driver;
@@ -57,16 +58,6 @@ enum ahci_bit {
     SIGNATURE_ATA = 0x00000101,
 };
 #define GHC_AE (1u << 31)
-
-enum ata_command {
-    ATA_READ_DMA_EXT = 0x25,
-    ATA_WRITE_DMA_EXT = 0x35,
-    ATA_WRITE_DMA_FUA_EXT = 0x3d,
-    ATA_READ_QUEUED = 0x60,
-    ATA_WRITE_QUEUED = 0x61,
-    ATA_FLUSH_EXT = 0xea,
-    ATA_IDENTIFY = 0xec,
-};
 
 struct ahci_header { /* of a command list: one for each slot */
     uint16_t flags; /* length of the command frame in words; HEADER_WRITE */
