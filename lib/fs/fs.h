@@ -63,6 +63,7 @@ struct fs_set {
 
 struct fs_operations {
     uint64_t root;
+    uint64_t device; /* st_dev: makedev() */
     long (*attributes)(uint64_t node, struct fs_attributes *out);
     long (*child)(uint64_t directory, const char *name, uint64_t *node); /* -ENOENT */
     long (*parent)(uint64_t directory, uint64_t *node); /* never asked of the root */

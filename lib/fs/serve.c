@@ -391,6 +391,7 @@ static long do_stat(struct message *m)
 
     if (result == 0 && !is_back) {
         fs_fill_stat(fs->number ? fs->number(m->w[0]) : m->w[0], &a, &out);
+        out.st_dev = fs->device;
         return copy_to(message_caller(m), m->w[1], &out, sizeof out);
     }
     if (result == 0) {

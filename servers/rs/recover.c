@@ -238,6 +238,7 @@ static void ended_as_wanted(struct service *s)
         return;
     }
     recover_stop(s, RS_DOWN);
+    service_tell_dependents(s);
     log_info("%s: down", s->name);
 }
 

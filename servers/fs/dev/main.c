@@ -289,6 +289,7 @@ static long truncate_node(uint64_t node, uint64_t length)
 }
 
 static const struct fs_operations operations = {
+    .device = 5, /* makedev(0, 5) */
     .root = NODE_ROOT,
     .attributes = attributes,
     .child = child,

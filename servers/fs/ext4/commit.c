@@ -18,6 +18,7 @@ static struct {
     bool posted; /* the one request of this phase */
 } now;
 static bool wanted;
+bool work_is_wanted;
 
 static uint32_t running(void)
 {
@@ -26,7 +27,7 @@ static uint32_t running(void)
 
 void commit_want(void)
 {
-    wanted = true;
+    wanted = work_is_wanted = true;
 }
 
 bool commit_is_done(uint32_t sequence)
@@ -51,7 +52,7 @@ uint32_t commit_all(void)
         }
     if (!dirty && !has_something() && !write_unflushed)
         return box->journal.phase == COMMIT_IDLE ? 0 : running() - 1;
-    wanted = true;
+    commit_want();
     return running();
 }
 
@@ -317,7 +318,7 @@ static void step_writing(void)
 {
     struct journal_state *j = &box->journal;
 
-    if (post_stage(j->staged - 1, false) && now.pending == 0 && !write_has_ordered(j->sequence - 1))
+    if (post_stage(j->staged - 1, false) && now.pending == 0 && write_ordered_is_done())
         enter(COMMIT_FLUSHING);
 }
 

@@ -47,6 +47,9 @@ bool journal_open(void (*done)(int error));
 /* It could not be written: the file system can only be read from now on. */
 void journal_failed(int error);
 
+/* There is something to do that does not follow from the end of a request to the disk. */
+extern bool work_is_wanted;
+
 /* ---- commit.c ---- */
 
 /* The running transaction is to be committed. */
@@ -72,6 +75,7 @@ void write_step(void);
 void write_dirtied(uint32_t blocks);
 bool write_is_clean(void); /* nothing is dirty or waits to be written in place */
 bool write_has_ordered(uint32_t sequence); /* data that this transaction waits for */
+bool write_ordered_is_done(void); /* what the commit under way waits for */
 extern bool write_unflushed; /* something was written since the last flush was begun */
 int write_take_error(void); /* errno of data that was lost, told once */
 

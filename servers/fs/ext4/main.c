@@ -189,6 +189,9 @@ static void idle(void)
     do {
         bool happened = disk_serve();
 
+        if (!happened && !work_is_wanted && mount_is_ready())
+            continue;
+        work_is_wanted = false;
         do {
             happened |= step();
             if (happened)
@@ -249,6 +252,7 @@ int main(void)
     mount_begin(info->parameters, info->adopt);
     mount_step(); /* with what a predecessor has left it is ready, or nearly so */
     operations.root = EXT4_ROOT_INODE;
+    operations.device = mount_device();
     operations.adopted = mount_was_adopted();
     snprintf(key, sizeof key, "fs/%s", info->name);
     if (service_publish(key) < 0)

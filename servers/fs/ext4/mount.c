@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #include "abi/proto/file.h"
 #include "lib/rt/log.h"
@@ -371,6 +372,14 @@ long mount_error(void)
 bool mount_was_adopted(void)
 {
     return was_adopted;
+}
+
+uint64_t mount_device(void)
+{
+    unsigned major_number = 0, minor_number = 0;
+
+    sscanf(device, "%u:%u", &major_number, &minor_number);
+    return makedev(major_number, minor_number);
 }
 
 bool mount_may_ask(uint32_t type)

@@ -15,6 +15,7 @@ void mount_step(void);
 bool mount_is_ready(void);
 long mount_error(void); /* -errno: it cannot be mounted */
 bool mount_was_adopted(void);
+uint64_t mount_device(void); /* its number */
 bool mount_may_ask(uint32_t type); /* a request that needs no file system */
 /* Everything on the disk, and marked clean: 0, -errno, or EXT4_MISS. */
 long mount_end(void);

@@ -11,6 +11,7 @@
 
 #include "lib/rt/log.h"
 #include "servers/fs/ext4/file.h"
+#include "servers/fs/ext4/journal.h"
 
 enum { DELETE_EXTENTS = 24, LIST_LIMIT = 1 << 20 };
 
@@ -66,7 +67,7 @@ void opened(uint64_t node, int change)
     if (change > 0 || o->count)
         o->count += (unsigned)change;
     if (o->count == 0)
-        wanted = true;
+        wanted = work_is_wanted = box->now.counters.last_orphan != 0;
 }
 
 unsigned open_count(uint64_t node)
@@ -76,7 +77,7 @@ unsigned open_count(uint64_t node)
 
 void orphans_release(void)
 {
-    released = wanted = true;
+    released = wanted = work_is_wanted = true;
 }
 
 /* ---- the list ---- */

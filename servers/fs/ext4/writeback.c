@@ -14,12 +14,15 @@ static int wanted = -1; /* the largest enum write_back that was asked for */
 static uint32_t hand, left; /* of the round: buffers still to be looked at */
 static uint32_t dirtied;
 static int lost; /* errno */
+static bool ordered_may_be_done;
 
 void write_want(enum write_back what)
 {
-    if ((int)what > wanted)
-        wanted = (int)what;
-    left = box->buffers;
+    if ((int)what > wanted || left == 0) {
+        wanted = (int)what > wanted ? (int)what : wanted;
+        left = box->buffers;
+    }
+    work_is_wanted = ordered_may_be_done = true;
 }
 
 void write_dirtied(uint32_t blocks)
@@ -94,7 +97,7 @@ void write_has_ended(struct buffer *b, int error)
     bool is_data = b->state & B_DIRTY;
 
     b->state &= ~(uint32_t)B_WRITING;
-    write_unflushed = true;
+    write_unflushed = ordered_may_be_done = true;
     if (!(b->state & B_VALID)) { /* it belongs to nobody any more */
         cache_drop(b);
     } else if (error && !is_data) {
@@ -120,6 +123,14 @@ bool write_has_ordered(uint32_t sequence)
         if (buffers[n].ordered && !is_before(sequence, buffers[n].ordered))
             return true;
     return false;
+}
+
+bool write_ordered_is_done(void)
+{
+    if (!ordered_may_be_done) /* nothing has ended since it was looked at last */
+        return false;
+    ordered_may_be_done = !write_has_ordered(box->journal.sequence - 1);
+    return ordered_may_be_done;
 }
 
 bool write_is_clean(void)

@@ -440,6 +440,7 @@ static long statfs_proc(struct statfs *out)
 }
 
 static const struct fs_operations operations = {
+    .device = 4, /* makedev(0, 4) */
     .root = ROOT + 1,
     .attributes = attributes,
     .child = child,

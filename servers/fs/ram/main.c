@@ -307,6 +307,7 @@ static long statfs_tree(struct statfs *out)
 }
 
 static struct fs_operations operations = {
+    .device = 1, /* makedev(0, 1) */
     .attributes = attributes,
     .child = child,
     .parent = parent,

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The ext4 file server: what mke2fs made is read, what is written e2fsck accepts, and whoever dies meanwhile is not noticed."""
+import hashlib
+import os
+import subprocess
+
+import pytest
+
+from test_disk import attached, patient, sha1, LIBRARY, PLACES
+
+MB = 1 << 20
+MOUNT = "mkdir -p /mnt && mount -t ext4 /dev/sda /mnt && cd /mnt; "
+UMOUNT = "; cd /; umount /mnt"
+PLACES["ext4"] = "servers/fs/ext4/ext4.svc"
+
+
+def make(path, *options, size="64M", tree=None):
+    """A file system by the host's mke2fs."""
+    path.unlink(missing_ok=True)
+    source = ["-d", str(tree)] if tree else []
+    subprocess.run(["truncate", "-s", size, path], check=True)
+    subprocess.run(["/sbin/mke2fs", "-q", "-F", "-t", "ext4", *source, *options, path], check=True)
+    return path
+
+
+def check(path, *, replay=False):
+    """e2fsck finds nothing (after replaying the journal)."""
+    if replay:
+        subprocess.run(["/sbin/e2fsck", "-p", "-E", "journal_only", path], capture_output=True, check=False)
+    done = subprocess.run(["/sbin/e2fsck", "-fn", path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def contents(path, name):
+    """Of a file in the image, by debugfs."""
+    return subprocess.run(["/sbin/debugfs", "-R", f"cat {name}", path], capture_output=True, check=True).stdout
+
+
+@pytest.fixture
+def tree(tmp_path):
+    top = tmp_path / "tree"
+    (top / "d/e").mkdir(parents=True)
+    (top / "big").write_bytes(os.urandom(9 * MB + 1234))
+    (top / "small").write_text("hello\n")
+    (top / "d/e/empty").touch()
+    (top / "short").symlink_to("small")
+    (top / "long").symlink_to("d/e/../e/../e/../e/../e/../e/../e/../e/../e/../e/../e/../e/../../small")
+    with open(top / "sparse", "wb") as f:
+        for at in (0, 100000, 5 * MB):
+            f.seek(at)
+            f.write(b"x" * 5000)
+    for n in range(300):
+        (top / f"d/{n}-{'n' * (n % 200)}").write_text(str(n))
+    return top
+
+
+@pytest.mark.parametrize("options", ["-b 1024", "-b 2048", "-b 4096", "-O ^metadata_csum,^64bit", "-O ^extent,^64bit,^metadata_csum,^has_journal"])
+def test_read(boot, tmp_path, tree, options):
+    image = make(tmp_path / "e.img", *options.split(), tree=tree)
+    read_only = "mkdir -p /mnt && mount -r -t ext4 /dev/sda /mnt && cd /mnt; " if "^extent" in options else MOUNT
+    out = boot(read_only + "sha1sum big sparse; cat short long; ls d | wc -l; for n in 0 7 150 299; do cat d/$n-*; echo; done; stat -c %s d/e/empty; touch x 2>/dev/null && echo written" + UMOUNT,
+               qemu=attached(image), leak_check=False).out.split("\n")
+    assert out[:2] == [f"{sha1((tree / name).read_bytes())}  {name}" for name in ("big", "sparse")]
+    assert out[2:11] == ["hello", "hello", "301", "0", "7", "150", "299", "0", "" if "^extent" in options else "written"]
+    check(image)
+
+
+@pytest.mark.parametrize("options", ["-b 1024", "-b 4096"])
+def test_write(boot, tmp_path, options):
+    image = make(tmp_path / "e.img", *options.split())
+    data = os.urandom(7 * MB + 77)
+    out = boot(MOUNT + """cp /data a; dd if=/data of=b bs=777 2>/dev/null; mkdir d; mv b d/b; ln a hard; ln -s d/b soft; i=0
+        while [ $i -lt 500 ]; do echo $i >d/$i; i=$((i + 1)); done; rm d/1?; echo more >>d/20; mkdir d/sub; rmdir d/sub; mv d/30 d/31
+        dd if=/dev/zero of=holes bs=1 count=1 seek=3M 2>/dev/null; truncate -s 1234567 hard; truncate -s 2M hard; chmod 4750 d/40; chown 12:3456 d/40; touch -d '2031-02-03 04:05:06' d/41
+        mknod dev b 8 300; mkfifo pipe; fallocate -l 1M reserved; mkdir -p x/y/z; mv x/y d/y; stat -c '%a %u %g' d/40; stat -c %Y d/41; stat -c '%h %s' a; stat -c %b holes reserved
+        cat soft | sha1sum; ls d | wc -l""" + UMOUNT, add={"/data": data}, qemu=attached(image), leak_check=False).out.split("\n")
+    assert out[0] == "4750 12 3456" and out[2] == "2 2097152" and int(out[3]) < 20 and int(out[4]) >= 2048
+    assert out[1] == "1927857906" and out[5] == sha1(data) + "  -" and out[6] == str(500 - 10 - 1 + 2)
+    check(image)
+    assert contents(image, "a") == data[:1234567] + bytes(2 * MB - 1234567)
+    assert contents(image, "d/b") == data
+    assert contents(image, "d/31") == b"30\n" and contents(image, "d/20") == b"20\nmore\n"
+
+
+@pytest.mark.parametrize("victim", ["ahci", "disk", "ext4"])
+def test_killed(boot, tmp_path, tree, victim):
+    """Whoever is killed while files are read, written, created, renamed, removed."""
+    image = make(tmp_path / "e.img", tree=tree, size="128M")
+    out = boot(LIBRARY + MOUNT + f"""exec 3<small 4>>log; rm small; kill_all {victim} 10000
+        for n in 1 2 3 4 5; do sha1sum big; cp big copy$n; sha1sum copy$n; done; sync; i=0
+        while [ $i -lt 300 ]; do echo $i >new$i; mv new$i f$i; echo $i >&4; i=$((i + 1)); done; rm f1?; mkdir -p a/b/c; rm -r a; stop {victim} 20
+        cat <&3; cat f* | wc -l; sort -nu log | wc -l; wc -l <log; exec 3<&- 4<&-""" + UMOUNT,
+               add=patient(victim), qemu=attached(image), timeout=120, leak_check=False)
+    lines = out.out.split("\n")
+    data = (tree / "big").read_bytes()
+    assert lines[:10] == [f"{sha1(data)}  {name}" for n in range(1, 6) for name in ("big", f"copy{n}")]
+    assert lines[10:15] == ["often enough", "hello", "290", "300", "300"]
+    check(image)
+    assert all(contents(image, f"copy{n}") == data for n in (1, 5))
+
+
+def test_power_failure(boot, tmp_path):
+    """What was synced is there; the journal is replayed by us as by e2fsck."""
+    image = make(tmp_path / "e.img")
+    data = os.urandom(3 * MB)
+    boot(MOUNT + "mkdir d; cp /data d/data; i=0; while [ $i -lt 200 ]; do echo $i >d/$i; i=$((i + 1)); done; rm d/1*; sync", add={"/data": data}, qemu=attached(image), leak_check=False)
+    copy = tmp_path / "copy.img"
+    copy.write_bytes(image.read_bytes())
+    check(copy, replay=True)
+    assert contents(copy, "d/data") == data and contents(copy, "d/25") == b"25\n"
+    result = boot(MOUNT + "sha1sum d/data; cat d/25; ls d | wc -l" + UMOUNT, qemu=attached(image), leak_check=False)
+    assert result.out == f"{sha1(data)}  d/data\n25\n{1 + 200 - 111}\n" and "were put in place" in result.klog
+    check(image)
+
+
+def test_full(boot, tmp_path):
+    """ENOSPC at the last block; what was there before is not torn; room that is freed can be used again."""
+    image = make(tmp_path / "e.img", "-m", "0", size="16M")
+    out = boot(MOUNT + """echo first >first; dd if=/dev/zero of=fill bs=64k 2>&1 | grep -c 'No space'; echo x >more 2>/dev/null || echo no more; cat first; df . | tail -1 | awk '{print $4 < 20}'
+        rm fill; dd if=/dev/zero of=again bs=1M count=8 2>/dev/null && stat -c %s again; i=0; while echo $i >n$i; do i=$((i + 1)); done 2>/dev/null; rm -f n*; echo last >last; cat last""" + UMOUNT,
+               qemu=attached(image), leak_check=False, timeout=120).out.split("\n")
+    assert out[:-1] == ["1", "no more", "first", "1", str(8 * MB), "last"]
+    check(image)
+
+
+def test_errors(boot, tmp_path, tree):
+    image = make(tmp_path / "e.img", tree=tree)
+    commands = {
+        "mount -t ext4 /dev/sda /mnt": "Resource busy",
+        "mount -t ext4 /dev/sdb /mnt": "No such file or directory",
+        "mount -t ext4 /dev/null /mnt": "Block device required",
+        "mount -t ext4 /dev/sda small": "Not a directory",
+        "umount /mnt": "busy",
+        "mkdir d": "File exists",
+        "rmdir d": "not empty",
+        "mv d d/e/f": "Invalid argument",
+        "ln d other": "not permitted",
+        "cat d/nothing": "No such file or directory",
+        "cat small/x": "Not a directory",
+    }
+    script = MOUNT + "; ".join(f"({command}) 2>&1 | grep -ci '{error}'" for command, error in commands.items())
+    out = boot(script + UMOUNT + "; mount -r -t ext4 /dev/sda /mnt; touch /mnt/x 2>&1 | grep -c Read-only; umount /mnt", qemu=attached(image), leak_check=False).out
+    assert out.split() == ["1"] * (len(commands) + 1)
+    check(image)
+
+
+@pytest.mark.parametrize("damage, said", [("foreign", "it has no ext4 file system"), ("short", "the device has"), ("features", "features that are not known")])
+def test_refused(boot, tmp_path, damage, said):
+    image = make(tmp_path / "e.img")
+    if damage == "foreign":
+        image.write_bytes(os.urandom(8 * MB))
+    elif damage == "short":
+        subprocess.run(["truncate", "-s", "20M", image], check=True)
+    else:
+        subprocess.run(["/sbin/debugfs", "-w", "-R", "feature inline_data", image], check=True, capture_output=True)
+    result = boot("mkdir -p /mnt; mount -t ext4 /dev/sda /mnt 2>/dev/null || echo refused; mount -t ext4 /dev/sda /mnt 2>/dev/null || echo refused", qemu=attached(image), leak_check=False)
+    assert result.out == "refused\nrefused\n" and said in result.klog
+
+
+def test_many_mounts(boot, tmp_path):
+    """Mounting and unmounting leaves nothing behind; a mount is used again for another disk."""
+    image, second = make(tmp_path / "e.img"), make(tmp_path / "f.img", "-b", "1024")
+    out = boot("""mkdir -p /a /b; cycle() { mount -t ext4 /dev/sda /a && mount -t ext4 /dev/sdb /b && echo $1 >/a/n && cp /a/n /b/n && umount /a && umount /b; }
+        cycle 0; cycle 1; free() { grep MemFree /proc/meminfo; }; before=$(free); i=2; while [ $i -lt 22 ]; do cycle $i || echo failed; i=$((i + 1)); done; after=$(free); [ "$before" = "$after" ] || echo $before $after""",
+               qemu=attached(image) + f" -drive file={second},if=none,id=d1,format=raw,cache=unsafe -device ide-hd,drive=d1,bus=ide.1", leak_check=False).out
+    assert out == "" and contents(image, "n") == b"21\n" and contents(second, "n") == b"21\n"
+    check(image)
+    check(second)
+
+
+def test_hundred_thousand(boot, tmp_path):
+    image = make(tmp_path / "e.img", "-N", "120000", size="256M")
+    out = boot(MOUNT + "mkdir d; cd d; seq 100000 | xargs touch; ls | wc -l; [ -f 77777 ] && [ ! -f 100001 ] && echo right; seq 1 20 100000 | xargs rm; ls | wc -l" + UMOUNT,
+               qemu=attached(image), leak_check=False, timeout=200).out
+    assert out.split() == ["100000", "right", "95000"]
+    check(image)
