@@ -44,23 +44,43 @@ static void bind(endpoint_t ep, struct space *space)
     by_slot[i].space = space;
 }
 
+/* Services end without anybody telling us: theirs are free again when their slots are dead. */
+static void sweep(void)
+{
+    struct slot_status status;
+
+    for (unsigned i = 0; i < ENDPOINT_SLOTS; i++)
+        if (by_slot[i].space && by_slot[i].space->service &&
+            slot_status(by_slot[i].ep, &status) < 0)
+            space_leave(by_slot[i].ep);
+}
+
+static struct space *space_free(bool has_table)
+{
+    for (unsigned i = 0; i < SPACES; i++)
+        if (!spaces[i].users && (spaces[i].regions || !has_table))
+            return &spaces[i];
+    return NULL;
+}
+
 struct space *space_new(endpoint_t ep)
 {
-    for (unsigned i = 0; i < SPACES; i++) {
-        struct space *s = &spaces[i];
-        struct regions *regions;
+    struct space *s = space_free(true);
+    struct regions *regions;
 
-        if (s->users)
-            continue;
-        regions = regions_get(s);
-        if (!regions)
-            return NULL;
-        bind(ep, s);
-        *s = (struct space){.users = 1, .regions = regions};
-        regions->count = 0;
-        return s;
+    if (!s) {
+        sweep();
+        s = space_free(true);
     }
-    return NULL;
+    if (!s)
+        s = space_free(false);
+    regions = s ? regions_get(s) : NULL;
+    if (!regions)
+        return NULL;
+    bind(ep, s);
+    *s = (struct space){.users = 1, .regions = regions};
+    regions->count = 0;
+    return s;
 }
 
 int space_join(endpoint_t ep, struct space *space)
