@@ -1,4 +1,4 @@
-# The main job, with its report.
+# The main jobs, with their report.
 .PHONY: demo
-demo: all ## fetch SIZE=512 MB over NIC=e1000 while its driver is killed every KILL="1 2 4 8 15" seconds; ACCEL=tcg|kvm
-	@B=$(B) SIZE='$(SIZE)' KILL='$(KILL)' NIC='$(NIC)' ACCEL='$(ACCEL)' VERIFY='$(VERIFY)' tools/demo
+demo: all ## move SIZE MB while drivers die: JOB=net|disk|all, NIC=e1000|rtl8139, DISK=ahci|virtio|ide, VICTIM=driver|disk|ext4, KILL="1 2 4 8 15" seconds; ACCEL=tcg|kvm
+	@B=$(B) JOB='$(JOB)' SIZE='$(SIZE)' KILL='$(KILL)' NIC='$(NIC)' DISK='$(DISK)' VICTIM='$(VICTIM)' ACCEL='$(ACCEL)' VERIFY='$(VERIFY)' tools/demo

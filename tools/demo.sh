@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The demo's half inside the system; runs in busybox's sh. tools/demo adds it, and starts it as
 #
-#     sh /etc/guest/demo.sh URL SERVICE SUM DEATHS LIMIT KILL...
+#     sh /etc/guest/demo.sh OPERATION SOURCE SERVICE SUM DEATHS LIMIT KILL...
 #
-# For each KILL (seconds between two kills of SERVICE's process; 0: none, and DEATHS files): fetch URL into RAM under the clock, again and again
-# until SERVICE has died DEATHS times, at most LIMIT files; after each file, with the clock stopped, SUM (a command) verifies it.
+# For each KILL (seconds between two kills of SERVICE's process; 0: none, and DEATHS files): move a file under the clock, again and again until
+# SERVICE has died DEATHS times, at most LIMIT files; after each file, with the clock stopped, SUM (a command) verifies it.
+# OPERATION: net (fetch SOURCE, a URL, into RAM), raw and read (SOURCE, a device or file, into RAM), write (copy SOURCE to SOURCE.copy, and sync it).
 # Lines that begin with DEMO are for tools/demo; times are seconds since boot.
-url=$1 service=$2 sum=$3 deaths=$4 limit=$5
-shift 5
+operation=$1 source=$2 service=$3 sum=$4 deaths=$5 limit=$6
+shift 6
+copy=/tmp/f
+[ $operation = write ] && copy=$source.copy
 
 up() { # $now: seconds since boot, without a process
     read now rest </proc/uptime
@@ -32,9 +35,19 @@ killer() {
     done
 }
 
-# One file under the clock; `rest` hundredths are left to the next kill, and it keeps count of them.
-fetch() {
-    rm -f /tmp/f
+# File number $2 of the run with interval $1.
+move() {
+    case $operation in
+    net) wget -q -O $copy "$source/$1/$2" ;;
+    raw) dd if=$source of=$copy bs=1M count=$size 2>/dev/null ;;
+    read) dd if=$source of=$copy bs=1M 2>/dev/null ;;
+    write) dd if=$source of=$copy bs=1M conv=fsync 2>/dev/null ;;
+    esac
+}
+
+# One file under the clock; `rest_of` hundredths are left to the next kill, and it keeps count of them.
+transfer() {
+    rm -f $copy
     hundredths
     begin=$cs
     echo $((begin + rest_of - $1 * 100)) >/tmp/killed
@@ -42,11 +55,11 @@ fetch() {
         killer $1 $rest_of >/dev/null 2>&1 &
         killer=$!
     fi
-    echo "DEMO begin kill=$1 file=$file up=$now"
-    wget -q -O /tmp/f "$url/$1/$file"
+    echo "DEMO begin op=$operation kill=$1 file=$file up=$now"
+    move $1 $file
     status=$?
     hundredths
-    echo "DEMO end kill=$1 file=$file up=$now status=$status"
+    echo "DEMO end op=$operation kill=$1 file=$file up=$now status=$status"
     [ $1 = 0 ] && return
     kill $killer 2>/dev/null
     wait $killer 2>/dev/null
@@ -56,7 +69,7 @@ fetch() {
 }
 
 # Before the clock starts: the first address is still on its way, and the emulator gets its memory from the host on first touch.
-wget -q -O /tmp/f "$url/warm/0"
+move warm 0
 
 for kill in "$@"; do
     file=0 rest_of=$((kill * 100))
@@ -64,8 +77,8 @@ for kill in "$@"; do
     before=$count
     while [ $file -lt $limit ]; do
         file=$((file + 1))
-        fetch $kill
-        echo "DEMO sum kill=$kill file=$file $($sum /tmp/f)"
+        transfer $kill
+        echo "DEMO sum kill=$kill file=$file $($sum $copy)"
         [ $kill = 0 ] && [ $file -ge $deaths ] && break
         recoveries
         [ $kill != 0 ] && [ $((count - before)) -ge $deaths ] && break
@@ -74,4 +87,4 @@ for kill in "$@"; do
     grep -w $service /proc/recovery | tail -n +$((before + 1)) | sed 's/^/DEMO recovery /'
     echo "DEMO done kill=$kill"
 done
-rm -f /tmp/f
+[ $operation = write ] || rm -f $copy

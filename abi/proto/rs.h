@@ -57,9 +57,9 @@ enum rs_request {
     /* from PM for init: the system is up, for the boot-time figure. The first one counts. */
     RS_MARK,
     /* from VFS: struct rs_instance behind our grant w[0] -> 0: one more instance of that service
-       starts; its name is in the struct, its endpoint in w[0]; -ESRCH (no such service), -EPERM (its manifest does
-       not say "instances on-request"), -ENOEXEC, -ENOSPC, -ENOMEM. RS_CONTROL_DOWN ends it.
-       Not to be repeated. */
+       starts; its name is in the struct, its endpoint in w[0]; -ESRCH (no such service), -EPERM
+       (its manifest does not say "instances on-request"), -ENOEXEC, -ENOSPC, -ENOMEM.
+       RS_CONTROL_DOWN ends it. Not to be repeated. */
     RS_INSTANCE,
 };
 
