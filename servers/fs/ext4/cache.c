@@ -121,7 +121,8 @@ struct buffer *cache_take(uint64_t block)
         b->kind = KIND_DATA;
         b->seed = b->ordered = 0;
         b->run = run;
-        b->used = b->changed = false;
+        b->changed = false;
+        b->used = true; /* what is read ahead has its time to be used */
         cache_enter(b);
         return b;
     }
@@ -161,12 +162,20 @@ void cache_forget(uint64_t first, uint32_t count)
 /* The first look at its contents as this kind of metadata. */
 static long check(struct buffer *b, enum kind kind, uint32_t seed)
 {
+    uint32_t old_kind = b->kind, old_seed = b->seed;
+
     if ((b->state & B_CHECKED) && b->kind == kind)
         return 0;
+    if (b->state & B_RUNNING) { /* of other metadata: a damaged pointer leads here */
+        log_info("block %llu: belongs to two", (unsigned long long)b->block);
+        return -EUCLEAN;
+    }
     b->kind = kind;
     b->seed = seed;
     if (kind != KIND_DATA && volume.has_checksums && !seal_is_right(b)) {
         log_info("block %llu: its checksum is wrong", (unsigned long long)b->block);
+        b->kind = old_kind;
+        b->seed = old_seed;
         return -EUCLEAN;
     }
     b->state |= B_CHECKED;

@@ -100,7 +100,7 @@ static void touch(struct inode *i)
 
 long file_read(uint64_t node, struct fs_transfer *t)
 {
-    uint64_t end, done = 0, size;
+    uint64_t before = request_before(t->length), end, size, done = request_read(before);
     struct inode i;
     long result = regular(node, &i);
 
@@ -109,8 +109,11 @@ long file_read(uint64_t node, struct fs_transfer *t)
     size = inode_size(&i);
     if (t->offset >= size || t->length == 0)
         return 0;
+    if (done > t->length)
+        done = t->length; /* this piece of a vector has been read */
     end = t->length > size - t->offset ? size : t->offset + t->length;
-    read_ahead(&i, t->offset, end);
+    if (done < end - t->offset)
+        read_ahead(&i, t->offset + done, end);
     while (result == 0 && t->offset + done < end) {
         struct span s;
 
@@ -122,6 +125,7 @@ long file_read(uint64_t node, struct fs_transfer *t)
         if (result == 0)
             done += s.length;
     }
+    request_has_read(before + done);
     if (result == EXT4_MISS || (result && done == 0))
         return result;
     touch(&i);

@@ -105,12 +105,18 @@ long entries_find(struct buffer *b, const struct name *name, uint32_t *at)
     return -ENOENT;
 }
 
+/* Without the feature the byte is part of the name's length. */
+static void put_type(struct ext4_dirent *e, uint32_t type)
+{
+    e->type = (uint8_t)(volume.incompatible & INCOMPAT_FILETYPE ? type : TYPE_UNKNOWN);
+}
+
 static void put_entry(struct ext4_dirent *e, const struct name *name, uint32_t number,
                       uint32_t type)
 {
     e->inode = number;
     e->name_length = (uint8_t)name->length;
-    e->type = (uint8_t)type;
+    put_type(e, type);
     memcpy(e->name, name->text, name->length);
 }
 
@@ -224,6 +230,7 @@ long directory_add(struct inode *d, const char *text, uint32_t length, uint32_t 
         return result;
     if (index_is_used(d))
         return index_add(d, &name, number, type);
+    d->raw->flags &= ~(uint32_t)INODE_INDEX; /* its tree is not kept up */
     for (n = 0; n < blocks; n++) {
         result = directory_block(d, n, &b);
         if (result == 0)
@@ -265,15 +272,15 @@ long directory_set(struct inode *d, const char *text, uint32_t length, uint32_t 
     if (result)
         return result;
     raw_at(b, at)->inode = number;
-    raw_at(b, at)->type = (uint8_t)type;
+    put_type(raw_at(b, at), type);
     return 0;
 }
 
 long directory_begin(struct inode *d, uint32_t parent)
 {
-    uint32_t type = volume.incompatible & INCOMPAT_FILETYPE ? TYPE_DIRECTORY : TYPE_UNKNOWN, n;
     struct ext4_dirent *dot, *up;
     struct buffer *b;
+    uint32_t n;
     long result = directory_grow(d, &n, &b);
 
     if (result)
@@ -281,16 +288,16 @@ long directory_begin(struct inode *d, uint32_t parent)
     entries_clear(b);
     dot = raw_at(b, 0);
     dot->length = DOT_SIZE;
-    put_entry(dot, &(struct name){".", 1}, d->number, type);
+    put_entry(dot, &(struct name){".", 1}, d->number, TYPE_DIRECTORY);
     up = raw_at(b, DOT_SIZE);
     up->length = (uint16_t)(entries_end() - DOT_SIZE);
-    put_entry(up, &(struct name){"..", 2}, parent, type);
+    put_entry(up, &(struct name){"..", 2}, parent, TYPE_DIRECTORY);
     return 0;
 }
 
 /* ---- listing ---- */
 
-static bool is_shown(const struct ext4_dirent *e)
+bool entry_is_shown(const struct ext4_dirent *e)
 {
     return e->inode && e->name_length && !is_dots(&(struct name){e->name, e->name_length});
 }
@@ -314,7 +321,7 @@ static long linear_next(struct inode *d, uint64_t cookie, struct directory_entry
             e = entry_at(b, at);
             if (!e)
                 return -EUCLEAN;
-            if (own <= cookie || !is_shown(e))
+            if (own <= cookie || !entry_is_shown(e))
                 continue;
             out->number = e->inode;
             out->type = e->type;
@@ -330,13 +337,17 @@ static long linear_next(struct inode *d, uint64_t cookie, struct directory_entry
 
 long directory_next(struct inode *d, uint64_t cookie, struct directory_entry *out)
 {
-    return index_is_used(d) ? index_next(d, cookie, out) : linear_next(d, cookie, out);
+    /* A directory of one block may get a tree while it is listed: cookies must stay the same. */
+    bool by_hash =
+        index_is_used(d) || ((volume.compatible & COMPAT_DIR_INDEX) && directory_blocks(d) == 1);
+
+    return by_hash ? index_next(d, cookie, out) : linear_next(d, cookie, out);
 }
 
 long directory_is_empty(struct inode *d)
 {
     static struct directory_entry e;
-    long result = directory_next(d, 0, &e);
+    long result = index_is_used(d) ? index_next(d, 0, &e) : linear_next(d, 0, &e);
 
     return result < 0 ? result : result == 0;
 }

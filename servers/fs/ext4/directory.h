@@ -33,6 +33,8 @@ static inline uint32_t entry_size(uint32_t name_length)
 void entries_clear(struct buffer *b);
 /* Where in the block the name is. -ENOENT, -EUCLEAN. */
 long entries_find(struct buffer *b, const struct name *name, uint32_t *at);
+/* Not ".", "..", or unused. */
+bool entry_is_shown(const struct ext4_dirent *e);
 /* Put it where there is room. -ENOSPC, -EUCLEAN. */
 long entries_add(struct buffer *b, const struct name *name, uint32_t number, uint32_t type);
 
@@ -42,6 +44,7 @@ long index_find(struct inode *d, const struct name *name, struct buffer **b, uin
 long index_add(struct inode *d, const struct name *name, uint32_t number, uint32_t type);
 /* A directory of one block gets a tree. */
 long index_make(struct inode *d);
+/* In the order of hashes; also of a directory of one block that has no tree yet. */
 long index_next(struct inode *d, uint64_t cookie, struct directory_entry *out);
 
 #endif

@@ -132,10 +132,9 @@ struct directory_entry {
  * seen once each, whatever is added or removed meanwhile; indexed: in the order of the hashes. */
 long directory_next(struct inode *d, uint64_t cookie, struct directory_entry *out);
 
-/* ---- extended attributes (xattr.c), read alone; names in full: "user.a", "security.capability"
- * ---- */
-/* The size of the value; room 0: nothing but that. -ENODATA; -ERANGE: too little room; -EOPNOTSUPP:
- * it lies in an inode of its own. */
+/* ---- extended attributes (xattr.c); they are only read ---- */
+/* Names in full, as "user.a". The size of the value; room 0: nothing but that. -ENODATA; -ERANGE:
+ * too little room; -EOPNOTSUPP: it lies in an inode of its own. */
 long xattr_get(struct inode *i, const char *name, void *value, size_t room);
 /* The names, each with a NUL, and those of "trusted." too: how many bytes; room 0: only that. */
 long xattr_list(struct inode *i, char *list, size_t room);

@@ -31,6 +31,9 @@ struct progress { /* of a write that takes several operations */
 uint64_t request_id(void); /* 0: it has none */
 /* How many bytes of this request came before this piece of it (vectors). */
 uint64_t request_before(uint64_t length);
+/* How much of a read has been done when it is run again: of the bytes after `before`. */
+uint64_t request_read(uint64_t before);
+void request_has_read(uint64_t bytes); /* of the whole request */
 struct progress request_progress(void);
 void request_record_progress(struct progress p); /* in the operation */
 /* Only one request at a time writes to a file: 0, or EXT4_MISS. */

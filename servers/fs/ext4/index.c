@@ -69,12 +69,16 @@ static uint32_t search(const struct ext4_dx_entry *e, uint32_t hash)
 
 static long enter(struct index_frame *f, struct buffer *b, uint32_t first)
 {
+    const struct ext4_dx_entry *e = (void *)((uint8_t *)buffer_data(b) + first);
+
     f->buffer = b;
-    f->entries = (void *)((uint8_t *)buffer_data(b) + first);
-    return limit_of(f->entries) == room_of(first) && count_of(f->entries) &&
-                   count_of(f->entries) <= limit_of(f->entries)
-               ? 0
-               : -EUCLEAN;
+    f->entries = (struct ext4_dx_entry *)e;
+    if (limit_of(e) != room_of(first) || count_of(e) == 0 || count_of(e) > limit_of(e))
+        return -EUCLEAN;
+    for (uint32_t n = 2; n < count_of(e); n++)
+        if (e[n].hash < e[n - 1].hash)
+            return -EUCLEAN;
+    return 0;
 }
 
 static long enter_root(struct inode *d, struct index_path *p)
@@ -95,11 +99,18 @@ static long enter_root(struct inode *d, struct index_path *p)
     return enter(&p->frame[0], b, ROOT_ENTRIES);
 }
 
+/* The block that a frame's entry leads to: any but the root. */
+static long block_below(struct inode *d, const struct index_frame *f, struct buffer **b)
+{
+    uint32_t n = f->entries[f->at].block & BLOCK_MASK;
+
+    return n ? directory_block(d, n, b) : -EUCLEAN;
+}
+
 static long enter_node(struct inode *d, struct index_path *p, unsigned n)
 {
-    const struct index_frame *above = &p->frame[n - 1];
     struct buffer *b;
-    long result = directory_block(d, above->entries[above->at].block & BLOCK_MASK, &b);
+    long result = block_below(d, &p->frame[n - 1], &b);
 
     return result ? result : enter(&p->frame[n], b, NODE_ENTRIES);
 }
@@ -124,7 +135,7 @@ static struct index_frame *last_of(struct index_path *p)
 
 long index_leaf(struct inode *d, struct index_path *p, struct buffer **b)
 {
-    return directory_block(d, last_of(p)->entries[last_of(p)->at].block & BLOCK_MASK, b);
+    return block_below(d, last_of(p), b);
 }
 
 /* The next leaf in the order of hashes: 1, *hash is where it begins; 0: there is none. */
@@ -304,7 +315,8 @@ static void pack(struct buffer *to, const uint8_t *from, const struct entry_plac
         e->length = (uint16_t)(e->length + entries_end() - at);
 }
 
-/* The upper half of a full leaf's entries goes into a new one; the lowest frame has room. */
+/* The upper half of a full leaf's entries goes into a new one; the lowest frame has room. A leaf
+ * that is not full but in pieces is packed. */
 static long split_leaf(struct inode *d, struct index_path *p, struct buffer *leaf)
 {
     static struct entry_place list[ENTRIES_MAX];
@@ -313,8 +325,15 @@ static long split_leaf(struct inode *d, struct index_path *p, struct buffer *lea
     struct buffer *b;
     long n = entries_sort(leaf, p->version, list, ENTRIES_MAX), result;
 
-    if (n < 2)
-        return n < 0 ? n : -EUCLEAN;
+    if (n < 0)
+        return n;
+    memcpy(copy, buffer_data(leaf), volume.block_size);
+    if (n < 2) {
+        result = block_change(leaf);
+        if (result == 0)
+            pack(leaf, copy, list, 0, (uint32_t)n);
+        return result;
+    }
     while (kept < (uint32_t)n - 1 && bytes < entries_end() / 2)
         bytes += list[kept++].size;
     result = directory_grow(d, &block, &b);
@@ -327,7 +346,6 @@ static long split_leaf(struct inode *d, struct index_path *p, struct buffer *lea
     hash = list[kept].hash.major;
     if (hash == list[kept - 1].hash.major)
         hash |= 1;
-    memcpy(copy, buffer_data(leaf), volume.block_size);
     pack(b, copy, list, kept, (uint32_t)n);
     pack(leaf, copy, list, 0, kept);
     add_entry(last_of(p), hash, block);

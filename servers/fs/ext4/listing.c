@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Listing a directory with a hash tree, in the order of the hashes. */
+/* Listing a directory in the order of the hashes: one with a hash tree, or of one block, which may
+ * get a tree at any time. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,16 +23,22 @@ static struct listing {
     uint32_t room;
 } listing;
 
-static uint64_t cookie_of(struct hash h)
+/* The oldest hash has 31 bits alone: some of many names share it. */
+static uint64_t cookie_of(uint32_t version, struct hash h, const struct ext4_dirent *e)
 {
-    return ((uint64_t)(h.major >> 1) << 32 | h.minor) + 1;
+    uint32_t low =
+        version % HASH_UNSIGNED == HASH_LEGACY ? crc32c(~0u, e->name, e->name_length) : h.minor;
+
+    return ((uint64_t)(h.major >> 1) << 32 | low) + 1;
 }
 
-static long take(struct buffer *b, const struct entry_place *p)
+static long take(struct buffer *b, uint32_t version, const struct entry_place *p)
 {
     const struct ext4_dirent *e = (void *)((uint8_t *)buffer_data(b) + p->at);
     struct listed *l;
 
+    if (!entry_is_shown(e))
+        return 0;
     if (listing.count == listing.room) {
         uint32_t room = listing.room ? 2 * listing.room : 256;
         struct listed *more = realloc(listing.list, room * sizeof *more);
@@ -42,7 +49,7 @@ static long take(struct buffer *b, const struct entry_place *p)
         listing.room = room;
     }
     l = &listing.list[listing.count++];
-    l->cookie = cookie_of(p->hash);
+    l->cookie = cookie_of(version, p->hash, e);
     l->inode = e->inode;
     l->type = e->type;
     l->length = e->name_length;
@@ -67,22 +74,23 @@ static long list_from(struct inode *d, uint64_t cookie)
 {
     static struct entry_place places[ENTRIES_MAX];
     uint32_t next = 0, leaves = 0;
-    struct index_path p;
-    long result = index_probe(d, (uint32_t)(cookie >> 32) << 1, &p), more;
+    struct index_path p = {.version = volume.hash_version};
+    bool is_tree = index_is_used(d);
+    long result = is_tree ? index_probe(d, (uint32_t)(cookie >> 32) << 1, &p) : 0, more;
 
     listing.directory = 0;
     listing.count = 0;
     do {
         struct buffer *b;
-        long n = result ? result : index_leaf(d, &p, &b);
+        long n = result ? result : is_tree ? index_leaf(d, &p, &b) : directory_block(d, 0, &b);
 
         if (n == 0)
             n = entries_sort(b, p.version, places, ENTRIES_MAX);
         for (long k = 0; k < n && result == 0; k++)
-            result = take(b, &places[k]);
+            result = take(b, p.version, &places[k]);
         if (n < 0 || result)
             return n < 0 ? n : result;
-        more = index_advance(d, &p, &next);
+        more = is_tree ? index_advance(d, &p, &next) : 0;
         if (more < 0 || ++leaves > directory_blocks(d))
             return more < 0 ? more : -EUCLEAN;
     } while (more && (next & 1));
@@ -91,7 +99,7 @@ static long list_from(struct inode *d, uint64_t cookie)
     for (uint32_t k = 1; k < listing.count; k++) /* those with the same hash are told apart */
         if (listing.list[k].cookie <= listing.list[k - 1].cookie)
             listing.list[k].cookie = listing.list[k - 1].cookie + 1;
-    listing.directory = d->number;
+    listing.directory = op_active() ? 0 : d->number; /* what an operation does may be undone */
     listing.changes = box->op_done;
     listing.first = cookie;
     listing.last = more ? (uint64_t)(next >> 1) << 32 : UINT64_MAX;

@@ -72,6 +72,16 @@ uint64_t request_before(uint64_t length)
     return before;
 }
 
+uint64_t request_read(uint64_t before)
+{
+    return now.progress.done > before ? now.progress.done - before : 0;
+}
+
+void request_has_read(uint64_t bytes)
+{
+    now.progress.done = bytes;
+}
+
 struct progress request_progress(void)
 {
     return now.progress;
