@@ -24,8 +24,6 @@ static char path[] = "/tmp/bardo-ext4-XXXXXX";
 static const struct fs_user user = {1000, 100};
 
 /* What the file server has around it. */
-bool work_is_wanted;
-
 long commit_room(void)
 {
     return 0;

@@ -11,6 +11,7 @@
 #include "servers/fs/ext4/io.h"
 
 struct missing missing;
+bool work_is_wanted, ordered_has_changed;
 static const struct cache_io *io;
 static int32_t *heads;
 static uint32_t mask, hand, run;
@@ -132,6 +133,8 @@ struct buffer *cache_take(uint64_t block)
 /* In flight it stays known until that is over: the memory is not to be used meanwhile. */
 void cache_drop(struct buffer *b)
 {
+    if (b->ordered)
+        work_is_wanted = ordered_has_changed = true;
     b->logged = b->ordered = 0;
     if (b->state & (B_READING | B_WRITING)) {
         b->state &= B_READING | B_WRITING;

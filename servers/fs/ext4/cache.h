@@ -59,6 +59,10 @@ void block_ahead(uint64_t block, enum kind kind);
 /* A block of data that is overwritten from end to end: its contents do not matter, and it is not
  * B_VALID when they were not in memory. 0, or EXT4_MISS. */
 long block_overwrite(uint64_t block, struct buffer **out);
+/* There is something to do that does not follow from the end of a request to the disk. */
+extern bool work_is_wanted;
+/* Data that a commit may wait for has been written, or is not wanted any more. */
+extern bool ordered_has_changed;
 /* In memory already? NULL: no. Does not count as use. */
 struct buffer *cache_find(uint64_t block);
 /* A buffer for a block that is not in memory, state 0, in the hash. NULL: all are in use. */

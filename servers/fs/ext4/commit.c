@@ -18,7 +18,6 @@ static struct {
     bool posted; /* the one request of this phase */
 } now;
 static bool wanted;
-bool work_is_wanted;
 
 static uint32_t running(void)
 {

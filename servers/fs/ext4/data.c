@@ -5,29 +5,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/rt/kernel.h"
 #include "servers/fs/ext4/ahead.h"
+#include "servers/fs/ext4/data.h"
 #include "servers/fs/ext4/file.h"
 #include "servers/fs/ext4/journal.h"
 
 enum {
     PIECE_BYTES = 256 << 10, /* of a write: one operation */
     PIECE_BLOCKS = 256, /* with the smallest blocks */
-    CUT_EXTENTS = 24, /* taken off in one operation */
-    FALLOC_KEEP = 1, /* FALLOC_FL_KEEP_SIZE */
 };
-
-static uint64_t size_limit(void)
-{
-    return (uint64_t)UINT32_MAX << volume.block_shift;
-}
-
-static long regular(uint64_t node, struct inode *i)
-{
-    long result = node_inode(node, i);
-
-    return result ? result : S_ISREG(i->raw->mode) ? 0 : S_ISDIR(i->raw->mode) ? -EISDIR : -EINVAL;
-}
 
 /* ---- reading ---- */
 
@@ -75,7 +61,7 @@ static long copy_zeros(endpoint_t program, uint64_t address, size_t length)
 
     for (size_t n; length && result == 0; length -= n, address += n) {
         n = length < sizeof zeros ? length : sizeof zeros;
-        result = copy_to(program, address, zeros, n);
+        result = give_program(program, address, zeros, n);
     }
     return result;
 }
@@ -102,7 +88,7 @@ long file_read(uint64_t node, struct fs_transfer *t)
 {
     uint64_t before = request_before(t->length), end, size, done = request_read(before);
     struct inode i;
-    long result = regular(node, &i);
+    long result = data_regular(node, &i);
 
     if (result)
         return result;
@@ -120,7 +106,7 @@ long file_read(uint64_t node, struct fs_transfer *t)
         result = find_span(&i, t->offset + done, end, &s);
         if (result)
             break;
-        result = s.memory ? copy_to(t->program, t->address + done, s.memory, s.length)
+        result = s.memory ? give_program(t->program, t->address + done, s.memory, s.length)
                           : copy_zeros(t->program, t->address + done, s.length);
         if (result == 0)
             done += s.length;
@@ -213,12 +199,6 @@ static long map_piece(struct inode *i, struct piece *p)
     return result;
 }
 
-static void dirty(struct buffer *b)
-{
-    b->state |= B_VALID | B_DIRTY;
-    b->changed = true;
-}
-
 /* From the program's memory into the blocks. Bytes, or an error when there are none. */
 static long fill_piece(const struct piece *p, const struct fs_transfer *t, uint64_t address)
 {
@@ -237,8 +217,8 @@ static long fill_piece(const struct piece *p, const struct fs_transfer *t, uint6
         }
         if (length > p->length - done)
             length = p->length - done;
-        result = copy_from(t->program, address + done,
-                           (uint8_t *)buffer_data(p->block[n]) + in_block, length);
+        result = take_from_program(t->program, address + done,
+                                   (uint8_t *)buffer_data(p->block[n]) + in_block, length);
         if (result < 0) { /* what was not valid before is not now */
             for (uint32_t k = n; k < p->count; k++)
                 if (p->fresh[k])
@@ -246,7 +226,7 @@ static long fill_piece(const struct piece *p, const struct fs_transfer *t, uint6
             return done ? (long)done : result;
         }
         for (uint32_t k = 0; k < run; k++)
-            dirty(p->block[n + k]);
+            data_dirty(p->block[n + k]);
         n += run;
         done += length;
         in_block = 0;
@@ -291,7 +271,7 @@ static long write_some(uint64_t node, const struct fs_transfer *t, uint64_t befo
 
     if (result)
         return result;
-    result = regular(node, &i);
+    result = data_regular(node, &i);
     if (result == 0 && progress->done == 0)
         progress->start = t->flags & O_APPEND ? inode_size(&i) : t->offset;
     p.offset = progress->start + progress->done;
@@ -303,10 +283,10 @@ static long write_some(uint64_t node, const struct fs_transfer *t, uint64_t befo
     if (p.length > *limit)
         p.length = *limit;
     if (result == 0)
-        result = i.raw->flags & (INODE_IMMUTABLE)     ? -EPERM
-                 : p.offset + p.length > size_limit() ? -EFBIG
-                 : !(i.raw->flags & INODE_EXTENTS)    ? -EOPNOTSUPP
-                                                      : write_piece(&i, &p, t, t->address + skip);
+        result = i.raw->flags & (INODE_IMMUTABLE)          ? -EPERM
+                 : p.offset + p.length > data_size_limit() ? -EFBIG
+                 : !(i.raw->flags & INODE_EXTENTS)         ? -EOPNOTSUPP
+                                                   : write_piece(&i, &p, t, t->address + skip);
     if (result > 0) {
         progress->done += (uint64_t)result;
         request_record_progress(*progress);
@@ -339,172 +319,4 @@ long file_write(uint64_t node, struct fs_transfer *t)
     if (progress.done > before)
         return (long)(progress.done - before < t->length ? progress.done - before : t->length);
     return t->length == 0 ? 0 : result;
-}
-
-/* ---- length ---- */
-
-/* What lies after the end in its last block is zeros, always. */
-static long clear_tail(struct inode *i, uint64_t length)
-{
-    uint32_t in_block = (uint32_t)(length & (volume.block_size - 1));
-    struct extent_map map;
-    struct buffer *b;
-    long result;
-
-    if (in_block == 0)
-        return 0;
-    result = extent_find(i, (uint32_t)(length >> volume.block_shift), 1, &map);
-    if (result || map.physical == 0 || map.unwritten)
-        return result;
-    result = block_get(map.physical, KIND_DATA, 0, &b);
-    if (result)
-        return result;
-    memset((uint8_t *)buffer_data(b) + in_block, 0, volume.block_size - in_block);
-    dirty(b);
-    return 0;
-}
-
-/* One operation of it: 1: it goes on. */
-static long cut(uint64_t node, uint64_t length)
-{
-    uint32_t from = (uint32_t)((length + volume.block_size - 1) >> volume.block_shift);
-    uint64_t now = time_now();
-    struct inode i;
-    long result = regular(node, &i), listed = 0;
-    bool shrinks;
-
-    if (result == 0)
-        result = inode_change(&i);
-    if (result)
-        return result;
-    shrinks = length < inode_size(&i);
-    listed = orphan_has(&i);
-    if (listed < 0)
-        return listed;
-    inode_set_size(&i, length);
-    inode_set_time(&i, TIME_MODIFY, now);
-    inode_set_time(&i, TIME_CHANGE, now);
-    if (shrinks || listed)
-        result = extent_truncate(&i, from, CUT_EXTENTS);
-    if (result >= 0 && shrinks) {
-        long cleared = clear_tail(&i, length);
-
-        if (cleared)
-            return cleared;
-    }
-    if (result == 1 && !listed) {
-        long added = orphan_add(&i);
-
-        return added ? added : 1;
-    }
-    return result == 0 && listed && i.raw->links ? orphan_remove(&i) : result;
-}
-
-long file_truncate(uint64_t node, uint64_t length)
-{
-    long result = length > size_limit() ? -EFBIG : request_lock(node);
-
-    if (result)
-        return result;
-    do {
-        result = change_begin();
-        if (result)
-            return result;
-        result = change_end(cut(node, length));
-    } while (result == 1);
-    return result;
-}
-
-/* Blocks for the first hole from *at on: *at is what comes after it. */
-static long allocate_some(uint64_t node, uint32_t *at, uint32_t end)
-{
-    struct extent_map map;
-    struct inode i;
-    uint64_t goal, first;
-    uint32_t got;
-    long result = regular(node, &i);
-
-    if (result == 0)
-        result = extent_find(&i, *at, end - *at, &map);
-    if (result)
-        return result;
-    if (map.physical) {
-        *at += map.count;
-        return 0;
-    }
-    result = extent_goal(&i, *at, &goal);
-    if (result == 0)
-        result = blocks_allocate(goal, map.count, &first, &got);
-    if (result == 0)
-        result = extent_insert(&i, *at, first, got, true);
-    if (result == 0)
-        *at += got;
-    return result;
-}
-
-static long set_allocated_size(uint64_t node, uint64_t end)
-{
-    struct inode i;
-    long result = regular(node, &i);
-
-    if (result == 0)
-        result = inode_change(&i);
-    if (result)
-        return result;
-    if (end > inode_size(&i))
-        inode_set_size(&i, end);
-    inode_set_time(&i, TIME_CHANGE, time_now());
-    return 0;
-}
-
-long file_allocate(uint64_t node, uint32_t mode, uint64_t offset, uint64_t length)
-{
-    uint64_t end = offset + length;
-    uint32_t at = (uint32_t)(offset >> volume.block_shift);
-    long result;
-
-    if (mode & ~(uint32_t)FALLOC_KEEP)
-        return -EOPNOTSUPP;
-    if (length == 0 || end < offset)
-        return -EINVAL;
-    if (end > size_limit())
-        return -EFBIG;
-    result = request_lock(node);
-    while (result == 0 && at < (end + volume.block_size - 1) >> volume.block_shift) {
-        result = change_begin();
-        if (result == 0)
-            result = change_end(allocate_some(
-                node, &at, (uint32_t)((end + volume.block_size - 1) >> volume.block_shift)));
-    }
-    if (result == 0 && !(mode & FALLOC_KEEP)) {
-        result = change_begin();
-        if (result == 0)
-            result = change_end(set_allocated_size(node, end));
-    }
-    return result;
-}
-
-long file_seek(uint64_t node, uint64_t offset, int whence)
-{
-    uint64_t size;
-    struct inode i;
-    long result = regular(node, &i);
-
-    if (result)
-        return result;
-    size = inode_size(&i);
-    if (offset >= size)
-        return -ENXIO;
-    for (uint64_t at = offset; at < size;) {
-        uint32_t logical = (uint32_t)(at >> volume.block_shift);
-        struct extent_map map;
-
-        result = extent_find(&i, logical, UINT32_MAX - logical, &map);
-        if (result)
-            return result;
-        if ((map.physical && !map.unwritten) == (whence == SEEK_DATA))
-            return (long)at;
-        at = (uint64_t)(logical + map.count) << volume.block_shift;
-    }
-    return whence == SEEK_DATA ? -ENXIO : (long)size;
 }

@@ -39,6 +39,10 @@ void request_record_progress(struct progress p); /* in the operation */
 /* Only one request at a time writes to a file: 0, or EXT4_MISS. */
 long request_lock(uint64_t node);
 
+/* ---- memory of programs (main.c): 0 or -errno ---- */
+long give_program(endpoint_t program, uint64_t address, const void *from, size_t length);
+long take_from_program(endpoint_t program, uint64_t address, void *to, size_t length);
+
 /* ---- data.c ---- */
 long file_read(uint64_t node, struct fs_transfer *t);
 long file_write(uint64_t node, struct fs_transfer *t);

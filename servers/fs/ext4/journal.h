@@ -47,9 +47,6 @@ bool journal_open(void (*done)(int error));
 /* It could not be written: the file system can only be read from now on. */
 void journal_failed(int error);
 
-/* There is something to do that does not follow from the end of a request to the disk. */
-extern bool work_is_wanted;
-
 /* ---- commit.c ---- */
 
 /* The running transaction is to be committed. */

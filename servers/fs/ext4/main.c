@@ -150,6 +150,16 @@ uint64_t time_now(void)
     return fs_time();
 }
 
+long give_program(endpoint_t program, uint64_t address, const void *from, size_t length)
+{
+    return copy_to(program, address, from, length);
+}
+
+long take_from_program(endpoint_t program, uint64_t address, void *to, size_t length)
+{
+    return copy_from(program, address, to, length);
+}
+
 /* ---- between requests ---- */
 
 static void background(void)

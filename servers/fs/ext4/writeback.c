@@ -14,7 +14,6 @@ static int wanted = -1; /* the largest enum write_back that was asked for */
 static uint32_t hand, left; /* of the round: buffers still to be looked at */
 static uint32_t dirtied;
 static int lost; /* errno */
-static bool ordered_may_be_done;
 
 void write_want(enum write_back what)
 {
@@ -22,7 +21,7 @@ void write_want(enum write_back what)
         wanted = (int)what > wanted ? (int)what : wanted;
         left = box->buffers;
     }
-    work_is_wanted = ordered_may_be_done = true;
+    work_is_wanted = ordered_has_changed = true;
 }
 
 void write_dirtied(uint32_t blocks)
@@ -97,7 +96,7 @@ void write_has_ended(struct buffer *b, int error)
     bool is_data = b->state & B_DIRTY;
 
     b->state &= ~(uint32_t)B_WRITING;
-    write_unflushed = ordered_may_be_done = true;
+    write_unflushed = ordered_has_changed = true;
     if (!(b->state & B_VALID)) { /* it belongs to nobody any more */
         cache_drop(b);
     } else if (error && !is_data) {
@@ -112,6 +111,8 @@ void write_has_ended(struct buffer *b, int error)
     } else if (is_data) {
         if (b->ordered && is_before(b->ordered, b->issued))
             b->ordered = 0; /* what the commit waits for is there */
+        if (b->ordered && is_before(b->ordered, box->journal.sequence))
+            write_want(WRITE_ORDERED); /* it was passed over, or begun too early */
     } else if (!b->changed) {
         b->logged = 0;
     }
@@ -127,10 +128,10 @@ bool write_has_ordered(uint32_t sequence)
 
 bool write_ordered_is_done(void)
 {
-    if (!ordered_may_be_done) /* nothing has ended since it was looked at last */
+    if (!ordered_has_changed) /* nothing has ended since it was looked at last */
         return false;
-    ordered_may_be_done = !write_has_ordered(box->journal.sequence - 1);
-    return ordered_may_be_done;
+    ordered_has_changed = !write_has_ordered(box->journal.sequence - 1);
+    return ordered_has_changed;
 }
 
 bool write_is_clean(void)
