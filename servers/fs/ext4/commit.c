@@ -379,6 +379,12 @@ bool commit_is_quiet(void)
     return box->journal.phase == COMMIT_IDLE && !has_something();
 }
 
+void commit_forget(void)
+{
+    now = (typeof(now)){0};
+    wanted = false;
+}
+
 long commit_room(void)
 {
     const struct journal_state *j = &box->journal;

@@ -29,11 +29,18 @@ static struct piece {
 static uint32_t piece_count, mapped, zoned; /* mapped: blocks; zoned: pieces */
 static struct journal_super super;
 
+/* ---- the tail's way; see below ---- */
+static enum { TAIL_STAYS, TAIL_FLUSH, TAIL_FLUSHING, TAIL_WRITE, TAIL_WRITING } tail;
+static uint32_t new_tail, new_sequence;
+static void (*told)(int error);
+
 void journal_forget(void)
 {
     free(pieces);
     pieces = NULL;
     piece_count = mapped = zoned = 0;
+    tail = TAIL_STAYS;
+    told = NULL;
 }
 
 static const struct piece *piece_of(uint32_t block)
@@ -213,10 +220,6 @@ size_t journal_tag_size(void)
 }
 
 /* ---- the tail ---- */
-
-static enum { TAIL_STAYS, TAIL_FLUSH, TAIL_FLUSHING, TAIL_WRITE, TAIL_WRITING } tail;
-static uint32_t new_tail, new_sequence;
-static void (*told)(int error);
 
 uint32_t journal_room(void)
 {

@@ -57,6 +57,7 @@ bool commit_is_done(uint32_t sequence);
 long commit_room(void); /* is there room in the journal for an operation? Else EXT4_MISS */
 void commit_step(void); /* after anything has ended, and after each operation */
 bool commit_is_quiet(void); /* nothing to commit, nothing under way */
+void commit_forget(void); /* nothing is under way: another file system */
 void commit_adopt(void); /* goes on with what a predecessor has begun */
 
 /* ---- writeback.c ---- */
@@ -68,6 +69,7 @@ enum write_back {
 };
 void write_want(enum write_back what);
 void write_step(void);
+void write_forget(void);
 /* So many blocks of data have become dirty: enough of them, and they are written. */
 void write_dirtied(uint32_t blocks);
 bool write_is_clean(void); /* nothing is dirty or waits to be written in place */

@@ -23,6 +23,7 @@ static char why[160];
 
 /* ---- the steps: 1 the next one, EXT4_MISS, -errno ---- */
 
+static bool is_posted, is_dirty; /* of a step that takes several turns */
 static bool ended; /* the one request of a step */
 static int ended_error;
 
@@ -35,8 +36,6 @@ static void has_ended(int error)
 /* Post once, then wait for has_ended(). */
 static long post(bool (*begin)(void (*done)(int error)))
 {
-    static bool is_posted;
-
     if (!is_posted) {
         ended = false;
         is_posted = begin(has_ended);
@@ -75,6 +74,8 @@ static long begin_reading(void)
     cache_start(&cache_operations);
     zones_forget();
     journal_forget();
+    commit_forget();
+    write_forget();
     return 1;
 }
 
@@ -199,7 +200,6 @@ static long open_journal(void)
 /* The super block in place: with or without "the journal must be replayed". */
 static long write_super(bool is_open)
 {
-    static bool is_dirty;
     struct ext4_super *s;
     struct buffer *b;
     long result = is_dirty ? 0 : block_get(volume.super_block, KIND_SUPER, 0, &b);
@@ -303,6 +303,47 @@ static const step_function adopt_steps[] = {attach,     adopt_box,    drain, jou
                                             load_zones, commit_again, NULL};
 static const step_function *at;
 
+/* ---- the end ---- */
+
+static long end_commit(void)
+{
+    commit_all();
+    commit_step();
+    return commit_is_quiet() ? 1 : EXT4_MISS;
+}
+
+static long end_write(void)
+{
+    long result = write_all();
+
+    return result == 1 && !journal_is_quiet() ? EXT4_MISS : result;
+}
+
+static long end_close(void)
+{
+    return post(journal_close);
+}
+
+static long end_mark(void)
+{
+    return write_super(false);
+}
+
+static long end_flush(void)
+{
+    return post(io_flush);
+}
+
+static long end_forget(void)
+{
+    box->is_mounted = 0;
+    return 1;
+}
+
+static const step_function end_steps[] = {end_commit, end_write, end_flush,  end_close,
+                                          end_mark,   end_flush, end_forget, NULL};
+static const step_function *end;
+
 /* ---- */
 
 static void parse(const char *parameters)
@@ -324,6 +365,10 @@ static void parse(const char *parameters)
 
 void mount_begin(const char *parameters, bool adopt)
 {
+    failure = 0;
+    why[0] = 0;
+    is_posted = is_dirty = has_replayed = was_adopted = read_only = false;
+    end = end_steps;
     parse(parameters);
     disk_find_memory();
     may_adopt = adopt && box_is_sound(disk.memory, disk.size, number);
@@ -387,49 +432,8 @@ bool mount_may_ask(uint32_t type)
     return type == FILE_REOPEN || type == FILE_CANCEL || type == FILE_UNMOUNT;
 }
 
-/* ---- the end ---- */
-
-static long end_commit(void)
-{
-    commit_all();
-    commit_step();
-    return commit_is_quiet() ? 1 : EXT4_MISS;
-}
-
-static long end_write(void)
-{
-    long result = write_all();
-
-    return result == 1 && !journal_is_quiet() ? EXT4_MISS : result;
-}
-
-static long end_close(void)
-{
-    return post(journal_close);
-}
-
-static long end_mark(void)
-{
-    return write_super(false);
-}
-
-static long end_flush(void)
-{
-    return post(io_flush);
-}
-
-static long end_forget(void)
-{
-    box->is_mounted = 0;
-    return 1;
-}
-
 long mount_end(void)
 {
-    static const step_function steps[] = {end_commit, end_write, end_flush,  end_close,
-                                          end_mark,   end_flush, end_forget, NULL};
-    static const step_function *end = steps;
-
     if (!mount_is_ready() || !box->is_mounted || volume.read_only)
         return box && box->has_error ? -EIO : 0;
     while (*end) {

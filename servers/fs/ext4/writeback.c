@@ -31,6 +31,13 @@ void write_dirtied(uint32_t blocks)
         write_want(WRITE_DATA);
 }
 
+void write_forget(void)
+{
+    wanted = -1;
+    hand = left = dirtied = 0;
+    lost = 0;
+}
+
 static bool is_before(uint32_t a, uint32_t b)
 {
     return (int32_t)(a - b) < 0;
