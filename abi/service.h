@@ -28,6 +28,7 @@ enum service_id {
 #define SERVICE_IRQS 8
 #define SERVICE_REGIONS 16
 #define SERVICE_PARAMETERS_MAX 512
+#define SERVICE_WINDOWS 4
 
 struct service_device { /* the device it drives; bus 0xffff: none */
     uint16_t bus, device_function; /* device << 3 | function */
@@ -38,6 +39,12 @@ struct service_device { /* the device it drives; bus 0xffff: none */
         uint64_t physical, size;
         uint32_t is_port, pad;
     } bar[SERVICE_BARS];
+    /* Where a virtio device has its structures (VIRTIO 1.0, 4.1.4): common configuration,
+     * notification, ISR status, device configuration. */
+    struct {
+        uint64_t address; /* 0: none, or not in a mapped memory BAR */
+        uint32_t length, multiplier; /* multiplier: of notification */
+    } window[SERVICE_WINDOWS];
 };
 
 struct service_queue { /* a queue that RS made and keeps: memory shared by a client and a driver */

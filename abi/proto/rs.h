@@ -148,6 +148,9 @@ struct rs_device { /* what pci found */
         uint64_t physical, size;
         uint32_t is_port, pad;
     } bar[6];
+    struct rs_window {
+        uint32_t bar, offset, length, multiplier; /* length 0: none */
+    } window[4]; /* of virtio devices: SERVICE_WINDOWS in abi/service.h */
 };
 
 struct rs_script {

@@ -68,6 +68,21 @@ static void size_bars(struct function *f)
 
 /* ---- functions ---- */
 
+/* Where a virtio device has its structures; of several of a kind the first is the best. */
+static void find_window(struct function *f, unsigned at)
+{
+    unsigned type = config_read(f->place, at + VIRTIO_TYPE, 1);
+    struct rs_window *w = &f->found.window[type - 1];
+
+    if (f->found.vendor != VENDOR_VIRTIO || type == 0 ||
+        type > sizeof f->found.window / sizeof *w || w->length)
+        return;
+    w->bar = config_read(f->place, at + VIRTIO_BAR, 1);
+    w->offset = config_read(f->place, at + VIRTIO_OFFSET, 4);
+    w->length = config_read(f->place, at + VIRTIO_LENGTH, 4);
+    w->multiplier = type == 2 ? config_read(f->place, at + VIRTIO_MULTIPLIER, 4) : 0;
+}
+
 static void find_capabilities(struct function *f)
 {
     unsigned at = config_read(f->place, PCI_STATUS, 2) & STATUS_CAPABILITIES
@@ -80,6 +95,9 @@ static void find_capabilities(struct function *f)
         switch (header & 0xff) {
         case CAPABILITY_MSI:
             f->msi = (uint8_t)at;
+            break;
+        case CAPABILITY_VENDOR:
+            find_window(f, at);
             break;
         case CAPABILITY_EXPRESS:
             f->express = (uint8_t)at;

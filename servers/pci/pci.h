@@ -57,6 +57,7 @@ enum {
     BAR_IS_64 = 2 << 1,
     BRIDGE_RESET = 1 << 6,
     CAPABILITY_MSI = 0x05,
+    CAPABILITY_VENDOR = 0x09,
     CAPABILITY_EXPRESS = 0x10,
     CAPABILITY_ADVANCED = 0x13, /* "advanced features": FLR of conventional devices */
     MSI_CONTROL = 2,
@@ -67,6 +68,12 @@ enum {
     EXPRESS_HAS_FLR = 1 << 28,
     EXPRESS_CONTROL = 8,
     EXPRESS_FLR = 1 << 15,
+    VIRTIO_TYPE = 3, /* of a vendor's capability: VIRTIO 1.0, 4.1.4; 8 bits, as the next */
+    VIRTIO_BAR = 4,
+    VIRTIO_OFFSET = 8, /* 32, as the next two */
+    VIRTIO_LENGTH = 12,
+    VIRTIO_MULTIPLIER = 16,
+    VENDOR_VIRTIO = 0x1af4,
     ADVANCED_CAPABILITIES = 3,
     ADVANCED_HAS_FLR = 1 << 1,
     ADVANCED_CONTROL = 4,
@@ -88,7 +95,7 @@ struct pci_table {
     uint32_t magic, count;
     struct function function[FUNCTIONS_MAX];
 };
-#define PCI_TABLE_MAGIC 0x31494350u /* "PCI1" */
+#define PCI_TABLE_MAGIC 0x32494350u /* "PCI2" */
 
 extern struct pci_table table;
 

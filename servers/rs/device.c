@@ -183,6 +183,23 @@ static void take_bars(struct service *s, const struct rs_device *d)
     }
 }
 
+static void take_windows(struct service *s, const struct rs_device *d)
+{
+    struct service_device *known = &s->info->device;
+
+    for (unsigned n = 0; n < SERVICE_WINDOWS; n++) {
+        const struct rs_window *w = &d->window[n];
+
+        if (w->length == 0 || w->bar >= SERVICE_BARS || known->bar[w->bar].is_port ||
+            known->bar[w->bar].address == 0 || w->offset > known->bar[w->bar].size ||
+            w->length > known->bar[w->bar].size - w->offset)
+            continue;
+        known->window[n].address = known->bar[w->bar].address + w->offset;
+        known->window[n].length = w->length;
+        known->window[n].multiplier = w->multiplier;
+    }
+}
+
 static void take_device(struct service *s, struct device *d)
 {
     struct service_device *known = &s->info->device;
@@ -194,6 +211,7 @@ static void take_device(struct service *s, struct device *d)
     known->vendor = d->found.vendor;
     known->device = d->found.device;
     take_bars(s, &d->found);
+    take_windows(s, &d->found);
     if (d->found.has_msi || d->found.has_msix) {
         s->irq[s->irq_count].line = IRQ_MSI;
         s->irq[s->irq_count++].flags = IRQ_EDGE;
