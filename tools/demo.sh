@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The demo's half inside the system; runs in busybox's sh. tools/demo adds it, and starts it as
 #
-#     sh /etc/guest/demo.sh OPERATION SOURCE SERVICE SUM DEATHS LIMIT KILL...
+#     sh /etc/guest/demo.sh OPERATION SOURCE SERVICE SUM LAST DEATHS LIMIT KILL...
 #
 # For each KILL (seconds between two kills of SERVICE's process; 0: none, and DEATHS files): move a file under the clock, again and again until
-# SERVICE has died DEATHS times, at most LIMIT files; after each file, with the clock stopped, SUM (a command) verifies it.
+# SERVICE has died DEATHS times, at most LIMIT files; after each file, with the clock stopped, SUM (a command) verifies it, and LAST ("": nothing)
+# the last one of each run.
 # OPERATION: net (fetch SOURCE, a URL, into RAM), raw and read (SOURCE, a device or file, into RAM), write (copy SOURCE to SOURCE.copy, and sync it).
 # Lines that begin with DEMO are for tools/demo; times are seconds since boot.
-operation=$1 source=$2 service=$3 sum=$4 deaths=$5 limit=$6
-shift 6
+operation=$1 source=$2 service=$3 sum=$4 last=$5 deaths=$6 limit=$7
+shift 7
 copy=/tmp/f
 [ $operation = write ] && copy=$source.copy
 
@@ -83,6 +84,7 @@ for kill in "$@"; do
         recoveries
         [ $kill != 0 ] && [ $((count - before)) -ge $deaths ] && break
     done
+    [ -z "$last" ] || echo "DEMO last kill=$kill file=$file $($last $copy)"
     echo "DEMO recoveries kill=$kill"
     grep -w $service /proc/recovery | tail -n +$((before + 1)) | sed 's/^/DEMO recovery /'
     echo "DEMO done kill=$kill"

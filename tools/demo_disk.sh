@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The disk job inside the system: raw reads, then the file system on the same disk: reads, writes, a thousand small files. As tools/demo starts it:
 #
-#     size=MB sh /etc/guest/demo_disk.sh DEVICE SERVICE SUM DEATHS LIMIT KILL...
+#     size=MB sh /etc/guest/demo_disk.sh DEVICE SERVICE SUM LAST DEATHS LIMIT KILL...
 export size
 device=/dev/$1
 shift

@@ -66,7 +66,7 @@ class Progress(threading.Thread):
 
 
 class Runs:
-    """What the lines from the system say. sums: operation -> what the digest must be. samples(file) -> [(seconds since its begin, bytes)]."""
+    """What the lines from the system say. sums: operation -> what a digest may be. samples(file) -> [(seconds since its begin, bytes)]."""
 
     def __init__(self, sums, samples):
         self.sums, self.samples, self.runs, self.problems = sums, samples, [], []
@@ -86,8 +86,15 @@ class Runs:
             self.end(values)
         elif words[1] == "sum":
             last = self.runs[-1]["files"][-1]
-            last["sum_ok"] = last["status"] == 0 and self.sums[self.runs[-1]["op"]] in words
+            last["sum_ok"] = last["status"] == 0 and self.is_right(words)
             print("    bytes right" if last["sum_ok"] else "    BYTES WRONG", flush=True)
+        elif words[1] == "last":
+            last = self.runs[-1]["files"][-1]
+            last["sum_ok"] &= self.sums[self.runs[-1]["op"]][0] in words
+            print(f"    and by {len(self.sums[self.runs[-1]['op']][0]) * 4} bits of digest: {'right' if last['sum_ok'] else 'WRONG'}", flush=True)
+
+    def is_right(self, words):
+        return any(expected in words for expected in self.sums[self.runs[-1]["op"]])
 
     def begin(self, values):
         key = {"op": values["op"], "kill_s": float(values["kill"])}

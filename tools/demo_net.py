@@ -36,10 +36,10 @@ def run(size, kills, verify, device):
     server = FileServer(path).start()
     transfers = Transfers(server)
     print(f"{size} MB over {device}; {verify} {expected}", flush=True)
-    runs = Runs({"net": expected}, transfers.samples)
+    runs = Runs({"net": (expected,)}, transfers.samples)
     command = [str(TOP / "tools/guest"), "--nic", device, "--mem", str(max(256, size + SPARE_MEMORY)), "--timeout", str(time_limit(size, kills)),
                "--add", f"{TOP / 'tools/demo.sh'}:/etc/guest/demo.sh", "--",
-               f"sh /etc/guest/demo.sh net http://10.0.2.2:{server.port} {device} {sum_command(verify)} {DEATHS} {FILES_MAX} {' '.join(kills)}"]
+               f"sh /etc/guest/demo.sh net http://10.0.2.2:{server.port} {device} {sum_command(verify)} '' {DEATHS} {FILES_MAX} {' '.join(kills)}"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace")
     status = follow(process, runs, Progress(transfers))
     return {"job": "net", "device": device, "size_mb": size, "verify": verify, "status": status, "kills": kills, "operations": ["net"],
