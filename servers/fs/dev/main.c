@@ -11,7 +11,7 @@
 #include "lib/fs/fs.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
-#include "servers/fs/dev/disks.h"
+#include "lib/block/disks.h"
 #include "servers/fs/dev/random.h"
 
 /* Minors of major 1, as in Linux. As nodes they are the devices; nodes from NODE_ROOT up

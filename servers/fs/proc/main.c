@@ -53,6 +53,7 @@ static const struct row rows[] = {
     {"cmdline", ROOT, S_IFREG | 0444, write_command_line},
     {"filesystems", ROOT, S_IFREG | 0444, write_filesystems},
     {"interrupts", ROOT, S_IFREG | 0444, write_interrupts},
+    {"partitions", ROOT, S_IFREG | 0444, write_partitions},
     {"mounts", ROOT, S_IFLNK | 0777, .target = "self/mounts"},
     {"recovery", ROOT, S_IFREG | 0444, write_recovery},
     {"stat", PROCESS, S_IFREG | 0444, write_stat},

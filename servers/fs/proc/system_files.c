@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/rt/kernel.h"
+#include "lib/block/disks.h"
 #include "servers/fs/proc/files.h"
 
 enum { PROCESSES_MAX = ENDPOINT_SLOTS };
@@ -155,6 +156,18 @@ void write_interrupts(struct text *t, const struct process *p)
     (void)p;
     text_add(t, "           CPU0\nALL: %10llu   all interrupts\n",
              (unsigned long long)info_now().interrupts);
+}
+
+void write_partitions(struct text *t, const struct process *p)
+{
+    const struct disk_device *d;
+
+    (void)p;
+    text_add(t, "major minor  #blocks  name\n\n");
+    disks_fetch();
+    for (uint64_t n = 0; (d = disk_at(n)) != NULL; n++)
+        text_add(t, "%4u  %7u %10llu %s\n", d->major, d->minor, (unsigned long long)d->sectors / 2,
+                 d->name);
 }
 
 void write_ostype(struct text *t, const struct process *p)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The names of disks and partitions, as the disk server lists them. */
-#ifndef FS_DEV_DISKS_H
-#define FS_DEV_DISKS_H
+/* The names of disks and partitions, as the disk server lists them: for fs/dev and fs/proc. */
+#ifndef BLOCK_DISKS_H
+#define BLOCK_DISKS_H
 
 #include "abi/proto/disk.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "servers/fs/dev/disks.h"
+#include "lib/block/disks.h"
 
 #include <string.h>
 
