@@ -10,7 +10,15 @@ from conftest import TOP
 
 MB = 1 << 20
 BUDGET = {"budget": "1000 60", "backoff": "1000 10 100"}
-PLACES = {"ahci": "drivers/block/ahci/ahci.svc", "disk": "servers/disk/disk.svc"}
+PLACES = {"ahci": "drivers/block/ahci/ahci.svc", "virtio": "drivers/block/virtio/virtio.svc", "ide": "drivers/block/ide/ide.svc",
+          "disk": "servers/disk/disk.svc"}
+# driver: how its disks are called, and QEMU's device
+DRIVERS = {
+    "ahci": ("sda", "-device ide-hd,drive=d0,bus=ide.0"),
+    "virtio": ("vda", "-device virtio-blk-pci,drive=d0"),
+    "ide": ("hda", "-device piix3-ide,id=pata -device ide-hd,drive=d0,bus=pata.0"),
+}
+every_driver = pytest.mark.parametrize("driver", DRIVERS)
 # kill_all SERVICE MICROSECONDS: kill it again and again, in the background, until stop
 LIBRARY = """
 kill_all() { { while :; do kill -9 $(pidof $1); usleep $2; done; } 2>/dev/null & killer=$!; }
@@ -31,37 +39,45 @@ def image(tmp_path):
     return path
 
 
-def attached(path, options=""):
-    return f"-drive file={path},if=none,id=d0,format=raw,cache=unsafe{options} -device ide-hd,drive=d0,bus=ide.0"
+def attached(path, driver="ahci", options=""):
+    return f"-drive file={path},if=none,id=d0,format=raw,cache=unsafe{options} {DRIVERS[driver][1]}"
 
 
 def sha1(data):
     return hashlib.sha1(data).hexdigest()
 
 
-def test_read(boot, image):
-    out = boot("sha1sum </dev/sda; dd if=/dev/sda bs=1000 skip=3333 count=777 2>/dev/null | sha1sum; [ -b /dev/sda ] && ls /dev/sd*", qemu=attached(image)).out
+@every_driver
+def test_read(boot, image, driver):
+    name = DRIVERS[driver][0]
+    out = boot(f"sha1sum </dev/{name}; dd if=/dev/{name} bs=1000 skip=3333 count=777 2>/dev/null | sha1sum; [ -b /dev/{name} ] && ls /dev/{name[:2]}*; cat /proc/partitions",
+               qemu=attached(image, driver)).out
     data = image.read_bytes()
-    assert out.split("\n")[:3] == [sha1(data) + "  -", sha1(data[3333000:4110000]) + "  -", "/dev/sda"]
+    assert out.split("\n")[:3] == [sha1(data) + "  -", sha1(data[3333000:4110000]) + "  -", f"/dev/{name}"]
+    assert out.split("\n")[5].split()[2:] == ["32768", name]
 
 
-def test_write(boot, image):
+@every_driver
+def test_write(boot, image, driver):
     """Whole pieces and odd ones; beyond the end there is no space."""
     data = bytearray(image.read_bytes())
     piece = os.urandom(3 * MB + 777)
-    out = boot("dd if=/piece of=/dev/sda bs=1000 seek=1001 2>/dev/null; dd if=/piece of=/dev/sda bs=1M seek=8 2>/dev/null; sync; "
-               "dd if=/piece of=/dev/sda bs=1M seek=31 2>&1 | grep -c 'No space'", add={"/piece": piece}, qemu=attached(image)).out
+    disk = "/dev/" + DRIVERS[driver][0]
+    out = boot(f"dd if=/piece of={disk} bs=1000 seek=1001 2>/dev/null; dd if=/piece of={disk} bs=1M seek=8 2>/dev/null; sync; "
+               f"dd if=/piece of={disk} bs=1M seek=31 2>&1 | grep -c 'No space'", add={"/piece": piece}, qemu=attached(image, driver)).out
     data[1001000:1001000 + len(piece)] = piece
     data[8 * MB:8 * MB + len(piece)] = piece
     data[31 * MB:] = piece[:MB]
     assert out == "1\n" and image.read_bytes() == data
 
 
-@pytest.mark.parametrize("victim", ["ahci", "disk"])
+@pytest.mark.parametrize("victim", ["ahci", "virtio", "ide", "disk"])
 def test_killed_while_reading_and_writing(boot, image, victim):
+    driver = victim if victim in DRIVERS else "ahci"
+    disk = "/dev/" + DRIVERS[driver][0]
     piece = os.urandom(4 * MB)
-    out = boot(LIBRARY + f"kill_all {victim} 10000; for n in 1 2 3 4 5; do sha1sum </dev/sda; done; for n in 0 8 16 24; do dd if=/piece of=/dev/sda bs=64k seek=$((n * 16)) 2>/dev/null; "
-               f"done; sha1sum </dev/sda; stop {victim} 20", add={**patient(victim), "/piece": piece}, qemu=attached(image), timeout=120, leak_check=False).out
+    out = boot(LIBRARY + f"kill_all {victim} 10000; for n in 1 2 3 4 5; do sha1sum <{disk}; done; for n in 0 8 16 24; do dd if=/piece of={disk} bs=64k seek=$((n * 16)) 2>/dev/null; "
+               f"done; sha1sum <{disk}; stop {victim} 20", add={**patient(victim), "/piece": piece}, qemu=attached(image, driver), timeout=120, leak_check=False).out
     before = image.read_bytes()
     assert out.split("\n")[5:7] == [sha1(before) + "  -", "often enough"]
     assert len(set(out.split("\n")[:5])) == 1 and all(before[n * MB:n * MB + len(piece)] == piece for n in (0, 8, 16, 24))

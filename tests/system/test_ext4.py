@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from test_disk import attached, patient, sha1, LIBRARY, PLACES
+from test_disk import attached, patient, sha1, DRIVERS, LIBRARY, PLACES
 
 MB = 1 << 20
 MOUNT = "mkdir -p /mnt && mount -t ext4 /dev/sda /mnt && cd /mnt; "
@@ -82,15 +82,16 @@ def test_write(boot, tmp_path, options):
     assert contents(image, "d/31") == b"30\n" and contents(image, "d/20") == b"20\nmore\n"
 
 
-@pytest.mark.parametrize("victim", ["ahci", "disk", "ext4"])
+@pytest.mark.parametrize("victim", ["ahci", "virtio", "ide", "disk", "ext4"])
 def test_killed(boot, tmp_path, tree, victim):
     """Whoever is killed while files are read, written, created, renamed, removed."""
     image = make(tmp_path / "e.img", tree=tree, size="128M")
-    out = boot(LIBRARY + MOUNT + f"""exec 3<small 4>>log; rm small; kill_all {victim} 10000
+    driver = victim if victim in DRIVERS else "ahci"
+    out = boot(LIBRARY + MOUNT.replace("sda", DRIVERS[driver][0]) + f"""exec 3<small 4>>log; rm small; kill_all {victim} 10000
         for n in 1 2 3 4 5; do sha1sum big; cp big copy$n; sha1sum copy$n; done; sync; i=0
         while [ $i -lt 300 ]; do echo $i >new$i; mv new$i f$i; echo $i >&4; i=$((i + 1)); done; rm f1?; mkdir -p a/b/c; rm -r a; stop {victim} 20
         cat <&3; cat f* | wc -l; sort -nu log | wc -l; wc -l <log; exec 3<&- 4<&-""" + UMOUNT,
-               add=patient(victim), qemu=attached(image), timeout=120, leak_check=False)
+               add=patient(victim), qemu=attached(image, driver), timeout=120, leak_check=False)
     lines = out.out.split("\n")
     data = (tree / "big").read_bytes()
     assert lines[:10] == [f"{sha1(data)}  {name}" for n in range(1, 6) for name in ("big", f"copy{n}")]
@@ -103,7 +104,7 @@ def test_power_failure(boot, tmp_path):
     """What was synced is there; the journal is replayed by us as by e2fsck."""
     image = make(tmp_path / "e.img")
     data = os.urandom(3 * MB)
-    boot(MOUNT + "mkdir d; cp /data d/data; i=0; while [ $i -lt 200 ]; do echo $i >d/$i; i=$((i + 1)); done; rm d/1*; sync", add={"/data": data}, qemu=attached(image), leak_check=False)
+    boot(MOUNT + "mkdir d; cp /data d/data; i=0; while [ $i -lt 200 ]; do echo $i >d/$i; i=$((i + 1)); done; rm d/1*; sync; sleep 100 </mnt/d >/dev/null 2>&1 &", add={"/data": data}, qemu=attached(image), leak_check=False)
     copy = tmp_path / "copy.img"
     copy.write_bytes(image.read_bytes())
     check(copy, replay=True)
@@ -166,6 +167,35 @@ def test_many_mounts(boot, tmp_path):
     assert out == "" and contents(image, "n") == b"21\n" and contents(second, "n") == b"21\n"
     check(image)
     check(second)
+
+
+def test_fstab(boot, tmp_path):
+    """Mounted at boot, unmounted at the end."""
+    image = make(tmp_path / "e.img")
+    out = boot("mount | grep -c sda; echo x >/mnt/x; df /mnt | tail -1 | awk '{print $6}'", add={"/etc/fstab": "/dev/sda /mnt ext4 rw 0 0\n"}, qemu=attached(image), leak_check=False).out
+    assert out.split() == ["1", "/mnt"] and contents(image, "x") == b"x\n"
+    check(image)
+
+
+def test_bad_sectors(boot, tmp_path):
+    """EIO for the file that lies there, and everything else goes on."""
+    image = make(tmp_path / "e.img", "-b", "4096")
+    out = boot(MOUNT + "cp /data a; cp /data b; sync" + UMOUNT, add={"/data": os.urandom(2 * MB)}, qemu=attached(image), leak_check=False).out
+    place = subprocess.run(["/sbin/debugfs", "-R", "bmap a 100", image], capture_output=True, text=True, check=True).stdout.split()[-1]
+    (tmp_path / "blkdebug").write_text(f'[inject-error]\nevent = "read_aio"\nerrno = "5"\nsector = "{int(place) * 8}"\nonce = "off"\n')
+    out = boot(MOUNT + "cat a >/dev/null 2>/e || grep -c 'Input/output' /e; cat b | wc -c; dd if=a bs=4k count=50 2>/dev/null | wc -c; echo x >c; cat c" + UMOUNT,
+               qemu=attached(f"blkdebug:{tmp_path}/blkdebug:{image}"), leak_check=False).out
+    assert out.split() == ["1", str(2 * MB), "204800", "x"]
+    check(image)
+
+
+def test_slow_disk(boot, tmp_path):
+    """A disk that does 50 requests a second: it takes its time, and nobody complains."""
+    image = make(tmp_path / "e.img", "-b", "4096")
+    data = os.urandom(2 * MB)
+    result = boot(MOUNT + "cp /data a; sync; sha1sum a" + UMOUNT, add={"/data": data}, qemu=attached(image, options=",throttling.iops-total=50"), leak_check=False)
+    assert result.out.split()[0] == sha1(data) and "complains" not in result.klog
+    check(image)
 
 
 def test_hundred_thousand(boot, tmp_path):

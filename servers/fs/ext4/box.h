@@ -77,6 +77,7 @@ struct buffer {
     int32_t next_io; /* of the same request to the disk */
     bool hashed; /* can be found by its block */
     bool used; /* since the clock's hand last came by */
+    bool alone; /* reading it with others has failed: it may be one of them */
     bool changed; /* while it was being written: dirty again */
     uint32_t issued; /* the running transaction when its write was begun */
 };

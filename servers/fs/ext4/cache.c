@@ -60,7 +60,7 @@ void cache_rebuild(void)
 
         b->next_hash = b->next_io = -1;
         b->run = 0;
-        b->used = b->changed = b->hashed = false;
+        b->used = b->changed = b->alone = b->hashed = false;
         if (b->state)
             cache_enter(b);
     }
@@ -122,7 +122,7 @@ struct buffer *cache_take(uint64_t block)
         b->kind = KIND_DATA;
         b->seed = b->ordered = 0;
         b->run = run;
-        b->changed = false;
+        b->changed = b->alone = false;
         b->used = true; /* what is read ahead has its time to be used */
         cache_enter(b);
         return b;

@@ -124,7 +124,8 @@ static void post_reads(void)
             return;
         slots[slot].first = waiting_first;
         r->sector = sector_of(b->block);
-        while (b && count < IO_BLOCKS_MAX && (!last || b->block == last->block + 1) &&
+        while (b && count < IO_BLOCKS_MAX &&
+               (!last || (b->block == last->block + 1 && !b->alone && !last->alone)) &&
                block_add(r, block_address(&client, buffer_data(b)), volume.block_size)) {
             last = b;
             count++;
@@ -203,16 +204,21 @@ static void end(int slot)
 {
     struct slot s = slots[slot];
     int error = block_error(block_status(&client, slot));
+    bool is_single = s.first >= 0 && buffers[s.first].next_io < 0;
 
     block_free(&client, slot);
     slots[slot] = (struct slot){0};
     for (int32_t n = s.first, next; (s.job == JOB_READ || s.job == JOB_WRITE) && n >= 0; n = next) {
         next = buffers[n].next_io;
         buffers[n].next_io = -1;
-        if (s.job == JOB_READ)
+        if (s.job == JOB_READ && error == EIO && !is_single) {
+            buffers[n].state &= ~(uint32_t)B_READING; /* read again by who wants it, alone */
+            buffers[n].alone = true;
+        } else if (s.job == JOB_READ) {
             cache_has_read(&buffers[n], error);
-        else
+        } else {
             write_has_ended(&buffers[n], error);
+        }
     }
     if (s.done)
         s.done(error);
