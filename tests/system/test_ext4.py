@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The ext4 file server: what mke2fs made is read, what is written e2fsck accepts, and whoever dies meanwhile is not noticed."""
-import hashlib
 import os
+import socket
 import subprocess
+import threading
+import time
 
 import pytest
 
@@ -187,6 +189,33 @@ def test_bad_sectors(boot, tmp_path):
                qemu=attached(f"blkdebug:{tmp_path}/blkdebug:{image}"), leak_check=False).out
     assert out.split() == ["1", str(2 * MB), "204800", "x"]
     check(image)
+
+
+def test_pulled(boot, tmp_path):
+    """The disk is gone in the middle of a write: errors, no hang, and the system goes on. What was synced is there."""
+    image, monitor = make(tmp_path / "e.img"), tmp_path / "monitor"
+
+    def pull():
+        with socket.socket(socket.AF_UNIX) as s:
+            while True:
+                try:
+                    s.connect(str(monitor))
+                    break
+                except OSError:
+                    time.sleep(0.05)
+            time.sleep(3)
+            s.sendall(b"drive_del d0\n")
+            time.sleep(1)
+
+    puller = threading.Thread(target=pull)
+    puller.start()
+    out = boot(MOUNT + """echo kept >kept; sync; n=0; while dd if=/dev/zero of=x bs=64k count=20 conv=fsync 2>/dev/null; do n=$((n + 1)); done; [ $n -gt 0 ] && echo failed
+        echo y >y 2>&1 | head -1; touch z 2>/dev/null || echo no more; cat kept; cd /; umount /mnt && echo unmounted; echo on""",
+               qemu=attached(image) + f" -monitor unix:{monitor},server,nowait", leak_check=False, timeout=60).out
+    puller.join()
+    assert out.split("\n")[0] == "failed" and "no more" in out and out.endswith("unmounted\non\n")
+    check(image, replay=True)
+    assert contents(image, "kept") == b"kept\n"
 
 
 def test_slow_disk(boot, tmp_path):
