@@ -28,6 +28,27 @@ def network(nics, forwards):
     return options
 
 
+# driver: how its disks are called, and QEMU's device for number n
+DISKS = {
+    "ahci": ("sd", "ide-hd,drive=disk{n},bus=ide.{k}"),
+    "virtio": ("vd", "virtio-blk-pci,drive=disk{n}"),
+    "ide": ("hd", "ide-hd,drive=disk{n},bus=pata.{k}"),
+}
+
+
+def disks(specifications):
+    """Options for disks: "IMAGE" or "IMAGE:DRIVER". They are called sda, sdb, vda, hda... in this order."""
+    options, count = [], {}
+    for number, specification in enumerate(specifications):
+        image, _, driver = specification.rpartition(":") if specification.rpartition(":")[2] in DISKS else (specification, "", "ahci")
+        k = count[driver] = count.get(driver, -1) + 1
+        if driver == "ide" and k == 0:
+            options += ["-device", "piix3-ide,id=pata"]
+        options += ["-drive", f"file={image},if=none,id=disk{number},format=raw,cache=unsafe",
+                    "-device", DISKS[driver][1].format(n=number, k=k)]
+    return options
+
+
 def command(initrd, klog, *, nics=(), forwards=(), smp=1, memory=256, icount=False, append="", serial="stdio", extra=()):
     """The whole command line. klog: file for the debug console, which carries the kernel's log."""
     accel = os.environ.get("ACCEL") or "tcg"

@@ -94,7 +94,8 @@ enum file_request {
        no more) */
     FILE_POLL_EVENTS,
     /* plain call from VFS: w[0] program's endpoint: forget what it waits for -> 1 it was waiting
-       (VFS has it again; w[1] of tty: bytes of its write that had been taken), 0 not */
+       (VFS has it again; w[1] of tty: bytes of its write that had been taken), 0 not;
+       FILE_CANCEL_REPEAT: it was, but it ends soon, so VFS asks again */
     FILE_CANCEL,
 
     /* sockets (net only). Addresses are Linux sockaddr in the program's memory. w[4] open flags as
@@ -148,6 +149,7 @@ enum file_trait {
 };
 
 #define FILE_BACK 1ull
+#define FILE_CANCEL_REPEAT 2
 
 enum file_lookup {
     LOOKUP_FOLLOW = 1, /* follow a symbolic link in the last place, too (that is: stop there) */

@@ -195,9 +195,11 @@ void ask_take_back(struct client *c)
         ipc_late_answer(c->endpoint, &late) == 0 && message_caller(&late) == c->behind_endpoint;
 
     c->behind = NULL;
-    if (result == 0 && !is_late && !c->work && (s->traits & TRAIT_FINISHES) &&
-        forward(c, s, &c->handed) == 0)
-        return; /* it has forgotten the call; it goes on, and ends soon */
+    if (result == FILE_CANCEL_REPEAT && !c->work) {
+        if (forward(c, s, &c->handed) == 0)
+            return;
+        result = -EDEADSRCDST;
+    }
     if (result == 1) {
         c->interrupted = (long)m.w[1] <= 0;
         taken_back(c, c->interrupted ? -EINTR : (long)m.w[1]);
@@ -206,7 +208,8 @@ void ask_take_back(struct client *c)
     } else if (is_late) {
         taken_back(c, (long)late.type);
     } else if (c->work) {
-        c->returned = result == 0 || result == -EAGAIN; /* else as when it bounces */
+        c->returned = result == 0 || result == FILE_CANCEL_REPEAT ||
+                      result == -EAGAIN; /* else as when it bounces */
         client_resume(c);
     } else {
         taken_back(c, result < 0 && result != -EAGAIN && request_is_once(c->handed.type) ? -EIO

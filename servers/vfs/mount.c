@@ -77,6 +77,16 @@ static long cover(struct client *c, struct server *s, uint64_t node, bool covere
     return ask(c, s, &m, AGAIN);
 }
 
+void mounts_tell(struct server *s)
+{
+    for (const struct mount *m = mounts; m < mounts + MOUNTS_MAX; m++) {
+        struct message covered = {.type = FILE_MOUNT, .w = {m->over_node, 1}};
+
+        if (m->server && m->over_server == s)
+            server_call(s, &covered);
+    }
+}
+
 long mount_add(struct client *c, struct server *s, const char *type, const struct found *over,
                const char *options)
 {

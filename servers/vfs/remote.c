@@ -72,6 +72,7 @@ void remote_reopen(struct server *s)
         n = 0;
     }
     server_call(s, &m); /* with a 0: that was all */
+    mounts_tell(s);
 }
 
 /* With a position: one call at a time moves it, as POSIX wants for shared descriptors. */

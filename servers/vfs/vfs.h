@@ -147,7 +147,7 @@ void remote_tell_closed(struct client *c, struct file *f);
 /* The server has said that a node became ready; a fresh incarnation of it is there. */
 void remote_ready(struct server *s, uint64_t node);
 void remote_server_back(struct server *s);
-/* Tell the fresh incarnation what is open. */
+/* Tell the fresh incarnation what is open, and what it has that is covered. */
 void remote_reopen(struct server *s);
 
 /* A new open file, one reference; NULL: no memory. */
@@ -313,6 +313,7 @@ struct mount *mount_of_path(const char *path, const char **rest);
 long mount_add(struct client *c, struct server *s, const char *type, const struct found *over,
                const char *options);
 long mounts_text(char *text, size_t room); /* /proc/mounts */
+void mounts_tell(struct server *s); /* a fresh incarnation: which of its directories are covered */
 
 /* ---- opening (open.c) ---- */
 /* Open what was found: a new file with one reference in *out. */

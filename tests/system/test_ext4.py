@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The ext4 file server: what mke2fs made is read, what is written e2fsck accepts, and whoever dies meanwhile is not noticed."""
 import os
+import shutil
 import socket
 import subprocess
 import threading
@@ -8,6 +9,7 @@ import time
 
 import pytest
 
+from conftest import BUILD, TOP
 from test_disk import attached, patient, sha1, DRIVERS, LIBRARY, PLACES
 
 MB = 1 << 20
@@ -177,6 +179,26 @@ def test_fstab(boot, tmp_path):
     out = boot("mount | grep -c sda; echo x >/mnt/x; df /mnt | tail -1 | awk '{print $6}'", add={"/etc/fstab": "/dev/sda /mnt ext4 rw 0 0\n"}, qemu=attached(image), leak_check=False).out
     assert out.split() == ["1", "/mnt"] and contents(image, "x") == b"x\n"
     check(image)
+
+
+def test_root(boot, tmp_path):
+    """Programs on the disk, under a root of their own; everything below them is killed, again and again."""
+    top = tmp_path / "root"
+    (top / "bin").mkdir(parents=True)
+    (top / "etc").mkdir()
+    (top / "etc/issue").write_text("from the disk\n")
+    shutil.copy("/bin/busybox", top / "bin/busybox")
+    for name in "sh ls cat sha1sum kill pidof grep mkdir echo cp".split():
+        (top / "bin" / name).symlink_to("busybox")
+    image = make(tmp_path / "r.img", tree=top)
+    command = """cat /etc/issue; echo /*; for n in 1 2 3 4 5; do for v in ahci disk ext4; do kill -9 $(pidof $v); sha1sum /bin/busybox; done; done; grep -c killed /proc/recovery
+        mkdir -p /tmp/d /tmp/d; cp /bin/busybox /tmp/d/x; ls /tmp/d"""
+    arguments = [TOP / "tools/guest", "--timeout", "60", "--disk", image, "--root", "sda", "--", command]
+    out = subprocess.run(arguments, capture_output=True, text=True, env=dict(os.environ, B=str(BUILD)), check=True).stdout.split("\n")
+    digest = sha1((top / "bin/busybox").read_bytes())
+    assert out == ["from the disk", "/bin /dev /etc /lost+found /proc /tmp"] + [f"{digest}  /bin/busybox"] * 15 + ["15", "x", ""]
+    check(image)
+    assert contents(image, "tmp/d/x") == (top / "bin/busybox").read_bytes()
 
 
 def test_bad_sectors(boot, tmp_path):

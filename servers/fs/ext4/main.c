@@ -32,6 +32,8 @@ bool is_covered(uint64_t node)
 
 static long cover(uint64_t node, bool is_now)
 {
+    if (is_now && is_covered(node))
+        return 0;
     for (unsigned n = 0; n < COVERED_MAX; n++)
         if (covered[n] == (is_now ? 0 : node)) {
             covered[n] = is_now ? node : 0;

@@ -429,7 +429,7 @@ uint64_t mount_device(void)
 
 bool mount_may_ask(uint32_t type)
 {
-    return type == FILE_REOPEN || type == FILE_CANCEL || type == FILE_UNMOUNT;
+    return type == FILE_REOPEN || type == FILE_CANCEL || type == FILE_UNMOUNT || type == FILE_MOUNT;
 }
 
 long mount_end(void)
