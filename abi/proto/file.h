@@ -132,6 +132,10 @@ enum file_request {
        a time, each as often as it was opened; 0: that was the last */
     FILE_REOPEN,
     FILE_ALLOCATE, /* [back] w[0] node, w[1] FALLOC_FL_* mode, w[2] offset, w[3] length */
+    /* [back] w[0] node, w[1] grant with the name, w[2] its length (0: all names), w[3] address in
+       the program, w[4] room -> bytes of the value, or of the names, each with a NUL; room 0: only
+       that */
+    FILE_GET_XATTR,
     FILE_SEEK, /* [back] w[0] node, w[1] offset, w[2] SEEK_DATA or SEEK_HOLE -> offset */
 };
 

@@ -97,6 +97,9 @@ struct fs_operations {
     /* FALLOC_FL_* mode; NULL: -EOPNOTSUPP */
     long (*allocate)(uint64_t node, uint32_t mode, uint64_t offset, uint64_t length);
     long (*seek)(uint64_t node, uint64_t offset, int whence); /* SEEK_DATA, SEEK_HOLE */
+    /* An extended attribute, or with name "" the names of all, each with a NUL: how many bytes;
+     * room 0: only that. NULL: -EOPNOTSUPP. */
+    long (*xattr)(uint64_t node, const char *name, void *value, size_t room);
     long (*mounted)(bool read_only); /* NULL: 0 */
     long (*unmount)(void); /* everything on the disk, and nothing more to do; NULL: 0 */
     void (*reopen)(uint64_t node); /* somebody has it open still; 0: that was all of them */

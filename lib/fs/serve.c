@@ -502,6 +502,22 @@ static long do_allocate(struct message *m)
                                  : fs->allocate(m->w[0], (uint32_t)m->w[1], m->w[2], m->w[3]));
 }
 
+static long do_xattr(struct message *m)
+{
+    static char value[65536]; /* XATTR_SIZE_MAX */
+    size_t room = m->w[4] < sizeof value ? m->w[4] : sizeof value;
+    long result = fetch(m, m->w[1], m->w[2], path);
+
+    if (result == 0)
+        result = fs->xattr ? fs->xattr(m->w[0], path, value, room) : -EOPNOTSUPP;
+    if (result > 0 && room) {
+        long copied = copy_to(message_caller(m), m->w[3], value, (size_t)result);
+
+        result = copied < 0 ? copied : result;
+    }
+    return back(m, result);
+}
+
 static long do_seek(struct message *m)
 {
     return back(m, !fs->seek ? -EINVAL : fs->seek(m->w[0], m->w[1], (int)m->w[2]));
@@ -557,6 +573,7 @@ static const struct service_entry entries[] = {
     {FILE_REOPEN, do_reopen},
     {FILE_ALLOCATE, do_allocate},
     {FILE_SEEK, do_seek},
+    {FILE_GET_XATTR, do_xattr},
 };
 
 static long (*handler_of(uint64_t type))(struct message *)

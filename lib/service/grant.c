@@ -31,6 +31,13 @@ long grant_make(endpoint_t to, const void *address, size_t length, uint32_t flag
     return -ENOSPC;
 }
 
+void grants_move(endpoint_t from, endpoint_t to)
+{
+    for (long i = 0; i < GRANTS; i++)
+        if (table[i].to == from)
+            table[i].to = to;
+}
+
 void grant_revoke(long index)
 {
     if (index >= 0 && index < GRANTS)

@@ -73,5 +73,7 @@ void service_complain(const char *name, endpoint_t of, enum rs_complaint why);
  */
 long grant_make(endpoint_t to, const void *address, size_t length, uint32_t flags);
 void grant_revoke(long index);
+/* What was lent to `from`, which is dead, is lent to its successor. */
+void grants_move(endpoint_t from, endpoint_t to);
 
 #endif

@@ -14,9 +14,10 @@ static call_handler calls[CALLS];
 static void calls_index(void)
 {
     static const struct call_table *const tables[] = {
-        &io_calls,    &open_calls,  &descriptor_calls, &stat_calls, &name_calls, &attribute_calls,
-        &place_calls, &exec_calls,  &mount_calls,      &pipe_calls, &poll_calls, &select_calls,
-        &epoll_calls, &event_calls, &socket_calls,     &pair_calls, &lock_calls, &directory_calls,
+        &xattr_calls,  &io_calls,        &open_calls,   &descriptor_calls, &stat_calls,
+        &name_calls,   &attribute_calls, &place_calls,  &exec_calls,       &mount_calls,
+        &pipe_calls,   &poll_calls,      &select_calls, &epoll_calls,      &event_calls,
+        &socket_calls, &pair_calls,      &lock_calls,   &directory_calls,
     };
 
     for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)

@@ -19,7 +19,7 @@ static uint64_t user_of(const struct client *c)
 /* A request with the name f->last in the directory f. */
 static long ask_name(struct client *c, const struct found *f, struct message *m)
 {
-    long grant = grant_make(f->server->endpoint, f->last, strlen(f->last) + 1, GRANT_READ), result;
+    long grant = server_grant(f->server, f->last, strlen(f->last) + 1, GRANT_READ), result;
 
     if (grant < 0)
         return -ENOMEM;
@@ -137,7 +137,7 @@ static long rename_found(struct client *c, const struct found *from, const struc
         if (result != -ENOENT)
             return result ? result : -EEXIST;
     }
-    grant = grant_make(to->server->endpoint, to->last, strlen(to->last) + 1, GRANT_READ);
+    grant = server_grant(to->server, to->last, strlen(to->last) + 1, GRANT_READ);
     if (grant < 0)
         return -ENOMEM;
     m.w[4] = (uint64_t)grant | (uint64_t)strlen(to->last) << 32;
@@ -223,7 +223,7 @@ static long symlink_at(struct client *c, uint64_t target, int at, uint64_t path)
     f = found_new();
     result = !f ? -ENOMEM : !*text ? -ENOENT : path_find_parent(c, at, path, f);
     if (result == 0) {
-        grant = grant_make(f->server->endpoint, text, strlen(text) + 1, GRANT_READ);
+        grant = server_grant(f->server, text, strlen(text) + 1, GRANT_READ);
         m.w[4] = (uint64_t)grant;
         m.w[5] = strlen(text);
         result = grant < 0 ? -ENOMEM : ask_name(c, f, &m);

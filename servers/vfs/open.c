@@ -123,7 +123,7 @@ long open_path(struct client *c, const char *path, uint32_t flags, struct file *
 static long create(struct client *c, struct found *f, uint32_t flags, uint32_t mode,
                    struct file **out)
 {
-    long grant = grant_make(f->server->endpoint, f->last, strlen(f->last) + 1, GRANT_READ), result;
+    long grant = server_grant(f->server, f->last, strlen(f->last) + 1, GRANT_READ), result;
     struct message m = {.type = FILE_CREATE,
                         .w = {f->parent, (uint64_t)grant, strlen(f->last),
                               c->uid | (uint64_t)c->gid << 32,

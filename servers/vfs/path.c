@@ -167,27 +167,20 @@ static size_t piece(struct walk *w)
     return (size_t)(at - w->rest);
 }
 
-/* A grant names an incarnation: for a fresh one it is made anew. */
 static long lookup(struct walk *w, size_t length, bool all, struct message *m)
 {
     bool follow = !all || w->follow;
     struct server *s = w->out->server;
-    endpoint_t ep;
-    long result;
+    long grant = server_grant(s, w->rest, length ? length : 1, GRANT_READ), result;
 
-    do {
-        long grant = grant_make(ep = s->endpoint, w->rest, length ? length : 1, GRANT_READ);
-
-        if (grant < 0)
-            return -ENOMEM;
-        *m = (struct message){
-            .type = FILE_LOOKUP,
-            .w = {w->out->node, (uint64_t)grant, length, w->c->uid | (uint64_t)w->c->gid << 32,
-                  (follow ? LOOKUP_FOLLOW : 0) | (all && w->open ? LOOKUP_OPEN : 0),
-                  w->open_flags}};
-        result = ask(w->c, s, m, AGAIN);
-        grant_revoke(grant);
-    } while (result == -EPERM && s->endpoint != ep);
+    if (grant < 0)
+        return -ENOMEM;
+    *m = (struct message){
+        .type = FILE_LOOKUP,
+        .w = {w->out->node, (uint64_t)grant, length, w->c->uid | (uint64_t)w->c->gid << 32,
+              (follow ? LOOKUP_FOLLOW : 0) | (all && w->open ? LOOKUP_OPEN : 0), w->open_flags}};
+    result = ask(w->c, s, m, AGAIN);
+    grant_revoke(grant);
     return result;
 }
 
@@ -222,7 +215,7 @@ static long expand(struct walk *w, size_t consumed, const struct message *m)
     text = malloc(VFS_PATH_MAX);
     if (!text)
         return -ENOMEM;
-    grant = grant_make(w->out->server->endpoint, text, VFS_PATH_MAX - 1, GRANT_WRITE);
+    grant = server_grant(w->out->server, text, VFS_PATH_MAX - 1, GRANT_WRITE);
     read.w[1] = (uint64_t)grant;
     n = grant < 0 ? -ENOMEM : ask(w->c, w->out->server, &read, AGAIN);
     if (grant >= 0)

@@ -30,7 +30,7 @@ struct server *server_find(const char *key)
     if (!s)
         return NULL;
     strcpy(s->key, key);
-    s->endpoint = ep;
+    s->endpoint = s->last = ep;
     s->calls_us = strcmp(key, "fs/proc") == 0;
     s->next = servers;
     servers = s;
@@ -52,7 +52,7 @@ struct server *server_expect(const char *key, endpoint_t ep)
         servers = s;
     }
     if (s) {
-        s->endpoint = ep;
+        s->endpoint = s->last = ep;
         s->traits = 0;
     }
     return s;
@@ -69,7 +69,8 @@ void servers_start(void)
 /* A fresh incarnation knows nothing of what the old one was told: pollers look again. */
 static void came_back(struct server *s, endpoint_t ep)
 {
-    s->endpoint = ep;
+    grants_move(s->last, ep);
+    s->endpoint = s->last = ep;
     if (s->traits & TRAIT_REMEMBERS)
         remote_reopen(s);
     wake_all(&s->back);
@@ -112,6 +113,11 @@ long server_wait(struct client *c, struct server *s, endpoint_t dead)
             return result == -ETIMEDOUT ? -EIO : result;
     }
     return 0;
+}
+
+long server_grant(struct server *s, const void *address, size_t length, uint32_t flags)
+{
+    return grant_make(s->last, address, length, flags);
 }
 
 long server_call(struct server *s, struct message *m)

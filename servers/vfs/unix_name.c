@@ -108,7 +108,7 @@ static long bind_any(struct unix_socket *s)
 
 static long create_node(struct client *c, struct found *f)
 {
-    long grant = grant_make(f->server->endpoint, f->last, strlen(f->last) + 1, GRANT_READ), result;
+    long grant = server_grant(f->server, f->last, strlen(f->last) + 1, GRANT_READ), result;
     struct message m = {.type = FILE_CREATE,
                         .w = {f->parent, (uint64_t)grant, strlen(f->last),
                               c->uid | (uint64_t)c->gid << 32,

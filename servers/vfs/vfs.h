@@ -70,6 +70,7 @@ void wait_forget(struct client *c); /* it is about to be freed */
 struct server { /* who serves a DS key: "fs/ram", "chr/5", "net". Never freed. */
     char key[32];
     endpoint_t endpoint; /* of the incarnation that is there; 0: none now */
+    endpoint_t last; /* of the last that was there */
     struct server *next;
     struct wait_queue back; /* who waits for it to come back */
     bool calls_us; /* fs/proc: no plain call to it, it may be calling us */
@@ -91,6 +92,8 @@ void servers_start(void);
 void server_poll_events(void);
 /* Call it at once, without a program: close, poll, cancel. -EAGAIN for one that calls us. */
 long server_call(struct server *s, struct message *m);
+/* Lend it memory, and its successor when it dies meanwhile: as grant_make(). */
+long server_grant(struct server *s, const void *address, size_t length, uint32_t flags);
 
 /* ---- open files (file.c) ---- */
 
@@ -374,7 +377,7 @@ struct call_table {
                                     sizeof name##_entries / sizeof name##_entries[0]};
 extern const struct call_table io_calls, open_calls, descriptor_calls, stat_calls, name_calls,
     attribute_calls, place_calls, exec_calls, mount_calls, pipe_calls, poll_calls, select_calls,
-    epoll_calls, event_calls, socket_calls, pair_calls, lock_calls, directory_calls;
+    epoll_calls, event_calls, socket_calls, pair_calls, lock_calls, directory_calls, xattr_calls;
 
 /* Deadline of a timeout: struct timespec at address (0: for ever) -> *deadline (0 for ever; in the
  * past: at once). 0, -EFAULT, -EINVAL */

@@ -77,6 +77,14 @@ static void reopen(uint64_t node)
         orphans_release();
 }
 
+static long get_xattr(uint64_t node, const char *name, void *value, size_t room)
+{
+    struct inode i;
+    long result = node_inode(node, &i);
+
+    return result ? result : *name ? xattr_get(&i, name, value, room) : xattr_list(&i, value, room);
+}
+
 /* A transaction is awaited. */
 static long wait_for(uint32_t sequence)
 {
@@ -249,6 +257,7 @@ int main(void)
         .sync = sync_file,
         .allocate = file_allocate,
         .seek = file_seek,
+        .xattr = get_xattr,
         .mounted = mounted,
         .unmount = mount_end,
         .reopen = reopen,
