@@ -10,6 +10,7 @@ import time
 import pytest
 
 from conftest import BUILD, TOP
+from test_vfs_calls import all_ok
 from test_disk import attached, patient, sha1, DRIVERS, LIBRARY, PLACES
 
 MB = 1 << 20
@@ -199,6 +200,28 @@ def test_root(boot, tmp_path):
     assert out == ["from the disk", "/bin /dev /etc /lost+found /proc /tmp"] + [f"{digest}  /bin/busybox"] * 15 + ["15", "x", ""]
     check(image)
     assert contents(image, "tmp/d/x") == (top / "bin/busybox").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["calls_file", "calls_lock", "calls_fifo", "calls_unix", "calls_xattr"])
+def test_calls(boot, tmp_path, name):
+    """The programs of test_vfs_calls, in a folder on ext4: as on Linux."""
+    image = make(tmp_path / "e.img")
+    subprocess.run(["musl-gcc", "-static", "-O1", "-std=gnu17", f"{name}.c", "-o", tmp_path / name], cwd=TOP / "tests/programs", check=True)
+    out = boot("chmod 755 /calls; mount -t ext4 /dev/sda /tmp && chmod 1777 /tmp; /calls; cp /calls /tmp/.; sync", add={"/calls": tmp_path / name}, qemu=attached(image), leak_check=False, timeout=120, expect=None).out
+    assert out == all_ok(name)
+    check(image)
+
+
+def test_xattrs(boot, tmp_path, tree):
+    """Those in the inode and those in a block of their own."""
+    image = make(tmp_path / "e.img", tree=tree)
+    expected = {"user.colour": "blue", "user.big": "b" * 300, "security.label": "s" * 60, "trusted.t": "1"}
+    for name, value in expected.items():
+        subprocess.run(["/sbin/debugfs", "-w", "-R", f"ea_set small {name} {value}", image], check=True, capture_output=True)
+    subprocess.run(["musl-gcc", "-static", "-O1", TOP / "tests/programs/xattrs.c", "-o", tmp_path / "xattrs"], check=True)
+    out = boot("chmod 755 /xattrs; " + MOUNT + "/xattrs small; echo --; /xattrs d; rm small" + UMOUNT, add={"/xattrs": tmp_path / "xattrs"}, qemu=attached(image), leak_check=False).out
+    assert sorted(out.split("\n--\n")[0].split("\n")) == sorted(f"{name}={value}" for name, value in expected.items()) and out.endswith("--\n")
+    check(image)
 
 
 def test_bad_sectors(boot, tmp_path):
