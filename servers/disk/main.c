@@ -13,6 +13,10 @@
 #include "servers/disk/disk.h"
 
 enum { CALLS_MAX = 64, AHEAD = 3 };
+#define HDIO_GETGEO 0x0301
+#define BLKIOMIN _IO(0x12, 120)
+#define BLKIOOPT _IO(0x12, 121)
+#define BLKALIGNOFF _IO(0x12, 122)
 #define BLKPBSZGET _IO(0x12, 123) /* as in Linux; not in musl */
 #define WATCH_NS 1000000000ull
 
@@ -240,6 +244,11 @@ static long ioctl_device(uint64_t node, uint64_t request, uint64_t argument, end
     case BLKSSZGET:
         value = (int)u->logical_size;
         return put(program, argument, &value, sizeof value);
+    case BLKIOOPT:
+    case BLKALIGNOFF:
+        value = 0;
+        return put(program, argument, &value, sizeof value);
+    case BLKIOMIN:
     case BLKBSZGET:
     case BLKPBSZGET:
         value = (int)u->physical_size;
@@ -247,6 +256,15 @@ static long ioctl_device(uint64_t node, uint64_t request, uint64_t argument, end
     case BLKROGET:
         value = !!(u->flags & BLOCK_UNIT_READ_ONLY);
         return put(program, argument, &value, sizeof value);
+    case HDIO_GETGEO: { /* made up, as everywhere: disks have had no geometry for long */
+        struct {
+            uint8_t heads, sectors;
+            uint16_t cylinders;
+            uint64_t start;
+        } geometry = {255, 63, (uint16_t)(p.sectors / (255 * 63)), p.first};
+
+        return put(program, argument, &geometry, sizeof geometry);
+    }
     case BLKFLSBUF:
         return 0; /* all is written through */
     case BLKRRPART:

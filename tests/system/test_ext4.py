@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The ext4 file server: what mke2fs made is read, what is written e2fsck accepts, and whoever dies meanwhile is not noticed."""
 import os
+import re
 import shutil
 import socket
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -222,6 +224,20 @@ def test_xattrs(boot, tmp_path, tree):
     out = boot("chmod 755 /xattrs; " + MOUNT + "/xattrs small; echo --; /xattrs d; rm small" + UMOUNT, add={"/xattrs": tmp_path / "xattrs"}, qemu=attached(image), leak_check=False).out
     assert sorted(out.split("\n--\n")[0].split("\n")) == sorted(f"{name}={value}" for name, value in expected.items()) and out.endswith("--\n")
     check(image)
+
+
+def test_debian_tools(boot, tmp_path):
+    """mkfs.ext4 and e2fsck as Debian ships them, with their libraries."""
+    image = tmp_path / "e.img"
+    subprocess.run(["truncate", "-s", "64M", image], check=True)
+    listed = subprocess.run(["ldd", "/sbin/mke2fs", "/sbin/e2fsck"], capture_output=True, text=True, check=True).stdout
+    add = {name: Path(name) for name in set(re.findall(r"(/\S*\.so\S*)", listed))}
+    add |= {"/sbin/mkfs.ext4": Path("/sbin/mke2fs"), "/sbin/e2fsck": Path("/sbin/e2fsck")}
+    out = boot("mkfs.ext4 -q -F /dev/sda && mount -t ext4 /dev/sda /mnt && echo x >/mnt/x && umount /mnt && e2fsck -fn /dev/sda >/tmp/log 2>&1; echo $?; grep -c 'Pass 5' /tmp/log; rm /tmp/log",
+               add=add, qemu=attached(image), leak_check=False, timeout=120).out
+    assert out == "0\n1\n"
+    check(image)
+    assert contents(image, "x") == b"x\n"
 
 
 def test_bad_sectors(boot, tmp_path):
