@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 // sources: servers/fs/ext4/box.c servers/fs/ext4/cache.c servers/fs/ext4/seal.c
 // sources: servers/fs/ext4/super.c servers/fs/ext4/inode.c servers/fs/ext4/allocate.c
-// sources: servers/fs/ext4/zone.c servers/fs/ext4/extent.c servers/fs/ext4/blockmap.c
+// sources: servers/fs/ext4/zone.c servers/fs/ext4/extent.c servers/fs/ext4/truncate.c
+// sources: servers/fs/ext4/blockmap.c
 // sources: servers/fs/ext4/directory.c servers/fs/ext4/index.c servers/fs/ext4/hash.c
 // sources: servers/fs/ext4/listing.c servers/fs/ext4/names.c servers/fs/ext4/orphan.c
 // sources: servers/fs/ext4/attribute.c servers/fs/ext4/data.c servers/fs/ext4/length.c

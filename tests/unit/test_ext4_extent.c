@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 // sources: servers/fs/ext4/box.c servers/fs/ext4/cache.c servers/fs/ext4/seal.c
 // sources: servers/fs/ext4/super.c servers/fs/ext4/inode.c servers/fs/ext4/allocate.c
-// sources: servers/fs/ext4/zone.c servers/fs/ext4/extent.c servers/fs/ext4/blockmap.c
+// sources: servers/fs/ext4/zone.c servers/fs/ext4/extent.c servers/fs/ext4/truncate.c
+// sources: servers/fs/ext4/blockmap.c
 /* Allocation and extent trees against a model, judged by e2fsck. */
 #include <setjmp.h>
 #include <stdarg.h>

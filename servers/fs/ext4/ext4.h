@@ -5,7 +5,7 @@
  *     box.c      what outlives the server; operations and their undoing
  *     cache.c    blocks in memory
  *     seal.c     checksums of metadata
- *     allocate.c extent.c inode.c directory.c index.c    the structures on the disk
+ *     allocate.c extent.c truncate.c inode.c directory.c index.c    the structures on the disk
  *     journal.c replay.c    jbd2: committing; after a power failure
  *     file.c names.c xattr.c    what programs ask for
  *     super.c    mounting;  io.c    the disk;  main.c    requests

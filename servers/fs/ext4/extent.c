@@ -9,62 +9,13 @@
 #include <sys/stat.h>
 
 #include "servers/fs/ext4/blockmap.h"
-#include "servers/fs/ext4/ext4.h"
-
-enum { DEPTH_MAX = 5 };
-#define LOGICAL_END 0x100000000ull
-
-struct level {
-    struct buffer *buffer; /* NULL: the root */
-    struct ext4_extent_header *header;
-    int at; /* the entry that leads on, or that begins at or before the block; -1: none does */
-};
-
-struct path {
-    struct level level[DEPTH_MAX + 1];
-    unsigned depth; /* level[depth] is the leaf */
-};
+#include "servers/fs/ext4/extent.h"
 
 /* ---- entries ---- */
-
-static struct ext4_extent *extents(struct ext4_extent_header *h)
-{
-    return (void *)(h + 1);
-}
 
 static struct ext4_extent_index *indices(struct ext4_extent_header *h)
 {
     return (void *)(h + 1);
-}
-
-static uint64_t start_of(const struct ext4_extent *e)
-{
-    return e->start_lo | (uint64_t)e->start_hi << 32;
-}
-
-static void put_start(struct ext4_extent *e, uint64_t block)
-{
-    e->start_lo = (uint32_t)block;
-    e->start_hi = (uint16_t)(block >> 32);
-}
-
-static bool is_unwritten(const struct ext4_extent *e)
-{
-    return e->length > EXT4_EXTENT_MAX;
-}
-
-static uint32_t length_of(const struct ext4_extent *e)
-{
-    return is_unwritten(e) ? e->length - EXT4_EXTENT_MAX : e->length;
-}
-
-static struct ext4_extent make(uint32_t logical, uint64_t physical, uint32_t count, bool unwritten)
-{
-    struct ext4_extent e = {.block = logical,
-                            .length = (uint16_t)(count + (unwritten ? EXT4_EXTENT_MAX : 0))};
-
-    put_start(&e, physical);
-    return e;
 }
 
 static uint64_t child_of(const struct ext4_extent_index *x)
@@ -80,14 +31,14 @@ static void put_child(struct ext4_extent_index *x, uint64_t block)
 
 /* ---- walking ---- */
 
-static uint32_t room_of(const struct level *l)
+static uint32_t room_of(const struct extent_level *l)
 {
     size_t bytes = l->buffer ? volume.block_size : sizeof((struct ext4_inode *)0)->block;
 
     return (uint32_t)((bytes - sizeof *l->header) / sizeof(struct ext4_extent));
 }
 
-static bool header_is_sound(const struct level *l, unsigned depth)
+static bool header_is_sound(const struct extent_level *l, unsigned depth)
 {
     const struct ext4_extent_header *h = l->header;
 
@@ -118,19 +69,19 @@ static int search(const struct ext4_extent_header *h, uint32_t logical)
 
 static bool extent_is_sound(const struct ext4_extent *e)
 {
-    uint32_t n = length_of(e);
+    uint32_t n = extent_length(e);
 
-    return n && (uint64_t)e->block + n <= LOGICAL_END && start_of(e) > volume.first_data_block &&
-           start_of(e) < volume.blocks && n <= volume.blocks - start_of(e) &&
-           !block_is_system(start_of(e), n);
+    return n && (uint64_t)e->block + n <= LOGICAL_END &&
+           extent_start(e) > volume.first_data_block && extent_start(e) < volume.blocks &&
+           n <= volume.blocks - extent_start(e) && !block_is_system(extent_start(e), n);
 }
 
-static long walk(struct inode *i, uint32_t logical, struct path *p)
+long extent_walk(struct inode *i, uint32_t logical, struct extent_path *p)
 {
-    struct level *l = &p->level[0];
+    struct extent_level *l = &p->level[0];
     unsigned depth;
 
-    *l = (struct level){.header = (void *)i->raw->block};
+    *l = (struct extent_level){.header = (void *)i->raw->block};
     depth = l->header->depth;
     if (depth > DEPTH_MAX)
         return -EUCLEAN;
@@ -154,16 +105,11 @@ static long walk(struct inode *i, uint32_t logical, struct path *p)
             return result;
         l[1].header = buffer_data(l[1].buffer);
     }
-    return l->at >= 0 && !extent_is_sound(&extents(l->header)[l->at]) ? -EUCLEAN : 0;
-}
-
-static struct level *leaf_of(struct path *p)
-{
-    return &p->level[p->depth];
+    return l->at >= 0 && !extent_is_sound(&extent_list(l->header)[l->at]) ? -EUCLEAN : 0;
 }
 
 /* Where the next extent after the path's place begins; LOGICAL_END: nowhere. */
-static uint64_t next_start(const struct path *p)
+static uint64_t next_start(const struct extent_path *p)
 {
     for (int n = (int)p->depth; n >= 0; n--)
         if (p->level[n].at + 1 < p->level[n].header->entries)
@@ -174,20 +120,21 @@ static uint64_t next_start(const struct path *p)
 long extent_find(struct inode *i, uint32_t logical, uint32_t want, struct extent_map *out)
 {
     const struct ext4_extent *e;
-    struct path p;
+    struct extent_path p;
     uint64_t next;
     long result;
 
     if (!(i->raw->flags & INODE_EXTENTS))
         return blockmap_find(i, logical, want, out);
-    result = walk(i, logical, &p);
+    result = extent_walk(i, logical, &p);
     if (result)
         return result;
-    e = &extents(leaf_of(&p)->header)[leaf_of(&p)->at];
-    if (leaf_of(&p)->at >= 0 && logical - e->block < length_of(e)) {
-        uint32_t skip = logical - e->block, left = length_of(e) - skip;
+    e = &extent_list(extent_leaf(&p)->header)[extent_leaf(&p)->at];
+    if (extent_leaf(&p)->at >= 0 && logical - e->block < extent_length(e)) {
+        uint32_t skip = logical - e->block, left = extent_length(e) - skip;
 
-        *out = (struct extent_map){start_of(e) + skip, left < want ? left : want, is_unwritten(e)};
+        *out = (struct extent_map){extent_start(e) + skip, left < want ? left : want,
+                                   extent_is_unwritten(e)};
         return 0;
     }
     next = next_start(&p);
@@ -200,38 +147,39 @@ long extent_find(struct inode *i, uint32_t logical, uint32_t want, struct extent
 long extent_goal(struct inode *i, uint32_t logical, uint64_t *goal)
 {
     const struct ext4_extent *e;
-    struct path p;
+    struct extent_path p;
     long result;
 
     *goal = volume.first_data_block +
             (uint64_t)((i->number - 1) / volume.inodes_per_group) * volume.blocks_per_group;
     if (!(i->raw->flags & INODE_EXTENTS))
         return 0;
-    result = walk(i, logical, &p);
-    if (result || leaf_of(&p)->at < 0)
+    result = extent_walk(i, logical, &p);
+    if (result || extent_leaf(&p)->at < 0)
         return result;
-    e = &extents(leaf_of(&p)->header)[leaf_of(&p)->at];
-    *goal = start_of(e) + (logical - e->block);
+    e = &extent_list(extent_leaf(&p)->header)[extent_leaf(&p)->at];
+    *goal = extent_start(e) + (logical - e->block);
     return 0;
 }
 
 /* ---- changing ---- */
 
-static long change(struct inode *i, struct level *l)
+long extent_change(struct inode *i, struct extent_level *l)
 {
     return l->buffer ? block_change(l->buffer) : inode_change(i);
 }
 
 /* A block for the tree. */
-static long new_node(struct inode *i, const struct path *p, unsigned depth, struct level *out)
+static long new_node(struct inode *i, const struct extent_path *p, unsigned depth,
+                     struct extent_level *out)
 {
-    struct level *l = (struct level *)&p->level[p->depth];
+    struct extent_level *l = (struct extent_level *)&p->level[p->depth];
     uint64_t goal = 0, block;
     uint32_t got;
     long result;
 
     if (l->at >= 0)
-        goal = start_of(&extents(l->header)[l->at]);
+        goal = extent_start(&extent_list(l->header)[l->at]);
     else
         result = extent_goal(i, 0, &goal);
     result = blocks_allocate(goal, 1, &block, &got);
@@ -251,10 +199,10 @@ static long new_node(struct inode *i, const struct path *p, unsigned depth, stru
 }
 
 /* The root's entries go into a node below it. */
-static long grow_deeper(struct inode *i, struct path *p)
+static long grow_deeper(struct inode *i, struct extent_path *p)
 {
     struct ext4_extent_header *root = p->level[0].header;
-    struct level node;
+    struct extent_level node;
     long result;
 
     if (p->depth == DEPTH_MAX)
@@ -272,14 +220,14 @@ static long grow_deeper(struct inode *i, struct path *p)
     return 0;
 }
 
-static long make_room(struct inode *i, struct path *p, unsigned n, uint32_t logical,
+static long make_room(struct inode *i, struct extent_path *p, unsigned n, uint32_t logical,
                       uint32_t needed);
 
 /* A node beside a full one. A leaf that is added to at its end leaves the new one to what comes;
  * else half of the entries move. */
-static long split(struct inode *i, struct path *p, unsigned n, uint32_t logical)
+static long split(struct inode *i, struct extent_path *p, unsigned n, uint32_t logical)
 {
-    struct level *l = &p->level[n], *above = &p->level[n - 1], node;
+    struct extent_level *l = &p->level[n], *above = &p->level[n - 1], node;
     uint32_t entries = l->header->entries, kept = entries / 2;
     bool at_end = n == p->depth && l->at + 1 == (int)entries && next_start(p) == LOGICAL_END;
     struct ext4_extent_index *x;
@@ -291,13 +239,13 @@ static long split(struct inode *i, struct path *p, unsigned n, uint32_t logical)
         kept = entries;
     result = new_node(i, p, l->header->depth, &node);
     if (result == 0)
-        result = change(i, l);
+        result = extent_change(i, l);
     if (result == 0)
-        result = change(i, above);
+        result = extent_change(i, above);
     if (result)
         return result;
     node.header->entries = (uint16_t)(entries - kept);
-    memcpy(node.header + 1, extents(l->header) + kept,
+    memcpy(node.header + 1, extent_list(l->header) + kept,
            (entries - kept) * sizeof(struct ext4_extent));
     l->header->entries = (uint16_t)kept;
     x = indices(above->header) + above->at + 1;
@@ -309,7 +257,7 @@ static long split(struct inode *i, struct path *p, unsigned n, uint32_t logical)
 }
 
 /* Room for `needed` entries in that level: one step towards it; the path is stale then: -EAGAIN. */
-static long make_room(struct inode *i, struct path *p, unsigned n, uint32_t logical,
+static long make_room(struct inode *i, struct extent_path *p, unsigned n, uint32_t logical,
                       uint32_t needed)
 {
     long result;
@@ -321,31 +269,32 @@ static long make_room(struct inode *i, struct path *p, unsigned n, uint32_t logi
 }
 
 /* The path, and room for `needed` entries in its leaf. */
-static long walk_with_room(struct inode *i, uint32_t logical, uint32_t needed, struct path *p)
+static long walk_with_room(struct inode *i, uint32_t logical, uint32_t needed,
+                           struct extent_path *p)
 {
     for (unsigned steps = 0; steps < 4 * DEPTH_MAX; steps++) {
-        long result = walk(i, logical, p);
+        long result = extent_walk(i, logical, p);
 
         if (result == 0)
             result = make_room(i, p, p->depth, logical, needed);
         if (result != -EAGAIN)
-            return result ? result : change(i, leaf_of(p));
+            return result ? result : extent_change(i, extent_leaf(p));
     }
     return -EUCLEAN;
 }
 
 /* The leaf's first entry has changed: so do the keys that lead to it. */
-static long lower_keys(struct inode *i, struct path *p)
+static long lower_keys(struct inode *i, struct extent_path *p)
 {
-    uint32_t first = key(leaf_of(p)->header, 0);
+    uint32_t first = key(extent_leaf(p)->header, 0);
 
     for (int n = (int)p->depth - 1; n >= 0; n--) {
-        struct level *l = &p->level[n];
+        struct extent_level *l = &p->level[n];
         long result;
 
         if (indices(l->header)[l->at].block == first)
             break;
-        result = change(i, l);
+        result = extent_change(i, l);
         if (result)
             return result;
         indices(l->header)[l->at].block = first;
@@ -357,27 +306,28 @@ static long lower_keys(struct inode *i, struct path *p)
 
 static bool may_join(const struct ext4_extent *a, const struct ext4_extent *b)
 {
-    uint32_t n = length_of(a) + length_of(b);
+    uint32_t n = extent_length(a) + extent_length(b);
 
-    return is_unwritten(a) == is_unwritten(b) && a->block + length_of(a) == b->block &&
-           start_of(a) + length_of(a) == start_of(b) &&
-           n <= EXT4_EXTENT_MAX - (is_unwritten(a) ? 1 : 0);
+    return extent_is_unwritten(a) == extent_is_unwritten(b) &&
+           a->block + extent_length(a) == b->block &&
+           extent_start(a) + extent_length(a) == extent_start(b) &&
+           n <= EXT4_EXTENT_MAX - (extent_is_unwritten(a) ? 1 : 0);
 }
 
 /* Put an entry at place n of a leaf that has room; joined with its neighbours. */
 static void place(struct ext4_extent_header *h, int n, struct ext4_extent e)
 {
-    struct ext4_extent *list = extents(h);
+    struct ext4_extent *list = extent_list(h);
 
     if (n > 0 && may_join(&list[n - 1], &e)) {
-        list[n - 1].length = (uint16_t)(list[n - 1].length + length_of(&e));
+        list[n - 1].length = (uint16_t)(list[n - 1].length + extent_length(&e));
         if (n < h->entries && may_join(&list[n - 1], &list[n])) {
-            list[n - 1].length = (uint16_t)(list[n - 1].length + length_of(&list[n]));
+            list[n - 1].length = (uint16_t)(list[n - 1].length + extent_length(&list[n]));
             memmove(&list[n], &list[n + 1], (size_t)(h->entries - n - 1) * sizeof *list);
             h->entries--;
         }
     } else if (n < h->entries && may_join(&e, &list[n])) {
-        e.length = (uint16_t)(e.length + length_of(&list[n]));
+        e.length = (uint16_t)(e.length + extent_length(&list[n]));
         list[n] = e;
     } else {
         memmove(&list[n + 1], &list[n], (size_t)(h->entries - n) * sizeof *list);
@@ -387,15 +337,15 @@ static void place(struct ext4_extent_header *h, int n, struct ext4_extent e)
 }
 
 /* Joined with the extent before it without more room? That is what appending does. */
-static long join(struct inode *i, struct path *p, const struct ext4_extent *e, bool *joined)
+static long join(struct inode *i, struct extent_path *p, const struct ext4_extent *e, bool *joined)
 {
-    struct level *l = leaf_of(p);
+    struct extent_level *l = extent_leaf(p);
     long result;
 
-    *joined = l->at >= 0 && may_join(&extents(l->header)[l->at], e);
+    *joined = l->at >= 0 && may_join(&extent_list(l->header)[l->at], e);
     if (!*joined)
         return 0;
-    result = change(i, l);
+    result = extent_change(i, l);
     if (result == 0)
         place(l->header, l->at + 1, *e);
     return result;
@@ -404,8 +354,8 @@ static long join(struct inode *i, struct path *p, const struct ext4_extent *e, b
 long extent_insert(struct inode *i, uint32_t logical, uint64_t physical, uint32_t count,
                    bool unwritten)
 {
-    struct ext4_extent e = make(logical, physical, count, unwritten);
-    struct path p;
+    struct ext4_extent e = extent_make(logical, physical, count, unwritten);
+    struct extent_path p;
     bool joined;
     long result;
 
@@ -413,13 +363,13 @@ long extent_insert(struct inode *i, uint32_t logical, uint64_t physical, uint32_
         return -EOPNOTSUPP;
     result = inode_change(i);
     if (result == 0)
-        result = walk(i, logical, &p);
+        result = extent_walk(i, logical, &p);
     if (result == 0)
         result = join(i, &p, &e, &joined);
     if (result == 0 && !joined) {
         result = walk_with_room(i, logical, 1, &p);
         if (result == 0) {
-            place(leaf_of(&p)->header, leaf_of(&p)->at + 1, e);
+            place(extent_leaf(&p)->header, extent_leaf(&p)->at + 1, e);
             result = lower_keys(i, &p);
         }
     }
@@ -429,113 +379,42 @@ long extent_insert(struct inode *i, uint32_t logical, uint64_t physical, uint32_
 }
 
 /* Part of one unwritten extent, at p's place; its leaf has room for two more. */
-static void write_part(struct level *l, uint32_t logical, uint32_t count)
+static void write_part(struct extent_level *l, uint32_t logical, uint32_t count)
 {
-    struct ext4_extent *list = extents(l->header), whole = list[l->at];
-    uint32_t before = logical - whole.block, after = length_of(&whole) - before - count;
+    struct ext4_extent *list = extent_list(l->header), whole = list[l->at];
+    uint32_t before = logical - whole.block, after = extent_length(&whole) - before - count;
     int at = l->at;
 
     memmove(&list[at], &list[at + 1], (size_t)(l->header->entries - at - 1) * sizeof *list);
     l->header->entries--;
     if (before)
-        place(l->header, at++, make(whole.block, start_of(&whole), before, true));
+        place(l->header, at++, extent_make(whole.block, extent_start(&whole), before, true));
     if (after) /* first: it does not join what is written */
-        place(l->header, at, make(logical + count, start_of(&whole) + before + count, after, true));
-    place(l->header, at, make(logical, start_of(&whole) + before, count, false));
+        place(l->header, at,
+              extent_make(logical + count, extent_start(&whole) + before + count, after, true));
+    place(l->header, at, extent_make(logical, extent_start(&whole) + before, count, false));
 }
 
 long extent_written(struct inode *i, uint32_t logical, uint32_t count)
 {
     while (count) {
         const struct ext4_extent *e;
-        struct path p;
+        struct extent_path p;
         uint32_t n;
         long result = walk_with_room(i, logical, 2, &p);
 
         if (result)
             return result;
-        e = &extents(leaf_of(&p)->header)[leaf_of(&p)->at];
-        if (leaf_of(&p)->at < 0 || logical - e->block >= length_of(e) || !is_unwritten(e))
+        e = &extent_list(extent_leaf(&p)->header)[extent_leaf(&p)->at];
+        if (extent_leaf(&p)->at < 0 || logical - e->block >= extent_length(e) ||
+            !extent_is_unwritten(e))
             return -EUCLEAN;
-        n = length_of(e) - (logical - e->block);
+        n = extent_length(e) - (logical - e->block);
         if (n > count)
             n = count;
-        write_part(leaf_of(&p), logical, n);
+        write_part(extent_leaf(&p), logical, n);
         logical += n;
         count -= n;
     }
     return 0;
-}
-
-/* ---- removing ---- */
-
-static bool has_metadata(const struct inode *i)
-{
-    return !S_ISREG(i->raw->mode);
-}
-
-/* The path's leaf is empty: it goes, and what becomes empty above it. */
-static long remove_leaf(struct inode *i, struct path *p)
-{
-    for (unsigned n = p->depth; n > 0 && p->level[n].header->entries == 0; n--) {
-        struct level *l = &p->level[n], *above = &p->level[n - 1];
-        long result = change(i, above);
-
-        if (result == 0)
-            result = blocks_free(l->buffer->block, 1, true);
-        if (result)
-            return result;
-        inode_add_blocks(i, -1);
-        above->header->entries--; /* it was the last */
-    }
-    if (p->level[0].header->entries == 0)
-        p->level[0].header->depth = 0;
-    return 0;
-}
-
-/* The last extent, as far as it lies at or after `from`: 1 when there may be more. */
-static long remove_last(struct inode *i, uint32_t from)
-{
-    struct ext4_extent *e;
-    uint32_t kept, count;
-    struct level *leaf;
-    struct path p;
-    long result = walk(i, UINT32_MAX, &p);
-
-    if (result)
-        return result;
-    leaf = leaf_of(&p);
-    if (leaf->at < 0)
-        return leaf->header->entries || p.depth ? -EUCLEAN : 0;
-    e = &extents(leaf->header)[leaf->at];
-    count = length_of(e);
-    if ((uint64_t)e->block + count <= from)
-        return 0;
-    kept = e->block < from ? from - e->block : 0;
-    result = change(i, leaf);
-    if (result == 0)
-        result = inode_change(i);
-    if (result == 0)
-        result = blocks_free(start_of(e) + kept, count - kept, has_metadata(i));
-    if (result)
-        return result;
-    inode_add_blocks(i, -(int64_t)(count - kept));
-    if (kept) {
-        *e = make(e->block, start_of(e), kept, is_unwritten(e));
-        return 0;
-    }
-    leaf->header->entries--;
-    result = leaf->header->entries ? 0 : remove_leaf(i, &p);
-    return result ? result : 1;
-}
-
-long extent_truncate(struct inode *i, uint32_t from, uint32_t budget)
-{
-    long result = 1;
-
-    if (!(i->raw->flags & INODE_EXTENTS))
-        return -EOPNOTSUPP;
-    while (budget-- && result == 1)
-        result = remove_last(i, from);
-    return result;
 }
