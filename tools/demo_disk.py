@@ -146,4 +146,4 @@ def run(size, kills, verify, device, victim):
     if not wrong:
         image.unlink()
     return {"job": "disk", "device": device, "victim": victim, "size_mb": size, "verify": verify, "status": status, "kills": kills,
-            "operations": ["raw", "read", "write"], "fsck": "bad" if wrong else "clean", "runs": runs.runs}
+            "operations": ["read", "write"] if victim == "ext4" else ["raw", "read", "write"], "fsck": "bad" if wrong else "clean", "runs": runs.runs}
