@@ -69,12 +69,13 @@ static bool inside(uint64_t address, uint64_t length, uint64_t start, uint64_t s
 }
 
 /* May the device reach this memory? */
-static bool may_reach(const struct block_device *d, const struct block_segment *s)
+static bool may_reach(const struct block_device *d, const struct block_unit *u,
+                      const struct block_segment *s)
 {
     if (inside(s->address, s->length, d->physical + BLOCK_BUFFERS_OFFSET,
                d->size - BLOCK_BUFFERS_OFFSET))
         return true;
-    for (unsigned i = 0; i < d->region_count; i++)
+    for (unsigned i = 0; i < d->region_count && !(u->flags & BLOCK_UNIT_COPY); i++)
         if (inside(s->address, s->length, d->regions[i].physical, d->regions[i].size))
             return true;
     return false;
@@ -94,7 +95,7 @@ static enum block_status check_transfer(const struct block_device *d, const stru
     for (unsigned i = 0; i < r->segments; i++) {
         const struct block_segment *s = &r->segment[i];
 
-        if (s->length == 0 || (s->address | s->length) % BLOCK_SECTOR || !may_reach(d, s))
+        if (s->length == 0 || (s->address | s->length) % BLOCK_SECTOR || !may_reach(d, u, s))
             return BLOCK_INVALID;
         bytes += s->length;
     }

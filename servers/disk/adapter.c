@@ -29,6 +29,7 @@ static void create(const struct service_queue *where)
     block_client_open(&a->client, where);
     a->orphans = a->client.used;
     chunks_make(a);
+    copies_make(a);
     adapters[count++] = a;
     a->client.queue->header.magic = BLOCK_QUEUE_MAGIC;
     queue_publish(&a->client.queue->header.client_ready, 1);

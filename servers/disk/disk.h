@@ -8,6 +8,7 @@
  *     partition.c  partition tables
  *     chunk.c      pieces of disks in memory, for the raw devices
  *     volume.c     the queues of file servers, passed on to the drivers
+ *     copy.c       buffers for the drivers that reach no other memory
  *     main.c       what programs ask of raw devices
  *
  * Requests of programs that must wait are kept, and run again from their beginning (with the bytes
@@ -23,7 +24,8 @@
 
 #define CHUNK_BYTES 0x40000u
 #define CHUNK_SECTORS (CHUNK_BYTES / BLOCK_SECTOR)
-#define CHUNKS_MAX 64
+#define CHUNKS_MAX 4
+#define COPIES_MAX 2
 
 struct adapter;
 
@@ -39,16 +41,26 @@ struct chunk { /* CHUNK_BYTES of a disk, or as much as there is before its end *
     int error; /* CHUNK_FAILED: errno */
 };
 
+struct copy { /* a buffer of BLOCK_TRANSFER_MAX bytes */
+    uint8_t *memory; /* NULL: there is none */
+    bool is_used;
+    uint8_t *queue; /* of the file server, here ... */
+    uint64_t physical; /* ... and as its requests name it */
+    struct block_request request; /* the file server's */
+};
+
 struct adapter { /* a driver and its queue */
     struct service_queue place;
     struct block_client client;
     struct chunk chunk[CHUNKS_MAX];
     unsigned chunks;
+    struct copy copy[COPIES_MAX];
     struct job { /* a request in a slot */
         void (*done)(struct job *job, int error);
         struct chunk *chunk;
         struct volume *volume; /* whose slot this is ... */
         unsigned slot;
+        struct copy *copy;
         unsigned tries;
     } job[BLOCK_SLOTS];
     uint32_t orphans; /* slots that a predecessor has posted */
@@ -86,6 +98,14 @@ long chunk_get(struct device *d, uint64_t sector, bool whole, struct chunk **out
 void chunk_ahead(struct device *d, uint64_t sector); /* it will be wanted soon */
 long chunk_write(struct chunk *c, uint64_t first, uint32_t sectors); /* write these through */
 void chunks_forget(struct adapter *a, unsigned unit);
+
+/* ---- copy.c ---- */
+void copies_make(struct adapter *a);
+bool copy_is_possible(struct adapter *a); /* just now */
+/* A file server's request, whose segments lie in its queue, becomes one that the driver can do. */
+struct copy *copy_begin(struct adapter *a, const struct service_queue *from,
+                        struct block_request *r);
+void copy_end(struct copy *c, int error);
 
 /* ---- volume.c ---- */
 void volume_create(const struct service_queue *place);

@@ -48,6 +48,8 @@ static void ended(struct job *job, int error)
 {
     struct volume *v = job->volume;
 
+    if (job->copy)
+        copy_end(job->copy, error);
     v->device.status[job->slot] = error == 0        ? BLOCK_OK
                                   : error == EROFS  ? BLOCK_READ_ONLY
                                   : error == ENXIO  ? BLOCK_GONE
@@ -56,14 +58,20 @@ static void ended(struct job *job, int error)
     v->done |= 1u << job->slot;
 }
 
-/* Those that a predecessor has passed on and that are still under way. */
+static bool is_copied(const struct volume *v)
+{
+    return device_unit(v->disk)->flags & BLOCK_UNIT_COPY;
+}
+
+/* Those that a predecessor has passed on and that are still under way. Copied ones are passed on
+ * again: whose memory is whose in the buffers is not known any more. */
 static bool adopt(struct block_device *d)
 {
     struct volume *v = volume_of(d);
     struct adapter *a = v->disk->adapter;
 
     d->issued = 0;
-    for (uint32_t rest = a->orphans; rest; rest &= rest - 1) {
+    for (uint32_t rest = is_copied(v) ? 0 : a->orphans; rest; rest &= rest - 1) {
         int k = __builtin_ctz(rest);
         uint64_t cookie = block_request(&a->client, k)->cookie;
         unsigned slot = cookie >> 32 & 0xff;
@@ -88,9 +96,12 @@ static void nothing(struct block_device *d)
     (void)d;
 }
 
-static bool is_full(const struct adapter *a)
+static bool is_full(const struct volume *v)
 {
-    return __builtin_popcount(a->client.used) >= (int)BLOCK_SLOTS - SLOTS_LEFT;
+    struct adapter *a = v->disk->adapter;
+
+    return __builtin_popcount(a->client.used) >= (int)BLOCK_SLOTS - SLOTS_LEFT ||
+           (is_copied(v) && !copy_is_possible(a));
 }
 
 static bool issue(struct block_device *d, unsigned k, const struct block_request *r)
@@ -105,7 +116,7 @@ static bool issue(struct block_device *d, unsigned k, const struct block_request
         v->done |= 1u << k;
         return true;
     }
-    if (is_full(a))
+    if (is_full(v))
         return false;
     job = adapter_begin(a, &copy);
     if (!job)
@@ -115,6 +126,8 @@ static bool issue(struct block_device *d, unsigned k, const struct block_request
     copy->sector = r->sector + v->part.first;
     copy->cookie = cookie_of(v, k);
     *job = (struct job){.done = ended, .volume = v, .slot = k};
+    if (is_copied(v) && r->operation != BLOCK_FLUSH)
+        job->copy = copy_begin(a, &v->place, copy);
     if (r->operation == BLOCK_WRITE)
         chunks_forget(a, v->disk->unit);
     adapter_post(a, job);
@@ -178,6 +191,7 @@ static void show_unit(struct volume *v)
     struct block_unit unit = *device_unit(v->disk);
 
     unit.sectors = v->part.sectors;
+    unit.flags &= ~(uint32_t)BLOCK_UNIT_COPY; /* that is done here */
     block_unit_set(&v->device, 0, &unit);
 }
 
@@ -277,7 +291,7 @@ bool volumes_settle(void)
 
         if (!v->disk)
             continue;
-        quiet &= block_device_settle(&v->device) || is_full(v->disk->adapter);
+        quiet &= block_device_settle(&v->device) || is_full(v);
         if (!v->device.wake_client)
             continue;
         v->device.wake_client = false;

@@ -98,6 +98,9 @@ static long control_up(struct service *s, const struct message *m)
     (void)m;
     if (service_runs(s))
         return -EALREADY;
+    queue_prepare(s); /* of one that is not started at boot */
+    if (s->manifest->queue_size && !s->queue)
+        return -ENOMEM;
     policy_forgive(&s->policy);
     script_forget(s);
     if (s->state == RS_GIVEN_UP || s->state == RS_DOWN)

@@ -21,7 +21,7 @@ DRIVERS = {
 every_driver = pytest.mark.parametrize("driver", DRIVERS)
 # kill_all SERVICE MICROSECONDS: kill it again and again, in the background, until stop
 LIBRARY = """
-kill_all() { { while :; do kill -9 $(pidof $1); usleep $2; done; } 2>/dev/null & killer=$!; }
+kill_all() { { cd /; while :; do kill -9 $(pidof $1); usleep $2; done; } 2>/dev/null & killer=$!; }
 stop() { kill $killer; wait $killer 2>/dev/null; [ $(grep -cw "$1 killed" /proc/recovery) -ge $2 ] && echo often enough; }
 """
 

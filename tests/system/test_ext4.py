@@ -17,7 +17,7 @@ from test_disk import attached, patient, sha1, DRIVERS, LIBRARY, PLACES
 
 MB = 1 << 20
 MOUNT = "mkdir -p /mnt && mount -t ext4 /dev/sda /mnt && cd /mnt; "
-UMOUNT = "; cd /; umount /mnt"
+UMOUNT = "; cd /; umount /mnt || echo busy"
 PLACES["ext4"] = "servers/fs/ext4/ext4.svc"
 
 
@@ -102,7 +102,7 @@ def test_killed(boot, tmp_path, tree, victim):
     lines = out.out.split("\n")
     data = (tree / "big").read_bytes()
     assert lines[:10] == [f"{sha1(data)}  {name}" for n in range(1, 6) for name in ("big", f"copy{n}")]
-    assert lines[10:15] == ["often enough", "hello", "290", "300", "300"]
+    assert lines[10:-1] == ["often enough", "hello", "290", "300", "300"]
     check(image)
     assert all(contents(image, f"copy{n}") == data for n in (1, 5))
 
