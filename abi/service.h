@@ -33,6 +33,7 @@ enum service_id {
 struct service_device { /* the device it drives; bus 0xffff: none */
     uint16_t bus, device_function; /* device << 3 | function */
     uint16_t vendor, device;
+    uint32_t has_msix, pad; /* has_msix: MSI-X is in use, its vector 0 is the driver's irq 0 */
     struct {
         /* where it is mapped: DEVICE_WINDOW + n * DEVICE_STRIDE; for an I/O BAR: the first port */
         uint64_t address;

@@ -36,7 +36,8 @@ enum rs_request {
     /* from a queue client: w[0] number 0.. -> struct service_queue copied to our grant w[1];
        -ENOENT past the end. After every NOTIFY_BIT_SERVICES. */
     RS_QUEUE,
-    /* from pci: struct rs_device read from our grant w[0] -> 0; matched with the manifests */
+    /* from pci: struct rs_device read from our grant w[0] -> 0; matched with the manifests. w[0]:
+       where its MSI-X table is mapped into pci; 0: it is not to be used */
     RS_DEVICE_FOUND,
     /* from pci, after NOTIFY_BIT_SERVICES: the next thing to do with a device -> w[0] bus << 8 |
        devfn, w[1] enum rs_device_work; w[2..3] its arguments; -ENOENT: nothing */
@@ -144,6 +145,7 @@ struct rs_device { /* what pci found */
     uint32_t class_code; /* class << 16 | subclass << 8 | programming interface */
     uint32_t gsi, irq_flags; /* legacy interrupt; 0xffffffff none */
     uint32_t has_msi, has_msix;
+    uint32_t msix_bar, msix_offset; /* where its table is: a 16-byte entry for each vector */
     struct {
         uint64_t physical, size;
         uint32_t is_port, pad;

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stddef.h>
 
+#include "lib/driver/driver.h"
+
 enum {
     BUS_RESET_MS = 2, /* PCI Local Bus 3.0: at least 1 ms */
     AFTER_RESET_MS =
@@ -31,26 +33,55 @@ static void write_msi(const struct function *f)
     config_write(f->place, f->msi + MSI_CONTROL, 2, flags | MSI_ENABLE);
 }
 
-static bool msi_in_use(const struct function *f)
+/* Its memory must be enabled. While an entry is masked what comes is kept, and sent afterwards; so
+ * the table is enabled before its driver starts, and nothing is lost before the vector is known. */
+static void write_msix(const struct function *f)
 {
-    return f->msi && f->msi_address;
+    volatile void *entry = (volatile void *)(uintptr_t)f->msix_table;
+
+    if (!(config_read(f->place, f->msix + MSIX_CONTROL, 2) & MSIX_ENABLE))
+        config_write(f->place, f->msix + MSIX_CONTROL, 2, MSIX_ENABLE);
+    mmio_write32(entry, ENTRY_CONTROL, ENTRY_MASKED);
+    if (!f->msi_address)
+        return;
+    mmio_write32(entry, ENTRY_ADDRESS, f->msi_address);
+    mmio_write32(entry, ENTRY_ADDRESS_HIGH, 0);
+    mmio_write32(entry, ENTRY_DATA, f->msi_data);
+    mmio_write32(entry, ENTRY_CONTROL, 0);
 }
 
-void device_msi(struct function *f, uint32_t address, uint32_t data)
+static bool has_msi(const struct function *f)
 {
+    return f->msi || f->msix_table;
+}
+
+/* Its interrupts go by its pin no more. */
+static bool msi_in_use(const struct function *f)
+{
+    return f->msi ? f->msi_address != 0 : f->msix_table != 0;
+}
+
+long device_msi(struct function *f, uint32_t address, uint32_t data)
+{
+    if (!has_msi(f))
+        return -ENOTSUP;
     f->msi_address = address;
     f->msi_data = data;
     if (f->msi)
         write_msi(f);
-    set_command(f, 0, f->msi ? COMMAND_NO_INTX : 0);
+    else
+        write_msix(f);
+    set_command(f, 0, COMMAND_NO_INTX);
+    return 0;
 }
 
 void device_enable(const struct function *f)
 {
-    bool was_reset =
-        msi_in_use(f) && !(config_read(f->place, f->msi + MSI_CONTROL, 2) & MSI_ENABLE);
+    unsigned control = f->msi ? f->msi + MSI_CONTROL : f->msix + MSIX_CONTROL;
+    uint32_t enabled = f->msi ? MSI_ENABLE : MSIX_ENABLE;
+    bool was_reset = msi_in_use(f) && !(config_read(f->place, control, 2) & enabled);
 
-    if (was_reset)
+    if (was_reset && f->msi)
         write_msi(f);
     for (uint16_t i = f->parent; i < FUNCTIONS_MAX;
          i = table.function[i].parent) /* the way there, too */
@@ -58,6 +89,8 @@ void device_enable(const struct function *f)
     set_command(f, msi_in_use(f) ? 0 : COMMAND_NO_INTX,
                 COMMAND_IO | COMMAND_MEMORY | COMMAND_MASTER |
                     (msi_in_use(f) ? COMMAND_NO_INTX : 0));
+    if (was_reset && !f->msi)
+        write_msix(f);
 }
 
 /* ---- quiesce ---- */

@@ -96,6 +96,9 @@ static void find_capabilities(struct function *f)
         case CAPABILITY_MSI:
             f->msi = (uint8_t)at;
             break;
+        case CAPABILITY_MSIX:
+            f->msix = (uint8_t)at;
+            break;
         case CAPABILITY_VENDOR:
             find_window(f, at);
             break;
@@ -108,6 +111,17 @@ static void find_capabilities(struct function *f)
         }
         at = header >> 8 & 0xfc;
     }
+}
+
+/* MSI is enough: MSI-X only of those that have nothing better. */
+static void find_table(struct function *f)
+{
+    uint32_t table_at = f->msix ? config_read(f->place, f->msix + MSIX_TABLE, 4) : 0;
+
+    f->found.has_msi = f->msi != 0;
+    f->found.has_msix = f->msix && !f->msi;
+    f->found.msix_bar = table_at & MSIX_TABLE_BAR;
+    f->found.msix_offset = table_at & ~(uint32_t)MSIX_TABLE_BAR;
 }
 
 static const struct function *same_in(const struct pci_table *known, const struct function *f)
@@ -135,9 +149,7 @@ static void describe(struct function *f, const struct pci_table *known)
     f->interrupt_line = (uint8_t)config_read(f->place, PCI_INTERRUPT_LINE, 1);
     f->cache_line = (uint8_t)config_read(f->place, PCI_CACHE_LINE, 1);
     find_capabilities(f);
-    /* (An MSI-X table lies in a BAR, which is mapped into the driver alone: we do not offer it, and
-     * such devices use their pin.) */
-    f->found.has_msi = f->msi != 0;
+    find_table(f);
     route(f);
     same = same_in(known, f);
     if (same) {
@@ -146,6 +158,7 @@ static void describe(struct function *f, const struct pci_table *known)
         f->cache_line = same->cache_line;
         f->msi_address = same->msi_address;
         f->msi_data = same->msi_data;
+        f->msix_table = same->msix_table;
     } else if (f->secondary == 0) {
         size_bars(f);
     }

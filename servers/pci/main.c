@@ -80,9 +80,10 @@ static void work_quiesce(struct function *f, const struct message *m)
 
 static void work_msi(struct function *f, const struct message *m)
 {
-    device_msi(f, (uint32_t)m->w[2], (uint32_t)m->w[3]);
+    long error = device_msi(f, (uint32_t)m->w[2], (uint32_t)m->w[3]);
+
     save();
-    tell_done(f->place, DEVICE_MSI, f->msi ? 0 : -ENOTSUP);
+    tell_done(f->place, DEVICE_MSI, error);
 }
 
 static void do_work(void)
@@ -105,13 +106,17 @@ static void do_work(void)
     set_alarm();
 }
 
-static void tell_rs(const struct function *f)
+static void tell_rs(struct function *f)
 {
     long grant = grant_make(service_info()->rs, &f->found, sizeof f->found, GRANT_READ);
     struct message m = {.type = RS_DEVICE_FOUND, .w = {(uint64_t)grant}};
     long result = grant < 0 ? grant : ipc_call(service_info()->rs, &m);
 
     grant_revoke(grant);
+    if (result == 0 && m.w[0] && f->found.has_msix && !f->msix_table) {
+        f->msix_table = m.w[0];
+        save();
+    }
     if (result < 0)
         log_info("%02x:%02x.%x: RS does not take it: error %ld", f->place >> 8, f->place >> 3 & 31,
                  f->place & 7, -result);

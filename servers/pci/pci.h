@@ -5,7 +5,7 @@
  *     main.c       the loop; work from RS; the list for tools
  *     enumerate.c  which functions there are, and how large their BARs are
  *     route.c      from interrupt pins to interrupt lines
- *     device.c     what is done to one: enable, quiesce, MSI
+ *     device.c     what is done to one: enable, quiesce, MSI and MSI-X
  *     config.c     configuration space, through ports 0xcf8 and 0xcfc
  *
  * It may die at any time. What it learned by disturbing a device (the size of a BAR is found by
@@ -59,11 +59,22 @@ enum {
     CAPABILITY_MSI = 0x05,
     CAPABILITY_VENDOR = 0x09,
     CAPABILITY_EXPRESS = 0x10,
+    CAPABILITY_MSIX = 0x11,
     CAPABILITY_ADVANCED = 0x13, /* "advanced features": FLR of conventional devices */
     MSI_CONTROL = 2,
     MSI_ENABLE = 1 << 0,
     MSI_COUNT = 7 << 4,
     MSI_IS_64 = 1 << 7,
+    MSIX_CONTROL = 2,
+    MSIX_ENABLE = 1 << 15,
+    MSIX_MASK_ALL = 1 << 14,
+    MSIX_TABLE = 4, /* 32: offset of the table, and in which BAR it is */
+    MSIX_TABLE_BAR = 7,
+    ENTRY_ADDRESS = 0, /* of an entry of the table: 32, as all */
+    ENTRY_ADDRESS_HIGH = 4,
+    ENTRY_DATA = 8,
+    ENTRY_CONTROL = 12,
+    ENTRY_MASKED = 1 << 0,
     EXPRESS_CAPABILITIES = 4, /* 32 */
     EXPRESS_HAS_FLR = 1 << 28,
     EXPRESS_CONTROL = 8,
@@ -86,7 +97,8 @@ struct function {
     uint16_t parent; /* index of the bridge it is behind; NO_FUNCTION: on the root bus */
     uint8_t secondary; /* of a bridge: the bus behind it; else 0 */
     uint8_t pin, interrupt_line, cache_line;
-    uint8_t msi, express, advanced; /* where these capabilities are; 0: it has none */
+    uint8_t msi, msix, express, advanced; /* where these capabilities are; 0: it has none */
+    uint64_t msix_table; /* where it is mapped here; 0: not in use */
     uint32_t msi_address, msi_data; /* as RS wants them; 0: not in use */
 };
 
@@ -95,7 +107,7 @@ struct pci_table {
     uint32_t magic, count;
     struct function function[FUNCTIONS_MAX];
 };
-#define PCI_TABLE_MAGIC 0x32494350u /* "PCI2" */
+#define PCI_TABLE_MAGIC 0x33494350u /* "PCI3" */
 
 extern struct pci_table table;
 
@@ -115,7 +127,7 @@ void route(struct function *f); /* fills in found.gsi and found.irq_flags */
 
 /* ---- device.c ---- */
 void device_enable(const struct function *f);
-void device_msi(struct function *f, uint32_t address, uint32_t data);
+long device_msi(struct function *f, uint32_t address, uint32_t data); /* 0, -ENOTSUP */
 /*
  * Quiesce in steps: each does something and returns how many ms must pass before the next, or 0:
  * done; -errno: failed. step counts from 0. At the end the device does nothing any more, and its

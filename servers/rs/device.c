@@ -158,6 +158,16 @@ static void take_port_bar(struct service *s, uint64_t first, uint64_t size)
     log_info("%s: no room for the ports of its device", s->name);
 }
 
+/* Not for the driver. Of a device whose registers are elsewhere for certain, that is. */
+static bool holds_table_alone(const struct rs_device *d, uint32_t bar)
+{
+    bool is_used = d->window[0].length == 0 || !d->has_msix || d->msix_bar != bar;
+
+    for (unsigned n = 0; n < SERVICE_WINDOWS; n++)
+        is_used |= d->window[n].length != 0 && d->window[n].bar == bar;
+    return !is_used;
+}
+
 static void take_bars(struct service *s, const struct rs_device *d)
 {
     for (unsigned n = 0; n < SERVICE_BARS; n++) {
@@ -165,8 +175,8 @@ static void take_bars(struct service *s, const struct rs_device *d)
                  offset = physical & (PAGE_SIZE - 1);
         struct service_device *known = &s->info->device;
 
-        if (size == 0 || size > DEVICE_STRIDE || physical + size < size ||
-            (d->bar[n].is_port && physical + size > 0x10000))
+        if (size == 0 || size > DEVICE_STRIDE || holds_table_alone(d, n) ||
+            physical + size < size || (d->bar[n].is_port && physical + size > 0x10000))
             continue;
         known->bar[n].physical = physical;
         known->bar[n].size = size;
@@ -200,6 +210,30 @@ static void take_windows(struct service *s, const struct rs_device *d)
     }
 }
 
+/*
+ * The first entry of its MSI-X table, mapped into pci, again for each fresh copy of it: the
+ * address, or 0. Without it the device goes on with its pin.
+ */
+static uint64_t map_table(struct service *pci, struct device *d)
+{
+    const struct rs_device *f = &d->found;
+    uint64_t at = DEVICE_WINDOW + (uint64_t)(d - devices) * DEVICE_STRIDE, first, offset;
+    struct mapping *m = &pci->mapping[pci->mappings];
+
+    if (f->msix_bar >= SERVICE_BARS || f->bar[f->msix_bar].is_port ||
+        f->bar[f->msix_bar].size < 16 || f->msix_offset > f->bar[f->msix_bar].size - 16 ||
+        pci->mappings == SERVICE_MAPPINGS)
+        return 0;
+    first = f->bar[f->msix_bar].physical + f->msix_offset;
+    offset = first & (PAGE_SIZE - 1);
+    *m =
+        (struct mapping){at, 1, MAP_READ | MAP_WRITE | MAP_PHYSICAL | MAP_UNCACHED, first - offset};
+    if (memory_map(pci->endpoint, m->address, m->pages, m->flags, 0, m->source) < 0)
+        return 0;
+    pci->mappings++;
+    return at + offset;
+}
+
 static void take_device(struct service *s, struct device *d)
 {
     struct service_device *known = &s->info->device;
@@ -210,6 +244,7 @@ static void take_device(struct service *s, struct device *d)
     known->device_function = d->found.device_function;
     known->vendor = d->found.vendor;
     known->device = d->found.device;
+    known->has_msix = d->found.has_msix;
     take_bars(s, &d->found);
     take_windows(s, &d->found);
     if (d->found.has_msi || d->found.has_msix) {
@@ -234,15 +269,23 @@ long request_device_found(struct message *m, struct service *caller)
         return -EPERM;
     if (grant_from(message_caller(m), m->w[0], 0, &found, sizeof found) < 0)
         return -EFAULT;
-    if (device_at((uint64_t)found.bus << 8 | found.device_function))
-        return 0; /* pci has been restarted and tells again what it told before */
+    d = device_at((uint64_t)found.bus << 8 | found.device_function);
+    if (d) { /* pci has been restarted and tells again what it told before */
+        m->w[0] = d->msix_table;
+        return 0;
+    }
     if (device_count == DEVICES_MAX)
         return -ENOSPC;
     d = &devices[device_count++];
     d->found = found;
+    m->w[0] = 0;
     s = driver_for(&found);
-    if (s && s->irq_count < SERVICE_IRQS)
-        take_device(s, d);
+    if (!s || s->irq_count == SERVICE_IRQS)
+        return 0;
+    if (found.has_msix)
+        m->w[0] = d->msix_table = map_table(caller, d);
+    d->found.has_msix = d->msix_table != 0;
+    take_device(s, d);
     return 0;
 }
 

@@ -59,6 +59,7 @@ struct device {
     } work[WORKS_MAX];
     bool handed_over;
     bool enabled;
+    uint64_t msix_table; /* of its MSI-X table: where pci has it mapped; 0: not in use */
     uint64_t msi_vector; /* that the device was programmed with; 0 none */
 };
 

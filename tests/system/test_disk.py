@@ -110,3 +110,13 @@ def test_bad_sector(boot, image, tmp_path):
 def test_no_disk(boot):
     out = boot("ls /dev/sd* 2>&1 | grep -c 'No such'; service status ahci | grep state").out
     assert out.split() == ["1", "state", "up"]
+
+
+@pytest.mark.parametrize("vectors", [0, 2])
+def test_virtio_interrupts(boot, image, tmp_path, vectors):
+    """By its pin and by MSI-X, also when the server that has programmed the table is a fresh one."""
+    trace = tmp_path / "trace"
+    out = boot("for n in 1 2 3; do sha1sum </dev/vda; kill -9 $(pidof pci); kill -9 $(pidof virtio); usleep 200000; done; for s in virtio pci; do service status $s | grep restarts; done",
+               qemu=attached(image, "virtio") + f",vectors={vectors} -trace msix_write_config -D {trace}").out.split("\n")
+    assert out[:3] == 3 * [sha1(image.read_bytes()) + "  -"] and [line.split()[1] for line in out[3:5]] == ["3", "3"]
+    assert ("enabled 1" in trace.read_text()) == (vectors > 0)

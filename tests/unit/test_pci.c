@@ -31,6 +31,19 @@ void log_info(const char *format, ...)
 {
 }
 
+static uint32_t table_entry[4];
+static const struct fake *table_owner;
+
+void mmio_write32(volatile void *base, uint32_t offset, uint32_t value)
+{
+    assert_ptr_equal(base, table_entry);
+    assert_true(offset % 4 == 0 && offset < sizeof table_entry);
+    assert_true(table_owner->config[PCI_COMMAND] & COMMAND_MEMORY);
+    /* what the device would send is never half of one and half of another */
+    assert_true(offset == ENTRY_CONTROL || table_entry[ENTRY_CONTROL / 4] & ENTRY_MASKED);
+    table_entry[offset / 4] = value;
+}
+
 static uint32_t get(const struct fake *f, unsigned offset, unsigned width)
 {
     uint32_t value = 0;
@@ -266,6 +279,50 @@ static void test_msi(void **state)
     assert_int_equal(get(behind, PCI_COMMAND, 2), 7 | COMMAND_NO_INTX);
 }
 
+/* A device that has MSI-X alone: the table is enabled, all masked, before its vector is known. */
+static void test_msix(void **state)
+{
+    struct fake *disk = add(PLACE(0, 4, 0), 0x10421af4, 1);
+    struct function *f;
+
+    set_bar(disk, 1, 0xfffff000, 0, 0xfea00000);
+    put(disk, PCI_STATUS, 2, STATUS_CAPABILITIES);
+    put(disk, PCI_CAPABILITIES, 1, 0x98);
+    put(disk, 0x98, 4, CAPABILITY_MSIX | 1 << 16);
+    put(disk, 0x9c, 4, 0x800 | 1);
+    memset(table_entry, 0, sizeof table_entry);
+    table_entry[ENTRY_CONTROL / 4] = ENTRY_MASKED;
+    table_owner = disk;
+    enumerate(NULL);
+    f = function_at(disk->place);
+    assert_true(f->found.has_msix && !f->found.has_msi);
+    assert_int_equal(f->found.msix_bar, 1);
+    assert_int_equal(f->found.msix_offset, 0x800);
+    device_enable(f); /* RS does not want it */
+    assert_int_equal(get(disk, 0x9a, 2), 1);
+    assert_int_equal(get(disk, PCI_COMMAND, 2), 7);
+    assert_int_equal(device_msi(f, 0xfee00000, 0x41), -ENOTSUP);
+    f->msix_table = (uintptr_t)table_entry;
+    device_enable(f);
+    assert_int_equal(get(disk, 0x9a, 2), MSIX_ENABLE);
+    assert_true(get(disk, PCI_COMMAND, 2) & COMMAND_NO_INTX);
+    assert_int_equal(table_entry[ENTRY_CONTROL / 4], ENTRY_MASKED);
+    assert_int_equal(device_msi(f, 0xfee00000, 0x41), 0);
+    assert_int_equal(table_entry[0], 0xfee00000);
+    assert_int_equal(table_entry[ENTRY_DATA / 4], 0x41);
+    assert_int_equal(table_entry[ENTRY_CONTROL / 4], 0);
+    device_msi(f, 0xfee00000, 0x42); /* while it is at work */
+    assert_int_equal(table_entry[ENTRY_DATA / 4], 0x42);
+    reset(disk);
+    put(disk, 0x9a, 2, 0);
+    memset(table_entry, 0, sizeof table_entry);
+    table_entry[ENTRY_CONTROL / 4] = ENTRY_MASKED;
+    device_enable(f);
+    assert_int_equal(table_entry[ENTRY_DATA / 4], 0x42);
+    assert_int_equal(table_entry[ENTRY_CONTROL / 4], 0);
+    assert_int_equal(get(disk, 0x9a, 2), MSIX_ENABLE);
+}
+
 static void quiesce(struct fake *fake, unsigned steps)
 {
     struct function *f;
@@ -323,9 +380,9 @@ static void test_quiesce_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_enumerate), TEST(test_no_address),    TEST(test_known_is_not_touched),
-        TEST(test_routes),    TEST(test_enable),        TEST(test_msi),
-        TEST(test_quiesce),   TEST(test_quiesce_again),
+        TEST(test_enumerate), TEST(test_no_address), TEST(test_known_is_not_touched),
+        TEST(test_routes),    TEST(test_enable),     TEST(test_msi),
+        TEST(test_msix),      TEST(test_quiesce),    TEST(test_quiesce_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

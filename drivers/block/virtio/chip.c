@@ -101,6 +101,13 @@ static void find_notify(void)
                     service_info()->device.window[WINDOW_NOTIFY].multiplier;
 }
 
+/* Of the pin. An MSI-X has nothing to take back. */
+static void take_interrupt_back(void)
+{
+    if (!service_info()->device.has_msix)
+        (void)mmio_read8(window(WINDOW_ISR), 0);
+}
+
 /* ---- giving and taking heads ---- */
 
 static void give(struct block_device *d, uint32_t head, uint32_t parts)
@@ -206,8 +213,7 @@ static uint32_t finished(struct block_device *d)
     struct virtio_memory *m = memory_of(d);
     uint32_t done = 0;
 
-    /* Takes the interrupt back: always, for it may come after what it is about was seen. */
-    (void)mmio_read8(window(WINDOW_ISR), 0);
+    take_interrupt_back(); /* always, for it may come after what it is about was seen */
     for (unsigned n = 0; n < HEADS && (uint16_t)m->taken != *(volatile uint16_t *)&m->used.index;
          n++) {
         uint32_t head;
@@ -230,7 +236,7 @@ static void mask(struct block_device *d)
 static void unmask(struct block_device *d)
 {
     *(volatile uint16_t *)&memory_of(d)->available.flags = 0;
-    (void)mmio_read8(window(WINDOW_ISR), 0);
+    take_interrupt_back();
 }
 
 /* ---- setting up ---- */
@@ -264,6 +270,12 @@ static int negotiate(void)
     return get_status() & STATUS_FEATURES_OK ? 0 : -EOPNOTSUPP;
 }
 
+/* The queue's; changes of the configuration are not looked at. */
+static uint16_t wanted_vector(void)
+{
+    return service_info()->device.has_msix ? 0 : NO_VECTOR;
+}
+
 static int set_up_queue(struct block_device *d)
 {
     volatile void *common = window(WINDOW_COMMON);
@@ -277,6 +289,10 @@ static int set_up_queue(struct block_device *d)
     put_wide(COMMON_QUEUE_TABLE, physical_of(d, m->head));
     put_wide(COMMON_QUEUE_AVAILABLE, physical_of(d, &m->available));
     put_wide(COMMON_QUEUE_USED, physical_of(d, &m->used));
+    mmio_write16(common, COMMON_CONFIG_VECTOR, NO_VECTOR);
+    mmio_write16(common, COMMON_QUEUE_VECTOR, wanted_vector());
+    if (mmio_read16(common, COMMON_QUEUE_VECTOR) != wanted_vector())
+        return -EIO; /* it has no room for the vector */
     mmio_write16(common, COMMON_QUEUE_ENABLE, 1);
     find_notify();
     return 0;
@@ -357,6 +373,7 @@ static bool adopt(struct block_device *d)
     mmio_write16(common, COMMON_QUEUE_SELECT, 0);
     if (mmio_read16(common, COMMON_QUEUE_SIZE) != HEADS ||
         mmio_read16(common, COMMON_QUEUE_ENABLE) != 1 ||
+        mmio_read16(common, COMMON_QUEUE_VECTOR) != wanted_vector() ||
         get_wide(WINDOW_COMMON, COMMON_QUEUE_TABLE) != physical_of(d, m->head) ||
         get_wide(WINDOW_COMMON, COMMON_QUEUE_AVAILABLE) != physical_of(d, &m->available) ||
         get_wide(WINDOW_COMMON, COMMON_QUEUE_USED) != physical_of(d, &m->used))

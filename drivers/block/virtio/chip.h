@@ -10,6 +10,8 @@
 
 extern const struct block_driver virtio_driver;
 
+#define NO_VECTOR 0xffffu
+
 enum virtio_window { WINDOW_COMMON, WINDOW_NOTIFY, WINDOW_ISR, WINDOW_DEVICE };
 
 enum virtio_common { /* 4.1.4.3; 32 bits unless said otherwise */
@@ -17,6 +19,7 @@ enum virtio_common { /* 4.1.4.3; 32 bits unless said otherwise */
                      COMMON_DEVICE_FEATURE = 0x04,
                      COMMON_DRIVER_FEATURE_SELECT = 0x08,
                      COMMON_DRIVER_FEATURE = 0x0c,
+                     COMMON_CONFIG_VECTOR = 0x10, /* 16: of MSI-X */
                      COMMON_STATUS = 0x14, /* 8 */
                      COMMON_QUEUE_SELECT = 0x16, /* 16, as the next */
                      COMMON_QUEUE_SIZE = 0x18,
