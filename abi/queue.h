@@ -80,7 +80,7 @@ struct queue_header {
     uint64_t ready_ns; /* clock when it was ready */
     uint64_t errors, resets, adoptions; /* counted over all incarnations */
     /* by the client, for the recovery record: clock when the first frame or block moved after the
-     * change of incarnation */
+     * change of incarnation; of a disk that nothing was asked of: when the client knew of it */
     _Alignas(64) uint64_t reintegrated_ns;
     uint32_t reintegrated_incarnation, pad;
 };

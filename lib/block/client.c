@@ -75,6 +75,8 @@ uint32_t block_finished(struct block_client *c, uint64_t now)
     uint32_t done = 0;
 
     note_driver(c);
+    if (c->used == 0)
+        note_done(c, now); /* nobody has been waiting */
     for (uint32_t rest = c->used; rest; rest &= rest - 1) {
         int k = __builtin_ctz(rest);
 

@@ -224,6 +224,32 @@ static void test_other_regions(void **state)
     block_device_serve(&device);
     assert_int_equal(given[k].segment[0].address, region.physical + 0x1e00);
     in_chip = 0; /* it is not to be moved: there is no such memory here */
+    block_finished(&client, 0);
+    device.queue->unit[0].flags |= BLOCK_UNIT_COPY; /* such a one reaches its queue alone */
+    k = post(BLOCK_READ, 0, region.physical, 512);
+    assert_int_equal(run(), 1u << k);
+    assert_int_equal(block_status(&client, k), BLOCK_INVALID);
+}
+
+/* When the fresh driver counts as back: with the first completion, or when nobody waits. */
+static void test_back(void **state)
+{
+    const struct queue_header *h = &device.queue->header;
+    int k;
+
+    driver_starts(true);
+    assert_int_equal(block_finished(&client, 77), 0);
+    assert_int_equal(h->reintegrated_incarnation, h->incarnation);
+    assert_int_equal(h->reintegrated_ns, 77);
+    k = post(BLOCK_READ, 0, BUFFER, 512);
+    driver_starts(true);
+    assert_int_equal(block_finished(&client, 78), 0);
+    assert_int_not_equal(h->reintegrated_incarnation, h->incarnation);
+    while (block_device_serve(&device))
+        ;
+    assert_int_equal(block_finished(&client, 79), 1u << k);
+    assert_int_equal(h->reintegrated_incarnation, h->incarnation);
+    assert_int_equal(h->reintegrated_ns, 79);
 }
 
 static void test_no_disk(void **state)
@@ -272,6 +298,7 @@ int main(void)
         cmocka_unit_test_setup(test_more_than_the_chip_takes, begin),
         cmocka_unit_test_setup(test_refused, begin),
         cmocka_unit_test_setup(test_other_regions, begin),
+        cmocka_unit_test_setup(test_back, begin),
         cmocka_unit_test_setup(test_no_disk, begin),
         cmocka_unit_test_setup(test_driver_dies, begin),
         cmocka_unit_test_setup(test_client_dies, begin),
