@@ -1,11 +1,13 @@
 # Unit tests on the host: each tests/unit/test_X.c, with the sources that its line "// sources: a.c b.c" names, under ASan and UBSan.
+# A source that the test includes, for the sake of its static variables, is named by a line "// includes: a.c".
 UNIT_TESTS := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
 UNIT_CFLAGS := -std=gnu17 -O1 -g -I. -I$(B)/gen -Wall -Wextra -Werror -Wshadow -Wno-unused-parameter -fno-strict-aliasing \
 	-fsanitize=address,undefined -fno-sanitize-recover=undefined -MMD -MP
 
 define unit_rules
 $(1)_UNIT_SOURCES := $$(shell sed -n '1,20s|^// sources: *||p' tests/unit/$(1).c)
-$(B)/unit/$(1): tests/unit/$(1).c $$($(1)_UNIT_SOURCES) $$(wildcard tests/unit/*.h) | $(GEN)
+$(1)_UNIT_INCLUDES := $$(shell sed -n '1,20s|^// includes: *||p' tests/unit/$(1).c)
+$(B)/unit/$(1): tests/unit/$(1).c $$($(1)_UNIT_SOURCES) $$($(1)_UNIT_INCLUDES) $$(wildcard tests/unit/*.h) | $(GEN)
 	@mkdir -p $$(@D)
 	@echo "  UNIT  $(1)"
 	@gcc $(UNIT_CFLAGS) -o $$@ $$< $$($(1)_UNIT_SOURCES) -lcmocka

@@ -65,6 +65,11 @@ static struct ahci_table *table_of(const struct block_device *d, unsigned slot)
     return (struct ahci_table *)(d->chip + CHIP_TABLES) + slot;
 }
 
+static uint32_t *giving_of(const struct block_device *d, unsigned n)
+{
+    return (uint32_t *)(d->chip + n * CHIP_PORT + CHIP_GIVING);
+}
+
 static bool is_present(const struct block_device *d, unsigned n)
 {
     return d->queue->unit[n].flags & BLOCK_UNIT_PRESENT;
@@ -138,6 +143,19 @@ static void plain_command(struct command *c, const struct block_request *r)
         c->code = r->flags & BLOCK_FUA ? ATA_WRITE_DMA_FUA_EXT : ATA_WRITE_DMA_EXT;
 }
 
+/*
+ * A queued command is given by two registers: one says that it is under way, the other that it is
+ * to begin, which the device takes back at once. So whoever dies between the two leaves a command
+ * that looks as if it were under way, and is not; its successor is told that it may be so.
+ */
+static void give_queued(const struct block_device *d, unsigned n, uint32_t bit)
+{
+    queue_publish(giving_of(d, n), bit);
+    port_write(d, n, PORT_SACT, bit);
+    port_write(d, n, PORT_CI, bit);
+    queue_publish(giving_of(d, n), 0);
+}
+
 /* Queued and other commands never meet; with suspects there is one command at a time. */
 static bool issue(struct block_device *d, unsigned slot, const struct block_request *r)
 {
@@ -156,8 +174,9 @@ static bool issue(struct block_device *d, unsigned slot, const struct block_requ
     *(queue ? &p->queued : &p->plain) |= bit;
     dma_publish();
     if (queue)
-        port_write(d, r->unit, PORT_SACT, bit);
-    port_write(d, r->unit, PORT_CI, bit);
+        give_queued(d, r->unit, bit);
+    else
+        port_write(d, r->unit, PORT_CI, bit);
     return true;
 }
 
@@ -184,6 +203,7 @@ static void port_begin(const struct block_device *d, unsigned n)
     port_write(d, n, PORT_CMD, port_read(d, n, PORT_CMD) | CMD_FRE);
     port_write(d, n, PORT_CMD, port_read(d, n, PORT_CMD) | CMD_ST);
     port_write(d, n, PORT_IE, IE_WANTED);
+    *giving_of(d, n) = 0;
     ports[n].queued = ports[n].plain = 0;
 }
 
@@ -198,20 +218,29 @@ static bool port_reset(const struct block_device *d, unsigned n)
     port_write(d, n, PORT_SCTL, 0);
     port_write(d, n, PORT_CMD, port_read(d, n, PORT_CMD) & ~(uint32_t)CMD_FRE);
     if (!port_wait(d, n, PORT_CMD, CMD_FR, 0, 500 * MS) ||
-        !port_wait(d, n, PORT_SSTS, SSTS_DET, 3, LINK_PATIENCE))
+        !port_wait(d, n, PORT_SSTS, SSTS_DET, 3, LINK_PATIENCE)) {
+        port_write(d, n, PORT_SERR, ~0u);
+        port_write(d, n, PORT_IS, ~0u);
+        port_write(d, n, PORT_IE, IS_PRCS | IS_PCS); /* one may come */
         return false;
+    }
     port_begin(d, n);
     return port_wait(d, n, PORT_TFD, TFD_BSY | TFD_DRQ, 0, READY_PATIENCE);
 }
 
 /* ---- IDENTIFY ---- */
 
+/* Both the disk and the adapter have queued commands. */
+static bool has_queue(const struct block_device *d, const uint16_t *w)
+{
+    return w[76] != 0xffff && (w[76] >> 8 & 1) && (mmio_read32(d->registers, HOST_CAP) & CAP_SNCQ);
+}
+
 static void take_identity(struct block_device *d, unsigned n, const uint16_t *w)
 {
     struct block_unit u = ata_unit(w);
 
-    ports[n].has_queue =
-        w[76] != 0xffff && (w[76] >> 8 & 1) && (mmio_read32(d->registers, HOST_CAP) & CAP_SNCQ);
+    ports[n].has_queue = has_queue(d, w);
     if (u.logical_size != 512) { /* sector numbers would have to be converted: no such disk yet */
         log_info("port %u: sectors of %u bytes are not supported", n, u.logical_size);
         u.flags = 0;
@@ -312,18 +341,21 @@ static bool adopt(struct block_device *d)
     take_slots(d);
     for (unsigned n = 0; n < BLOCK_UNITS; n++) {
         struct port *p = &ports[n];
-        const uint16_t *identity = (const uint16_t *)(d->chip + n * CHIP_PORT + CHIP_IDENTITY);
 
         if (!(ports_implemented(d) >> n & 1) || !is_present(d, n))
             continue;
         if (!port_is_live(d, n))
             return block_mismatch(d, "a port is not as we would have left it");
+        p->has_queue = has_queue(d, (const uint16_t *)(d->chip + n * CHIP_PORT + CHIP_IDENTITY));
         p->queued = port_read(d, n, PORT_SACT);
+        if (p->queued & *giving_of(d, n) & ~port_read(d, n, PORT_CI)) {
+            if (!port_reset(d, n)) /* it cannot be known: all of them again */
+                return block_mismatch(d, "a port does not come back");
+            continue;
+        }
         p->plain = port_read(d, n, PORT_CI) & ~p->queued;
         if (!slots_agree(d, n, p->queued | p->plain))
             return block_mismatch(d, "a command is under way that nobody has ordered");
-        p->has_queue = identity[76] != 0xffff && (identity[76] >> 8 & 1) &&
-                       (mmio_read32(d->registers, HOST_CAP) & CAP_SNCQ);
         d->issued |= p->queued | p->plain;
     }
     return true;

@@ -81,6 +81,7 @@ struct ahci_table {
 enum {
     CHIP_PORT = 0x800, /* bytes for each port: command list, received frames, IDENTIFY's answer */
     CHIP_FRAMES = 0x400,
+    CHIP_GIVING = 0x500, /* one word: the queued commands that are being given; see issue() */
     CHIP_IDENTITY = 0x600,
     CHIP_TABLES = BLOCK_UNITS * CHIP_PORT,
 };

@@ -130,6 +130,7 @@ void write_kernel(struct text *t, const struct process *p)
         {"archive_size", k.archive_size},
         {"log_end", k.log_end},
         {"trace_end", k.trace_end},
+        {"busy_ns", busy_ns()},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         text_add(t, "%s %llu\n", rows[i].key, (unsigned long long)rows[i].value);

@@ -22,6 +22,7 @@ void write_nothing(struct text *t, const struct process *p);
 /* system_files.c: p is NULL */
 void write_cpuinfo(struct text *t, const struct process *p);
 void write_meminfo(struct text *t, const struct process *p);
+uint64_t busy_ns(void); /* processor time that everybody alive has used */
 void write_uptime(struct text *t, const struct process *p);
 void write_system_stat(struct text *t, const struct process *p);
 void write_loadavg(struct text *t, const struct process *p);

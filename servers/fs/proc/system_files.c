@@ -82,6 +82,15 @@ static void busy(uint64_t *user_ns, uint64_t *system_ns, int *running, int *coun
     }
 }
 
+uint64_t busy_ns(void)
+{
+    uint64_t user, system;
+    int running, count;
+
+    busy(&user, &system, &running, &count);
+    return user + system;
+}
+
 static void add_hundredths(struct text *t, uint64_t ns)
 {
     text_add(t, "%llu.%02llu", (unsigned long long)ns / 1000000000u,
@@ -90,14 +99,12 @@ static void add_hundredths(struct text *t, uint64_t ns)
 
 void write_uptime(struct text *t, const struct process *p)
 {
-    uint64_t now = clock_now(), user, system;
-    int running, count;
+    uint64_t now = clock_now(), used = busy_ns();
 
     (void)p;
-    busy(&user, &system, &running, &count);
     add_hundredths(t, now);
     text_add(t, " ");
-    add_hundredths(t, now > user + system ? now - user - system : 0);
+    add_hundredths(t, now > used ? now - used : 0);
     text_add(t, "\n");
 }
 
