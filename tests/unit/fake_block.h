@@ -362,7 +362,7 @@ static void test_dies_anywhere(void **state)
     volatile bool survived = false;
 
     for (volatile long n = 1; !survived; n++)
-        for (volatile unsigned meanwhile = 0; meanwhile < 3; meanwhile++) {
+        for (volatile unsigned meanwhile = 0; meanwhile < 8; meanwhile++) {
             fake_begin(state);
             post_mixed();
             fake_accesses_left = n;
@@ -371,8 +371,9 @@ static void test_dies_anywhere(void **state)
                 fake_accesses_left = -1;
                 survived = true;
             } else {
-                chip_work(meanwhile);
+                chip_work(meanwhile & 3);
                 assert_int_equal(driver_starts(true), QUEUE_DRIVER_ADOPTED);
+                chip_work(meanwhile >> 2); /* before there are interrupts */
                 driver->unmask(&fake_device);
                 run(1);
             }
