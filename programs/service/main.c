@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "programs/service/service.h"
@@ -22,6 +23,9 @@ static const char usage[] =
     "\n"
     "  --json                   list, status, log: for programs\n"
     "  --delay MS               restart: so many milliseconds from now\n"
+    "  --every MS               kill: again and again, so many milliseconds apart, as long as this "
+    "runs\n"
+    "  --count N                kill: with --every, so many times\n"
     "  --reset                  restart: the fresh copy resets the device\n"
     "  --policy-runner          run policy scripts as they are asked for (init starts this)\n"
     "  --help                   this\n"
@@ -30,7 +34,7 @@ static const char usage[] =
 
 struct options {
     bool json, reset;
-    const char *delay;
+    const char *delay, *every, *count;
     const char *word[2]; /* command, name */
     int words;
 };
@@ -94,20 +98,58 @@ static const char *reason(int error)
     return strerror(error);
 }
 
-static int order(const struct options *o, const char *verb)
+/* 0, or an errno. */
+static int send_order(const struct options *o, const char *verb)
 {
     char line[128];
-    int error;
 
-    if (snprintf(line, sizeof line, "%s %s %s\n", o->reset ? "reset" : verb, o->word[1],
-                 o->delay ? o->delay : "") >= (int)sizeof line)
-        error = ESRCH;
-    else
-        error = control(line);
+    if (snprintf(line, sizeof line, "%s %s %s\n", verb, o->word[1], o->delay ? o->delay : "") >=
+        (int)sizeof line)
+        return ESRCH;
+    return control(line);
+}
+
+static int tell(const struct options *o, int error)
+{
     if (!error)
         return EXIT_OK;
-    fprintf(stderr, "service: %s %s: %s\n", verb, o->word[1], reason(error));
+    fprintf(stderr, "service: %s %s: %s\n", o->word[0], o->word[1], reason(error));
     return EXIT_ERROR;
+}
+
+static int run_order(const struct options *o)
+{
+    return tell(o, send_order(o, o->reset ? "reset" : o->word[0]));
+}
+
+static void sleep_until(struct timespec *t, long ms)
+{
+    t->tv_nsec += ms % 1000 * 1000000;
+    t->tv_sec += ms / 1000 + t->tv_nsec / 1000000000;
+    t->tv_nsec %= 1000000000;
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, t, NULL) == EINTR) {
+    }
+}
+
+/* One that is not up just now has not come back yet: its turn is passed over. */
+static int run_kill(const struct options *o)
+{
+    long every = o->every ? atol(o->every) : 0, count = o->count ? atol(o->count) : 0;
+    struct timespec next;
+    int error;
+
+    if (!o->every)
+        return run_order(o);
+    clock_gettime(CLOCK_MONOTONIC, &next);
+    for (long n = 0; count == 0 || n < count;) {
+        error = send_order(o, "kill");
+        if (error && error != EALREADY)
+            return tell(o, error);
+        n += !error;
+        if (count == 0 || n < count)
+            sleep_until(&next, every);
+    }
+    return EXIT_OK;
 }
 
 static int run_list(const struct options *o)
@@ -122,20 +164,20 @@ static int run_log(const struct options *o)
 {
     return show_log(o->word[1], o->json);
 }
-static int run_order(const struct options *o)
-{
-    return order(o, o->word[0]);
-}
+enum allowed { NEEDS_NAME = 1, REPORTS = 2, DELAYS = 4, REPEATS = 8 };
 
 static const struct command {
     const char *name;
     int (*run)(const struct options *o);
-    bool needs_name, reports, delays;
+    unsigned allows; /* enum allowed */
 } commands[] = {
-    {"list", run_list, false, true, false},  {"status", run_status, false, true, false},
-    {"log", run_log, false, true, false},    {"up", run_order, true, false, false},
-    {"down", run_order, true, false, false}, {"restart", run_order, true, false, true},
-    {"kill", run_order, true, false, false},
+    {"list", run_list, REPORTS},
+    {"status", run_status, REPORTS},
+    {"log", run_log, REPORTS},
+    {"up", run_order, NEEDS_NAME},
+    {"down", run_order, NEEDS_NAME},
+    {"restart", run_order, NEEDS_NAME | DELAYS},
+    {"kill", run_kill, NEEDS_NAME | REPEATS},
 };
 
 static int misuse(const char *what, const char *word)
@@ -158,7 +200,15 @@ static int parse(struct options *o, int argc, char **argv)
 
         if (strcmp(a, "--json") == 0)
             o->json = true;
-        else if (strcmp(a, "--reset") == 0)
+        else if (strcmp(a, "--every") == 0) {
+            o->every = argv[++i];
+            if (i >= argc || !number(o->every) || atol(o->every) == 0)
+                return misuse("--every needs a number of milliseconds", NULL);
+        } else if (strcmp(a, "--count") == 0) {
+            o->count = argv[++i];
+            if (i >= argc || !number(o->count) || atol(o->count) == 0)
+                return misuse("--count needs a number", NULL);
+        } else if (strcmp(a, "--reset") == 0)
             o->reset = true;
         else if (strcmp(a, "--delay") == 0) {
             o->delay = argv[++i];
@@ -195,12 +245,14 @@ int main(int argc, char **argv)
 
         if (strcmp(o.word[0], c->name) != 0)
             continue;
-        if (c->needs_name && o.words < 2)
+        if ((c->allows & NEEDS_NAME) && o.words < 2)
             return misuse("which service?", NULL);
-        if (o.json && !c->reports)
+        if (o.json && !(c->allows & REPORTS))
             return misuse("--json does not go with", c->name);
-        if ((o.delay || o.reset) && !c->delays)
+        if ((o.delay || o.reset) && !(c->allows & DELAYS))
             return misuse("--delay and --reset do not go with", c->name);
+        if ((o.every && !(c->allows & REPEATS)) || (o.count && !o.every))
+            return misuse("--every, and --count with it, go with kill alone", NULL);
         return c->run(&o);
     }
     return misuse("unknown command", o.word[0]);

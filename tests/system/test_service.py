@@ -45,7 +45,8 @@ def test_list_and_status(boot):
 
 
 @pytest.mark.parametrize("command, status", [("--help", 0), ("", 2), ("fly", 2), ("up", 2), ("up a b", 2), ("list --fly", 2), ("restart e1000 --delay x", 2),
-                                             ("up nosuch", 1), ("status nosuch", 1), ("restart vm", 1), ("up rtl8139", 1)])
+                                             ("kill e1000 --every x", 2), ("kill e1000 --count 2", 2),
+                                             ("up e1000 --every 5", 2), ("kill nosuch --every 5", 1), ("kill vm --every 5", 1), ("up nosuch", 1), ("status nosuch", 1), ("restart vm", 1), ("up rtl8139", 1)])
 def test_command_line(boot, command, status):
     assert boot(f"service {command}", expect=status).out or status
 
@@ -66,6 +67,12 @@ def test_restart_reset_and_kill_are_recorded(boot):
     out = boot(WAIT + """service restart e1000; wait_for 'up .* 1 update'; service restart e1000 --reset; wait_for 'up .* 2 complaint'
         service kill e1000; wait_for 'up .* 3 killed'; cat /proc/recovery""", nics=NIC).out
     assert recoveries(out) == [("e1000", "update", "adopted"), ("e1000", "complaint", "reset"), ("e1000", "killed", "adopted")]
+
+
+def test_kill_again_and_again(boot):
+    out = boot(WAIT + """service kill e1000 --every 30 --count 5; wait_for 'up .* 5 killed' && echo five
+        service kill e1000 --every 20 & usleep 300000; kill $!; service list e1000""", nics=NIC).out
+    assert out.startswith("five\n") and 10 <= int(re.search(r"(\d+) killed", out).group(1)) <= 21
 
 
 def test_restart_later(boot):
