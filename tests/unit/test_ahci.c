@@ -22,7 +22,7 @@ static struct {
     uint32_t accepted[FAKE_PORTS]; /* queued commands; they are in SACT alone then */
     bool has_disk[FAKE_PORTS], is_failed[FAKE_PORTS];
     bool is_stuck, is_mute; /* never out of reset; the disk stays busy */
-    bool has_no_queue;
+    bool has_no_queue, is_short;
     const char *serial;
 } chip;
 
@@ -195,7 +195,7 @@ static uint64_t sector_of(const uint8_t *frame)
 }
 
 /* False: an error. */
-static bool transfer(const struct ahci_header *h, const struct ahci_table *t, bool is_queued)
+static bool transfer(struct ahci_header *h, const struct ahci_table *t, bool is_queued)
 {
     const uint8_t *frame = t->command;
     uint64_t sector = sector_of(frame);
@@ -207,6 +207,8 @@ static bool transfer(const struct ahci_header *h, const struct ahci_table *t, bo
 
         is_good &= fake_move(sector, t->region[i].address, bytes, to_disk);
         sector += bytes / BLOCK_SECTOR;
+        if (!is_queued && !chip.is_short)
+            h->transferred += bytes;
     }
     assert_int_equal(sector, sector_of(frame) + count);
     return is_good;
@@ -228,7 +230,7 @@ static void end_command(unsigned n, unsigned slot, bool is_queued, bool is_good)
 
 static void do_command(unsigned n, unsigned slot)
 {
-    const struct ahci_header *h = (void *)fake_dma(*reg(n, PORT_CLB) + 32 * slot, 32);
+    struct ahci_header *h = (void *)fake_dma(*reg(n, PORT_CLB) + 32 * slot, 32);
     const struct ahci_table *t = (void *)fake_dma(h->table, 128 + 16 * h->regions);
     const uint8_t *frame = t->command;
     bool is_queued = *reg(n, PORT_SACT) >> slot & 1, is_good = true;
@@ -375,6 +377,19 @@ static void test_without_queue(void **state)
     test_many(state);
 }
 
+/* It says that all is well, and has moved less than it should. */
+static void test_short(void **state)
+{
+    int k;
+
+    chip.has_no_queue = true;
+    assert_int_equal(driver_starts(false), QUEUE_DRIVER_RESET);
+    k = post(BLOCK_READ, 0, 7, 0, 9);
+    chip.is_short = true;
+    run(1);
+    assert_status(k, BLOCK_ERROR);
+}
+
 /* An error of the bus, with several under way: all are done in the end. */
 static void test_bus_error(void **state)
 {
@@ -415,6 +430,7 @@ int main(void)
         BLOCK_TEST(test_not_adopted),
         BLOCK_TEST(test_stuck),
         BLOCK_TEST(test_without_queue),
+        BLOCK_TEST(test_short),
         BLOCK_TEST(test_bus_error),
         BLOCK_TEST(test_interrupts),
     };

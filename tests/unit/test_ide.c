@@ -351,6 +351,18 @@ static void test_bus_error(void **state)
     assert_int_equal(chip.resets, resets + 1);
 }
 
+/* The drive says that it is done before all the memory was filled. */
+static void test_short(void **state)
+{
+    int k = post(BLOCK_READ, 0, 0, 0, 9);
+
+    serve();
+    end_command(true);
+    chip.master_status |= MASTER_ACTIVE;
+    run(1);
+    assert_status(k, BLOCK_ERROR);
+}
+
 /* While masked the bus master does not note the end of a command: the drive is asked. */
 static void test_masked(void **state)
 {
@@ -380,6 +392,7 @@ int main(void)
         BLOCK_TEST(test_not_adopted),
         BLOCK_TEST(test_mute),
         BLOCK_TEST(test_bus_error),
+        BLOCK_TEST(test_short),
         BLOCK_TEST(test_masked),
     };
 

@@ -21,7 +21,7 @@ static struct {
     uint64_t table, available, used;
     uint16_t seen; /* of the available ring */
     uint8_t status;
-    bool is_stuck, is_refusing, has_no_vector;
+    bool is_stuck, is_refusing, has_no_vector, is_short;
     unsigned notified, isr_reads;
     uint32_t pending[HEADS], count; /* heads that were taken and are not done */
 } chip;
@@ -180,6 +180,8 @@ static uint8_t do_request(const struct virtio_descriptor *part, uint32_t count, 
     }
     for (uint32_t n = 1; n < count - 1; n++) {
         assert_int_equal(!(part[n].flags & DESCRIPTOR_WRITE), c->type == REQUEST_OUT);
+        if (chip.is_short)
+            break;
         if (!fake_move(sector, part[n].address, part[n].length, c->type == REQUEST_OUT))
             return RESULT_ERROR;
         sector += part[n].length / BLOCK_SECTOR;
@@ -330,6 +332,16 @@ static void test_lies(void **state)
     serve();
 }
 
+/* It says that all is well, and has read less than it should. */
+static void test_short(void **state)
+{
+    int k = post(BLOCK_READ, 0, 7, 0, 9);
+
+    chip.is_short = true;
+    run(1);
+    assert_status(k, BLOCK_ERROR);
+}
+
 static void test_without_cache(void **state)
 {
     int k;
@@ -367,6 +379,7 @@ int main(void)
         BLOCK_TEST(test_not_adopted),
         BLOCK_TEST(test_dies_while_giving),
         BLOCK_TEST(test_lies),
+        BLOCK_TEST(test_short),
         BLOCK_TEST(test_without_cache),
         BLOCK_TEST(test_read_only),
     };

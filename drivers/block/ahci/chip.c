@@ -414,6 +414,23 @@ static uint32_t port_failed(struct block_device *d, unsigned n, uint32_t causes)
     return all_with(d, done, BLOCK_OK) | all_with(d, guilty, BLOCK_ERROR);
 }
 
+/*
+ * A command that moved less than it should is no success. (Of queued ones it is not counted: AHCI
+ * 5.4.1.)
+ */
+static void plain_done(struct block_device *d, unsigned n, uint32_t done)
+{
+    for (uint32_t rest = done; rest; rest &= rest - 1) {
+        unsigned k = (unsigned)__builtin_ctz(rest);
+        const struct ahci_header *h = header_of(d, n, k);
+        uint32_t bytes = 0;
+
+        for (unsigned i = 0; i < h->regions; i++)
+            bytes += table_of(d, k)->region[i].last + 1;
+        d->status[k] = *(const volatile uint32_t *)&h->transferred < bytes ? BLOCK_ERROR : BLOCK_OK;
+    }
+}
+
 static uint32_t port_finished(struct block_device *d, unsigned n)
 {
     struct port *p = &ports[n];
@@ -429,10 +446,13 @@ static uint32_t port_finished(struct block_device *d, unsigned n)
         return port_failed(d, n, causes);
     under_way = (port_read(d, n, PORT_SACT) & p->queued) | (port_read(d, n, PORT_CI) & p->plain);
     done = (p->queued | p->plain) & ~under_way;
+    dma_observe();
+    all_with(d, done & p->queued, BLOCK_OK);
+    plain_done(d, n, done & p->plain);
     p->queued &= under_way;
     p->plain &= under_way;
     p->suspects &= ~done;
-    return all_with(d, done, BLOCK_OK);
+    return done;
 }
 
 static uint32_t finished(struct block_device *d)
@@ -444,7 +464,6 @@ static uint32_t finished(struct block_device *d)
             done |= port_finished(d, n);
     if (interrupts) /* after the ports' own: AHCI 5.5.3 */
         mmio_write32(d->registers, HOST_IS, interrupts);
-    dma_observe();
     return done;
 }
 

@@ -141,6 +141,7 @@ static void add_part(struct block_device *d, uint32_t head, uint32_t *n, uint64_
                                     .length = length,
                                     .flags = is_written ? DESCRIPTOR_WRITE : 0,
                                     .next = (uint16_t)(*n + 1)};
+    memory_of(d)->command[head].written += is_written ? length : 0;
     (*n)++;
 }
 
@@ -190,7 +191,7 @@ static uint32_t status_of(uint8_t result)
 }
 
 /* A head has come back: the slot that is finished with it, as a set. */
-static uint32_t take(struct block_device *d, uint32_t head)
+static uint32_t take(struct block_device *d, uint32_t head, uint32_t written)
 {
     struct virtio_memory *m = memory_of(d);
     uint32_t k = head % BLOCK_SLOTS;
@@ -200,6 +201,8 @@ static uint32_t take(struct block_device *d, uint32_t head)
         return 0; /* of a predecessor, which has taken it already; or the device lies */
     m->given[head] = 0;
     result = m->command[head].result;
+    if (written < m->command[head].written && m->command[head].type == REQUEST_IN)
+        result = RESULT_ERROR; /* not all that was to be read */
     if (head < BLOCK_SLOTS && m->command[head].is_flushed && result == RESULT_OK) {
         end(d, BLOCK_SLOTS + k, begin(d, BLOCK_SLOTS + k, REQUEST_FLUSH, 0));
         return 0;
@@ -220,7 +223,7 @@ static uint32_t finished(struct block_device *d)
 
         dma_observe();
         head = m->used.ring[m->taken % HEADS].head;
-        done |= take(d, head);
+        done |= take(d, head, m->used.ring[m->taken % HEADS].length);
         m->taken++;
     }
     return done;

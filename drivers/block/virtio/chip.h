@@ -95,7 +95,8 @@ struct virtio_memory { /* in the queue's memory for the chip: outlives us */
     struct virtio_command {
         uint32_t type, reserved;
         uint64_t sector;
-        uint8_t result, is_flushed, pad[6]; /* is_flushed: a flush follows */
+        uint8_t result, is_flushed, pad[2]; /* is_flushed: a flush follows */
+        uint32_t written; /* bytes that the device is to write into memory */
     } command[HEADS];
     char id[ID_BYTES + 4];
     _Alignas(16) struct virtio_descriptor part[HEADS][PARTS];
