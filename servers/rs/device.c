@@ -1,24 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Devices and who drives them; the queues that drivers share with their clients. What must be done
- * to a device is done by pci, which fetches it (RS_DEVICE_WORK) and says when it is done: RS waits
- * for nobody.
+ * Devices and who drives them. What must be done to a device is done by pci, which fetches it
+ * (RS_DEVICE_WORK) and says when it is done: RS waits for nobody.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "abi/queue.h"
 #include "servers/rs/rs.h"
 
-#define QUEUES_MAX 48
-#define QUEUES_PER_CLIENT 24
 #define NO_GSI 0xffffffffu
 
 static struct device devices[DEVICES_MAX];
 static unsigned device_count;
-static struct queue queues[QUEUES_MAX];
-static unsigned queue_count;
 
 /* ---- work for pci ---- */
 
@@ -301,144 +295,4 @@ void device_bind_irqs(struct service *s)
             device_work(s->device, DEVICE_MSI, 0xfee00000u, (uint64_t)vector);
         }
     }
-}
-
-/* ---- queues ---- */
-
-static uint32_t queues_of(const struct service *client)
-{
-    uint32_t n = 0;
-
-    for (unsigned i = 0; i < queue_count; i++)
-        n += queues[i].client == client;
-    return n;
-}
-
-static uint64_t client_address(const struct queue *q)
-{
-    return QUEUE_WINDOW + q->number * QUEUE_STRIDE;
-}
-
-static long map_into_client(const struct queue *q, endpoint_t ep)
-{
-    return memory_map(ep, client_address(q), q->size / PAGE_SIZE, MAP_READ | MAP_WRITE | MAP_SHARE,
-                      ENDPOINT_SELF, (uint64_t)q->memory);
-}
-
-static void describe(const struct queue *q, struct service_queue *out, uint64_t address)
-{
-    memset(out, 0, sizeof *out);
-    memcpy(out->driver, q->driver->name, sizeof out->driver);
-    out->address = address;
-    out->size = q->size;
-    out->physical = q->physical;
-    out->client = q->client->endpoint;
-    out->number = q->number;
-    out->class = q->driver->manifest->class;
-}
-
-/* What a disk driver's device may reach beside its own queue: that of the file servers whose
- * requests its client passes on. */
-static void regions_prepare(const struct service *client)
-{
-    for (unsigned i = 0; i < queue_count; i++) {
-        struct service_info *info = queues[i].driver->info;
-        unsigned n = 0;
-
-        if (queues[i].client != client || queues[i].driver->manifest->class != CLASS_BLOCK)
-            continue;
-        for (unsigned j = 0; j < queue_count && n < SERVICE_REGIONS; j++)
-            if (queues[j].client == client && queues[j].driver->manifest->class == CLASS_FS)
-                info->region[n++] = (struct service_region){queues[j].physical, queues[j].size};
-    }
-}
-
-/* Contiguous memory, mapped into RS: the address, or NULL. */
-static void *queue_memory(uint64_t size)
-{
-    static uint64_t next = 0x180000000000ull;
-    uint64_t at = next;
-
-    if (memory_map(ENDPOINT_SELF, at, size / PAGE_SIZE, MAP_READ | MAP_WRITE | MAP_CONTIGUOUS, 0,
-                   0) < 0)
-        return NULL;
-    next += QUEUE_STRIDE;
-    return (void *)at;
-}
-
-void queue_prepare(struct service *s)
-{
-    struct service *client = service_named(s->manifest->queue_client);
-    struct queue *q = &queues[queue_count];
-    uint64_t flags;
-
-    if (s->manifest->queue_size == 0 || s->queue)
-        return;
-    if (!client || queue_count == QUEUES_MAX || queues_of(client) == QUEUES_PER_CLIENT) {
-        log_info("%s: no queue to %s: %s", s->name, s->manifest->queue_client,
-                 client ? "too many queues" : "no such service");
-        return;
-    }
-    *q = (struct queue){s,
-                        client,
-                        queues_of(client),
-                        s->manifest->queue_size,
-                        0,
-                        queue_memory(s->manifest->queue_size)};
-    if (!q->memory) {
-        log_info("%s: too little memory for its queue of %llu kB", s->name,
-                 (unsigned long long)q->size / 1024);
-        return;
-    }
-    q->physical = (uint64_t)memory_query(ENDPOINT_SELF, (uint64_t)q->memory, &flags);
-    queue_count++;
-    s->queue = q;
-    describe(q, &s->info->queue, QUEUE_WINDOW);
-    regions_prepare(client);
-    s->mapping[s->mappings++] = (struct mapping){
-        QUEUE_WINDOW, q->size / PAGE_SIZE, MAP_READ | MAP_WRITE | MAP_SHARE, (uint64_t)q->memory};
-    if (client->endpoint) {
-        map_into_client(q, client->endpoint);
-        ipc_notify(client->endpoint, NOTIFY_BIT(NOTIFY_BIT_SERVICES));
-    }
-}
-
-long queue_map_client(const struct service *client, endpoint_t ep)
-{
-    long error = 0;
-
-    for (unsigned i = 0; i < queue_count && !error; i++)
-        if (queues[i].client == client)
-            error = map_into_client(&queues[i], ep);
-    return error;
-}
-
-void queue_tell_drivers(const struct service *client)
-{
-    for (unsigned i = 0; i < queue_count; i++)
-        if (queues[i].client == client)
-            service_peers(queues[i].driver);
-}
-
-uint64_t queue_reintegrated(const struct queue *q, uint32_t incarnation)
-{
-    const struct queue_header *header = q->memory;
-
-    if (q->size < sizeof *header || header->magic == 0 ||
-        header->reintegrated_incarnation != incarnation)
-        return 0;
-    return header->reintegrated_ns;
-}
-
-long request_queue(struct message *m, struct service *caller)
-{
-    for (unsigned i = 0; i < queue_count; i++) {
-        struct service_queue out;
-
-        if (queues[i].client != caller || queues[i].number != m->w[0])
-            continue;
-        describe(&queues[i], &out, client_address(&queues[i]));
-        return grant_to(message_caller(m), m->w[1], 0, &out, sizeof out);
-    }
-    return -ENOENT;
 }

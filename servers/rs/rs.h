@@ -9,7 +9,8 @@
  *     spawn.c    a fresh incarnation; the end of one
  *     recover.c  what happens after a death
  *     timer.c    alarm, heartbeat
- *     device.c   devices, queues, work for pci
+ *     device.c   devices, their drivers, work for pci
+ *     queue.c    memory that drivers share with their clients
  *     control.c  requests of users and of other services
  *     instance.c services that VFS starts, one for each mount
  *     record.c   recovery records
@@ -210,14 +211,16 @@ void device_work(struct device *d, enum rs_device_work work, uint64_t argument0,
 void device_forget_handed(void); /* pci has a fresh incarnation: it gets all work again */
 bool device_busy(const struct device *d);
 void device_bind_irqs(struct service *s); /* of the incarnation just created */
+long request_device_found(struct message *m, struct service *caller);
+long request_device_work(struct message *m, struct service *caller);
+long request_device_done(struct message *m, struct service *caller);
+
+/* ---- queue.c ---- */
 void queue_prepare(struct service *s); /* a driver's queue, mapped into both */
 long queue_map_client(const struct service *client,
                       endpoint_t ep); /* all its queues into a process of its */
 void queue_tell_drivers(const struct service *client); /* it has a new endpoint */
 uint64_t queue_reintegrated(const struct queue *q, uint32_t incarnation); /* clock, 0: not yet */
-long request_device_found(struct message *m, struct service *caller);
-long request_device_work(struct message *m, struct service *caller);
-long request_device_done(struct message *m, struct service *caller);
 long request_queue(struct message *m, struct service *caller);
 
 /* ---- control.c ---- */
