@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PIECE = 256 << 10, SMALL = 4096, RANDOM = 1000, FILES = 500 };
+enum { PIECE = 256 << 10, SMALL = 4096, RANDOM = 1000, FILES = 500, ROUNDS = 4 };
 
 static char buffer[PIECE];
 
@@ -99,20 +99,20 @@ static void create_and_delete(void)
     char name[32];
 
     begin();
-    for (unsigned n = 0; n < FILES; n++) {
+    for (unsigned n = 0; n < ROUNDS * FILES; n++) {
         int fd;
 
-        snprintf(name, sizeof name, "bench-%u", n);
+        snprintf(name, sizeof name, "bench-%u", n % FILES);
         fd = open(name, O_CREAT | O_WRONLY | O_EXCL, 0644);
         check(fd, name);
         check(write(fd, "hello\n", 6), name);
         check(close(fd), name);
+        for (unsigned old = 0; n % FILES == FILES - 1 && old < FILES; old++) {
+            snprintf(name, sizeof name, "bench-%u", old);
+            check(unlink(name), name);
+        }
     }
-    for (unsigned n = 0; n < FILES; n++) {
-        snprintf(name, sizeof name, "bench-%u", n);
-        check(unlink(name), name);
-    }
-    told("create_delete", 0, FILES);
+    told("create_delete", 0, ROUNDS * FILES);
 }
 
 int main(int argc, char **argv)

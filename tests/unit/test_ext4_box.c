@@ -214,10 +214,42 @@ static void test_death_after_commit(void **state)
     assert_true(box_adopt(host.memory, BOX_BYTES));
     assert_true(root_time() == when);
     assert_null(cache_find(9001));
-    assert_ptr_equal(op_pending(8990, 100), &box->freed[0]);
-    assert_null(op_pending(9002, 100));
+    assert_ptr_equal(op_pending(8990, 100, &(uint32_t){0}), &box->freed[0]);
+    assert_null(op_pending(9002, 100, &(uint32_t){0}));
     op_freed_until(box->journal.sequence);
-    assert_null(op_pending(8990, 100));
+    assert_null(op_pending(8990, 100, &(uint32_t){0}));
+}
+
+static void free_one(uint64_t first, uint32_t count)
+{
+    op_begin();
+    assert_int_equal(op_freed(first, count, false), 0);
+    op_commit();
+}
+
+/* What lies side by side becomes one extent, whatever the order; of one transaction only. */
+static void test_freed_are_joined(void **state)
+{
+    uint32_t n = 0;
+
+    free_one(9000, 2);
+    free_one(9002, 1);
+    free_one(9500, 4);
+    free_one(8990, 10);
+    free_one(9504, 1);
+    assert_int_equal(box->now.freed, 2);
+    assert_int_equal(box->freed[0].block, 8990);
+    assert_int_equal(box->freed[0].count, 13);
+    assert_int_equal(box->freed[1].count, 5);
+    box->journal.sequence++;
+    free_one(9003, 1);
+    assert_int_equal(box->now.freed, 3);
+    assert_ptr_equal(op_pending(9002, 2, &n), &box->freed[0]);
+    assert_ptr_equal(op_pending(9002, 2, &n), &box->freed[2]);
+    assert_null(op_pending(9002, 2, &n));
+    op_freed_until(box->journal.sequence - 1);
+    assert_int_equal(box->now.freed, 1);
+    assert_int_equal(box->freed[0].block, 9003);
 }
 
 /* Garbage in the box is found out, or does no harm. */
@@ -283,6 +315,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_times, begin, end),
         cmocka_unit_test_setup_teardown(test_death, begin, end),
         cmocka_unit_test_setup_teardown(test_death_after_commit, begin, end),
+        cmocka_unit_test_setup_teardown(test_freed_are_joined, begin, end),
         cmocka_unit_test_setup_teardown(test_garbage, begin, end),
         cmocka_unit_test_setup_teardown(test_misses, begin, end),
         cmocka_unit_test_setup_teardown(test_cache_turns_over, begin, end),

@@ -10,7 +10,10 @@
 #include "servers/fs/ext4/ext4.h"
 #include "servers/fs/ext4/zone.h"
 
-enum { RUN_ENOUGH = 512 }; /* blocks in a row: not worth looking for more */
+enum {
+    RUN_ENOUGH = 512, /* blocks in a row: not worth looking for more */
+    BLOCK_SIZE_MAX = 4096,
+};
 
 /* ---- descriptors ---- */
 
@@ -204,51 +207,44 @@ struct run {
     bool waits; /* some are free, but wait for their transaction */
 };
 
-/* The first run of free blocks in [from, end); where it is cut short by blocks that wait, at
- * those. Count 0: none. */
-static void next_run(const uint8_t *map, uint64_t base, uint32_t from, uint32_t end, struct run *r)
+/* The group's bitmap, with those taken, too, that wait. */
+static const uint8_t *usable(const uint8_t *map, uint32_t number, bool *waits)
 {
-    r->count = 0;
-    while (from < end) {
-        uint32_t first = find_bit(map, from, end, false), last = find_bit(map, first, end, true);
-        const struct freed *f = first < last ? op_pending(base + first, last - first) : NULL;
+    static uint8_t copy[BLOCK_SIZE_MAX];
+    uint64_t base = group_first(number);
+    uint32_t blocks = group_blocks(number), n = 0;
+    const struct freed *f = op_pending(base, blocks, &n);
 
-        if (first == last)
-            return;
-        if (!f) {
-            r->first = first;
-            r->count = last - first;
-            return;
-        }
-        r->waits = true;
-        if (f->block > base + first) {
-            r->first = first;
-            r->count = (uint32_t)(f->block - base) - first;
-            return;
-        }
-        from = (uint32_t)(f->block + f->count - base);
+    if (!f)
+        return map;
+    *waits = true;
+    memcpy(copy, map, volume.block_size);
+    for (; f; f = op_pending(base, blocks, &n)) {
+        uint64_t first = f->block < base ? base : f->block, end = f->block + f->count;
+
+        if (end > base + blocks)
+            end = base + blocks;
+        set_bits(copy, (uint32_t)(first - base), (uint32_t)(end - first), true);
     }
+    return copy;
 }
 
-/* At `from` when it is free; else the first run of `want`; else the longest. */
-static void best_run(const uint8_t *map, uint64_t base, uint32_t from, uint32_t end, uint32_t want,
+/* At `from` when it is free; else the first run of `want`; else the longest. Count 0: none. */
+static void best_run(const uint8_t *map, uint32_t from, uint32_t end, uint32_t want,
                      struct run *best)
 {
-    struct run r = {0};
-
     best->count = 0;
-    for (uint32_t at = from; at < end; at = r.first + r.count) {
-        next_run(map, base, at, end, &r);
-        if (r.count == 0)
-            break;
-        if (r.count > best->count) {
-            best->first = r.first;
-            best->count = r.count;
+    for (uint32_t at = from; at < end;) {
+        uint32_t first = find_bit(map, at, end, false), last = find_bit(map, first, end, true);
+
+        if (last - first > best->count) {
+            best->first = first;
+            best->count = last - first;
         }
-        if (r.first == from || r.count >= want)
+        if (last > first && (first == from || last - first >= want))
             break;
+        at = last;
     }
-    best->waits |= r.waits;
 }
 
 static long take_run(uint32_t number, struct group *g, struct buffer *map, const struct run *r)
@@ -282,7 +278,7 @@ static long allocate_in(uint32_t number, uint32_t from, uint32_t want, bool any,
     result = bitmap_get(number, &g, true, &map);
     if (result)
         return result;
-    best_run(buffer_data(map), group_first(number), from, group_blocks(number), want, r);
+    best_run(usable(buffer_data(map), number, &r->waits), from, group_blocks(number), want, r);
     if (r->count == 0 || (!any && r->first != from && r->count < want))
         return 0;
     if (r->count > want)

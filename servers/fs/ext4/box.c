@@ -169,6 +169,40 @@ void op_begin(void)
     fence();
 }
 
+/* False: they do not lie side by side. At each moment all is in one of them, or in more. */
+static bool join(struct freed *to, const struct freed *f)
+{
+    bool follows = to->block + to->count == f->block, precedes = f->block + f->count == to->block;
+
+    if (to->sequence != f->sequence || !(follows || precedes) || to->count + f->count < f->count)
+        return false;
+    to->count += f->count;
+    fence();
+    if (precedes)
+        to->block = f->block;
+    return true;
+}
+
+/* Files that are removed one after the other often lie so, too: the extents from `first` on are
+ * joined with those that were freed shortly before. */
+static void freed_join(uint32_t first)
+{
+    uint32_t kept = first;
+
+    for (uint32_t n = first; n < box->now.freed; n++) {
+        uint32_t last = kept < JOIN_MAX ? 0 : kept - JOIN_MAX, other = kept;
+
+        while (other > last && !join(&box->freed[other - 1], &box->freed[n]))
+            other--;
+        if (other > last)
+            continue;
+        fence();
+        box->freed[kept++] = box->freed[n];
+    }
+    fence();
+    box->now.freed = kept;
+}
+
 void op_commit(void)
 {
     uint32_t first = box->before.freed;
@@ -178,6 +212,7 @@ void op_commit(void)
     fence();
     for (uint32_t n = first; n < box->now.freed; n++)
         cache_forget(box->freed[n].block, box->freed[n].count);
+    freed_join(first);
 }
 
 static void undo(void)
@@ -308,18 +343,15 @@ long op_freed(uint64_t first, uint32_t count, bool is_metadata)
     return 0;
 }
 
-const struct freed *op_pending(uint64_t first, uint32_t count)
+const struct freed *op_pending(uint64_t first, uint32_t count, uint32_t *n)
 {
-    const struct freed *found = NULL;
+    while (*n < box->now.freed) {
+        const struct freed *f = &box->freed[(*n)++];
 
-    for (uint32_t n = 0; n < box->now.freed; n++) {
-        const struct freed *f = &box->freed[n];
-
-        if (f->block < first + count && first < f->block + f->count &&
-            (!found || f->block < found->block))
-            found = f;
+        if (f->block < first + count && first < f->block + f->count)
+            return f;
     }
-    return found;
+    return NULL;
 }
 
 void op_freed_until(uint32_t sequence)

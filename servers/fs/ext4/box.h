@@ -30,6 +30,7 @@ enum {
     UNDO_COPIES = 160, /* blocks that one operation may change */
     UNDO_FRESH = 512, /* blocks that it may add */
     REVOKES_MAX = 4096, /* in the running transaction */
+    JOIN_MAX = 16, /* how many of the latest ones a freed extent is joined with, if it can be */
     FREED_MAX = 4096, /* extents freed in the running and the committing one */
     STAGE_BLOCKS =
         512, /* of one transaction in the journal: descriptors, copies, revokes, commit */
@@ -184,9 +185,9 @@ bool op_active(void);
  * revoked in the journal; nobody gets them before the transaction has committed. 0, or EXT4_MISS
  * when the lists are full. */
 long op_freed(uint64_t first, uint32_t count, bool is_metadata);
-/* Does that range contain blocks that wait for their transaction? The first such extent, or NULL.
- */
-const struct freed *op_pending(uint64_t first, uint32_t count);
+/* Does that range contain blocks that wait for their transaction? The next such extent from *n on
+ * (0 to begin with), in no order; or NULL. */
+const struct freed *op_pending(uint64_t first, uint32_t count, uint32_t *n);
 void op_freed_until(uint32_t sequence); /* that transaction has committed */
 /* In the operation: what the request will be answered. Id 0: it need not be remembered. */
 void op_record(uint64_t id, const uint64_t answer[ANSWER_WORDS]);
