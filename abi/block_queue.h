@@ -41,7 +41,12 @@
 #define BLOCK_RAM_OFFSET 0x400000u
 
 enum block_operation { BLOCK_READ = 1, BLOCK_WRITE, BLOCK_FLUSH };
-enum block_flag { BLOCK_FUA = 1 };
+enum block_flag {
+    BLOCK_FUA = 1,
+    /* Set by the client while the request is in flight: it is not to be begun any more, but fails.
+     * So a request that a disk never answers ends with the next reset of the device. */
+    BLOCK_ABANDONED = 2,
+};
 enum block_status {
     BLOCK_OK,
     BLOCK_ERROR, /* the medium or the device says so */

@@ -114,6 +114,8 @@ static enum block_status take_request(const struct block_device *d, unsigned k,
 
     memcpy(r, posted, offsetof(struct block_request, segment));
     __atomic_signal_fence(__ATOMIC_SEQ_CST); /* what was copied is what is checked */
+    if (r->flags & BLOCK_ABANDONED)
+        return BLOCK_ERROR;
     if (r->segments > BLOCK_SEGMENTS)
         return BLOCK_INVALID;
     memcpy(r->segment, posted->segment, r->segments * sizeof r->segment[0]);

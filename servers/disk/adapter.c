@@ -10,7 +10,7 @@
 #include "lib/rt/pack.h"
 #include "servers/disk/disk.h"
 
-enum { TRIES = 3 };
+enum { TRIES = 3, LATE_MAX = 3 /* deadlines, until it is given up with the next reset */ };
 #define DEADLINE_NS 10000000000ull /* for a request: then its driver is complained of */
 
 struct adapter *adapters[ADAPTERS_MAX];
@@ -28,6 +28,8 @@ static void create(const struct service_queue *where)
     a->place = *where;
     block_client_open(&a->client, where);
     a->orphans = a->client.used;
+    for (unsigned k = 0; k < BLOCK_SLOTS; k++)
+        a->client.posted_ns[k] = clock_now(); /* a predecessor's: as if just now */
     chunks_make(a);
     copies_make(a);
     adapters[count++] = a;
@@ -88,7 +90,7 @@ static void finish(struct adapter *a, int slot, uint64_t now)
         block_free(&a->client, slot);
         return;
     }
-    if (status == BLOCK_ERROR && ++job->tries < TRIES) {
+    if (status == BLOCK_ERROR && job->late < LATE_MAX && ++job->tries < TRIES) {
         block_post(&a->client, slot, now);
         return;
     }
@@ -185,13 +187,15 @@ void adapters_watch(void)
         struct adapter *a = adapters[i];
         bool late = false;
 
-        for (uint32_t rest = a->client.used & ~a->orphans; rest; rest &= rest - 1) {
+        for (uint32_t rest = a->is_gone ? 0 : a->client.used; rest; rest &= rest - 1) {
             int k = __builtin_ctz(rest);
 
             if (now - a->client.posted_ns[k] < DEADLINE_NS)
                 continue;
             a->client.posted_ns[k] = now;
             late = true;
+            if (++a->job[k].late >= LATE_MAX)
+                block_request(&a->client, k)->flags |= BLOCK_ABANDONED;
         }
         if (late)
             service_complain(a->place.driver, a->client.driver, COMPLAINT_DEADLINE);

@@ -61,7 +61,7 @@ struct adapter { /* a driver and its queue */
         struct volume *volume; /* whose slot this is ... */
         unsigned slot;
         struct copy *copy;
-        unsigned tries;
+        unsigned tries, late; /* late: how often its driver has been complained of */
     } job[BLOCK_SLOTS];
     uint32_t orphans; /* slots that a predecessor has posted */
     bool is_gone; /* the driver will not come back */

@@ -26,6 +26,7 @@ struct volume {
     uint32_t generation; /* of the medium that was attached */
     uint32_t done; /* slots that have ended */
     bool is_started;
+    bool is_copied; /* as the unit said when it was attached: the driver could change its mind */
 };
 
 static struct volume *volumes[VOLUMES_MAX];
@@ -58,11 +59,6 @@ static void ended(struct job *job, int error)
     v->done |= 1u << job->slot;
 }
 
-static bool is_copied(const struct volume *v)
-{
-    return device_unit(v->disk)->flags & BLOCK_UNIT_COPY;
-}
-
 /* Those that a predecessor has passed on and that are still under way. Copied ones are passed on
  * again: whose memory is whose in the buffers is not known any more. */
 static bool adopt(struct block_device *d)
@@ -71,7 +67,7 @@ static bool adopt(struct block_device *d)
     struct adapter *a = v->disk->adapter;
 
     d->issued = 0;
-    for (uint32_t rest = is_copied(v) ? 0 : a->orphans; rest; rest &= rest - 1) {
+    for (uint32_t rest = v->is_copied ? 0 : a->orphans; rest; rest &= rest - 1) {
         int k = __builtin_ctz(rest);
         uint64_t cookie = block_request(&a->client, k)->cookie;
         unsigned slot = cookie >> 32 & 0xff;
@@ -101,7 +97,7 @@ static bool is_full(const struct volume *v)
     struct adapter *a = v->disk->adapter;
 
     return __builtin_popcount(a->client.used) >= (int)BLOCK_SLOTS - SLOTS_LEFT ||
-           (is_copied(v) && !copy_is_possible(a));
+           (v->is_copied && !copy_is_possible(a));
 }
 
 static bool issue(struct block_device *d, unsigned k, const struct block_request *r)
@@ -126,7 +122,7 @@ static bool issue(struct block_device *d, unsigned k, const struct block_request
     copy->sector = r->sector + v->part.first;
     copy->cookie = cookie_of(v, k);
     *job = (struct job){.done = ended, .volume = v, .slot = k};
-    if (is_copied(v) && r->operation != BLOCK_FLUSH)
+    if (v->is_copied && r->operation != BLOCK_FLUSH)
         job->copy = copy_begin(a, &v->place, copy);
     if (r->operation == BLOCK_WRITE)
         chunks_forget(a, v->disk->unit);
@@ -233,6 +229,7 @@ static void attach(struct volume *v)
     v->disk = disk;
     v->part = part;
     v->generation = device_unit(disk)->generation;
+    v->is_copied = device_unit(disk)->flags & BLOCK_UNIT_COPY;
     show_unit(v);
     block_device_start(&v->device, true, &state);
     announce(v, q->wants_write && (device_unit(disk)->flags & BLOCK_UNIT_READ_ONLY) ? EROFS : 0);

@@ -2,7 +2,10 @@
 """Raw disks: what is read and written is right, whoever dies meanwhile."""
 import hashlib
 import os
+import socket
 import subprocess
+import threading
+import time
 
 import pytest
 
@@ -120,3 +123,37 @@ def test_virtio_interrupts(boot, image, tmp_path, vectors):
                qemu=attached(image, "virtio") + f",vectors={vectors} -trace msix_write_config -D {trace}").out.split("\n")
     assert out[:3] == 3 * [sha1(image.read_bytes()) + "  -"] and [line.split()[1] for line in out[3:5]] == ["3", "3"]
     assert ("enabled 1" in trace.read_text()) == (vectors > 0)
+
+
+def drive(path, name):
+    return f" -drive file={path},if=none,id={name},format=raw,cache=unsafe"
+
+
+def test_stalled(boot, tmp_path):
+    """Disks that do not answer any more: after three deadlines and resets EIO, while everything else goes on; then they answer again.
+    (Not AHCI: QEMU itself stands still while its AHCI waits for the end of such a request.)"""
+    paths = [tmp_path / f"{name}.img" for name in ("vda", "hda", "sda")]
+    for path in paths:
+        path.write_bytes(os.urandom(4 * MB))
+    monitor = tmp_path / "monitor"
+
+    def throttle():
+        with socket.socket(socket.AF_UNIX) as s:
+            while s.connect_ex(str(monitor)):
+                time.sleep(0.05)
+            for seconds, rate in ((2, 1), (40, 0), (3, 0)):
+                time.sleep(seconds)
+                s.sendall(b"".join(b"block_set_io_throttle %s %d 0 0 0 0 0\n" % (disk, rate) for disk in (b"d0", b"d1")))
+
+    thread = threading.Thread(target=throttle)
+    thread.start()
+    # (QEMU lets one request through before it begins to throttle.)
+    out = boot("""sleep 4; for d in vda hda; do { dd if=/dev/$d of=/dev/null bs=64k count=1 skip=20; dd if=/dev/$d of=/dev/null bs=64k count=1 skip=40; } 2>/tmp/$d & done
+        sleep 15; sha1sum </dev/sda; read a b </proc/uptime; wait; read b c </proc/uptime; cat /tmp/vda /tmp/hda | grep -o 'Input/output error'
+        [ ${b%.*} -gt $((${a%.*} + 8)) ] && echo later; rm /tmp/?da
+        sleep 12; sha1sum </dev/vda; sha1sum </dev/hda""",
+               qemu=f"-monitor unix:{monitor},server,nowait {drive(paths[0], 'd0')} -device virtio-blk-pci,drive=d0 {drive(paths[1], 'd1')} -device piix3-ide,id=pata "
+                    f"-device ide-hd,drive=d1,bus=pata.0 {drive(paths[2], 'd2')} -device ide-hd,drive=d2,bus=ide.0", leak_check=False, timeout=110).out
+    thread.join()
+    vda, hda, sda = (sha1(path.read_bytes()) + "  -" for path in paths)
+    assert out.split("\n") == [sda, "Input/output error", "Input/output error", "later", vda, hda, ""]

@@ -252,6 +252,32 @@ static void test_back(void **state)
     assert_int_equal(h->reintegrated_ns, 79);
 }
 
+/* The client gives up one of two: what the chip has goes on, what it would be given fails. */
+static void test_abandoned(void **state)
+{
+    int k = post(BLOCK_READ, 0, BUFFER, 512), other = post(BLOCK_READ, 1, BUFFER + 512, 512);
+
+    block_device_serve(&device);
+    block_request(&client, k)->flags |= BLOCK_ABANDONED;
+    block_device_serve(&device);
+    assert_int_equal(block_finished(&client, 0) >> k & 1, 1); /* it had been begun, and ends */
+    assert_int_equal(block_status(&client, k), BLOCK_OK);
+    block_free(&client, k);
+    run();
+    block_free(&client, other);
+    k = post(BLOCK_READ, 0, BUFFER, 512);
+    other = post(BLOCK_READ, 1, BUFFER + 512, 512);
+    chip_room = 0; /* a disk that does not answer */
+    block_device_serve(&device);
+    block_request(&client, k)->flags |= BLOCK_ABANDONED;
+    in_chip = 0;
+    chip_room = 4;
+    driver_starts(false);
+    assert_int_equal(run(), 1u << k | 1u << other);
+    assert_int_equal(block_status(&client, k), BLOCK_ERROR);
+    assert_int_equal(block_status(&client, other), BLOCK_OK);
+}
+
 static void test_no_disk(void **state)
 {
     int k;
@@ -299,6 +325,7 @@ int main(void)
         cmocka_unit_test_setup(test_refused, begin),
         cmocka_unit_test_setup(test_other_regions, begin),
         cmocka_unit_test_setup(test_back, begin),
+        cmocka_unit_test_setup(test_abandoned, begin),
         cmocka_unit_test_setup(test_no_disk, begin),
         cmocka_unit_test_setup(test_driver_dies, begin),
         cmocka_unit_test_setup(test_client_dies, begin),
