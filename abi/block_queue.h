@@ -38,7 +38,7 @@
 #define BLOCK_CHIP_SIZE 0x20000u
 #define BLOCK_BUFFERS_OFFSET 0x30000u /* for the client alone */
 /* The queue to a RAM disk: from here to its end it is the disk; the client's buffers end before. */
-#define BLOCK_RAM_OFFSET 0x400000u
+#define BLOCK_RAM_OFFSET 0x500000u
 
 enum block_operation { BLOCK_READ = 1, BLOCK_WRITE, BLOCK_FLUSH };
 enum block_flag {

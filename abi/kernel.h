@@ -11,6 +11,11 @@
  * r8 r9) and change only rax (and rdx where a second result is named). rcx and r11 are lost in
  * both. Wrappers: lib/rt/kernel.h.
  *
+ * No call keeps interrupts away for long (docs/bounds.md). One that has much to do (over a range of
+ * pages, or many bytes) does a part, advances its arguments in the registers, and is made again
+ * from there, by itself: whoever calls sees nothing of that but the changed registers, and others
+ * get their turn in between.
+ *
  * Every call may return -EPERM when the caller's rights do not list it, -EINVAL for an argument
  * that makes no sense, -EDEADSRCDST for an endpoint of the past. "ep" is an endpoint; where it
  * names an address space, that of the process; ENDPOINT_SELF is the caller. Addresses are virtual
@@ -59,19 +64,17 @@ enum kernel_call {
     /* time and log */
     /* (time): NOTIFY_BIT_ALARM when the clock reaches it; 0: cancel. One alarm for each process. */
     KERNEL_ALARM,
-    KERNEL_CLOCK, /* (): ns since boot. (Or from the TSC and struct kernel_info, without a call.) */
+    /* (TSC ticks a second): how fast the clock runs from now on, within 1 % of what was measured at
+       boot. It goes on from where it is, and never back. */
+    KERNEL_CLOCK_RATE,
     /* (text, length): add to the kernel's log ring; one record, at most LOG_RECORD_MAX bytes. */
     KERNEL_LOG,
-    /* (position, buffer, length): bytes of the log from that free-running position on; returns the
-       number, rdx the position of the first (later than asked for when the ring has overrun). 0:
-       nothing new. */
-    KERNEL_LOG_READ,
     /* slots: RS and PM */
     /* (struct slot_config *): a new process, and unless shared an empty address space; returns its
        endpoint. -EAGAIN: no slot; -ENOMEM. */
     KERNEL_SLOT_CREATE,
     /* (ep): ends it at once, whatever it does; whoever is blocked on it gets -EDEADSRCDST. */
-    KERNEL_SLOT_DESTROY,
+    KERNEL_SLOT_DESTROY, /* (second argument 0) */
     KERNEL_SLOT_CONTROL, /* (ep, enum slot_control, value) */
     KERNEL_SLOT_STATUS, /* (ep, struct slot_status *) */
     KERNEL_REGISTERS_GET, /* (ep, struct registers *): of a process that is not running. -EBUSY */
@@ -80,8 +83,8 @@ enum kernel_call {
     KERNEL_ROUTE, /* (enum route, ep): system calls of that class go to ep from now on */
     /* memory: RS and VM */
     /* (ep, address, pages, flags, source ep, source address | physical): see enum map_flag. -EEXIST
-       when something is mapped there already (nothing is done then), -ENOMEM (nothing is done
-       then). */
+       when something is mapped there already, -ENOMEM. After an error rsi is the address that it
+       came to, and what is before that is mapped; memory_map() takes it back. */
     KERNEL_MAP,
     KERNEL_UNMAP, /* (ep, address, pages): holes are fine; a frame goes with its last mapping */
     /* (ep, address, pages, flags): new protection of what is mapped; never makes a copy-on-write
@@ -93,8 +96,8 @@ enum kernel_call {
     /* (ep, address, flags): make the page there private and writable: in place when nobody shares
        it, else a copy. */
     KERNEL_COW_BREAK,
-    /* (ep, address): physical address of the byte, or -EFAULT; rdx: its map flags | frame
-       references << 32. */
+    /* (ep, address): physical address of the byte; rdx: its map flags | frame references << 32.
+       -EFAULT: nothing is there; rdx: from where there may be something again. */
     KERNEL_QUERY,
     /* devices */
     /* (ep, line, n, flags): interrupt line (a GSI, or IRQ_MSI) becomes bit NOTIFY_BIT_IRQ + n of
@@ -106,9 +109,9 @@ enum kernel_call {
     KERNEL_PORT_OUT, /* (port, width, value) */
     KERNEL_PORT_OUT_BYTES, /* (port, bytes, count): one port, many bytes; for FIFOs */
     /* the system */
-    KERNEL_INFO, /* (struct kernel_info *) */
-    KERNEL_TRACE_READ, /* (position, struct trace_event *, count): as KERNEL_LOG_READ, in events */
-    KERNEL_POWER, /* (enum power, status): ends the system; RS alone */
+    /* (status): the system cannot go on. The latest events go to the log, and the machine stops;
+       QEMU's status is 2 * status + 1. RS alone. */
+    KERNEL_PANIC,
     KERNEL_CALLS,
 };
 
@@ -123,7 +126,7 @@ struct grant {
 };
 #define GRANT_READ 1
 #define GRANT_WRITE 2
-#define GRANT_MAX 4096
+#define GRANT_MAX 64
 
 /* Who the system calls of a class go to: abi/syscalls.tbl names the class of each number. */
 enum route {
@@ -139,7 +142,8 @@ enum route {
 /* Rights, granted by RS at every start; what is not listed is refused with -EPERM. */
 struct rights {
     uint64_t calls; /* bit: enum kernel_call */
-    uint64_t may_call; /* bit: service id that call() and forward() may go to */
+    uint64_t may_call; /* bit: service id that call() may go to */
+    uint64_t may_forward; /* the same of forward(): which never blocks, so it may go uphill */
     uint64_t may_notify; /* bit: service id. (Replies need no right.) */
     uint32_t routes; /* bit: enum route */
     uint32_t flags; /* enum right_flag */
@@ -163,9 +167,6 @@ struct slot_config {
     endpoint_t registers_of;
     uint32_t service_id;
     uint32_t priority; /* 0 highest .. PRIORITIES-1; equals share in turns of 10 ms */
-    /* of one CPU in every 100 ms; beyond, it runs at the lowest priority till the period ends. 0:
-     * no limit */
-    uint32_t budget_permille;
     uint32_t flags; /* enum slot_flag */
     uint64_t entry, stack; /* first instruction and stack pointer */
     struct rights rights;
@@ -223,8 +224,12 @@ struct slot_status {
      * SLOT_RECEIVING: alive */
     uint64_t receives;
     uint64_t cpu_ns; /* CPU time used */
-    uint64_t over_budget; /* periods in which it used up its budget */
+    /* CPU time that it pays for: what it has used unasked, and what servers have used for that, or
+       because it asked them */
+    uint64_t paid_ns;
     uint64_t pages; /* mapped in its space */
+    uint64_t grants; /* address of its grant table */
+    uint64_t grant_count;
     char name[16];
 };
 
@@ -246,7 +251,8 @@ enum map_flag {
     MAP_SHARE = 0x10, /* the frames behind (source ep, source address); all must be there */
     MAP_PHYSICAL = 0x20, /* device memory at a physical address, outside RAM; RS alone */
     MAP_UNCACHED = 0x40,
-    MAP_CONTIGUOUS = 0x80, /* anonymous, zeroed, physically contiguous, below 4 GB: for DMA */
+    /* anonymous, zeroed, physically contiguous, below 4 GB: for DMA. Source address 0. RS alone */
+    MAP_CONTIGUOUS = 0x80,
     MAP_COPY = 0x100, /* new frames with the contents of (source ep, source address) */
     /* none of SHARE PHYSICAL CONTIGUOUS COPY: anonymous zeroed memory */
 };
@@ -257,20 +263,27 @@ enum map_flag {
 enum irq_flag { IRQ_EDGE = 1, IRQ_ACTIVE_LOW = 2 };
 
 struct kernel_info {
-    uint64_t tsc_hz, tsc_boot; /* ns since boot = (rdtsc - tsc_boot) * 1e9 / tsc_hz */
+    uint64_t tsc_hz; /* as measured at boot; kernel_page has the clock's */
     uint64_t frames_total, frames_free; /* of PAGE_SIZE */
-    uint64_t slots_total, slots_used;
-    uint64_t grants_used; /* entries in use in all grant tables */
+    uint64_t slots_used;
     uint64_t unknown_calls; /* Linux system calls without a route */
     uint64_t last_unknown_call; /* the number of the last of them */
-    uint64_t realtime_boot; /* seconds since 1970 at boot, from the RTC */
     uint64_t rsdp; /* physical address of the ACPI root, 0 none */
-    uint64_t log_end, trace_end; /* positions */
+    uint64_t log_end, trace_end; /* how much has ever been put into the rings */
     /* bytes of the boot archive, mapped read-only for the root task at BOOT_ARCHIVE */
     uint64_t archive_size;
     uint64_t context_switches, interrupts;
-    uint32_t cpus, pad;
+    uint64_t cpus;
+    uint32_t power_off[2]; /* I/O ports, ACPI's PM1a_CNT and PM1b_CNT; 0: none */
     char command_line[256];
+};
+
+/* What the kernel shows all services, read-only, at KERNEL_PAGE. */
+struct __attribute__((aligned(4096))) kernel_page {
+    /* ns since boot = (rdtsc - tsc_boot) * 1e9 / tsc_hz. KERNEL_CLOCK_RATE changes both: read
+       tsc_boot first, and again after the TSC; when it has changed, all of it once more. */
+    volatile uint64_t tsc_boot, tsc_hz;
+    struct kernel_info info;
 };
 
 enum trace_kind {
@@ -294,14 +307,16 @@ struct trace_event {
     uint64_t detail;
 };
 
-enum power {
-    POWER_OFF,
-    POWER_RESET,
-    POWER_PANIC /* dump the trace ring to the log, then off with an error */
-};
+/* Two rings that the kernel shows to whose manifest says so: position n is at n % size, and there as
+ * long as the end (struct kernel_info) is not beyond n + size. lib/rt/rings.h reads them. */
+#define LOG_RING_SIZE 65536 /* bytes */
+#define TRACE_RING_SIZE 2048 /* events */
 
 /* Where things are in the address space of a service. */
 #define SERVICE_INFO 0x700000000000ull /* struct service_info, read-only (abi/service.h) */
+#define KERNEL_PAGE 0x701000000000ull /* struct kernel_page */
+#define KERNEL_LOG_RING 0x702000000000ull
+#define KERNEL_TRACE_RING 0x703000000000ull
 /* the boot archive (cpio newc), for RS and whom it grants it to */
 #define BOOT_ARCHIVE 0x710000000000ull
 /* queue memory: queue n at QUEUE_WINDOW + n * QUEUE_STRIDE; a driver's own is n = 0 */

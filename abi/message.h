@@ -84,6 +84,7 @@ enum notify_bit {
     NOTIFY_BIT_POLL = 3, /* file servers to VFS: call FILE_POLL_EVENTS */
     NOTIFY_BIT_SHUTDOWN = 4, /* RS to a service: finish and exit */
     NOTIFY_BIT_LOG = 5, /* log's subscribers */
+    NOTIFY_BIT_MEMORY = 6, /* VM to PM: call VM_VICTIM */
     NOTIFY_BIT_PEER = 8, /* 8..31: driver to client, bit 8 + queue number */
     NOTIFY_BIT_IRQ = 32, /* 32..39: interrupt 0..7 of this service */
     NOTIFY_BIT_ALARM = 40, /* the alarm set with clock_alarm() has gone off */

@@ -5,8 +5,8 @@
  * every incarnation of the driver.
  *
  *     offset 0                    struct net_queue (or block_queue): indices and entries
- *     QUEUE_CHIP_OFFSET           the chip's own descriptor rings and the like, for the driver
- * alone QUEUE_BUFFERS_OFFSET        buffers, placed by the client
+ *     QUEUE_CHIP_OFFSET           the chip's own descriptor rings and the like, for the driver alone
+ *     QUEUE_BUFFERS_OFFSET        buffers, placed by the client
  *
  * A network queue has two rings, receive and transmit. Each is in order: entry k (k free-running,
  * slot k modulo the size) is filled in by the client, which then advances `posted`; the driver does
@@ -41,13 +41,16 @@
 #define NET_QUEUE_MAGIC 0x4e455451u /* "NETQ" */
 #define NET_RING_SIZE 256u /* entries, a power of two */
 #define NET_BUFFER_SIZE 2048u
+/* Bytes ahead of each buffer that are the driver's, for a chip that has a header before the frame. */
+#define NET_HEADROOM 16u
+#define NET_BUFFER_ROOM (NET_BUFFER_SIZE - NET_HEADROOM)
 #define NET_FRAME_MAX 1514u /* without FCS */
 #define NET_QUEUE_BYTES (QUEUE_BUFFERS_OFFSET + 2 * NET_RING_SIZE * NET_BUFFER_SIZE)
 
 enum net_status { NET_FRAME_OK = 0, NET_FRAME_BAD = 1 /* length 0: give the buffer back */ };
 
 struct net_entry {
-    uint32_t offset; /* of the buffer in the queue; by the client */
+    uint32_t offset; /* of the buffer in the queue, behind its headroom; by the client */
     uint32_t size; /* receive: room; transmit: bytes to send; by the client */
     uint32_t length; /* receive: bytes there; by the driver */
     uint32_t status; /* enum net_status; by the driver */
@@ -83,6 +86,9 @@ struct queue_header {
      * change of incarnation; of a disk that nothing was asked of: when the client knew of it */
     _Alignas(64) uint64_t reintegrated_ns;
     uint32_t reintegrated_incarnation, pad;
+    /* by the client: counts what was of use to it, a frame, a block, a character. RS looks at it: a
+     * driver that keeps the processor busy while this stands still is ill. */
+    uint64_t useful;
 };
 
 struct net_queue {
@@ -106,6 +112,14 @@ static inline void queue_publish(volatile uint32_t *index, uint32_t value)
 {
     /* the entries before the index that covers them */
     __atomic_store_n(index, value, __ATOMIC_RELEASE);
+}
+
+/* By the client, once all is set up; and for each fresh driver: its predecessor may have written
+ * where it must not, and no copy of a driver works for a client that is not ready. */
+static inline void queue_claim(struct queue_header *h, uint32_t magic)
+{
+    *(volatile uint32_t *)&h->magic = magic;
+    queue_publish(&h->client_ready, 1);
 }
 
 #endif

@@ -76,7 +76,7 @@ struct service_info {
     uint32_t irqs; /* bound as NOTIFY_BIT_IRQ + 0.. */
     uint32_t archive_mapped;
     uint64_t archive_size; /* bytes at BOOT_ARCHIVE when mapped */
-    uint64_t tsc_hz, tsc_boot;
+    uint64_t realtime_boot; /* seconds since 1970 at boot, from the RTC */
     char parameters[SERVICE_PARAMETERS_MAX]; /* the manifest's "parameters" line */
 };
 

@@ -1,17 +1,31 @@
 # Services that the ordinary image does not contain: tests and benchmarks add them, with their manifests, when they boot
 # (tools/guest --add build/services/X:/lib/bardo/X --add X.manifest:/etc/bardo/X.svc).
-EXTRA_SERVICES := faulty bench_client bench_server
+EXTRA_SERVICES := faulty hostile bench_client bench_server probe ahci_liar pci_late misclock hoard
 EXTRA_IMAGES := $(EXTRA_SERVICES:%=$(B)/services/%)
-EXTRA_BUILD = @mkdir -p $(@D) && echo "  LD    $@" && $(CC_SERVICE) $(filter-out -MMD -MP,$(SERVICE_CFLAGS)) $(SERVICE_LDFLAGS) -s -o $@ $< $(B)/libbardo.a
+EXTRA_BUILD = @mkdir -p $(@D) && echo "  LD    $@" && $(CC_SERVICE) $(filter-out -MMD -MP,$(SERVICE_CFLAGS)) $(SERVICE_LDFLAGS) -s -o $@ $(filter %.c,$^) $(B)/libbardo.a
 
 all: $(EXTRA_IMAGES)
 
 $(B)/services/faulty: drivers/example/faulty/main.c $(B)/libbardo.a
 	$(EXTRA_BUILD)
+$(B)/services/hostile: $(wildcard drivers/example/hostile/*.c) drivers/example/hostile/hostile.h $(B)/libbardo.a
+	$(EXTRA_BUILD)
 $(B)/services/bench_client: bench/services/bench_client.c $(B)/libbardo.a
+	$(EXTRA_BUILD)
+$(B)/services/probe: bench/services/probe.c $(B)/libbardo.a
+	$(EXTRA_BUILD)
+$(B)/services/hoard: bench/services/hoard.c $(B)/libbardo.a
+	$(EXTRA_BUILD)
+$(B)/services/misclock: bench/services/misclock.c $(B)/libbardo.a
 	$(EXTRA_BUILD)
 $(B)/services/bench_server: bench/services/bench_server.c $(B)/libbardo.a
 	$(EXTRA_BUILD)
+
+# Services of the image with something changed: tests put them in their place.
+$(B)/services/ahci_liar: tests/services/ahci_liar.c drivers/block/ahci/chip.c $(B)/libbardo.a
+	$(EXTRA_BUILD)
+$(B)/services/pci_late: tests/services/pci_late.c $(wildcard servers/pci/*.c) $(B)/libbardo.a
+	$(EXTRA_BUILD) -Wl,--wrap=device_msi
 
 # Linux programs that only the benchmarks need.
 $(B)/bench/%: bench/programs/%.c

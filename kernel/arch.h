@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "abi/kernel.h"
+
 struct slot;
 struct registers;
 
@@ -22,11 +24,16 @@ static inline void *direct(uint64_t physical)
     return (void *)(physical + DIRECT_MAP);
 }
 
+/* Of what is in the kernel's image. */
+static inline uint64_t arch_physical(const void *in_image)
+{
+    return (uint64_t)in_image - 0xffffffff80000000ull;
+}
+
 /* First thing in kernel_main(): descriptor tables, direct map of all RAM in boot_info, NX SMEP SMAP
  * UMIP, a guard page below each kernel stack. Needs no frames from frame.c. */
 void arch_start(void);
-/* After frame.c is up: ACPI tables, interrupt controllers (everything masked), TSC calibration,
- * one-shot timer. */
+/* After frame.c is up: interrupt controllers (everything masked), one-shot timer. */
 void arch_devices_start(void);
 
 /* ---- time ---- */
@@ -48,22 +55,42 @@ static inline uint64_t arch_tsc(void)
     __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
     return high << 32 | low;
 }
-extern uint64_t arch_tsc_hz, arch_tsc_boot; /* after arch_devices_start() */
-uint64_t arch_now(void); /* ns since boot */
+/* After arch_devices_start(): as measured then, for what is to be counted at one rate; and with what
+ * the clock runs. */
+extern uint64_t arch_tsc_hz;
+extern struct kernel_page kernel_page;
+/* ns since boot, and the TSC's value then; ~0 when that is beyond all times */
+uint64_t arch_clock(uint64_t tsc);
+uint64_t arch_clock_ticks(uint64_t ns);
+static inline uint64_t arch_now(void)
+{
+    return arch_clock(arch_tsc());
+}
 /* absolute ns: kernel_timer() is called then or soon after (at once when past); ~0: no timer */
 void arch_timer_set(uint64_t when);
-uint64_t arch_realtime(void); /* seconds since 1970, from the RTC; slow, at boot only */
 
 /* ---- address spaces: 4-level tables; the kernel's upper half is in each ---- */
 uint64_t arch_space_create(void); /* physical root, 0 when out of frames */
-/* Frees the user half's tables and the root, and gives back every frame that is mapped there
- * (MAP_PHYSICAL has none). When root is current: the kernel's own tables are loaded first. */
+/* Frees the root of a space in which nothing is mapped any more. When it is current: the kernel's
+ * own tables are loaded first. */
 void arch_space_destroy(uint64_t root);
-void arch_space_switch(uint64_t root); /* writes CR3 only when it differs */
 /* The leaf entry for an address of the user half; tables in between are made when create is set.
  * NULL: not there / out of frames. An entry is 0 when nothing is mapped. Entries of consecutive
  * pages are adjacent up to the next 2-MB boundary. */
 uint64_t *arch_entry(uint64_t root, uint64_t address, bool create);
+/* A part of the address space that is gone through by what is mapped there, not by address: empty
+ * tables cost next to nothing. `at` is how far it has come; it stops when `work`, in units of about
+ * 10 ns, is used up. */
+struct arch_range {
+    uint64_t at, end;
+    long work;
+};
+#define ARCH_WORK_PAGE 10 /* a page that is unmapped, shared, or looked at */
+/* The next entry that is not 0; its address is r->at. NULL: there is none up to r->at. */
+uint64_t *arch_entry_next(uint64_t root, struct arch_range *r);
+/* Unmaps, gives back frames (MAP_PHYSICAL has none) and empty tables. Returns the number of pages.
+ */
+uint64_t arch_unmap(uint64_t root, struct arch_range *r);
 /* MAP_READ.. of abi/kernel.h; MAP_COW, MAP_PHYSICAL are kept in free bits. Of a frame it is the
  * same as that of 0 | the frame. */
 uint64_t arch_entry_make(uint64_t physical, uint64_t map_flags);
@@ -85,14 +112,14 @@ unsigned arch_irq_vector(unsigned n); /* the CPU vector of interrupt n, for MSI 
 /* ---- a slot's processor state ---- */
 /* user segments, interrupts on, all else 0 */
 void arch_slot_init(struct slot *s, uint64_t entry, uint64_t stack);
-/* registers, FPU state, FS base. -ENOMEM */
-int arch_slot_copy(struct slot *s, const struct slot *from);
+/* registers, FPU state, FS base */
+void arch_slot_copy(struct slot *s, const struct slot *from);
 void arch_slot_fresh(struct slot *s); /* FPU state and FS base as at start */
 /* FPU state to and from memory of `who`: bytes (0: none), 0, or an error. Address 0: none from now
  * on. */
 long arch_fpu_get(struct slot *s, struct slot *who, uint64_t address);
 long arch_fpu_set(struct slot *s, struct slot *who, uint64_t address);
-/* gives back its FPU area; forgets it where the CPU still holds it */
+/* forgets its FPU state, also where the CPU still holds it */
 void arch_slot_free(struct slot *s);
 /* user segments, IF set, no IOPL, canonical addresses */
 void arch_registers_sanitise(struct registers *r);
@@ -113,14 +140,14 @@ void arch_port_out(unsigned port, unsigned width, uint32_t value);
 void arch_port_out_bytes(unsigned port, const uint8_t *bytes, size_t n);
 void arch_debug_write(const char *text, size_t n); /* debug console (port 0xe9) */
 void arch_panic_write(const char *text, size_t n); /* the same, and COM1 by polling: last words */
-/* enum power; a status other than 0 goes to the debug exit port (QEMU's status is 2 * status
- * + 1) */
-void arch_power(unsigned how, int status) __attribute__((noreturn));
+void arch_screen_write(const char *text); /* at the top of the screen */
+/* For good. The status goes to the debug exit port: QEMU's is 2 * status + 1. */
+void arch_stop(uint8_t status) __attribute__((noreturn));
 /* memcpy tuned for this processor: no rep movs, 8 x 8 bytes unrolled */
 void arch_copy(void *to, const void *from, size_t n);
 
 /* ---- called by the processor's half ---- */
-/* from the boot entries, boot_info filled, on the boot stack */
+/* from boot/entry.S, boot_info filled, on the kernel's stack */
 void kernel_main(void) __attribute__((noreturn));
 /* Each of these three returns the slot to run next: its registers, address space and all else are
  * loaded and it goes on. s is the one that ran. */

@@ -73,10 +73,3 @@ long call_alarm(struct slot *s, const uint64_t *a)
         clock_forget(s, true);
     return 0;
 }
-
-long call_clock(struct slot *s, const uint64_t *a)
-{
-    (void)s;
-    (void)a;
-    return (long)arch_now();
-}

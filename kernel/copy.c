@@ -3,9 +3,12 @@
  * Copying between address spaces, through the direct map, with page tables walked in software: no
  * address-space switch, and no fault in the kernel. All pages of the other side are looked up
  * before the first byte moves; when one is missing there, the caller is blocked for that one's
- * pager and the whole kernel call is repeated.
+ * pager and the whole kernel call is repeated. Of a long copy a part is done so, and then the call
+ * is made again for the rest.
  */
 #include "kernel/kernel.h"
+
+#define PART 0x20000 /* bytes that one call copies */
 
 /* Pointer to the byte at address in that space, if the access is allowed; else NULL. */
 static uint8_t *resolve(const struct slot *s, uint64_t address, bool write)
@@ -99,13 +102,11 @@ static long move(struct transfer t)
     return 0;
 }
 
-/* 0, -errno, or 1: the caller is blocked and will make the call again. */
+/* 0, -errno, or more: the caller is blocked and will make the call again. */
 static long transfer(const struct transfer *t)
 {
     uint64_t missing, words[4];
 
-    if (!range_good(t->local, t->length) || !range_good(t->there, t->length))
-        return -EFAULT;
     missing = first_missing(t);
     if (!missing)
         return move(*t);
@@ -118,8 +119,7 @@ static long transfer(const struct transfer *t)
     if (ipc_fault(t->caller, t->remote->pager, MESSAGE_PAGE_FAULT, words) < 0)
         return -EFAULT;
     t->caller->copying = true;
-    t->caller->registers.rip -= 2; /* back to the `syscall`; rax still has the call's number */
-    return 1;
+    return call_again(t->caller);
 }
 
 static long grant_find(struct transfer *t, uint64_t index, uint64_t offset)
@@ -140,7 +140,7 @@ static long grant_find(struct transfer *t, uint64_t index, uint64_t offset)
 void call_copy(struct slot *s)
 {
     struct registers *r = &s->registers;
-    uint64_t n = r->rax - KERNEL_CALL_BASE;
+    uint64_t n = r->rax - KERNEL_CALL_BASE, *length = &r->r10;
     bool by_grant = n == KERNEL_GRANT_FROM || n == KERNEL_GRANT_TO;
     struct transfer t = {
         s, slot_find((endpoint_t)r->rdi), 0, 0, 0, n == KERNEL_COPY_TO || n == KERNEL_GRANT_TO};
@@ -148,7 +148,7 @@ void call_copy(struct slot *s)
 
     if (t.remote && by_grant) {
         t.local = r->r10;
-        t.length = r->r8;
+        t.length = *(length = &r->r8);
         result = grant_find(&t, r->rsi, r->rdx);
     } else if (t.remote) {
         t.there = r->rsi;
@@ -156,10 +156,18 @@ void call_copy(struct slot *s)
         t.length = r->r10;
         result = (s->rights.flags & RIGHT_COPY_ANY) || ipc_in_hands_of(t.remote, s) ? 0 : -EPERM;
     }
+    if (!result && (!range_good(t.local, t.length) || !range_good(t.there, t.length)))
+        result = -EFAULT;
+    t.length = t.length < PART ? t.length : PART;
     if (!result)
         result = transfer(&t);
-    if (result <= 0)
-        r->rax = (uint64_t)result;
+    if (!result && t.length < *length) {
+        *length -= t.length;
+        *(by_grant ? &r->rdx : &r->rsi) += t.length;
+        *(by_grant ? &r->r10 : &r->rdx) += t.length;
+        result = call_again(s);
+    }
+    r->rax = (uint64_t)result;
 }
 
 long call_grant_table(struct slot *s, const uint64_t *a)
@@ -169,20 +177,4 @@ long call_grant_table(struct slot *s, const uint64_t *a)
     s->grants.address = a[0];
     s->grants.count = (uint32_t)a[1];
     return 0;
-}
-
-uint64_t grants_used(void)
-{
-    uint64_t used = 0;
-
-    for (unsigned i = 1; i < slots_top; i++)
-        for (uint32_t g = 0; slots[i].state != SLOT_FREE && g < slots[i].grants.count; g++) {
-            struct grant grant;
-
-            if (!copy_in(&slots[i], &grant, slots[i].grants.address + g * sizeof grant,
-                         sizeof grant) &&
-                grant.to)
-                used++;
-        }
-    return used;
 }

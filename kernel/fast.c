@@ -7,7 +7,7 @@
  * (arch_hand_over).
  *
  * What it takes for granted is tested first, all of it, before anything is changed; whatever does
- * not fit (a deadline, a budget, a pending notification, another caller, one that is stopped,
+ * not fit (a deadline, a pending notification, another caller, one that is stopped,
  * somebody better who is ready, any error) is left to the general path, ipc.c and sched.c, which
  * would do just the same to the state of both.
  */
@@ -16,7 +16,7 @@
 
 #pragma GCC optimize("omit-frame-pointer")
 
-/* A slot's `condition` when it is in a system call, not stopped, and has neither budget nor
+/* A slot's `condition` when it is in a system call, not stopped, and has no
  * deadline. */
 #define PLAIN(state) (1u | (uint32_t)(state) << 8)
 
@@ -33,10 +33,18 @@ static inline struct slot *slot_at(endpoint_t endpoint)
 static inline __attribute__((always_inline)) void switch_to(struct slot *s, struct slot *to,
                                                             uint64_t now, uint32_t kind)
 {
-    s->state = kind == TRACE_CALL ? SLOT_CALLING_STATE : SLOT_RECEIVING;
     to->state = SLOT_READY;
     trace_at(now, kind, s->endpoint, to->endpoint, s->registers.rsi, 0);
-    sched_switch(s, to, now);
+    if (kind == TRACE_CALL) {
+        s->state = SLOT_CALLING_STATE;
+        to->payer = s->payer;
+        sched_switch(s, to, now);
+    } else {
+        s->state = SLOT_RECEIVING;
+        sched_bill(s, to, now);
+        sched_switch(s, to, now);
+        s->payer = s;
+    }
     kernel_leave();
 }
 

@@ -10,7 +10,6 @@ static const uint8_t route_of[] = {
 #include "syscall_routes.h"
 };
 static endpoint_t servers[ROUTES];
-uint64_t unknown_calls, last_unknown_call;
 
 void foreign_call(struct slot *s)
 {
@@ -20,8 +19,10 @@ void foreign_call(struct slot *s)
     struct slot *to;
 
     if (route == ROUTE_NONE || !(s->rights.routes >> route & 1)) {
-        unknown_calls += route == ROUTE_NONE;
-        last_unknown_call = route == ROUTE_NONE ? n : last_unknown_call;
+        if (route == ROUTE_NONE) {
+            kernel_page.info.unknown_calls++;
+            kernel_page.info.last_unknown_call = n;
+        }
         r->rax = (uint64_t)-ENOSYS;
         return;
     }

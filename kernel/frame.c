@@ -7,7 +7,7 @@
 #include "kernel/frame.h"
 
 #include "kernel/arch.h"
-#include "kernel/boot/boot_info.h"
+#include "kernel/boot_info.h"
 #include "kernel/string.h"
 
 #define FRAME_SHIFT 12
@@ -15,13 +15,14 @@
 #define FRAME_BELOW_4G (1u << 20)
 #define NOT_RAM 0xffffffffu
 #define CLEAN_FRAMES 512
+#define SEARCHED_AT_ONCE 4096
 
 struct frame {
     uint32_t references; /* NOT_RAM: a hole, the kernel, the table itself */
     uint32_t next, previous; /* of the free list; 0 ends it (frame 0 is never used) */
 };
 
-uint64_t frames_total, frames_free;
+struct boot_info boot_info;
 static struct frame *frames;
 static uint32_t frame_count, free_head;
 /* Free frames that have been cleared while the processor had nothing else to do. */
@@ -38,7 +39,7 @@ static void free_insert(uint32_t f)
     if (free_head)
         frames[free_head].previous = f;
     free_head = f;
-    frames_free++;
+    kernel_page.info.frames_free++;
 }
 
 static void free_remove(uint32_t f)
@@ -50,7 +51,7 @@ static void free_remove(uint32_t f)
     if (frames[f].next)
         frames[frames[f].next].previous = frames[f].previous;
     frames[f].references = 1;
-    frames_free--;
+    kernel_page.info.frames_free--;
 }
 
 static bool overlaps(uint64_t frame, uint64_t start, uint64_t end)
@@ -108,7 +109,7 @@ void frame_start(void)
             if (at < 0x100000 || overlaps(at, table, table + bytes) ||
                 overlaps(at, (uint64_t)kernel_physical_start, (uint64_t)kernel_physical_end))
                 continue;
-            frames_total++;
+            kernel_page.info.frames_total++;
             if (overlaps(at, boot_info.archive, boot_info.archive + boot_info.archive_size))
                 frames[f].references = 1; /* the kernel's, for good: RS maps it */
             else
@@ -121,7 +122,7 @@ static uint64_t clean_take(void)
 {
     if (!clean_count)
         return 0;
-    frames_free--;
+    kernel_page.info.frames_free--;
     return clean[--clean_count];
 }
 
@@ -135,7 +136,7 @@ uint64_t frame_alloc_raw(void)
     return (uint64_t)f << FRAME_SHIFT;
 }
 
-static void frame_clear(uint64_t physical)
+void frame_clear(uint64_t physical)
 {
     uint64_t *end = direct(physical + FRAME_BYTES);
 
@@ -153,7 +154,7 @@ bool frame_clear_ahead(void)
         return false;
     frame_clear(physical);
     clean[clean_count++] = physical;
-    frames_free++;
+    kernel_page.info.frames_free++;
     return true;
 }
 
@@ -169,24 +170,27 @@ uint64_t frame_alloc(void)
     return physical;
 }
 
-uint64_t frame_alloc_contiguous(uint64_t count)
+bool frame_take_contiguous(uint64_t count, uint64_t *at)
 {
-    uint32_t limit = frame_count < FRAME_BELOW_4G ? frame_count : FRAME_BELOW_4G, run = 0;
+    uint32_t limit = frame_count < FRAME_BELOW_4G ? frame_count : FRAME_BELOW_4G, run = 0,
+             top = *at ? (uint32_t)(*at >> FRAME_SHIFT) : limit;
 
-    if (!count || count > limit)
-        return 0;
+    *at = 0;
+    if (!count || top > limit || count >= top)
+        return true;
     /* From the top, where single frames are taken last. */
-    for (uint32_t f = limit; f-- > 1;) {
+    for (uint32_t f = top; f-- > 1 && run < count;) {
         run = frames[f].references == 0 ? run + 1 : 0;
-        if (run == count) {
-            for (uint32_t i = f; i < f + count; i++) {
-                free_remove(i);
-                frame_clear((uint64_t)i << FRAME_SHIFT);
-            }
-            return (uint64_t)f << FRAME_SHIFT;
+        *at = (uint64_t)f << FRAME_SHIFT;
+        if (!run && top - f > SEARCHED_AT_ONCE) {
+            *at |= 1;
+            return false;
         }
     }
-    return 0;
+    *at = run == count ? *at : 0;
+    for (uint64_t i = 0; *at && i < count; i++)
+        free_remove((uint32_t)((*at >> FRAME_SHIFT) + i));
+    return true;
 }
 
 void frame_free(uint64_t physical)

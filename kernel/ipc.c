@@ -6,7 +6,7 @@
  * receives. Callers wait in the receiver's list in the order of arrival.
  *
  *     CALLING, in the list of `peer`      not yet received
- *     CALLING, in no list                 received: `peer` may answer it, forward it, copy
+ *     CALLING, in no list                 received: `peer` may answer, forward, copy from and to it
  *
  * How the answer gets to the caller depends on call_kind. Notifications are a word of bits; they go
  * before messages.
@@ -32,6 +32,7 @@ static void deliver(struct slot *from, struct slot *to)
     const uint64_t *m = from->message;
     uint64_t source = (uint32_t)from->endpoint | (uint64_t)(uint32_t)from->forwarder << 32;
 
+    to->payer = from->payer;
     if (from->message_kept)
         set_message(&to->registers, source, m[0], m[1], m[2], m[3], m[4], m[5], m[6]);
     else if (from->call_kind == CALL_IPC)
@@ -50,13 +51,13 @@ static void wake(struct slot *s)
 /* s becomes blocked in a call to `to`, its message in place. */
 static void send(struct slot *s, struct slot *to)
 {
+    uint64_t type = s->call_kind == CALL_IPC ? s->registers.rsi : s->registers.rax;
+
     s->state = SLOT_CALLING_STATE;
     s->peer = to->endpoint;
-    trace(s->forwarder ? TRACE_FORWARD : TRACE_CALL, s->endpoint, to->endpoint,
-          s->message_kept            ? s->message[0]
-          : s->call_kind == CALL_IPC ? s->registers.rsi
-                                     : s->registers.rax,
-          0);
+    if (s->message_kept)
+        type = s->message[0];
+    trace(s->forwarder ? TRACE_FORWARD : TRACE_CALL, s->endpoint, to->endpoint, type, 0);
     if (waits_for(to, s)) {
         deliver(s, to);
         wake(to);
@@ -68,8 +69,16 @@ void ipc_call(struct slot *s)
 {
     struct slot *to = slot_find((endpoint_t)s->registers.rdi);
 
-    if (!to || !rights_call(s, to) || to == s) {
-        s->registers.rax = (uint64_t)(!to ? -EDEADSRCDST : to == s ? -EINVAL : -EPERM);
+    long error = 0;
+
+    if (!to)
+        error = -EDEADSRCDST;
+    else if (to == s)
+        error = -EINVAL;
+    else if (!rights_call(s, to))
+        error = -EPERM;
+    if (error) {
+        s->registers.rax = (uint64_t)error;
         return;
     }
     s->call_kind = CALL_IPC;
@@ -142,6 +151,7 @@ static long reply(struct slot *s, endpoint_t endpoint)
         return -EDEADSRCDST;
     if (!ipc_blocked_on(to, s))
         return ipc_keep_late(to, s, 0);
+    sched_bill(s, to, arch_tsc());
     answer(to, s->endpoint, &s->registers);
     return 0;
 }
@@ -166,6 +176,8 @@ static void receive(struct slot *s, endpoint_t from)
 {
     struct slot *caller;
 
+    sched_charge(s, arch_tsc());
+    s->payer = s; /* until somebody asks */
     if (from == ENDPOINT_ANY) {
         s->receives++;
         if (s->pending) {
@@ -211,13 +223,14 @@ void ipc_forward(struct slot *s)
 
     if (!caller || !to)
         result = -EDEADSRCDST;
-    else if (!rights_call(s, to))
+    else if (!(s->rights.may_forward >> to->service_id & 1))
         result = -EPERM;
     else if (caller == to)
         result = -EINVAL;
     else if (!ipc_blocked_on(caller, s))
         result = ipc_keep_late(caller, s, to->endpoint);
     else {
+        sched_bill(s, caller, arch_tsc());
         keep_message(caller->message, r);
         caller->message_kept = true;
         caller->forwarder = s->endpoint;
@@ -311,6 +324,8 @@ void ipc_dying(struct slot *s)
     for (unsigned i = 1; i < slots_top; i++) {
         struct slot *c = &slots[i];
 
+        if (c->payer == s)
+            c->payer = c;
         if (c->peer != dead)
             continue;
         if (c->state == SLOT_CALLING_STATE)

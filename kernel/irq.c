@@ -21,27 +21,18 @@ static struct interrupt {
     struct owner owner[OWNERS];
 } table[ARCH_IRQ_VECTORS];
 
-uint64_t interrupts;
-
-static bool waits(const struct interrupt *i)
+/* Has it an owner (who has not acknowledged it yet)? */
+static bool owned(const struct interrupt *i, bool unacknowledged)
 {
     for (unsigned o = 0; o < OWNERS; o++)
-        if (i->owner[o].slot && i->owner[o].unacknowledged)
-            return true;
-    return false;
-}
-
-static bool owned(const struct interrupt *i)
-{
-    for (unsigned o = 0; o < OWNERS; o++)
-        if (i->owner[o].slot)
+        if (i->owner[o].slot && (i->owner[o].unacknowledged || !unacknowledged))
             return true;
     return false;
 }
 
 static void unmask_when_done(struct interrupt *i)
 {
-    if (i->line != IRQ_MSI && owned(i) && !waits(i))
+    if (i->line != IRQ_MSI && owned(i, false) && !owned(i, true))
         arch_irq_unmask(i->line);
 }
 
@@ -49,7 +40,7 @@ void kernel_interrupt(unsigned n)
 {
     struct interrupt *i = &table[n];
 
-    interrupts++;
+    kernel_page.info.interrupts++;
     trace(TRACE_IRQ, 0, 0, n, i->line);
     if (i->line != IRQ_MSI)
         arch_irq_mask(i->line);
@@ -67,7 +58,7 @@ static struct interrupt *find(uint32_t line)
     for (unsigned n = 0; n < ARCH_IRQ_VECTORS; n++) {
         if (table[n].used && table[n].line == line && line != IRQ_MSI)
             return &table[n];
-        if (!unused && (!table[n].used || (table[n].line == IRQ_MSI && !owned(&table[n]))))
+        if (!unused && (!table[n].used || (table[n].line == IRQ_MSI && !owned(&table[n], false))))
             unused = &table[n];
     }
     return unused;
@@ -135,7 +126,7 @@ void irq_release(struct slot *s)
             continue;
         i = &table[s->irq[n] - 1];
         *owner = (struct owner){0};
-        if (i->line != IRQ_MSI && !owned(i))
+        if (i->line != IRQ_MSI && !owned(i, false))
             arch_irq_mask(i->line);
         unmask_when_done(i);
     }

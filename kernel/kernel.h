@@ -17,7 +17,7 @@
 
 /* ---- proc.c: slots ---- */
 extern struct slot slots[ENDPOINT_SLOTS];
-extern unsigned slots_used, slots_top; /* slots_top: one above the highest slot ever used */
+extern unsigned slots_top; /* one above the highest slot ever used */
 /* The living process with that endpoint, or NULL. */
 static inline struct slot *slot_find(endpoint_t endpoint)
 {
@@ -38,6 +38,14 @@ long call_slot_control(struct slot *s, const uint64_t *a);
 long call_slot_status(struct slot *s, const uint64_t *a);
 long call_registers_get(struct slot *s, const uint64_t *a);
 long call_registers_set(struct slot *s, const uint64_t *a);
+
+/* A kernel call that is not done yet: its caller makes it again, with the registers as they are
+ * now, once interrupts and whoever is more urgent have had their turn. */
+static inline long call_again(struct slot *s)
+{
+    s->registers.rip -= 2; /* the `syscall` */
+    return (long)s->registers.rax; /* the call's number still */
+}
 
 /* ---- ipc.c ---- */
 void ipc_call(struct slot *s);
@@ -65,29 +73,45 @@ long ipc_keep_late(struct slot *s, const struct slot *server, endpoint_t to);
 
 /* ---- sched.c ---- */
 extern struct slot *current; /* who runs, or ran last */
-extern uint64_t context_switches;
 /* What the fast path looks at, too. Times are TSC ticks. */
 extern struct schedule {
-    uint32_t ready; /* bit: the queue of that priority is not empty; and SOMEBODY_OVER */
+    uint32_t ready; /* bit: the queue of that priority is not empty */
     uint64_t since; /* when `current` began to run (or the CPU to idle) */
     uint64_t turn; /* how long one is */
     uint64_t timer; /* when the timer goes off, ~0 never */
 } schedule;
-#define SOMEBODY_OVER (1u << 31) /* some process is over its budget */
 /* May the CPU go straight to `to`, which another has woken before it blocked? Nobody else is ready;
  * or only those who come after it, its turn is not over, and the timer will end it. */
 static inline bool sched_straight(const struct slot *to, uint64_t now)
 {
-    return !schedule.ready || (!(schedule.ready & ((1u << to->ready_priority) - 1)) &&
+    return !schedule.ready || (!(schedule.ready & ((1u << to->priority) - 1)) &&
                                now < to->turn_end && schedule.timer <= to->turn_end);
 }
-/* From s, without a budget, to `to`. */
+/* What s, which runs, has used since last time. */
+static inline void sched_charge(struct slot *s, uint64_t now)
+{
+    uint64_t used = now - schedule.since;
+
+    schedule.since = now;
+    s->cpu_ticks += used;
+    s->payer->paid_ticks += used;
+}
+/* s answers `to`, or hands it on. If nobody has asked for that just now, what s has done was for
+ * an earlier request. */
+static inline void sched_bill(struct slot *s, const struct slot *to, uint64_t now)
+{
+    if (s->payer != s)
+        return;
+    s->payer = to->payer;
+    sched_charge(s, now);
+    s->payer = s;
+}
+/* From s to `to`. */
 static inline __attribute__((always_inline)) void sched_switch(struct slot *s, struct slot *to,
                                                                uint64_t now)
 {
-    s->cpu_ticks += now - schedule.since;
-    schedule.since = now;
-    context_switches++;
+    sched_charge(s, now);
+    kernel_page.info.context_switches++;
     if (now >= to->turn_end)
         to->turn_end = now + schedule.turn;
     current = to;
@@ -99,6 +123,7 @@ struct slot *sched_next(struct slot *s); /* who runs next; idles until there is 
 void sched_forget(struct slot *s); /* s is being destroyed */
 void sched_timer(void);
 uint64_t ticks_to_ns(uint64_t ticks); /* TSC ticks */
+long call_clock_rate(struct slot *s, const uint64_t *a);
 
 /* ---- clock.c ---- */
 void clock_deadline(struct slot *s, uint64_t from_now); /* 0: none */
@@ -106,13 +131,15 @@ void clock_forget(struct slot *s, bool alarm_too);
 void clock_timer(void); /* the timer has gone off: time-outs and alarms */
 extern uint64_t clock_earliest; /* of all deadlines and alarms, ns; ~0 none */
 long call_alarm(struct slot *s, const uint64_t *a);
-long call_clock(struct slot *s, const uint64_t *a);
 
 /* ---- space.c ---- */
 struct space *space_create(void);
-void space_release(struct space *space); /* one user less; the last one frees all */
+void space_release(struct space *space); /* one user less; after the last one it is reaped */
+bool space_reap(void); /* frees a part of what is nobody's any more; false: that was all */
+/* Maps as many pages as `work` (struct arch_range) is for. Returns how many, or an error when not
+ * one could be mapped. */
 long space_map(struct space *to, uint64_t address, uint64_t pages, uint64_t flags,
-               struct space *from, uint64_t source);
+               struct space *from, uint64_t source, long work);
 long call_map(struct slot *s, const uint64_t *a);
 long call_unmap(struct slot *s, const uint64_t *a);
 long call_protect(struct slot *s, const uint64_t *a);
@@ -126,14 +153,12 @@ long copy_in(struct slot *s, void *to, uint64_t address, size_t length);
 long copy_out(struct slot *s, uint64_t address, const void *from, size_t length);
 void call_copy(struct slot *s); /* COPY_FROM, COPY_TO, GRANT_FROM, GRANT_TO */
 long call_grant_table(struct slot *s, const uint64_t *a);
-uint64_t grants_used(void);
 
 /* ---- irq.c ---- */
 long call_irq_bind(struct slot *s, const uint64_t *a);
 long call_irq_ack(struct slot *s, const uint64_t *a);
 /* s is dying: its interrupts stay masked until somebody binds them again */
 void irq_release(struct slot *s);
-extern uint64_t interrupts;
 
 /* ---- rights.c ---- */
 static inline bool rights_call(const struct slot *s, const struct slot *to)
@@ -151,29 +176,25 @@ long call_port_out_bytes(struct slot *s, const uint64_t *a);
 /* ---- foreign.c ---- */
 void foreign_call(struct slot *s);
 long call_route(struct slot *s, const uint64_t *a);
-extern uint64_t unknown_calls, last_unknown_call;
 
 /* ---- log.c ---- */
 void kernel_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* what is in the trace ring, to the log; from now on the log goes to COM1, too */
 void log_last_words(void);
 long call_log(struct slot *s, const uint64_t *a);
-long call_log_read(struct slot *s, const uint64_t *a);
-extern uint64_t log_end;
-/* %s %d %u %x %lx %lu %c %0Nx only */
+extern char log_ring[LOG_RING_SIZE];
+long call_panic(struct slot *s, const uint64_t *a);
+/* %s %d %u %x %lx %lu %0Nx only */
 int format_text(char *to, size_t room, const char *format, va_list arguments);
 
 /* ---- trace.c ---- */
 void trace_dump(void (*line)(const char *format, ...));
-long call_trace_read(struct slot *s, const uint64_t *a);
-extern uint64_t trace_end;
-#define TRACE_EVENTS 2048
-extern struct trace_event trace_ring[TRACE_EVENTS];
+extern struct trace_event trace_ring[TRACE_RING_SIZE];
 static inline __attribute__((always_inline)) void trace_at(uint64_t tsc, uint32_t kind,
                                                            endpoint_t from, endpoint_t to,
                                                            uint64_t type, uint64_t detail)
 {
-    struct trace_event *e = &trace_ring[trace_end++ & (TRACE_EVENTS - 1)];
+    struct trace_event *e = &trace_ring[kernel_page.info.trace_end++ % TRACE_RING_SIZE];
 
     *e = (struct trace_event){tsc, kind, from, to, (uint32_t)type, detail};
 }
@@ -184,10 +205,6 @@ static inline void trace(uint32_t kind, endpoint_t from, endpoint_t to, uint64_t
 }
 
 /* ---- load.c ---- */
-void load_root(void); /* RS, from the boot archive, with all rights */
-
-/* ---- info.c ---- */
-long call_info(struct slot *s, const uint64_t *a);
-long call_power(struct slot *s, const uint64_t *a);
+void load_root(void); /* RS, which comes with the kernel, with all rights */
 
 #endif

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The log: records of the kernel and of all services, in a ring that the log server (and whoever
- * may) reads; also written to the debug console as they come, so that nothing is lost when the
+ * may) sees; also written to the debug console as they come, so that nothing is lost when the
  * system dies.
  */
 #include "kernel/kernel.h"
 
-#define LOG_SIZE 65536
-
-uint64_t log_end;
-static char ring[LOG_SIZE];
+char log_ring[LOG_RING_SIZE] __attribute__((aligned(PAGE_SIZE)));
 static bool last_words;
 static uint64_t last_record; /* where it begins */
 
@@ -59,14 +56,13 @@ int format_text(char *to, size_t room, const char *f, va_list arguments)
         if (*f == 's')
             text(&at, end, va_arg(arguments, const char *));
         else if (*f == 'd' || *f == 'u' || *f == 'x') {
-            value = wide        ? va_arg(arguments, int64_t)
-                    : *f == 'd' ? va_arg(arguments, int)
-                                : (int64_t)va_arg(arguments, unsigned);
+            if (wide)
+                value = va_arg(arguments, int64_t);
+            else
+                value = *f == 'd' ? va_arg(arguments, int) : (int64_t)va_arg(arguments, unsigned);
             number(&at, end, *f == 'd' && value < 0 ? -(uint64_t)value : (uint64_t)value,
                    *f == 'x' ? 16 : 10, width, zero, *f == 'd' && value < 0);
-        } else if (*f == 'c')
-            *at++ = (char)va_arg(arguments, int);
-        else
+        } else
             *at++ = *f;
     }
     *at = 0;
@@ -76,7 +72,7 @@ int format_text(char *to, size_t room, const char *f, va_list arguments)
 static void put(const char *bytes, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        ring[log_end++ % LOG_SIZE] = bytes[i];
+        log_ring[kernel_page.info.log_end++ % LOG_RING_SIZE] = bytes[i];
     (last_words ? arch_panic_write : arch_debug_write)(bytes, n);
 }
 
@@ -96,7 +92,7 @@ static void record(const char *bytes, size_t n)
     uint64_t now = arch_tsc_hz ? arch_now() : 0;
     char prefix[32];
 
-    last_record = log_end;
+    last_record = kernel_page.info.log_end;
     put(prefix, (size_t)stamp(prefix, sizeof prefix, "[%5lu.%06lu] ", now / 1000000000,
                               now / 1000 % 1000000));
     put(bytes, n);
@@ -123,10 +119,11 @@ void log_last_words(void)
 {
     char why[256];
     uint64_t from = last_record;
-    size_t n = log_end - from < sizeof why ? log_end - from : sizeof why;
+    size_t n = kernel_page.info.log_end - from;
 
+    n = n < sizeof why ? n : sizeof why;
     for (size_t i = 0; i < n; i++)
-        why[i] = ring[(from + i) % LOG_SIZE];
+        why[i] = log_ring[(from + i) % LOG_RING_SIZE];
     last_words = true;
     put("\n*** the system stops ***\n", 26);
     trace_dump(kernel_log);
@@ -144,10 +141,11 @@ void kernel_panic(const char *format, ...)
     va_end(arguments);
     if (!again) {
         again = true;
+        arch_screen_write(line);
         kernel_log("kernel panic: %s\n", line);
         log_last_words();
     }
-    arch_power(POWER_OFF, 0x7e);
+    arch_stop(0x7e);
 }
 
 long call_log(struct slot *s, const uint64_t *a)
@@ -164,22 +162,9 @@ long call_log(struct slot *s, const uint64_t *a)
     return 0;
 }
 
-long call_log_read(struct slot *s, const uint64_t *a)
+long call_panic(struct slot *s, const uint64_t *a)
 {
-    uint64_t position = a[0], n;
-
-    if (position > log_end)
-        return -EINVAL;
-    if (log_end - position > LOG_SIZE)
-        position = log_end - LOG_SIZE;
-    s->registers.rdx = position;
-    n = log_end - position < a[2] ? log_end - position : a[2];
-    for (uint64_t done = 0, part; done < n; done += part) {
-        uint64_t offset = (position + done) % LOG_SIZE;
-
-        part = n - done < LOG_SIZE - offset ? n - done : LOG_SIZE - offset;
-        if (copy_out(s, a[1] + done, ring + offset, part) < 0)
-            return -EFAULT;
-    }
-    return (long)n;
+    log_last_words();
+    kernel_log("the system stops: %s\n", s->name);
+    arch_stop((uint8_t)a[0]);
 }

@@ -29,9 +29,8 @@ static const call_handler calls[KERNEL_CALLS] = {
     [KERNEL_NOTIFY] = call_notify,
     [KERNEL_GRANT_TABLE] = call_grant_table,
     [KERNEL_ALARM] = call_alarm,
-    [KERNEL_CLOCK] = call_clock,
+    [KERNEL_CLOCK_RATE] = call_clock_rate,
     [KERNEL_LOG] = call_log,
-    [KERNEL_LOG_READ] = call_log_read,
     [KERNEL_SLOT_CREATE] = call_slot_create,
     [KERNEL_SLOT_DESTROY] = call_slot_destroy,
     [KERNEL_SLOT_CONTROL] = call_slot_control,
@@ -50,9 +49,7 @@ static const call_handler calls[KERNEL_CALLS] = {
     [KERNEL_PORT_IN] = call_port_in,
     [KERNEL_PORT_OUT] = call_port_out,
     [KERNEL_PORT_OUT_BYTES] = call_port_out_bytes,
-    [KERNEL_INFO] = call_info,
-    [KERNEL_TRACE_READ] = call_trace_read,
-    [KERNEL_POWER] = call_power,
+    [KERNEL_PANIC] = call_panic,
 };
 
 static void kernel_call(struct slot *s, uint64_t n)
@@ -72,18 +69,23 @@ static void kernel_call(struct slot *s, uint64_t n)
     }
 }
 
+/* The way out. */
+static struct slot *leave(struct slot *s)
+{
+    struct slot *next = sched_next(s);
+
+    kernel_leave();
+    return next;
+}
+
 struct slot *kernel_syscall(struct slot *s)
 {
-    struct slot *next;
-
     kernel_enter();
     if (s->registers.rax >= KERNEL_CALL_BASE)
         kernel_call(s, s->registers.rax - KERNEL_CALL_BASE);
     else
         foreign_call(s);
-    next = sched_next(s);
-    kernel_leave();
-    return next;
+    return leave(s);
 }
 
 /* To the pager, if it may be repaired; else to the guardian. */
@@ -107,23 +109,15 @@ static void fault(struct slot *s, unsigned vector, uint64_t error, uint64_t addr
 
 struct slot *kernel_exception(struct slot *s, unsigned vector, uint64_t error, uint64_t address)
 {
-    struct slot *next;
-
     kernel_enter();
     fault(s, vector, error, address);
-    next = sched_next(s);
-    kernel_leave();
-    return next;
+    return leave(s);
 }
 
 struct slot *kernel_user_interrupt(struct slot *s)
 {
-    struct slot *next;
-
     kernel_enter();
-    next = sched_next(s);
-    kernel_leave();
-    return next;
+    return leave(s);
 }
 
 void kernel_timer(void)
@@ -143,7 +137,8 @@ void kernel_main(void)
     arch_devices_start();
     kernel_enter();
     sched_start();
-    kernel_log("Bardo: %lu MB of memory, %lu MB free\n", frames_total >> 8, frames_free >> 8);
+    kernel_log("Bardo: %lu MB of memory, %lu MB free\n", kernel_page.info.frames_total >> 8,
+               kernel_page.info.frames_free >> 8);
     load_root();
     first = sched_next(NULL);
     kernel_leave();

@@ -4,7 +4,7 @@
 #include "kernel/kernel.h"
 
 struct slot slots[ENDPOINT_SLOTS];
-unsigned slots_used, slots_top = 1;
+unsigned slots_top = 1;
 /* where to look for a free slot: low ones first, and not at once the last one freed */
 static unsigned search_from = 1;
 
@@ -23,9 +23,8 @@ static struct slot *slot_free(void)
 
 static long config_check(const struct slot_config *c)
 {
-    bool bad = c->priority >= PRIORITIES || c->service_id >= SERVICE_IDS ||
-               c->budget_permille > 1000 || c->entry >= USER_END || c->stack >= USER_END ||
-               (c->flags & ~(SLOT_START | SLOT_CALLING));
+    bool bad = c->priority >= PRIORITIES || c->service_id >= SERVICE_IDS || c->entry >= USER_END ||
+               c->stack >= USER_END || (c->flags & ~(SLOT_START | SLOT_CALLING));
 
     if ((c->space_of && !slot_find(c->space_of)) ||
         (c->registers_of && !slot_find(c->registers_of)))
@@ -49,33 +48,38 @@ long slot_make(struct slot *creator, const struct slot_config *c)
 {
     struct slot *s = slot_free(), *twin = c->registers_of ? slot_find(c->registers_of) : NULL;
     struct slot *sharer = c->space_of ? slot_find(c->space_of) : NULL;
+    uint64_t area;
 
     if (!s)
         return -EAGAIN;
-    slot_clear(s);
-    s->space = sharer ? sharer->space : space_create();
-    if (!s->space)
+    area = frame_alloc_raw();
+    if (!area)
         return -ENOMEM;
+    slot_clear(s);
+    s->fpu_area = direct(area);
+    s->space = sharer ? sharer->space : space_create();
+    if (!s->space) {
+        frame_free(area);
+        return -ENOMEM;
+    }
     if (sharer)
         s->space->users++;
     arch_slot_init(s, c->entry, c->stack);
-    if (twin && arch_slot_copy(s, twin) < 0) {
-        space_release(s->space);
-        return -ENOMEM;
-    }
+    if (twin)
+        arch_slot_copy(s, twin);
     memcpy(s->name, c->name, sizeof s->name - 1);
     s->guardian = c->guardian;
     s->pager = c->pager;
     s->service_id = c->service_id;
-    s->priority = s->ready_priority = (uint8_t)c->priority;
-    s->budget_permille = c->budget_permille;
-    s->special = c->budget_permille ? SPECIAL_BUDGET : 0;
+    s->priority = (uint8_t)c->priority;
     s->rights = c->rights;
     s->rights.may_call &= ~(1ull << SERVICE_ID_PROGRAM); /* nobody calls or notifies a program */
+    s->rights.may_forward &= ~(1ull << SERVICE_ID_PROGRAM);
     s->rights.may_notify &= ~(1ull << SERVICE_ID_PROGRAM);
-    s->fast = c->budget_permille ? 0 : s->rights.calls;
+    s->fast = s->rights.calls;
+    s->payer = s;
     s->stopped = !(c->flags & SLOT_START);
-    slots_used++;
+    kernel_page.info.slots_used++;
     if ((unsigned)(s - slots) >= slots_top)
         slots_top = (unsigned)(s - slots) + 1;
     if (c->flags & SLOT_CALLING) {
@@ -99,10 +103,11 @@ void slot_destroy(struct slot *s)
     sched_forget(s);
     irq_release(s);
     arch_slot_free(s);
+    frame_free((uint64_t)s->fpu_area - DIRECT_MAP);
     space_release(s->space);
     s->space = NULL;
     s->grants.count = 0;
-    slots_used--;
+    kernel_page.info.slots_used--;
 }
 
 long call_slot_create(struct slot *s, const uint64_t *a)
@@ -119,111 +124,84 @@ long call_slot_destroy(struct slot *s, const uint64_t *a)
 {
     struct slot *victim = slot_find((endpoint_t)a[0]);
 
-    if (!victim)
-        return -EDEADSRCDST;
-    if (victim == s)
-        return -EINVAL;
-    slot_destroy(victim);
-    return 0;
-}
-
-static long control_stop(struct slot *s, uint64_t value)
-{
-    (void)value;
-    s->stopped = true;
-    if (s->state == SLOT_READY)
-        sched_remove(s);
-    return 0;
-}
-
-static long control_start(struct slot *s, uint64_t value)
-{
-    (void)value;
-    if (s->stopped) {
-        s->stopped = false;
-        if (s->state == SLOT_READY)
-            sched_ready(s);
+    if (!a[1]) {
+        if (!victim || victim == s)
+            return victim ? -EINVAL : -EDEADSRCDST;
+        slot_destroy(victim);
     }
-    return 0;
+    s->registers.rsi = 1; /* what is left to do is its memory */
+    return space_reap() ? call_again(s) : 0;
 }
 
-static long control_priority(struct slot *s, uint64_t value)
+static void set_stopped(struct slot *s, bool stopped)
+{
+    s->stopped = stopped;
+    if (s->state == SLOT_READY)
+        (stopped ? sched_remove : sched_ready)(s);
+}
+
+static void set_priority(struct slot *s, uint8_t priority)
 {
     bool queued = s->state == SLOT_READY && s != current && !s->stopped;
 
-    if (value >= PRIORITIES)
-        return -EINVAL;
     if (queued)
         sched_remove(s);
-    s->priority = s->ready_priority = (uint8_t)value;
+    s->priority = priority;
     if (queued)
         sched_ready(s);
-    return 0;
 }
 
-static long control_fs_base(struct slot *s, uint64_t value)
+static long seize(struct slot *target, struct slot *s)
 {
-    if (value >= USER_END)
-        return -EPERM;
-    s->registers.fs_base = value;
-    return 0;
-}
+    endpoint_t server;
+    long how = ipc_seize(target, s, &server);
 
-static long control_guardian(struct slot *s, uint64_t value)
-{
-    s->guardian = (endpoint_t)value;
-    return 0;
-}
-
-static long control_name(struct slot *s, uint64_t value)
-{
-    long error = copy_in(current, s->name, value, sizeof s->name);
-
-    s->name[sizeof s->name - 1] = 0;
-    return error;
-}
-
-static long control_fresh(struct slot *s, uint64_t value)
-{
-    (void)value;
-    arch_slot_fresh(s);
-    return 0;
-}
-
-static long control_fpu_get(struct slot *s, uint64_t value)
-{
-    return arch_fpu_get(s, current, value);
-}
-
-static long control_fpu_set(struct slot *s, uint64_t value)
-{
-    return s->state == SLOT_READY ? -EBUSY : arch_fpu_set(s, current, value);
+    s->registers.rdx = (uint64_t)(uint32_t)server;
+    return how;
 }
 
 long call_slot_control(struct slot *s, const uint64_t *a)
 {
-    static long (*const controls[])(struct slot *, uint64_t) = {
-        [SLOT_CONTROL_STOP] = control_stop,         [SLOT_CONTROL_START] = control_start,
-        [SLOT_CONTROL_PRIORITY] = control_priority, [SLOT_CONTROL_FS_BASE] = control_fs_base,
-        [SLOT_CONTROL_GUARDIAN] = control_guardian, [SLOT_CONTROL_NAME] = control_name,
-        [SLOT_CONTROL_FRESH] = control_fresh,       [SLOT_CONTROL_FPU_GET] = control_fpu_get,
-        [SLOT_CONTROL_FPU_SET] = control_fpu_set,
-    };
     struct slot *target = slot_named(s, a[0]);
-    endpoint_t server;
-    long result;
+    uint64_t value = a[2];
 
     if (!target)
         return -EDEADSRCDST;
-    if (a[1] == SLOT_CONTROL_SEIZE) {
-        result = ipc_seize(target, s, &server);
-        s->registers.rdx = (uint64_t)(uint32_t)server;
-        return result;
-    }
-    if (a[1] >= sizeof controls / sizeof *controls || !controls[a[1]] ||
-        (target == s && a[1] == SLOT_CONTROL_STOP))
+    switch (a[1]) {
+    case SLOT_CONTROL_STOP:
+    case SLOT_CONTROL_START:
+        if (target == s)
+            return -EINVAL;
+        if (target->stopped != (a[1] == SLOT_CONTROL_STOP))
+            set_stopped(target, !target->stopped);
+        return 0;
+    case SLOT_CONTROL_SEIZE:
+        return seize(target, s);
+    case SLOT_CONTROL_PRIORITY:
+        if (value >= PRIORITIES)
+            return -EINVAL;
+        set_priority(target, (uint8_t)value);
+        return 0;
+    case SLOT_CONTROL_FS_BASE:
+        if (value >= USER_END)
+            return -EPERM;
+        target->registers.fs_base = value;
+        return 0;
+    case SLOT_CONTROL_GUARDIAN:
+        target->guardian = (endpoint_t)value;
+        return 0;
+    case SLOT_CONTROL_NAME: /* the last byte stays 0 */
+        return copy_in(s, target->name, value, sizeof target->name - 1);
+    case SLOT_CONTROL_FRESH:
+        arch_slot_fresh(target);
+        return 0;
+    case SLOT_CONTROL_FPU_GET:
+        return arch_fpu_get(target, s, value);
+    case SLOT_CONTROL_FPU_SET:
+        return target->state == SLOT_READY ? -EBUSY : arch_fpu_set(target, s, value);
+    default:
         return -EINVAL;
-    return controls[a[1]](target, a[2]);
+    }
 }
 
 long call_slot_status(struct slot *s, const uint64_t *a)
@@ -242,8 +220,10 @@ long call_slot_status(struct slot *s, const uint64_t *a)
         .service_id = target->service_id,
         .receives = target->receives,
         .cpu_ns = ticks_to_ns(target->cpu_ticks),
-        .over_budget = target->over_budget,
+        .paid_ns = ticks_to_ns(target->paid_ticks),
         .pages = target->space->pages,
+        .grants = target->grants.address,
+        .grant_count = target->grants.count,
     };
     memcpy(status.name, target->name, sizeof status.name);
     return copy_out(s, a[1], &status, sizeof status);

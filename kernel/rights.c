@@ -33,13 +33,15 @@ long call_port_out(struct slot *s, const uint64_t *a)
 long call_port_out_bytes(struct slot *s, const uint64_t *a)
 {
     long error = port_check(s, a[0], 1);
-    uint8_t bytes[256];
+    uint8_t bytes[64];
+    size_t n = a[2] < sizeof bytes ? a[2] : sizeof bytes;
 
-    for (uint64_t done = 0, n; !error && done < a[2]; done += n) {
-        n = a[2] - done < sizeof bytes ? a[2] - done : sizeof bytes;
-        error = copy_in(s, bytes, a[1] + done, n);
-        if (!error)
-            arch_port_out_bytes((unsigned)a[0], bytes, n);
-    }
-    return error;
+    if (!error)
+        error = copy_in(s, bytes, a[1], n);
+    if (error)
+        return error;
+    arch_port_out_bytes((unsigned)a[0], bytes, n);
+    s->registers.rsi += n;
+    s->registers.rdx -= n;
+    return s->registers.rdx ? call_again(s) : 0;
 }

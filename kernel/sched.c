@@ -5,23 +5,19 @@
  * waiting server, and a reply straight back, without touching a queue. The fast path (fast.c) does
  * the same for the most frequent of these without coming here.
  *
- * A service with a CPU budget that has used it up in this period of 100 ms stands at the lowest
- * priority until the period ends. Times here are in TSC ticks.
+ * Who may use how much of the CPU is RS's business, which looks at what each has used and sets
+ * priorities. Times here are in TSC ticks.
  */
 #include "kernel/kernel.h"
 #include "kernel/lock.h"
 
 #define TURN_MS 10
-#define PERIOD_MS 100
-#define QUEUES ((1u << PRIORITIES) - 1)
 
 struct slot *current;
-uint64_t context_switches;
 volatile int kernel_lock_word;
 struct schedule schedule = {.timer = ~0ull};
 static struct list ready[PRIORITIES];
 static struct slot *woken;
-static uint64_t period; /* of budgets */
 static uint64_t timer_at = ~0ull; /* schedule.timer in ns */
 static bool idle;
 
@@ -31,15 +27,14 @@ void sched_start(void)
         list_init(&ready[i]);
     schedule.turn = arch_tsc_hz / 1000 * TURN_MS;
     schedule.since = arch_tsc();
-    period = arch_tsc_hz / 1000 * PERIOD_MS;
 }
 
 static void enqueue(struct slot *s, bool first)
 {
-    struct list *queue = &ready[s->ready_priority];
+    struct list *queue = &ready[s->priority];
 
     list_insert(&s->link, first ? queue->next : queue);
-    schedule.ready |= 1u << s->ready_priority;
+    schedule.ready |= 1u << s->priority;
 }
 
 void sched_remove(struct slot *s)
@@ -49,8 +44,8 @@ void sched_remove(struct slot *s)
     if (list_empty(&s->link))
         return;
     list_remove(&s->link);
-    if (list_empty(&ready[s->ready_priority]))
-        schedule.ready &= ~(1u << s->ready_priority);
+    if (list_empty(&ready[s->priority]))
+        schedule.ready &= ~(1u << s->priority);
 }
 
 void sched_ready(struct slot *s)
@@ -67,50 +62,9 @@ void sched_ready(struct slot *s)
 /* Charge what `current` has used since last time. */
 static void account(uint64_t now)
 {
-    struct slot *s = current;
-    uint64_t used = now - schedule.since;
-
+    if (current && !idle)
+        sched_charge(current, now);
     schedule.since = now;
-    if (!s || idle)
-        return;
-    s->cpu_ticks += used;
-    if (!s->budget_permille)
-        return;
-    if (now - s->budget_period >= period) {
-        s->budget_period = now;
-        s->budget_used = 0;
-    }
-    s->budget_used += used;
-    if (s->budget_used > period / 1000 * s->budget_permille && s->ready_priority == s->priority) {
-        s->over_budget++;
-        s->ready_priority = PRIORITIES - 1;
-        schedule.ready |= SOMEBODY_OVER;
-    }
-}
-
-/* Those whose period has ended are what they were. */
-static void budgets_renew(uint64_t now)
-{
-    schedule.ready &= ~SOMEBODY_OVER;
-    for (unsigned i = 1; i < slots_top; i++) {
-        struct slot *s = &slots[i];
-        bool queued;
-
-        if (s->state == SLOT_FREE || s->ready_priority == s->priority)
-            continue;
-        if (now - s->budget_period < period) {
-            schedule.ready |= SOMEBODY_OVER;
-            continue;
-        }
-        queued = s->state == SLOT_READY && s != current && s != woken && !list_empty(&s->link);
-        if (queued)
-            sched_remove(s);
-        s->budget_period = now;
-        s->budget_used = 0;
-        s->ready_priority = s->priority;
-        if (queued)
-            enqueue(s, false);
-    }
 }
 
 void sched_timer(void)
@@ -119,18 +73,26 @@ void sched_timer(void)
 
     timer_at = schedule.timer = ~0ull;
     account(now);
-    if (schedule.ready & SOMEBODY_OVER)
-        budgets_renew(now);
+}
+
+/* The timer is set anew, as it was meant by the old rate. */
+long call_clock_rate(struct slot *s, const uint64_t *a)
+{
+    uint64_t now = arch_tsc(), ticks;
+
+    (void)s;
+    if (a[0] < arch_tsc_hz - arch_tsc_hz / 100 || a[0] > arch_tsc_hz + arch_tsc_hz / 100)
+        return -EINVAL;
+    ticks = arch_scale(now - kernel_page.tsc_boot, a[0], kernel_page.tsc_hz) + 1; /* never back */
+    kernel_page.tsc_boot = now - ticks;
+    kernel_page.tsc_hz = a[0];
+    timer_at = schedule.timer = ~0ull;
+    return 0;
 }
 
 uint64_t ticks_to_ns(uint64_t ticks)
 {
     return arch_scale(ticks, 1000000000, arch_tsc_hz);
-}
-
-static uint64_t ns_to_ticks(uint64_t ns)
-{
-    return arch_scale(ns, arch_tsc_hz, 1000000000);
 }
 
 /* The timer must go off by `when` (ns); an earlier setting does no harm and is left. */
@@ -139,9 +101,7 @@ static void timer_by(uint64_t when)
     if (when >= timer_at)
         return;
     timer_at = when;
-    schedule.timer = ns_to_ticks(when);
-    schedule.timer =
-        schedule.timer < ~0ull - arch_tsc_boot ? schedule.timer + arch_tsc_boot : ~0ull;
+    schedule.timer = arch_clock_ticks(when);
     arch_timer_set(when);
 }
 
@@ -150,13 +110,13 @@ static void timer_by(uint64_t when)
 static void timer_for(const struct slot *s)
 {
     timer_by(clock_earliest);
-    if ((schedule.ready || s->budget_permille) && schedule.timer > s->turn_end)
-        timer_by(ticks_to_ns(s->turn_end - arch_tsc_boot));
+    if (schedule.ready && schedule.timer > s->turn_end)
+        timer_by(arch_clock(s->turn_end));
 }
 
 static bool turn_over(const struct slot *s, uint64_t now)
 {
-    return now >= s->turn_end && (schedule.ready >> s->ready_priority & 1);
+    return now >= s->turn_end && (schedule.ready >> s->priority & 1);
 }
 
 /* The best of the one that runs, the woken one and the queues. Equals take turns, also those who
@@ -169,7 +129,7 @@ static struct slot *pick(struct slot *s)
     bool runs = s && s->state == SLOT_READY && !s->stopped;
 
     woken = NULL;
-    if (best && ((runs && s->ready_priority <= best->ready_priority) || turn_over(best, now))) {
+    if (best && ((runs && s->priority <= best->priority) || turn_over(best, now))) {
         enqueue(best, false);
         best = NULL;
     }
@@ -177,10 +137,10 @@ static struct slot *pick(struct slot *s)
         enqueue(s, !turn_over(s, now));
     else if (runs)
         best = s;
-    if (schedule.ready & QUEUES) {
+    if (schedule.ready) {
         unsigned first = (unsigned)__builtin_ctz(schedule.ready);
 
-        if (!best || first < best->ready_priority) {
+        if (!best || first < best->priority) {
             if (best)
                 enqueue(best, true);
             best = list_entry(ready[first].next, struct slot, link);
@@ -194,7 +154,7 @@ static void switch_to(struct slot *next)
 {
     uint64_t now = arch_tsc();
 
-    context_switches++;
+    kernel_page.info.context_switches++;
     if (now >= next->turn_end)
         next->turn_end = now + schedule.turn;
     current = next;
@@ -205,7 +165,7 @@ static __attribute__((noinline)) struct slot *choose(void)
 {
     struct slot *next;
 
-    account(arch_tsc()); /* first: who has used up its budget goes into another queue */
+    account(arch_tsc());
     while (!(next = pick(current))) {
         bool busy = frame_clear_ahead();
 
@@ -233,10 +193,9 @@ struct slot *sched_next(struct slot *s)
     if (s && !s->stopped && clock_earliest >= timer_at) {
         /* The two common cases: nothing has changed; a call or reply that goes straight to the one
          * it has woken. */
-        if (s->state == SLOT_READY && !next && !(schedule.ready & ((2u << s->ready_priority) - 1)))
+        if (s->state == SLOT_READY && !next && !(schedule.ready & ((2u << s->priority) - 1)))
             return s;
-        if (s->state != SLOT_READY && next && !((s->special | next->special) & SPECIAL_BUDGET) &&
-            sched_straight(next, now)) {
+        if (s->state != SLOT_READY && next && sched_straight(next, now)) {
             woken = NULL;
             sched_switch(s, next, now);
             return next;

@@ -17,9 +17,10 @@ long ipc_seize(struct slot *s, struct slot *by, endpoint_t *server)
         return -EINVAL;
     s->late.from = s->seized_from = 0;
     if (s->state == SLOT_CALLING_STATE) {
-        how = s->call_kind == CALL_LINUX   ? SEIZED_SYSCALL
-              : s->call_kind == CALL_FAULT ? SEIZED_FAULT
-                                           : SEIZED_RUNNING;
+        if (s->call_kind == CALL_LINUX)
+            how = SEIZED_SYSCALL;
+        else if (s->call_kind == CALL_FAULT)
+            how = SEIZED_FAULT;
         *server = s->peer;
         if (how == SEIZED_SYSCALL && s->peer != by->endpoint && list_empty(&s->link))
             s->seized_from = s->peer;
@@ -61,10 +62,12 @@ void ipc_late_answer(struct slot *s)
     struct slot *of = slot_find((endpoint_t)s->registers.rdi);
     const uint64_t *m;
 
-    if (!of || !ipc_blocked_on(of, s) || !of->late.from)
-        s->registers.rax = (uint64_t)(!of                      ? -EDEADSRCDST
-                                      : !ipc_blocked_on(of, s) ? -ENOTREADY
-                                                               : -ENOENT);
+    if (!of)
+        s->registers.rax = (uint64_t)-EDEADSRCDST;
+    else if (!ipc_blocked_on(of, s))
+        s->registers.rax = (uint64_t)-ENOTREADY;
+    else if (!of->late.from)
+        s->registers.rax = (uint64_t)-ENOENT;
     else {
         m = of->late.message;
         set_message(&s->registers, (uint32_t)of->late.from | (uint64_t)(uint32_t)of->late.to << 32,

@@ -13,16 +13,17 @@ struct space {
     uint64_t root; /* page tables, physical; offset 0: the entry code loads it */
     uint32_t users; /* slots in it */
     uint64_t pages; /* mapped */
+    struct space *next; /* of those that are nobody's any more */
 };
 
 enum call_kind { CALL_NONE, CALL_IPC, CALL_LINUX, CALL_FAULT, CALL_SEIZED };
 
-enum special { SPECIAL_BUDGET = 1, SPECIAL_DEADLINE = 2 }; /* it has one */
+enum special { SPECIAL_DEADLINE = 1 }; /* it has one */
 
 /* so that a number becomes an address in few instructions */
 struct __attribute__((aligned(128))) slot {
     struct registers registers; /* offset 0: the entry code saves here */
-    void *fpu; /* XSAVE area, direct-map address; NULL: never used the FPU */
+    void *fpu; /* XSAVE area; NULL: never used the FPU */
     struct space *space;
     union {
         struct {
@@ -38,7 +39,7 @@ struct __attribute__((aligned(128))) slot {
     uint8_t call_kind; /* enum call_kind: how the answer gets to it */
     uint8_t message_kept; /* its message is in `message`, else in its registers */
     uint8_t copying; /* its fault happened in a copy: the kernel call is repeated on success */
-    uint8_t priority, ready_priority; /* own, and where it stands now (lower when over budget) */
+    uint8_t priority;
     endpoint_t peer; /* calling: whom; receiving from one: whom */
     endpoint_t forwarder; /* who handed it on; 0 nobody */
     endpoint_t guardian, pager;
@@ -51,15 +52,18 @@ struct __attribute__((aligned(128))) slot {
     struct list link; /* in callers of another, or in a ready queue */
     struct list timed; /* in the list of those with a deadline or alarm */
     struct rights rights;
-    /* bit: a kernel call that may go the fast way: rights.calls; none of one with a budget */
+    /* bit: a kernel call that may go the fast way: rights.calls */
     uint64_t fast;
     struct {
         uint64_t address;
         uint32_t count;
     } grants;
     uint16_t irq[8]; /* interrupt number + 1 behind NOTIFY_BIT_IRQ + i */
-    uint32_t budget_permille;
-    uint64_t budget_used, budget_period, cpu_ticks, over_budget, receives, turn_end;
+    uint64_t cpu_ticks, receives, turn_end;
+    /* who pays for what it does: who asked, or it itself; and what it has paid for */
+    struct slot *payer;
+    uint64_t paid_ticks;
+    void *fpu_area; /* a frame, for the FPU state that it may come to have */
     char name[16];
     /* who had it when it was seized in a system call: may still copy, and answer to `late`; 0
      * nobody */

@@ -11,7 +11,14 @@
 #define MAP_END (USER_END - PAGE_SIZE)
 #define FLUSH_ALL 32 /* pages beyond which the whole TLB goes */
 
+/* Work (struct arch_range) that one kernel call does before it lets others in: some 50 us of a
+ * 1-GHz processor. Whatever is longer is made again, with the arguments of the rest. */
+#define WORK_MAX 5000
+#define WORK_CLEAR 64 /* of a page that is cleared */
+#define WORK_COPY 120
+
 static struct space spaces[ENDPOINT_SLOTS];
+static struct space *dying; /* nobody's any more, and not yet empty */
 static unsigned space_hint;
 
 struct space *space_create(void)
@@ -19,50 +26,51 @@ struct space *space_create(void)
     for (unsigned n = 0; n < ENDPOINT_SLOTS; n++) {
         struct space *space = &spaces[(space_hint + n) % ENDPOINT_SLOTS];
 
-        if (space->users)
+        if (space->root)
             continue;
         space_hint = (unsigned)(space - spaces) + 1;
         *space = (struct space){.root = arch_space_create(), .users = 1};
-        if (!space->root) {
-            space->users = 0;
-            return NULL;
-        }
-        return space;
+        return space->root ? space : NULL;
     }
     return NULL;
 }
 
-/* A range being walked page by page: entries of one leaf table are adjacent. */
-struct walk {
-    uint64_t root, address, end;
-    uint64_t *entry;
-    bool create;
-};
-
-static struct walk walk_begin(struct space *space, uint64_t address, uint64_t pages, bool create)
+void space_release(struct space *space)
 {
-    return (struct walk){space->root, address, address + pages * PAGE_SIZE, NULL, create};
+    if (--space->users)
+        return;
+    space->next = dying;
+    dying = space;
 }
 
-/* Entry of the next page, address in *at. Without create, tables that are not there are skipped.
- * NULL: the end (or, when address < end, out of frames). */
-static inline uint64_t *walk_next(struct walk *w, uint64_t *at)
+bool space_reap(void)
 {
-    while (w->address < w->end) {
-        if (w->entry && (w->address & (LEAF_SPAN - 1)))
-            w->entry++;
-        else
-            w->entry = arch_entry(w->root, w->address, w->create);
-        if (w->entry) {
-            *at = w->address;
-            w->address += PAGE_SIZE;
-            return w->entry;
-        }
-        if (w->create)
-            return NULL;
-        w->address = (w->address | (LEAF_SPAN - 1)) + 1;
+    struct arch_range r = {0, MAP_END, WORK_MAX};
+
+    while (dying && r.work > 0) {
+        r.at = 0;
+        arch_unmap(dying->root, &r);
+        if (r.at < r.end)
+            break;
+        arch_space_destroy(dying->root);
+        dying->root = 0;
+        dying = dying->next;
     }
-    return NULL;
+    return dying;
+}
+
+static struct arch_range range(uint64_t address, uint64_t pages)
+{
+    return (struct arch_range){address, address + pages * PAGE_SIZE, WORK_MAX};
+}
+
+/* A call has come as far as `at`: 0 when that was all, else the call is made again with the
+ * arguments (registers) of the rest. So interrupts come in between, and whoever is more urgent. */
+static long go_on(struct slot *s, uint64_t at, uint64_t *address, uint64_t *pages)
+{
+    *pages -= (at - *address) / PAGE_SIZE;
+    *address = at;
+    return *pages ? call_again(s) : 0;
 }
 
 static void flush(struct space *space, uint64_t address, uint64_t pages)
@@ -72,35 +80,6 @@ static void flush(struct space *space, uint64_t address, uint64_t pages)
     else
         for (; pages; pages--, address += PAGE_SIZE)
             arch_flush_page(space->root, address);
-}
-
-static void drop(uint64_t entry)
-{
-    if (!(arch_entry_flags(entry) & MAP_PHYSICAL))
-        frame_free(arch_entry_frame(entry));
-}
-
-static void unmap(struct space *space, uint64_t address, uint64_t pages)
-{
-    struct walk w = walk_begin(space, address, pages, false);
-    uint64_t at, *entry;
-
-    while ((entry = walk_next(&w, &at)))
-        if (*entry) {
-            drop(*entry);
-            *entry = 0;
-            space->pages--;
-        }
-    flush(space, address, pages);
-}
-
-void space_release(struct space *space)
-{
-    if (--space->users)
-        return;
-    arch_space_destroy(space->root);
-    space->root = 0;
-    space->pages = 0;
 }
 
 static bool range_good(uint64_t address, uint64_t pages)
@@ -119,31 +98,48 @@ static bool flags_good(uint64_t flags)
            !((flags & MAP_COW) && !(flags & MAP_SHARE));
 }
 
-/* The frame for one page of a mapping; 0 and *error: there is none. */
-static uint64_t frame_for(uint64_t flags, struct space *from, uint64_t source, uint64_t first,
-                          long *error)
+static uint64_t frame_copy(uint64_t of, long *work)
+{
+    uint64_t frame = frame_alloc_raw();
+
+    if (frame)
+        arch_copy(direct(frame), direct(of), PAGE_SIZE);
+    *work -= WORK_COPY;
+    return frame;
+}
+
+/* The frame for one page of a mapping; *error: why there is none. */
+static uint64_t frame_for(uint64_t flags, struct space *from, uint64_t source, long *error,
+                          long *work)
 {
     uint64_t *entry, frame;
 
-    *error = -ENOMEM;
-    if (flags & MAP_PHYSICAL)
+    *error = 0;
+    *work -= ARCH_WORK_PAGE;
+    if (flags & MAP_PHYSICAL) {
+        *error = frame_references(source) ? -EINVAL : 0; /* RAM is not device memory */
         return source;
-    if (flags & MAP_CONTIGUOUS)
-        return first;
-    if (!(flags & (MAP_SHARE | MAP_COPY)))
-        return frame_alloc();
-    entry = arch_entry(from->root, source, false);
-    if (!entry || !*entry || (arch_entry_flags(*entry) & MAP_PHYSICAL)) {
-        *error = -EFAULT;
-        return 0;
     }
-    if (flags & MAP_SHARE) {
-        frame_reference(arch_entry_frame(*entry));
-        return arch_entry_frame(*entry);
+    if (flags & (MAP_SHARE | MAP_COPY)) {
+        entry = arch_entry(from->root, source, false);
+        if (!entry || !*entry || (arch_entry_flags(*entry) & MAP_PHYSICAL)) {
+            *error = -EFAULT;
+            return 0;
+        }
+        frame = arch_entry_frame(*entry);
+        *work -= ARCH_WORK_PAGE;
+        if (flags & MAP_SHARE)
+            frame_reference(frame);
+        else
+            frame = frame_copy(frame, work);
+    } else if (flags & MAP_CONTIGUOUS) {
+        frame_clear(frame = source);
+        *work -= WORK_CLEAR;
+    } else {
+        frame = frame_alloc();
+        *work -= WORK_CLEAR;
     }
-    frame = frame_alloc_raw();
-    if (frame)
-        arch_copy(direct(frame), direct(arch_entry_frame(*entry)), PAGE_SIZE);
+    *error = frame ? 0 : -ENOMEM;
     return frame;
 }
 
@@ -153,35 +149,40 @@ static uint64_t entry_flags(uint64_t flags)
 }
 
 long space_map(struct space *to, uint64_t address, uint64_t pages, uint64_t flags,
-               struct space *from, uint64_t source)
+               struct space *from, uint64_t source, long work)
 {
-    struct walk w = walk_begin(to, address, pages, true);
-    uint64_t at = address, *entry, done = 0, first = 0, frame,
-             bits = arch_entry_make(0, entry_flags(flags));
-    long error = -ENOMEM;
+    uint64_t *entry = NULL, done = 0, frame, bits = arch_entry_make(0, entry_flags(flags));
+    long error = 0;
 
-    if ((flags & MAP_CONTIGUOUS) && !(first = frame_alloc_contiguous(pages)))
-        return -ENOMEM;
-    for (; done < pages; done++) {
-        uint64_t offset = done * PAGE_SIZE;
+    for (; done < pages && work > 0; done++) {
+        uint64_t at = address + done * PAGE_SIZE;
 
-        entry = walk_next(&w, &at);
-        error = !entry ? -ENOMEM : *entry ? -EEXIST : 0;
-        if (error)
+        entry = entry && (at & (LEAF_SPAN - 1)) ? entry + 1 : arch_entry(to->root, at, true);
+        if (!entry || *entry) {
+            error = entry ? -EEXIST : -ENOMEM;
             break;
-        frame = frame_for(flags, from, source + offset, first + offset, &error);
-        if (!frame && !(flags & MAP_PHYSICAL))
+        }
+        frame = frame_for(flags, from, source + done * PAGE_SIZE, &error, &work);
+        if (error)
             break;
         *entry = bits | frame;
         to->pages++;
     }
-    if (done == pages)
-        return 0;
-    if (done)
-        unmap(to, address, done);
-    for (uint64_t i = done; (flags & MAP_CONTIGUOUS) && i < pages; i++)
-        frame_free(first + i * PAGE_SIZE);
-    return error;
+    return done ? (long)done : error;
+}
+
+/* After an error the caller's registers say how far it came: it takes back what is mapped. */
+static long map_part(struct slot *s, struct space *to, struct space *from, uint64_t flags)
+{
+    struct registers *r = &s->registers;
+    long done = space_map(to, r->rsi, r->rdx, flags, from, r->r9, WORK_MAX);
+
+    for (; done < 0 && (flags & MAP_CONTIGUOUS) && r->rdx; r->rdx--, r->r9 += PAGE_SIZE)
+        frame_free(r->r9);
+    if (done < 0)
+        return done;
+    r->r9 += (uint64_t)done * PAGE_SIZE;
+    return go_on(s, r->rsi + (uint64_t)done * PAGE_SIZE, &r->rsi, &r->rdx);
 }
 
 long call_map(struct slot *s, const uint64_t *a)
@@ -199,84 +200,97 @@ long call_map(struct slot *s, const uint64_t *a)
         if (!range_good(a[5], a[2]))
             return -EINVAL;
     }
-    if (a[3] & MAP_PHYSICAL) {
-        if (s->service_id != SERVICE_ID_ROOT)
-            return -EPERM;
-        for (uint64_t i = 0; i < a[2]; i++)
-            if ((a[5] & (PAGE_SIZE - 1)) || a[5] >> 46 || frame_references(a[5] + i * PAGE_SIZE))
-                return -EINVAL; /* RAM is not device memory */
+    if (a[3] & (MAP_PHYSICAL | MAP_CONTIGUOUS) && s->service_id != SERVICE_ID_ROOT)
+        return -EPERM;
+    if (a[3] & MAP_PHYSICAL && ((a[5] & (PAGE_SIZE - 1)) || a[5] >> 46))
+        return -EINVAL;
+    if (a[3] & MAP_CONTIGUOUS && (a[5] & 1 || !a[5])) {
+        if (!frame_take_contiguous(a[2], &s->registers.r9))
+            return call_again(s);
+        if (!s->registers.r9)
+            return -ENOMEM;
     }
-    return space_map(to->space, a[1], a[2], a[3], from ? from->space : NULL, a[5]);
+    return map_part(s, to->space, from ? from->space : NULL, a[3]);
 }
 
 long call_unmap(struct slot *s, const uint64_t *a)
 {
     struct slot *target = slot_named(s, a[0]);
+    struct arch_range r = range(a[1], a[2]);
 
     if (!target)
         return -EDEADSRCDST;
     if (!range_good(a[1], a[2]))
         return -EINVAL;
-    unmap(target->space, a[1], a[2]);
-    return 0;
+    target->space->pages -= arch_unmap(target->space->root, &r);
+    flush(target->space, a[1], a[2]);
+    return go_on(s, r.at, &s->registers.rsi, &s->registers.rdx);
+}
+
+/* The entries that are there, one after the other, as long as there is work left for this call. */
+static uint64_t *next_entry(struct space *space, struct arch_range *r, uint64_t *entry)
+{
+    if (entry) {
+        r->at += PAGE_SIZE;
+        r->work -= ARCH_WORK_PAGE;
+        if ((r->at & (LEAF_SPAN - 1)) && r->at < r->end && r->work > 0 && entry[1])
+            return entry + 1;
+    }
+    return arch_entry_next(space->root, r);
 }
 
 long call_protect(struct slot *s, const uint64_t *a)
 {
     struct slot *target = slot_named(s, a[0]);
-    struct walk w;
-    uint64_t at, *entry;
+    struct arch_range r = range(a[1], a[2]);
 
     if (!target)
         return -EDEADSRCDST;
     if (!range_good(a[1], a[2]) || !flags_good(a[3]))
         return -EINVAL;
-    w = walk_begin(target->space, a[1], a[2], false);
-    while ((entry = walk_next(&w, &at)))
-        if (*entry) {
-            uint64_t keep = arch_entry_flags(*entry) & (MAP_COW | MAP_PHYSICAL | MAP_UNCACHED);
+    for (uint64_t *e = NULL; (e = next_entry(target->space, &r, e));) {
+        uint64_t keep = arch_entry_flags(*e) & (MAP_COW | MAP_PHYSICAL | MAP_UNCACHED);
 
-            *entry =
-                arch_entry_make(arch_entry_frame(*entry),
-                                entry_flags((a[3] & (MAP_READ | MAP_WRITE | MAP_EXECUTE)) | keep));
-        }
+        *e = arch_entry_make(arch_entry_frame(*e),
+                             entry_flags((a[3] & (MAP_READ | MAP_WRITE | MAP_EXECUTE)) | keep));
+    }
     flush(target->space, a[1], a[2]);
+    return go_on(s, r.at, &s->registers.rsi, &s->registers.rdx);
+}
+
+/* One page of a clone. */
+static long clone_page(struct space *to, uint64_t address, uint64_t *entry, uint64_t cow)
+{
+    uint64_t *twin = arch_entry(to->root, address, true), flags = arch_entry_flags(*entry);
+
+    if (!twin || *twin)
+        return twin ? -EEXIST : -ENOMEM;
+    if (!(flags & MAP_PHYSICAL)) {
+        if (cow)
+            *entry = arch_entry_make(arch_entry_frame(*entry), entry_flags(flags | MAP_COW));
+        frame_reference(arch_entry_frame(*entry));
+    }
+    *twin = *entry;
+    to->pages++;
     return 0;
 }
 
 long call_clone(struct slot *s, const uint64_t *a)
 {
     struct slot *from = slot_named(s, a[0]), *to = slot_named(s, a[1]);
-    struct walk w;
-    uint64_t at, *entry;
+    struct arch_range r = range(a[2], a[3]);
+    long error = 0;
 
     if (!from || !to)
         return -EDEADSRCDST;
     if (!range_good(a[2], a[3]) || from->space == to->space || (a[4] & ~(uint64_t)MAP_COW))
         return -EINVAL;
-    w = walk_begin(from->space, a[2], a[3], false);
-    while ((entry = walk_next(&w, &at))) {
-        uint64_t *twin, flags;
-
-        if (!*entry)
-            continue;
-        twin = arch_entry(to->space->root, at, true);
-        if (!twin || *twin) {
-            flush(from->space, a[2], a[3]);
-            return twin ? -EEXIST : -ENOMEM; /* what is there goes with the space */
-        }
-        flags = arch_entry_flags(*entry);
-        if (a[4] & MAP_COW && !(flags & MAP_PHYSICAL)) {
-            flags = entry_flags(flags | MAP_COW);
-            *entry = arch_entry_make(arch_entry_frame(*entry), flags);
-        }
-        if (!(flags & MAP_PHYSICAL))
-            frame_reference(arch_entry_frame(*entry));
-        *twin = *entry;
-        to->space->pages++;
+    for (uint64_t *e = NULL; !error && (e = next_entry(from->space, &r, e));) {
+        error = clone_page(to->space, r.at, e, a[4]); /* after an error they go with the space */
+        r.work -= r.at & (LEAF_SPAN - 1) ? ARCH_WORK_PAGE : WORK_CLEAR;
     }
     flush(from->space, a[2], a[3]);
-    return 0;
+    return error ? error : go_on(s, r.at, &s->registers.rdx, &s->registers.r10);
 }
 
 long call_cow_break(struct slot *s, const uint64_t *a)
@@ -308,14 +322,14 @@ long call_cow_break(struct slot *s, const uint64_t *a)
 long call_query(struct slot *s, const uint64_t *a)
 {
     struct slot *target = slot_named(s, a[0]);
+    struct arch_range r = {a[1] & ~(PAGE_SIZE - 1), USER_END, WORK_MAX};
     uint64_t *entry;
 
     if (!target)
         return -EDEADSRCDST;
-    if (a[1] >= USER_END)
-        return -EINVAL;
-    entry = arch_entry(target->space->root, a[1], false);
-    if (!entry || !*entry)
+    entry = arch_entry_next(target->space->root, &r);
+    s->registers.rdx = r.at;
+    if (!entry || r.at > a[1])
         return -EFAULT;
     s->registers.rdx =
         arch_entry_flags(*entry) | (uint64_t)frame_references(arch_entry_frame(*entry)) << 32;

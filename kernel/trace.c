@@ -3,8 +3,7 @@
  * (kernel.h). */
 #include "kernel/kernel.h"
 
-struct trace_event trace_ring[TRACE_EVENTS];
-uint64_t trace_end;
+struct trace_event trace_ring[TRACE_RING_SIZE] __attribute__((aligned(PAGE_SIZE)));
 
 static const char *const kinds[] = {"none",      "call", "reply",  "forward", "notify", "fault",
                                     "exception", "irq",  "create", "destroy", "syscall"};
@@ -18,30 +17,14 @@ static const char *name_of(endpoint_t e)
 
 void trace_dump(void (*line)(const char *format, ...))
 {
-    uint64_t from = trace_end > DUMPED ? trace_end - DUMPED : 0;
+    uint64_t end = kernel_page.info.trace_end, from = end > DUMPED ? end - DUMPED : 0;
 
     line("the last events (TSC, kind, from, to, type, detail):\n");
-    for (uint64_t i = from; i < trace_end; i++) {
-        const struct trace_event *e = &trace_ring[i & (TRACE_EVENTS - 1)];
+    for (uint64_t i = from; i < end; i++) {
+        const struct trace_event *e = &trace_ring[i % TRACE_RING_SIZE];
 
         line("  %lu %s %s(%x) %s(%x) %x %lx\n", e->tsc, e->kind < KINDS ? kinds[e->kind] : "?",
              name_of(e->from), (unsigned)e->from, name_of(e->to), (unsigned)e->to, e->type,
              e->detail);
     }
-}
-
-long call_trace_read(struct slot *s, const uint64_t *a)
-{
-    uint64_t position = a[0], count = 0;
-
-    if (position > trace_end)
-        return -EINVAL;
-    if (trace_end - position > TRACE_EVENTS)
-        position = trace_end - TRACE_EVENTS;
-    s->registers.rdx = position;
-    for (; count < a[2] && position < trace_end; count++, position++)
-        if (copy_out(s, a[1] + count * sizeof(struct trace_event),
-                     &trace_ring[position & (TRACE_EVENTS - 1)], sizeof(struct trace_event)) < 0)
-            return -EFAULT;
-    return (long)count;
 }

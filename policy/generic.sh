@@ -5,7 +5,7 @@
 #     generic.sh COMPONENT DEFECT FAILURES [-m USER] [-f FREE] [-b MS] [-x MS] [-g N] [-d NAME,NAME...]
 #
 # RS runs it (a manifest's "policy" line) with the component's name, the class of the defect (1 exit, 2 exception, 3 killed,
-# 4 heartbeat, 5 complaint, 6 update, 7 over budget) and how often the component has failed within its window. Options are the manifest's:
+# 4 heartbeat, 5 complaint, 6 update, 7 over budget, 8 storm, 9 dma) and how often the component has failed within its window. Options are the manifest's:
 #     -m USER     append a mail to /var/mail/USER (a name with a slash: to that file)
 #     -f FREE     the first so many failures are restarted at once (1)
 #     -b MS       then after that long, doubled each time (100)
@@ -39,6 +39,8 @@ case $defect in
 5) what="was complained of" ;;
 6) what="is being updated" ;;
 7) what="was over its budget" ;;
+8) what="kept the processor busy without any use" ;;
+9) what="told its device to reach memory that is not its own" ;;
 *) what="failed ($defect)" ;;
 esac
 

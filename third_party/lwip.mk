@@ -21,14 +21,14 @@ $(LWIP)/.unpacked: $(LWIP_TARBALL) third_party/lwip.patch
 $(LWIP_SOURCES): $(LWIP)/.unpacked ;
 
 # (gcc's own lists of headers leave out what system headers include.)
-LWIP_HEADERS := servers/net/lwipopts.h servers/net/arch/cc.h
-$(LWIP_OBJECTS): $(LWIP_HEADERS)
+LWIP_HEADERS := servers/net/lwipopts.h servers/net/resend.h servers/net/arch/cc.h
+$(LWIP_OBJECTS): $(LWIP_HEADERS) servers/net/net.svc $(call undo_of,net,$(UNDO_PLUGIN))
 
 # Others' code: our optimisation and code model, none of our warnings.
 $(B)/third_party/lwip.o/%.o: $(LWIP)/src/%.c
 	@mkdir -p $(@D)
 	@echo "  CC    lwip/$*.c"
-	@$(CC_SERVICE) $(filter-out $(WARN),$(SERVICE_CFLAGS)) $(LWIP_CFLAGS) -w -c -o $@ $<
+	@$(CC_SERVICE) $(filter-out $(WARN),$(SERVICE_CFLAGS)) $(call undo_of,net,$(UNDO_CFLAGS)) $(LWIP_CFLAGS) -w -c -o $@ $<
 
 $(B)/third_party/liblwip.a: $(LWIP_OBJECTS)
 	@rm -f $@

@@ -13,11 +13,6 @@ from pathlib import Path
 from demo_jobs import DEATHS, FILES_MAX, SPARE_MEMORY, TOP, Progress, Runs, digest, follow, random_file, time_limit
 import qemu
 
-DEVICES = {
-    "ahci": ("sda", "-device ide-hd,drive=disk,bus=ide.0"),
-    "virtio": ("vda", "-device virtio-blk-pci,drive=disk"),
-    "ide": ("hda", "-device piix3-ide,id=pata -device ide-hd,drive=disk,bus=pata.0"),
-}
 SMALL_FILES = 1000
 
 
@@ -121,12 +116,12 @@ def check_image(image, expected, verify):
 
 def run(size, kills, verify, device, victim):
     path = random_file(size)
-    name, options = DEVICES[device]
+    disk = qemu.DISKS[device]
     image = qemu.build_folder() / "demo-disk.img"
     make_image(image, path, size)
     expected, quick = digest(path, verify), digest(path, "sum")
     last = "''" if verify == "sum" else "digest"
-    victim = device if victim == "driver" else victim
+    victim = disk.service if victim == "driver" else victim
     print(f"{size} MB on {device}, {victim} is killed; {verify} {expected}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         monitor = Path(folder) / "qmp"
@@ -134,9 +129,9 @@ def run(size, kills, verify, device, victim):
         runs = Runs({"raw": raw_sums(image, size, verify), "read": (expected, quick), "write": (expected, quick)}, sampler.samples)
         sampler.runs = runs
         command = [str(TOP / "tools/guest"), "--mem", str(max(256, size + SPARE_MEMORY)), "--timeout", str(3 * time_limit(size, kills)),
-                   f"--qemu=-qmp unix:{monitor},server,nowait -drive file={image},if=none,id=disk,format=raw,cache=unsafe {options}",
+                   f"--qemu=-qmp unix:{monitor},server,nowait " + " ".join(qemu.disk(image, device)),
                    "--add", f"{TOP / 'tools/demo.sh'}:/etc/guest/demo.sh", "--add", f"{TOP / 'tools/demo_disk.sh'}:/etc/guest/demo_disk.sh", "--",
-                   f"size={size} sh /etc/guest/demo_disk.sh {name} {victim} 'digest -s' {last} {DEATHS} {FILES_MAX} {' '.join(kills)}"]
+                   f"size={size} sh /etc/guest/demo_disk.sh {disk.name} {victim} 'digest -s' {last} {DEATHS} {FILES_MAX} {' '.join(kills)}"]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace")
         sampler.start()
         status = follow(process, runs, Progress(sampler))

@@ -2,6 +2,7 @@
 """How this project starts QEMU: one place for the machine's options, for tools/guest, the demo and the benchmarks."""
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 TOP = Path(__file__).resolve().parent.parent
 
@@ -10,8 +11,25 @@ def build_folder():
     return Path(os.environ.get("B") or TOP / "build").resolve()
 
 
-def network(nics, forwards):
-    """Options for network cards. nics: models, with properties after a comma ("e1000,mac=..."); card n is on 10.0.(2+n).0/24.
+VIRTIO_IOMMU = ",disable-legacy=on,iommu_platform=on"  # without it a virtio device is no PCI device to QEMU's IOMMU
+
+
+class Nic(NamedTuple):
+    """A kind of network card."""
+    service: str  # its driver
+    device: str  # QEMU's
+
+
+NICS = {
+    "e1000": Nic("e1000", "e1000"),
+    "e1000e": Nic("e1000e", "e1000e"),
+    "rtl8139": Nic("rtl8139", "rtl8139"),
+    "virtio": Nic("virtio-net", "virtio-net-pci"),
+}
+
+
+def network(nics, forwards, iommu=False):
+    """Options for network cards. nics: kinds, or QEMU's models, with properties after a comma ("e1000,mac=..."); card n is on 10.0.(2+n).0/24.
     forwards: "HOSTPORT:GUESTPORT" on the first card."""
     options = []
     for number, nic in enumerate(nics):
@@ -22,43 +40,58 @@ def network(nics, forwards):
             for forward in forwards:
                 host, guest = forward.split(":")
                 netdev += f",hostfwd=tcp:127.0.0.1:{host}-:{guest}"
-        model, _, properties = nic.partition(",")
-        options += ["-netdev", netdev]
-        options += ["-device", f"{model},netdev=net{number}" + ("," + properties if properties else "")]
+        kind, comma, properties = nic.partition(",")
+        device = f"{NICS[kind].device if kind in NICS else kind},netdev=net{number}{comma}{properties}"
+        options += ["-netdev", netdev, "-device", device + (VIRTIO_IOMMU if iommu and device.startswith("virtio") else "")]
     return options
 
 
-# driver: how its disks are called, and QEMU's device for number n
+class Disk(NamedTuple):
+    """A kind of disk."""
+    service: str  # its driver
+    name: str  # of the first one in the system
+    device: str  # of QEMU's, for the k-th of the kind; `before` comes once, ahead of the first
+    before: str = ""
+
+
 DISKS = {
-    "ahci": ("sd", "ide-hd,drive=disk{n},bus=ide.{k}"),
-    "virtio": ("vd", "virtio-blk-pci,drive=disk{n}"),
-    "ide": ("hd", "ide-hd,drive=disk{n},bus=pata.{k}"),
+    "ahci": Disk("ahci", "sda", "ide-hd,drive={drive},bus=ide.{k}"),
+    "virtio": Disk("virtio-block", "vda", "virtio-blk-pci,drive={drive}"),
+    "nvme": Disk("nvme", "nvme0n1", "nvme,drive={drive},serial={drive}"),
+    "ide": Disk("ide", "hda", "ide-hd,drive={drive},bus=pata.{k}", "piix3-ide,id=pata"),
 }
 
 
-def disks(specifications):
-    """Options for disks: "IMAGE" or "IMAGE:DRIVER". They are called sda, sdb, vda, hda... in this order."""
+def disk(image, kind="ahci", *, drive="d0", k=0, options="", properties="", iommu=False):
+    """Options for one disk: the k-th of its kind. properties: of the device."""
+    found = DISKS[kind]
+    device = found.device.format(drive=drive, k=k) + properties + (VIRTIO_IOMMU if iommu and found.device.startswith("virtio") else "")
+    return [*(["-device", found.before] if found.before and k == 0 else []),
+            "-drive", f"file={image},if=none,id={drive},format=raw,cache=unsafe{options}", "-device", device]
+
+
+def disks(specifications, iommu=False):
+    """Options for disks: "IMAGE" or "IMAGE:KIND". They are called sda, sdb, vda, hda... in this order."""
     options, count = [], {}
     for number, specification in enumerate(specifications):
-        image, _, driver = specification.rpartition(":") if specification.rpartition(":")[2] in DISKS else (specification, "", "ahci")
-        k = count[driver] = count.get(driver, -1) + 1
-        if driver == "ide" and k == 0:
-            options += ["-device", "piix3-ide,id=pata"]
-        options += ["-drive", f"file={image},if=none,id=disk{number},format=raw,cache=unsafe",
-                    "-device", DISKS[driver][1].format(n=number, k=k)]
+        image, _, kind = specification.rpartition(":") if specification.rpartition(":")[2] in DISKS else (specification, "", "ahci")
+        k = count[kind] = count.get(kind, -1) + 1
+        options += disk(image, kind, drive=f"disk{number}", k=k, iommu=iommu)
     return options
 
 
-def command(initrd, klog, *, nics=(), forwards=(), smp=1, memory=256, icount=False, append="", serial="stdio", extra=()):
+def command(initrd, klog, *, nics=(), forwards=(), smp=1, memory=256, icount=False, append="", serial="stdio", cpu="", iommu=False, extra=()):
     """The whole command line. klog: file for the debug console, which carries the kernel's log."""
     accel = os.environ.get("ACCEL") or "tcg"
     options = [
-        "qemu-system-x86_64", "-M", "q35", "-accel", accel, "-cpu", "max", "-m", str(memory), "-smp", str(smp),
+        "qemu-system-x86_64", "-M", "q35", "-accel", accel, "-cpu", cpu or "max", "-m", str(memory), "-smp", str(smp),
         "-display", "none", "-nodefaults", "-no-reboot", "-kernel", str(build_folder() / "kernel.elf"),
         "-initrd", str(initrd), "-serial", serial, "-debugcon", f"file:{klog}", "-device", "isa-debug-exit",
     ]
+    if iommu:  # before the devices
+        options += ["-device", "intel-iommu,intremap=off"]
     if append:
         options += ["-append", append]
     if icount:  # one instruction is one ns, and nothing depends on the host's clock
         options += ["-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm"]
-    return options + network(nics, forwards) + list(extra)
+    return options + network(nics, forwards, iommu) + list(extra)

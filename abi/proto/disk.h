@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The disk server. Its devices are files of the file protocol (abi/proto/file.h), under the DS keys
- * "blk/8" (sd), "blk/3" (hd), "blk/254" (vd) and "blk/1" (ram); the node of FILE_OPEN is the device
- * number. For fs/dev and fs/proc:
+ * "blk/8" (sd), "blk/3" (hd), "blk/254" (vd), "blk/240" (nvme), "blk/1" (ram) and "blk/259"
+ * (partitions from the 16th on, of all of them); the node of FILE_OPEN is the device number. For
+ * fs/dev and fs/proc:
  */
 #ifndef ABI_PROTO_DISK_H
 #define ABI_PROTO_DISK_H
@@ -10,8 +11,8 @@
 #include "abi/message.h"
 
 enum disk_request {
-    /* w[0] index, w[1] our grant -> 0, struct disk_device to the grant; -ENOENT past the end;
-       -EAGAIN: the disks are still being looked at */
+    /* w[0] index of the first, w[1] our grant, w[2] how many have room in it -> how many; struct
+       disk_device[] to the grant; -ENOENT past the end */
     DISK_LIST = PROTOCOL_DISK,
 };
 

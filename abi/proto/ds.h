@@ -10,7 +10,8 @@
 #include "abi/message.h"
 
 enum ds_request {
-    /* key -> the caller's endpoint: 0, -EEXIST (somebody alive has it), -ENOSPC. Repeatable. */
+    /* key -> the caller's endpoint: 0, -EPERM (the caller's manifest does not let it publish that),
+       -EEXIST (another that may has it, and lives), -ENOSPC. Repeatable. */
     DS_PUBLISH = PROTOCOL_DS,
     DS_RETRIEVE, /* key -> endpoint, or -ENOENT */
     /* pattern (a key, or a prefix ending in '*') -> 0. NOTIFY_BIT_DS now and after each change.

@@ -91,7 +91,7 @@ enum file_request {
        comes -> events that are ready now */
     FILE_POLL,
     /* plain call from VFS after NOTIFY_BIT_POLL -> w[0..5]: up to six nodes that became ready (0:
-       no more) */
+       no more), or FILE_IS_READ_ONLY */
     FILE_POLL_EVENTS,
     /* plain call from VFS: w[0] program's endpoint: forget what it waits for -> 1 it was waiting
        (VFS has it again; w[1] of tty: bytes of its write that had been taken), 0 not;
@@ -153,6 +153,7 @@ enum file_trait {
 };
 
 #define FILE_BACK 1ull
+#define FILE_IS_READ_ONLY (1ull << 62) /* in place of a node: nothing is changed from now on */
 #define FILE_CANCEL_REPEAT 2
 
 enum file_lookup {

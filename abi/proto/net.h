@@ -11,7 +11,7 @@ enum net_request {
     NET_TABLE = PROTOCOL_NET,
 };
 
-enum net_table { NET_DEVICES, NET_ROUTES, NET_ARP, NET_TCP, NET_UDP, NET_TABLES };
+enum net_table { NET_DEVICES, NET_ROUTES, NET_ARP, NET_TCP, NET_UDP, NET_GUARD, NET_TABLES };
 #define NET_TABLE_PIECE 4096 /* bytes that are fetched at once, at most */
 
 #endif

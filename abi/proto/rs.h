@@ -13,7 +13,8 @@
 enum rs_request {
     /* from a service: start-up is done. w[0]: enum rs_ready. May be sent with a deadline. */
     RS_READY = PROTOCOL_RS,
-    /* name -> endpoint of the running incarnation, or -ESRCH (unknown), -EAGAIN (down just now) */
+    /* name -> endpoint of the running incarnation, or -ESRCH (unknown), -EAGAIN (down just now),
+       -ENXIO (down until somebody starts it: given up, ended, broken) */
     RS_LOOKUP,
     /* from VM, PM, DS: w[0] endpoint -> result 0, w[0..1] name, w[2] memory limit in bytes, w[3]
        pid, w[4] service id; -ESRCH */
@@ -26,12 +27,14 @@ enum rs_request {
     RS_RECOVERIES,
     /* name; w[2] enum rs_control; w[3] enum rs_defect for RESTART (COMPLAINT: and reset the device;
        else 0), delay in ms in w[4] -> 0, -ESRCH, -EALREADY, -EPERM (a core service), -ENODEV (its
-       device is not there), -ENOEXEC (broken). From fs/proc (a program with uid 0 wrote to
-       /proc/bardo/control) or PM. */
+       device is not there), -ENOEXEC (broken), -ENOTRECOVERABLE (RESTART of one that is given up or
+       has refused its device: UP). From fs/proc (a program with uid 0 wrote to
+       /proc/bardo/control), fs/dev (the same with /dev/bardo) or PM. */
     RS_CONTROL,
     RS_KILL, /* from PM: w[0] pid, w[1] signal -> 0, -ESRCH: a user kills a service (class 3). */
-    /* from a server: name, w[2] enum rs_complaint, w[3] endpoint it complains of (a stale one is
-       ignored) -> 0 */
+    /* from the client of its queue, or whose manifest says "complains-of": name, w[2] enum
+       rs_complaint, w[3] endpoint it complains of (a stale one is ignored) -> 0, -EPERM, -EAGAIN
+       (more complaints than failures in the budget of what is complained of: ignored) */
     RS_COMPLAIN,
     /* from a queue client: w[0] number 0.. -> struct service_queue copied to our grant w[1];
        -ENOENT past the end. After every NOTIFY_BIT_SERVICES. */
@@ -42,14 +45,16 @@ enum rs_request {
     /* from pci, after NOTIFY_BIT_SERVICES: the next thing to do with a device -> w[0] bus << 8 |
        devfn, w[1] enum rs_device_work; w[2..3] its arguments; -ENOENT: nothing */
     RS_DEVICE_WORK,
-    RS_DEVICE_DONE, /* from pci: w[0] bus << 8 | devfn, w[1] work, w[2] 0 or -errno */
+    /* from pci: w[0] bus << 8 | devfn, w[1] work, w[2] 0 or -errno; of a quiesce: DEVICE_WAS_RESET,
+       or 0: there is no reset that hits it alone, it is only bus master no more */
+    RS_DEVICE_DONE,
     /* from the policy runner (programs/service --policy-runner, through PM): next script to run:
        struct rs_script to our grant w[0]; -ENOENT: none. */
     RS_SCRIPT,
     /* w[0] script number, w[1] exit status -> 0, -ESRCH (no such script, or its deadline has
        passed) */
     RS_SCRIPT_DONE,
-    /* from PM: w[0] enum power, w[1] status for kernel_power(). Services are told and may finish,
+    /* from PM: w[0] enum power, w[1] status of the machine, where it has one. Services are told and may finish,
        then the machine stops -> 0 */
     RS_SHUTDOWN,
     /* -> w[0] clock at the first RS_MARK, w[1] clock when all services that had a device had been
@@ -62,6 +67,23 @@ enum rs_request {
        (its manifest does not say "instances on-request"), -ENOEXEC, -ENOSPC, -ENOMEM.
        RS_CONTROL_DOWN ends it. Not to be repeated. */
     RS_INSTANCE,
+    /* from DS: w[0..3] a name (DS_KEY_MAX bytes), w[4] endpoint -> 0: the manifest of that service
+       lets it publish the name; -EPERM, -ESRCH */
+    RS_MAY_PUBLISH,
+    /* from pci: w[0] physical address, not of RAM, w[1] grant, w[2] length, at most a page -> 0,
+       and what is there is copied to the grant: for the tables of the firmware */
+    RS_FIRMWARE,
+    /* from pci: w[0] number of a remapping unit (an IOMMU), w[1] its registers, a physical page ->
+       w[0] where they are mapped into pci, w[1] memory for tables, contiguous, zeroed the first
+       time, kept when pci dies, w[2] its physical address, w[3] its size, w[4] the vector of MSIs
+       that become pci's interrupt 0; 0: none. -ENOMEM, -ENOSPC */
+    RS_IOMMU,
+    /* from pci: w[0] bus << 8 | devfn, w[1] index -> w[0] physical address, w[1] bytes of memory
+       that this device may reach; -ENOENT past the end */
+    RS_DEVICE_MEMORY,
+    /* from pci: w[0] bus << 8 | devfn: it tried to reach other memory; w[1] the hardware's reason
+       -> 0: its driver is replaced; -ESRCH: nobody drives it now, or not for long yet */
+    RS_DEVICE_FAULT,
 };
 
 struct rs_instance {
@@ -70,7 +92,12 @@ struct rs_instance {
     char parameters[256]; /* for service_info */
 };
 
-enum rs_ready { RS_READY_FRESH, RS_READY_ADOPTED, RS_READY_RESET };
+enum rs_ready {
+    RS_READY_FRESH,
+    RS_READY_ADOPTED,
+    RS_READY_RESET,
+    RS_READY_ROLLED_BACK, /* of one that keeps its memory: the step that it died in is done */
+};
 
 enum rs_defect { /* the classes of defect */
                  DEFECT_NONE,
@@ -80,7 +107,9 @@ enum rs_defect { /* the classes of defect */
                  DEFECT_HEARTBEAT, /* 4 heartbeat missed */
                  DEFECT_COMPLAINT, /* 5 complaint by a server */
                  DEFECT_UPDATE, /* 6 update or restart on request */
-                 DEFECT_BUDGET, /* 7 over budget: memory, CPU */
+                 DEFECT_BUDGET, /* 7 over budget: more CPU than its manifest says */
+                 DEFECT_STORM, /* 8 above its share of the CPU, and of no use to its client */
+                 DEFECT_DMA, /* 9 its device was told to reach memory that is not its own */
                  DEFECTS,
 };
 
@@ -92,21 +121,47 @@ enum rs_state {
     RS_SCRIPT_DECIDES,
     RS_GIVEN_UP,
     RS_NO_DEVICE,
-    RS_BROKEN /* bad manifest or image */
+    RS_BROKEN /* bad manifest or image */,
+    RS_REFUSED, /* it has said that this device is none that it can drive */
 };
 
-enum rs_control { RS_CONTROL_UP, RS_CONTROL_DOWN, RS_CONTROL_RESTART, RS_CONTROL_KILL };
+/* Exit status of a driver that finds, before it has ever been ready, a device that is none of its:
+ * it is not started again. (The number is EX_UNAVAILABLE of sysexits.h.) */
+#define RS_EXIT_REFUSED 69
+/* Of a core server: it would be no use to let it go on; the system stops. (EX_OSERR.) */
+#define RS_EXIT_HOPELESS 71
+
+enum rs_control {
+    RS_CONTROL_UP,
+    RS_CONTROL_DOWN,
+    RS_CONTROL_RESTART,
+    RS_CONTROL_KILL,
+    RS_CONTROL_STORM, /* w[4]: kills at random instants, so many us apart on average; 0: no more */
+    RS_CONTROL_FUSE, /* w[4]: dies at one of so many stores of some steps; 0: no more; -ENOTSUP */
+};
 
 enum rs_complaint {
     COMPLAINT_PROTOCOL = 1 /* broke the queue's rules */,
     COMPLAINT_DEADLINE,
-    COMPLAINT_DATA
+    COMPLAINT_DATA,
+    COMPLAINT_SILENCE /* nothing comes through it any more, though something should */,
+    COMPLAINT_USELESS /* it is busy with nothing of use */
 };
+
+#define IOMMU_UNITS 4
+#define DEVICE_WAS_RESET 1
 
 enum rs_device_work {
     DEVICE_ENABLE = 1 /* memory, I/O and bus mastering on */,
     DEVICE_QUIESCE /* reset (FLR, or bus reset), bus mastering off */,
-    DEVICE_MSI /* w[2] address, w[3] data: program and enable MSI or MSI-X entry 0 */
+    DEVICE_MSI, /* w[2] address, w[3] data: program and enable MSI or MSI-X entry 0 */
+    DEVICE_MEMORY /* RS_DEVICE_MEMORY has more than before */
+};
+
+enum power {
+    POWER_OFF,
+    POWER_RESET,
+    POWER_PANIC /* as when a core server is lost */
 };
 
 struct rs_service {
@@ -118,6 +173,7 @@ struct rs_service {
     uint64_t started_ns; /* clock when this incarnation was started */
     uint64_t recovery_mean_ns, recovery_max_ns, cpu_ns, memory_bytes;
     uint32_t incarnation, start_order; /* start_order: the manifest's "start" */
+    uint32_t grants_used, pad; /* entries in use of its grant table */
     char class_name[8], description[64]; /* of the manifest; "" when that is broken */
 };
 
@@ -156,7 +212,8 @@ struct rs_device { /* what pci found */
 };
 
 struct rs_script {
-    uint32_t number, defect, failures, pad;
+    uint32_t number, defect, failures;
+    uint32_t deadline_ms; /* the runner ends it then, whatever it is doing */
     char path[128], component[16], parameters[256];
 };
 

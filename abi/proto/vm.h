@@ -14,6 +14,12 @@ enum vm_request {
     VM_FORK = PROTOCOL_VM, /* w[0] parent, w[1] child: copy-on-write twin of the parent's space */
     VM_SHARE_SPACE, /* w[0] process, w[1] new thread of it: same space */
     VM_EXIT, /* w[0] endpoint: forget it (its last thread: its regions) */
+    /* w[0] a program, w[1] 1: it is root's, w[2..4] RLIMIT_AS, _DATA, _STACK; its children have the
+       same */
+    VM_RULES,
+    /* after NOTIFY_BIT_MEMORY: memory is short -> w[0] a thread of the program to kill, w[1] bytes
+       that it has; -ENOENT: there is enough again */
+    VM_VICTIM,
     /* from VFS, during exec and mmap; w[0] is always the process, blocked in a call to VFS */
     /* w[0]: drop everything mapped; stack region of w[1] bytes up to VM_STACK_TOP, growing down to
        the limit */

@@ -57,7 +57,7 @@ static void measure(const char *name, void (*operation)(void))
 {
     uint64_t empty = least(nothing), taken = least(operation), each = (taken - empty) / BATCH;
 
-    log_info("BENCH %s ticks=%lu ns=%lu", name, each, each * 1000000000u / service_info()->tsc_hz);
+    log_always("BENCH %s ticks=%lu ns=%lu", name, each, each * 1000000000u / kernel_page()->tsc_hz);
 }
 
 int main(void)

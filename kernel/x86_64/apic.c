@@ -1,23 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Local APIC (Intel SDM vol. 3, ch. 11), I/O APIC (82093AA data sheet), one-shot timer, TSC
- * calibrated against the PIT (8254). */
+/* Local APIC (Intel SDM vol. 3, ch. 11), I/O APIC (82093AA data sheet), one-shot timer. */
 #include <errno.h>
 
+#include "kernel/boot_info.h"
 #include "kernel/string.h"
+#include "kernel/x86_64/apic.h"
 #include "kernel/x86_64/cpu.h"
 
-/* Offsets. */
-enum lapic_register {
-    LAPIC_TPR = 0x80,
-    LAPIC_EOI = 0xb0,
-    LAPIC_SPURIOUS = 0xf0, /* bit 8: enable */
-    LAPIC_LVT_TIMER = 0x320,
-    LAPIC_LVT_LINT0 = 0x350,
-    LAPIC_TIMER_INITIAL = 0x380,
-    LAPIC_TIMER_CURRENT = 0x390,
-    LAPIC_TIMER_DIVIDE = 0x3e0,
-};
-#define LVT_MASKED 0x10000
 #define IOAPIC_VERSION 1
 #define IOAPIC_ENTRY(n) (0x10 + 2 * (n))
 #define ENTRY_ACTIVE_LOW 0x2000
@@ -25,15 +14,9 @@ enum lapic_register {
 #define ENTRY_MASKED 0x10000
 #define IOAPIC_LINES 120
 #define LVT_TSC_DEADLINE 0x40000
-#define PIT_HZ 1193182
-#define PIT_GATE 0x61 /* bit 0: channel 2 counts; bit 1: it is heard */
-#define PIT_CHANNEL2 0x42
-#define PIT_COMMAND 0x43
-#define CALIBRATION_TICKS (PIT_HZ / 125) /* 8 ms */
 
-uint64_t arch_tsc_hz, arch_tsc_boot;
+uint64_t arch_tsc_hz;
 static volatile uint32_t *lapic, *ioapic;
-static uint64_t timer_hz;
 static bool tsc_deadline; /* the timer takes absolute TSC values */
 static unsigned lines;
 static uint32_t entry_low[IOAPIC_LINES]; /* what the I/O APIC holds: saves reading it back */
@@ -55,69 +38,23 @@ static void ioapic_write(unsigned n, uint32_t value)
     ioapic[4] = value;
 }
 
-uint64_t arch_now(void)
+uint64_t arch_clock(uint64_t tsc)
 {
-    return arch_scale(arch_tsc() - arch_tsc_boot, 1000000000, arch_tsc_hz);
+    return arch_scale(tsc - kernel_page.tsc_boot, 1000000000, kernel_page.tsc_hz);
 }
 
-struct sample {
-    uint64_t tsc;
-    uint32_t timer, pit; /* both count down */
-};
-
-/* The three clocks at one moment: of some readings the one that took the shortest, as the host may
- * stop us at any time. */
-static struct sample sample(void)
+uint64_t arch_clock_ticks(uint64_t ns)
 {
-    struct sample best = {0};
+    uint64_t ticks = arch_scale(ns, kernel_page.tsc_hz, 1000000000);
 
-    for (uint64_t i = 0, shortest = ~0ull; i < 5; i++) {
-        uint64_t start = arch_tsc(), took;
-        struct sample s = {.timer = lapic[LAPIC_TIMER_CURRENT / 4]};
-
-        arch_port_out(PIT_COMMAND, 1, 0x80); /* latch channel 2 */
-        took = arch_tsc() - start;
-        s.tsc = start + took / 2;
-        s.pit = arch_port_in(PIT_CHANNEL2, 1);
-        s.pit |= arch_port_in(PIT_CHANNEL2, 1) << 8;
-        if (took < shortest) {
-            shortest = took;
-            best = s;
-        }
-    }
-    return best;
-}
-
-/* Counts the TSC and the LAPIC timer against the PIT (8254 data sheet): 8 ms of its channel 2, mode
- * 0, from 65535 down. */
-static void calibrate(void)
-{
-    struct sample first, last;
-    uint32_t ticks;
-
-    arch_port_out(PIT_GATE, 1, (arch_port_in(PIT_GATE, 1) & ~2u) | 1);
-    arch_port_out(PIT_COMMAND, 1, 0xb0);
-    arch_port_out(PIT_CHANNEL2, 1, 0xff);
-    arch_port_out(PIT_CHANNEL2, 1, 0xff);
-    lapic_write(LAPIC_TIMER_DIVIDE, 0xb); /* by 1 */
-    lapic_write(LAPIC_TIMER_INITIAL, 0xffffffff);
-    first = sample();
-    do {
-        last = sample();
-        ticks = (first.pit - last.pit) & 0xffff;
-    } while (ticks < CALIBRATION_TICKS);
-    lapic_write(LAPIC_TIMER_INITIAL, 0);
-    timer_hz = arch_scale(first.timer - last.timer, PIT_HZ, ticks);
-    arch_tsc_hz = arch_scale(last.tsc - first.tsc, PIT_HZ, ticks);
-    arch_tsc_boot = first.tsc;
+    return ticks >> 62 ? ~0ull : kernel_page.tsc_boot + ticks;
 }
 
 static void timer_start(void)
 {
     uint32_t r[4];
 
-    lapic_write(LAPIC_LVT_TIMER, LVT_MASKED);
-    calibrate();
+    arch_tsc_hz = kernel_page.tsc_hz;
     cpuid(1, 0, r);
     tsc_deadline = r[2] >> 24 & 1;
     lapic_write(LAPIC_LVT_TIMER, VECTOR_TIMER | (tsc_deadline ? LVT_TSC_DEADLINE : 0));
@@ -127,15 +64,15 @@ static void timer_start(void)
 
 void arch_devices_start(void)
 {
+    paging_map_rest();
     fpu_start();
-    acpi_start();
-    lapic = direct(acpi.lapic);
-    ioapic = direct(acpi.ioapic);
+    lapic = direct(boot_info.lapic);
+    ioapic = direct(boot_info.ioapic);
     arch_port_out(0x21, 1, 0xff); /* both 8259s: everything masked */
     arch_port_out(0xa1, 1, 0xff);
     lapic_write(LAPIC_TPR, 0);
     lapic_write(LAPIC_LVT_LINT0, LVT_MASKED);
-    lapic_write(LAPIC_SPURIOUS, 0x100 | VECTOR_SPURIOUS);
+    lapic_write(LAPIC_SPURIOUS, LAPIC_ENABLE | VECTOR_SPURIOUS);
     lines = (ioapic_read(IOAPIC_VERSION) >> 16 & 0xff) + 1;
     if (lines > IOAPIC_LINES)
         lines = IOAPIC_LINES;
@@ -156,9 +93,7 @@ void arch_timer_set(uint64_t when)
     uint64_t now, count;
 
     if (tsc_deadline) {
-        count = arch_scale(when, arch_tsc_hz, 1000000000);
-        count = count < ~0ull - arch_tsc_boot ? arch_tsc_boot + count : ~0ull;
-        wrmsr(MSR_TSC_DEADLINE, when == ~0ull ? 0 : count);
+        wrmsr(MSR_TSC_DEADLINE, when == ~0ull ? 0 : arch_clock_ticks(when));
         return;
     }
     if (when == ~0ull) {
@@ -166,7 +101,7 @@ void arch_timer_set(uint64_t when)
         return;
     }
     now = arch_now();
-    count = when > now ? arch_scale(when - now, timer_hz, 1000000000) : 0;
+    count = when > now ? arch_scale(when - now, boot_info.timer_hz, 1000000000) : 0;
     lapic_write(LAPIC_TIMER_INITIAL, count > 0xfffffffe ? 0xffffffff : (uint32_t)count + 1);
 }
 
@@ -183,7 +118,7 @@ unsigned arch_irq_vector(unsigned n)
 /* The I/O APIC input of a line: ISA interrupts may be wired elsewhere. */
 static unsigned pin_of(unsigned line)
 {
-    return line < 16 ? acpi.isa_gsi[line] : line;
+    return line < 16 ? boot_info.isa_gsi[line] : line;
 }
 
 int arch_irq_route(unsigned line, unsigned n, unsigned flags)

@@ -74,12 +74,17 @@ static void features_enable(void)
     uint32_t r[4];
     uint64_t cr4;
 
+    cpuid(1, 0, r);
     __asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
-    cpuid(7, 0, r);
+    cr4 |= (r[3] >> 7 & 1) << 6 | (r[3] >> 13 & 1) << 7; /* machine checks, global pages */
+    cpuid(0, 0, r);
+    if (r[0] >= 7)
+        cpuid(7, 0, r);
+    else
+        r[1] = r[2] = 0;
     cr4 |= (r[1] >> 7 & 1) << 20; /* SMEP */
     cr4 |= (r[1] >> 20 & 1) << 21; /* SMAP: the kernel never touches user addresses at all */
     cr4 |= (r[2] >> 2 & 1) << 11; /* UMIP */
-    cr4 |= 1 << 6 | 1 << 7; /* machine checks, global pages */
     __asm__ volatile("mov %0, %%cr4" : : "r"(cr4));
 }
 
@@ -148,7 +153,7 @@ struct slot *trap_from_user(struct slot *s)
     /* The machine's, not the process's. */
     if (vector == VECTOR_NMI || vector == VECTOR_DF || vector == VECTOR_MC)
         kernel_panic("exception %lu in %s: rip %lx", vector, s->name, s->registers.rip);
-    if (vector == VECTOR_NM && fpu_first_use(s) == 0)
+    if (vector == VECTOR_NM && fpu_first_use(s))
         return s;
     if (vector == VECTOR_PF)
         __asm__ volatile("mov %%cr2, %0" : "=r"(address));

@@ -68,18 +68,11 @@ enum {
 };
 
 void cpu_start(void);
+/* The direct map of what is above 4 GB, where there are no 1-GB pages. */
+void paging_map_rest(void);
 void fpu_start(void);
-/* First use (#NM): 0, or -ENOMEM. */
-int fpu_first_use(struct slot *s);
+bool fpu_first_use(struct slot *s); /* #NM. false: it is something else */
 void fpu_switch(struct slot *s);
 void apic_eoi(void);
-void acpi_start(void);
-
-struct acpi { /* what the tables say; physical addresses */
-    uint64_t lapic, ioapic;
-    uint32_t isa_gsi[16];
-    uint16_t pm1a_control, pm1b_control;
-};
-extern struct acpi acpi;
 
 #endif

@@ -238,4 +238,11 @@ arch_vectors: /* 16 bytes each */
     jmp arch_trap_common
     .set n, n + 1
     .endr
+
+    .section .bss
+    .balign 4096
+    .globl kernel_stack_guard, kernel_stack_end
+kernel_stack_guard: .skip 4096 /* unmapped by arch_start() */
+    .skip 16384
+kernel_stack_end:
     .section .note.GNU-stack, "", @progbits

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * x87, SSE and AVX state. A process that has never used them has none: CR0.TS makes its first use a
- * #NM, which gives it an XSAVE area (a frame). From then on its state is switched with it, eagerly
- * (Intel SDM vol. 1, ch. 13). The kernel itself uses none.
+ * #NM, which gives it the XSAVE area that it has from its beginning, so no process dies at its
+ * first use because memory is short. From then on its state is switched with it, eagerly (Intel SDM
+ * vol. 1, ch. 13). The kernel itself uses none.
  */
-#include <errno.h>
-
-#include "kernel/frame.h"
 #include "kernel/kernel.h"
 #include "kernel/string.h"
 #include "kernel/x86_64/cpu.h"
 
-#define STATE_BYTES FPU_STATE_BYTES /* of a frame: legacy 512, header 64, AVX 256 */
+#define STATE_BYTES FPU_STATE_BYTES /* legacy 512, header 64, AVX 256 */
 #define MXCSR_MASK 0xffff
 #define MXCSR_DEFAULT 0x1f80
 #define FCW_DEFAULT 0x37f
@@ -72,7 +70,7 @@ static void enable(bool on)
 
 static void reset_state(struct slot *s)
 {
-    memset(s->fpu, 0, STATE_BYTES);
+    s->fpu = memset(s->fpu_area, 0, STATE_BYTES);
     *(uint16_t *)s->fpu = FCW_DEFAULT;
     *(uint32_t *)((char *)s->fpu + 24) = MXCSR_DEFAULT;
     *(uint64_t *)((char *)s->fpu + 512) = 3; /* XSTATE_BV: x87 and SSE as they stand here */
@@ -100,20 +98,14 @@ static void put_away(void)
     }
 }
 
-int fpu_first_use(struct slot *s)
+bool fpu_first_use(struct slot *s)
 {
-    uint64_t frame;
-
     if (s->fpu)
-        return -EINVAL;
-    frame = frame_alloc();
-    if (!frame)
-        return -ENOMEM;
+        return false;
     put_away();
-    s->fpu = direct(frame);
     reset_state(s);
     fpu_switch(s);
-    return 0;
+    return true;
 }
 
 void fpu_switch(struct slot *s)
@@ -133,27 +125,26 @@ void fpu_switch(struct slot *s)
     enable(true);
 }
 
-int arch_slot_copy(struct slot *s, const struct slot *from)
+/* Brings its area up to date. The registers stay its own, and closed to whoever runs now. */
+static void note_state(const struct slot *s)
+{
+    bool on = cpu_self()->fpu_on;
+
+    if (cpu_self()->fpu != s)
+        return;
+    enable(true);
+    save(s);
+    enable(on);
+}
+
+void arch_slot_copy(struct slot *s, const struct slot *from)
 {
     s->registers = from->registers;
     s->from_syscall = from->from_syscall;
-    if (from->fpu) {
-        uint64_t frame = frame_alloc_raw();
-
-        if (!frame)
-            return -ENOMEM;
-        /* The registers stay its own, and closed to whoever runs now. */
-        if (cpu_self()->fpu == from) {
-            bool on = cpu_self()->fpu_on;
-
-            enable(true);
-            save(from);
-            enable(on);
-        }
-        s->fpu = direct(frame);
-        memcpy(s->fpu, from->fpu, STATE_BYTES);
-    }
-    return 0;
+    if (!from->fpu)
+        return;
+    note_state(from);
+    s->fpu = memcpy(s->fpu_area, from->fpu, STATE_BYTES);
 }
 
 long arch_fpu_get(struct slot *s, struct slot *who, uint64_t address)
@@ -162,32 +153,19 @@ long arch_fpu_get(struct slot *s, struct slot *who, uint64_t address)
 
     if (!s->fpu)
         return 0;
-    if (cpu_self()->fpu == s) {
-        bool on = cpu_self()->fpu_on;
-
-        enable(true);
-        save(s);
-        enable(on);
-    }
+    note_state(s);
     error = copy_out(who, address, s->fpu, STATE_BYTES);
     return error ? error : STATE_BYTES;
 }
 
 long arch_fpu_set(struct slot *s, struct slot *who, uint64_t address)
 {
-    uint64_t frame = s->fpu || !address ? 0 : frame_alloc();
     long error;
 
-    if (!address) {
-        arch_slot_free(s);
+    arch_slot_free(s);
+    if (!address)
         return 0;
-    }
-    if (!s->fpu && !frame)
-        return -ENOMEM;
-    if (cpu_self()->fpu == s)
-        cpu_self()->fpu = NULL;
-    if (frame)
-        s->fpu = direct(frame);
+    s->fpu = s->fpu_area;
     error = copy_in(who, s->fpu, address, STATE_BYTES);
     if (error)
         reset_state(s);
@@ -207,7 +185,5 @@ void arch_slot_free(struct slot *s)
         cpu_self()->fpu = NULL;
         enable(false);
     }
-    if (s->fpu)
-        frame_free((uint64_t)s->fpu - DIRECT_MAP);
     s->fpu = NULL;
 }

@@ -6,6 +6,7 @@
  * (PROT_NONE).
  */
 #include "abi/kernel.h"
+#include "kernel/boot_info.h"
 #include "kernel/frame.h"
 #include "kernel/string.h"
 #include "kernel/x86_64/cpu.h"
@@ -26,7 +27,7 @@
 #define KERNEL_BASE 0xffffffff80000000ull
 #define USER_ENTRIES 256
 
-extern uint64_t boot_root[512], boot_low[512], boot_direct[512];
+extern uint64_t boot_root[512], boot_low[512], boot_directory[4 * 512], boot_direct[512];
 extern char kernel_text_start[], kernel_text_end[], kernel_rodata_end[], kernel_physical_end[],
     kernel_stack_guard[];
 
@@ -35,11 +36,6 @@ extern char kernel_text_start[], kernel_text_end[], kernel_rodata_end[], kernel_
 static uint64_t image_table[IMAGE_TABLES][512] __attribute__((aligned(4096)));
 static uint64_t image_directory[512] __attribute__((aligned(4096)));
 static uint64_t image_level3[512] __attribute__((aligned(4096)));
-
-static uint64_t physical_of(const void *kernel_address)
-{
-    return (uint64_t)kernel_address - KERNEL_BASE;
-}
 
 static uint64_t image_entry(uint64_t at)
 {
@@ -51,6 +47,12 @@ static uint64_t image_entry(uint64_t at)
     return P_PRESENT | P_GLOBAL | P_NX | (at < (uint64_t)kernel_rodata_end ? 0 : P_WRITE);
 }
 
+static void load_own_tables(void)
+{
+    cpu_self()->root = (uint64_t)boot_root;
+    __asm__ volatile("mov %0, %%cr3" : : "r"((uint64_t)boot_root) : "memory");
+}
+
 void arch_start(void)
 {
     cpu_start();
@@ -59,17 +61,35 @@ void arch_start(void)
     for (unsigned i = 0; i < IMAGE_TABLES * 512; i++) {
         uint64_t at = KERNEL_BASE + i * PAGE_SIZE, flags = image_entry(at);
 
-        image_table[i / 512][i % 512] = flags ? physical_of((void *)at) | flags : 0;
+        image_table[i / 512][i % 512] = flags ? arch_physical((void *)at) | flags : 0;
     }
     for (unsigned i = 0; i < IMAGE_TABLES; i++)
-        image_directory[i] = physical_of(image_table[i]) | P_PRESENT | P_WRITE;
-    image_level3[510] = physical_of(image_directory) | P_PRESENT | P_WRITE;
+        image_directory[i] = arch_physical(image_table[i]) | P_PRESENT | P_WRITE;
+    image_level3[510] = arch_physical(image_directory) | P_PRESENT | P_WRITE;
     /* Device registers below 4 GB are not to be cached: the last of the four low gigabytes. */
     boot_direct[3] |= P_CACHE_DISABLE | P_WRITE_THROUGH;
-    boot_root[511] = physical_of(image_level3) | P_PRESENT | P_WRITE;
+    for (unsigned i = 3 * 512; i < 4 * 512; i++)
+        boot_directory[i] |= P_CACHE_DISABLE | P_WRITE_THROUGH;
+    boot_root[511] = arch_physical(image_level3) | P_PRESENT | P_WRITE;
     boot_root[0] = 0; /* the identity map of the start */
-    cpu_self()->root = (uint64_t)boot_root;
-    __asm__ volatile("mov %0, %%cr3" : : "r"((uint64_t)boot_root) : "memory");
+    load_own_tables();
+}
+
+void paging_map_rest(void)
+{
+    uint64_t top = 0, *level3 = direct((uint64_t)boot_direct);
+
+    for (unsigned i = 0; i < boot_info.ranges; i++)
+        top = boot_info.ram[i].end > top ? boot_info.ram[i].end : top;
+    for (uint64_t n = 4; n < 512 && n << 30 < top && !level3[n]; n++) {
+        uint64_t table = frame_alloc();
+
+        if (!table)
+            kernel_panic("too little memory below 4 GB to map the rest");
+        for (uint64_t i = 0; i < 512; i++)
+            ((uint64_t *)direct(table))[i] = n << 30 | i << 21 | P_LARGE | P_PRESENT | P_WRITE;
+        level3[n] = table | P_PRESENT | P_WRITE | P_NX;
+    }
 }
 
 uint64_t arch_space_create(void)
@@ -82,37 +102,70 @@ uint64_t arch_space_create(void)
     return root;
 }
 
-/* Frees the table with all that is below it. Level 3, 2, 1, or 0: of pages. */
-static void table_free(uint64_t table, int level, unsigned entries)
+static bool all_empty(const uint64_t *e)
 {
-    const uint64_t *t = direct(table);
+    return !(e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]);
+}
 
-    for (const uint64_t *e = t; e < t + entries; e += 8) {
-        if (!(e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]))
-            continue; /* most of a table is empty */
-        for (unsigned i = 0; i < 8; i++) {
-            if (e[i] && level)
-                table_free(e[i] & P_ADDRESS, level - 1, 512);
-            else if (e[i] && !(e[i] & P_PHYSICAL))
-                frame_free(arch_entry_frame(e[i]));
+static bool table_empty(const uint64_t *t)
+{
+    for (const uint64_t *e = t; e < t + 512; e += 8)
+        if (!all_empty(e))
+            return false;
+    return true;
+}
+
+/* r->at moves on to the next entry, of those 1 << shift bytes apart. */
+static void advance(struct arch_range *r, unsigned shift, uint64_t entries)
+{
+    r->at = (r->at | ((entries << shift) - 1)) + 1;
+    r->work -= 3;
+}
+
+/* The part of r that this table is for. Most of a table is empty, and is passed over by eights. */
+static uint64_t table_clear(uint64_t *t, unsigned shift, struct arch_range *r)
+{
+    uint64_t pages = 0;
+
+    do {
+        uint64_t *e = &t[r->at >> shift & 511], entry = *e;
+
+        if (!((uint64_t)e & 63) && all_empty(e))
+            advance(r, shift, 8);
+        else if (entry && shift > 12) {
+            pages += table_clear(direct(entry & P_ADDRESS), shift - 9, r);
+            r->work -= 64;
+            if (table_empty(direct(entry & P_ADDRESS))) {
+                frame_free(entry & P_ADDRESS);
+                *e = 0;
+            }
+        } else {
+            if (entry) {
+                if (!(entry & P_PHYSICAL))
+                    frame_free(arch_entry_frame(entry));
+                *e = 0;
+                pages++;
+                r->work -= ARCH_WORK_PAGE;
+            }
+            advance(r, shift, 1);
         }
-    }
-    frame_free(table);
+    } while (r->work > 0 && r->at < r->end && (r->at >> shift & 511));
+    return pages;
+}
+
+uint64_t arch_unmap(uint64_t root, struct arch_range *r)
+{
+    uint64_t pages = table_clear(direct(root), 39, r);
+
+    r->at = r->at < r->end ? r->at : r->end;
+    return pages;
 }
 
 void arch_space_destroy(uint64_t root)
 {
     if (cpu_self()->root == root)
-        arch_space_switch((uint64_t)boot_root);
-    table_free(root, 3, USER_ENTRIES);
-}
-
-void arch_space_switch(uint64_t root)
-{
-    if (cpu_self()->root == root)
-        return;
-    cpu_self()->root = root;
-    __asm__ volatile("mov %0, %%cr3" : : "r"(root) : "memory");
+        load_own_tables();
+    frame_free(root);
 }
 
 uint64_t *arch_entry(uint64_t root, uint64_t address, bool create)
@@ -132,6 +185,27 @@ uint64_t *arch_entry(uint64_t root, uint64_t address, bool create)
         t = direct(*e & P_ADDRESS);
     }
     return &t[address >> 12 & 511];
+}
+
+uint64_t *arch_entry_next(uint64_t root, struct arch_range *r)
+{
+    while (r->work > 0 && r->at < r->end) {
+        uint64_t *t = direct(root), *e;
+        unsigned shift = 39;
+
+        while (*(e = &t[r->at >> shift & 511]) && shift > 12) {
+            t = direct(*e & P_ADDRESS);
+            shift -= 9;
+        }
+        r->work--;
+        if (*e)
+            return e;
+        do /* on to the next one of this table that is not empty */
+            advance(r, shift, !((uint64_t)e & 63) && all_empty(e) ? 8 : 1);
+        while (r->work > 0 && (r->at >> shift & 511) && !*(e = &t[r->at >> shift & 511]));
+    }
+    r->at = r->at < r->end ? r->at : r->end;
+    return NULL;
 }
 
 uint64_t arch_entry_make(uint64_t physical, uint64_t flags)

@@ -4,6 +4,23 @@
 #include <errno.h>
 #include <string.h>
 
+/* What only we write, once more: the driver before this one may have changed it. */
+static void block_claim(struct block_client *c)
+{
+    if (!c->is_ready)
+        return;
+    for (unsigned k = 0; k < BLOCK_SLOTS; k++)
+        queue_publish(&c->queue->posted[k], c->sequence[k]);
+    queue_claim(&c->queue->header, BLOCK_QUEUE_MAGIC);
+}
+
+void block_client_ready(struct block_client *c)
+{
+    c->is_ready = true;
+    block_claim(c);
+    c->kick = true;
+}
+
 static void note_driver(struct block_client *c)
 {
     const struct queue_header *h = &c->queue->header;
@@ -13,6 +30,7 @@ static void note_driver(struct block_client *c)
         return;
     c->incarnation = incarnation;
     c->driver = h->driver;
+    block_claim(c);
     c->fresh = incarnation != h->reintegrated_incarnation;
     c->kick = true;
 }
@@ -77,7 +95,7 @@ uint32_t block_finished(struct block_client *c, uint64_t now)
     note_driver(c);
     if (c->used == 0)
         note_done(c, now); /* nobody has been waiting */
-    for (uint32_t rest = c->used; rest; rest &= rest - 1) {
+    for (uint32_t rest = c->used & ~c->held; rest; rest &= rest - 1) {
         int k = __builtin_ctz(rest);
 
         if (queue_read(&c->queue->completed[k]) == c->sequence[k])
@@ -90,7 +108,10 @@ uint32_t block_finished(struct block_client *c, uint64_t now)
 
 void block_free(struct block_client *c, int slot)
 {
+    /* A driver whose words say that it was never done does not do it now. */
+    c->queue->request[slot].flags |= BLOCK_ABANDONED;
     c->used &= ~(1u << slot);
+    c->queue->header.useful += queue_read(&c->queue->status[slot]) == BLOCK_OK;
 }
 
 bool block_settle(struct block_client *c)
@@ -98,7 +119,7 @@ bool block_settle(struct block_client *c)
     *(volatile uint32_t *)&c->queue->client_waits = 1;
     /* client_waits before completed: the driver does it the other way round */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    for (uint32_t rest = c->used; rest; rest &= rest - 1) {
+    for (uint32_t rest = c->used & ~c->held; rest; rest &= rest - 1) {
         int k = __builtin_ctz(rest);
 
         if (queue_read(&c->queue->completed[k]) == c->sequence[k])

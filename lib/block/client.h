@@ -18,6 +18,7 @@ struct block_client {
     struct block_queue *queue;
     uint64_t physical, size; /* of its memory */
     uint32_t used; /* slots */
+    uint32_t held; /* of these: done, and not to be looked at until they are posted again */
     uint32_t sequence[BLOCK_SLOTS]; /* as posted; the queue's own could be changed by the driver */
     uint64_t posted_ns[BLOCK_SLOTS]; /* clock */
     uint32_t last; /* sequence */
@@ -25,10 +26,13 @@ struct block_client {
     endpoint_t driver;
     uint32_t incarnation; /* that was seen last; 0: none yet */
     bool fresh; /* of that incarnation nothing has been completed yet */
+    bool is_ready; /* the driver may begin */
 };
 
 /* Take over a queue: what a predecessor has posted and is not done stays posted, in used slots. */
 void block_client_open(struct block_client *c, const struct service_queue *where);
+/* The driver may begin: all is set up. */
+void block_client_ready(struct block_client *c);
 /* A free slot, or -1. */
 int block_slot(struct block_client *c);
 static inline struct block_request *block_request(struct block_client *c, int slot)

@@ -1,48 +1,58 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "lib/block/disks.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/rt/kernel.h"
 #include "lib/service/service.h"
 
-enum { DISKS_MAX = 128 };
+enum { AT_ONCE = 32 /* that are asked for with one call */ };
 #define PATIENCE_NS 100000000ull /* it answers at once, or it is being replaced */
 
-static struct disk_device disks[DISKS_MAX];
+static struct disk_device *disks; /* with room for AT_ONCE more than there are */
 static unsigned count;
+
+/* The next ones, from `count` on: how many, or -errno. */
+static long fetch(endpoint_t server)
+{
+    struct disk_device *more = realloc(disks, (count + AT_ONCE) * sizeof *disks);
+    struct message m = {.type = DISK_LIST, .w = {count, 0, AT_ONCE}};
+    long grant, result;
+
+    if (!more)
+        return -ENOMEM;
+    disks = more;
+    grant = grant_make(server, disks + count, AT_ONCE * sizeof *disks, GRANT_WRITE);
+    if (grant < 0)
+        return grant;
+    m.w[1] = (uint64_t)grant;
+    result = ipc_call_deadline(server, &m, PATIENCE_NS);
+    grant_revoke(grant);
+    return result;
+}
 
 void disks_fetch(void)
 {
     static endpoint_t server;
-    struct disk_device one;
-    long grant;
 
     if (!server)
         server = service_retrieve("blk/8");
     count = 0;
-    while (server && count < DISKS_MAX) {
-        struct message m = {.type = DISK_LIST};
-        long result;
+    while (server) {
+        long result = fetch(server);
 
-        grant = grant_make(server, &one, sizeof one, GRANT_WRITE);
-        m.w[0] = count;
-        m.w[1] = (uint64_t)grant;
-        result = grant < 0 ? grant : ipc_call_deadline(server, &m, PATIENCE_NS);
-        grant_revoke(grant);
         if (result == -EDEADSRCDST && count == 0) { /* there may be a fresh one */
             endpoint_t fresh = service_retrieve("blk/8");
 
-            if (fresh == server || !fresh)
-                server = 0;
-            else
-                server = fresh;
+            server = fresh == server ? 0 : fresh;
             continue;
         }
-        if (result < 0)
+        if (result <= 0)
             break;
-        one.name[sizeof one.name - 1] = 0;
-        disks[count++] = one;
+        for (long n = 0; n < result && n < AT_ONCE; n++, count++)
+            disks[count].name[sizeof disks[count].name - 1] = 0;
     }
 }
 

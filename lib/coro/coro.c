@@ -1,13 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Stacks are kept for the next coroutine: at most POOL_MAX unused ones. The lowest word of a stack
- * must stay as it was. */
+/*
+ * Stacks are kept for the next coroutine: at most POOL_MAX unused ones. The lowest word of a stack
+ * must stay as it was. What is on a stack that is resumed goes into the undo log, since the
+ * compiler's own stores to it are not logged.
+ */
 #include "lib/coro/coro.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 
 #include "lib/rt/log.h"
+#include "lib/undo/undo.h"
 
+#ifdef UNDO
+enum { REGISTERS = 5 }; /* that the switch saves */
+#else
+enum { REGISTERS = 6 };
+#endif
 enum { POOL_MAX = 8 };
 #define STACK_MARK 0x5ac4b077035ac4ull
 
@@ -28,6 +37,11 @@ static int pooled;
 static uint64_t *stack_bottom(struct coro *c)
 {
     return (uint64_t *)(c + 1);
+}
+
+static char *stack_top(struct coro *c)
+{
+    return (char *)c + CORO_STACK_BYTES;
 }
 
 static void begin(void)
@@ -69,6 +83,8 @@ int coro_resume(struct coro *c)
 {
     c->outer = running;
     running = c;
+    undo_range(&c->caller, sizeof c->caller);
+    undo_range(c->stack_pointer, (size_t)(stack_top(c) - (char *)c->stack_pointer));
     coro_switch(&c->caller, c->stack_pointer);
     running = c->outer;
     if (*stack_bottom(c) != STACK_MARK)
@@ -88,10 +104,10 @@ struct coro *coro_start(void (*entry)(void *), void *argument, int *ended)
     if (!c)
         return NULL;
     *c = (struct coro){.entry = entry, .argument = argument};
-    top = (uint64_t *)(((uintptr_t)c + CORO_STACK_BYTES) & ~(uintptr_t)15);
+    top = (uint64_t *)((uintptr_t)stack_top(c) & ~(uintptr_t)15);
     *--top = 0; /* where begin() would return to: it does not */
     *--top = (uint64_t)(uintptr_t)begin;
-    c->stack_pointer = top - 6; /* the six registers that the switch pops */
+    c->stack_pointer = top - REGISTERS;
     *ended = coro_resume(c);
     return c;
 }
@@ -100,6 +116,7 @@ void coro_yield(void)
 {
     struct coro *self = running;
 
+    undo_range(&self->stack_pointer, sizeof self->stack_pointer);
     coro_switch(&self->stack_pointer, self->caller);
 }
 

@@ -9,10 +9,14 @@ coro_switch:
     push %r12
     push %r13
     push %r14
+#ifndef UNDO /* there it is the end of a log, which goes on (lib/undo) */
     push %r15
+#endif
     mov %rsp, (%rdi)
     mov %rsi, %rsp
+#ifndef UNDO
     pop %r15
+#endif
     pop %r14
     pop %r13
     pop %r12

@@ -21,19 +21,19 @@ enum field {
     CHECK
 };
 
+/* A header has a hundred of these digits, and RS goes through the archive for each service. */
 static int hexadecimal(const char *text, uint32_t *value)
 {
     *value = 0;
     for (int i = 0; i < 8; i++) {
-        char c = text[i];
-        int digit = c >= '0' && c <= '9'   ? c - '0'
-                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                                           : -1;
+        uint32_t digit = (uint32_t)(uint8_t)text[i] - '0';
 
-        if (digit < 0)
-            return -EINVAL;
-        *value = *value << 4 | (uint32_t)digit;
+        if (digit > 9) {
+            digit = ((uint32_t)(uint8_t)text[i] | 0x20) - 'a' + 10;
+            if (digit < 10 || digit > 15)
+                return -EINVAL;
+        }
+        *value = *value << 4 | digit;
     }
     return 0;
 }

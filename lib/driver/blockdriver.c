@@ -219,6 +219,8 @@ bool block_device_settle(struct block_device *d)
     *(volatile uint32_t *)&q->driver_waits = 1;
     /* driver_waits before posted: the client does it the other way round */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (!queue_read(&q->header.client_ready))
+        return true; /* nothing that is posted counts yet */
     for (unsigned k = 0; k < BLOCK_SLOTS; k++)
         if (!(d->issued >> k & 1) && queue_read(&q->posted[k]) != q->completed[k])
             return d->issued != 0; /* it has been offered: the chip has no room */

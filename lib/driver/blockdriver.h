@@ -84,6 +84,22 @@ static inline bool block_mismatch(struct block_device *d, const char *what)
     return false;
 }
 
+/* Blocks whose requests can be told in sectors of 512 bytes, and whose transfers the class's clients
+ * can post. */
+static inline bool block_size_is_good(uint32_t logical_size)
+{
+    return logical_size >= BLOCK_SECTOR && logical_size <= 4096 &&
+           !(logical_size & (logical_size - 1));
+}
+
+/* Sectors in a block of the unit: checked requests are multiples of it. */
+static inline uint32_t block_scale(const struct block_device *d, unsigned unit)
+{
+    uint32_t size = *(const volatile uint32_t *)&d->queue->unit[unit].logical_size;
+
+    return size > BLOCK_SECTOR ? size / BLOCK_SECTOR : 1;
+}
+
 /* A disk was found, or is not there (any more): flags 0. Another medium gets another generation. */
 void block_unit_set(struct block_device *d, unsigned unit, const struct block_unit *found);
 

@@ -1,104 +1,64 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The life of a block driver: start (adopt or reset), tell the client and RS, then sleep and serve.
- * What can wait (the name in DS, log lines) comes some milliseconds after the start.
- */
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "abi/message.h"
-#include "abi/proto/rs.h"
+/* Block drivers in the loop that all drivers have (driverloop.h). */
 #include "lib/driver/blockdriver.h"
+#include "lib/driver/driverloop.h"
 #include "lib/rt/kernel.h"
-#include "lib/rt/log.h"
-#include "lib/service/service.h"
 
 #define WAKE_TURNS 64 /* turns without a look at the notifications, at most */
-#define AFTERWARDS 5000000 /* ns */
 
-static void wake_client(struct block_device *d, const struct service_info *info, bool always)
+static void first(void *device)
 {
-    bool waits;
+    struct block_device *d = device;
 
-    if (!d->wake_client && !always)
-        return;
+    block_device_serve(d);
+    d->wake_client = false;
+}
+
+static bool serve(struct block_device *d)
+{
+    bool moved = block_device_serve(d);
+
+    if (!d->wake_client)
+        return moved;
     d->wake_client = false;
     /* completed before client_waits: the client does it the other way round */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    waits = *(volatile uint32_t *)&d->queue->client_waits;
-    if (waits || always)
-        ipc_notify(info->queue.client, NOTIFY_BIT(NOTIFY_BIT_PEER + info->queue.number));
+    if (*(volatile uint32_t *)&d->queue->client_waits)
+        driver_notify_client();
+    return moved;
 }
 
-static void announce(struct block_device *d, const struct service_info *info,
-                     enum queue_driver_state state)
+/* The interrupt may be an edge (MSI): it is unmasked first, and only then finished() clears the
+ * causes and looks at the chip. */
+static bool wake(void *device, uint64_t bits)
 {
-    struct queue_header *h = &d->queue->header;
-
-    h->driver = info->self;
-    h->driver_state = state;
-    h->ready_ns = clock_now();
-    queue_publish(&h->incarnation, info->incarnation); /* last: it covers the others */
-}
-
-/*
- * One wake; false: there is more to do. The interrupt may be an edge (MSI): it is unmasked first,
- * and only then finished() clears the causes and looks at the chip.
- */
-static bool wake(struct block_device *d, const struct service_info *info, uint64_t bits)
-{
-    for (unsigned i = 0; i < info->irqs; i++)
+    for (unsigned i = 0; i < service_info()->irqs; i++)
         if (bits & NOTIFY_BIT(NOTIFY_BIT_IRQ + i))
             irq_ack(i);
-    for (int turn = 0; turn < WAKE_TURNS; turn++) {
-        bool moved = block_device_serve(d);
-
-        wake_client(d, info, false);
-        if (!moved && block_device_settle(d))
+    for (int turn = 0; turn < WAKE_TURNS; turn++)
+        if (!serve(device) && block_device_settle(device))
             return true;
-    }
     return false;
 }
 
-static void afterwards(const struct block_device *d, const struct service_info *info)
+static void started(void *device)
 {
-    char key[32];
+    struct block_device *d = device;
 
-    if (d->mismatch)
-        log_info("device reset (%s)", d->mismatch);
-    snprintf(key, sizeof key, "block/%s", info->name);
-    service_publish(key);
+    d->driver->unmask(d);
 }
 
-static void sleep_and_serve(struct block_device *d, const struct service_info *info)
-    __attribute__((noreturn));
-static void sleep_and_serve(struct block_device *d, const struct service_info *info)
+static void silence(void *device)
 {
-    struct message m = {0};
-    bool done = wake(d, info, 0);
+    struct block_device *d = device;
 
-    for (;;) {
-        if (ipc_receive(ENDPOINT_ANY, &m, done ? 0 : RECEIVE_POLL) < 0) {
-            done = wake(d, info, 0);
-            continue;
-        }
-        if (m.type != MESSAGE_NOTIFY) {
-            ipc_reply_result(message_caller(&m), -ENOSYS); /* nobody may call a driver */
-            continue;
-        }
-        if (m.w[0] & NOTIFY_BIT(NOTIFY_BIT_SHUTDOWN)) {
-            d->driver->mask(d);
-            exit(0);
-        }
-        if (m.w[0] & NOTIFY_BIT(NOTIFY_BIT_ALARM))
-            afterwards(d, info);
-        done = wake(d, info, m.w[0]);
-    }
+    d->driver->mask(d);
 }
 
 void block_driver_run(const struct block_driver *driver)
 {
+    static const struct driver_class class = {
+        .name = "block", .first = first, .started = started, .wake = wake, .silence = silence};
     static struct block_device device;
     const struct service_info *info = service_info();
     struct block_device *d = &device;
@@ -113,12 +73,6 @@ void block_driver_run(const struct block_driver *driver)
     d->region_count = SERVICE_REGIONS;
     status = block_device_start(d, info->adopt, &state);
     if (status < 0)
-        panic("the device does not answer: error %d", -status);
-    announce(d, info, state);
-    block_device_serve(d);
-    wake_client(d, info, true);
-    service_ready(state == QUEUE_DRIVER_ADOPTED ? RS_READY_ADOPTED : RS_READY_RESET);
-    d->driver->unmask(d);
-    clock_alarm(clock_now() + AFTERWARDS);
-    sleep_and_serve(d, info);
+        driver_start_failed(status);
+    driver_loop_run(&class, d, &d->queue->header, state, d->mismatch);
 }

@@ -53,6 +53,13 @@ static inline unsigned device_ports(const struct service_device *device)
     return 0;
 }
 
+/*
+ * A driver whose device could not be started ends here. -ENODEV and -EOPNOTSUPP: it is none that
+ * this driver can drive, and RS starts it no more (RS_EXIT_REFUSED); anything else is a failure,
+ * and the next incarnation tries again.
+ */
+void driver_start_failed(int status) __attribute__((noreturn));
+
 /* x86 keeps stores in order, and loads in order: only the compiler must be held. */
 static inline void dma_publish(void)
 {

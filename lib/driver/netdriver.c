@@ -12,6 +12,8 @@
 /* Below this many lent buffers the driver wants to hear of new ones; above, it finds them when it
  * next wakes. */
 #define RECEIVE_LOW (NET_RING_SIZE / 2)
+/* Above this many frames that are being sent the client may be about to run out of room. */
+#define SENDING_HIGH (NET_RING_SIZE / 2)
 
 uint32_t net_buffer(const struct net_device *d, const struct net_entry *entry, uint32_t least,
                     uint32_t most, uint32_t *size)
@@ -19,8 +21,9 @@ uint32_t net_buffer(const struct net_device *d, const struct net_entry *entry, u
     uint32_t offset = *(const volatile uint32_t *)&entry->offset;
     uint32_t bytes = *(const volatile uint32_t *)&entry->size;
 
-    if (bytes < least || bytes > most || offset % 4 != 0 || offset < QUEUE_BUFFERS_OFFSET ||
-        offset > d->size || bytes > d->size - offset)
+    if (bytes < least || bytes > most || offset % 4 != 0 ||
+        offset < QUEUE_BUFFERS_OFFSET + NET_HEADROOM || offset > d->size ||
+        bytes > d->size - offset)
         panic("client posted a bad buffer: offset %#x, size %u", offset, bytes);
     *size = bytes;
     return offset;
@@ -61,7 +64,7 @@ void net_device_open(struct net_device *d, const struct net_driver *driver,
         (struct net_device){.driver = driver, .registers = registers, .queue = queue, .size = size};
     if (queue == 0 || size < NET_QUEUE_BYTES || physical + size > UINT32_MAX)
         panic("no queue, or a bad one: %#lx bytes at physical %#lx", size, physical);
-    if (registers == 0)
+    if (driver->registers_size && registers == 0)
         panic("the device has no registers");
     d->physical = (uint32_t)physical;
     d->chip = (uint8_t *)queue + QUEUE_CHIP_OFFSET;
@@ -147,6 +150,19 @@ bool net_device_settle(struct net_device *d)
     *(volatile uint32_t *)&transmit->driver_waits = 1;
     __atomic_thread_fence(
         __ATOMIC_SEQ_CST); /* driver_waits before posted: the client does it the other way round */
+    if (!queue_read(&d->queue->header.client_ready))
+        return true; /* nothing that is posted counts yet */
     return (!low || queue_read(&receive->posted) == d->receive.posted) &&
            queue_read(&transmit->posted) == d->transmit.posted;
+}
+
+bool net_device_sends_quietly(struct net_device *d)
+{
+    const struct net_position *at = &d->transmit;
+    uint32_t sending = at->lent - at->completed;
+    bool is_urgent = *(volatile uint32_t *)&d->queue->transmit.client_waits ||
+                     at->posted != at->lent || sending > SENDING_HIGH;
+
+    d->tell_sent = sending && (!d->driver->tells_late || is_urgent);
+    return sending && !d->tell_sent;
 }

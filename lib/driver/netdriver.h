@@ -35,7 +35,13 @@ struct net_device;
 
 struct net_driver {
     const char *name;
-    uint64_t registers_size; /* bytes of registers that the chip has at least */
+    uint64_t registers_size; /* bytes of registers that the chip has at least; 0: not by a BAR */
+    /* Masking costs nothing, and its interrupts may be MSIs, which nobody else masks while we work:
+     * mask() on every wake, not only on those that no interrupt has caused. */
+    bool masks_always;
+    /* It sends while we do something else, and an interrupt for each batch would cost more than it
+     * brings: what was sent is completed on the next wake, or after some ms. */
+    bool tells_late;
 
     /*
      * Is the device live and set up just as reset() leaves it, with rings that agree entry by entry
@@ -53,7 +59,9 @@ struct net_driver {
     bool (*identify)(struct net_device *d, uint8_t mac[6]);
 
     void (*mask)(struct net_device *d); /* no interrupts */
-    void (*unmask)(struct net_device *d); /* interrupts; at once when a cause is pending */
+    /* Interrupts; at once when a cause is pending. False: one is, for which the chip will raise
+     * none; look again. */
+    bool (*unmask)(struct net_device *d);
     bool (*acknowledge)(
         struct net_device *d); /* clear the causes; true: the link may have changed */
 
@@ -87,6 +95,7 @@ struct net_device {
     uint64_t size; /* of the queue */
     struct net_position receive, transmit;
     bool wake_client; /* something was completed that the client waits for */
+    bool tell_sent; /* for unmask(): an interrupt is to come when something was sent */
     const char *mismatch; /* why adopt() failed, for the log */
 };
 
@@ -105,7 +114,7 @@ static inline struct net_entry *net_transmit_entry(const struct net_device *d, u
 }
 
 /*
- * Offset of the buffer of an entry, checked to lie in the queue's buffers, with *size at least
+ * Offset of the buffer of an entry, checked to lie in the queue's buffers with its headroom, *size at least
  * `least` and at most `most` bytes. Ends the driver when the client broke the rules: it must not
  * make the device write elsewhere.
  */
@@ -131,5 +140,8 @@ bool net_device_serve(struct net_device *d);
 /* Before sleeping: ask for notifications; false: the client has posted meanwhile, so
  * serve again. */
 bool net_device_settle(struct net_device *d);
+/* Thereafter, before unmask(): fills in tell_sent. True: something was given to the chip that no
+ * interrupt tells of. */
+bool net_device_sends_quietly(struct net_device *d);
 
 #endif

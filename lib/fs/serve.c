@@ -32,15 +32,17 @@ static long back(struct message *m, long result)
         return result;
     m->w[0] = (uint64_t)result;
     m->type = FILE_BACK_RESULT;
-    ipc_forward(message_caller(m), message_via(m),
-                m); /* fails only when it or VFS has died meanwhile */
+    /* fails only when it or VFS has died meanwhile */
+    ipc_forward_at_end(message_caller(m), message_via(m), m);
     return SERVICE_NO_REPLY;
 }
 
 static long answer(struct message *m, bool is_back, long result)
 {
     is_later |= result == FS_LATER;
-    return result == FS_LATER ? SERVICE_NO_REPLY : is_back ? back(m, result) : result;
+    if (result == FS_LATER)
+        return SERVICE_NO_REPLY;
+    return is_back ? back(m, result) : result;
 }
 
 static long (*handler_of(uint64_t type))(struct message *);
@@ -59,10 +61,10 @@ static long serve(struct message *m)
     if (begun == FS_LATER) {
         is_later = true;
         result = SERVICE_NO_REPLY;
+    } else if (begun == 1) {
+        result = finish_again(m, node);
     } else {
-        result = begun == 1  ? finish_again(m, node)
-                 : begun < 0 ? back(m, begun)
-                             : handler_of(m->type)(m);
+        result = begun < 0 ? back(m, begun) : handler_of(m->type)(m);
     }
     if (is_later && fs->later)
         fs->later(&original);
@@ -75,7 +77,7 @@ void fs_retry(const struct message *request)
     long result = serve(&m);
 
     if (result != SERVICE_NO_REPLY)
-        ipc_reply(message_caller(&m), &m, result);
+        ipc_reply_at_end(message_caller(&m), &m, result);
 }
 
 endpoint_t fs_program(void)
@@ -85,12 +87,7 @@ endpoint_t fs_program(void)
 
 uint64_t fs_time(void)
 {
-    static uint64_t boot_ns;
-    struct kernel_info info;
-
-    if (boot_ns == 0 && kernel_info(&info) == 0)
-        boot_ns = info.realtime_boot * 1000000000u;
-    return boot_ns + clock_now();
+    return service_info()->realtime_boot * 1000000000u + clock_now();
 }
 
 /* ---- names ---- */
@@ -110,7 +107,9 @@ static long fetch(const struct message *m, uint64_t grant, uint64_t length, char
         return -ENAMETOOLONG;
     result = length ? grant_from(owner, grant, 0, text, length) : 0;
     text[length] = 0;
-    return result < 0 ? result : memchr(text, 0, length) ? -EINVAL : 0;
+    if (result < 0)
+        return result;
+    return memchr(text, 0, length) ? -EINVAL : 0;
 }
 
 static void put_node(struct message *m, uint64_t node, const struct fs_attributes *a,
@@ -162,8 +161,10 @@ static long check_entry(struct message *m, uint64_t directory, uint64_t grant, u
         result = fs_name_check(name, length);
     if (result == 0)
         result = fs->attributes(directory, &a);
-    if (result == 0)
-        result = !S_ISDIR(a.mode) ? -ENOTDIR : fs_may(&a, user_of(m), W_OK | X_OK) ? 0 : -EACCES;
+    if (result == 0 && !S_ISDIR(a.mode))
+        result = -ENOTDIR;
+    if (result == 0 && !fs_may(&a, user_of(m), W_OK | X_OK))
+        result = -EACCES;
     return result;
 }
 
@@ -370,9 +371,9 @@ static long do_ioctl(struct message *m)
 
 static long do_truncate(struct message *m)
 {
-    return back(m, !fs->truncate          ? -EROFS
-                   : (int64_t)m->w[1] < 0 ? -EINVAL
-                                          : fs->truncate(m->w[0], m->w[1]));
+    if (!fs->truncate)
+        return back(m, -EROFS);
+    return back(m, (int64_t)m->w[1] < 0 ? -EINVAL : fs->truncate(m->w[0], m->w[1]));
 }
 
 static long do_sync(struct message *m)

@@ -10,10 +10,12 @@
 
 bool fs_may(const struct fs_attributes *a, struct fs_user user, unsigned wanted)
 {
-    unsigned shift = user.uid == a->uid ? 6 : user.gid == a->gid ? 3 : 0;
+    unsigned shift = user.gid == a->gid ? 3 : 0;
 
     if (user.uid == 0)
         return !(wanted & X_OK) || S_ISDIR(a->mode) || (a->mode & 0111);
+    if (user.uid == a->uid)
+        shift = 6;
     return (a->mode >> shift & wanted) == wanted;
 }
 

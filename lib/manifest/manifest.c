@@ -32,9 +32,8 @@ static const char *const kernel_call_names[KERNEL_CALLS] = {
     [KERNEL_GRANT_FROM] = "grant_from",
     [KERNEL_GRANT_TO] = "grant_to",
     [KERNEL_ALARM] = "alarm",
-    [KERNEL_CLOCK] = "clock",
+    [KERNEL_CLOCK_RATE] = "clock_rate",
     [KERNEL_LOG] = "log",
-    [KERNEL_LOG_READ] = "log_read",
     [KERNEL_SLOT_CREATE] = "slot_create",
     [KERNEL_SLOT_DESTROY] = "slot_destroy",
     [KERNEL_SLOT_CONTROL] = "slot_control",
@@ -53,9 +52,7 @@ static const char *const kernel_call_names[KERNEL_CALLS] = {
     [KERNEL_PORT_IN] = "port_in",
     [KERNEL_PORT_OUT] = "port_out",
     [KERNEL_PORT_OUT_BYTES] = "port_out_bytes",
-    [KERNEL_INFO] = "info",
-    [KERNEL_TRACE_READ] = "trace_read",
-    [KERNEL_POWER] = "power",
+    [KERNEL_PANIC] = "panic",
 };
 
 #define CALL_BIT(n) (1ull << (n))
@@ -64,12 +61,12 @@ static const char *const kernel_call_names[KERNEL_CALLS] = {
      CALL_BIT(KERNEL_RECEIVE) | CALL_BIT(KERNEL_REPLY_RECEIVE) | CALL_BIT(KERNEL_FORWARD) |        \
      CALL_BIT(KERNEL_NOTIFY) | CALL_BIT(KERNEL_COPY_FROM) | CALL_BIT(KERNEL_COPY_TO) |             \
      CALL_BIT(KERNEL_GRANT_TABLE) | CALL_BIT(KERNEL_GRANT_FROM) | CALL_BIT(KERNEL_GRANT_TO) |      \
-     CALL_BIT(KERNEL_ALARM) | CALL_BIT(KERNEL_CLOCK) | CALL_BIT(KERNEL_LOG) |                      \
-     CALL_BIT(KERNEL_INFO))
+     CALL_BIT(KERNEL_ALARM) | CALL_BIT(KERNEL_LOG))
 
 static const char *const right_names[] = {[0] = "copy_any"};
 static const char *const route_names[] = {
     [ROUTE_VM] = "memory", [ROUTE_PM] = "process", [ROUTE_VFS] = "files"};
+static const char *const ring_names[] = {[RING_LOG] = "log", [RING_TRACE] = "trace"};
 static const char *const boolean_names[] = {"no", "yes"};
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
@@ -77,6 +74,16 @@ static const char *const boolean_names[] = {"no", "yes"};
 const char *manifest_class_name(enum manifest_class class)
 {
     return class > CLASS_NONE && class < CLASSES ? class_names[class] : "none";
+}
+
+const char *manifest_kernel_call_name(unsigned call)
+{
+    return call < KERNEL_CALLS ? kernel_call_names[call] : NULL;
+}
+
+bool manifest_kernel_call_standard(unsigned call)
+{
+    return KERNEL_STANDARD >> call & 1;
 }
 
 /* ---- the keys; each reads its own words ---- */
@@ -150,6 +157,14 @@ static void read_queue(struct reader *r, struct manifest *m)
     reader_name(r, m->queue_client);
 }
 
+static bool is_class(const char *word)
+{
+    for (unsigned c = CLASS_NONE + 1; c < CLASSES; c++)
+        if (manifest_names_it(word, "", (enum manifest_class)c))
+            return true;
+    return false;
+}
+
 static void read_names(struct reader *r, struct manifest_names *names, uint32_t limit)
 {
     char name[MANIFEST_NAME_MAX];
@@ -161,14 +176,46 @@ static void read_names(struct reader *r, struct manifest_names *names, uint32_t 
         else if (names->count == limit) {
             reader_error(r, "too many names", name);
             return;
-        } else
+        } else {
+            names->line[names->count] = (uint16_t)r->line;
             memcpy(names->name[names->count++], name, sizeof name);
+        }
+    }
+}
+
+/* Those that may be given as a whole class, with a star; but never as "all". */
+static void read_callees(struct reader *r, struct manifest_names *names)
+{
+    while (reader_more(r)) {
+        char name[MANIFEST_NAME_MAX];
+
+        reader_text(r, name, sizeof name, "name of a service");
+        if (!r->failed && strcmp(name, "all") == 0)
+            reader_error(r, "name those that it needs, not", name);
+        if (!r->failed && !reader_good_name(name) && !is_class(name))
+            reader_error(r, "bad name", name);
+        if (!r->failed && names->count == MANIFEST_NAMES)
+            reader_error(r, "too many names", name);
+        if (r->failed)
+            return;
+        names->line[names->count] = (uint16_t)r->line;
+        memcpy(names->name[names->count++], name, sizeof name);
     }
 }
 
 static void read_calls(struct reader *r, struct manifest *m)
 {
-    read_names(r, &m->calls, MANIFEST_NAMES);
+    read_callees(r, &m->calls);
+}
+
+static void read_calls_up(struct reader *r, struct manifest *m)
+{
+    read_callees(r, &m->calls_up);
+}
+
+static void read_forwards(struct reader *r, struct manifest *m)
+{
+    read_callees(r, &m->forwards);
 }
 
 static void read_notifies(struct reader *r, struct manifest *m)
@@ -181,11 +228,37 @@ static void read_dependents(struct reader *r, struct manifest *m)
     read_names(r, &m->dependents, MANIFEST_DEPENDENTS);
 }
 
+static void read_complains_of(struct reader *r, struct manifest *m)
+{
+    read_names(r, &m->complains_of, MANIFEST_NAMES);
+}
+
+static void read_publishes(struct reader *r, struct manifest *m)
+{
+    do {
+        char key[MANIFEST_KEY_MAX];
+
+        reader_text(r, key, sizeof key, "name in DS");
+        if (!r->failed && !reader_good_key(key))
+            reader_error(r, "bad name", key);
+        if (!r->failed && m->keys == MANIFEST_KEYS)
+            reader_error(r, "too many names", key);
+        if (!r->failed)
+            memcpy(m->key[m->keys++], key, sizeof key);
+    } while (reader_more(r));
+}
+
 static void read_kernel(struct reader *r, struct manifest *m)
 {
     while (reader_more(r))
         m->kernel_calls |=
             CALL_BIT(reader_choice(r, kernel_call_names, KERNEL_CALLS, "kernel call"));
+}
+
+static void read_reads(struct reader *r, struct manifest *m)
+{
+    while (reader_more(r))
+        m->reads |= 1u << reader_choice(r, ring_names, COUNT(ring_names), "ring of the kernel");
 }
 
 static void read_rights(struct reader *r, struct manifest *m)
@@ -245,6 +318,13 @@ static void read_instances(struct reader *r, struct manifest *m)
     m->on_request = reader_choice(r, names, 2, "one or on-request");
 }
 
+static void read_returns(struct reader *r, struct manifest *m)
+{
+    static const char *const names[] = {"fresh", "rolled-back"};
+
+    m->rolled_back = reader_choice(r, names, 2, "fresh or rolled-back");
+}
+
 static void read_budget(struct reader *r, struct manifest *m)
 {
     m->budget = (uint32_t)reader_number(r, 0, MANIFEST_BUDGET_MAX);
@@ -289,8 +369,13 @@ static const struct key {
     {"ports", read_ports, true},
     {"queue", read_queue, false},
     {"calls", read_calls, true},
+    {"calls-up", read_calls_up, true},
+    {"forwards", read_forwards, true},
     {"notifies", read_notifies, true},
+    {"complains-of", read_complains_of, true},
+    {"publishes", read_publishes, true},
     {"kernel", read_kernel, true},
+    {"reads", read_reads, true},
     {"rights", read_rights, true},
     {"linux", read_linux, true},
     {"priority", read_priority, false},
@@ -300,6 +385,7 @@ static const struct key {
     {"archive", read_archive, false},
     {"heartbeat", read_heartbeat, false},
     {"restart", read_restart, false},
+    {"returns", read_returns, false},
     {"instances", read_instances, false},
     {"budget", read_budget, false},
     {"backoff", read_backoff, false},
@@ -367,11 +453,11 @@ int manifest_parse(const char *text, size_t size, const char *file, struct manif
                                   .stack = STACK_DEFAULT,
                                   .heartbeat_ms = 100,
                                   .restart = true,
-                                  .budget = 20,
+                                  .budget = 15,
                                   .budget_window_s = 60,
                                   .backoff_free = 5,
                                   .backoff_first_ms = 10,
-                                  .backoff_max_ms = 2000,
+                                  .backoff_max_ms = 1000,
                                   .deadline_ms = 5000,
                                   .routes = 1u << ROUTE_GUARDIAN | 1u << ROUTE_KERNEL};
     if (!take_name(manifest, file)) {

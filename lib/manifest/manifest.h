@@ -18,6 +18,8 @@
 #define MANIFEST_IRQS 8
 #define MANIFEST_PORTS 4
 #define MANIFEST_DEPENDENTS 8
+#define MANIFEST_KEYS 8
+#define MANIFEST_KEY_MAX 32 /* of a name in DS, with the NUL */
 #define MANIFEST_BUDGET_MAX 1024
 
 enum manifest_class {
@@ -31,10 +33,13 @@ enum manifest_class {
     CLASSES
 };
 
+enum manifest_ring { RING_LOG, RING_TRACE }; /* of the kernel */
+
 struct manifest_names {
     bool all; /* the word "all": every service */
     uint32_t count;
-    char name[MANIFEST_NAMES][MANIFEST_NAME_MAX];
+    char name[MANIFEST_NAMES][MANIFEST_NAME_MAX]; /* or a whole class, with a star */
+    uint16_t line[MANIFEST_NAMES]; /* where it stands, for messages */
 };
 
 struct manifest {
@@ -56,7 +61,13 @@ struct manifest {
     uint64_t queue_size; /* bytes, a multiple of the page size; 0: no queue */
     char queue_client[MANIFEST_NAME_MAX];
     struct manifest_names calls, notifies, dependents;
+    struct manifest_names forwards; /* to whom it may hand on its callers */
+    struct manifest_names calls_up; /* against the order: exceptions, one by one */
+    struct manifest_names complains_of; /* beside the drivers of its own queues */
+    uint32_t keys;
+    char key[MANIFEST_KEYS][MANIFEST_KEY_MAX]; /* that it publishes in DS, beside its own names */
     uint64_t kernel_calls; /* bit: enum kernel_call; with the standard set */
+    uint32_t reads; /* bit: enum manifest_ring */
     uint32_t right_flags; /* enum right_flag */
     uint32_t routes; /* bit: enum route; with exit and arch_prctl, which everybody has */
     uint32_t priority;
@@ -67,6 +78,7 @@ struct manifest {
     uint32_t heartbeat_ms; /* 0: none */
     bool on_request; /* not started at boot: each request of VFS starts one more */
     bool restart;
+    bool rolled_back; /* it keeps its memory when it dies, and undoes what it was doing */
     uint32_t budget, budget_window_s; /* at most so many failures in so many seconds */
     uint32_t backoff_free, backoff_first_ms, backoff_max_ms;
     char policy[128], policy_arguments[256];
@@ -82,5 +94,25 @@ int manifest_parse(const char *text, size_t size, const char *file, struct manif
                    char *error, size_t room);
 
 const char *manifest_class_name(enum manifest_class class);
+const char *manifest_kernel_call_name(unsigned call); /* NULL: no such call */
+bool manifest_kernel_call_standard(unsigned call); /* that everybody has */
+
+/* Is that name of a list (a service, or a class with a star) one for the service? */
+bool manifest_names_it(const char *word, const char *name, enum manifest_class class);
+bool manifest_lists(const struct manifest_names *names, const struct manifest *m);
+
+/*
+ * Do all calls of it go downhill (ARCHITECTURE.md, "Who is who")? find() gives the manifest of a
+ * service, NULL if there is none. False: a message "FILE:LINE: what is wrong" in error.
+ */
+bool manifest_downhill(const struct manifest *m, const struct manifest *(*find)(const char *name),
+                       char *error, size_t room);
+
+/*
+ * May the service `name` (NAME or, of instances, NAME.n) of that manifest publish `key` in DS? It
+ * may always be found under its own name and under CLASS/name, which nobody else can be called; all
+ * else the manifest lists.
+ */
+bool manifest_may_publish(const struct manifest *m, const char *name, const char *key);
 
 #endif

@@ -115,9 +115,18 @@ void reader_rest(struct reader *r, char *text, size_t room)
     r->at = r->line_end;
 }
 
+#define NAME_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
+
+bool reader_good_key(const char *key)
+{
+    size_t n = strspn(key, NAME_LETTERS "/");
+
+    return n > 0 && key[n] == 0;
+}
+
 bool reader_good_name(const char *name)
 {
-    size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.");
+    size_t n = strspn(name, NAME_LETTERS);
 
     return n > 0 && name[n] == 0 && name[0] != '.';
 }
@@ -131,10 +140,12 @@ void reader_name(struct reader *r, char name[16])
 
 static int digit_of(char c)
 {
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : 99;
+    static const char digits[] = "0123456789abcdefABCDEF";
+    const char *at = memchr(digits, c, sizeof digits - 1);
+
+    if (!at)
+        return 99;
+    return (int)(at - digits) - (at - digits < 16 ? 0 : 6);
 }
 
 /* Number at *text in that base; moves *text behind it. False: none, or too large. */

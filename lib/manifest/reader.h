@@ -40,6 +40,8 @@ void reader_rest(struct reader *r, char *text, size_t room);
 /* A service's name, 16 bytes. */
 void reader_name(struct reader *r, char name[16]);
 bool reader_good_name(const char *name);
+/* The same of a name in DS, in which slashes may be: "blk/8". */
+bool reader_good_key(const char *key);
 /* A number (decimal or 0x hexadecimal) in that range. */
 uint64_t reader_number(struct reader *r, uint64_t low, uint64_t high);
 /* The same with an optional K, M or G. */

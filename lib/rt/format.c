@@ -62,7 +62,7 @@ static void put_number(struct out *o, const struct field *f, uint64_t value, uns
     for (; value; value /= base)
         digits[sizeof digits - (size_t)++n] =
             (upper ? "0123456789ABCDEF" : "0123456789abcdef")[value % base];
-    zeros = f->precision >= 0 ? f->precision - n : n == 0 ? 1 : 0;
+    zeros = f->precision >= 0 ? f->precision - n : n == 0;
     if (f->precision < 0 && f->zero && !f->left && f->width - (int)strlen(prefix) > n)
         zeros = f->width - (int)strlen(prefix) - n;
     put_field(o, f, prefix, digits + sizeof digits - n, n, zeros > 0 ? zeros : 0);
@@ -70,11 +70,13 @@ static void put_number(struct out *o, const struct field *f, uint64_t value, uns
 
 static void put_signed(struct out *o, const struct field *f, int64_t value)
 {
-    put_number(o, f, value < 0 ? 0 - (uint64_t)value : (uint64_t)value, 10, false,
-               value < 0  ? "-"
-               : f->plus  ? "+"
-               : f->space ? " "
-                          : "");
+    const char *sign = f->space ? " " : "";
+
+    if (f->plus)
+        sign = "+";
+    if (value < 0)
+        sign = "-";
+    put_number(o, f, value < 0 ? 0 - (uint64_t)value : (uint64_t)value, 10, false, sign);
 }
 
 static void put_text(struct out *o, const struct field *f, const char *text)
@@ -164,7 +166,7 @@ static void convert(struct out *o, const struct field *f, char conversion, va_li
     case 'x':
     case 'X':
         put_number(o, f, cut(value, f->size), 16, conversion == 'X',
-                   f->alternative && value ? conversion == 'X' ? "0X" : "0x" : "");
+                   f->alternative && value ? (const char[]){'0', conversion, 0} : "");
         break;
     case 'p':
         put_number(o, f, (uint64_t)(uintptr_t)va_arg(*arguments, void *), 16, false, "0x");

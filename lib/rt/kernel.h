@@ -10,35 +10,49 @@
 
 #include "abi/kernel.h"
 #include "abi/service.h"
+#include "lib/undo/undo.h"
 
-/* Without a message. */
-static inline long kernel_call6(long number, long a, long b, long c, long d, long e, long f)
+/* Without a message. A long call changes its arguments in the registers (abi/kernel.h); after an
+ * error *b says how far it has come, where that is of interest. */
+static inline long kernel_call_registers(long number, long a, long *b, long *c, long d, long e,
+                                         long f)
 {
     register long r10 __asm__("r10") = d;
     register long r8 __asm__("r8") = e;
     register long r9 __asm__("r9") = f;
-    long result;
+    long result = number + KERNEL_CALL_BASE;
 
-    __asm__ volatile("syscall"
-                     : "=a"(result), "+d"(c)
-                     : "a"(number + KERNEL_CALL_BASE), "D"(a), "S"(b), "r"(r10), "r"(r8), "r"(r9)
+    __asm__ volatile(UNDO_SYSCALL
+                     : "+a"(result), "+D"(a), "+S"(*b), "+d"(*c), "+r"(r10), "+r"(r8), "+r"(r9)
+                     :
                      : "rcx", "r11", "memory");
     return result;
+}
+
+static inline long kernel_call6(long number, long a, long b, long c, long d, long e, long f)
+{
+    return kernel_call_registers(number, a, &b, &c, d, e, f);
+}
+
+/* One that fills `length` bytes at `to` (which is among its arguments). */
+static inline long kernel_read(long number, long a, long b, long c, long d, long e, void *to,
+                               size_t length)
+{
+#ifdef UNDO
+    return undo_read(number, a, b, c, d, e, to, length);
+#else
+    (void)to;
+    (void)length;
+    return kernel_call6(number, a, b, c, d, e, 0);
+#endif
 }
 
 /* The same, with the second result (rdx). */
 static inline long kernel_call6_second(long number, long a, long b, long c, long d, long e, long f,
                                        uint64_t *second)
 {
-    register long r10 __asm__("r10") = d;
-    register long r8 __asm__("r8") = e;
-    register long r9 __asm__("r9") = f;
-    long result;
+    long result = kernel_call_registers(number, a, &b, &c, d, e, f);
 
-    __asm__ volatile("syscall"
-                     : "=a"(result), "+d"(c)
-                     : "a"(number + KERNEL_CALL_BASE), "D"(a), "S"(b), "r"(r10), "r"(r8), "r"(r9)
-                     : "rcx", "r11", "memory");
     *second = (uint64_t)c;
     return result;
 }
@@ -59,7 +73,7 @@ static inline long kernel_message(long number, endpoint_t endpoint, struct messa
     uint64_t rdi = (uint64_t)(int64_t)endpoint, rsi = m->type, rdx = m->w[0];
     long status = number + KERNEL_CALL_BASE;
 
-    __asm__ volatile("syscall"
+    __asm__ volatile(UNDO_SYSCALL_MESSAGE
                      : "+a"(status), "+D"(rdi), "+S"(rsi), "+d"(rdx), "+r"(r10), "+r"(r8), "+r"(r9),
                        "+r"(r12), "+r"(r13), "+r"(r14)
                      :
@@ -93,6 +107,16 @@ static inline long ipc_reply_result(endpoint_t to, long result)
 
     return kernel_message(KERNEL_REPLY, to, &m, 0);
 }
+/* The same when the step is done (lib/undo): the caller stays blocked until then. */
+static inline void ipc_reply_at_end(endpoint_t to, struct message *m, long result)
+{
+    m->type = (uint64_t)result;
+#ifdef UNDO
+    undo_later(KERNEL_CALL_BASE + KERNEL_REPLY, (uint64_t)(int64_t)to, m, 0);
+#else
+    kernel_message(KERNEL_REPLY, to, m, 0);
+#endif
+}
 static inline long ipc_receive(endpoint_t from, struct message *m, uint64_t timeout)
 {
     return kernel_message(KERNEL_RECEIVE, from, m, timeout);
@@ -104,6 +128,15 @@ static inline long ipc_reply_receive(endpoint_t to, struct message *m, uint64_t 
 static inline long ipc_forward(endpoint_t caller, endpoint_t to, struct message *m)
 {
     return kernel_message(KERNEL_FORWARD, caller, m, (uint64_t)(int64_t)to);
+}
+static inline void ipc_forward_at_end(endpoint_t caller, endpoint_t to, struct message *m)
+{
+#ifdef UNDO
+    undo_later(KERNEL_CALL_BASE + KERNEL_FORWARD, (uint64_t)(int64_t)caller, m,
+               (uint64_t)(int64_t)to);
+#else
+    ipc_forward(caller, to, m);
+#endif
 }
 /* 0: m->source is from whom, its upper half to whom it was handed on. */
 static inline long ipc_late_answer(endpoint_t caller, struct message *m)
@@ -117,7 +150,18 @@ static inline long ipc_notify(endpoint_t to, uint64_t bits)
 
 static inline long copy_from(endpoint_t who, uint64_t remote, void *local, size_t length)
 {
+    return kernel_read(KERNEL_COPY_FROM, who, (long)remote, (long)local, (long)length, 0, local,
+                       length);
+}
+/* The same of much, from one that stays blocked in its call to us until this step is done: when the
+ * step is repeated it is copied once more. `local` is not logged: see undo_range(). */
+static inline long copy_from_again(endpoint_t who, uint64_t remote, void *local, size_t length)
+{
+#ifdef UNDO
+    return undo_again(KERNEL_COPY_FROM, who, (long)remote, (long)local, (long)length);
+#else
     return kernel_call6(KERNEL_COPY_FROM, who, (long)remote, (long)local, (long)length, 0, 0);
+#endif
 }
 static inline long copy_to(endpoint_t who, uint64_t remote, const void *local, size_t length)
 {
@@ -130,8 +174,8 @@ static inline long grant_table(struct grant *table, size_t count)
 static inline long grant_from(endpoint_t who, uint64_t index, size_t offset, void *local,
                               size_t length)
 {
-    return kernel_call6(KERNEL_GRANT_FROM, who, (long)index, (long)offset, (long)local,
-                        (long)length, 0);
+    return kernel_read(KERNEL_GRANT_FROM, who, (long)index, (long)offset, (long)local, (long)length,
+                       local, length);
 }
 static inline long grant_to(endpoint_t who, uint64_t index, size_t offset, const void *local,
                             size_t length)
@@ -144,14 +188,13 @@ static inline long clock_alarm(uint64_t when)
 {
     return kernel_call6(KERNEL_ALARM, (long)when, 0, 0, 0, 0, 0);
 }
+static inline long kernel_clock_rate(uint64_t tsc_hz)
+{
+    return kernel_call6(KERNEL_CLOCK_RATE, (long)tsc_hz, 0, 0, 0, 0, 0);
+}
 static inline long kernel_log(const char *text, size_t length)
 {
     return kernel_call6(KERNEL_LOG, (long)text, (long)length, 0, 0, 0, 0);
-}
-static inline long kernel_log_read(uint64_t position, void *buffer, size_t length, uint64_t *first)
-{
-    return kernel_call6_second(KERNEL_LOG_READ, (long)position, (long)buffer, (long)length, 0, 0, 0,
-                               first);
 }
 
 static inline endpoint_t slot_create(const struct slot_config *config)
@@ -171,13 +214,23 @@ static inline long slot_seize(endpoint_t ep, uint64_t *server)
 {
     return kernel_call6_second(KERNEL_SLOT_CONTROL, ep, SLOT_CONTROL_SEIZE, 0, 0, 0, 0, server);
 }
+/* Into `state`, FPU_STATE_BYTES of room: how many bytes; 0: it has none. */
+static inline long slot_fpu_get(endpoint_t ep, void *state)
+{
+    long n;
+
+    undo_range(state, FPU_STATE_BYTES);
+    n = slot_control(ep, SLOT_CONTROL_FPU_GET, (uint64_t)state);
+    undo_input_bytes(state, n > 0 ? (size_t)n : 0);
+    return n;
+}
 static inline long slot_status(endpoint_t ep, struct slot_status *status)
 {
-    return kernel_call6(KERNEL_SLOT_STATUS, ep, (long)status, 0, 0, 0, 0);
+    return kernel_read(KERNEL_SLOT_STATUS, ep, (long)status, 0, 0, 0, status, sizeof *status);
 }
 static inline long registers_get(endpoint_t ep, struct registers *r)
 {
-    return kernel_call6(KERNEL_REGISTERS_GET, ep, (long)r, 0, 0, 0, 0);
+    return kernel_read(KERNEL_REGISTERS_GET, ep, (long)r, 0, 0, 0, r, sizeof *r);
 }
 static inline long registers_set(endpoint_t ep, const struct registers *r)
 {
@@ -188,15 +241,21 @@ static inline long kernel_route(enum route route, endpoint_t ep)
     return kernel_call6(KERNEL_ROUTE, route, ep, 0, 0, 0, 0);
 }
 
-static inline long memory_map(endpoint_t ep, uint64_t address, uint64_t pages, uint64_t flags,
-                              endpoint_t source, uint64_t source_address)
-{
-    return kernel_call6(KERNEL_MAP, ep, (long)address, (long)pages, (long)flags, source,
-                        (long)source_address);
-}
 static inline long memory_unmap(endpoint_t ep, uint64_t address, uint64_t pages)
 {
     return kernel_call6(KERNEL_UNMAP, ep, (long)address, (long)pages, 0, 0, 0);
+}
+/* All of it, or an error and nothing. */
+static inline long memory_map(endpoint_t ep, uint64_t address, uint64_t pages, uint64_t flags,
+                              endpoint_t source, uint64_t source_address)
+{
+    long at = (long)address, left = (long)pages;
+    long result = kernel_call_registers(KERNEL_MAP, ep, &at, &left, (long)flags, source,
+                                        (long)source_address);
+
+    if (result < 0 && (uint64_t)at != address)
+        memory_unmap(ep, address, ((uint64_t)at - address) / PAGE_SIZE);
+    return result;
 }
 static inline long memory_protect(endpoint_t ep, uint64_t address, uint64_t pages, uint64_t flags)
 {
@@ -237,13 +296,9 @@ static inline long port_out_bytes(unsigned port, const void *bytes, size_t count
 {
     return kernel_call6(KERNEL_PORT_OUT_BYTES, port, (long)bytes, (long)count, 0, 0, 0);
 }
-static inline long kernel_info(struct kernel_info *info)
+static inline long kernel_panic(int status)
 {
-    return kernel_call6(KERNEL_INFO, (long)info, 0, 0, 0, 0, 0);
-}
-static inline long kernel_power(enum power how, int status)
-{
-    return kernel_call6(KERNEL_POWER, how, status, 0, 0, 0, 0);
+    return kernel_call6(KERNEL_PANIC, status, 0, 0, 0, 0, 0);
 }
 
 /* What RS told this incarnation. */
@@ -252,15 +307,43 @@ static inline const struct service_info *service_info(void)
     return (const struct service_info *)SERVICE_INFO;
 }
 
-/* ns since boot, by the TSC: no call. (The multiplication keeps 128 bits.) */
-static inline uint64_t clock_now(void)
+/* What the kernel shows everybody. */
+static inline const struct kernel_page *kernel_page(void)
 {
-    const struct service_info *info = service_info();
+    return (const struct kernel_page *)KERNEL_PAGE;
+}
+/* As it is now; what may change, and decides anything, is an input (lib/undo). */
+static inline const struct kernel_info *kernel_info(void)
+{
+    __asm__ volatile("" : : : "memory");
+    return &kernel_page()->info;
+}
+
+static inline uint64_t tsc_read(void)
+{
     uint32_t low, high;
 
     __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-    return (uint64_t)((unsigned __int128)(((uint64_t)high << 32 | low) - info->tsc_boot) *
-                      1000000000u / info->tsc_hz);
+    return (uint64_t)high << 32 | low;
+}
+
+static inline uint64_t clock_tsc(void)
+{
+    return undo_input(tsc_read());
+}
+
+/* ns since boot, by the TSC: no call. (The multiplication keeps 128 bits.) */
+static inline uint64_t clock_now(void)
+{
+    const struct kernel_page *k = kernel_page();
+    uint64_t boot, hz, tsc;
+
+    do {
+        boot = k->tsc_boot;
+        hz = k->tsc_hz;
+        tsc = tsc_read();
+    } while (k->tsc_boot != boot); /* another rate was set in between */
+    return undo_input((uint64_t)((unsigned __int128)(tsc - boot) * 1000000000u / hz));
 }
 
 #endif

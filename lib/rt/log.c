@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "abi/proto/rs.h"
 #include "lib/rt/kernel.h"
+#include "lib/rt/log_budget.h"
 
 static void log_record(const char *format, va_list arguments)
 {
@@ -20,7 +22,7 @@ static void log_record(const char *format, va_list arguments)
     kernel_log(text, n);
 }
 
-void log_info(const char *format, ...)
+void log_always(const char *format, ...)
 {
     va_list arguments;
 
@@ -29,12 +31,39 @@ void log_info(const char *format, ...)
     va_end(arguments);
 }
 
+void log_info(const char *format, ...)
+{
+    static struct log_budget budget;
+    uint64_t left_out;
+    va_list arguments;
+
+    if (!log_budget_take(&budget, clock_now(), &left_out))
+        return;
+    if (left_out)
+        log_always("%llu lines left out", (unsigned long long)left_out);
+    va_start(arguments, format);
+    log_record(format, arguments);
+    va_end(arguments);
+}
+
+static __attribute__((noreturn)) void end(int status, const char *format, va_list arguments)
+{
+    log_record(format, arguments);
+    _Exit(status);
+}
+
 void panic(const char *format, ...)
 {
     va_list arguments;
 
     va_start(arguments, format);
-    log_record(format, arguments);
-    va_end(arguments);
-    _Exit(1);
+    end(1, format, arguments);
+}
+
+void panic_hopeless(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    end(RS_EXIT_HOPELESS, format, arguments);
 }

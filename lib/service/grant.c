@@ -26,6 +26,8 @@ long grant_make(endpoint_t to, const void *address, size_t length, uint32_t flag
     for (long i = 0; i < GRANTS; i++)
         if (!table[i].to) {
             table[i] = (struct grant){to, flags, (uint64_t)address, length};
+            if (flags & GRANT_WRITE)
+                undo_range(address, length);
             return i;
         }
     return -ENOSPC;
@@ -40,6 +42,9 @@ void grants_move(endpoint_t from, endpoint_t to)
 
 void grant_revoke(long index)
 {
-    if (index >= 0 && index < GRANTS)
-        table[index].to = 0;
+    if (index < 0 || index >= GRANTS)
+        return;
+    table[index].to = 0;
+    if (table[index].flags & GRANT_WRITE)
+        undo_input_bytes((void *)table[index].address, table[index].length);
 }

@@ -56,36 +56,69 @@ static void notified(const struct service_table *table, uint64_t bits)
         table->notified(bits);
 }
 
+/* Returns whom to answer, with m; 0: nobody. */
+static endpoint_t handle(const struct service_table *table, struct message *m)
+{
+    endpoint_t from = message_caller(m);
+    service_handler handler;
+    long result;
+
+    if (from == ENDPOINT_KERNEL) {
+        if (m->type == MESSAGE_NOTIFY)
+            notified(table, m->w[0]);
+        return 0;
+    }
+    handler = find(m->type & SERVICE_TYPE_MASK, table->fallback);
+    result = handler ? handler(m) : -ENOSYS;
+    if (result == SERVICE_NO_REPLY)
+        return 0;
+    m->type = (uint64_t)result;
+    return from;
+}
+
+#ifdef UNDO
+static const struct service_table *served;
+
+static void steps(void)
+{
+    for (;;) {
+        if (served->publish && !undo_in_step) {
+            served->publish();
+            undo_forget();
+        }
+        undo_receive();
+        if (undo_status >= 0)
+            undo_answer_to = handle(served, &undo_message);
+        if (served->idle)
+            served->idle();
+        undo_commit();
+    }
+}
+
+void service_run(const struct service_table *table)
+{
+    index_build(table);
+    served = table;
+    if (table->idle)
+        table->idle();
+    undo_loop(steps);
+}
+#else
 void service_run(const struct service_table *table)
 {
     struct message m = {0};
     endpoint_t to = 0;
-    long status;
 
     index_build(table);
     for (;;) {
-        service_handler handle;
-
         if (table->idle)
             table->idle();
-        status = ipc_reply_receive(to, &m, 0); /* the commit point */
-        to = 0;
-        if (status < 0)
-            continue;
-        if (message_caller(&m) == ENDPOINT_KERNEL) {
-            if (m.type == MESSAGE_NOTIFY)
-                notified(table, m.w[0]);
-            continue;
-        }
-        to = message_caller(&m);
-        handle = find(m.type & SERVICE_TYPE_MASK, table->fallback);
-        status = handle ? handle(&m) : -ENOSYS;
-        if (status == SERVICE_NO_REPLY)
-            to = 0;
-        else
-            m.type = (uint64_t)status;
+        if (table->publish)
+            table->publish();
+        to = ipc_reply_receive(to, &m, 0) < 0 ? 0 : handle(table, &m); /* the commit point */
     }
 }
+#endif
 
 void service_ready(enum rs_ready how)
 {

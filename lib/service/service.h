@@ -42,6 +42,9 @@ struct service_table {
     /* RS wants the service to end: finish what must be; then it exits with 0. NULL: nothing to
      * finish */
     void (*shutdown)(void);
+    /* Output to memory that is shared with others, when all before is committed; may be repeated. NULL:
+     * none */
+    void (*publish)(void);
     void (*idle)(void); /* before every receive that might block: send batched work; NULL: none */
 };
 

@@ -20,6 +20,11 @@ static const char usage[] =
     "  down NAME                stop it, until 'up'\n"
     "  restart NAME             replace it by a fresh copy\n"
     "  kill NAME                end it as kill -9 would; policy replaces it\n"
+    "  storm NAME US            test: kill it at random instants, US microseconds apart; 0: no "
+    "more\n"
+    "  fuse NAME STORES         test one that keeps its memory: it dies at one of so many stores "
+    "of\n"
+    "                           some of its steps; 0: no more\n"
     "\n"
     "  --json                   list, status, log: for programs\n"
     "  --delay MS               restart: so many milliseconds from now\n"
@@ -35,7 +40,7 @@ static const char usage[] =
 struct options {
     bool json, reset;
     const char *delay, *every, *count;
-    const char *word[2]; /* command, name */
+    const char *word[3]; /* command, name, number */
     int words;
 };
 
@@ -67,15 +72,28 @@ char *read_file(const char *path)
     return text;
 }
 
-int control(const char *line)
+static int write_to(const char *path, const char *line)
 {
-    int fd = open(CONTROL_FILE, O_WRONLY), error = 0;
+    int fd = open(path, O_WRONLY), error = 0;
 
     if (fd < 0 || write(fd, line, strlen(line)) < 0)
         error = errno;
     if (fd >= 0)
         close(fd);
     return error;
+}
+
+/* By fs/proc; when that is away for good, by fs/dev. Stale: fs/proc was replaced between the two
+ * calls, and has not read the line. */
+int control(const char *line)
+{
+    int error = write_to(CONTROL_FILE, line);
+
+    for (int n = 0; error == ESTALE && n < 100; n++)
+        error = write_to(CONTROL_FILE, line);
+    return error == EIO || error == ENXIO || error == ENOENT || error == ESTALE
+               ? write_to(CONTROL_DEVICE, line)
+               : error;
 }
 
 static const char *reason(int error)
@@ -88,7 +106,10 @@ static const char *reason(int error)
         {EALREADY, "nothing to do: it is so already"},
         {EPERM, "not permitted (only root may, and core services can't be replaced)"},
         {EACCES, "not permitted: only root may"},
+        {ENOTRECOVERABLE,
+         "it is given up, or has refused its device: 'service up' starts it again"},
         {ENODEV, "its device is not in this machine"},
+        {ENOTSUP, "it does not keep its memory (its manifest has no 'returns rolled-back')"},
         {ENOEXEC, "its manifest or program is broken; see 'service log rs'"},
     };
 
@@ -101,9 +122,10 @@ static const char *reason(int error)
 /* 0, or an errno. */
 static int send_order(const struct options *o, const char *verb)
 {
+    const char *argument = o->delay ? o->delay : o->word[2];
     char line[128];
 
-    if (snprintf(line, sizeof line, "%s %s %s\n", verb, o->word[1], o->delay ? o->delay : "") >=
+    if (snprintf(line, sizeof line, "%s %s %s\n", verb, o->word[1], argument ? argument : "") >=
         (int)sizeof line)
         return ESRCH;
     return control(line);
@@ -164,7 +186,7 @@ static int run_log(const struct options *o)
 {
     return show_log(o->word[1], o->json);
 }
-enum allowed { NEEDS_NAME = 1, REPORTS = 2, DELAYS = 4, REPEATS = 8 };
+enum allowed { NEEDS_NAME = 1, REPORTS = 2, DELAYS = 4, REPEATS = 8, NEEDS_NUMBER = 16 };
 
 static const struct command {
     const char *name;
@@ -178,6 +200,8 @@ static const struct command {
     {"down", run_order, NEEDS_NAME},
     {"restart", run_order, NEEDS_NAME | DELAYS},
     {"kill", run_kill, NEEDS_NAME | REPEATS},
+    {"storm", run_order, NEEDS_NAME | NEEDS_NUMBER},
+    {"fuse", run_order, NEEDS_NAME | NEEDS_NUMBER},
 };
 
 static int misuse(const char *what, const char *word)
@@ -216,7 +240,7 @@ static int parse(struct options *o, int argc, char **argv)
                 return misuse("--delay needs a number of milliseconds", NULL);
         } else if (a[0] == '-')
             return misuse("unknown option", a);
-        else if (o->words == 2)
+        else if (o->words == 3)
             return misuse("one name at a time, not", a);
         else
             o->word[o->words++] = a;
@@ -247,6 +271,10 @@ int main(int argc, char **argv)
             continue;
         if ((c->allows & NEEDS_NAME) && o.words < 2)
             return misuse("which service?", NULL);
+        if (o.words == 3 && !(c->allows & NEEDS_NUMBER))
+            return misuse("one name at a time, not", o.word[2]);
+        if ((c->allows & NEEDS_NUMBER) && (o.words < 3 || !number(o.word[2])))
+            return misuse("a number is needed after the name, by", c->name);
         if (o.json && !(c->allows & REPORTS))
             return misuse("--json does not go with", c->name);
         if ((o.delay || o.reset) && !(c->allows & DELAYS))

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The policy runner. RS has lines "NUMBER PATH COMPONENT DEFECT FAILURES PARAMETERS..." for it in
- * SCRIPTS_FILE; a read waits until there is one. Each is run by the shell in a process of its own,
- * so a script that hangs holds up no other. Deadlines are RS's business.
+ * The policy runner. RS has lines "NUMBER DEADLINE PATH COMPONENT DEFECT FAILURES PARAMETERS..."
+ * for it in SCRIPTS_FILE; a read waits until there is one. Each is run by the shell in a process of
+ * its own, so a script that hangs holds up no other, and in a process group of its own: at its
+ * deadline (ms) it is ended with all that it has started.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,7 +19,26 @@
 
 #define WORDS_MAX 32
 #define FAILED_READ_US 200000 /* before the next try */
-enum { NUMBER, PATH, COMPONENT, DEFECT, FAILURES, FIXED_WORDS };
+enum { NUMBER, DEADLINE, PATH, COMPONENT, DEFECT, FAILURES, FIXED_WORDS };
+
+static volatile sig_atomic_t is_over; /* the deadline has passed */
+
+static void note_deadline(int signal)
+{
+    (void)signal;
+    is_over = 1;
+}
+
+/* SIGALRM after so long, and again and again: one may come just before the wait begins. */
+static void set_deadline(unsigned long ms)
+{
+    struct sigaction act = {.sa_handler = note_deadline};
+    struct itimerval timer = {.it_value = {(time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000)},
+                              .it_interval = {.tv_usec = 100000}};
+
+    sigaction(SIGALRM, &act, NULL);
+    setitimer(ITIMER_REAL, &timer, NULL);
+}
 
 static int run_script(char **word)
 {
@@ -24,15 +46,21 @@ static int run_script(char **word)
     pid_t child = fork();
 
     if (child == 0) {
+        setpgid(0, 0);
         word[PATH - 1] = "sh"; /* sh PATH COMPONENT DEFECT FAILURES PARAMETERS... */
         execv(SHELL, &word[PATH - 1]);
         _exit(127);
     }
     if (child < 0)
         return 126;
-    while (waitpid(child, &status, 0) < 0)
+    setpgid(child, child); /* whoever is first */
+    set_deadline(strtoul(word[DEADLINE], NULL, 10));
+    while (waitpid(child, &status, 0) < 0) {
         if (errno != EINTR)
             return 126;
+        if (is_over)
+            kill(-child, SIGKILL);
+    }
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 

@@ -9,6 +9,7 @@
 
 #define SERVICES_FILE "/proc/bardo/services"
 #define CONTROL_FILE "/proc/bardo/control"
+#define CONTROL_DEVICE "/dev/bardo"
 #define SCRIPTS_FILE "/proc/bardo/scripts"
 #define LOG_FILE "/proc/bardo/log"
 #define SHELL "/bin/sh"

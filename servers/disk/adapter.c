@@ -8,10 +8,9 @@
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
 #include "lib/rt/pack.h"
-#include "servers/disk/disk.h"
+#include "servers/disk/guard.h"
 
-enum { TRIES = 3, LATE_MAX = 3 /* deadlines, until it is given up with the next reset */ };
-#define DEADLINE_NS 10000000000ull /* for a request: then its driver is complained of */
+enum { TRIES = 3 };
 
 struct adapter *adapters[ADAPTERS_MAX];
 static unsigned count;
@@ -33,9 +32,7 @@ static void create(const struct service_queue *where)
     chunks_make(a);
     copies_make(a);
     adapters[count++] = a;
-    a->client.queue->header.magic = BLOCK_QUEUE_MAGIC;
-    queue_publish(&a->client.queue->header.client_ready, 1);
-    a->client.kick = true;
+    block_client_ready(&a->client);
 }
 
 static void fetch_queues(void)
@@ -75,9 +72,20 @@ struct job *adapter_begin(struct adapter *a, struct block_request **request)
     return &a->job[slot];
 }
 
-void adapter_post(struct adapter *a, struct job *job)
+void adapter_post_raw(struct adapter *a, struct job *job)
 {
     block_post(&a->client, (int)(job - a->job), clock_now());
+}
+
+struct job *adapter_post(struct adapter *a, struct job *job)
+{
+    const struct block_request *r = block_request(&a->client, (int)(job - a->job));
+    struct guard *g = guard_of(a, r->unit);
+
+    if (g)
+        return guard_post(g, a, job, r); /* the slot stays free */
+    adapter_post_raw(a, job);
+    return job;
 }
 
 static void finish(struct adapter *a, int slot, uint64_t now)
@@ -90,15 +98,19 @@ static void finish(struct adapter *a, int slot, uint64_t now)
         block_free(&a->client, slot);
         return;
     }
-    if (status == BLOCK_ERROR && job->late < LATE_MAX && ++job->tries < TRIES) {
+    if (status == BLOCK_ERROR && !job->is_elsewhere && job->late < LATE_MAX &&
+        ++job->tries < TRIES) {
         block_post(&a->client, slot, now);
         return;
     }
+    if (!news_of_request(a, slot, &status))
+        return;
+    watch_ended(a, slot, now);
     block_free(&a->client, slot);
     job->done(job, block_error(status));
 }
 
-void adapters_serve(void)
+bool adapters_serve(void)
 {
     bool moved = false;
 
@@ -106,13 +118,17 @@ void adapters_serve(void)
         struct adapter *a = adapters[i];
         uint32_t done = block_finished(&a->client, clock_now());
 
+        watch_driver(a);
+        news_of_units(a);
         for (uint32_t rest = done; rest; rest &= rest - 1)
             finish(a, __builtin_ctz(rest), clock_now());
         moved |= done != 0;
     }
+    moved |= guards_serve();
     devices_look();
     if (moved)
         calls_retry();
+    return moved;
 }
 
 bool adapters_settle(void)
@@ -131,7 +147,8 @@ bool adapters_settle(void)
 
 static bool is_gone_for_good(const char *name)
 {
-    static const bool for_good[] = {[RS_DOWN] = true, [RS_GIVEN_UP] = true, [RS_BROKEN] = true};
+    static const bool for_good[] = {
+        [RS_DOWN] = true, [RS_GIVEN_UP] = true, [RS_BROKEN] = true, [RS_REFUSED] = true};
     struct rs_service s = {0};
     long grant = grant_make(service_info()->rs, &s, sizeof s, GRANT_WRITE);
     bool gone = false;
@@ -154,6 +171,7 @@ static bool is_gone_for_good(const char *name)
  * stopped that, which it has when the driver is gone for good. */
 static void fail_all(struct adapter *a)
 {
+    a->client.held = 0;
     for (uint32_t rest = a->client.used & ~a->orphans; rest; rest &= rest - 1) {
         struct job *job = &a->job[__builtin_ctz(rest)];
 
@@ -170,34 +188,11 @@ void adapters_look(void)
         bool gone = is_gone_for_good(a->place.driver);
 
         if (gone && !a->is_gone)
-            log_info("the disks of %.16s are gone with their driver", a->place.driver);
+            log_always("the disks of %.16s are gone with their driver", a->place.driver);
         a->is_gone = gone;
         if (gone)
             fail_all(a);
     }
     adapters_serve();
     calls_retry();
-}
-
-void adapters_watch(void)
-{
-    uint64_t now = clock_now();
-
-    for (unsigned i = 0; i < count; i++) {
-        struct adapter *a = adapters[i];
-        bool late = false;
-
-        for (uint32_t rest = a->is_gone ? 0 : a->client.used; rest; rest &= rest - 1) {
-            int k = __builtin_ctz(rest);
-
-            if (now - a->client.posted_ns[k] < DEADLINE_NS)
-                continue;
-            a->client.posted_ns[k] = now;
-            late = true;
-            if (++a->job[k].late >= LATE_MAX)
-                block_request(&a->client, k)->flags |= BLOCK_ABANDONED;
-        }
-        if (late)
-            service_complain(a->place.driver, a->client.driver, COMPLAINT_DEADLINE);
-    }
 }

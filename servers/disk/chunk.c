@@ -28,6 +28,19 @@ void chunks_forget(struct adapter *a, unsigned unit)
             a->chunk[n].state = CHUNK_EMPTY;
 }
 
+uint8_t *chunks_lend(struct adapter *a)
+{
+    unsigned left = a->chunks - CHUNKS_LENT;
+
+    if (a->orphans) /* a predecessor's requests may still move the memory */
+        return NULL;
+    for (unsigned n = left; n < a->chunks; n++)
+        if (is_moving(&a->chunk[n]))
+            return NULL;
+    a->chunks = left;
+    return a->chunk[left].memory;
+}
+
 static struct chunk *find(struct adapter *a, unsigned unit, uint64_t number)
 {
     for (unsigned n = 0; n < a->chunks; n++) {
@@ -63,7 +76,7 @@ static struct chunk *take(struct adapter *a, unsigned unit, uint64_t number)
 
 static uint32_t sectors_of(const struct chunk *c)
 {
-    uint64_t all = c->adapter->client.queue->unit[c->unit].sectors;
+    uint64_t all = unit_sectors(c->adapter, c->unit);
     uint64_t first = c->number * CHUNK_SECTORS;
 
     return all - first < CHUNK_SECTORS ? (uint32_t)(all - first) : CHUNK_SECTORS;
@@ -109,7 +122,7 @@ long chunk_get(struct device *d, uint64_t sector, bool whole, struct chunk **out
     uint64_t number = sector / CHUNK_SECTORS;
     struct chunk *c = find(d->adapter, d->unit, number);
 
-    if (d->adapter->is_gone)
+    if (unit_is_gone(d->adapter, d->unit))
         return -ENXIO;
     if (c && c->state == CHUNK_FAILED) {
         c->state = CHUNK_EMPTY; /* the next one tries again */
@@ -133,12 +146,18 @@ void chunk_ahead(struct device *d, uint64_t sector)
 {
     uint64_t number = sector / CHUNK_SECTORS;
 
-    if (sector < device_unit(d)->sectors && !find(d->adapter, d->unit, number))
+    if (sector < unit_sectors(d->adapter, d->unit) && !find(d->adapter, d->unit, number))
         start_reading(d->adapter, d->unit, number);
 }
 
 long chunk_write(struct chunk *c, uint64_t first, uint32_t sectors)
 {
+    /* whole blocks: the chunk is valid around what was changed */
+    uint32_t block = unit_logical_size(c->adapter, c->unit) / BLOCK_SECTOR;
+    uint64_t end = first + sectors + block - 1;
+
+    first -= block > 1 ? first % block : 0;
+    sectors = (uint32_t)((block > 1 ? end - end % block : end) - first);
     if (post(c, BLOCK_WRITE, first, sectors))
         return 0;
     c->state = CHUNK_EMPTY; /* it differs from the disk */

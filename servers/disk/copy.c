@@ -14,11 +14,16 @@ _Static_assert(BLOCK_BUFFERS_OFFSET + CHUNKS_MAX * CHUNK_BYTES + COPIES_MAX * BL
 
 void copies_make(struct adapter *a)
 {
-    uint64_t first = BLOCK_BUFFERS_OFFSET + CHUNKS_MAX * CHUNK_BYTES;
+    const uint64_t first = BLOCK_BUFFERS_OFFSET + CHUNKS_MAX * CHUNK_BYTES;
+    uint64_t room = a->client.size > first ? a->client.size - first : 0;
 
-    for (unsigned n = 0; n < COPIES_MAX; n++)
-        if (first + (n + 1) * BLOCK_TRANSFER_MAX <= a->client.size)
-            a->copy[n].memory = (uint8_t *)a->client.queue + first + n * BLOCK_TRANSFER_MAX;
+    for (unsigned n = 0; n < COPIES_MAX && room >= (n + 1ull) * BLOCK_TRANSFER_MAX; n++)
+        a->copy[n].memory = (uint8_t *)a->client.queue + first + (size_t)n * BLOCK_TRANSFER_MAX;
+}
+
+bool copies_are_there(const struct adapter *a)
+{
+    return a->copy[0].memory != NULL;
 }
 
 static struct copy *free_one(struct adapter *a)

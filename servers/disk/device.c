@@ -7,9 +7,13 @@
 
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
-#include "servers/disk/disk.h"
+#include "servers/disk/guard.h"
 
-enum { DISKS_MAX = 26, MINORS = 16 };
+enum { DISKS_MAX = 26, MINORS = 16, LISTED_MAX = 32 };
+
+/* Partitions from MINORS on have numbers of another major, as in Linux. There they are given out as
+ * they come; here each disk has its own, so that they are the same after a restart. */
+#define MAJOR_BEYOND 259
 
 static struct device devices[DISKS_MAX];
 static unsigned count;
@@ -17,24 +21,33 @@ static unsigned count;
 static const struct kind {
     const char *name;
     uint32_t major;
-    char first; /* what the first disk's name ends in */
-} kinds[] = {{"sd", 8, 'a'}, {"hd", 3, 'a'}, {"vd", 254, 'a'}, {"ram", 1, '0'}};
+    char first; /* the first disk's letter, or digit: then the partitions' digits are kept apart */
+    const char *after;
+} kinds[] = {{"sd", 8, 'a', ""},
+             {"hd", 3, 'a', ""},
+             {"vd", 254, 'a', ""},
+             {"nvme", 240, '0', "n1"},
+             {"ram", 1, '0', ""}};
+
+static bool publish(uint32_t number)
+{
+    char key[16];
+
+    snprintf(key, sizeof key, "blk/%u", number);
+    return service_publish(key) >= 0;
+}
 
 bool devices_publish(void)
 {
-    for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        char key[16];
-
-        snprintf(key, sizeof key, "blk/%u", kinds[i].major);
-        if (service_publish(key) < 0)
+    for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (!publish(kinds[i].major))
             return false;
-    }
-    return true;
+    return publish(MAJOR_BEYOND);
 }
 
 const struct block_unit *device_unit(const struct device *d)
 {
-    return &d->adapter->client.queue->unit[d->unit];
+    return &d->adapter->unit[d->unit];
 }
 
 static bool is_present(const struct device *d)
@@ -66,12 +79,15 @@ static void add(struct adapter *a, unsigned unit)
                          .unit = unit,
                          .major = kind->major,
                          .minor = number * MINORS,
-                         .generation = a->client.queue->unit[unit].generation};
-    snprintf(d->name, sizeof d->name, "%s%c", kind->name, kind->first + (int)number);
+                         .generation = a->unit[unit].generation};
+    if (kind->first == '0')
+        snprintf(d->name, sizeof d->name, "%s%u%s", kind->name, number, kind->after);
+    else
+        snprintf(d->name, sizeof d->name, "%s%c", kind->name, kind->first + (int)number);
     count++;
 }
 
-static struct device *device_at(const struct adapter *a, unsigned unit)
+struct device *device_at(const struct adapter *a, unsigned unit)
 {
     for (unsigned i = 0; i < count; i++)
         if (devices[i].adapter == a && devices[i].unit == unit)
@@ -89,31 +105,59 @@ static long read_sector(void *context, uint64_t sector, uint8_t bytes[512])
     return result;
 }
 
-static void announce(const struct device *d)
+/* What the driver says its disk is called, without what a terminal or the log's readers would take
+ * for something else. */
+static void get_model(const struct device *d, char *out, size_t size)
 {
-    const struct block_unit *u = device_unit(d);
+    const char *model = device_unit(d)->model;
+    size_t n;
+
+    for (n = 0; n < size - 1 && n < sizeof device_unit(d)->model; n++) {
+        char c = *(const volatile char *)&model[n];
+
+        if (c == 0)
+            break;
+        out[n] = c >= ' ' && c <= '~' ? c : '?';
+    }
+    memset(out + n, 0, size - n);
+}
+
+static void announce(const struct device *d, unsigned beyond)
+{
+    char model[sizeof device_unit(d)->model];
     unsigned n = 0;
+
+    get_model(d, model, sizeof model);
 
     for (unsigned i = 0; i < PARTITIONS_MAX; i++)
         n += d->partition[i].sectors != 0;
-    log_info("%s: %.41s, %llu MB, %u partition%s", d->name, u->model,
-             (unsigned long long)(u->sectors >> 11), n, n == 1 ? "" : "s");
+    log_info("%s: %s, %llu MB, %u partition%s", d->name, model,
+             (unsigned long long)(unit_sectors(d->adapter, d->unit) >> 11), n, n == 1 ? "" : "s");
+    if (beyond)
+        log_info("%s: its partitions with numbers beyond %u are left out (%u%s)", d->name,
+                 PARTITIONS_MAX, beyond, beyond == 1 ? " or more" : "");
 }
 
 /* Read its table, as far as the sectors are there. */
 static void look_at(struct device *d)
 {
+    unsigned beyond;
+
     if (d->generation != device_unit(d)->generation) {
         d->generation = device_unit(d)->generation;
         d->is_known = false;
         chunks_forget(d->adapter, d->unit);
+        guard_forget(d);
     }
     if (d->is_known || !is_present(d))
         return;
-    if (partitions_read(read_sector, d, device_unit(d)->sectors, d->partition) == FS_LATER)
+    if (guard_look(d) == FS_LATER)
+        return;
+    if (partitions_read(read_sector, d, unit_sectors(d->adapter, d->unit),
+                        device_unit(d)->logical_size, d->partition, &beyond) == FS_LATER)
         return;
     d->is_known = true;
-    announce(d);
+    announce(d, beyond);
 }
 
 void devices_look(void)
@@ -124,7 +168,7 @@ void devices_look(void)
         if (a->client.incarnation == 0)
             continue;
         for (unsigned unit = 0; unit < BLOCK_UNITS; unit++) {
-            if ((a->client.queue->unit[unit].flags & BLOCK_UNIT_PRESENT) && !device_at(a, unit))
+            if ((a->unit[unit].flags & BLOCK_UNIT_PRESENT) && !device_at(a, unit))
                 add(a, unit);
         }
     }
@@ -132,68 +176,106 @@ void devices_look(void)
         look_at(&devices[i]);
 }
 
-bool devices_are_known(void)
+bool devices_are_pending(const struct device *but)
 {
     for (unsigned i = 0; i < ADAPTERS_MAX && adapters[i]; i++)
         if (adapters[i]->client.incarnation == 0 && !adapters[i]->is_gone)
-            return false; /* its driver has not looked yet */
+            return true;
     for (unsigned i = 0; i < count; i++)
-        if (!devices[i].is_known && is_present(&devices[i]))
-            return false;
-    return true;
+        if (&devices[i] != but && !devices[i].is_known && is_present(&devices[i]))
+            return true;
+    return false;
+}
+
+uint64_t unit_sectors(const struct adapter *a, unsigned unit)
+{
+    const struct guard *g = guard_of(a, unit);
+
+    return g ? g->header.data * GUARD_SECTORS : a->unit[unit].sectors;
+}
+
+uint32_t unit_logical_size(const struct adapter *a, unsigned unit)
+{
+    return guard_of(a, unit) ? INTEGRITY_BLOCK : a->unit[unit].logical_size;
+}
+
+bool unit_is_gone(const struct adapter *a, unsigned unit)
+{
+    const struct guard *g = guard_of(a, unit);
+    bool gone = a->is_gone;
+
+    for (unsigned m = 0; gone && g && m < INTEGRITY_MEMBERS; m++)
+        gone = !g->member[m].adapter || g->member[m].adapter->is_gone;
+    return gone;
+}
+
+bool devices_are_known(void)
+{
+    return !devices_are_pending(NULL);
+}
+
+/* The number of partition n, 0: of the disk itself. */
+static uint64_t number_of(const struct device *d, unsigned n)
+{
+    unsigned index = (unsigned)(d - devices);
+
+    return n < MINORS ? makedev(d->major, d->minor + n)
+                      : makedev(MAJOR_BEYOND, index * PARTITIONS_MAX + n);
+}
+
+static bool is_there(const struct device *d, unsigned n, struct partition *part)
+{
+    if (!is_present(d) || d->is_mirror)
+        return false;
+    *part = n ? d->partition[n - 1] : (struct partition){0, unit_sectors(d->adapter, d->unit)};
+    return part->sectors != 0;
 }
 
 struct device *device_of(uint64_t number, struct partition *part)
 {
-    for (unsigned i = 0; i < count; i++) {
-        struct device *d = &devices[i];
-        uint32_t n = minor(number) - d->minor;
-
-        if (major(number) != d->major || n >= MINORS || !is_present(d))
-            continue;
-        if (n == 0)
-            *part = (struct partition){0, device_unit(d)->sectors};
-        else
-            *part = d->partition[n - 1];
-        return part->sectors ? d : NULL;
-    }
+    for (unsigned i = 0; i < count; i++)
+        for (unsigned n = 0; n <= PARTITIONS_MAX; n++)
+            if (number_of(&devices[i], n) == number)
+                return is_there(&devices[i], n, part) ? &devices[i] : NULL;
     return NULL;
 }
 
-static bool describe(uint64_t index, struct disk_device *out)
+static void describe(const struct device *d, unsigned n, const struct partition *p,
+                     struct disk_device *out)
 {
-    for (unsigned i = 0; i < count; i++) {
-        const struct device *d = &devices[i];
+    const char *between = kind_of(d->adapter)->first == '0' ? "p" : "";
+    uint64_t number = number_of(d, n);
 
-        for (unsigned n = 0; n <= PARTITIONS_MAX; n++) {
-            struct partition p = {0};
-
-            if (!device_of(makedev(d->major, d->minor + n), &p) || index-- != 0)
-                continue;
-            *out = (struct disk_device){.major = d->major,
-                                        .minor = d->minor + n,
-                                        .first = p.first,
-                                        .sectors = p.sectors,
-                                        .is_partition = n != 0,
-                                        .is_read_only =
-                                            !!(device_unit(d)->flags & BLOCK_UNIT_READ_ONLY)};
-            memcpy(out->model, device_unit(d)->model, sizeof out->model);
-            if (n)
-                snprintf(out->name, sizeof out->name, "%s%s%u", d->name,
-                         kind_of(d->adapter)->first == '0' ? "p" : "", n);
-            else
-                snprintf(out->name, sizeof out->name, "%s", d->name);
-            return true;
-        }
-    }
-    return false;
+    *out = (struct disk_device){.major = major(number),
+                                .minor = minor(number),
+                                .first = p->first,
+                                .sectors = p->sectors,
+                                .is_partition = n != 0,
+                                .is_read_only = !!(device_unit(d)->flags & BLOCK_UNIT_READ_ONLY)};
+    get_model(d, out->model, sizeof out->model);
+    if (n)
+        snprintf(out->name, sizeof out->name, "%s%s%u", d->name, between, n);
+    else
+        snprintf(out->name, sizeof out->name, "%s", d->name);
 }
 
 long device_list(struct message *m)
 {
-    struct disk_device out;
+    static struct disk_device out[LISTED_MAX];
+    uint64_t skip = m->w[0], room = m->w[2] < LISTED_MAX ? m->w[2] : LISTED_MAX;
+    struct partition p;
+    long listed = 0, error;
 
-    if (!describe(m->w[0], &out))
-        return -ENOENT;
-    return grant_to(message_caller(m), m->w[1], 0, &out, sizeof out);
+    for (unsigned i = 0; i < count; i++)
+        for (unsigned n = 0; n <= PARTITIONS_MAX && listed < (long)room; n++) {
+            if (!is_there(&devices[i], n, &p))
+                continue;
+            if (skip)
+                skip--;
+            else
+                describe(&devices[i], n, &p, &out[listed++]);
+        }
+    error = listed ? grant_to(message_caller(m), m->w[1], 0, out, (size_t)listed * sizeof *out)
+                   : -ENOENT;
+    return error ? error : listed;
 }

@@ -4,11 +4,18 @@
  * again, so it is simply started anew when it dies.
  *
  *     adapter.c    the drivers' queues, requests that they carry out
+ *     watch.c      whether they get anywhere (stall.h)
+ *     news.c       whether what they say can be believed (doubt.h)
  *     device.c     disks and their partitions, by name and number
  *     partition.c  partition tables
  *     chunk.c      pieces of disks in memory, for the raw devices
  *     volume.c     the queues of file servers, passed on to the drivers
  *     copy.c       buffers for the drivers that reach no other memory
+ *     guard.c      disks whose blocks are checked (guard.h)
+ *     write.c      writing to them
+ *     mend.c       reading from them
+ *     bounce.c     memory for both
+ *     load.c       finding those
  *     main.c       what programs ask of raw devices
  *
  * Requests of programs that must wait are kept, and run again from their beginning (with the bytes
@@ -20,12 +27,17 @@
 #include "abi/proto/disk.h"
 #include "lib/block/client.h"
 #include "lib/fs/fs.h"
+#include "servers/disk/doubt.h"
 #include "servers/disk/partition.h"
+#include "servers/disk/stall.h"
 
 #define CHUNK_BYTES 0x40000u
 #define CHUNK_SECTORS (CHUNK_BYTES / BLOCK_SECTOR)
 #define CHUNKS_MAX 4
+#define CHUNKS_LENT 2 /* of them to a guard */
 #define COPIES_MAX 2
+#define NOTES_MAX 16 /* of 4 kB */
+#define BOUNCE_MAX (CHUNKS_LENT * CHUNK_BYTES / 4096 - NOTES_MAX)
 
 struct adapter;
 
@@ -55,17 +67,39 @@ struct adapter { /* a driver and its queue */
     struct chunk chunk[CHUNKS_MAX];
     unsigned chunks;
     struct copy copy[COPIES_MAX];
+    uint8_t *notes, *bounce; /* a guard's: NOTES_MAX blocks, BOUNCE_MAX blocks; NULL: none */
+    uint32_t notes_used;
+    bool bounce_used[BOUNCE_MAX];
     struct job { /* a request in a slot */
         void (*done)(struct job *job, int error);
         struct chunk *chunk;
         struct volume *volume; /* whose slot this is ... */
         unsigned slot;
         struct copy *copy;
+        const struct service_queue *memory; /* it moves this one's memory; NULL: the adapter's */
+        struct guard_op *op; /* a request of the guard's own ... */
+        struct note_write *note; /* ... or of this ... */
+        unsigned member; /* ... to this disk of it */
         unsigned tries, late; /* late: how often its driver has been complained of */
+        uint32_t doubted; /* incarnation whose news of it was kept back; 0: none */
+        bool is_elsewhere, was_elsewhere; /* it asks for another place than that wanted: ... */
+        uint64_t sector, cookie; /* ... which was this */
+        uint32_t status; /* and this had become of it */
     } job[BLOCK_SLOTS];
+    struct block_unit unit[BLOCK_UNITS]; /* as we believe them to be; the generation is ours */
+    uint32_t unit_doubted[BLOCK_UNITS]; /* incarnation that says otherwise */
+    uint64_t good[BLOCK_UNITS]; /* a place that was read well of late ... */
+    uint32_t good_sectors[BLOCK_UNITS], good_age[BLOCK_UNITS]; /* ... and how much; 0: none */
+    struct doubt doubt;
+    struct stall stall;
+    uint32_t seen; /* incarnation of the driver, ... */
+    uint64_t fresh_ns; /* ... since when */
+    uint32_t ended; /* requests to the disks */
+    struct job *probe; /* a question to the driver; NULL: none */
     uint32_t orphans; /* slots that a predecessor has posted */
     bool is_gone; /* the driver will not come back */
 };
+#define LATE_MAX 3 /* deadlines, until a request is given up with the next reset */
 #define ADAPTERS_MAX 24
 extern struct adapter *adapters[ADAPTERS_MAX];
 
@@ -74,19 +108,35 @@ struct device { /* a disk and its partitions */
     unsigned unit;
     uint32_t generation; /* of the medium whose table was read */
     bool is_known; /* the partitions have been read */
+    bool is_mirror; /* of another one: not shown */
     uint32_t major, minor; /* of the whole disk */
-    char name[8];
+    char name[12];
     struct partition partition[PARTITIONS_MAX];
 };
 
 /* ---- adapter.c ---- */
 void adapters_look(void); /* RS has something new */
-void adapters_serve(void); /* requests that have ended */
+bool adapters_serve(void); /* requests that have ended; true: something has moved */
 bool adapters_settle(void);
 /* Post the request that fill() writes. False: no slot just now. */
 struct job *adapter_begin(struct adapter *a, struct block_request **request);
-void adapter_post(struct adapter *a, struct job *job);
-void adapters_watch(void); /* the alarm: requests that take too long */
+/* The job that done() will get: another one on a disk that is checked. */
+struct job *adapter_post(struct adapter *a, struct job *job);
+void adapter_post_raw(struct adapter *a, struct job *job); /* to the disk itself */
+
+/* ---- watch.c ---- */
+void watch_look(void); /* the alarm: requests that take too long */
+void watch_expect(void); /* before every wait */
+void watch_soon(void); /* come back at once */
+void watch_driver(struct adapter *a); /* it may be a fresh one */
+void watch_ended(struct adapter *a, int slot, uint64_t now); /* a request that is not tried again */
+
+/* ---- news.c ---- */
+void news_of_units(struct adapter *a); /* the queue's units may have changed */
+/* A request has ended; true: with that status, which may be told. */
+bool news_of_request(struct adapter *a, int slot, uint32_t *status);
+void news_ask_again(struct adapter *a); /* what was kept back */
+bool news_are_late(const struct adapter *a, uint64_t now); /* no fresh driver came to be asked */
 
 /* ---- chunk.c ---- */
 void chunks_make(struct adapter *a);
@@ -98,9 +148,12 @@ long chunk_get(struct device *d, uint64_t sector, bool whole, struct chunk **out
 void chunk_ahead(struct device *d, uint64_t sector); /* it will be wanted soon */
 long chunk_write(struct chunk *c, uint64_t first, uint32_t sectors); /* write these through */
 void chunks_forget(struct adapter *a, unsigned unit);
+/* The memory of CHUNKS_LENT of them, for good; NULL: just now it is in use. */
+uint8_t *chunks_lend(struct adapter *a);
 
 /* ---- copy.c ---- */
 void copies_make(struct adapter *a);
+bool copies_are_there(const struct adapter *a);
 bool copy_is_possible(struct adapter *a); /* just now */
 /* A file server's request, whose segments lie in its queue, becomes one that the driver can do. */
 struct copy *copy_begin(struct adapter *a, const struct service_queue *from,
@@ -121,6 +174,12 @@ struct device *device_of(uint64_t number, struct partition *part);
 bool devices_are_known(void); /* the partitions of all disks have been read */
 long device_list(struct message *m);
 const struct block_unit *device_unit(const struct device *d);
+/* Of a checked disk these are those of its contents. */
+uint64_t unit_sectors(const struct adapter *a, unsigned unit);
+uint32_t unit_logical_size(const struct adapter *a, unsigned unit);
+bool unit_is_gone(const struct adapter *a, unsigned unit); /* for good */
+struct device *device_at(const struct adapter *a, unsigned unit);
+bool devices_are_pending(const struct device *but); /* others are not known yet */
 
 /* ---- main.c ---- */
 void calls_retry(void); /* something has ended */

@@ -18,7 +18,7 @@ enum { CALLS_MAX = 64, AHEAD = 3 };
 #define BLKIOOPT _IO(0x12, 121)
 #define BLKALIGNOFF _IO(0x12, 122)
 #define BLKPBSZGET _IO(0x12, 123) /* as in Linux; not in musl */
-#define WATCH_NS 1000000000ull
+#define IDLE_NS 5000000ull /* of work, at most, between two looks at what has been asked */
 
 /* A request that waits, or one that has waited and is run again. */
 static struct call {
@@ -82,6 +82,8 @@ static long span_of(uint64_t node, const struct fs_transfer *t, uint64_t done, s
     s->device = device_of(node, &p);
     if (!s->device)
         return -ENXIO;
+    if (!s->device->is_known && !unit_is_gone(s->device->adapter, s->device->unit))
+        return FS_LATER; /* it may be one that is checked */
     size = p.sectors * BLOCK_SECTOR;
     if (left == 0 || at >= size)
         return 0;
@@ -97,6 +99,16 @@ static long result_of(uint64_t done, long error)
     return done ? (long)done : error;
 }
 
+static long wait_for_device(uint64_t done, const struct fs_transfer *t)
+{
+    struct call *call = call_keep();
+
+    if (!call)
+        return result_of(done, -EAGAIN);
+    call->done = done;
+    return later(call, t->request);
+}
+
 static long read_device(uint64_t node, struct fs_transfer *t)
 {
     uint64_t done = running ? running->done : 0;
@@ -109,7 +121,8 @@ static long read_device(uint64_t node, struct fs_transfer *t)
         long error = chunk_get(s.device, sector, false, &c);
 
         if (error == 0 || error == FS_LATER)
-            for (unsigned n = 1; n <= AHEAD && t->length - done + (AHEAD << 16) > n * CHUNK_BYTES;
+            for (unsigned n = 1; n < s.device->adapter->chunks && /* one is being read */
+                                 t->length - done + (AHEAD << 16) > n * CHUNK_BYTES;
                  n++)
                 chunk_ahead(s.device, sector + n * CHUNK_SECTORS);
         if (error == FS_LATER) {
@@ -127,6 +140,8 @@ static long read_device(uint64_t node, struct fs_transfer *t)
             return result_of(done, error);
         done += s.length;
     }
+    if (more == FS_LATER)
+        return wait_for_device(done, t);
     return result_of(done, more);
 }
 
@@ -180,6 +195,8 @@ static long write_device(uint64_t node, struct fs_transfer *t)
             return result_of(call->done, error);
         return later(call, t->request);
     }
+    if (more == FS_LATER)
+        return later(call, t->request);
     return call->done || more < 0 || t->length == 0 ? result_of(call->done, more) : -ENOSPC;
 }
 
@@ -202,7 +219,7 @@ static long sync_device(uint64_t node, const struct message *request)
     struct partition p;
     struct device *d = device_of(node, &p);
 
-    if (!d || d->adapter->is_gone)
+    if (!d || unit_is_gone(d->adapter, d->unit))
         return -ENXIO;
     if (!call)
         return -EAGAIN;
@@ -214,7 +231,7 @@ static long sync_device(uint64_t node, const struct message *request)
             r->operation = BLOCK_FLUSH;
             r->unit = d->unit;
             call->flush->done = flushed;
-            adapter_post(d->adapter, call->flush);
+            call->flush = adapter_post(d->adapter, call->flush);
         }
     }
     return later(call, request);
@@ -242,7 +259,7 @@ static long ioctl_device(uint64_t node, uint64_t request, uint64_t argument, end
     case BLKGETSIZE:
         return put(program, argument, &sectors, sizeof sectors);
     case BLKSSZGET:
-        value = (int)u->logical_size;
+        value = (int)unit_logical_size(d->adapter, d->unit);
         return put(program, argument, &value, sizeof value);
     case BLKIOOPT:
     case BLKALIGNOFF:
@@ -251,7 +268,8 @@ static long ioctl_device(uint64_t node, uint64_t request, uint64_t argument, end
     case BLKIOMIN:
     case BLKBSZGET:
     case BLKPBSZGET:
-        value = (int)u->physical_size;
+        value = (int)unit_logical_size(d->adapter, d->unit);
+        value = value > (int)u->physical_size ? value : (int)u->physical_size;
         return put(program, argument, &value, sizeof value);
     case BLKROGET:
         value = !!(u->flags & BLOCK_UNIT_READ_ONLY);
@@ -315,24 +333,32 @@ static void notified(uint64_t bits)
 {
     if (bits & NOTIFY_BIT(NOTIFY_BIT_SERVICES))
         adapters_look();
-    if (bits & NOTIFY_BIT(NOTIFY_BIT_ALARM)) {
-        adapters_watch();
-        clock_alarm(clock_now() + WATCH_NS);
-    }
+    if (bits & NOTIFY_BIT(NOTIFY_BIT_ALARM))
+        watch_look();
 }
 
-/* Before every wait: what has ended meanwhile; then tell the drivers what is new. */
+/*
+ * Before every wait: what has ended meanwhile; then tell the drivers what is new. Who has waited
+ * may want more at once, and nothing would begin that but the next notification, so it goes round
+ * until nothing moves; but not for so long that RS takes it for a loop without end.
+ */
 static void idle(void)
 {
+    uint64_t end = clock_now() + IDLE_NS;
     bool quiet;
 
     do {
-        adapters_serve();
+        bool moved = adapters_serve();
+
         volumes_look();
-        while (volumes_serve())
-            adapters_serve();
+        moved |= volumes_serve();
         quiet = volumes_settle();
-    } while (!(adapters_settle() && quiet));
+        quiet = adapters_settle() && quiet && !moved;
+    } while (!quiet && clock_now() < end);
+    if (quiet)
+        watch_expect();
+    else
+        watch_soon();
 }
 
 static long list(struct message *m)
@@ -360,6 +386,6 @@ int main(void)
     adapters_look();
     if (!devices_publish())
         panic("the name of a disk's driver (\"blk/8\") is published by somebody else");
-    clock_alarm(clock_now() + WATCH_NS);
+    watch_look();
     fs_serve(&operations);
 }

@@ -8,18 +8,23 @@
 
 #include <stdint.h>
 
-#define PARTITIONS_MAX 15 /* minors of a disk, but the first */
+#define PARTITIONS_MAX 128 /* as many as a GPT has entries, commonly */
 
 struct partition {
     uint64_t first, sectors; /* 0 sectors: none of that number */
 };
 
-/* The 512 bytes of that sector: 0 or an error, which ends the search. */
+/* The 512 bytes of that sector of 512: 0 or an error, which ends the search. */
 typedef long (*sector_reader)(void *context, uint64_t sector, uint8_t bytes[512]);
 
-/* Fills in table[n - 1] for partition n. Returns the reader's error, or 0: a disk without a table,
- * or with a damaged one, has no partitions. Those that reach beyond the disk are left out. */
-long partitions_read(sector_reader read, void *context, uint64_t sectors,
-                     struct partition table[PARTITIONS_MAX]);
+/*
+ * Fills in table[n - 1] for partition n, in sectors of 512 bytes, as `sectors` of the disk are; what
+ * is on the disk counts its own blocks, of `block` bytes. Returns the reader's error, or 0: a disk
+ * without a table, or with a damaged one, has no partitions. Those that reach beyond the disk are
+ * left out. *beyond: how many there are with higher numbers (of logical ones: 1 for "there are
+ * more").
+ */
+long partitions_read(sector_reader read, void *context, uint64_t sectors, uint32_t block,
+                     struct partition table[PARTITIONS_MAX], unsigned *beyond);
 
 #endif

@@ -45,17 +45,29 @@ static uint64_t cookie_of(const struct volume *v, unsigned slot)
 
 /* ---- what a chip does ---- */
 
+static uint32_t status_of(int error)
+{
+    switch (error) {
+    case 0:
+        return BLOCK_OK;
+    case EROFS:
+        return BLOCK_READ_ONLY;
+    case ENXIO:
+        return BLOCK_GONE;
+    case EINVAL:
+        return BLOCK_INVALID;
+    default:
+        return BLOCK_ERROR;
+    }
+}
+
 static void ended(struct job *job, int error)
 {
     struct volume *v = job->volume;
 
     if (job->copy)
         copy_end(job->copy, error);
-    v->device.status[job->slot] = error == 0        ? BLOCK_OK
-                                  : error == EROFS  ? BLOCK_READ_ONLY
-                                  : error == ENXIO  ? BLOCK_GONE
-                                  : error == EINVAL ? BLOCK_INVALID
-                                                    : BLOCK_ERROR;
+    v->device.status[job->slot] = status_of(error);
     v->done |= 1u << job->slot;
 }
 
@@ -107,7 +119,7 @@ static bool issue(struct block_device *d, unsigned k, const struct block_request
     struct block_request *copy;
     struct job *job;
 
-    if (a->is_gone) {
+    if (unit_is_gone(a, v->disk->unit)) {
         d->status[k] = BLOCK_GONE;
         v->done |= 1u << k;
         return true;
@@ -121,9 +133,11 @@ static bool issue(struct block_device *d, unsigned k, const struct block_request
     copy->unit = v->disk->unit;
     copy->sector = r->sector + v->part.first;
     copy->cookie = cookie_of(v, k);
-    *job = (struct job){.done = ended, .volume = v, .slot = k};
-    if (v->is_copied && r->operation != BLOCK_FLUSH)
+    *job = (struct job){.done = ended, .volume = v, .slot = k, .memory = &v->place};
+    if (v->is_copied && r->operation != BLOCK_FLUSH) {
         job->copy = copy_begin(a, &v->place, copy);
+        job->memory = NULL;
+    }
     if (r->operation == BLOCK_WRITE)
         chunks_forget(a, v->disk->unit);
     adapter_post(a, job);
@@ -187,6 +201,7 @@ static void show_unit(struct volume *v)
     struct block_unit unit = *device_unit(v->disk);
 
     unit.sectors = v->part.sectors;
+    unit.logical_size = unit_logical_size(v->disk->adapter, v->disk->unit);
     unit.flags &= ~(uint32_t)BLOCK_UNIT_COPY; /* that is done here */
     block_unit_set(&v->device, 0, &unit);
 }
@@ -221,6 +236,8 @@ static void attach(struct volume *v)
     disk = device_of(v->number, &part);
     if (!disk && !devices_are_known())
         return; /* it may be one of those whose partitions are not known yet */
+    if (disk && !disk->is_known && !unit_is_gone(disk->adapter, disk->unit))
+        return; /* it may be one that is checked */
     v->is_started = true;
     if (!disk) {
         announce(v, ENXIO);
@@ -230,6 +247,11 @@ static void attach(struct volume *v)
     v->part = part;
     v->generation = device_unit(disk)->generation;
     v->is_copied = device_unit(disk)->flags & BLOCK_UNIT_COPY;
+    if (v->is_copied && !copies_are_there(disk->adapter)) {
+        announce(v, ENXIO);
+        v->disk = NULL;
+        return;
+    }
     show_unit(v);
     block_device_start(&v->device, true, &state);
     announce(v, q->wants_write && (device_unit(disk)->flags & BLOCK_UNIT_READ_ONLY) ? EROFS : 0);
@@ -240,7 +262,7 @@ static void watch(struct volume *v)
 {
     const struct block_unit *u = device_unit(v->disk);
     bool is_there = (u->flags & BLOCK_UNIT_PRESENT) && u->generation == v->generation &&
-                    !v->disk->adapter->is_gone;
+                    !unit_is_gone(v->disk->adapter, v->disk->unit);
 
     if (!is_there)
         v->device.queue->unit[0].flags = 0;

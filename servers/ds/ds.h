@@ -27,6 +27,7 @@
 /* Supplied by main.c, and by the tests. */
 bool ds_alive(endpoint_t ep);
 void ds_wake(endpoint_t subscriber);
+bool ds_may_publish(const char *key, endpoint_t ep); /* by its manifest */
 
 /* Each returns 0 or -errno as abi/proto/ds.h says. */
 long names_publish(const char *key, endpoint_t ep);

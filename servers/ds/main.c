@@ -20,6 +20,16 @@ void ds_wake(endpoint_t subscriber)
     ipc_notify(subscriber, NOTIFY_BIT(NOTIFY_BIT_DS));
 }
 
+/* Names have owners: what a service may be found under is in its manifest, and RS has that. It is
+ * asked every time, so there is no copy that could be out of date. */
+bool ds_may_publish(const char *key, endpoint_t ep)
+{
+    struct message m = {.type = RS_MAY_PUBLISH, .w = {[4] = (uint64_t)ep}};
+
+    pack_text(m.w, key, DS_KEY_MAX);
+    return ipc_call(service_info()->rs, &m) == 0;
+}
+
 /* The service name of a caller: asked of RS once for each endpoint. */
 static long owner_of(endpoint_t caller, char name[16])
 {

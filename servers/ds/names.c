@@ -87,6 +87,8 @@ long names_publish(const char *key, endpoint_t ep)
 
     if (!key[0] || strchr(key, '*'))
         return -EINVAL;
+    if (!ds_may_publish(key, ep))
+        return -EPERM;
     if (n && n->ep == ep)
         return 0;
     if (n && n->ep && ds_alive(n->ep))

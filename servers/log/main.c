@@ -15,6 +15,7 @@
 #include "lib/fs/fs.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
+#include "lib/rt/rings.h"
 #include "servers/log/ring.h"
 
 enum {
@@ -42,7 +43,7 @@ static void follow(void)
     uint64_t first;
     long n;
 
-    while ((n = kernel_log_read(ring.end, chunk, sizeof chunk, &first)) > 0)
+    while ((n = log_ring_read(ring.end, chunk, sizeof chunk, &first)) > 0)
         ring_add(&ring, first, chunk, (size_t)n);
 }
 

@@ -123,8 +123,7 @@ void acknowledge_again(const struct netif *netif)
             ask_peer(pcb);
             watch(pcb, 0);
         }
-        if (pcb->unacked && tcp_rexmit(pcb) == ERR_OK) /* ours: it or its acknowledgement is lost */
-            tcp_output(pcb);
+        resend_first(pcb); /* ours: it or its acknowledgement is lost */
     }
     rounds_left = ROUNDS;
     sys_untimeout(look_after_all, NULL);

@@ -143,14 +143,14 @@ void address_hurry(struct interface *i)
     const struct dhcp *dhcp = netif_dhcp_data(&i->netif);
 
     if (dhcp && dhcp->state != DHCP_STATE_BOUND && netif_is_link_up(&i->netif))
-        dhcp_network_changed(&i->netif);
+        dhcp_network_changed_link_up(&i->netif);
 }
 
 /* From the beginning on the first address may take some time: programs wait so long for it instead
  * of failing. */
 bool address_coming(void)
 {
-    if (sys_now() > COMING_MS)
+    if (clock_now() > COMING_MS * 1000000ull) /* sys_now() begins again after 49 days */
         return false;
     for (unsigned n = 0; n < INTERFACES_MAX; n++) {
         const struct interface *i = interfaces[n];

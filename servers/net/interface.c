@@ -11,13 +11,15 @@
 #include <netif/ethernet.h>
 
 #include "lib/rt/log.h"
+#include "lib/undo/undo.h"
+#include "servers/net/guard.h"
 
 #define HELD_MAX (NET_RING_SIZE - 64) /* buffers in programs' hands before frames are copied */
-#define LEND_BATCH 64 /* buffers to give back before the end of a long batch */
+#define BATCH 64 /* frames that are taken in in one turn */
 #define FRAME_MIN 60 /* without FCS; shorter ones are padded */
 
 struct interface *interfaces[INTERFACES_MAX];
-static bool pending;
+static bool pending, to_publish;
 
 void net_output_pending(void)
 {
@@ -39,7 +41,7 @@ static struct pbuf *lend_frame(struct interface *i, unsigned buffer, uint32_t le
     struct pbuf_custom *custom = &i->frames[buffer].pbuf;
 
     return pbuf_alloced_custom(PBUF_RAW, (uint16_t)length, PBUF_REF, custom,
-                               receive_memory(&i->receive, buffer), NET_BUFFER_SIZE);
+                               receive_memory(&i->receive, buffer), NET_BUFFER_ROOM);
 }
 
 static struct pbuf *copy_frame(struct interface *i, unsigned buffer, uint32_t length)
@@ -64,7 +66,7 @@ static void hand_up(struct interface *i, unsigned buffer, uint32_t length)
     }
     i->statistics.received_frames++;
     i->statistics.received_bytes += length;
-    if (i->netif.input(p, &i->netif) != ERR_OK)
+    if (!guard_frame(&i->netif, p->payload, p->len) || i->netif.input(p, &i->netif) != ERR_OK)
         pbuf_free(p);
 }
 
@@ -72,11 +74,11 @@ static void take_in(struct interface *i)
 {
     uint32_t length;
     int buffer = receive_look(&i->receive);
+    unsigned taken = 0;
 
-    while (buffer >= 0 && (buffer = receive_take(&i->receive, &length)) >= 0) {
+    while (buffer >= 0 && taken++ < BATCH && (buffer = receive_take(&i->receive, &length)) >= 0) {
+        i->heard += !(receive_memory(&i->receive, (unsigned)buffer)[0] & 1); /* no broadcast */
         hand_up(i, (unsigned)buffer, length);
-        if (i->receive.free_count >= LEND_BATCH)
-            i->kick |= receive_post(&i->receive);
     }
     if (buffer == -EPROTO)
         interface_violated(i, "receive");
@@ -84,6 +86,9 @@ static void take_in(struct interface *i)
 
 void interface_serve(struct interface *i)
 {
+    uint32_t before = interface_moved(i);
+
+    i->wakes++;
     receive_wait(&i->receive, false); /* awake: no notifications */
     net_output_pending();
     if (transmit_reap(&i->transmit) < 0)
@@ -92,9 +97,21 @@ void interface_serve(struct interface *i)
     take_in(i);
     acknowledge();
     recover_after(i);
+    i->idle_wakes += interface_moved(i) == before;
 }
 
 /* ---- out ---- */
+
+/* (Nobody else looks at it before it is published.) */
+undo_unlogged static void copy_to_ring(uint8_t *to, const struct pbuf *p, uint32_t length)
+{
+    for (uint32_t at = 0; p; p = p->next) {
+        memcpy(to + at, p->payload, p->len);
+        at += p->len;
+    }
+    if (length < FRAME_MIN)
+        memset(to + length, 0, FRAME_MIN - length);
+}
 
 /* Into the ring; false: it is full. */
 static bool put(struct interface *i, const struct pbuf *p)
@@ -109,11 +126,10 @@ static bool put(struct interface *i, const struct pbuf *p)
     }
     if (!to)
         return false;
-    pbuf_copy_partial(p, to, p->tot_len, 0);
-    if (length < FRAME_MIN) {
-        memset(to + length, 0, FRAME_MIN - length);
+    copy_to_ring(to, p, length);
+    guard_arp_sent(to, length);
+    if (length < FRAME_MIN)
         length = FRAME_MIN;
-    }
     transmit_add(&i->transmit, length);
     i->statistics.sent_frames++;
     i->statistics.sent_bytes += length;
@@ -165,18 +181,29 @@ static err_t link_output(struct netif *netif, struct pbuf *p)
 
 /* ---- the end of a turn ---- */
 
-static bool settle(struct interface *i)
+static bool publish(struct interface *i)
 {
-    bool more;
+    bool kick = transmit_publish(&i->transmit), more;
 
-    drain_backlog(i);
-    i->kick |= transmit_publish(&i->transmit);
-    i->kick |= receive_post(&i->receive);
-    if (i->kick && i->driver)
+    kick |= receive_publish(&i->receive);
+    if (kick && i->driver)
         ipc_notify(i->driver, NOTIFY_BIT(NOTIFY_BIT_QUEUE));
-    i->kick = false;
     more = transmit_wait(&i->transmit, i->backlog_first != i->backlog_end || !i->reintegrated);
     return receive_wait(&i->receive, true) || more;
+}
+
+void interfaces_publish(void)
+{
+    uint64_t bits = 0;
+
+    if (!to_publish)
+        return;
+    for (unsigned n = 0; n < INTERFACES_MAX; n++)
+        if (interfaces[n] && publish(interfaces[n]))
+            bits |= NOTIFY_BIT(NOTIFY_BIT_PEER + n); /* there is more already */
+    if (bits)
+        ipc_notify(service_info()->self, bits);
+    to_publish = false;
 }
 
 void interfaces_settle(void)
@@ -185,8 +212,12 @@ void interfaces_settle(void)
         return;
     pending = false;
     for (unsigned n = 0; n < INTERFACES_MAX; n++)
-        if (interfaces[n] && settle(interfaces[n]))
-            interface_serve(interfaces[n]);
+        if (interfaces[n]) {
+            drain_backlog(interfaces[n]);
+            receive_post(&interfaces[n]->receive);
+        }
+    to_publish = true;
+    watch_expect();
 }
 
 bool interfaces_pending(void)
@@ -214,8 +245,9 @@ void interface_violated(struct interface *i, const char *what)
     log_info("%s: driver %s broke the rules of the %s ring", i->name, i->place.driver, what);
     i->statistics.violations++;
     ring_repair(&i->receive, &i->transmit); /* before RS starts the next one */
+    ring_claim(&i->receive, &i->transmit);
+    /* After it the rings are the successor's, which may be at work already. */
     service_complain(i->place.driver, i->driver, COMPLAINT_PROTOCOL);
-    ring_repair(&i->receive, &i->transmit); /* whatever the bad one did until RS stopped it */
 }
 
 /* ---- setting up ---- */

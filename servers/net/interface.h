@@ -15,6 +15,7 @@
 
 #include "abi/service.h"
 #include "servers/net/net.h"
+#include "servers/net/progress.h"
 #include "servers/net/ring.h"
 
 #define INTERFACES_MAX 24 /* as many as there are notification bits for queues */
@@ -38,7 +39,6 @@ struct interface {
     struct pbuf *backlog[BACKLOG_MAX];
     uint32_t backlog_first, backlog_end; /* free-running */
     struct net_statistics statistics;
-    bool kick; /* notify the driver at the end of the batch */
     /* recover.c */
     uint32_t incarnation; /* of the driver that we know; 0: there has been none */
     uint32_t fresh; /* that of one that recover_before() has found, or 0 */
@@ -47,6 +47,10 @@ struct interface {
     uint32_t
         moved_from; /* frames moved when it came: the first one after is written into the queue */
     bool reintegrated, given_up;
+    /* watch.c */
+    struct progress progress;
+    uint64_t heard; /* frames that were for us alone */
+    uint64_t wakes, idle_wakes, flaps; /* notifications, those about nothing; changes of the link */
 };
 
 extern struct interface *interfaces[INTERFACES_MAX]; /* by queue number */
@@ -57,6 +61,7 @@ struct interface *interface_create(const struct service_queue *place);
 void interface_serve(struct interface *i);
 /* Send, lend, ask for notifications; takes in what has come meanwhile. */
 void interfaces_settle(void);
+void interfaces_publish(void); /* service_table.publish */
 /* There is something to settle (again): do not sleep. */
 bool interfaces_pending(void);
 /* The drivers' notification bits of all interfaces. */
@@ -81,6 +86,13 @@ void recover_services(void);
 /* The driver's notification: is it a fresh incarnation? Before and after frames are taken. */
 void recover_before(struct interface *i);
 void recover_after(struct interface *i);
+
+/* ---- watch.c ---- */
+
+/* A fresh driver is at work: its progress is watched from here on. */
+void watch_begin(struct interface *i, bool was_reset);
+/* At the end of a turn: if anything is expected of a driver, look soon. */
+void watch_expect(void);
 
 /* ---- address.c ---- */
 

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "servers/net/resend.h"
+
 /* One thread, no operating system below, no API but the raw one. */
 #define NO_SYS 1
 #define SYS_LIGHTWEIGHT_PROT 0
@@ -19,18 +21,19 @@
 #define LWIP_STATS 0
 
 /* Memory: memory.c for what varies in size, lwIP's own pools for the rest. */
-#define MEM_LIBC_MALLOC 1
-#define mem_clib_malloc memory_take
-#define mem_clib_calloc memory_take_zeroed
-#define mem_clib_free memory_give
+#define MEM_CUSTOM_ALLOCATOR 1
+#define MEM_CUSTOM_MALLOC memory_take
+#define MEM_CUSTOM_CALLOC memory_take_zeroed
+#define MEM_CUSTOM_FREE memory_give
 void *memory_take(size_t bytes);
 void *memory_take_zeroed(size_t count, size_t bytes);
 void memory_give(void *block);
 #define MEM_ALIGNMENT 16
 #define MEMP_NUM_TCP_PCB 1024
-#define MEMP_NUM_TCP_PCB_LISTEN 128
-#define MEMP_NUM_UDP_PCB 256
-#define MEMP_NUM_RAW_PCB 64
+/* As many of each kind as VFS allows sockets (servers/vfs/share.c): no user comes by all of one. */
+#define MEMP_NUM_TCP_PCB_LISTEN 1024
+#define MEMP_NUM_UDP_PCB 1024
+#define MEMP_NUM_RAW_PCB 1024
 #define MEMP_NUM_TCP_SEG 16384
 #define MEMP_NUM_PBUF 16384
 #define MEMP_NUM_ARP_QUEUE 256
@@ -89,6 +92,7 @@ uint16_t checksum_copy(void *to, const void *from, uint16_t length);
 #define LWIP_TCP 1
 #define LWIP_DISABLE_TCP_SANITY_CHECKS 1 /* they count PBUF_POOL, where received data is not */
 #define TCP_MSS 1460
+#define TCP_MSS_LEAST 64 /* third_party/lwip.patch */
 #define LWIP_WND_SCALE 1
 #define TCP_RCV_SCALE 3
 #define TCP_WND (256 * 1024)
@@ -98,17 +102,38 @@ uint16_t checksum_copy(void *to, const void *from, uint16_t length);
 #define TCP_SNDQUEUELOWAT 512
 #define TCP_WND_UPDATE_THRESHOLD (16 * 1024)
 #define TCP_QUEUE_OOSEQ 1
+/* A window of whole segments, and some: not one of single bytes. */
+#define TCP_OOSEQ_MAX_PBUFS (TCP_WND / TCP_MSS * 3 / 2)
 #define LWIP_TCP_SACK_OUT 1
 #define LWIP_TCP_MAX_SACK_NUM 4
 #define TCP_LISTEN_BACKLOG 1
 #define TCP_DEFAULT_LISTEN_BACKLOG 128
+#define TCP_SYNMAXRTX 5 /* after 1, 3, 7, 15, 31 s */
 #define TCP_OVERSIZE TCP_MSS
 #define LWIP_TCP_TIMESTAMPS 0
 #define LWIP_TCP_KEEPALIVE 1
-#define LWIP_TCP_PCB_NUM_EXT_ARGS 1
+#define LWIP_TCP_PCB_NUM_EXT_ARGS 3 /* acknowledge.c, guard_tcp.c, shortage.c */
 #define SO_REUSE 1
 #define SO_REUSE_RXTOALL 1
-/* From third_party/lwip.patch; acknowledge.c. */
+/* guard_tcp.c */
+struct tcp_pcb;
+struct tcp_hdr;
+int guard_segment(struct tcp_pcb *pcb, const struct tcp_hdr *header, uint16_t length,
+                  uint16_t option_bytes);
+#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, option_bytes, first_bytes, second, p)              \
+    ({                                                                                             \
+        int checked = guard_segment(pcb, header, (p)->tot_len, (second) ? 0 : (option_bytes));     \
+                                                                                                   \
+        checked == ERR_OK ? resend_options(pcb, header, option_bytes, !(second)) : checked;        \
+    })
+/* From third_party/lwip.patch; resend.c. */
+#define LWIP_TCP_PCB_FIELDS struct resend resend;
+#define LWIP_TCP_SEG_FIELDS struct resend_sent sent;
+#define LWIP_HOOK_TCP_ACKNOWLEDGED(pcb, number, plain) resend_acknowledged(pcb, number, plain)
+#define LWIP_HOOK_TCP_SENDING(pcb, segment) resend_sending(pcb, segment)
+#define LWIP_HOOK_TCP_RESEND(pcb) resend_output(pcb)
+#define LWIP_HOOK_TCP_ROOM(pcb) resend_room(pcb)
+/* The same; acknowledge.c. */
 #define LWIP_HOOK_TCP_ACK(pcb)                                                                     \
     do {                                                                                           \
         if (!((pcb)->flags & TF_ACK_DELAY))                                                        \
@@ -117,8 +142,10 @@ uint16_t checksum_copy(void *to, const void *from, uint16_t length);
     } while (0)
 extern unsigned acknowledgements_due;
 #define LWIP_HOOK_TCP_ISN(local, local_port, remote, remote_port)                                  \
-    random_isn(*(const uint32_t *)(const void *)(local), local_port,                               \
-               *(const uint32_t *)(const void *)(remote), remote_port)
+    guard_isn(*(const uint32_t *)(const void *)(local), local_port,                                \
+              *(const uint32_t *)(const void *)(remote), remote_port)
+uint32_t guard_isn(uint32_t local, uint16_t local_port, uint32_t remote, uint16_t remote_port);
 uint32_t random_isn(uint32_t local, uint16_t local_port, uint32_t remote, uint16_t remote_port);
+uint64_t random_mac(uint64_t a, uint64_t b);
 
 #endif

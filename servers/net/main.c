@@ -72,13 +72,17 @@ static void idle(void)
     } while ((interfaces_pending() || loop_pending()) && ++turn < TURNS);
     if (turn == TURNS) /* there are frames still: come back after the messages that wait */
         ipc_notify(service_info()->self, interfaces_bits());
+    shortage_of_memory();
     arm_timer();
 }
 
 int main(void)
 {
-    struct service_table table = {
-        .entries = socket_entries, .count = socket_entry_count, .notified = notified, .idle = idle};
+    struct service_table table = {.entries = socket_entries,
+                                  .count = socket_entry_count,
+                                  .notified = notified,
+                                  .idle = idle,
+                                  .publish = interfaces_publish};
 
     lwip_init();
     service_publish("net");

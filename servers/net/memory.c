@@ -13,6 +13,14 @@
 #include "lwipopts.h"
 #include "servers/net/net.h"
 
+/* In the tests on the host: what is not lent, and what is behind it, must not be touched. */
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(at, bytes) ((void)(at))
+#define ASAN_UNPOISON_MEMORY_REGION(at, bytes) ((void)(at))
+#endif
+
 #define CHUNK (64u * 1024)
 #define LIMIT (48u * 1024 * 1024) /* all chunks and large blocks together: large ones have 7 MB */
 #define HEADER 16u /* before each block: keeps it aligned */
@@ -60,6 +68,7 @@ static struct block *refill(uint32_t class_index)
         struct block *b = (struct block *)(void *)(chunk + at);
 
         *b = (struct block){class_index, bytes, free_blocks[class_index]};
+        ASAN_POISON_MEMORY_REGION(b + 1, bytes - HEADER);
         free_blocks[class_index] = b;
     }
     return free_blocks[class_index];
@@ -92,6 +101,7 @@ void *memory_take(size_t bytes)
     if (!b && !(b = refill(class_index)))
         return NULL;
     free_blocks[class_index] = b->next;
+    ASAN_UNPOISON_MEMORY_REGION(b + 1, bytes - HEADER);
     if (blocks_used[class_index]++ == most_blocks(class_index))
         short_classes++;
     return b + 1;
@@ -119,6 +129,7 @@ void memory_give(void *block)
         free(b);
         return;
     }
+    ASAN_POISON_MEMORY_REGION(b + 1, b->bytes - HEADER);
     b->next = free_blocks[b->class_index];
     free_blocks[b->class_index] = b;
     if (--blocks_used[b->class_index] == most_blocks(b->class_index))

@@ -7,8 +7,11 @@
  *     ring.c        the client's side of a queue: which buffer is where, what of it to believe
  *     interface.c   a lwIP netif on a queue: frames in, frames out
  *     acknowledge.c one acknowledgement per batch; asking the peers for what was lost
+ *     resend.c resend_timer.c  what TCP sends again, when, and how much may be on the way
  *     recover.c     what happens when a driver has died or come back
  *     address.c     DHCP, static addresses
+ *     guard.c cookie.c shortage.c ...   what is not let in from the wire, and is counted
+ *     progress.c watch.c   does a driver that is alive move anything?
  *     memory.c checksum.c random.c  what lwIP stands on
  *     socket.c ... the programs' half: sockets over lwIP's raw API
  */
@@ -49,6 +52,8 @@ void net_output_pending(void);
 
 /* lwIP's memory is scarce: programs' queues should not grow. memory.c */
 bool memory_short(void);
+/* Before every receive that might block: shortage.c */
+void shortage_of_memory(void);
 
 /* Counted per interface since boot. */
 struct net_statistics {

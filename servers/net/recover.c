@@ -16,6 +16,7 @@
 #include <lwip/timeouts.h>
 
 #include "lib/rt/log.h"
+#include "lib/undo/undo.h"
 #include "lib/rt/pack.h"
 #include "servers/net/interface.h"
 
@@ -25,11 +26,16 @@
 
 static void update_link(struct interface *i)
 {
-    bool up = i->incarnation != 0 && !i->given_up && *(volatile uint8_t *)&i->queue->link_up;
+    bool up =
+        undo_input(*(volatile uint8_t *)&i->queue->link_up) && i->incarnation != 0 && !i->given_up;
 
     if (up == (bool)netif_is_link_up(&i->netif))
         return;
-    log_info("%s: link %s%s", i->name, up ? "up" : "down", i->given_up ? ": no driver" : "");
+    if (i->given_up)
+        log_always("%s: link %s: no driver", i->name, up ? "up" : "down");
+    else
+        log_info("%s: link %s", i->name, up ? "up" : "down");
+    i->flaps++;
     if (up)
         netif_set_link_up(&i->netif); /* announces us, and DHCP goes on */
     else
@@ -52,12 +58,13 @@ static void note_reintegrated(struct interface *i)
 
 void recover_before(struct interface *i)
 {
-    uint32_t incarnation = queue_read(&i->queue->header.incarnation);
+    uint32_t incarnation = (uint32_t)undo_input(queue_read(&i->queue->header.incarnation));
 
     i->fresh = incarnation == i->incarnation ? 0 : incarnation;
     if (i->fresh == 0)
         return;
-    i->driver = *(volatile endpoint_t *)&i->queue->header.driver;
+    i->driver =
+        (endpoint_t)undo_input((uint64_t) * (volatile endpoint_t *)&i->queue->header.driver);
     i->reintegrated = false;
     i->moved_from = interface_moved(i);
     i->statistics.driver_changes++;
@@ -87,11 +94,12 @@ static void next_driver(struct interface *i, bool lost_frames)
 /* The state is that of the latest; one before it may have died between its reset and our look. */
 static bool was_reset(struct interface *i)
 {
-    uint64_t resets = *(volatile uint64_t *)&i->queue->header.resets;
+    uint64_t resets = undo_input(*(volatile uint64_t *)&i->queue->header.resets);
     bool more = resets != i->resets;
 
     i->resets = resets;
-    return more || *(volatile uint32_t *)&i->queue->header.driver_state == QUEUE_DRIVER_RESET;
+    return undo_input(*(volatile uint32_t *)&i->queue->header.driver_state) == QUEUE_DRIVER_RESET ||
+           more;
 }
 
 /* Not about one that has come since recover_before(), which may happen at any instruction: its
@@ -103,12 +111,14 @@ void recover_after(struct interface *i)
     if (i->fresh != 0) {
         i->incarnation = i->fresh;
         i->given_up = false;
+        ring_claim(&i->receive, &i->transmit); /* the old one may have written there to the last */
         lost_frames = was_reset(i);
         if (first)
             first_driver(i);
         update_link(i);
         if (!first)
             next_driver(i, lost_frames);
+        watch_begin(i, lost_frames);
     } else {
         update_link(i);
     }
@@ -144,8 +154,11 @@ static void fetch_queues(void)
 /* Is the driver down for good? */
 static bool gone_for_good(const char *name)
 {
-    static const bool for_good[] = {
-        [RS_DOWN] = true, [RS_GIVEN_UP] = true, [RS_NO_DEVICE] = true, [RS_BROKEN] = true};
+    static const bool for_good[] = {[RS_DOWN] = true,
+                                    [RS_GIVEN_UP] = true,
+                                    [RS_NO_DEVICE] = true,
+                                    [RS_BROKEN] = true,
+                                    [RS_REFUSED] = true};
     struct rs_service service = {0};
     long grant = grant_make(service_info()->rs, &service, sizeof service, GRANT_WRITE);
     bool gone = false;

@@ -47,10 +47,11 @@ static unsigned free_index(void)
 
 static enum socket_kind kind_of(uint32_t type, uint32_t protocol)
 {
-    return type == SOCK_STREAM        ? KIND_TCP
-           : type == SOCK_RAW         ? KIND_RAW
-           : protocol == IPPROTO_ICMP ? KIND_PING
-                                      : KIND_UDP;
+    if (type == SOCK_STREAM)
+        return KIND_TCP;
+    if (type == SOCK_RAW)
+        return KIND_RAW;
+    return protocol == IPPROTO_ICMP ? KIND_PING : KIND_UDP;
 }
 
 struct socket *socket_new(uint32_t type, uint32_t protocol)
@@ -62,7 +63,9 @@ struct socket *socket_new(uint32_t type, uint32_t protocol)
         return NULL;
     s->type = type;
     s->kind = kind_of(type, protocol);
-    s->protocol = s->kind == KIND_TCP ? IPPROTO_TCP : s->kind == KIND_UDP ? IPPROTO_UDP : protocol;
+    s->protocol = s->kind == KIND_UDP ? IPPROTO_UDP : protocol;
+    if (s->kind == KIND_TCP)
+        s->protocol = IPPROTO_TCP;
     s->local.sin_family = s->remote.sin_family = AF_INET;
     s->receive_limit = s->kind == KIND_TCP ? RECEIVE_BUFFER : DATAGRAM_BUFFER;
     s->send_limit = DATAGRAM_BUFFER;

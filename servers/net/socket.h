@@ -83,6 +83,7 @@ struct socket {
 
     struct pbuf *in, *in_last; /* TCP: what came, chained by next alone */
     uint32_t in_bytes; /* of datagrams: with an allowance for each */
+    uint32_t in_room; /* behind the last, for small pieces */
     uint32_t owed; /* of in_bytes: the peer has not been given back that window */
     struct datagram *datagrams, *last_datagram;
 
@@ -179,6 +180,7 @@ void tcp_release(struct socket *s); /* lwIP ends the connection alone */
 
 bool stream_take(struct socket *s, struct pbuf *p); /* from lwIP; true: window is given back */
 void stream_drop(struct socket *s); /* all that waits */
+size_t stream_limit(const struct socket *s); /* of what it sends, now */
 size_t stream_room(const struct socket *s);
 long stream_send(struct socket *s, struct request *r, struct transfer *t);
 long stream_receive(struct socket *s, struct request *r, struct transfer *t);

@@ -253,5 +253,7 @@ long datagram_receive(struct socket *s, struct transfer *t)
         return result;
     if (!(t->flags & MSG_PEEK))
         drop_first(s);
-    return result ? result : (long)(t->flags & MSG_TRUNC ? size : n);
+    if (result)
+        return result;
+    return (long)(t->flags & MSG_TRUNC ? size : n);
 }

@@ -179,7 +179,9 @@ static long about_interface(uint32_t request, struct ifreq *r)
 
 static int bytes_in(const struct socket *s)
 {
-    return s->kind == KIND_TCP ? (int)s->in_bytes : s->datagrams ? s->datagrams->p->tot_len : 0;
+    if (s->kind == KIND_TCP)
+        return (int)s->in_bytes;
+    return s->datagrams ? s->datagrams->p->tot_len : 0;
 }
 
 static int bytes_out(const struct socket *s)

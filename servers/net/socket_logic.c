@@ -76,15 +76,17 @@ uint32_t buffer_limit(int asked, uint32_t least, uint32_t most)
 {
     uint64_t twice = asked < 0 ? 0 : (uint64_t)asked * 2;
 
-    return twice < least ? least : twice > most ? most : (uint32_t)twice;
+    if (twice < least)
+        return least;
+    return twice > most ? most : (uint32_t)twice;
 }
 
 uint32_t backlog_limit(int asked)
 {
     /* Linux takes the number as unsigned, so a negative one is a large one. */
-    return asked < 0 || (uint32_t)asked > BACKLOG_LIMIT ? BACKLOG_LIMIT
-           : asked == 0                                 ? 1
-                                                        : (uint32_t)asked;
+    if (asked < 0 || (uint32_t)asked > BACKLOG_LIMIT)
+        return BACKLOG_LIMIT;
+    return asked == 0 ? 1 : (uint32_t)asked;
 }
 
 bool timeout_from(const struct timeval *t, uint32_t *ms)

@@ -111,10 +111,11 @@ long name_get(struct socket *s, struct message *m)
         name = s->remote;
     } else if (s->kind != KIND_TCP) {
         ip_addr_t ip = local_address(s);
+        uint16_t port = s->kind == KIND_PING ? s->ident : 0;
 
-        name = name_make(&ip, s->kind == KIND_UDP    ? s->udp->local_port
-                              : s->kind == KIND_PING ? s->ident
-                                                     : 0);
+        if (s->kind == KIND_UDP)
+            port = s->udp->local_port;
+        name = name_make(&ip, port);
     }
     return name_write(message_caller(m), m->w[1], m->w[2], &name, sizeof name);
 }

@@ -387,9 +387,9 @@ long option_get(struct socket *s, struct message *m)
 /* IP options may be given as one byte. */
 static bool long_enough(const struct message *m, size_t length)
 {
-    return m->w[1] == SOL_SOCKET   ? length > 0 || m->w[2] == SO_BINDTODEVICE
-           : m->w[1] == IPPROTO_IP ? length == 1 || length >= sizeof(int)
-                                   : length >= sizeof(int);
+    if (m->w[1] == SOL_SOCKET)
+        return length > 0 || m->w[2] == SO_BINDTODEVICE;
+    return length >= sizeof(int) || (m->w[1] == IPPROTO_IP && length == 1);
 }
 
 long option_set(struct socket *s, struct message *m)

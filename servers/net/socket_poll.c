@@ -23,7 +23,7 @@ uint32_t socket_events(const struct socket *s)
                                                .read_shut = s->read_shut,
                                                .write_shut = s->write_shut,
                                                .room = stream_room(s),
-                                               .send_limit = s->send_limit});
+                                               .send_limit = (uint32_t)stream_limit(s)});
 }
 
 long poll_socket(struct socket *s, struct message *m)

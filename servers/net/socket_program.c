@@ -20,7 +20,9 @@ static struct iovec segments[SEGMENTS_MAX]; /* of the request that is being trie
 
 long copy_error(long result)
 {
-    return result >= 0 ? 0 : result == -EDEADSRCDST ? result : -EFAULT;
+    if (result >= 0)
+        return 0;
+    return result == -EDEADSRCDST ? result : -EFAULT;
 }
 
 /* ---- what the request wants ---- */

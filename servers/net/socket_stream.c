@@ -10,6 +10,9 @@
 #define STAGING_BYTES (UINT16_MAX / TCP_MSS * TCP_MSS) /* tcp_write() takes 16 bits */
 
 #define SCARCE_BYTES (4 * TCP_MSS)
+#define WINDOWS_AHEAD 4
+#define SMALL 256u
+#define GATHERED 1460u
 
 static uint8_t staging[STAGING_BYTES];
 
@@ -28,12 +31,37 @@ static size_t scarce(size_t limit)
     return memory_short() && limit > SCARCE_BYTES ? SCARCE_BYTES : limit;
 }
 
+/* Small pieces that pile up are copied together: each would have a buffer of its own, and a peer
+ * could fill the memory with single bytes. False: p is to be kept as it is. */
+static bool gather(struct socket *s, struct pbuf *p)
+{
+    struct pbuf *last = s->in_last;
+
+    if (!last || p->tot_len > SMALL)
+        return false;
+    if (s->in_room < p->tot_len) {
+        if (!(last = pbuf_alloc(PBUF_RAW, GATHERED, PBUF_RAM)))
+            return false;
+        last->len = last->tot_len = 0;
+        s->in_last->next = last;
+        s->in_last = last;
+        s->in_room = GATHERED;
+    }
+    pbuf_copy_partial(p, (uint8_t *)last->payload + last->len, p->tot_len, 0);
+    last->len = last->tot_len = (uint16_t)(last->len + p->tot_len);
+    s->in_room -= p->tot_len;
+    pbuf_free(p);
+    return true;
+}
+
 bool stream_take(struct socket *s, struct pbuf *p)
 {
     bool fits = s->in_bytes + p->tot_len <= scarce(s->receive_limit);
 
     s->owed += fits ? 0 : p->tot_len;
     s->in_bytes += p->tot_len;
+    if (gather(s, p))
+        return fits;
     if (s->in_last)
         s->in_last->next = p;
     else
@@ -41,6 +69,7 @@ bool stream_take(struct socket *s, struct pbuf *p)
     while (p->next)
         p = p->next;
     s->in_last = p;
+    s->in_room = 0;
     return fits;
 }
 
@@ -53,7 +82,7 @@ void stream_drop(struct socket *s)
         cut_loose(p);
     }
     s->in_last = NULL;
-    s->in_bytes = s->owed = 0;
+    s->in_bytes = s->owed = s->in_room = 0;
 }
 
 static void consume(struct socket *s, size_t n)
@@ -70,8 +99,10 @@ static void consume(struct socket *s, size_t n)
         }
         n -= p->len;
         s->in = p->next;
-        if (!s->in)
+        if (!s->in) {
             s->in_last = NULL;
+            s->in_room = 0;
+        }
         cut_loose(p);
     }
     s->owed -= owed;
@@ -165,9 +196,19 @@ long stream_receive(struct socket *s, struct request *r, struct transfer *t)
 
 /* ---- what the program sends ---- */
 
+/* More than a peer will take soon need not wait here: one that closes its window holds next to
+ * nothing. */
+size_t stream_limit(const struct socket *s)
+{
+    size_t limit = scarce(s->send_limit), useful;
+
+    useful = SCARCE_BYTES + (s->tcp ? WINDOWS_AHEAD * (size_t)s->tcp->snd_wnd : 0);
+    return limit < useful ? limit : useful;
+}
+
 size_t stream_room(const struct socket *s)
 {
-    size_t queued, room, limit = scarce(s->send_limit);
+    size_t queued, room, limit = stream_limit(s);
 
     if (!s->tcp || s->state != STREAM_CONNECTED || tcp_sndqueuelen(s->tcp) >= TCP_SND_QUEUELEN / 2)
         return 0;
@@ -228,7 +269,7 @@ static bool is_stuck(const struct socket *s)
 long stream_send(struct socket *s, struct request *r, struct transfer *t)
 {
     /* One that has waited goes on when it is worth it. */
-    size_t least = r->waited ? s->send_limit / 4 : 1;
+    size_t least = r->waited ? stream_limit(s) / 4 : 1;
     long piece = 1;
 
     if (s->state == STREAM_CONNECTING)

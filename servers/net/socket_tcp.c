@@ -10,7 +10,11 @@
 
 #include <lwip/tcp.h>
 
+#include "servers/net/guard_tcp.h"
 #include "servers/net/socket.h"
+
+#define ORPHAN_TICKS 20 /* of half a second, between two looks */
+#define ORPHAN_LOOKS 6
 
 static void names_note(struct socket *s)
 {
@@ -98,9 +102,25 @@ static void attach(struct socket *s, struct tcp_pcb *pcb)
     tcp_err(pcb, failed);
 }
 
+/* Nobody waits for it any more: a peer that takes nothing of what is left shall not keep it for
+ * ever. What is kept: the peer's last acknowledgement | looks since it was new << 32. */
+static err_t orphan_look(void *argument, struct tcp_pcb *pcb)
+{
+    uint64_t looks = (uintptr_t)argument >> 32;
+
+    looks = (uint32_t)(uintptr_t)argument == pcb->lastack ? looks + 1 : 0;
+    if (looks > ORPHAN_LOOKS) {
+        tcp_abort(pcb);
+        return ERR_ABRT;
+    }
+    tcp_arg(pcb, (void *)(uintptr_t)(pcb->lastack | looks << 32));
+    return ERR_OK;
+}
+
 static void detach(struct tcp_pcb *pcb)
 {
-    tcp_arg(pcb, NULL);
+    tcp_arg(pcb, (void *)(uintptr_t)pcb->lastack);
+    tcp_poll(pcb, orphan_look, ORPHAN_TICKS);
     tcp_err(pcb, NULL);
     tcp_recv(pcb, NULL);
     tcp_sent(pcb, NULL);
@@ -135,7 +155,6 @@ static err_t accepted(void *argument, struct tcp_pcb *pcb, err_t error)
     new = s->accepted_count < s->backlog ? socket_new(SOCK_STREAM, IPPROTO_TCP) : NULL;
     if (!new)
         return ERR_MEM; /* lwIP resets it */
-    tcp_backlog_delayed(pcb);
     attach(new, pcb);
     inherit(new, s);
     names_note(new);
@@ -147,6 +166,18 @@ static err_t accepted(void *argument, struct tcp_pcb *pcb, err_t error)
     s->accepted_count++;
     socket_dirty(s);
     return ERR_OK;
+}
+
+bool tcp_queue_is_full(const struct tcp_pcb_listen *listener)
+{
+    const struct socket *s = listener->callback_arg;
+
+    return !s || s->accepted_count >= s->backlog;
+}
+
+uint32_t tcp_unread(const struct tcp_pcb *pcb)
+{
+    return pcb->recv == received ? ((const struct socket *)pcb->callback_arg)->in_bytes : 0;
 }
 
 /* ---- beginning ---- */
@@ -198,7 +229,10 @@ static bool connect_decided(struct socket *s, struct request *r, long *result)
         break;
     }
     s->error = 0;
-    *result = error ? -error : r->begun ? -ECONNABORTED : renew(s);
+    if (error)
+        *result = -error;
+    else
+        *result = r->begun ? -ECONNABORTED : renew(s);
     return *result != 0;
 }
 
@@ -241,14 +275,13 @@ long tcp_listen_on(struct socket *s, uint32_t backlog)
 
     if (s->state == STREAM_LISTENING) {
         s->backlog = backlog;
-        tcp_backlog_set(s->tcp, (u8_t)backlog);
         return 0;
     }
     if (s->state != STREAM_FRESH)
         return -EINVAL;
     if (!s->bound)
         error = tcp_bind(s->tcp, IP_ADDR_ANY, 0);
-    pcb = error == ERR_OK ? tcp_listen_with_backlog_and_err(s->tcp, (u8_t)backlog, &error) : NULL;
+    pcb = error == ERR_OK ? tcp_listen_with_backlog_and_err(s->tcp, HALF_OPEN_MAX, &error) : NULL;
     if (!pcb)
         return -error_of(error);
     s->tcp = pcb; /* smaller than the one before, which is gone */
@@ -277,8 +310,6 @@ long tcp_accept_one(struct socket *s, struct message *m)
     s->accepted = new->next_accepted;
     s->accepted_count--;
     new->next_accepted = NULL;
-    if (new->tcp)
-        tcp_backlog_accepted(new->tcp);
     m->w[1] = new->node;
     return 0;
 }
@@ -288,8 +319,6 @@ void tcp_accept_undo(struct socket *listener, struct socket *s)
     s->next_accepted = listener->accepted;
     listener->accepted = s;
     listener->accepted_count++;
-    if (s->tcp)
-        tcp_backlog_delayed(s->tcp);
     socket_dirty(listener);
 }
 

@@ -11,6 +11,7 @@
 #include "lwip/etharp.h"
 #include "lwip/priv/tcp_priv.h"
 #include "lwip/udp.h"
+#include "servers/net/guard.h"
 #include "servers/net/net.h"
 #include "servers/net/tables.h"
 
@@ -128,7 +129,8 @@ static void tcp_ends(void)
     for (int list = 0; list < 2; list++)
         for (const struct tcp_pcb *p = list ? tcp_tw_pcbs : tcp_active_pcbs; p; p = p->next)
             ends(n++, ip_2_ip4(&p->local_ip)->addr, p->local_port, ip_2_ip4(&p->remote_ip)->addr,
-                 p->remote_port, state_of(p->state), p->snd_lbb - p->lastack);
+                 p->remote_port, state_of(p->state),
+                 TCP_SEQ_GT(p->snd_lbb, p->lastack) ? p->snd_lbb - p->lastack : 0);
 }
 
 static void udp_ends(void)
@@ -143,11 +145,20 @@ static void udp_ends(void)
              p->remote_port, state_of(CLOSED), 0);
 }
 
+/* Our own: a line for each kind of thing that was not let in. */
+static void guards(void)
+{
+    const char *name;
+
+    for (unsigned i = 0; (name = guard_name(i)); i++)
+        add("%s %llu\n", name, (unsigned long long)guard_counters[i]);
+}
+
 long tables_request(struct message *m)
 {
     static void (*const tables[NET_TABLES])(void) = {
         [NET_DEVICES] = devices, [NET_ROUTES] = routes, [NET_ARP] = neighbours,
-        [NET_TCP] = tcp_ends,    [NET_UDP] = udp_ends,
+        [NET_TCP] = tcp_ends,    [NET_UDP] = udp_ends,  [NET_GUARD] = guards,
     };
     size_t n;
     long result;

@@ -16,7 +16,9 @@ uint32_t config_read(uint16_t place, unsigned offset, unsigned width)
 {
     unsigned port = select_register(place, offset);
 
-    return width == 1 ? pio_read8(port) : width == 2 ? pio_read16(port) : pio_read32(port);
+    if (width == 1)
+        return pio_read8(port);
+    return width == 2 ? pio_read16(port) : pio_read32(port);
 }
 
 void config_write(uint16_t place, unsigned offset, unsigned width, uint32_t value)

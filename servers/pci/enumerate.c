@@ -15,6 +15,22 @@ struct function *function_at(uint16_t place)
     return NULL;
 }
 
+uint16_t function_requester(const struct function *f)
+{
+    uint16_t place = f->place;
+
+    for (uint16_t i = f->parent; i < FUNCTIONS_MAX; i = table.function[i].parent) {
+        const struct function *bridge = &table.function[i];
+
+        if (!bridge->express)
+            place = bridge->place;
+        else if ((config_read(bridge->place, bridge->express + EXPRESS_FLAGS, 2) & EXPRESS_TYPE) ==
+                 EXPRESS_TO_PCI)
+            place = (uint16_t)(bridge->secondary << 8);
+    }
+    return place;
+}
+
 /* ---- BARs ---- */
 
 /* What stays of all ones: the bits that the device decodes. */

@@ -4,8 +4,10 @@
 
 #include "abi/proto/pci.h"
 #include "lib/rt/kernel.h"
+#include "lib/rt/error.h"
 #include "lib/rt/log.h"
 #include "lib/service/service.h"
+#include "servers/pci/iommu.h"
 #include "servers/pci/pci.h"
 
 #define MS 1000000ull
@@ -29,11 +31,11 @@ static void save(void)
         panic("cannot keep the table of devices");
 }
 
-/* ---- quiesce: one alarm for all that wait ---- */
+/* ---- quiesce, faults: one alarm for all that wait ---- */
 
 static void set_alarm(void)
 {
-    uint64_t next = 0;
+    uint64_t next = iommu_due();
 
     for (uint32_t i = 0; i < table.count; i++)
         if (pending[i].step && (!next || pending[i].due < next))
@@ -51,7 +53,10 @@ static void quiesce(struct function *f)
         pending[i].due = clock_now() + (uint64_t)result * MS;
         return;
     }
+    if (result == 0 && pending[i].step > 0)
+        result = DEVICE_WAS_RESET;
     pending[i].step = 0;
+    iommu_deny(f); /* not before: the reset waits for what is under way */
     tell_done(f->place, DEVICE_QUIESCE, result);
 }
 
@@ -66,9 +71,17 @@ static void quiesce_due(void)
 
 static void work_enable(struct function *f, const struct message *m)
 {
+    long error = iommu_allow(f);
+
     (void)m;
     device_enable(f);
-    tell_done(f->place, DEVICE_ENABLE, 0);
+    tell_done(f->place, DEVICE_ENABLE, error);
+}
+
+static void work_memory(struct function *f, const struct message *m)
+{
+    (void)m;
+    tell_done(f->place, DEVICE_MEMORY, iommu_allow(f));
 }
 
 static void work_quiesce(struct function *f, const struct message *m)
@@ -88,8 +101,11 @@ static void work_msi(struct function *f, const struct message *m)
 
 static void do_work(void)
 {
-    static void (*const works[])(struct function *, const struct message *) = {
-        [DEVICE_ENABLE] = work_enable, [DEVICE_QUIESCE] = work_quiesce, [DEVICE_MSI] = work_msi};
+    static void (*const works[])(struct function *,
+                                 const struct message *) = {[DEVICE_ENABLE] = work_enable,
+                                                            [DEVICE_QUIESCE] = work_quiesce,
+                                                            [DEVICE_MSI] = work_msi,
+                                                            [DEVICE_MEMORY] = work_memory};
 
     for (;;) {
         struct message m = {.type = RS_DEVICE_WORK};
@@ -118,8 +134,8 @@ static void tell_rs(struct function *f)
         save();
     }
     if (result < 0)
-        log_info("%02x:%02x.%x: RS does not take it: error %ld", f->place >> 8, f->place >> 3 & 31,
-                 f->place & 7, -result);
+        log_info("%02x:%02x.%x: RS does not take it: %s", f->place >> 8, f->place >> 3 & 31,
+                 f->place & 7, error_name(result));
 }
 
 /* ---- requests ---- */
@@ -136,6 +152,8 @@ static void notified(uint64_t bits)
 {
     if (bits & NOTIFY_BIT(NOTIFY_BIT_ALARM))
         quiesce_due();
+    if (bits & NOTIFY_BIT(NOTIFY_BIT_IRQ) || iommu_due())
+        iommu_interrupt();
     do_work();
 }
 
@@ -148,6 +166,7 @@ int main(void)
 
     enumerate(restarted ? &known : NULL);
     save(); /* before anybody hears of them: from now on they may be at work */
+    iommu_start(); /* before any device is enabled, and before anybody waits for one */
     service_publish("pci");
     for (uint32_t i = 0; i < table.count; i++)
         if (table.function[i].secondary == 0)

@@ -7,12 +7,13 @@
  *     route.c      from interrupt pins to interrupt lines
  *     device.c     what is done to one: enable, quiesce, MSI and MSI-X
  *     config.c     configuration space, through ports 0xcf8 and 0xcfc
+ *     iommu.c      what of memory it may reach (iommu.h)
  *
  * It may die at any time. What it learned by disturbing a device (the size of a BAR is found by
  * writing to it) is kept in DS before anybody hears of the device, so its successor disturbs none
  * that is at work. Everything else it reads again.
  *
- * All but main.c and config.c is tested on the host against a fake configuration space.
+ * All but main.c, config.c and iommu.c is tested on the host against a fake configuration space.
  */
 #ifndef PCI_PCI_H
 #define PCI_PCI_H
@@ -75,6 +76,9 @@ enum {
     ENTRY_DATA = 8,
     ENTRY_CONTROL = 12,
     ENTRY_MASKED = 1 << 0,
+    EXPRESS_FLAGS = 2, /* 16 */
+    EXPRESS_TYPE = 15 << 4,
+    EXPRESS_TO_PCI = 7 << 4,
     EXPRESS_CAPABILITIES = 4, /* 32 */
     EXPRESS_HAS_FLR = 1 << 28,
     EXPRESS_CONTROL = 8,
@@ -120,6 +124,8 @@ void config_write(uint16_t place, unsigned offset, unsigned width, uint32_t valu
 void enumerate(const struct pci_table
                    *known); /* fills the table; BARs of those that are known are not touched */
 struct function *function_at(uint16_t place); /* NULL: none */
+/* Who a unit takes its accesses for: itself, or the bridge of a conventional bus that it is on. */
+uint16_t function_requester(const struct function *f);
 
 /* ---- route.c ---- */
 void route_begin(void); /* which machine is it; quiets the lines' second way */

@@ -23,7 +23,9 @@ void route_begin(void)
 {
     uint32_t host = config_read(0, PCI_VENDOR, 4);
 
-    machine = host == HOST_Q35 ? MACHINE_Q35 : host == HOST_PC ? MACHINE_PC : MACHINE_UNKNOWN;
+    machine = host == HOST_PC ? MACHINE_PC : MACHINE_UNKNOWN;
+    if (host == HOST_Q35)
+        machine = MACHINE_Q35;
     if (machine != MACHINE_Q35)
         return;
     for (unsigned i = 0; i < 4; i++) { /* or each would also raise the line of an ISA interrupt */

@@ -7,39 +7,68 @@
 
 #include "servers/pm/pm.h"
 
-#define NS 1000000000ull
-#define TICKS 100 /* per second, in times() */
+#define NS NS_PER_SECOND
+#define TICK_NS (NS / 100) /* of times() */
 
 static int64_t realtime_offset; /* ns: realtime - clock_now() */
 
 uint64_t now_real(void)
 {
-    if (!realtime_offset) {
-        struct kernel_info info;
-
-        if (kernel_info(&info) == 0)
-            realtime_offset = (int64_t)(info.realtime_boot * NS);
-    }
+    if (!realtime_offset)
+        realtime_offset = (int64_t)(service_info()->realtime_boot * NS);
     return clock_now() + (uint64_t)realtime_offset;
 }
 
-static uint64_t cpu_of(const struct thread *t)
+/* ---- how much has been used ---- */
+
+struct usage usage_in(const struct slot_status *s)
+{
+    return (struct usage){s->cpu_ns, s->paid_ns > s->cpu_ns ? s->paid_ns - s->cpu_ns : 0};
+}
+
+struct usage usage_sum(struct usage a, struct usage b)
+{
+    return (struct usage){a.user + b.user, a.system + b.system};
+}
+
+static struct usage usage_of_thread(const struct thread *t)
 {
     struct slot_status status;
 
-    return slot_status(t->endpoint, &status) == 0 ? status.cpu_ns : 0;
+    return slot_status(t->endpoint, &status) == 0 ? usage_in(&status) : (struct usage){0};
 }
 
-static uint64_t cpu_of_process(const struct process *p)
+struct usage usage_of(const struct process *p)
 {
-    uint64_t sum = p->cpu_ns;
+    struct usage sum = p->ended;
 
-    for_threads(t) if (t->process == p) sum += cpu_of(t);
+    for_threads (t)
+        if (t->process == p)
+            sum = usage_sum(sum, usage_of_thread(t));
     return sum;
 }
 
+uint64_t cpu_of_process(const struct process *p)
+{
+    struct usage u = usage_of(p);
+
+    return u.user + u.system;
+}
+
+void usage_write(struct usage u, uint64_t to[4])
+{
+    to[0] = u.user / NS;
+    to[1] = u.user % NS / 1000;
+    to[2] = u.system / NS;
+    to[3] = u.system % NS / 1000;
+}
+
+/* ---- clocks ---- */
+
 static long clock_read(struct thread *t, uint64_t clock, uint64_t *ns)
 {
+    struct usage used;
+
     switch (clock) {
     case CLOCK_REALTIME:
     case CLOCK_REALTIME_COARSE:
@@ -55,7 +84,8 @@ static long clock_read(struct thread *t, uint64_t clock, uint64_t *ns)
         *ns = cpu_of_process(t->process);
         return 0;
     case CLOCK_THREAD_CPUTIME_ID:
-        *ns = cpu_of(t);
+        used = usage_of_thread(t);
+        *ns = used.user + used.system;
         return 0;
     default:
         return -EINVAL;
@@ -87,28 +117,30 @@ static long sys_clock_getres(struct message *m)
     return error || !m->w[1] ? error : write_time(t, m->w[1], 1, 1);
 }
 
-static long set_real(struct thread *t, uint64_t address, uint64_t multiply)
+static long set_real(struct thread *t, uint64_t address, uint64_t parts)
 {
-    uint64_t time[2];
+    int64_t time[2];
+    uint64_t ns;
 
     if (t->process->who.euid)
         return -EPERM;
     if (read_user(t, address, time, sizeof time) < 0)
         return -EFAULT;
-    if (time[1] * multiply >= NS || time[0] > ~0ull / 4 / NS)
+    /* Linux, too, leaves room for 30 years of running. */
+    if (time_of(time, parts, &ns) || time[0] >= (int64_t)(SPAN_MOST / NS) - 30 * 365 * 24 * 3600)
         return -EINVAL;
-    realtime_offset = (int64_t)(time[0] * NS + time[1] * multiply - clock_now());
+    realtime_offset = (int64_t)(ns - clock_now());
     return 0;
 }
 
 static long sys_clock_settime(struct message *m)
 {
-    return m->w[0] == CLOCK_REALTIME ? set_real(thread_caller(m), m->w[1], 1) : -EINVAL;
+    return m->w[0] == CLOCK_REALTIME ? set_real(thread_caller(m), m->w[1], NS) : -EINVAL;
 }
 
 static long sys_settimeofday(struct message *m)
 {
-    return m->w[0] ? set_real(thread_caller(m), m->w[0], 1000) : 0;
+    return m->w[0] ? set_real(thread_caller(m), m->w[0], 1000000) : 0;
 }
 
 static long sys_gettimeofday(struct message *m)
@@ -129,24 +161,28 @@ static long sys_time(struct message *m)
 static long sys_times(struct message *m)
 {
     struct thread *t = thread_caller(m);
-    uint64_t v[4] = {cpu_of_process(t->process) * TICKS / NS, 0,
-                     t->process->children_ns * TICKS / NS, 0};
+    struct usage own = usage_of(t->process), children = t->process->children;
+    uint64_t v[4] = {own.user / TICK_NS, own.system / TICK_NS, children.user / TICK_NS,
+                     children.system / TICK_NS};
 
     if (m->w[0] && write_user(t, m->w[0], v, sizeof v) < 0)
         return -EFAULT;
-    return (long)(clock_now() * TICKS / NS);
+    return (long)(clock_now() / TICK_NS);
 }
 
 static long sys_getrusage(struct message *m)
 {
     struct thread *t = thread_caller(m);
     int who = (int32_t)m->w[0];
-    uint64_t ns = who == RUSAGE_SELF     ? cpu_of_process(t->process)
-                  : who == RUSAGE_THREAD ? cpu_of(t)
-                                         : t->process->children_ns;
-    uint64_t usage[18] = {ns / NS, ns % NS / 1000}; /* Linux's struct rusage */
+    uint64_t usage[RUSAGE_WORDS] = {0};
 
-    if (who != RUSAGE_SELF && who != RUSAGE_CHILDREN && who != RUSAGE_THREAD)
+    if (who == RUSAGE_SELF)
+        usage_write(usage_of(t->process), usage);
+    else if (who == RUSAGE_THREAD)
+        usage_write(usage_of_thread(t), usage);
+    else if (who == RUSAGE_CHILDREN)
+        usage_write(t->process->children, usage);
+    else
         return -EINVAL;
     return write_user(t, m->w[1], usage, sizeof usage);
 }

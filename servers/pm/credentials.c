@@ -49,6 +49,7 @@ static long set_uids(struct thread *t, uint32_t real, uint32_t effective, uint32
     c->ruid = real == SAME ? c->ruid : real;
     c->euid = effective == SAME ? c->euid : effective;
     c->suid = saved == SAME ? c->suid : saved;
+    memory_tell(t->process);
     return changed(t);
 }
 
@@ -99,11 +100,9 @@ static long sys_setreuid(struct message *m)
     struct thread *t = thread_caller(m);
     uint32_t real = (uint32_t)m->w[0], effective = (uint32_t)m->w[1];
     bool follow = real != SAME || (effective != SAME && effective != t->process->who.ruid);
+    uint32_t saved = effective != SAME ? effective : t->process->who.euid;
 
-    return set_uids(t, real, effective,
-                    !follow             ? SAME
-                    : effective != SAME ? effective
-                                        : t->process->who.euid);
+    return set_uids(t, real, effective, follow ? saved : SAME);
 }
 
 static long sys_setregid(struct message *m)
@@ -111,11 +110,9 @@ static long sys_setregid(struct message *m)
     struct thread *t = thread_caller(m);
     uint32_t real = (uint32_t)m->w[0], effective = (uint32_t)m->w[1];
     bool follow = real != SAME || (effective != SAME && effective != t->process->who.rgid);
+    uint32_t saved = effective != SAME ? effective : t->process->who.egid;
 
-    return set_gids(t, real, effective,
-                    !follow             ? SAME
-                    : effective != SAME ? effective
-                                        : t->process->who.egid);
+    return set_gids(t, real, effective, follow ? saved : SAME);
 }
 
 static long write_three(struct message *m, uint32_t a, uint32_t b, uint32_t c)

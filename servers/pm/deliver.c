@@ -10,6 +10,8 @@
 
 #include "servers/pm/pm.h"
 
+static void interrupt(struct thread *t);
+
 static bool default_ignores(int signal)
 {
     return signal == SIGCHLD || signal == SIGURG || signal == SIGWINCH || signal == SIGCONT;
@@ -20,12 +22,14 @@ static bool default_stops(int signal)
     return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
 }
 
+/* init gets only what it handles, whoever sends it, itself too (signal(7), kill(2)). Its own faults
+ * are exceptions, and end it. */
 bool action_ignores(const struct process *p, int signal)
 {
     uint64_t handler = p->actions[signal].handler;
 
     return handler == (uint64_t)SIG_IGN ||
-           (handler == (uint64_t)SIG_DFL && default_ignores(signal));
+           (handler == (uint64_t)SIG_DFL && (default_ignores(signal) || p->pid == INIT_PID));
 }
 
 /* The next signal for t that is not blocked; 0 none. Ignored ones are dropped on the way. */
@@ -75,13 +79,17 @@ static bool never_restarted(uint64_t number)
     return false;
 }
 
-static void stop(struct process *p, int signal)
+/* All threads, at the moment when t would go on. */
+static void stop(struct thread *t, int signal)
 {
-    struct process *parent = p->parent;
+    struct process *p = t->process, *parent = p->parent;
 
     p->stopped = p->report_stop = true;
     p->report_continue = false;
     p->stop_signal = signal;
+    for_threads (other)
+        if (other->process == p && other != t)
+            interrupt(other);
     if (!parent)
         return;
     wait_check(parent);
@@ -162,7 +170,7 @@ void deliver_and_resume(struct thread *t, long result)
             continue;
         }
         if (default_stops(signal)) {
-            stop(p, signal);
+            stop(t, signal);
             break;
         }
         process_end(p, signal);
@@ -243,8 +251,9 @@ static void go_on(struct process *p)
         return;
     p->stopped = p->report_stop = false;
     p->report_continue = true;
-    for_threads(t) if (t->process == p && t->waits == WAIT_STOPPED)
-        deliver_and_resume(t, (long)t->on.sleep.remaining);
+    for_threads (t)
+        if (t->process == p && t->waits == WAIT_STOPPED)
+            deliver_and_resume(t, (long)t->on.sleep.remaining);
     if (p->parent) {
         wait_check(p->parent);
         signal_process(p->parent, SIGCHLD, p->pid);
@@ -259,7 +268,8 @@ static bool immediate(struct process *p, int signal)
     if (p->state != PROCESS_ALIVE)
         return true;
     if (signal == SIGKILL) {
-        process_end(p, SIGKILL);
+        if (p->pid != INIT_PID)
+            process_end(p, SIGKILL);
         return true;
     }
     if (signal == SIGCONT) {
@@ -279,16 +289,16 @@ static bool waits_for_signal(const struct thread *t, int signal)
 /* A thread in sigtimedwait takes the signal as its result. */
 static bool taken_by_waiter(struct process *p, struct thread *only, int signal, int from)
 {
-    for_threads(t) if (t->process == p && (!only || t == only) && waits_for_signal(t, signal))
-    {
-        siginfo_t info = {.si_signo = signal, .si_code = SI_USER};
+    for_threads (t)
+        if (t->process == p && (!only || t == only) && waits_for_signal(t, signal)) {
+            siginfo_t info = {.si_signo = signal, .si_code = SI_USER};
 
-        info.si_pid = from;
-        if (t->on.signal.info)
-            write_user(t, t->on.signal.info, &info, sizeof info);
-        resume(t, signal);
-        return true;
-    }
+            info.si_pid = from;
+            if (t->on.signal.info)
+                write_user(t, t->on.signal.info, &info, sizeof info);
+            resume(t, signal);
+            return true;
+        }
     return false;
 }
 
@@ -298,11 +308,10 @@ void signal_process(struct process *p, int signal, int from)
 
     if (immediate(p, signal) || taken_by_waiter(p, NULL, signal, from))
         return;
-    if (p->pid == INIT_PID && p->actions[signal].handler == (uint64_t)SIG_DFL)
-        return; /* init is killed by nobody */
     p->sender[signal] = from;
-    for_threads(t) if (t->process == p && !(t->mask & bit_of(signal)) &&
-                       (!target || t->waits == WAIT_NONE)) target = t;
+    for_threads (t)
+        if (t->process == p && !(t->mask & bit_of(signal)) && (!target || t->waits == WAIT_NONE))
+            target = t;
     if (action_ignores(p, signal) && target)
         return;
     p->pending |= bit_of(signal);
@@ -315,8 +324,6 @@ void signal_thread(struct thread *t, int signal, int from)
     struct process *p = t->process;
 
     if (immediate(p, signal) || taken_by_waiter(p, t, signal, from))
-        return;
-    if (p->pid == INIT_PID && p->actions[signal].handler == (uint64_t)SIG_DFL)
         return;
     p->sender[signal] = from;
     if (action_ignores(p, signal) && !(t->mask & bit_of(signal)))

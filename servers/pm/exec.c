@@ -25,6 +25,10 @@ static long pm_exec(struct message *m)
     t->clear_tid = 0;
     t->alt_size = 0;
     p->executed = true;
+    p->exit_signal = SIGCHLD;
+    for_processes (child)
+        if (child->parent == p) /* what they chose was for the program before */
+            child->exit_signal = SIGCHLD;
     for (int s = 1; s <= SIGNALS; s++)
         if (p->actions[s].handler != (uint64_t)SIG_IGN)
             p->actions[s] = (struct action){0};
@@ -34,10 +38,13 @@ static long pm_exec(struct message *m)
         p->who.egid = (uint32_t)m->w[2];
     p->who.suid = p->who.euid;
     p->who.sgid = p->who.egid;
+    if ((int32_t)m->w[1] >= 0)
+        memory_tell(p);
     return 0;
 }
 
-/* The parent of a vfork goes on when the child has a program of its own, or is gone. */
+/* The parent of a vfork goes on when the child has a program of its own, or is gone. Signals that
+ * have come in between have waited, since they could not interrupt. */
 static long pm_exec_start(struct message *m)
 {
     struct thread *t = thread_of((endpoint_t)m->w[0]);
@@ -56,8 +63,10 @@ static long pm_exec_start(struct message *m)
     slot_control(t->endpoint, SLOT_CONTROL_NAME, (uint64_t)name);
     error = registers_set(t->endpoint, &r);
     t->in_exec = false;
-    for_threads(parent) if (parent->waits == WAIT_VFORK && parent->on.vfork.child == t)
-        resume(parent, t->process->pid);
+    for_threads (parent)
+        if (parent->waits == WAIT_VFORK && parent->on.vfork.child == t)
+            deliver_and_resume(parent, t->process->pid);
+    signals_check(t);
     return error;
 }
 

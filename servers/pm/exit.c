@@ -4,6 +4,7 @@
  * back; then its slot goes. The last one makes the process a zombie and tells the parent.
  */
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -44,36 +45,13 @@ static void thread_kill(struct thread *t)
     thread_end(t);
 }
 
-static void adopt_children(struct process *dead)
-{
-    struct process *init = process_with_pid(INIT_PID);
-
-    for_processes(p) if (p->parent == dead)
-    {
-        p->parent = init == dead ? NULL : init;
-        if (p->state == PROCESS_ZOMBIE && p->parent)
-            wait_check(p->parent);
-    }
-}
-
-static void become_zombie(struct process *p)
+/* A zombie has a parent that does not know of it yet. */
+static void parent_tell(struct process *p)
 {
     struct process *parent = p->parent;
-    bool unwanted;
+    bool unwanted = parent->actions[SIGCHLD].handler == (uint64_t)SIG_IGN ||
+                    (parent->actions[SIGCHLD].flags & SA_NOCLDWAIT);
 
-    p->state = PROCESS_ZOMBIE;
-    adopt_children(p);
-    if (p->pid == INIT_PID) {
-        log_info("init has ended (status %x): the system stops", (unsigned)p->exit_status);
-        ipc_call(service_info()->rs, &(struct message){.type = RS_SHUTDOWN, .w = {POWER_OFF, 1}});
-        return;
-    }
-    if (!parent) {
-        p->state = PROCESS_UNUSED;
-        return;
-    }
-    unwanted = parent->actions[SIGCHLD].handler == (uint64_t)SIG_IGN ||
-               (parent->actions[SIGCHLD].flags & SA_NOCLDWAIT);
     wait_check(parent); /* first: who waits gets the child and not an EINTR */
     if (p->exit_signal)
         signal_process(parent, p->exit_signal, p->pid);
@@ -81,10 +59,53 @@ static void become_zombie(struct process *p)
         process_reap(p);
 }
 
+/* init gets the signal that it expects, not the one that somebody has chosen for somebody else; of
+ * those that have ended already, too, since it may wait for signals only. */
+static void adopt_children(struct process *dead)
+{
+    struct process *init = process_with_pid(INIT_PID);
+
+    for_processes (p)
+        if (p->parent == dead) {
+            p->parent = init == dead ? NULL : init;
+            p->exit_signal = SIGCHLD;
+            if (p->state == PROCESS_ZOMBIE && p->parent)
+                parent_tell(p);
+        }
+}
+
+enum { MEMORY_SHORT_PAGES = 512 }; /* it may be the reason then */
+
+static void init_ended(const struct process *init)
+{
+    uint64_t left = undo_input(kernel_info()->frames_free);
+    char memory[60] = "";
+
+    if (left < MEMORY_SHORT_PAGES)
+        snprintf(memory, sizeof memory, " (too little memory: %u kB are free)",
+                 (unsigned)(left * 4));
+    log_always("init has ended (status %x): the system stops%s", (unsigned)init->exit_status,
+               memory);
+    ipc_call(service_info()->rs,
+             &(struct message){.type = RS_SHUTDOWN, .w = {POWER_OFF, INIT_ENDED}});
+}
+
+static void become_zombie(struct process *p)
+{
+    p->state = PROCESS_ZOMBIE;
+    adopt_children(p);
+    if (p->pid == INIT_PID)
+        init_ended(p);
+    else if (p->parent)
+        parent_tell(p);
+    else
+        p->state = PROCESS_UNUSED;
+}
+
 void process_reap(struct process *p)
 {
     if (p->parent)
-        p->parent->children_ns += p->cpu_ns + p->children_ns;
+        p->parent->children = usage_sum(p->parent->children, usage_sum(p->ended, p->children));
     p->state = PROCESS_UNUSED;
 }
 
@@ -94,11 +115,12 @@ void thread_gone(struct thread *t)
     struct slot_status status;
 
     if (slot_status(t->endpoint, &status) == 0)
-        p->cpu_ns += status.cpu_ns;
+        p->ended = usage_sum(p->ended, usage_in(&status));
     ipc_call(service_info()->vm, &(struct message){.type = VM_EXIT, .w = {(uint64_t)t->endpoint}});
     slot_destroy(t->endpoint);
-    for_threads(parent) if (parent->waits == WAIT_VFORK && parent->on.vfork.child == t)
-        resume(parent, p->pid);
+    for_threads (parent)
+        if (parent->waits == WAIT_VFORK && parent->on.vfork.child == t)
+            deliver_and_resume(parent, p->pid);
     t->process = NULL;
     if (--p->threads == 0)
         become_zombie(p);
@@ -110,14 +132,18 @@ void process_end(struct process *p, int status)
         return;
     p->state = PROCESS_ENDING;
     p->exit_status = status;
-    p->interval_next = 0;
-    for_threads(t) if (t->process == p) thread_kill(t);
+    p->interval_next = p->cpu_check = 0;
+    for_threads (t)
+        if (t->process == p)
+            thread_kill(t);
     timer_set();
 }
 
 void threads_end_others(struct thread *survivor)
 {
-    for_threads(t) if (t->process == survivor->process && t != survivor) thread_kill(t);
+    for_threads (t)
+        if (t->process == survivor->process && t != survivor)
+            thread_kill(t);
 }
 
 static long sys_exit(struct message *m)

@@ -93,12 +93,16 @@ static bool flags_good(uint64_t f)
 static long clone_thread(struct thread *parent, const struct clone *c, struct thread **child)
 {
     bool thread = c->flags & CLONE_THREAD,
-         shares = (c->flags & CLONE_VM) && !(c->flags & CLONE_VFORK);
-    struct process *p = thread ? parent->process : process_new(parent->process);
+         shares = thread || ((c->flags & CLONE_VM) && !(c->flags & CLONE_VFORK));
+    struct process *p = parent->process;
     endpoint_t ep;
     int tid;
     long error;
 
+    if (!limits_allow_thread(p, !thread))
+        return -EAGAIN;
+    if (!thread)
+        p = process_new(parent->process);
     if (!p)
         return -EAGAIN;
     tid = thread ? pid_new() : p->pid;
@@ -109,9 +113,11 @@ static long clone_thread(struct thread *parent, const struct clone *c, struct th
     *child = error ? NULL : thread_new(p, ep, tid);
     if (!*child)
         return forget(thread ? NULL : p, NULL, ep, error ? error : -EAGAIN);
+    if (!thread)
+        limits_watch_cpu(p);
     (*child)->mask = parent->mask;
     if (!thread)
-        p->exit_signal = (int)(c->flags & CSIGNAL);
+        p->exit_signal = (c->flags & CSIGNAL) <= SIGNALS ? (int)(c->flags & CSIGNAL) : 0;
     error = set_stack_and_tls(ep, c->flags, c->stack, c->tls);
     if (error)
         return forget(p, *child, ep, error);

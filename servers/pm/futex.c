@@ -19,8 +19,6 @@ enum futex_operation {
 #define FUTEX_CMD_MASK 127u /* without FUTEX_PRIVATE_FLAG */
 #define FUTEX_CLOCK_REALTIME 256u
 
-#define NS 1000000000ull
-
 static bool same(const struct thread *t, const struct process *p, uint64_t address, uint32_t bits)
 {
     return t->waits == WAIT_FUTEX && t->on.futex.space == p && t->on.futex.address == address &&
@@ -31,17 +29,18 @@ long futex_wake(struct process *p, uint64_t address, uint32_t count, uint32_t bi
 {
     uint32_t woken = 0;
 
-    for_threads(t) if (woken < count && same(t, p, address, bits))
-    {
-        resume(t, 0);
-        woken++;
-    }
+    for_threads (t)
+        if (woken < count && same(t, p, address, bits)) {
+            resume(t, 0);
+            woken++;
+        }
     return woken;
 }
 
 static long wait(struct thread *t, struct message *m, uint32_t bits, bool absolute, bool realtime)
 {
-    uint64_t time[2], ns = 0;
+    uint64_t ns = 0, now;
+    int64_t time[2];
     uint32_t value;
 
     if (!bits || (m->w[0] & 3))
@@ -49,14 +48,13 @@ static long wait(struct thread *t, struct message *m, uint32_t bits, bool absolu
     if (m->w[3]) {
         if (read_user(t, m->w[3], time, sizeof time) < 0)
             return -EFAULT;
-        if (time[1] >= NS || time[0] > ~0ull / 4 / NS)
+        if (time_of(time, NS_PER_SECOND, &ns))
             return -EINVAL;
-        ns = time[0] * NS + time[1];
-        if (!absolute)
-            ns += clock_now();
-        else if (realtime)
-            ns = ns > now_real() ? clock_now() + ns - now_real() : 1;
-        ns += !ns;
+        now = clock_now();
+        if (absolute)
+            ns = time_at(now, realtime ? now_real() : now, ns);
+        else
+            ns = time_after(now, ns);
     }
     if (read_user(t, m->w[0], &value, sizeof value) < 0)
         return -EFAULT;
@@ -85,11 +83,11 @@ static long requeue(struct thread *caller, struct message *m, bool compare)
             return -EAGAIN;
     }
     woken = futex_wake(p, m->w[0], (uint32_t)m->w[2], ~0u);
-    for_threads(t) if (moved < limit && same(t, p, m->w[0], ~0u))
-    {
-        t->on.futex.address = m->w[4];
-        moved++;
-    }
+    for_threads (t)
+        if (moved < limit && same(t, p, m->w[0], ~0u)) {
+            t->on.futex.address = m->w[4];
+            moved++;
+        }
     return woken + moved;
 }
 

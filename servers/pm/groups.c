@@ -47,7 +47,9 @@ static long sys_getsid(struct message *m)
 
 static bool group_in_session(int pgid, int sid)
 {
-    for_processes(p) if (p->pgid == pgid && p->sid == sid) return true;
+    for_processes (p)
+        if (p->pgid == pgid && p->sid == sid)
+            return true;
     return false;
 }
 
@@ -74,7 +76,9 @@ static long sys_setsid(struct message *m)
 {
     struct process *self = thread_caller(m)->process;
 
-    for_processes(p) if (p->pgid == self->pid && (p != self || p->sid == p->pid)) return -EPERM;
+    for_processes (p)
+        if (p->pgid == self->pid && (p != self || p->sid == p->pid))
+            return -EPERM;
     self->pgid = self->sid = self->pid;
     return self->pid;
 }

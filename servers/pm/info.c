@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The rest: names of the system, limits, random numbers, prctl, power; and the list of processes
+/* The rest: names of the system, random numbers, prctl, power; and the list of processes
  * for /proc. */
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/reboot.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 
+#include "lib/rt/random.h"
 #include "servers/pm/pm.h"
 
 /* reboot(2) */
@@ -43,97 +43,25 @@ static long sys_sethostname(struct message *m)
 
 static long sys_sysinfo(struct message *m)
 {
-    struct kernel_info k;
+    const struct kernel_info *k = kernel_info();
     struct sysinfo info = {.mem_unit = 1};
 
-    if (kernel_info(&k) < 0)
-        return -EIO;
     info.uptime = (unsigned long)(clock_now() / 1000000000);
-    info.totalram = k.frames_total * PAGE_SIZE;
-    info.freeram = k.frames_free * PAGE_SIZE;
-    for_processes(p) info.procs++;
+    info.totalram = k->frames_total * PAGE_SIZE;
+    info.freeram = k->frames_free * PAGE_SIZE;
+    for_processes (p)
+        info.procs++;
     return write_user(thread_caller(m), m->w[0], &info, 112); /* Linux's, without musl's reserve */
 }
 
-static struct rlimit limit_of(const struct process *p, uint64_t resource)
-{
-    uint64_t value = resource == RLIMIT_STACK    ? p->stack_limit
-                     : resource == RLIMIT_NOFILE ? p->file_limit
-                     : resource == RLIMIT_CORE   ? 0
-                     : resource == RLIMIT_NPROC  ? PROCESSES
-                                                 : RLIM_INFINITY;
-
-    return (struct rlimit){value, value};
-}
-
-/* VFS replies. */
-static long limit_files(struct thread *t, struct process *p, uint64_t limit)
-{
-    struct message m = {.type = VFS_FILE_LIMIT, .w = {0, limit}};
-
-    p->file_limit = limit;
-    for_threads(of) if (of->process == p) m.w[0] = (uint64_t)of->endpoint;
-    return m.w[0] && ipc_forward(t->endpoint, service_info()->vfs, &m) == 0 ? SERVICE_NO_REPLY : 0;
-}
-
-static long limits(struct thread *t, struct process *p, uint64_t resource, uint64_t new,
-                   uint64_t old)
-{
-    struct rlimit limit = limit_of(p, resource), set;
-
-    if (resource >= RLIM_NLIMITS)
-        return -EINVAL;
-    if (new &&read_user(t, new, &set, sizeof set) < 0)
-        return -EFAULT;
-    if (old && write_user(t, old, &limit, sizeof limit) < 0)
-        return -EFAULT;
-    if (!new)
-        return 0;
-    if (set.rlim_cur > set.rlim_max)
-        return -EINVAL;
-    if (resource == RLIMIT_STACK && set.rlim_cur <= VM_STACK_LIMIT)
-        p->stack_limit = set.rlim_cur;
-    return resource == RLIMIT_NOFILE && set.rlim_cur <= 1024 ? limit_files(t, p, set.rlim_cur) : 0;
-}
-
-static long sys_getrlimit(struct message *m)
-{
-    struct thread *t = thread_caller(m);
-
-    return limits(t, t->process, m->w[0], 0, m->w[1]);
-}
-
-static long sys_setrlimit(struct message *m)
-{
-    struct thread *t = thread_caller(m);
-
-    return m->w[1] ? limits(t, t->process, m->w[0], m->w[1], 0) : -EFAULT;
-}
-
-static long sys_prlimit64(struct message *m)
-{
-    struct thread *t = thread_caller(m);
-    struct process *p = (int32_t)m->w[0] ? process_with_pid((int32_t)m->w[0]) : t->process;
-
-    return p ? limits(t, p, m->w[1], m->w[2], m->w[3]) : -ESRCH;
-}
-
-static uint64_t entropy(void)
-{
-    uint32_t low, high;
-    uint64_t value = 0;
-
-    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-    __asm__ volatile("rdrand %0" : "+r"(value) : : "cc"); /* stays as it was where that fails */
-    return value ^ ((uint64_t)high << 32 | low);
-}
+enum { RANDOM_BLOCKS = 16 }; /* of 64 bytes, that are copied to a program at once */
 
 static inline uint32_t rotate(uint32_t x, int n)
 {
     return x << n | x >> (32 - n);
 }
 
-static void quarter(uint32_t *s, int a, int b, int c, int d)
+static inline __attribute__((always_inline)) void quarter(uint32_t *s, int a, int b, int c, int d)
 {
     s[a] += s[b], s[d] = rotate(s[d] ^ s[a], 16);
     s[c] += s[d], s[b] = rotate(s[b] ^ s[c], 12);
@@ -141,13 +69,14 @@ static void quarter(uint32_t *s, int a, int b, int c, int d)
     s[c] += s[d], s[b] = rotate(s[b] ^ s[c], 7);
 }
 
-/* A block of ChaCha20 (RFC 8439, 2.3); the key is stirred with fresh entropy before each. */
-static void random_block(uint32_t out[16])
+/* A block of ChaCha20 (RFC 8439, 2.3); the key is stirred with fresh entropy before each. (What it
+ * stores need not be undone, only never be given out twice.) */
+undo_unlogged static void random_block(uint32_t out[16])
 {
     static uint32_t state[16] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};
 
     for (int i = 4; i < 16; i += 2) {
-        uint64_t e = entropy();
+        uint64_t e = random_word();
 
         state[i] ^= (uint32_t)e;
         state[i + 1] ^= (uint32_t)(e >> 32);
@@ -167,12 +96,14 @@ static long sys_getrandom(struct message *m)
 {
     struct thread *t = thread_caller(m);
     uint64_t length = m->w[1] < 0x10000 ? m->w[1] : 0x10000;
-    uint32_t block[16];
+    uint32_t blocks[RANDOM_BLOCKS][16];
 
-    for (uint64_t done = 0; done < length; done += sizeof block) {
-        random_block(block);
-        if (write_user(t, m->w[0] + done, block,
-                       length - done < sizeof block ? length - done : sizeof block) < 0)
+    for (uint64_t done = 0; done < length; done += sizeof blocks) {
+        uint64_t n = length - done < sizeof blocks ? length - done : sizeof blocks;
+
+        for (unsigned i = 0; i * sizeof blocks[0] < n; i++)
+            random_block(blocks[i]);
+        if (write_user(t, m->w[0] + done, blocks, n) < 0)
             return -EFAULT;
     }
     return (long)length;
@@ -224,6 +155,10 @@ static long sys_reboot(struct message *m)
         return -EINVAL;
     if ((uint32_t)m->w[2] == (uint32_t)RB_ENABLE_CAD || (uint32_t)m->w[2] == RB_DISABLE_CAD)
         return 0;
+    if ((uint32_t)m->w[2] != (uint32_t)RB_AUTOBOOT &&
+        (uint32_t)m->w[2] != (uint32_t)RB_HALT_SYSTEM &&
+        (uint32_t)m->w[2] != (uint32_t)RB_POWER_OFF)
+        return -EINVAL;
     stop.w[0] = (uint32_t)m->w[2] == RB_AUTOBOOT ? POWER_RESET : POWER_OFF;
     return ipc_call(service_info()->rs, &stop);
 }
@@ -257,19 +192,18 @@ static long sys_rseq(struct message *m)
 }
 
 /* R running, S waiting, T stopped, Z zombie */
-static uint32_t state_of(const struct process *p, uint64_t *cpu, endpoint_t *ep)
+static uint32_t state_of(const struct process *p, struct usage *used, endpoint_t *ep)
 {
     uint32_t state = p->state == PROCESS_ZOMBIE ? 'Z' : 'S';
 
-    *cpu = p->cpu_ns;
+    *used = p->ended;
     *ep = 0;
-    for_threads(t)
-    {
+    for_threads (t) {
         struct slot_status status;
 
         if (t->process != p || slot_status(t->endpoint, &status) < 0)
             continue;
-        *cpu += status.cpu_ns;
+        *used = usage_sum(*used, usage_in(&status));
         if (!*ep || t->tid == p->pid)
             *ep = t->endpoint;
         if (status.state == SLOT_READY)
@@ -287,10 +221,13 @@ static long pm_list(struct message *m)
         return -EPERM;
     for (; count < room; count++) {
         struct process *next = NULL;
+        struct usage used;
         struct pm_process out = {0};
         long error;
 
-        for_processes(p) if (p->pid >= from && (!next || p->pid < next->pid)) next = p;
+        for_processes (p)
+            if (p->pid >= from && (!next || p->pid < next->pid))
+                next = p;
         if (!next)
             break;
         out = (struct pm_process){.pid = next->pid,
@@ -301,7 +238,9 @@ static long pm_list(struct message *m)
                                   .gid = (int)next->who.rgid,
                                   .threads = (int)next->threads,
                                   .start_ns = next->start_ns};
-        out.state = state_of(next, &out.user_ns, &out.endpoint);
+        out.state = state_of(next, &used, &out.endpoint);
+        out.user_ns = used.user;
+        out.system_ns = used.system;
         memcpy(out.name, next->name, sizeof out.name);
         error = grant_to(message_caller(m), grant, count * sizeof out, &out, sizeof out);
         if (error)
@@ -312,8 +251,7 @@ static long pm_list(struct message *m)
 }
 
 PM_TABLE(info_calls, {SYS_uname, sys_uname}, {SYS_sethostname, sys_sethostname},
-         {SYS_sysinfo, sys_sysinfo}, {SYS_getrlimit, sys_getrlimit}, {SYS_setrlimit, sys_setrlimit},
-         {SYS_prlimit64, sys_prlimit64}, {SYS_getrandom, sys_getrandom}, {SYS_prctl, sys_prctl},
+         {SYS_sysinfo, sys_sysinfo}, {SYS_getrandom, sys_getrandom}, {SYS_prctl, sys_prctl},
          {SYS_set_tid_address, sys_set_tid_address}, {SYS_reboot, sys_reboot},
          {SYS_sched_getaffinity, sys_sched_getaffinity}, {SYS_sched_setaffinity, nothing},
          {SYS_sched_yield, nothing}, {SYS_set_robust_list, nothing}, {SYS_setpriority, nothing},

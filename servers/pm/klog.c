@@ -2,6 +2,7 @@
 /* syslog(2): the kernel's log for dmesg. */
 #include <sys/syscall.h>
 
+#include "lib/rt/rings.h"
 #include "servers/pm/pm.h"
 
 enum action_number {
@@ -14,22 +15,19 @@ enum action_number {
     SIZE_UNREAD = 9,
     SIZE_BUFFER = 10
 };
-enum { PIECE = 4096, LOG_BYTES_MAX = 65536 };
+enum { PIECE = 4096 };
 
 /* The last `room` bytes of the log. */
 static long read_all(struct thread *t, uint64_t address, uint64_t room)
 {
     static char piece[PIECE];
-    struct kernel_info info;
-    uint64_t at, done = 0, first;
+    uint64_t end = undo_input(kernel_info()->log_end), at, done = 0, first;
 
-    if (kernel_info(&info) < 0)
-        return -EIO;
-    room = room < LOG_BYTES_MAX ? room : LOG_BYTES_MAX;
-    at = info.log_end > room ? info.log_end - room : 0;
+    room = room < LOG_RING_SIZE ? room : LOG_RING_SIZE;
+    at = end > room ? end - room : 0;
     while (done < room) {
-        long n = kernel_log_read(at, piece, sizeof piece < room - done ? sizeof piece : room - done,
-                                 &first);
+        long n = log_ring_read(at, piece, sizeof piece < room - done ? sizeof piece : room - done,
+                               &first);
 
         if (n <= 0)
             return n < 0 ? n : (long)done;
@@ -44,16 +42,14 @@ static long read_all(struct thread *t, uint64_t address, uint64_t room)
 static long sys_syslog(struct message *m)
 {
     struct thread *t = thread_caller(m);
-    struct kernel_info info;
+    uint64_t end = undo_input(kernel_info()->log_end);
 
     switch ((int32_t)m->w[0]) {
     case READ_ALL:
     case READ_CLEAR:
         return (int32_t)m->w[2] < 0 || !m->w[1] ? -EINVAL : read_all(t, m->w[1], m->w[2]);
     case SIZE_BUFFER:
-        if (kernel_info(&info) < 0)
-            return -EIO;
-        return info.log_end < LOG_BYTES_MAX ? (long)info.log_end : LOG_BYTES_MAX;
+        return end < LOG_RING_SIZE ? (long)end : LOG_RING_SIZE;
     case SIZE_UNREAD:
     case CLEAR:
     case CONSOLE_OFF:

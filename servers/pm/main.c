@@ -8,6 +8,8 @@ static void notified(uint64_t bits)
 {
     if (bits & NOTIFY_BIT(NOTIFY_BIT_ALARM))
         timer_alarm();
+    if (bits & NOTIFY_BIT(NOTIFY_BIT_MEMORY))
+        memory_short();
 }
 
 int main(void)
@@ -19,6 +21,7 @@ int main(void)
     for (size_t i = 0; i < name##_count && count < ENTRIES; i++)                                   \
         entries[count++] = name[i];
     PM_CALLS(ADD)
+    timer_set();
     service_ready(RS_READY_FRESH);
     service_run(&(struct service_table){.entries = entries, .count = count, .notified = notified});
 }

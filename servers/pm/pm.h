@@ -12,6 +12,9 @@
  *     sigframe.c     the frame on the program's stack
  *     timer.c        sleeping, deadlines, interval timers: one alarm for all
  *     clock.c        what time it is
+ *     calibrate.c    how fast the clock runs; rate.c: its arithmetic
+ *     limit.c        limits of resources; what is kept for root
+ *     memory.c       what VM must know; memory is short
  *     futex.c  credentials.c  groups.c  info.c
  *
  * A thread that waits inside PM is blocked in its system call to PM: nothing is kept but what it
@@ -29,14 +32,18 @@
 #include "abi/proto/vm.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
+#include "lib/rt/span.h"
 #include "lib/service/service.h"
 
 #define PROCESSES 512
 #define THREADS 768
 #define SIGNALS 64
 #define GROUPS 32
+#define LIMITS 16 /* RLIM_NLIMITS */
+#define INIT_ENDED 0x7e /* status of the machine then, as of a panic */
 #define INIT_PID 1
 #define PROGRAM_PRIORITY 10
+#define RUSAGE_WORDS 18 /* Linux's struct rusage, without musl's reserve */
 
 struct action { /* as the Linux call has it */
     uint64_t handler, flags, restorer, mask;
@@ -45,6 +52,14 @@ struct action { /* as the Linux call has it */
 struct credentials {
     uint32_t ruid, euid, suid, rgid, egid, sgid;
     uint32_t group_count, groups[GROUPS];
+};
+
+struct limit { /* as struct rlimit */
+    uint64_t soft, hard;
+};
+
+struct usage { /* CPU time in ns */
+    uint64_t user, system; /* system: of servers, on its behalf */
 };
 
 enum process_state { PROCESS_UNUSED, PROCESS_ALIVE, PROCESS_ENDING, PROCESS_ZOMBIE };
@@ -62,9 +77,12 @@ struct process {
     bool stopped, report_stop, report_continue, executed;
     int stop_signal;
     unsigned threads; /* living */
-    uint64_t start_ns, cpu_ns, children_ns; /* cpu_ns: of threads that have ended */
+    uint64_t start_ns;
+    struct usage ended, children; /* ended: of threads that have */
     uint64_t interval_next, interval_period; /* ITIMER_REAL; 0: off */
-    uint64_t stack_limit, file_limit;
+    struct limit limits[LIMITS];
+    uint64_t cpu_check; /* when to look at RLIMIT_CPU; 0: never */
+    uint64_t cpu_warned_ns; /* used when the last SIGXCPU went out; 0: none yet */
     char name[16];
 };
 
@@ -168,6 +186,28 @@ long sys_rt_sigreturn(struct message *m);
 /* ---- futex.c ---- */
 long futex_wake(struct process *space, uint64_t address, uint32_t count, uint32_t bits);
 
+/* ---- calibrate.c ---- */
+uint64_t calibrate_next(void); /* when the clock is to be looked at */
+void calibrate(void); /* if it is time */
+
+/* ---- limit.c ---- */
+void limits_default(struct limit limits[LIMITS]); /* of the first program */
+bool limits_allow_thread(const struct process *p, bool new_process); /* p may make one more */
+void limits_watch_cpu(struct process *p); /* it is new, or has a new RLIMIT_CPU */
+void limits_check_cpu(struct process *p); /* cpu_check has come */
+
+/* ---- clock.c ---- */
+/* of all its threads */
+struct usage usage_of(const struct process *p);
+uint64_t cpu_of_process(const struct process *p); /* ns, both */
+struct usage usage_sum(struct usage a, struct usage b);
+struct usage usage_in(const struct slot_status *status);
+void usage_write(struct usage u, uint64_t to[4]); /* as struct rusage begins */
+
+/* ---- memory.c ---- */
+void memory_tell(struct process *p); /* its user or its limits have changed */
+void memory_short(void);
+
 /* ---- timer.c ---- */
 uint64_t now_real(void); /* ns since 1970 */
 void timer_set(void); /* after any deadline has changed */
@@ -190,8 +230,8 @@ static inline long write_user(struct thread *t, uint64_t address, const void *fr
 /* ---- the tables of system calls and requests ---- */
 #define PM_CALLS(f)                                                                                \
     f(fork_calls) f(exec_calls) f(exit_calls) f(wait_calls) f(signal_calls) f(deliver_calls)       \
-        f(timer_calls) f(clock_calls) f(futex_calls) f(credentials_calls) f(groups_calls)          \
-            f(info_calls) f(klog_calls)
+        f(timer_calls) f(clock_calls) f(limit_calls) f(futex_calls) f(credentials_calls)           \
+            f(groups_calls) f(info_calls) f(klog_calls)
 #define PM_DECLARE(name)                                                                           \
     extern const struct service_entry name[];                                                      \
     extern const size_t name##_count;

@@ -35,7 +35,7 @@ static uint8_t fpu_state[FPU_STATE_BYTES] __attribute__((aligned(64))); /* on it
 /* The FPU state goes to the stack below sp, aligned to 64 as XSAVE has it: its address, 0: none. */
 static int push_fpu(struct thread *t, uint64_t *sp, uint64_t *address)
 {
-    long n = slot_control(t->endpoint, SLOT_CONTROL_FPU_GET, (uint64_t)fpu_state);
+    long n = slot_fpu_get(t->endpoint, fpu_state);
 
     *address = 0;
     if (n <= 0)

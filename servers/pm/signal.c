@@ -43,8 +43,11 @@ static long sys_rt_sigprocmask(struct message *m)
         return -EFAULT;
     if (!m->w[1])
         return 0;
-    t->mask = m->w[0] == SIG_BLOCK ? old | set : m->w[0] == SIG_UNBLOCK ? old & ~set : set;
-    t->mask &= ~UNBLOCKABLE;
+    if (m->w[0] == SIG_BLOCK)
+        set |= old;
+    else if (m->w[0] == SIG_UNBLOCK)
+        set = old & ~set;
+    t->mask = set & ~UNBLOCKABLE;
     if (!signal_due(t))
         return 0;
     deliver_and_resume(t, 0);
@@ -109,13 +112,16 @@ static long sys_pause(struct message *m)
 static long sys_rt_sigtimedwait(struct message *m)
 {
     struct thread *t = thread_caller(m);
-    uint64_t set, due, time[2];
+    uint64_t set, due, span = 0;
+    int64_t time[2];
 
     if (m->w[3] != 8)
         return -EINVAL;
     if (read_user(t, m->w[0], &set, sizeof set) < 0 ||
         (m->w[2] && read_user(t, m->w[2], time, sizeof time) < 0))
         return -EFAULT;
+    if (m->w[2] && time_of(time, NS_PER_SECOND, &span))
+        return -EINVAL;
     due = (t->pending | t->process->pending) & set;
     if (due) {
         int signal = __builtin_ctzll(due) + 1;
@@ -128,12 +134,12 @@ static long sys_rt_sigtimedwait(struct message *m)
             write_user(t, m->w[1], &info, sizeof info);
         return signal;
     }
-    if (m->w[2] && !time[0] && !time[1])
+    if (m->w[2] && !span)
         return -EAGAIN;
     t->on.signal.set = set;
     t->on.signal.info = m->w[1];
     t->waits = WAIT_SIGNAL;
-    t->deadline = m->w[2] ? clock_now() + time[0] * 1000000000 + time[1] : 0;
+    t->deadline = m->w[2] ? time_after(clock_now(), span) : 0;
     timer_set();
     return SERVICE_NO_REPLY;
 }
@@ -200,8 +206,7 @@ static long kill_group(struct process *from, int pid, int signal)
     long result = -ESRCH;
     int group = pid == 0 ? -from->pgid : pid; /* `from` may be gone before the end */
 
-    for_processes(p)
-    {
+    for_processes (p) {
         long one;
 
         if (p == from || !in_target(from, p, group))
@@ -258,8 +263,8 @@ static long signal_tid(struct message *m, int group, int tid, int signal)
         return 0;
     }
     if (signal == SIGKILL) {
-        process_end(t->process, SIGKILL);
-        return SERVICE_NO_REPLY;
+        signal_process(t->process, SIGKILL, t->process->pid);
+        return t->process->state == PROCESS_ALIVE ? 0 : SERVICE_NO_REPLY; /* init */
     }
     t->process->sender[signal] = t->process->pid;
     t->pending |= bit_of(signal);
@@ -298,13 +303,12 @@ static long pm_signal(struct message *m)
             signal_thread(t, signal, 0);
         return 0;
     }
-    for_processes(p) if (p->state == PROCESS_ALIVE &&
-                         (target > 0 ? p->pid == target : p->pgid == -target))
-    {
-        if (signal) /* 0 only asks whether there is anybody */
-            signal_process(p, signal, 0);
-        result = 0;
-    }
+    for_processes (p)
+        if (p->state == PROCESS_ALIVE && (target > 0 ? p->pid == target : p->pgid == -target)) {
+            if (signal) /* 0 only asks whether there is anybody */
+                signal_process(p, signal, 0);
+            result = 0;
+        }
     return result;
 }
 

@@ -26,20 +26,26 @@ struct thread *thread_caller(const struct message *m)
 
 struct thread *thread_with_tid(int tid)
 {
-    for_threads(t) if (t->tid == tid) return t;
+    for_threads (t)
+        if (t->tid == tid)
+            return t;
     return NULL;
 }
 
 struct process *process_with_pid(int pid)
 {
-    for_processes(p) if (p->pid == pid) return p;
+    for_processes (p)
+        if (p->pid == pid)
+            return p;
     return NULL;
 }
 
 /* A number is taken as long as anything is called so: process, thread, group or session. */
 static bool pid_taken(int pid)
 {
-    for_processes(p) if (p->pid == pid || p->pgid == pid || p->sid == pid) return true;
+    for_processes (p)
+        if (p->pid == pid || p->pgid == pid || p->sid == pid)
+            return true;
     return thread_with_tid(pid) != NULL;
 }
 
@@ -68,17 +74,17 @@ struct process *process_new(struct process *parent)
         if (parent)
             *p = *parent;
         else
-            *p = (struct process){.pgid = INIT_PID,
-                                  .sid = INIT_PID,
-                                  .stack_limit = VM_STACK_LIMIT,
-                                  .file_limit = 1024};
+            *p = (struct process){.pgid = INIT_PID, .sid = INIT_PID};
+        if (!parent)
+            limits_default(p->limits);
         p->pid = pid;
         p->parent = parent;
         p->state = PROCESS_ALIVE;
         p->pending = 0;
         p->threads = 0;
         p->stopped = p->report_stop = p->report_continue = p->executed = false;
-        p->cpu_ns = p->children_ns = 0;
+        p->cpu_check = p->cpu_warned_ns = 0;
+        p->ended = p->children = (struct usage){0};
         p->interval_next = p->interval_period = 0;
         p->start_ns = clock_now();
         return p;

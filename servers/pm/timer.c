@@ -9,17 +9,23 @@
 
 #include "servers/pm/pm.h"
 
-#define NS 1000000000ull
+#define NS NS_PER_SECOND
 
 static uint64_t alarm_at; /* what the alarm is set to; 0 none */
 
 void timer_set(void)
 {
-    uint64_t earliest = 0;
+    uint64_t earliest = calibrate_next();
 
-    for_threads(t) if (t->deadline && (!earliest || t->deadline < earliest)) earliest = t->deadline;
-    for_processes(p) if (p->interval_next && (!earliest || p->interval_next < earliest)) earliest =
-        p->interval_next;
+    for_threads (t)
+        if (t->deadline && (!earliest || t->deadline < earliest))
+            earliest = t->deadline;
+    for_processes (p) {
+        if (p->interval_next && (!earliest || p->interval_next < earliest))
+            earliest = p->interval_next;
+        if (p->cpu_check && (!earliest || p->cpu_check < earliest))
+            earliest = p->cpu_check;
+    }
     if (earliest != alarm_at)
         clock_alarm(alarm_at = earliest);
 }
@@ -43,14 +49,19 @@ void timer_alarm(void)
     uint64_t now = clock_now();
 
     alarm_at = 0;
-    for_threads(t) if (t->deadline && t->deadline <= now) expired(t);
-    for_processes(p) if (p->interval_next && p->interval_next <= now)
-    {
-        p->interval_next = p->interval_period ? p->interval_next + p->interval_period : 0;
-        if (p->interval_next && p->interval_next <= now)
-            p->interval_next = now + p->interval_period;
-        signal_process(p, SIGALRM, 0);
-    }
+    calibrate();
+    for_threads (t)
+        if (t->deadline && t->deadline <= now)
+            expired(t);
+    for_processes (p)
+        if (p->interval_next && p->interval_next <= now) {
+            p->interval_next =
+                p->interval_period ? time_next(now, p->interval_next, p->interval_period) : 0;
+            signal_process(p, SIGALRM, 0);
+        }
+    for_processes (p)
+        if (p->cpu_check && p->cpu_check <= now)
+            limits_check_cpu(p);
     timer_set();
 }
 
@@ -69,13 +80,7 @@ static long read_time(struct thread *t, uint64_t address, uint64_t *ns)
 {
     int64_t time[2];
 
-    if (read_user(t, address, time, sizeof time) < 0)
-        return -EFAULT;
-    if (time[0] < 0 || time[1] < 0 || time[1] >= (int64_t)NS)
-        return -EINVAL;
-    *ns = time[0] > (int64_t)(~0ull / 4 / NS) ? ~0ull / 4
-                                              : (uint64_t)time[0] * NS + (uint64_t)time[1];
-    return 0;
+    return read_user(t, address, time, sizeof time) < 0 ? -EFAULT : time_of(time, NS, ns);
 }
 
 static long sys_nanosleep(struct message *m)
@@ -84,7 +89,7 @@ static long sys_nanosleep(struct message *m)
     uint64_t ns;
     long error = read_time(t, m->w[0], &ns);
 
-    return error ? error : sleep_until(t, clock_now() + ns, m->w[1]);
+    return error ? error : sleep_until(t, time_after(clock_now(), ns), m->w[1]);
 }
 
 static long sys_clock_nanosleep(struct message *m)
@@ -99,22 +104,22 @@ static long sys_clock_nanosleep(struct message *m)
     if (error)
         return error;
     if (!(m->w[1] & TIMER_ABSTIME))
-        return sleep_until(t, clock_now() + ns, m->w[3]);
-    if (realtime)
-        ns = ns > now_real() ? clock_now() + ns - now_real() : 0;
-    return sleep_until(t, ns, 0);
+        return sleep_until(t, time_after(clock_now(), ns), m->w[3]);
+    return sleep_until(t, time_at(clock_now(), realtime ? now_real() : clock_now(), ns), 0);
 }
 
 static uint64_t left(const struct process *p)
 {
     uint64_t now = clock_now();
 
-    return !p->interval_next ? 0 : p->interval_next > now ? p->interval_next - now : 1000;
+    if (!p->interval_next)
+        return 0;
+    return p->interval_next > now ? p->interval_next - now : 1000;
 }
 
 static void set_interval(struct process *p, uint64_t first, uint64_t period)
 {
-    p->interval_next = first ? clock_now() + first : 0;
+    p->interval_next = first ? time_after(clock_now(), first) : 0;
     p->interval_period = first ? period : 0;
     timer_set();
 }
@@ -148,21 +153,19 @@ static long sys_getitimer(struct message *m)
 static long sys_setitimer(struct message *m)
 {
     struct thread *t = thread_caller(m);
-    struct itimerval new = {0}, old = interval_of(t->process);
+    struct itimerval old = interval_of(t->process);
+    int64_t new[2][2] = {0}; /* the interval, then the value */
+    uint64_t period, first;
 
     if (m->w[0] != ITIMER_REAL)
         return -EINVAL;
-    if (m->w[1] && read_user(t, m->w[1], &new, sizeof new) < 0)
+    if (m->w[1] && read_user(t, m->w[1], new, sizeof new) < 0)
         return -EFAULT;
-    if (new.it_value.tv_usec >= 1000000 || new.it_interval.tv_usec >= 1000000 ||
-        new.it_value.tv_sec < 0 || new.it_interval.tv_sec < 0 || new.it_value.tv_usec < 0 ||
-        new.it_interval.tv_usec < 0)
+    if (time_of(new[0], 1000000, &period) || time_of(new[1], 1000000, &first))
         return -EINVAL;
     if (m->w[2] && write_user(t, m->w[2], &old, sizeof old) < 0)
         return -EFAULT;
-    set_interval(t->process,
-                 (uint64_t) new.it_value.tv_sec *NS + (uint64_t) new.it_value.tv_usec * 1000,
-                 (uint64_t) new.it_interval.tv_sec *NS + (uint64_t) new.it_interval.tv_usec * 1000);
+    set_interval(t->process, first, period);
     return 0;
 }
 

@@ -16,7 +16,9 @@ static bool wanted(const struct process *child, const struct thread *t)
 
     if (pid == -1)
         return true;
-    return pid > 0 ? child->pid == pid : child->pgid == (pid == 0 ? t->process->pgid : (int)-pid);
+    if (pid > 0)
+        return child->pid == pid;
+    return child->pgid == (pid == 0 ? t->process->pgid : (int)-pid);
 }
 
 /* What there is to say of a child, as wait4 codes it; -1 nothing. */
@@ -33,10 +35,10 @@ static int news(struct process *child, int options, bool is_waitid)
 
 static void report_usage(struct thread *t, const struct process *child)
 {
-    struct rusage usage = {
-        .ru_utime = {(long)(child->cpu_ns / 1000000000), (long)(child->cpu_ns / 1000 % 1000000)}};
+    uint64_t usage[RUSAGE_WORDS] = {0};
 
-    write_user(t, t->on.child.usage, &usage, 144); /* Linux's, without musl's reserve */
+    usage_write(usage_sum(usage_of(child), child->children), usage);
+    write_user(t, t->on.child.usage, usage, sizeof usage);
 }
 
 static void report_info(struct thread *t, const struct process *child, int status)
@@ -62,8 +64,7 @@ static long look(struct thread *t)
     int options = t->on.child.options;
     bool any = false;
 
-    for_processes(child)
-    {
+    for_processes (child) {
         int status, pid = child->pid;
 
         if (child->parent != t->process || !wanted(child, t))
@@ -90,13 +91,13 @@ static long look(struct thread *t)
 
 void wait_check(struct process *parent)
 {
-    for_threads(t) if (t->process == parent && t->waits == WAIT_CHILD)
-    {
-        long result = look(t);
+    for_threads (t)
+        if (t->process == parent && t->waits == WAIT_CHILD) {
+            long result = look(t);
 
-        if (result)
-            resume(t, result > 0 && t->on.child.is_waitid ? 0 : result);
-    }
+            if (result)
+                resume(t, result > 0 && t->on.child.is_waitid ? 0 : result);
+        }
 }
 
 static long wait_begin(struct thread *t)
@@ -137,9 +138,9 @@ static long sys_waitid(struct message *m)
     if (m->w[0] > P_PGID || !(m->w[3] & (WEXITED | WSTOPPED | WCONTINUED)))
         return -EINVAL;
     memset(&t->on, 0, sizeof t->on);
-    t->on.child.pid = m->w[0] == P_ALL   ? -1
-                      : m->w[0] == P_PID ? (int32_t)m->w[1]
-                                         : -(int64_t)(int32_t)m->w[1];
+    t->on.child.pid = -1;
+    if (m->w[0] != P_ALL)
+        t->on.child.pid = (m->w[0] == P_PID ? 1 : -1) * (int64_t)(int32_t)m->w[1];
     t->on.child.info = m->w[2];
     t->on.child.options = (int)m->w[3];
     t->on.child.usage = m->w[4];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What users and other services ask of RS: lists, control, kills, complaints. */
+/* What users and other services ask of RS: lists, control, kills. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -8,7 +8,6 @@
 #include "lib/rt/pack.h"
 #include "servers/rs/rs.h"
 
-#define STOP_PATIENCE (500 * MS) /* for a service to finish when told to */
 #define DELAY_MAX_MS 86400000u
 
 static uint64_t marked; /* clock at the first RS_MARK */
@@ -26,7 +25,13 @@ long request_lookup(struct message *m, struct service *caller)
     const struct service *s = named_in(m);
 
     (void)caller;
-    return !s ? -ESRCH : s->endpoint && s->state != RS_BROKEN ? s->endpoint : -EAGAIN;
+    if (!s)
+        return -ESRCH;
+    if (s->endpoint && s->life.state != RS_BROKEN)
+        return s->endpoint;
+    return s->life.state == RS_GIVEN_UP || s->life.state == RS_DOWN || s->life.state == RS_BROKEN
+               ? -ENXIO
+               : -EAGAIN;
 }
 
 long request_who(struct message *m, struct service *caller)
@@ -43,6 +48,20 @@ long request_who(struct message *m, struct service *caller)
     return 0;
 }
 
+/* Entries in use of its grant table; nobody else can say that of all. */
+static uint32_t grants_used(const struct slot_status *status)
+{
+    struct grant table[GRANT_MAX];
+    uint32_t used = 0;
+
+    if (!status->grant_count ||
+        copy_from(status->endpoint, status->grants, table, status->grant_count * sizeof *table) < 0)
+        return 0;
+    for (uint64_t i = 0; i < status->grant_count; i++)
+        used += table[i].to != 0;
+    return used;
+}
+
 static struct rs_service describe(const struct service *s)
 {
     struct rs_service out = {0};
@@ -52,7 +71,7 @@ static struct rs_service describe(const struct service *s)
         slot_status(s->endpoint, &status);
     memcpy(out.name, s->name, sizeof out.name);
     out.pid = s->endpoint ? s->pid : 0;
-    out.state = s->state;
+    out.state = s->life.state;
     out.service_id = s->id;
     out.restarts = s->restarts;
     out.endpoint = s->endpoint;
@@ -65,6 +84,7 @@ static struct rs_service describe(const struct service *s)
     out.cpu_ns = status.cpu_ns;
     out.memory_bytes = status.pages * PAGE_SIZE;
     out.incarnation = s->incarnation;
+    out.grants_used = grants_used(&status);
     if (s->manifest) {
         out.start_order = s->manifest->start;
         snprintf(out.class_name, sizeof out.class_name, "%s",
@@ -93,37 +113,27 @@ long request_list(struct message *m, struct service *caller)
 
 /* ---- control ---- */
 
-static long control_up(struct service *s, const struct message *m)
+/* A fresh start, with a clean slate. */
+static long start_over(struct service *s, enum life_event_type what, uint64_t delay)
 {
-    (void)m;
-    if (service_runs(s))
-        return -EALREADY;
     queue_prepare(s); /* of one that is not started at boot */
     if (s->manifest->queue_size && !s->queue)
         return -ENOMEM;
     policy_forgive(&s->policy);
-    script_forget(s);
-    if (s->state == RS_GIVEN_UP || s->state == RS_DOWN)
-        s->rung =
-            s->device ? RUNG_RESET : RUNG_ADOPT; /* nobody has looked after its device meanwhile */
-    record_step(s, STEP_POLICY);
-    recover_start(s);
-    return 0;
+    policy_forgive(&s->deaths);
+    return recover_asked(s, what, DEFECT_UPDATE, delay);
+}
+
+static long control_up(struct service *s, const struct message *m)
+{
+    (void)m;
+    return service_runs(s) ? -EALREADY : start_over(s, LIFE_ASKED_UP, 0);
 }
 
 static long control_down(struct service *s, const struct message *m)
 {
     (void)m;
-    if (s->wanted_down || s->state == RS_DOWN)
-        return -EALREADY;
-    if (!service_runs(s)) {
-        recover_stop(s, RS_DOWN);
-        return 0;
-    }
-    s->wanted_down = true;
-    ipc_notify(s->endpoint, NOTIFY_BIT(NOTIFY_BIT_SHUTDOWN));
-    timer_set(s, WAIT_STOP, clock_now() + STOP_PATIENCE);
-    return 0;
+    return recover_asked(s, LIFE_ASKED_DOWN, DEFECT_NONE, 0);
 }
 
 static long control_restart(struct service *s, const struct message *m)
@@ -133,29 +143,9 @@ static long control_restart(struct service *s, const struct message *m)
 
     if (delay > DELAY_MAX_MS)
         return -EINVAL;
-    if (!service_runs(s) && delay == 0) {
-        if (s->state == RS_SCRIPT_DECIDES ||
-            s->state == RS_BACKOFF) { /* a script has decided: no clean slate */
-            script_forget(s);
-            record_step(s, STEP_POLICY);
-            recover_start(s);
-            return 0;
-        }
-        return control_up(s, m);
-    }
-    if (delay == 0) {
-        recover_failed(s, defect, 0);
-        return 0;
-    }
-    if (service_runs(s)) { /* it works until then */
-        timer_set(s, WAIT_RESTART, clock_now() + delay * MS);
-        return 0;
-    }
-    script_forget(s);
-    record_step(s, STEP_POLICY);
-    s->state = RS_BACKOFF;
-    timer_set(s, WAIT_BACKOFF, clock_now() + delay * MS);
-    return 0;
+    if (s->life.state == RS_DOWN)
+        return start_over(s, LIFE_ASKED_RESTART, delay * MS);
+    return recover_asked(s, LIFE_ASKED_RESTART, defect, delay * MS);
 }
 
 static long control_kill(struct service *s, const struct message *m)
@@ -170,23 +160,22 @@ static long control_kill(struct service *s, const struct message *m)
 long request_control(struct message *m, struct service *caller)
 {
     static long (*const controls[])(struct service *, const struct message *) = {
-        [RS_CONTROL_UP] = control_up,
-        [RS_CONTROL_DOWN] = control_down,
-        [RS_CONTROL_RESTART] = control_restart,
-        [RS_CONTROL_KILL] = control_kill,
+        [RS_CONTROL_UP] = control_up,           [RS_CONTROL_DOWN] = control_down,
+        [RS_CONTROL_RESTART] = control_restart, [RS_CONTROL_KILL] = control_kill,
+        [RS_CONTROL_STORM] = control_storm,     [RS_CONTROL_FUSE] = control_fuse,
     };
     struct service *s = named_in(m);
 
-    if (!service_speaks_for_users(caller) &&
+    if (!service_speaks_for_users(caller) && !service_takes_orders(caller) &&
         !(s && instance_may_control(s, caller, (enum rs_control)m->w[2])))
         return -EPERM;
     if (!s)
         return -ESRCH;
     if (m->w[2] >= sizeof controls / sizeof *controls)
         return -EINVAL;
-    if (!s->manifest || !s->image || s->state == RS_BROKEN)
+    if (!s->manifest || !s->image || s->life.state == RS_BROKEN)
         return s->id == SERVICE_RS ? -EPERM : -ENOEXEC;
-    if (service_core(s))
+    if (service_core(s) && !(service_keeps_memory(s) && m->w[2] >= RS_CONTROL_KILL))
         return -EPERM;
     if (service_waits_for_device(s))
         return -ENODEV;
@@ -218,21 +207,6 @@ long request_kill(struct message *m, struct service *caller)
         return 0;
     }
     return -ESRCH;
-}
-
-long request_complain(struct message *m, struct service *caller)
-{
-    struct service *s = named_in(m);
-
-    if (!s || !s->manifest)
-        return -ESRCH;
-    if (s->endpoint != (endpoint_t)m->w[3] || !service_runs(s))
-        return 0; /* about an incarnation of the past */
-    if (!caller->manifest || service_core(s) || s == caller || service_drives(caller))
-        return -EPERM;
-    log_info("%s complains of %s (%llu)", caller->name, s->name, (unsigned long long)m->w[2]);
-    recover_failed(s, DEFECT_COMPLAINT, (uint32_t)m->w[2]);
-    return 0;
 }
 
 /* ---- boot time ---- */

@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/rt/error.h"
 #include "servers/rs/rs.h"
 
 #define NO_GSI 0xffffffffu
+#define FAULT_SETTLE (20 * MS)
 
 static struct device devices[DEVICES_MAX];
 static unsigned device_count;
@@ -27,6 +29,19 @@ void device_work(struct device *d, enum rs_device_work work, uint64_t argument0,
     d->work[d->works].arguments[0] = argument0;
     d->work[d->works++].arguments[1] = argument1;
     service_tell("pci");
+}
+
+void device_memory_changed(struct device *d)
+{
+    bool is_told = d->works > d->handed_over && d->work[d->works - 1].work == DEVICE_MEMORY;
+
+    if (iommu_works() && d->enabled && !is_told)
+        device_work(d, DEVICE_MEMORY, 0, 0);
+}
+
+unsigned device_number(const struct device *d)
+{
+    return (unsigned)(d - devices);
 }
 
 bool device_busy(const struct device *d)
@@ -87,16 +102,55 @@ long request_device_done(struct message *m, struct service *caller)
     if (!d || d->works == 0 || !d->handed_over || d->work[0].work != m->w[1])
         return -ESRCH;
     if ((int64_t)m->w[2] < 0)
-        log_info("device %02x:%02x.%x: work %llu failed: error %lld", d->found.bus,
+        log_info("device %02x:%02x.%x: work %llu failed: %s", d->found.bus,
                  d->found.device_function >> 3, d->found.device_function & 7,
-                 (unsigned long long)m->w[1], -(long long)m->w[2]);
+                 (unsigned long long)m->w[1], error_name((long)m->w[2]));
+    /* Its driver has started meanwhile, and an MSI that came before its vector was known is lost:
+     * let the driver look. */
+    if (m->w[1] == DEVICE_MSI && d->owner && d->owner->endpoint)
+        ipc_notify(d->owner->endpoint, NOTIFY_BIT(NOTIFY_BIT_QUEUE));
+    if (m->w[1] == DEVICE_QUIESCE && m->w[2] == DEVICE_WAS_RESET && d->owner)
+        queue_device_reset(d->owner);
     d->works--;
     memmove(&d->work[0], &d->work[1], d->works * sizeof d->work[0]);
     d->handed_over = false;
     if (d->works != 0)
         service_tell("pci");
-    else if (d->owner && d->owner->wait == WAIT_DEVICE)
-        recover_device_ready(d->owner);
+    else if (d->owner)
+        event_raise(&(struct event){.service = d->owner, .type = LIFE_DEVICE_DONE});
+    return 0;
+}
+
+/* Its driver's queue, and what of others the driver is told to let it reach. */
+long request_device_memory(struct message *m, struct service *caller)
+{
+    const struct device *d = device_at(m->w[0]);
+    const struct service *s = d ? d->owner : NULL;
+    uint64_t n = m->w[1];
+
+    if (caller->id != SERVICE_PCI)
+        return -EPERM;
+    if (!s || !s->queue || n > SERVICE_REGIONS)
+        return -ENOENT;
+    m->w[0] = n == 0 ? s->queue->physical : s->info->region[n - 1].physical;
+    m->w[1] = n == 0 ? s->queue->size : s->info->region[n - 1].size;
+    return m->w[1] ? 0 : -ENOENT;
+}
+
+/*
+ * The device of s tried to reach what is not its memory. While a fresh copy starts, and a moment
+ * longer, that is what its predecessor has left; if the fresh one does it, too, it goes on.
+ */
+long request_device_fault(struct message *m, struct service *caller)
+{
+    struct device *d = device_at(m->w[0]);
+    struct service *s = d ? d->owner : NULL;
+
+    if (caller->id != SERVICE_PCI)
+        return -EPERM;
+    if (!s || s->life.state != RS_UP || clock_now() - s->ready < FAULT_SETTLE)
+        return -ESRCH;
+    event_raise_failed(s, DEFECT_DMA, (uint32_t)m->w[1]);
     return 0;
 }
 
@@ -250,7 +304,7 @@ static void take_device(struct service *s, struct device *d)
     }
     s->info->irqs = s->irq_count;
     queue_prepare(s);
-    recover_start(s);
+    event_raise(&(struct event){.service = s, .type = LIFE_DEVICE_FOUND});
 }
 
 long request_device_found(struct message *m, struct service *caller)
@@ -289,7 +343,7 @@ void device_bind_irqs(struct service *s)
         long vector = irq_bind(s->endpoint, s->irq[i].line, i, s->irq[i].flags);
 
         if (vector < 0)
-            log_info("%s: no interrupt %u: error %ld", s->name, s->irq[i].line, -vector);
+            log_info("%s: no interrupt %u: %s", s->name, s->irq[i].line, error_name(vector));
         else if (s->irq[i].line == IRQ_MSI && s->device->msi_vector != (uint64_t)vector) {
             s->device->msi_vector = (uint64_t)vector;
             device_work(s->device, DEVICE_MSI, 0xfee00000u, (uint64_t)vector);

@@ -31,6 +31,18 @@ static void add_mapping(struct image *image, uint64_t address, uint64_t end, uin
         (struct mapping){address, (end - address) / PAGE_SIZE, flags, (uint64_t)source};
 }
 
+/* What is in front of the entry, in its segment. */
+static void take_undo_header(struct image *image, const struct elf_segment *s, const char *file)
+{
+    struct undo_header header;
+
+    if (image->entry - sizeof header < s->address || image->entry - s->address > s->file_size)
+        return;
+    memcpy(&header, file + s->offset + (image->entry - sizeof header - s->address), sizeof header);
+    if (header.mark == UNDO_MARK)
+        image->undo = header;
+}
+
 /* At most two mappings each: what is in the file, and zeroed memory after it. */
 static void prepare_segment(struct image *image, const struct elf_segment *s, const char *file)
 {
@@ -44,6 +56,7 @@ static void prepare_segment(struct image *image, const struct elf_segment *s, co
         middle = page_up(s->address + s->file_size);
         frames = arena_pages((middle - start) / PAGE_SIZE);
         memcpy(frames + (s->address - start), file + s->offset, s->file_size);
+        take_undo_header(image, s, file);
         add_mapping(image, start, middle, flags | (s->write ? MAP_COPY : MAP_SHARE), frames);
     }
     if (middle < end)
@@ -61,16 +74,16 @@ struct image *image_prepare(const char *name)
     snprintf(path, sizeof path, IMAGE_PREFIX "%s", name);
     file = archive_file(path, &size);
     if (!file) {
-        log_info("%s: not in the boot archive; not started", path);
+        log_always("%s: not in the boot archive; not started", path);
         return NULL;
     }
     if (elf_parse(file, size, size, &program, &why) < 0) {
-        log_info("%s: %s; not started", path, why);
+        log_always("%s: %s; not started", path, why);
         return NULL;
     }
     if (program.dynamic || program.interpreter_size || 2 * program.segments > IMAGE_MAPPINGS ||
         program.high > SERVICE_INFO) {
-        log_info("%s: not a static program below the service window; not started", path);
+        log_always("%s: not a static program below the service window; not started", path);
         return NULL;
     }
     image = arena_alloc(sizeof *image);

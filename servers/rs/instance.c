@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/rt/error.h"
 #include "servers/rs/rs.h"
 
 static struct service *instance_add(const struct service *base)
@@ -24,16 +25,17 @@ static struct service *instance_add(const struct service *base)
     s = service_add(name);
     if (!s || !service_prepare_instance(s, base, number))
         return NULL;
-    s->state = RS_DOWN;
+    life_begin(&s->life, RS_DOWN);
     return s;
 }
 
-/* One that is down, or one more. */
+/* One that is down, or one more. Not one into whose queue a disk may yet write for the mount of
+ * before: its driver is gone, but without a reset what the disk has begun it may finish. */
 static struct service *instance_of(const struct service *base)
 {
     for (unsigned i = 0; i < service_count; i++)
         if (services[i].id == base->id && services[i].manifest == base->manifest &&
-            services[i].state == RS_DOWN)
+            services[i].life.state == RS_DOWN && !(services[i].queue && services[i].queue->reached))
             return &services[i];
     return instance_add(base);
 }
@@ -44,13 +46,15 @@ static long start(struct service *s, const struct rs_instance *wanted)
 
     snprintf(s->info->parameters, sizeof s->info->parameters, "%s", wanted->parameters);
     policy_forgive(&s->policy);
-    s->rung = RUNG_RESET; /* what an earlier one has left in the queue is of another mount */
+    policy_forgive(&s->deaths);
+    /* what an earlier one has left in the queue is of another mount */
+    life_next(&s->life, &(struct life_event){.type = LIFE_ASKED_UP, .rung = RUNG_RESET});
     queue_prepare(s);
     if (s->manifest->queue_size && !s->queue)
         return -ENOMEM;
     error = spawn(s);
     if (error < 0)
-        log_info("%s: cannot be started: error %ld", s->name, -error);
+        log_always("%s: cannot be started: %s", s->name, error_name(error));
     return error;
 }
 

@@ -4,11 +4,14 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "lib/rt/error.h"
 #include "servers/rs/rs.h"
 
 #define RS_PID 2
+#define VECTOR_PAGE_FAULT 14
+#define ROOM_FOR SECOND /* of more room for a log: others of its kind may follow */
 
-static const char *const needed[] = {"ds", "vm", "pm", "vfs"};
+static const char *const needed[] = {"ds", "vm", "pm", "vfs", "ram"};
 
 /* ---- messages ---- */
 
@@ -16,6 +19,10 @@ static long request_ready(struct message *m, struct service *caller)
 {
     /* The answer first: what follows takes its time, and it has work to do. */
     ipc_reply_result(message_caller(m), 0);
+    if (m->w[0] == RS_READY_ROLLED_BACK) {
+        succeeded(caller);
+        return -EINPROGRESS;
+    }
     recover_ready(caller, m->w[0] <= RS_READY_RESET ? (enum rs_ready)m->w[0] : RS_READY_FRESH);
     return -EINPROGRESS;
 }
@@ -51,6 +58,11 @@ static long (*const requests[])(struct message *m, struct service *caller) = {
     [RS_CORE - PROTOCOL_RS] = request_core,
     [RS_MARK - PROTOCOL_RS] = request_mark,
     [RS_INSTANCE - PROTOCOL_RS] = request_instance,
+    [RS_MAY_PUBLISH - PROTOCOL_RS] = request_may_publish,
+    [RS_FIRMWARE - PROTOCOL_RS] = request_firmware,
+    [RS_IOMMU - PROTOCOL_RS] = request_iommu,
+    [RS_DEVICE_MEMORY - PROTOCOL_RS] = request_device_memory,
+    [RS_DEVICE_FAULT - PROTOCOL_RS] = request_device_fault,
 };
 
 static void request(struct message *m, struct service *caller)
@@ -75,7 +87,11 @@ static void handle(struct message *m)
             timer_expired();
         break;
     case MESSAGE_EXCEPTION:
-        if (s) {
+        if (s && m->w[0] == VECTOR_PAGE_FAULT && succeed_wants_room(s, m->w[2]) &&
+            succeed_make_room(s, m->w[2])) {
+            ipc_reply_result(message_caller(m), 0);
+            timer_chores(clock_now() + ROOM_FOR);
+        } else if (s) {
             s->fault.error = m->w[1];
             s->fault.address = m->w[2];
             s->fault.instruction = m->w[3];
@@ -100,7 +116,7 @@ static void prepare_self(void)
 
     if (!s)
         return;
-    s->state = RS_UP;
+    life_begin(&s->life, RS_UP);
     s->pid = RS_PID;
     s->incarnation = 1;
     service_bind(s, service_info()->self);
@@ -108,13 +124,14 @@ static void prepare_self(void)
 
 static void prepare_all(void)
 {
-    archive_read();
+    manifests_read();
+    authority_check();
     services_number();
     for (unsigned i = 0; i < service_count; i++)
         if (services[i].id != SERVICE_RS)
             service_prepare(&services[i]);
     for (unsigned i = 0; i < service_count; i++)
-        if (services[i].state == RS_DOWN && !services[i].manifest->on_request)
+        if (services[i].life.state == RS_DOWN && !services[i].manifest->on_request)
             queue_prepare(&services[i]); /* of ISA devices; of others when pci has found them */
     prepare_self();
 }
@@ -125,15 +142,15 @@ static void start_all(void)
 {
     for (unsigned i = 0; i < service_count; i++) {
         struct service *s = &services[i];
-        bool starts = s->state == RS_DOWN && !s->manifest->on_request;
+        bool starts = s->life.state == RS_DOWN && !s->manifest->on_request;
         long error = starts ? spawn_create(s) : 0;
 
         if (error)
-            log_info("%s: cannot be started: error %ld%s", s->name, -error,
-                     error == -ENOMEM ? " (too little memory)" : "");
+            log_always("%s: cannot be started: %s%s", s->name, error_name(error),
+                       error == -ENOMEM ? " (too little memory)" : "");
     }
     for (unsigned i = 0; i < service_count; i++)
-        if (services[i].state == RS_STARTING)
+        if (services[i].life.state == RS_STARTING)
             spawn_start(&services[i]);
 }
 
@@ -142,7 +159,7 @@ static void check_needed(void)
     for (unsigned i = 0; i < sizeof needed / sizeof *needed; i++) {
         const struct service *s = service_named(needed[i]);
 
-        if (s && s->state == RS_STARTING)
+        if (s && s->life.state == RS_STARTING)
             continue;
         core_lost(needed[i], s ? "could not be started" : "is not in the boot archive");
     }
@@ -156,6 +173,8 @@ int main(void)
     start_all();
     check_needed();
     for (;;)
-        if (ipc_receive(ENDPOINT_ANY, &m, 0) == 0)
+        if (ipc_receive(ENDPOINT_ANY, &m, 0) == 0) {
             handle(&m);
+            recover_events();
+        }
 }

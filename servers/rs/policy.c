@@ -41,6 +41,31 @@ void policy_forgive(struct policy *p)
     p->count = 0;
 }
 
+uint64_t policy_lasts(const struct policy_limits *limits, uint64_t life)
+{
+    uint64_t failure[1 + 1024] = {0}, now = 0;
+    struct policy p = {.limits = *limits, .failure = failure, .room = policy_room(limits)};
+    struct policy_verdict v;
+
+    if (p.room > sizeof failure / sizeof *failure)
+        return ~0ull;
+    for (uint32_t i = 0; i <= limits->budget; i++) {
+        now += life;
+        v = policy_failure(&p, now);
+        if (v.give_up)
+            return now;
+        now += v.delay;
+    }
+    return ~0ull;
+}
+
+uint64_t policy_useless_life(uint64_t heartbeat)
+{
+    uint64_t spins = (PULSE_PERIODS + 1) * heartbeat;
+
+    return spins > START_BUSY ? spins : START_BUSY;
+}
+
 enum rung ladder_next(const struct ladder_death *d)
 {
     bool soon = !d->reached_ready || d->lived < LADDER_SOON;
@@ -50,12 +75,35 @@ enum rung ladder_next(const struct ladder_death *d)
         return d->reached_ready ? RUNG_ADOPT : d->rung;
     if (soon)
         return next;
-    return d->defect == DEFECT_COMPLAINT ? RUNG_RESET : RUNG_ADOPT;
+    return d->defect == DEFECT_COMPLAINT || d->defect == DEFECT_DMA ? RUNG_RESET : RUNG_ADOPT;
 }
 
-void pulse_begin(struct pulse *p, uint64_t now)
+/* ---- looks ---- */
+
+void looks_begin(struct looks *l, uint64_t now, uint64_t cpu_ns)
 {
-    *p = (struct pulse){.alive = now};
+    *l = (struct looks){now, cpu_ns};
+}
+
+struct look looks_next(struct looks *l, uint64_t now, uint64_t cpu_ns, uint64_t period)
+{
+    struct look look = {now, now - l->at, cpu_ns - l->cpu};
+
+    if (look.elapsed < period / 2)
+        return (struct look){.now = now}; /* it stays in what the next one will see */
+    if (look.elapsed > 2 * period)
+        look.elapsed = look.used = 0;
+    if (look.used > look.elapsed)
+        look.used = look.elapsed;
+    looks_begin(l, now, cpu_ns);
+    return look;
+}
+
+/* ---- heartbeat ---- */
+
+void pulse_begin(struct pulse *p)
+{
+    *p = (struct pulse){0};
 }
 
 static bool blocked(const struct slot_status *s)
@@ -63,41 +111,72 @@ static bool blocked(const struct slot_status *s)
     return s->state == SLOT_CALLING_STATE || s->state == SLOT_RECEIVING_ONE;
 }
 
-enum pulse_verdict pulse_check(struct pulse *p, const struct slot_status *s, uint64_t now,
-                               uint64_t period)
+/* What of a look was its own time, what was waiting. */
+static void pulse_count(struct pulse *p, const struct slot_status *s, const struct look *look)
 {
-    uint64_t silent, used;
+    p->given |= look->used != 0;
+    if (!blocked(s) && look->used != 0 && look->used >= look->elapsed / 4)
+        p->busy += look->elapsed;
+    else if (blocked(s) || p->given)
+        p->silent += look->elapsed;
+    /* else it was never let run: that is not its fault */
+}
 
+enum pulse_verdict pulse_check(struct pulse *p, const struct slot_status *s,
+                               const struct look *look, uint64_t period)
+{
     if (s->state == SLOT_RECEIVING || s->state == SLOT_STOPPED || s->receives != p->receives) {
-        *p = (struct pulse){.receives = s->receives, .alive = now, .cpu_alive = s->cpu_ns};
+        *p = (struct pulse){.receives = s->receives};
         return PULSE_ALIVE;
     }
     if (s->state == SLOT_FAULTED) /* nobody wanted to hear of its exception */
         return PULSE_STUCK;
-    silent = now - p->alive;
-    used = s->cpu_ns - p->cpu_alive;
-    if (silent < PULSE_PERIODS * period)
-        return PULSE_WAIT;
-    if (blocked(s))
-        return silent < PULSE_PATIENCE * period ? PULSE_WAIT : PULSE_STUCK;
-    if (used == 0) /* it was never let run: that is not its fault */
-        return PULSE_WAIT;
-    if (used < period / 2)
-        return silent < PULSE_PATIENCE * period ? PULSE_WAIT : PULSE_STUCK;
-    return PULSE_STUCK;
+    pulse_count(p, s, look);
+    if (p->busy >= PULSE_PERIODS * period || p->silent + p->busy >= PULSE_PATIENCE * period)
+        return PULSE_STUCK;
+    return PULSE_WAIT;
 }
 
-void over_begin(struct over *o, uint64_t now)
+bool pulse_start_over(struct pulse *p, const struct slot_status *s, const struct look *look,
+                      uint64_t silent_least)
 {
-    *o = (struct over){.looked = now};
+    uint64_t limit = silent_least > START_SILENT ? silent_least : START_SILENT;
+
+    if (s->state == SLOT_READY)
+        p->busy += look->used; /* what counts is the time that it was given */
+    else
+        p->silent += look->elapsed;
+    if (s->state == SLOT_CALLING_STATE)
+        limit *= START_CALLS;
+    return p->busy >= START_BUSY || p->silent >= limit;
 }
 
-bool over_check(struct over *o, uint64_t over_budget, uint64_t now)
+/* ---- shares of the CPU ---- */
+
+void share_begin(struct share *s, uint64_t useful)
 {
-    if (now - o->looked < OVER_PERIOD)
-        return false;
-    o->successive = over_budget != o->seen ? o->successive + 1 : 0;
-    o->seen = over_budget;
-    o->looked = now;
-    return o->successive >= OVER_PERIODS;
+    *s = (struct share){.credit = (int64_t)SHARE_START, .useful = useful};
+}
+
+void share_check(struct share *s, const struct look *look, uint32_t permille, uint64_t useful,
+                 bool is_strict)
+{
+    int64_t most = (int64_t)(SHARE_BURST / 1000 * permille), before = s->credit;
+    uint64_t free;
+    bool over = look->used > look->elapsed / 1000 * permille;
+
+    if (look->elapsed == 0)
+        return;
+    s->credit += (int64_t)(look->elapsed / 1000 * permille) - (int64_t)look->used;
+    if (s->credit > most &&
+        s->credit > before) /* what was given for the start stays until it is used */
+        s->credit = before > most ? before : most;
+    if (s->credit < -most) /* what nobody else wanted is not held against it for ever */
+        s->credit = -most;
+    s->low = s->credit < 0 && (is_strict || useful == s->useful);
+    s->over = over ? s->over + look->elapsed : 0;
+    free = look->elapsed / 4000 * permille;
+    s->useless = useful == s->useful ? s->useless + look->used : 0;
+    s->useless -= s->useless < free ? s->useless : free;
+    s->useful = useful;
 }

@@ -46,6 +46,13 @@ static inline uint32_t policy_room(const struct policy_limits *limits)
 struct policy_verdict policy_failure(struct policy *policy, uint64_t now);
 /* As though it had never failed: somebody took care of it. */
 void policy_forgive(struct policy *policy);
+/*
+ * How long a service that fails `life` after each start lasts until it is given up; ~0: for ever,
+ * because the window forgets faster than it fails.
+ */
+uint64_t policy_lasts(const struct policy_limits *limits, uint64_t life);
+/* The longest life that a service with this heartbeat (ns) can have without ever being of use. */
+uint64_t policy_useless_life(uint64_t heartbeat);
 
 /* ---- the ladder ---- */
 
@@ -61,16 +68,39 @@ struct ladder_death {
 
 /*
  * The rung for the next incarnation. A kill by a user, or a restart on request, says nothing about
- * the device; any other death soon after the start does, and a complaint always.
+ * the device; any other death soon after the start does, and a complaint, or DMA to what is not
+ * its memory, always.
  */
 enum rung ladder_next(const struct ladder_death *death);
+
+/* ---- looks: what RS sees of a service, at least twice a period ---- */
+
+/*
+ * A look that comes late counts nothing: whoever kept RS from looking, a loaded host above all,
+ * kept the service from running, too. So what follows counts the time that the machine really had.
+ */
+struct look {
+    uint64_t now; /* clock */
+    uint64_t elapsed; /* since the last look; 0: this one came late, or too soon */
+    uint64_t used; /* of it, the service's CPU time */
+};
+struct looks {
+    uint64_t at; /* the last one */
+    uint64_t cpu; /* slot_status.cpu_ns then */
+};
+
+void looks_begin(struct looks *looks, uint64_t now, uint64_t cpu_ns);
+/* period: between one and the next, ns. */
+struct look looks_next(struct looks *looks, uint64_t now, uint64_t cpu_ns, uint64_t period);
 
 /* ---- heartbeat ---- */
 
 struct pulse {
     uint64_t receives; /* at the last look */
-    uint64_t alive; /* clock when it was last seen alive */
-    uint64_t cpu_alive; /* its CPU time then */
+    uint64_t
+        busy; /* ns since it was last seen alive in which it had the CPU and did not come back */
+    uint64_t silent; /* ns since then in which it waited, or had little of the CPU */
+    bool given; /* it has had some of the CPU since then */
 };
 
 enum pulse_verdict { PULSE_ALIVE, PULSE_WAIT, PULSE_STUCK };
@@ -79,24 +109,48 @@ enum pulse_verdict { PULSE_ALIVE, PULSE_WAIT, PULSE_STUCK };
 /* the same while it waits for somebody, or was given little of the CPU */
 #define PULSE_PATIENCE 20
 
-void pulse_begin(struct pulse *pulse, uint64_t now);
-/* period in ns. */
-enum pulse_verdict pulse_check(struct pulse *pulse, const struct slot_status *status, uint64_t now,
-                               uint64_t period);
+void pulse_begin(struct pulse *pulse);
+/* period in ns: the manifest's heartbeat. */
+enum pulse_verdict pulse_check(struct pulse *pulse, const struct slot_status *status,
+                               const struct look *look, uint64_t period);
 
-/* ---- CPU budget ---- */
+/* A start: so long computing, or so long waiting; START_CALLS times that for another service. */
+#define START_BUSY SECOND
+#define START_SILENT (2 * SECOND)
+#define START_CALLS 5
+/* A start has taken too long. `silent_least` from the manifest: 20 periods. */
+bool pulse_start_over(struct pulse *pulse, const struct slot_status *status,
+                      const struct look *look, uint64_t silent_least);
 
-#define OVER_PERIODS 20 /* successive periods over budget that are a defect */
-#define OVER_PERIOD (100 * MS)
+/* ---- shares of the CPU ---- */
 
-struct over {
-    uint64_t seen; /* slot_status.over_budget at the last look */
-    uint64_t looked; /* clock */
-    uint32_t successive;
+/*
+ * A service with a share may use more of the CPU than that as long as nobody else wants it, or as
+ * it is of use: else who has used up what its share has brought in runs at the lowest priority
+ * until it has paid. The burst that it may take at once is what its share brings in SHARE_BURST.
+ */
+struct share {
+    int64_t credit; /* ns of CPU */
+    bool low; /* it runs at the lowest priority */
+    uint64_t useful; /* queue_header.useful at the last look */
+    uint64_t useless; /* ns of CPU in which its client saw nothing of use, see share_check() */
+    uint64_t over; /* successive ns above its share */
 };
 
-void over_begin(struct over *over, uint64_t now);
-/* True: over budget in OVER_PERIODS successive periods. */
-bool over_check(struct over *over, uint64_t over_budget, uint64_t now);
+#define SHARE_BURST (100 * MS)
+#define SHARE_START                                                                                \
+    (250 * MS) /* of CPU, for a start: devices are waited for, others wait for them */
+#define SHARE_USELESS (300 * MS) /* a storm */
+#define SHARE_OVER (2 * SECOND) /* a defect when the manifest has a `cpu` line */
+
+void share_begin(struct share *share, uint64_t useful);
+/*
+ * Counts a look. Who is of use is not held to its share, but when that is strict: those who wait
+ * for what comes through it would wait for everybody else's programs, too. What it uses while
+ * `useful` stands still adds up; a quarter of its share is free, so that a little work now and
+ * then, the timer of a chip that watches its link, never comes to a storm.
+ */
+void share_check(struct share *share, const struct look *look, uint32_t permille, uint64_t useful,
+                 bool is_strict);
 
 #endif

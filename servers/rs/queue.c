@@ -61,11 +61,12 @@ static void regions_prepare(const struct service *client)
         for (unsigned j = 0; j < queue_count && n < SERVICE_REGIONS; j++)
             if (queues[j].client == client && queues[j].driver->manifest->class == CLASS_FS)
                 info->region[n++] = (struct service_region){queues[j].physical, queues[j].size};
+        if (queues[i].driver->device)
+            device_memory_changed(queues[i].driver->device);
     }
 }
 
-/* Contiguous memory, mapped into RS: the address, or NULL. */
-static void *queue_memory(uint64_t size)
+void *queue_memory(uint64_t size)
 {
     static uint64_t next = 0x180000000000ull;
     uint64_t at = next;
@@ -86,19 +87,18 @@ void queue_prepare(struct service *s)
     if (s->manifest->queue_size == 0 || s->queue)
         return;
     if (!client || queue_count == QUEUES_MAX || queues_of(client) == QUEUES_PER_CLIENT) {
-        log_info("%s: no queue to %s: %s", s->name, s->manifest->queue_client,
-                 client ? "too many queues" : "no such service");
+        log_always("%s: no queue to %s: %s", s->name, s->manifest->queue_client,
+                   client ? "too many queues" : "no such service");
         return;
     }
-    *q = (struct queue){s,
-                        client,
-                        queues_of(client),
-                        s->manifest->queue_size,
-                        0,
-                        queue_memory(s->manifest->queue_size)};
+    *q = (struct queue){.driver = s,
+                        .client = client,
+                        .number = queues_of(client),
+                        .size = s->manifest->queue_size,
+                        .memory = queue_memory(s->manifest->queue_size)};
     if (!q->memory) {
-        log_info("%s: too little memory for its queue of %llu kB", s->name,
-                 (unsigned long long)q->size / 1024);
+        log_always("%s: too little memory for its queue of %llu kB", s->name,
+                   (unsigned long long)q->size / 1024);
         return;
     }
     q->physical = (uint64_t)memory_query(ENDPOINT_SELF, (uint64_t)q->memory, &flags);
@@ -139,6 +139,20 @@ uint64_t queue_reintegrated(const struct queue *q, uint32_t incarnation)
         header->reintegrated_incarnation != incarnation)
         return 0;
     return header->reintegrated_ns;
+}
+
+void queue_device_stopped(const struct service *s)
+{
+    for (unsigned n = 0; n < SERVICE_REGIONS; n++)
+        for (unsigned i = 0; i < queue_count; i++)
+            if (s->info->region[n].size && s->info->region[n].physical == queues[i].physical)
+                queues[i].reached |= 1ull << device_number(s->device);
+}
+
+void queue_device_reset(const struct service *s)
+{
+    for (unsigned i = 0; i < queue_count; i++)
+        queues[i].reached &= ~(1ull << device_number(s->device));
 }
 
 long request_queue(struct message *m, struct service *caller)

@@ -80,6 +80,15 @@ void record_ready(struct service *s, enum rs_ready how)
         s->recovery_max = took;
 }
 
+void record_back(struct service *s)
+{
+    uint64_t started = s->ready;
+
+    s->ready = clock_now();
+    record_ready(s, RS_READY_ROLLED_BACK);
+    s->ready = started;
+}
+
 long request_recoveries(struct message *m, struct service *caller)
 {
     uint64_t first = m->w[0], fit = m->w[2],

@@ -3,21 +3,24 @@
  * What happens after a death (docs/policies.md). In this order: the incarnation is stopped, policy
  * decides, the fresh one is started; only then is anybody told, anything logged and the remains
  * buried. A restart waits for nothing but what policy says and, on the topmost rung of the ladder,
- * for pci.
+ * for pci. What comes next is life.c's to say; here is how it is done.
  */
 #include <stdio.h>
 
+#include "lib/rt/error.h"
 #include "servers/rs/rs.h"
 
-#define DEVICE_PATIENCE SECOND /* for pci to do a device's work */
 #define SHUTDOWN_PATIENCE (300 * MS) /* for each stage of the shutdown */
-#define FETCH_PATIENCE (500 * MS) /* for the policy runner to fetch a script */
+#define STOP_PATIENCE (500 * MS) /* for a service to finish when told to */
 #define CHORES_LATER (5 * MS)
+/* Two restarts on request within that: the second counts as a failure. */
+#define UPDATE_SOON SECOND
 
 static const char *const defect_names[DEFECTS] = {
     [DEFECT_NONE] = "none",     [DEFECT_EXIT] = "exit",           [DEFECT_EXCEPTION] = "exception",
     [DEFECT_KILLED] = "killed", [DEFECT_HEARTBEAT] = "heartbeat", [DEFECT_COMPLAINT] = "complaint",
-    [DEFECT_UPDATE] = "update", [DEFECT_BUDGET] = "budget",
+    [DEFECT_UPDATE] = "update", [DEFECT_BUDGET] = "budget",       [DEFECT_STORM] = "storm",
+    [DEFECT_DMA] = "dma",
 };
 
 static enum { RUNNING, STOPPING_SERVERS, STOPPING_DRIVERS } system_phase;
@@ -29,19 +32,22 @@ uint64_t boot_services_ready;
  * fresh one is at work. */
 static void tell_log(struct service *s)
 {
+    const char *follows = "";
+
     if (!s->untold)
         return;
+    if (service_runs(s))
+        follows = s->life.state == RS_UP ? "; replaced" : "; a fresh copy starts";
+    if (service_keeps_memory(s))
+        follows = "; it goes on";
     s->untold = false;
     if (s->last_defect == DEFECT_EXCEPTION)
-        log_info("%s: exception %u (error %llx) at %llx, address %llx", s->name, s->last_detail,
-                 (unsigned long long)s->fault.error, (unsigned long long)s->fault.instruction,
-                 (unsigned long long)s->fault.address);
-    log_info("%s: %s %u%s (incarnation %u, pid %u)%s", s->name, defect_names[s->last_defect],
-             s->last_detail, s->died_in_start ? " during its start" : "", s->dead_incarnation,
-             s->dead_pid,
-             s->state == RS_UP         ? "; replaced"
-             : s->state == RS_STARTING ? "; a fresh copy starts"
-                                       : "");
+        log_always("%s: exception %u (error %llx) at %llx, address %llx", s->name, s->last_detail,
+                   (unsigned long long)s->fault.error, (unsigned long long)s->fault.instruction,
+                   (unsigned long long)s->fault.address);
+    log_always("%s: %s %u%s (incarnation %u, pid %u)%s", s->name, defect_names[s->last_defect],
+               s->last_detail, s->died_in_start ? " during its start" : "", s->dead_incarnation,
+               s->dead_pid, follows);
 }
 
 /* The incarnation runs no more; what is left of it is buried later. */
@@ -60,14 +66,14 @@ enum { MEMORY_SHORT_PAGES = 512 }; /* it may be the reason then */
 
 void core_lost(const char *name, const char *how)
 {
-    struct kernel_info info;
+    const struct kernel_info *info = kernel_info();
     char memory[80] = "";
 
-    if (kernel_info(&info) == 0 && info.frames_free < MEMORY_SHORT_PAGES)
+    if (info->frames_free < MEMORY_SHORT_PAGES)
         snprintf(memory, sizeof memory, " (too little memory: %u kB of %u MB are free)",
-                 (unsigned)(info.frames_free * 4), (unsigned)(info.frames_total >> 8));
-    log_info("core server %s %s: the system cannot go on%s", name, how, memory);
-    kernel_power(POWER_PANIC, 1);
+                 (unsigned)(info->frames_free * 4), (unsigned)(info->frames_total >> 8));
+    log_always("core server %s %s: the system cannot go on%s", name, how, memory);
+    kernel_panic(PANIC_STATUS);
 }
 
 static void core_died(const struct service *s, enum rs_defect defect, uint32_t detail)
@@ -81,14 +87,7 @@ static void core_died(const struct service *s, enum rs_defect defect, uint32_t d
     core_lost(s->name, how);
 }
 
-static void climb(struct service *s, enum rs_defect defect)
-{
-    struct ladder_death death = {s->rung, defect, s->ready != 0, 0};
-
-    if (s->ready)
-        death.lived = clock_now() - s->ready;
-    s->rung = ladder_next(&death);
-}
+static long step(struct service *s, struct life_event *event);
 
 /* Those that the manifest names, when s is back after a failure. Theirs are not restarted in turn:
  * so no circle can form. */
@@ -97,82 +96,70 @@ static void restart_dependents(const struct service *s)
     for (uint32_t i = 0; i < s->manifest->dependents.count; i++) {
         struct service *d = service_named(s->manifest->dependents.name[i]);
 
-        if (d && d != s && service_runs(d) && !service_core(d)) {
-            recover_failed(d, DEFECT_UPDATE, 0);
-            d->as_dependent = true;
-        }
+        if (d && d != s && service_runs(d) && !service_core(d))
+            step(d, &(struct life_event){
+                        .type = LIFE_ENDED, .defect = DEFECT_UPDATE, .as_dependent = true});
     }
 }
 
 /* Ends a service that is not wanted; its device must reach no memory from here on. */
-void recover_stop(struct service *s, enum rs_state state)
+static void stop(struct service *s, const struct life_event *e)
 {
+    (void)e;
+    record_step(s, STEP_POLICY);
     end_incarnation(s);
     spawn_bury(s);
     spawn_unstock(s);
-    timer_set(s, WAIT_NOTHING, 0);
     script_forget(s);
-    s->state = state;
     s->record = NULL;
     if (s->device && s->device->enabled) {
+        queue_device_stopped(s);
         device_work(s->device, DEVICE_QUIESCE, 0, 0);
         s->device->enabled = false;
     }
-    service_tell_dependents(s);
+    service_tell_all();
 }
 
-static void give_up(struct service *s, uint32_t failures)
+static void stop_wanted(struct service *s, const struct life_event *e)
 {
-    record_step(s, STEP_POLICY);
-    recover_stop(s, RS_GIVEN_UP);
+    stop(s, e);
+    log_always("%s: down", s->name);
+}
+
+static void give_up(struct service *s, const struct life_event *e)
+{
+    stop(s, e);
     tell_log(s);
-    log_info(
+    log_always(
         "%s: given up after %u failures in %u s (last: %s %u); 'service up %s' starts it again",
-        s->name, failures, s->manifest->budget_window_s, defect_names[s->last_defect],
+        s->name, e->verdict.failures, s->manifest->budget_window_s, defect_names[s->last_defect],
         s->last_detail, s->name);
+}
+
+static void refuse(struct service *s, const struct life_event *e)
+{
+    stop(s, e);
+    log_always("%s: its device is none that it can drive; 'service up %s' tries again", s->name,
+               s->name);
+}
+
+/* Whatever its script says from now on comes too late. */
+static void decided(struct service *s)
+{
+    script_forget(s);
+    record_step(s, STEP_POLICY);
 }
 
 /* ---- starting ---- */
 
-static void start_failed(struct service *s, long error)
-{
-    struct policy_verdict v = policy_failure(&s->policy, clock_now());
-
-    log_info("%s: cannot be started: error %ld", s->name, -error);
-    if (v.give_up || service_core(s)) {
-        give_up(s, v.failures);
-        return;
-    }
-    s->state = RS_BACKOFF;
-    timer_set(s, WAIT_BACKOFF, clock_now() + (v.delay > 100 * MS ? v.delay : 100 * MS));
-}
-
-static void start_now(struct service *s)
-{
-    bool has_msi = s->device && (s->device->found.has_msi || s->device->found.has_msix);
-    long error;
-
-    /* its names and its vector are for the fresh one */
-    if (!s->queue || has_msi || s->manifest->on_request) {
-        spawn_bury(s);
-        service_tell_dependents(s);
-    }
-    s->as_dependent = false;
-    record_step(s, STEP_STOPPED);
-    error = spawn(s);
-    if (error < 0) {
-        start_failed(s, error);
-        return;
-    }
-    record_step(s, STEP_SPAWNED);
-}
-
-void recover_start(struct service *s)
+static void start(struct service *s, const struct life_event *e)
 {
     struct device *d = s->device;
 
-    if (d && d->enabled && s->rung == RUNG_BUS_RESET) {
-        log_info("%s: resetting its device from outside", s->name);
+    (void)e;
+    decided(s);
+    if (d && d->enabled && s->life.rung == RUNG_BUS_RESET) {
+        log_always("%s: resetting its device from outside", s->name);
         device_work(d, DEVICE_QUIESCE, 0, 0);
         d->enabled = false;
     }
@@ -180,182 +167,296 @@ void recover_start(struct service *s)
         device_work(d, DEVICE_ENABLE, 0, 0);
         d->enabled = true;
     }
-    if (d && device_busy(d)) {
-        s->state = RS_BACKOFF;
-        timer_set(s, WAIT_DEVICE, clock_now() + DEVICE_PATIENCE);
-        return;
-    }
-    start_now(s);
+    step(s, &(struct life_event){.type = LIFE_STARTS, .busy = d && device_busy(d)});
 }
 
-void recover_device_ready(struct service *s)
+static void spawn_fresh(struct service *s, const struct life_event *e)
 {
-    timer_set(s, WAIT_NOTHING, 0);
-    start_now(s);
-}
+    bool has_msi = s->device && (s->device->found.has_msi || s->device->found.has_msix);
+    long error;
 
-/* ---- after a failure ---- */
-
-static void decide(struct service *s, const struct policy_verdict *v)
-{
-    if (v->give_up) {
-        give_up(s, v->failures);
-        return;
-    }
-    record_step(s, STEP_POLICY);
-    if (v->delay == 0) {
-        recover_start(s);
-        return;
-    }
-    spawn_bury(s);
-    s->state = RS_BACKOFF;
-    timer_set(s, WAIT_BACKOFF, clock_now() + v->delay);
-    service_tell_dependents(s);
-    tell_log(s);
-    log_info("%s: %u failures in %u s; restart in %llu ms", s->name, v->failures,
-             s->manifest->budget_window_s, (unsigned long long)(v->delay / MS));
-}
-
-static struct policy_verdict
-    verdict_of[SERVICES_MAX]; /* of a failure that a script decides about */
-
-void recover_by_manifest(struct service *s)
-{
-    script_forget(s);
-    timer_set(s, WAIT_NOTHING, 0);
-    decide(s, &verdict_of[s - services]);
-}
-
-static void shutdown_step(void);
-
-static void ended_as_wanted(struct service *s)
-{
-    end_incarnation(s);
-    if (system_phase != RUNNING) {
-        s->state = RS_DOWN;
-        timer_set(s, WAIT_NOTHING, 0);
-        shutdown_step();
-        return;
-    }
-    recover_stop(s, RS_DOWN);
-    service_tell_dependents(s);
-    log_info("%s: down", s->name);
-}
-
-static void fail(struct service *s, enum rs_defect defect)
-{
-    struct policy_verdict *v = &verdict_of[s - services];
-
-    if (defect == DEFECT_UPDATE) {
-        record_step(s, STEP_POLICY);
-        recover_start(s);
-        return;
-    }
-    *v = policy_failure(&s->policy, clock_now());
-    if (!s->manifest->restart) {
-        record_step(s, STEP_POLICY);
-        recover_stop(s, RS_DOWN);
-        return;
-    }
-    if (s->manifest->policy[0] && script_ask(s, v->failures)) {
+    if (e->type == LIFE_TIME)
+        log_always("%s: pci did not answer in time", s->name);
+    /* its names and its vector are for the fresh one */
+    if (!s->queue || has_msi || s->manifest->on_request) {
         spawn_bury(s);
-        s->state = RS_SCRIPT_DECIDES;
-        s->script_deadline = clock_now() + s->manifest->deadline_ms * MS;
-        timer_set(s, WAIT_SCRIPT, clock_now() + FETCH_PATIENCE);
         service_tell_dependents(s);
+    }
+    record_step(s, STEP_STOPPED);
+    error = spawn(s);
+    if (error == 0) {
+        record_step(s, STEP_SPAWNED);
         return;
     }
-    decide(s, v);
+    log_always("%s: cannot be started: %s", s->name, error_name(error));
+    step(s, &(struct life_event){.type = LIFE_SPAWN_FAILED,
+                                 .verdict = policy_failure(&s->policy, clock_now())});
 }
 
-void recover_chores(void)
+static void integrate(struct service *s, const struct life_event *e)
 {
-    for (unsigned i = 0; i < service_count; i++) {
-        tell_log(&services[i]);
-        spawn_stock(&services[i]);
-    }
-}
-
-void recover_failed(struct service *s, enum rs_defect defect, uint32_t detail)
-{
-    if (s->wanted_down || system_phase != RUNNING) {
-        ended_as_wanted(s);
-        return;
-    }
-    if (service_core(s)) {
-        core_died(s, defect, detail);
-        return;
-    }
-    record_begin(s, defect, detail);
-    end_incarnation(s);
-    tell_log(s); /* of the one before, when that came to nothing */
-    s->untold = true;
-    s->last_defect = defect;
-    s->last_detail = detail;
-    s->died_in_start = s->ready == 0;
-    s->dead_incarnation = s->incarnation;
-    s->dead_pid = s->pid;
-    climb(s, defect);
-    fail(s, defect);
-    timer_chores(clock_now() + CHORES_LATER);
-}
-
-void recover_ready(struct service *s, enum rs_ready how)
-{
-    if (s->state != RS_STARTING)
-        return;
-    s->state = RS_UP;
-    s->ready = clock_now();
-    s->ready_how = how;
-    if (s->incarnation == 1)
-        boot_services_ready = s->ready;
-    pulse_begin(&s->pulse, s->ready);
-    record_ready(s, how);
+    (void)e;
+    watch_ready(s);
+    record_ready(s, s->ready_how);
     spawn_bury(s);
     if (s->incarnation > 1 || s->queue)
         service_tell_dependents(s);
     record_step(s, STEP_PUBLISHED);
-    if (s->incarnation > 1 && !s->as_dependent)
+    if (s->incarnation > 1 && !s->life.as_dependent)
         restart_dependents(s);
     if (s->id == SERVICE_PCI)
         device_forget_handed();
     timer_chores(clock_now() + CHORES_LATER);
 }
 
-/* Its time has come: see enum wait. */
-void recover_wake(struct service *s)
-{
-    enum wait wait = s->wait;
+/* ---- after a failure ---- */
 
-    timer_set(s, WAIT_NOTHING, 0);
-    if (system_phase != RUNNING && wait != WAIT_STOP)
+static void back_off(struct service *s, const struct life_event *e)
+{
+    record_step(s, STEP_POLICY);
+    spawn_bury(s);
+    service_tell_dependents(s);
+    tell_log(s);
+    log_always("%s: %u failures in %u s; restart in %llu ms", s->name, e->verdict.failures,
+               s->manifest->budget_window_s, (unsigned long long)(e->verdict.delay / MS));
+}
+
+/* What users and dependencies ask for is no failure, and counts against nothing. But restarts on
+ * request that follow one another at once do: a script that runs wild, say. */
+static bool counts(const struct service *s, enum rs_defect defect)
+{
+    if (defect == DEFECT_KILLED || s->life.as_dependent)
+        return false;
+    return defect != DEFECT_UPDATE || s->ready == 0 || clock_now() - s->ready < UPDATE_SOON;
+}
+
+static void postpone(struct service *s, const struct life_event *e)
+{
+    (void)e;
+    decided(s);
+}
+
+static void decide(struct service *s)
+{
+    step(s, &(struct life_event){
+                .type = LIFE_DECIDED, .defect = s->last_defect, .verdict = s->verdict});
+}
+
+static void count_failure(struct service *s)
+{
+    enum rs_defect defect = s->last_defect;
+    uint32_t deaths = policy_failure(&s->deaths, clock_now()).failures;
+
+    s->verdict = (struct policy_verdict){0};
+    if (counts(s, defect))
+        s->verdict = policy_failure(&s->policy, clock_now());
+    if (defect != DEFECT_UPDATE && s->manifest->restart && s->manifest->policy[0] &&
+        script_ask(s, deaths))
+        step(s, &(struct life_event){.type = LIFE_SCRIPT_ASKED});
+    else
+        decide(s);
+}
+
+static void replace(struct service *s, const struct life_event *e)
+{
+    record_begin(s, e->defect, e->detail);
+    end_incarnation(s);
+    tell_log(s); /* of the one before, when that came to nothing */
+    s->untold = true;
+    s->last_defect = e->defect;
+    s->last_detail = e->detail;
+    s->died_in_start = s->ready == 0;
+    s->dead_incarnation = s->incarnation;
+    s->dead_pid = s->pid;
+    count_failure(s);
+    timer_chores(clock_now() + CHORES_LATER);
+}
+
+static void restart(struct service *s, const struct life_event *e)
+{
+    recover_failed(s, e->defect ? e->defect : DEFECT_UPDATE, 0);
+}
+
+static void succeed_later(struct service *s, uint64_t later)
+{
+    if (later == SUCCEED_NEVER)
+        core_died(s, s->last_defect, s->last_detail);
+    else if (later != 0)
+        step(s, &(struct life_event){.type = LIFE_CALLING, .delay = later});
+}
+
+static void go_on(struct service *s, const struct life_event *e)
+{
+    succeed_later(s, succeed(s, e->defect, e->detail));
+    timer_chores(clock_now() + CHORES_LATER);
+}
+
+static void look_at_call(struct service *s, const struct life_event *e)
+{
+    (void)e;
+    succeed_later(s, succeed_look(s));
+}
+
+static void await_script(struct service *s, const struct life_event *e)
+{
+    (void)e;
+    spawn_bury(s);
+    s->script_deadline = clock_now() + s->manifest->deadline_ms * MS;
+    service_tell_dependents(s);
+}
+
+static void by_manifest(struct service *s, const struct life_event *e)
+{
+    if (e->type == LIFE_TIME)
+        log_always("%s: policy script %s %s; by manifest", s->name, s->manifest->policy,
+                   script_fetched(s) ? "did not decide within its deadline" : "is run by nobody");
+    script_forget(s);
+    decide(s);
+}
+
+static void tell_to_stop(struct service *s, const struct life_event *e)
+{
+    (void)e;
+    ipc_notify(s->endpoint, NOTIFY_BIT(NOTIFY_BIT_SHUTDOWN));
+}
+
+static void stop_system(struct service *s, const struct life_event *e)
+{
+    core_died(s, e->defect, e->detail);
+}
+
+static void shutdown_step(void);
+
+static void stop_last(struct service *s, const struct life_event *e)
+{
+    (void)e;
+    end_incarnation(s);
+    shutdown_step();
+}
+
+static void nothing(struct service *s, const struct life_event *e)
+{
+    (void)s;
+    (void)e;
+}
+
+/* ---- what has happened ---- */
+
+static bool is_hopeless(const struct service *s, const struct life_event *e)
+{
+    return service_core(s) && e->defect == DEFECT_EXIT && e->detail == RS_EXIT_HOPELESS;
+}
+
+static long step(struct service *s, struct life_event *e)
+{
+    static void (*const effects[LIFE_EFFECTS])(struct service *, const struct life_event *) = {
+        [LIFE_DO_NOTHING] = nothing,           [LIFE_DO_START] = start,
+        [LIFE_DO_SPAWN] = spawn_fresh,         [LIFE_DO_INTEGRATE] = integrate,
+        [LIFE_DO_REPLACE] = replace,           [LIFE_DO_RESTART] = restart,
+        [LIFE_DO_POSTPONE] = postpone,         [LIFE_DO_BACK_OFF] = back_off,
+        [LIFE_DO_AWAIT_SCRIPT] = await_script, [LIFE_DO_BY_MANIFEST] = by_manifest,
+        [LIFE_DO_TELL] = tell_to_stop,         [LIFE_DO_STOP] = stop,
+        [LIFE_DO_STOP_WANTED] = stop_wanted,   [LIFE_DO_STOP_LAST] = stop_last,
+        [LIFE_DO_GIVE_UP] = give_up,           [LIFE_DO_REFUSE] = refuse,
+        [LIFE_DO_PANIC] = stop_system,         [LIFE_DO_SUCCEED] = go_on,
+        [LIFE_DO_LOOK] = look_at_call,
+    };
+    long effect;
+
+    e->is_core = service_core(s);
+    e->keeps_memory = service_keeps_memory(s) && !is_hopeless(s, e);
+    e->restarts = s->manifest && s->manifest->restart;
+    e->going_down = system_phase != RUNNING;
+    effect = life_next(&s->life, e);
+    if (effect < 0)
+        return effect;
+    if (s->life.patience != LIFE_UNCHANGED)
+        timer_set(s, s->life.patience ? clock_now() + s->life.patience : 0);
+    effects[effect](s, e);
+    return 0;
+}
+
+void recover_failed(struct service *s, enum rs_defect defect, uint32_t detail)
+{
+    struct life_event e = {.type = LIFE_ENDED,
+                           .defect = defect,
+                           .detail = detail,
+                           .reached_ready = s->ready != 0,
+                           .lived = s->ready ? clock_now() - s->ready : 0};
+
+    e.refuses = defect == DEFECT_EXIT && detail == RS_EXIT_REFUSED && service_drives(s);
+    step(s, &e);
+}
+
+void recover_ready(struct service *s, enum rs_ready how)
+{
+    if (s->life.state != RS_STARTING)
         return;
-    switch (wait) {
-    case WAIT_BACKOFF:
-        recover_start(s);
-        break;
-    case WAIT_RESTART:
-        recover_failed(s, DEFECT_UPDATE, 0);
-        break;
-    case WAIT_DEVICE:
-        log_info("%s: pci did not answer in time", s->name);
-        start_now(s);
-        break;
-    case WAIT_STOP:
-        ended_as_wanted(s);
-        break;
-    case WAIT_SCRIPT:
-        if (script_fetched(s) && clock_now() < s->script_deadline) {
-            timer_set(s, WAIT_SCRIPT, s->script_deadline);
+    s->ready = clock_now();
+    s->ready_how = how;
+    if (s->device && how == RS_READY_RESET)
+        queue_device_reset(s);
+    if (s->incarnation == 1)
+        boot_services_ready = s->ready;
+    step(s, &(struct life_event){.type = LIFE_READY});
+}
+
+long recover_asked(struct service *s, enum life_event_type what, enum rs_defect defect,
+                   uint64_t delay)
+{
+    struct life_event e = {.type = what, .defect = defect, .delay = delay};
+
+    e.rung = s->device ? RUNG_RESET : RUNG_ADOPT;
+    if (what == LIFE_ASKED_DOWN)
+        e.delay = STOP_PATIENCE;
+    return step(s, &e);
+}
+
+static void chores(void)
+{
+    bool is_done = true;
+
+    for (unsigned i = 0; i < service_count; i++) {
+        tell_log(&services[i]);
+        spawn_stock(&services[i]);
+        is_done &= succeed_take_room(&services[i]);
+    }
+    if (!is_done)
+        timer_chores(clock_now() + CHORES_LATER);
+}
+
+static void happened(const struct event *event)
+{
+    struct service *s = event->service;
+    struct life_event e = {.type = event->type};
+    uint64_t now = clock_now();
+
+    switch (event->type) {
+    case LIFE_ENDED:
+        if (event->endpoint == s->endpoint) /* not one that is gone already */
+            recover_failed(s, event->defect, event->detail);
+        return;
+    case LIFE_TIME:
+        if (event->wait != s->life.wait) /* what it waited for has come */
             return;
-        }
-        log_info("%s: policy script %s %s; by manifest", s->name, s->manifest->policy,
-                 script_fetched(s) ? "did not decide within its deadline" : "is run by nobody");
-        recover_by_manifest(s);
+        if (script_fetched(s) && now < s->script_deadline)
+            e.script_left = s->script_deadline - now;
         break;
     default:
         break;
     }
+    step(s, &e);
+}
+
+void recover_events(void)
+{
+    struct event event;
+
+    while (event_take(&event))
+        if (event.service)
+            happened(&event);
+        else
+            chores();
 }
 
 /* ---- the end of the system ---- */
@@ -370,11 +471,8 @@ static bool tell_stage(bool drivers)
 
         if (!s->endpoint || s->id == SERVICE_RS || service_core(s) || service_drives(s) != drivers)
             continue;
-        if (!s->wanted_down) {
-            s->wanted_down = true;
-            ipc_notify(s->endpoint, NOTIFY_BIT(NOTIFY_BIT_SHUTDOWN));
-            timer_set(s, WAIT_STOP, clock_now() + SHUTDOWN_PATIENCE);
-        }
+        if (!s->life.wanted_down)
+            step(s, &(struct life_event){.type = LIFE_ASKED_DOWN, .delay = SHUTDOWN_PATIENCE});
         waiting = true;
     }
     return waiting;
@@ -388,7 +486,7 @@ static void shutdown_step(void)
         system_phase = STOPPING_DRIVERS;
     }
     if (!tell_stage(true))
-        kernel_power(power_how, power_status);
+        power_end(power_how, power_status);
 }
 
 void recover_shutdown(enum power how, int status)
@@ -398,6 +496,6 @@ void recover_shutdown(enum power how, int status)
     power_how = how;
     power_status = status;
     system_phase = STOPPING_SERVERS;
-    log_info("the system goes down");
+    log_always("the system goes down");
     shutdown_step();
 }

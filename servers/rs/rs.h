@@ -3,15 +3,24 @@
  * The reincarnation server: what its files share.
  *
  *     main.c     boot, then the loop
- *     archive.c  manifests and images out of the boot archive; arena
+ *     arena.c    memory that is never given back
+ *     archive.c  the files of the boot archive
+ *     manifests.c a service for each manifest in it
  *     image.c    a program made ready, so that a start reads and parses nothing
  *     service.c  the table of services: names, ids, rights, endpoints
  *     spawn.c    a fresh incarnation; the end of one
- *     recover.c  what happens after a death
- *     timer.c    alarm, heartbeat
+ *     life.c     what comes next in a service's life: a function without effects
+ *     recover.c  what happens after a death, how it is done
+ *     succeed.c  the same of those that keep their memory
+ *     event.c    what has happened, until recover.c gets to it
+ *     timer.c    alarm
+ *     storm.c    deaths on purpose, for tests
+ *     watch.c    who is alive and ill: heartbeat, shares of the CPU
  *     device.c   devices, their drivers, work for pci
  *     queue.c    memory that drivers share with their clients
+ *     iommu.c    what pci needs to keep devices within their memory
  *     control.c  requests of users and of other services
+ *     authority.c names in DS, complaints: whose they are
  *     instance.c services that VFS starts, one for each mount
  *     record.c   recovery records
  *     script.c   policy scripts
@@ -28,13 +37,16 @@
 #include "lib/manifest/manifest.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
+#include "lib/undo/layout.h"
+#include "servers/rs/life.h"
 #include "servers/rs/policy.h"
 
 #define SERVICES_MAX 64
+#define PANIC_STATUS 0x7e /* as of the kernel's own panic: QEMU's status is 253 then */
 #define DEVICES_MAX 64
 #define WORKS_MAX 4
 #define IMAGE_MAPPINGS 20
-#define SERVICE_MAPPINGS 12
+#define SERVICE_MAPPINGS 16
 
 /* One kernel_map() call of a start. */
 struct mapping {
@@ -48,6 +60,7 @@ struct image {
     uint64_t headers, header_count; /* for the auxiliary vector */
     uint32_t mappings;
     struct mapping mapping[IMAGE_MAPPINGS];
+    struct undo_header undo; /* mark 0: it can't be rolled back */
 };
 
 struct device {
@@ -69,23 +82,16 @@ struct queue { /* memory shared by a client and a driver; kept for ever */
     uint32_t number; /* the client's */
     uint64_t size, physical;
     void *memory; /* in RS's space */
-};
-
-enum wait { /* what service.wake is for */
-            WAIT_NOTHING,
-            WAIT_BACKOFF, /* start then */
-            WAIT_RESTART, /* it runs; replace it then */
-            WAIT_DEVICE, /* start when the device's work is done, or then */
-            WAIT_STOP, /* told to shut down; ended then */
-            WAIT_SCRIPT, /* the policy script decides; by manifest then */
+    uint64_t reached; /* bit: number of a device that was stopped, not reset, and may write here */
 };
 
 struct service {
     char name[SERVICE_NAME_MAX];
     struct manifest *manifest; /* shared by instances; NULL: broken */
     struct image *image; /* NULL: broken */
+    uint32_t order; /* among all manifests, as they were read */
     uint32_t id, instance; /* instance 0: NAME, n: NAME.n */
-    enum rs_state state;
+    struct life life;
     enum rs_ready ready_how;
     endpoint_t endpoint; /* 0: none */
     endpoint_t
@@ -99,6 +105,11 @@ struct service {
     } fault; /* of the last exception */
     uint64_t started, ready; /* clock; ready 0: not yet */
     uint64_t recovery_total, recovery_max, recoveries;
+    uint32_t deaths_in_a_row; /* of one that keeps its memory, since it was last back */
+    uint32_t fuse; /* for tests: struct undo_death */
+    bool has_room; /* its logs have more than at first */
+    bool is_fused; /* a log for that is mapped */
+    uint64_t storm_every, storm_at; /* ns; clock of the next kill; 0: none */
 
     struct slot_config config; /* all but the endpoints */
     struct service_info *info; /* the frame that it sees at SERVICE_INFO */
@@ -112,31 +123,40 @@ struct service {
 
     struct device *device;
     struct queue *queue; /* a driver's own */
-    struct policy policy;
-    enum rung rung;
+    struct policy policy; /* of what counts against its budget */
+    struct policy deaths; /* of all, kills and restarts, too: scripts are told how many */
+    struct policy_verdict verdict; /* on the last failure */
+    struct looks looks;
     struct pulse pulse;
-    struct over over;
-    enum wait wait;
-    uint64_t wake; /* clock; 0: nothing */
-    bool wanted_down; /* its next end is no failure */
-    bool as_dependent; /* it was restarted because another was: its own dependents are not */
+    struct share share;
+    uint64_t wake; /* clock, when LIFE_TIME is due; 0: nothing is waited for */
     uint32_t script; /* number of the script that decides */
     uint64_t script_deadline;
     struct rs_recovery *record; /* being filled in, or NULL */
     uint64_t last_record; /* number; 0: none */
 };
 
-/* ---- archive.c ---- */
+/* ---- arena.c ---- */
 /* zeroed; for good. Ends the system when there is none: only used while booting or for a new
  * device. */
 void *arena_pages(uint64_t pages);
 void *arena_alloc(size_t size); /* aligned to 16, zeroed, for good */
-void archive_read(void); /* manifests -> services */
+
+/* ---- archive.c ---- */
+struct cpio_entry;
+/* Each file of it, in order; of two files with one name the later counts. */
+void archive_each(void (*visit)(const struct cpio_entry *entry));
 const void *archive_file(const char *name, uint64_t *size); /* NULL: not there */
+
+/* ---- manifests.c ---- */
+void manifests_read(void);
 
 /* ---- image.c ---- */
 struct image *image_prepare(const char *name); /* lib/bardo/NAME; NULL: it has told the log why */
 void stack_prepare(struct service *s); /* fills stack_page, sets config.stack */
+
+/* ---- rtc.c ---- */
+uint64_t rtc_boot(void); /* seconds since 1970 when the system was started */
 
 /* ---- service.c ---- */
 extern struct service services[SERVICES_MAX];
@@ -153,8 +173,10 @@ bool service_prepare_instance(struct service *s, const struct service *base, uns
 void service_peers(struct service *s); /* its info page: endpoints of those that it may talk to */
 bool service_speaks_for_users(
     const struct service *s); /* pm and fs/proc: they have checked who it is */
+bool service_takes_orders(const struct service *s); /* /dev/bardo, for RS_CONTROL alone */
 void service_tell(const char *name); /* NOTIFY_BIT_SERVICES to it, if it runs */
 void service_tell_dependents(struct service *s);
+void service_tell_all(void); /* somebody is gone for good */
 static inline bool service_core(const struct service *s)
 {
     return s->manifest && s->manifest->class == CLASS_CORE;
@@ -169,7 +191,7 @@ static inline bool service_drives(const struct service *s) /* a device */
 }
 static inline bool service_runs(const struct service *s)
 {
-    return s->state == RS_UP || s->state == RS_STARTING;
+    return life_runs(&s->life);
 }
 
 /* ---- spawn.c ---- */
@@ -186,42 +208,94 @@ void spawn_unstock(struct service *s);
 void core_lost(const char *name, const char *how);
 void recover_failed(struct service *s, enum rs_defect defect,
                     uint32_t detail); /* whatever it is doing, its incarnation ends */
-void recover_by_manifest(
-    struct service *s); /* after a failure that a script did not take care of */
-void recover_start(struct service *s); /* now: device first if the ladder says so */
-void recover_device_ready(struct service *s); /* pci has done all that it waited for */
 void recover_ready(struct service *s, enum rs_ready how); /* it has told that it is up */
-void recover_stop(
-    struct service *s,
-    enum rs_state state); /* ends it for good (RS_DOWN, RS_GIVEN_UP); quiesces its device */
-void recover_wake(struct service *s); /* its time has come */
-void recover_chores(void); /* what was put off: log lines, a process for the next time */
+/* LIFE_ASKED_*: 0, or -errno of life_next(). delay, ns: of a restart. */
+long recover_asked(struct service *s, enum life_event_type what, enum rs_defect defect,
+                   uint64_t delay);
+void recover_events(void); /* all that was raised */
 void recover_shutdown(enum power how, int status);
+/* ---- power.c ---- */
+void power_end(enum power how, int status);
 extern uint64_t boot_services_ready; /* clock at the latest first RS_READY */
 
+/* ---- succeed.c ---- */
+#define SUCCEED_NEVER (~0ull)
+bool service_keeps_memory(const struct service *s);
+/* It has died, and is to go on. 0: it does; else succeed_look() is due so many ns later, or never:
+ * it can't. */
+uint64_t succeed(struct service *s, enum rs_defect defect, uint32_t detail);
+uint64_t succeed_look(struct service *s);
+void succeeded(struct service *s); /* it has told that it is back */
+/* A fault at that address is no defect: its logs need more room. False: there is none. */
+bool succeed_wants_room(const struct service *s, uint64_t address);
+bool succeed_make_room(struct service *s, uint64_t address);
+bool succeed_take_room(struct service *s); /* again; false: not just now */
+
+/* ---- storm.c ---- */
+long control_storm(struct service *s, const struct message *m);
+long control_fuse(struct service *s, const struct message *m);
+void storm_strike(struct service *s);
+
+/* ---- event.c ---- */
+/*
+ * What has happened to a service, as those saw it whom recover.c itself uses: timers, devices,
+ * scripts, watches. They raise it, the main loop has it done; so nothing calls back upwards.
+ */
+struct event {
+    struct service *service; /* NULL: it is time for what was put off */
+    enum life_event_type type;
+    enum life_wait wait; /* LIFE_TIME: what that was for */
+    endpoint_t endpoint; /* LIFE_ENDED: of whom */
+    enum rs_defect defect;
+    uint32_t detail;
+};
+void event_raise(const struct event *event);
+void event_raise_failed(struct service *s, enum rs_defect defect, uint32_t detail);
+bool event_take(struct event *event); /* the oldest; false: there is none */
+
 /* ---- timer.c ---- */
-void timer_set(struct service *s, enum wait what, uint64_t when); /* 0: cancel */
-void timer_chores(uint64_t when); /* recover_chores() then */
+void timer_set(struct service *s, uint64_t when); /* LIFE_TIME is raised then; 0: it is not */
+void timer_chores(uint64_t when); /* chores are raised then */
 void timer_watch(const struct service *s); /* a service with a heartbeat runs */
+void timer_storm(uint64_t when);
 void timer_expired(void); /* the alarm has gone off */
+
+/* ---- watch.c ---- */
+void watch_begin(struct service *s); /* a fresh incarnation runs */
+void watch_ready(struct service *s); /* its start is done */
+/* every: ns from one look to the next */
+void watch_look(struct service *s, uint64_t now, uint64_t every);
 
 /* ---- device.c ---- */
 void device_work(struct device *d, enum rs_device_work work, uint64_t argument0,
                  uint64_t argument1);
 void device_forget_handed(void); /* pci has a fresh incarnation: it gets all work again */
 bool device_busy(const struct device *d);
+unsigned device_number(const struct device *d); /* below DEVICES_MAX */
 void device_bind_irqs(struct service *s); /* of the incarnation just created */
 long request_device_found(struct message *m, struct service *caller);
 long request_device_work(struct message *m, struct service *caller);
 long request_device_done(struct message *m, struct service *caller);
+void device_memory_changed(struct device *d); /* what it may reach is more than before */
+long request_device_memory(struct message *m, struct service *caller);
+long request_device_fault(struct message *m, struct service *caller);
+
+/* ---- iommu.c ---- */
+bool iommu_works(void);
+long request_firmware(struct message *m, struct service *caller);
+long request_iommu(struct message *m, struct service *caller);
 
 /* ---- queue.c ---- */
+void *queue_memory(uint64_t size); /* contiguous, mapped into RS; NULL: too little memory */
 void queue_prepare(struct service *s); /* a driver's queue, mapped into both */
 long queue_map_client(const struct service *client,
                       endpoint_t ep); /* all its queues into a process of its */
 void queue_tell_drivers(const struct service *client); /* it has a new endpoint */
 uint64_t queue_reintegrated(const struct queue *q, uint32_t incarnation); /* clock, 0: not yet */
 long request_queue(struct message *m, struct service *caller);
+/* The device of s has no driver any more: what it was told may be under way yet. It was reset. */
+void queue_device_stopped(const struct service *s);
+void queue_device_reset(const struct service *s);
 
 /* ---- control.c ---- */
 long request_lookup(struct message *m, struct service *caller);
@@ -229,9 +303,13 @@ long request_who(struct message *m, struct service *caller);
 long request_list(struct message *m, struct service *caller);
 long request_control(struct message *m, struct service *caller);
 long request_kill(struct message *m, struct service *caller);
-long request_complain(struct message *m, struct service *caller);
 long request_mark(struct message *m, struct service *caller);
 long request_core(struct message *m, struct service *caller);
+
+/* ---- authority.c ---- */
+void authority_check(void); /* manifests that call uphill are refused */
+long request_may_publish(struct message *m, struct service *caller);
+long request_complain(struct message *m, struct service *caller);
 
 /* ---- instance.c ---- */
 long request_instance(struct message *m, struct service *caller);
@@ -243,6 +321,7 @@ void record_begin(struct service *s, enum rs_defect defect, uint32_t detail);
 void record_step(struct service *s,
                  enum rs_step step); /* once: a later one of the same step is ignored */
 void record_ready(struct service *s, enum rs_ready how);
+void record_back(struct service *s); /* the same of one that was rolled back, just now */
 long request_recoveries(struct message *m, struct service *caller);
 
 /* ---- script.c ---- */

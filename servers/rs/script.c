@@ -2,7 +2,8 @@
 /*
  * Policy scripts. RS runs none: it keeps a list of those to be run; the policy runner, a Linux
  * program, fetches them through fs/proc. A script decides with `service restart`, `up` or `down`;
- * when it hangs, fails or nobody fetches it, the manifest decides.
+ * when it hangs, fails or nobody fetches it, the manifest decides. The runner ends it at its
+ * deadline.
  */
 #include <errno.h>
 #include <string.h>
@@ -32,8 +33,10 @@ bool script_ask(struct service *s, uint32_t failures)
 
     if (!by || by == s || (!poller_waits && clock_now() - polled > RUNNER_PATIENCE))
         return false;
-    *a = (struct ask){
-        .script = {.number = next_number++, .defect = s->last_defect, .failures = failures}};
+    *a = (struct ask){.script = {.number = next_number++,
+                                 .defect = s->last_defect,
+                                 .failures = failures,
+                                 .deadline_ms = s->manifest->deadline_ms}};
     memcpy(a->script.path, s->manifest->policy, sizeof a->script.path);
     memcpy(a->script.component, s->name, sizeof a->script.component);
     memcpy(a->script.parameters, s->manifest->policy_arguments, sizeof a->script.parameters);
@@ -86,14 +89,13 @@ long request_script_done(struct message *m, struct service *caller)
         if (m->w[0] == 0 || s->script != m->w[0])
             continue;
         if (m->w[1] != 0) {
-            log_info("%s: policy script %s failed with status %llu; by manifest", s->name,
-                     s->manifest->policy, (unsigned long long)m->w[1]);
-            recover_by_manifest(s);
+            log_always("%s: policy script %s failed with status %llu; by manifest", s->name,
+                       s->manifest->policy, (unsigned long long)m->w[1]);
+            event_raise(&(struct event){.service = s, .type = LIFE_SCRIPT_FAILED});
             return 0;
         }
-        log_info("%s: policy script %s decided against a restart", s->name, s->manifest->policy);
-        record_step(s, STEP_POLICY);
-        recover_stop(s, RS_DOWN);
+        log_always("%s: policy script %s decided against a restart", s->name, s->manifest->policy);
+        event_raise(&(struct event){.service = s, .type = LIFE_SCRIPT_AGAINST});
         return 0;
     }
     return -ESRCH;

@@ -35,12 +35,12 @@ struct service *service_add(const char *name)
     struct service *s = &services[service_count];
 
     if (service_count == SERVICES_MAX) {
-        log_info("%s: more than %d services; not started", name, SERVICES_MAX);
+        log_always("%s: more than %d services; not started", name, SERVICES_MAX);
         return NULL;
     }
-    service_count++;
+    s->order = service_count++;
     snprintf(s->name, sizeof s->name, "%s", name);
-    s->state = RS_BROKEN;
+    life_begin(&s->life, RS_BROKEN);
     return s;
 }
 
@@ -91,13 +91,33 @@ static bool before(const struct service *a, const struct service *b)
     return first != second ? first < second : strcmp(a->name, b->name) < 0;
 }
 
-static uint32_t rank(const struct service *s) /* among those without an id of their own, by name */
+static bool is_known(const struct service *s)
 {
-    uint32_t n = 0;
+    for (unsigned k = 0; k < KNOWN; k++)
+        if (strcmp(s->name, known[k].name) == 0)
+            return true;
+    return false;
+}
 
-    for (unsigned i = 0; i < service_count; i++)
-        n += services[i].id >= SERVICE_FIRST_FREE && strcmp(services[i].name, s->name) < 0;
-    return n;
+/* Those that the system cannot do without come first, then the others as their manifests were
+ * read; a broken manifest takes nothing away from the others. */
+static void number_rest(void)
+{
+    uint32_t next = SERVICE_FIRST_FREE;
+
+    for (int core = 1; core >= 0; core--)
+        for (unsigned order = 0; order < service_count; order++)
+            for (unsigned i = 0; i < service_count; i++) {
+                struct service *s = &services[i];
+
+                if (s->order != order || is_known(s) || !s->manifest || service_core(s) != core)
+                    continue;
+                if (next == SERVICE_ID_PROGRAM) {
+                    log_always("%s: no service id is left; not started", s->name);
+                    s->manifest = NULL;
+                } else
+                    s->id = next++;
+            }
 }
 
 void services_number(void)
@@ -112,19 +132,12 @@ void services_number(void)
             services[j - 1] = swap;
         }
     for (unsigned i = 0; i < service_count; i++) {
-        services[i].id = SERVICE_FIRST_FREE;
+        services[i].id = SERVICE_ID_PROGRAM; /* of none: nobody can be given a right to it */
         for (unsigned k = 0; k < KNOWN; k++)
             if (strcmp(services[i].name, known[k].name) == 0)
                 services[i].id = known[k].id;
     }
-    for (unsigned i = 0; i < service_count; i++)
-        if (services[i].id >= SERVICE_FIRST_FREE)
-            services[i].id = SERVICE_FIRST_FREE + rank(&services[i]);
-    for (unsigned i = 0; i < service_count; i++)
-        if (services[i].id >= SERVICE_ID_PROGRAM) {
-            log_info("%s: no service id is left; not started", services[i].name);
-            services[i].manifest = NULL;
-        }
+    number_rest();
 }
 
 /* ---- rights ---- */
@@ -136,11 +149,15 @@ static uint64_t id_mask(const struct service *s, const struct manifest_names *na
 
     for (uint32_t i = 0; i < names->count; i++) {
         const struct service *other = service_named(names->name[i]);
+        const char *word = names->name[i];
 
-        if (other)
+        for (unsigned k = 0; k < service_count && !other && strstr(word, "/*"); k++)
+            if (services[k].manifest && manifest_names_it(word, "", services[k].manifest->class))
+                mask |= 1ull << services[k].id;
+        if (other && other->id < SERVICE_ID_PROGRAM)
             mask |= 1ull << other->id;
-        else
-            log_info("%s: '%s %s': there is no such service", s->name, key, names->name[i]);
+        else if (!strstr(word, "/*"))
+            log_always("%s: '%s %s': there is no such service", s->name, key, names->name[i]);
     }
     return mask;
 }
@@ -152,6 +169,11 @@ static void prepare_rights(struct service *s)
 
     r->calls = m->kernel_calls | (m->irqs || m->devices ? 1ull << KERNEL_IRQ_ACK : 0);
     r->may_call = id_mask(s, &m->calls, "calls") | 1ull << SERVICE_RS;
+    r->may_call |= id_mask(s, &m->calls_up, "calls-up");
+    r->may_forward = id_mask(s, &m->forwards, "forwards");
+    for (unsigned i = 0; i < service_count; i++) /* whoever may call it is not called by it */
+        if (services[i].manifest && manifest_lists(&services[i].manifest->calls_up, m))
+            r->may_call &= ~(1ull << services[i].id);
     r->may_notify = id_mask(s, &m->notifies, "notifies");
     (void)id_mask(s, &m->dependents, "dependents"); /* only to say which of them do not exist */
     r->routes = m->routes;
@@ -188,6 +210,12 @@ static void prepare_policy(struct service *s)
         (struct policy_limits){m->budget, m->budget_window_s * SECOND, m->backoff_free,
                                m->backoff_first_ms * MS, m->backoff_max_ms * MS};
     s->policy.room = policy_room(&s->policy.limits);
+    s->deaths = s->policy;
+    s->deaths.failure = arena_alloc(s->deaths.room * sizeof *s->deaths.failure);
+    if (m->restart &&
+        policy_lasts(&s->policy.limits, policy_useless_life(m->heartbeat_ms * MS)) == ~0ull)
+        log_always("%s: its budget cannot be used up by one that hangs: %u failures in %u s",
+                   s->name, m->budget, m->budget_window_s);
     s->policy.failure = arena_alloc(s->policy.room * sizeof *s->policy.failure);
 }
 
@@ -202,9 +230,17 @@ static void prepare_info(struct service *s)
     info->irqs = s->manifest->irqs;
     info->archive_mapped = s->manifest->archive;
     info->archive_size = s->manifest->archive ? own->archive_size : 0;
-    info->tsc_hz = own->tsc_hz;
-    info->tsc_boot = own->tsc_boot;
+    info->realtime_boot = rtc_boot();
     memcpy(info->parameters, s->manifest->parameters, sizeof info->parameters);
+}
+
+/* What the kernel shows us. */
+static void add_shown(struct service *s, uint64_t address, uint64_t bytes)
+{
+    uint64_t flags;
+
+    add_mapping(s, address, bytes, MAP_READ | MAP_PHYSICAL,
+                (const void *)memory_query(ENDPOINT_SELF, address, &flags));
 }
 
 static void prepare_process(struct service *s)
@@ -218,7 +254,6 @@ static void prepare_process(struct service *s)
     s->config.guardian = service_info()->self;
     s->config.service_id = s->id;
     s->config.priority = m->priority;
-    s->config.budget_permille = m->cpu_permille;
     s->config.entry = s->image->entry;
     for (s->irq_count = 0; s->irq_count < m->irqs; s->irq_count++) {
         s->irq[s->irq_count].line = m->irq[s->irq_count];
@@ -231,7 +266,17 @@ static void prepare_process(struct service *s)
     if (m->stack > PAGE_SIZE)
         add_mapping(s, SERVICE_STACK_TOP - m->stack, m->stack - PAGE_SIZE, MAP_READ | MAP_WRITE,
                     NULL);
+    add_shown(s, KERNEL_PAGE, sizeof(struct kernel_page));
+    if (m->reads >> RING_LOG & 1)
+        add_shown(s, KERNEL_LOG_RING, LOG_RING_SIZE);
+    if (m->reads >> RING_TRACE & 1)
+        add_shown(s, KERNEL_TRACE_RING, TRACE_RING_SIZE * sizeof(struct trace_event));
     add_mapping(s, SERVICE_INFO, sizeof *s->info, MAP_READ | MAP_SHARE, s->info);
+    if (service_keeps_memory(s)) {
+        add_mapping(s, UNDO_LOG, UNDO_WINDOW_FIRST, MAP_READ | MAP_WRITE, NULL);
+        add_mapping(s, UNDO_JOURNAL, UNDO_WINDOW_FIRST, MAP_READ | MAP_WRITE, NULL);
+        add_mapping(s, UNDO_OUTBOX, UNDO_WINDOW_FIRST, MAP_READ | MAP_WRITE, NULL);
+    }
     if (m->archive)
         add_mapping(s, BOOT_ARCHIVE, service_info()->archive_size, MAP_READ | MAP_SHARE,
                     (void *)BOOT_ARCHIVE);
@@ -245,7 +290,7 @@ void service_prepare(struct service *s)
     if (!s->image)
         return;
     prepare_process(s);
-    s->state = s->manifest->devices ? RS_NO_DEVICE : RS_DOWN;
+    life_begin(&s->life, s->manifest->devices ? RS_NO_DEVICE : RS_DOWN);
 }
 
 bool service_prepare_instance(struct service *s, const struct service *base, unsigned instance)
@@ -258,7 +303,7 @@ bool service_prepare_instance(struct service *s, const struct service *base, uns
         return false;
     prepare_process(s);
     service_peers(s); /* who is already there */
-    s->state = RS_NO_DEVICE;
+    life_begin(&s->life, RS_NO_DEVICE);
     return true;
 }
 
@@ -267,6 +312,11 @@ bool service_prepare_instance(struct service *s, const struct service *base, uns
 bool service_speaks_for_users(const struct service *s)
 {
     return s->id == SERVICE_PM || (strcmp(s->name, "proc") == 0 && s->manifest);
+}
+
+bool service_takes_orders(const struct service *s)
+{
+    return strcmp(s->name, "dev") == 0 && s->manifest;
 }
 
 void service_peers(struct service *s)
@@ -286,6 +336,13 @@ void service_tell(const char *name)
 
     if (s && s->endpoint)
         ipc_notify(s->endpoint, NOTIFY_BIT(NOTIFY_BIT_SERVICES));
+}
+
+void service_tell_all(void)
+{
+    for (unsigned i = 0; i < service_count; i++)
+        if (services[i].endpoint && services[i].id != SERVICE_RS)
+            ipc_notify(services[i].endpoint, NOTIFY_BIT(NOTIFY_BIT_SERVICES));
 }
 
 void service_tell_dependents(struct service *s)

@@ -59,7 +59,7 @@ static void take_place(struct service *s, endpoint_t ep)
     info->self = ep;
     info->pid = s->pid;
     info->incarnation = s->incarnation;
-    info->adopt = s->rung == RUNG_ADOPT;
+    info->adopt = s->life.rung == RUNG_ADOPT;
     service_bind(s, ep);
     queue_tell_drivers(s);
     for (unsigned i = 0; i < sizeof routes / sizeof *routes; i++)
@@ -97,9 +97,8 @@ long spawn_create(struct service *s)
         return ep;
     take_place(s, ep);
     device_bind_irqs(s);
-    s->state = RS_STARTING;
+    life_next(&s->life, &(struct life_event){.type = LIFE_SPAWNED});
     s->ready = 0;
-    s->wanted_down = false;
     return 0;
 }
 
@@ -107,7 +106,7 @@ void spawn_stock(struct service *s)
 {
     endpoint_t ep;
 
-    if (s->stock || s->state != RS_UP || !service_drives(s))
+    if (s->stock || s->life.state != RS_UP || !service_drives(s))
         return;
     ep = make(s);
     s->stock = ep > 0 ? ep : 0; /* no memory: the next start tries again */
@@ -124,9 +123,7 @@ void spawn_start(struct service *s)
 {
     slot_control(s->endpoint, SLOT_CONTROL_START, 0);
     s->started = clock_now();
-    pulse_begin(&s->pulse, s->started);
-    over_begin(&s->over, s->started);
-    timer_set(s, WAIT_NOTHING, 0);
+    watch_begin(s);
     timer_watch(s);
 }
 

@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * RS has one alarm for all its times: services that wait for something, and the heartbeat: at half
- * the shortest period each service that runs is looked at. No service is asked: the kernel counts
- * how often each has come back to its loop (docs/decisions/0002).
+ * RS has one alarm for all its times: services that wait for something, and the beat, at half the
+ * shortest heartbeat of all, when each service that runs is looked at (watch.c).
  */
 #include "servers/rs/rs.h"
 
-#define START_PERIODS 20 /* for a start: many services wait for others at first */
-#define START_LEAST (2 * SECOND)
-#define START_CALLS 5 /* times that, while it waits for another service to answer */
+#define BEAT_MOST                                                                                  \
+    (50 * MS) /* as seldom as that, whatever heartbeats there are: shares of the CPU */
 
 static uint64_t alarm_at; /* what the kernel's alarm is set to; 0: not */
 static uint64_t chores_at; /* 0: none */
-static uint64_t beat_at,
-    beat_every; /* next look, half the shortest period; 0: nobody has a heartbeat */
+static uint64_t beat_at, beat_every; /* next look, and from look to look; 0: nobody runs yet */
 
 static void alarm_by(uint64_t when)
 {
@@ -23,9 +20,8 @@ static void alarm_by(uint64_t when)
     clock_alarm(when);
 }
 
-void timer_set(struct service *s, enum wait what, uint64_t when)
+void timer_set(struct service *s, uint64_t when)
 {
-    s->wait = what;
     s->wake = when;
     if (when != 0)
         alarm_by(when);
@@ -43,59 +39,42 @@ void timer_watch(const struct service *s)
 {
     uint64_t half = s->manifest->heartbeat_ms * MS / 2;
 
-    if (half == 0 || (beat_every != 0 && beat_every <= half))
+    if (half == 0 || half > BEAT_MOST)
+        half = BEAT_MOST;
+    if (beat_every != 0 && beat_every <= half)
         return;
     beat_every = half;
     beat_at = clock_now() + half;
     alarm_by(beat_at);
 }
 
-static bool start_too_long(const struct service *s, const struct slot_status *status, uint64_t now,
-                           uint64_t period)
+void timer_storm(uint64_t when)
 {
-    uint64_t limit = START_PERIODS * period < START_LEAST ? START_LEAST : START_PERIODS * period;
-
-    if (service_core(s) || status->cpu_ns == 0)
-        return false;
-    if (status->state == SLOT_READY) /* what counts is the time that it was given */
-        return status->cpu_ns >= limit;
-    return now - s->started >= (status->state == SLOT_CALLING_STATE ? START_CALLS * limit : limit);
-}
-
-static void look_at(struct service *s, uint64_t now)
-{
-    uint64_t period = s->manifest->heartbeat_ms * MS;
-    struct slot_status status;
-
-    if (slot_status(s->endpoint, &status) < 0)
-        return;
-    if (s->state == RS_STARTING) {
-        if (start_too_long(s, &status, now, period))
-            recover_failed(s, DEFECT_HEARTBEAT, 0);
-        return;
-    }
-    if (pulse_check(&s->pulse, &status, now, period) == PULSE_STUCK)
-        recover_failed(s, DEFECT_HEARTBEAT, status.state);
-    else if (s->manifest->cpu_permille && over_check(&s->over, status.over_budget, now))
-        recover_failed(s, DEFECT_BUDGET, s->manifest->cpu_permille);
+    alarm_by(when);
 }
 
 static void beat(uint64_t now)
 {
-    uint64_t shortest = 0;
+    uint64_t shortest = BEAT_MOST, every = beat_every;
 
     for (unsigned i = 0; i < service_count; i++) {
         struct service *s = &services[i];
         uint64_t half = s->manifest ? s->manifest->heartbeat_ms * MS / 2 : 0;
 
-        if (half == 0 || !service_runs(s))
+        if (!s->manifest || s->id == SERVICE_RS || !service_runs(s))
             continue;
-        if (shortest == 0 || half < shortest)
+        if (half != 0 && half < shortest)
             shortest = half;
-        look_at(s, now);
+        watch_look(s, now, every);
     }
     beat_every = shortest;
-    beat_at = shortest ? now + shortest : 0;
+    beat_at = now + shortest;
+}
+
+static void time_over(struct service *s)
+{
+    s->wake = 0;
+    event_raise(&(struct event){.service = s, .type = LIFE_TIME, .wait = s->life.wait});
 }
 
 void timer_expired(void)
@@ -105,17 +84,23 @@ void timer_expired(void)
     alarm_at = 0;
     if (chores_at != 0 && now >= chores_at) {
         chores_at = 0;
-        recover_chores();
+        event_raise(&(struct event){.service = NULL});
     }
     if (beat_at != 0 && now >= beat_at)
         beat(now);
     for (unsigned i = 0; i < service_count; i++)
         if (services[i].wake != 0 && services[i].wake <= now)
-            recover_wake(&services[i]);
+            time_over(&services[i]);
+    for (unsigned i = 0; i < service_count; i++)
+        if (services[i].storm_at != 0 && services[i].storm_at <= now)
+            storm_strike(&services[i]);
     next = beat_at != 0 && (chores_at == 0 || beat_at < chores_at) ? beat_at : chores_at;
     for (unsigned i = 0; i < service_count; i++)
         if (services[i].wake != 0 && (next == 0 || services[i].wake < next))
             next = services[i].wake;
+    for (unsigned i = 0; i < service_count; i++)
+        if (services[i].storm_at != 0 && (next == 0 || services[i].storm_at < next))
+            next = services[i].storm_at;
     if (next != 0)
         alarm_by(next);
 }

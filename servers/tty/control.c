@@ -64,7 +64,7 @@ static void take_terminal(struct terminal *t, const struct person *who)
 {
     t->session = who->session;
     t->group = who->group;
-    terminals_save();
+    terminal_save(t);
 }
 
 void terminal_opened(struct terminal *t, endpoint_t program)
@@ -120,7 +120,7 @@ static long set_settings(struct terminal *t, const struct message *m)
     if (memcmp(&settings, &t->line.termios, sizeof settings) == 0)
         return 0;
     line_configure(&t->line, &settings);
-    terminals_save();
+    terminal_save(t);
     return 0;
 }
 
@@ -151,7 +151,7 @@ static long set_size(struct terminal *t, const struct message *m)
     if (memcmp(&size, &t->size, sizeof size) == 0)
         return 0;
     t->size = size;
-    terminals_save();
+    terminal_save(t);
     group_signal(t->group, SIGWINCH);
     return 0;
 }
@@ -187,7 +187,7 @@ static long set_group(struct terminal *t, const struct message *m)
     if (!signal_to(-group, 0))
         return -ESRCH;
     t->group = group;
-    terminals_save();
+    terminal_save(t);
     return 0;
 }
 
@@ -227,7 +227,7 @@ static long give_up_controlling(struct terminal *t, const struct message *m)
         group_signal(t->group, SIGHUP);
         group_signal(t->group, SIGCONT);
         t->session = t->group = 0;
-        terminals_save();
+        terminal_save(t);
     }
     return 0;
 }

@@ -295,7 +295,11 @@ static int signal_of(const struct line *l, uint8_t c)
 {
     if (!local(l, ISIG))
         return 0;
-    return is(l, VINTR, c) ? SIGINT : is(l, VQUIT, c) ? SIGQUIT : is(l, VSUSP, c) ? SIGTSTP : 0;
+    if (is(l, VINTR, c))
+        return SIGINT;
+    if (is(l, VQUIT, c))
+        return SIGQUIT;
+    return is(l, VSUSP, c) ? SIGTSTP : 0;
 }
 
 /* Stops or starts the output: then the byte is used up. */

@@ -43,6 +43,17 @@ struct line {
     uint8_t echo[4 * LINE_INPUT];
 };
 
+/* ---- keep.c ---- */
+
+#define LINE_KEPT_MAX (24u + 2 * LINE_INPUT)
+
+/* All but the settings and the echo as bytes, `to` having room for LINE_KEPT_MAX: how many. */
+size_t line_keep(const struct line *l, uint8_t *to);
+/* The reverse; false: these are none, l is as it was. */
+bool line_take_over(struct line *l, const uint8_t *from, size_t length);
+
+/* ---- line.c ---- */
+
 /* Empty, with the settings that a Linux console starts with. */
 void line_reset(struct line *l);
 

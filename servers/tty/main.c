@@ -43,9 +43,11 @@ static struct terminal *device(uint64_t node, endpoint_t program)
 {
     if (node == NODE_CONTROLLING)
         return controlling_terminal(program);
-    return terminal_of(node == NODE_CONSOLE                       ? NODE_FIRST
-                       : node >= NODE_SERIAL && node < NODE_FIRST ? node - NODE_SERIAL + NODE_FIRST
-                                                                  : node);
+    if (node == NODE_CONSOLE)
+        node = NODE_FIRST;
+    else if (node >= NODE_SERIAL && node < NODE_FIRST)
+        node = node - NODE_SERIAL + NODE_FIRST;
+    return terminal_of(node);
 }
 
 static long do_open(struct message *m)
@@ -193,6 +195,12 @@ static void serve(void)
         }
     } while (!settled);
     deadline = waiters_deadline();
+    for (unsigned i = 0; i < TERMINALS; i++) {
+        uint64_t look_at = terminal_watch(&terminals[i]);
+
+        if (look_at && (!deadline || look_at < deadline))
+            deadline = look_at;
+    }
     if (deadline != alarm)
         clock_alarm(alarm = deadline);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,7 +10,7 @@
 #include "lib/service/service.h"
 #include "servers/tty/tty.h"
 
-#define SNAPSHOT_MAGIC 0x31595454u /* "TTY1" */
+#define SNAPSHOT_MAGIC 0x32595454u /* "TTY2" */
 
 struct terminal terminals[TERMINALS];
 
@@ -26,45 +27,63 @@ uint64_t terminal_node(const struct terminal *t)
 
 /* ---- what survives us ---- */
 
+/* One for each terminal. The index of the receive ring goes with the line: what has come into the
+ * one is gone from the other in the same moment. */
 struct snapshot {
-    uint32_t magic, count;
-    struct kept {
-        struct line_termios termios;
-        struct winsize size;
-        int32_t session, group;
-    } kept[TERMINALS];
+    uint32_t magic;
+    int32_t session, group;
+    uint32_t taken;
+    struct line_termios termios;
+    struct winsize size;
+    uint8_t line[LINE_KEPT_MAX];
 };
 
-void terminals_save(void)
+static const char *key_of(const struct terminal *t)
 {
-    struct snapshot s = {.magic = SNAPSHOT_MAGIC, .count = TERMINALS};
+    static char key[] = "terminal0";
 
-    for (unsigned i = 0; i < TERMINALS; i++) {
-        const struct terminal *t = &terminals[i];
-
-        s.kept[i] = (struct kept){t->line.termios, t->size, t->session, t->group};
-    }
-    service_save("terminals", &s, sizeof s);
+    key[sizeof key - 2] = (char)('0' + (t - terminals));
+    return key;
 }
 
-static void restore(void)
+void terminal_save(const struct terminal *t)
 {
-    struct snapshot s;
+    static struct snapshot s;
 
-    if (service_restore("terminals", &s, sizeof s) != sizeof s || s.magic != SNAPSHOT_MAGIC ||
-        s.count != TERMINALS)
+    s.magic = SNAPSHOT_MAGIC;
+    s.session = t->session;
+    s.group = t->group;
+    s.taken = t->taken;
+    s.termios = t->line.termios;
+    s.size = t->size;
+    service_save(key_of(t), &s, offsetof(struct snapshot, line) + line_keep(&t->line, s.line));
+}
+
+static void restore(struct terminal *t)
+{
+    static struct snapshot s;
+    long length = service_restore(key_of(t), &s, sizeof s);
+
+    if (length < (long)offsetof(struct snapshot, line) || s.magic != SNAPSHOT_MAGIC)
         return;
-    for (unsigned i = 0; i < TERMINALS; i++) {
-        struct terminal *t = &terminals[i];
-
-        t->line.termios = s.kept[i].termios;
-        t->size = s.kept[i].size;
-        t->session = s.kept[i].session;
-        t->group = s.kept[i].group;
-    }
+    t->line.termios = s.termios;
+    t->size = s.size;
+    t->session = s.session;
+    t->group = s.group;
+    t->restored =
+        line_take_over(&t->line, s.line, (size_t)length - offsetof(struct snapshot, line));
+    t->taken = s.taken;
 }
 
 /* ---- queues ---- */
+
+/* What only we write, also once more for a fresh driver: the one before may have changed it. */
+static void claim(struct terminal *t)
+{
+    queue_publish(&t->queue->receive.taken, t->taken);
+    queue_publish(&t->queue->transmit.written, t->written);
+    queue_claim(&t->queue->header, CHAR_QUEUE_MAGIC);
+}
 
 /* Our indices are what we left in the queue; the driver's are believed if they fit to them. */
 static void take_queue(struct terminal *t, const struct service_queue *where)
@@ -79,13 +98,18 @@ static void take_queue(struct terminal *t, const struct service_queue *where)
         return;
     }
     t->queue = q;
-    t->taken = queue_read(&q->receive.taken);
+    /* A predecessor may have died between its snapshot and the store that tells the driver. */
+    if (!t->restored ||
+        char_ring_filled(t->taken, queue_read(&q->receive.taken), CHAR_RECEIVE_SIZE) < 0 ||
+        char_ring_filled(queue_read(&q->receive.written), t->taken, CHAR_RECEIVE_SIZE) < 0)
+        t->taken = queue_read(&q->receive.taken);
+    t->restored = false;
+    queue_publish(&q->receive.taken, t->taken);
     t->written = queue_read(&q->transmit.written);
     t->gone = queue_read(&q->transmit.taken);
     if (char_ring_filled(t->written, t->gone, CHAR_TRANSMIT_SIZE) < 0)
         t->gone = t->written;
-    q->header.magic = CHAR_QUEUE_MAGIC;
-    queue_publish(&q->header.client_ready, 1);
+    claim(t);
     t->kick = true;
 }
 
@@ -112,7 +136,8 @@ void terminals_begin(void)
         line_reset(&terminals[i].line);
         terminals[i].size = (struct winsize){.ws_row = 24, .ws_col = 80};
     }
-    restore();
+    for (unsigned i = 0; i < TERMINALS; i++)
+        restore(&terminals[i]);
     terminals_find_queues();
 }
 
@@ -141,6 +166,7 @@ static uint32_t received(struct terminal *t)
 
 static void note_moved(struct terminal *t)
 {
+    t->queue->header.useful++;
     if (!t->fresh)
         return;
     t->fresh = false;
@@ -172,6 +198,7 @@ static void note_driver(struct terminal *t)
         t->incarnation = incarnation;
         t->driver = t->queue->header.driver;
         t->fresh = incarnation != t->queue->header.reintegrated_incarnation;
+        claim(t);
         t->kick = true;
     }
 }
@@ -239,9 +266,10 @@ static void send_echo(struct terminal *t)
 void terminal_discard_input(struct terminal *t)
 {
     line_flush(&t->line);
+    t->taken += t->queue ? received(t) : 0;
+    terminal_save(t);
     if (!t->queue)
         return;
-    t->taken += received(t);
     queue_publish(&t->queue->receive.taken, t->taken);
     if (char_ring_wake(&t->queue->receive.writer_waits))
         t->kick = true;
@@ -266,10 +294,22 @@ void terminal_input(struct terminal *t)
     }
     if (t->taken == begin)
         return;
+    terminal_save(t);
     queue_publish(&t->queue->receive.taken, t->taken);
     if (char_ring_wake(&t->queue->receive.writer_waits))
         t->kick = true;
     note_moved(t);
+}
+
+uint64_t terminal_watch(struct terminal *t)
+{
+    if (!t->queue || t->incarnation == 0)
+        return 0;
+    if (tty_progress_check(&t->progress, terminal_pending(t), t->gone, clock_now())) {
+        log_info("driver %s sends nothing any more", t->where.driver);
+        service_complain(t->where.driver, t->driver, COMPLAINT_DEADLINE);
+    }
+    return t->progress.look_at;
 }
 
 bool terminal_settle(struct terminal *t, bool wants_room)

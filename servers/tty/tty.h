@@ -11,9 +11,10 @@
  * came from the drivers goes in, whoever can be answered is answered. So there is one path,
  * whatever the event was.
  *
- * When tty dies: settings, session and foreground group come back from DS; bytes on the way to and
- * from the driver are in the queue, which stays; VFS sends the waiting programs again. Lost is what
- * was typed ahead, as far as it had been taken out of the queue.
+ * When tty dies: settings, session, foreground group and what was typed and not yet read come back
+ * from DS; bytes on the way to and from the driver are in the queue, which stays; VFS sends the
+ * waiting programs again. Bytes that a read has taken are no longer in the snapshot when it is
+ * answered: rather lost, when tty dies in between, than a command that runs twice.
  */
 #ifndef TTY_TTY_H
 #define TTY_TTY_H
@@ -25,6 +26,7 @@
 #include "abi/proto/file.h"
 #include "abi/service.h"
 #include "servers/tty/line.h"
+#include "servers/tty/progress.h"
 
 #define TERMINALS 4 /* terminal n is at the other end of queue n */
 #define WAITERS 64
@@ -45,6 +47,8 @@ struct terminal {
         gone; /* of the transmit ring: up to there the driver had taken it when we last looked */
     uint32_t incarnation; /* of the driver, and */
     endpoint_t driver; /* its endpoint */
+    struct tty_progress progress; /* of our output */
+    bool restored; /* line and taken come from a predecessor */
     bool fresh; /* this incarnation has moved nothing yet */
     bool kick; /* the driver waits for what we did */
     uint32_t polled; /* events that VFS wants to hear of */
@@ -78,12 +82,14 @@ long answer(const struct message *request,
 /* ---- terminal.c ---- */
 void terminals_begin(void); /* state from DS, queues from RS */
 void terminals_find_queues(void);
-void terminals_save(void); /* settings, session or group have changed */
+void terminal_save(const struct terminal *t); /* what a successor must know has changed */
 struct terminal *terminal_of(uint64_t node); /* NULL: no such */
 uint64_t terminal_node(const struct terminal *t);
 void terminal_input(struct terminal *t); /* take in what the driver has received */
 bool terminal_settle(struct terminal *t,
                      bool wants_room); /* before sleeping; false: there is more to do */
+uint64_t terminal_watch(struct terminal *t); /* complains of a driver that does not send; when to
+                                                look again, 0: not */
 uint32_t terminal_room(const struct terminal *t); /* for output, bytes */
 uint32_t terminal_pending(const struct terminal *t); /* output that the driver has not taken yet */
 uint32_t terminal_put(struct terminal *t, const uint8_t *from,

@@ -141,8 +141,9 @@ static bool raw_is_due(struct waiter *w, uint64_t room)
     uint64_t least = l->termios.character[VMIN],
              patience = (uint64_t)l->termios.character[VTIME] * TENTH_NS;
     uint32_t there = line_available(l);
+    uint64_t enough = least < room ? least : room;
 
-    if (there >= (least == 0 ? 1 : least < room ? least : room))
+    if (there >= (least == 0 ? 1 : enough))
         return true;
     if (patience == 0)
         return least == 0;
@@ -178,6 +179,7 @@ static bool serve_read(struct waiter *w)
     n = line_read(&t->line, bytes, length < sizeof bytes ? (uint32_t)length : sizeof bytes);
     if (n != 0 && copy_to(message_caller(&w->request), address, bytes, n) < 0)
         return finish(w, -EFAULT);
+    terminal_save(t);
     return finish(w, n);
 }
 
@@ -216,7 +218,9 @@ uint32_t terminal_ready(const struct terminal *t)
     const struct line *l = &t->line;
     uint32_t least = l->termios.character[VTIME] ? 1 : l->termios.character[VMIN], events = 0;
 
-    if (l->termios.local & ICANON ? line_readable(l) : line_available(l) >= (least ? least : 1))
+    if (least == 0)
+        least = 1;
+    if (l->termios.local & ICANON ? line_readable(l) : line_available(l) >= least)
         events |= POLLIN | POLLRDNORM;
     if (terminal_room(t) != 0)
         events |= POLLOUT | POLLWRNORM;

@@ -119,14 +119,34 @@ long ask(struct client *c, struct server *s, struct message *m, enum again again
     }
 }
 
+/* One that is called off must come back to us and go on to PM: a server that answered it would set
+ * it free behind PM's back. What cannot come back is made again afterwards. */
+static long ask_and_come_back(struct client *c, struct server *s, const struct message *m)
+{
+    struct message asked = *m;
+
+    switch (m->type & FILE_TYPE_MASK) {
+    case FILE_READ:
+    case FILE_READ_VECTOR:
+    case FILE_WRITE:
+    case FILE_WRITE_VECTOR:
+    case FILE_SYNC:
+        asked.w[5] = FILE_BACK;
+        return ask(c, s, &asked, AGAIN);
+    default:
+        return -EINTR;
+    }
+}
+
 long hand_over(struct client *c, struct server *s, const struct message *m)
 {
     struct message numbered = *m;
-    bool may_not = c->cancelled && !(s->traits & TRAIT_FINISHES);
     long result;
 
+    if (c->cancelled)
+        return s->traits & TRAIT_FINISHES ? ask_and_come_back(c, s, m) : -EINTR;
     give_number(s, &numbered);
-    result = may_not ? -EINTR : forward_patiently(c, s, &numbered);
+    result = forward_patiently(c, s, &numbered);
     if (result)
         return result;
     c->handed = numbered;
@@ -169,8 +189,20 @@ void ask_bounced(struct client *c, const struct message *m)
         c->behind = NULL;
         ipc_reply_result(c->endpoint, -EIO);
     } else {
-        client_begin(c, repeat);
+        if (!client_begin(c, repeat)) {
+            c->behind = NULL;
+            ipc_reply_result(c->endpoint, -EIO);
+        }
     }
+}
+
+/* The server has begun, and wants to be asked again. */
+static void finish(void *argument)
+{
+    struct client *c = argument;
+    struct message m = c->handed;
+
+    c->result = ask_and_come_back(c, c->asked_again, &m);
 }
 
 static void taken_back(struct client *c, long result)
@@ -196,9 +228,10 @@ void ask_take_back(struct client *c)
 
     c->behind = NULL;
     if (result == FILE_CANCEL_REPEAT && !c->work) {
-        if (forward(c, s, &c->handed) == 0)
+        c->asked_again = s;
+        if (client_begin(c, finish))
             return;
-        result = -EDEADSRCDST;
+        result = 0;
     }
     if (result == 1) {
         c->interrupted = (long)m.w[1] <= 0;

@@ -16,6 +16,14 @@ struct change {
 };
 
 /* Root may all; the owner may change mode and times, and give the group that it is in. */
+/* Times may be set to now by whoever may write the file. */
+static long not_owner(const struct change *change, bool may_write)
+{
+    if (!change->now)
+        return -EPERM;
+    return may_write ? 0 : -EACCES;
+}
+
 static long may_change(struct client *c, struct server *s, uint64_t node,
                        const struct change *change)
 {
@@ -28,7 +36,7 @@ static long may_change(struct client *c, struct server *s, uint64_t node,
     if (result)
         return result;
     if ((uint32_t)m.w[3] != c->uid)
-        return change->now && (m.w[1] & 2) ? 0 : change->now ? -EACCES : -EPERM;
+        return not_owner(change, m.w[1] & 2);
     if ((change->mask & ATTRIBUTE_UID) && change->uid != c->uid)
         return -EPERM;
     return (change->mask & ATTRIBUTE_GID) && change->gid != c->gid ? -EPERM : 0;
@@ -43,7 +51,9 @@ static long change_node(struct client *c, struct server *s, uint64_t node,
                               change->mtime_ns}};
     long result = may_change(c, s, node, change);
 
-    return result ? result : change->mask ? ask(c, s, &m, AGAIN) : 0;
+    if (result == 0 && change->mask)
+        result = ask(c, s, &m, AGAIN);
+    return result;
 }
 
 static long change_file(struct client *c, uint64_t fd, const struct change *change)
@@ -146,12 +156,7 @@ static long sys_fchownat(struct client *c, const uint64_t *w)
 
 static uint64_t now_ns(void)
 {
-    static uint64_t boot;
-    struct kernel_info info;
-
-    if (!boot && kernel_info(&info) == 0)
-        boot = info.realtime_boot * 1000000000u;
-    return boot + clock_now();
+    return service_info()->realtime_boot * 1000000000u + clock_now();
 }
 
 static long set_times(struct client *c, int at, uint64_t path, unsigned flags,

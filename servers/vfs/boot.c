@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "abi/proto/pm.h"
+#include "lib/rt/error.h"
 #include "servers/vfs/vfs.h"
 
 enum { MOUNTS = 8 };
@@ -50,14 +51,10 @@ static void parameter(char *word)
 
 static void parse(void)
 {
-    struct kernel_info info;
-
     strcpy(boot.text, service_info()->parameters);
     for (char *word = strtok(boot.text, " "); word; word = strtok(NULL, " "))
         parameter(word);
-    if (kernel_info(&info) < 0)
-        return;
-    memcpy(boot.command_line, info.command_line, sizeof boot.command_line - 1);
+    memcpy(boot.command_line, kernel_info()->command_line, sizeof boot.command_line - 1);
     for (char *word = strtok(boot.command_line, " "); word; word = strtok(NULL, " "))
         if (strncmp(word, "init=", 5) == 0)
             boot.init = word + 5;
@@ -87,7 +84,7 @@ void boot_try(void)
     boot.is_done = true;
     result = ipc_call(service_info()->pm, &m);
     if (result < 0)
-        panic("no memory for the first program (error %ld)", -result);
+        panic_hopeless("no memory for the first program (%s)", error_name(result));
 }
 
 void boot_start(void)
@@ -123,7 +120,7 @@ static void mount_others(struct client *c)
         if (result == 0)
             result = mount_add(c, s, strchr(s->key, '/') + 1, f, "rw");
         if (result < 0)
-            log_info("%s is not mounted (error %ld)", boot.mount[i].path, -result);
+            log_info("%s is not mounted (%s)", boot.mount[i].path, error_name(result));
     }
     found_free(f);
 }
@@ -134,7 +131,7 @@ static void open_console(struct client *c)
     long result = open_path(c, boot.console, O_RDWR | O_NOCTTY, &f);
 
     if (result < 0) {
-        log_info("%s can't be opened (error %ld): init has no console", boot.console, -result);
+        log_info("%s can't be opened (%s): init has no console", boot.console, error_name(result));
         return;
     }
     for (int i = 0; i < 3; i++) {
@@ -150,17 +147,17 @@ static void work(void *argument)
     struct arguments a = {0};
 
     if (!set_root(c))
-        panic("the root file system %s can't be mounted", boot.root);
+        panic_hopeless("the root file system %s can't be mounted", boot.root);
     mount_others(c);
     open_console(c);
     if (arguments_add(&a, 0, boot.init) < 0 || arguments_add(&a, 1, "HOME=/") < 0 ||
         arguments_add(&a, 1, "TERM=linux") < 0)
-        panic("no memory for init");
+        panic_hopeless("no memory for init");
     c->result = exec_path(c, boot.init, &a);
     if (c->result == SERVICE_NO_REPLY)
-        panic("the first program %s can't be run", boot.init);
+        panic_hopeless("the first program %s can't be run", boot.init);
     if (c->result < 0)
-        panic("the first program %s can't be run (error %ld)", boot.init, -c->result);
+        panic_hopeless("the first program %s can't be run (%s)", boot.init, error_name(c->result));
     free(a.text);
 }
 
@@ -170,6 +167,7 @@ void boot_init(struct client *init)
     init->place = place_new();
     init->exe = strdup("");
     if (!init->files || !init->place || !init->exe)
-        panic("no memory for the first program");
-    client_begin(init, work);
+        panic_hopeless("no memory for the first program");
+    if (!client_begin(init, work))
+        panic_hopeless("no memory for the first program");
 }

@@ -20,7 +20,9 @@ static long read_directory(struct client *c, struct file *f, uint64_t address, u
 static long directory_of(struct client *c, uint64_t fd, struct file **f)
 {
     *f = fd_file(c, fd);
-    return !*f ? -EBADF : !S_ISDIR((*f)->mode) || !(*f)->server ? -ENOTDIR : 0;
+    if (!*f)
+        return -EBADF;
+    return !S_ISDIR((*f)->mode) || !(*f)->server ? -ENOTDIR : 0;
 }
 
 static long sys_getdents64(struct client *c, const uint64_t *w)

@@ -92,6 +92,13 @@ static long wait(struct client *c, const uint64_t *w, uint64_t deadline)
     file_get(f);
     for (;;) {
         n = epoll_take(c, epoll_of(f), w[1], (unsigned)(room < TAKE_MAX ? room : TAKE_MAX));
+        if (n == EPOLL_MORE) {
+            wait_turn(c);
+            if (!c->cancelled)
+                continue;
+            n = -EINTR; /* and it is made again */
+            break;
+        }
         if (n || (deadline != WAIT_FOREVER && deadline <= clock_now()))
             break;
         n = wait_on(c, &f->pollers, deadline);

@@ -36,6 +36,7 @@ struct epoll_item {
     uint32_t events; /* with EPOLLET and the like; 0: EPOLLONESHOT has happened */
     uint32_t reported; /* edge-triggered sockets: since when they were last used */
     uint64_t data;
+    struct share *share; /* of who added it */
 };
 
 /* A new set's file, one reference; NULL: no memory. The set of a file, NULL: it is none. */
@@ -49,7 +50,8 @@ void epoll_change(struct epoll_item *i, uint32_t events, uint64_t data);
 void epoll_remove(struct epoll_item *i);
 
 /* Report up to `room` ready items to the array of struct epoll_event in the program: how many;
- * -EFAULT when not even the first. */
+ * -EFAULT when not even the first. EPOLL_MORE: none was among those looked at, there are others. */
+#define EPOLL_MORE (-0x10000l)
 long epoll_take(struct client *c, struct epoll_set *e, uint64_t address, unsigned room);
 
 /* A socket of a server is about to be used for POLLIN, POLLOUT or both: edge-triggered items look

@@ -9,15 +9,14 @@
 #include "servers/vfs/poll_set.h"
 
 enum {
-    ITEMS_MAX = 65536, /* of all sets */
     LINKS_MAX = 4, /* sets in sets, one in the other */
+    LOOKS_MAX = 1024, /* items in one step */
 };
 #define EVENT_BITS 0xffffu
 
 #define CONTAINER(pointer, type, member)                                                           \
     ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
-static unsigned items;
 static uint64_t walks;
 
 /* ---- lists ---- */
@@ -115,8 +114,8 @@ long epoll_take(struct client *c, struct epoll_set *e, uint64_t address, unsigne
     long n = 0, result = 0;
 
     list_init(&todo);
-    /* what is reported goes to the end of a fresh list: everybody has a turn */
-    while (!list_is_empty(&e->candidates)) {
+    /* what is reported goes to the end, behind all that was there: everybody has a turn */
+    for (unsigned looks = 0; looks < LOOKS_MAX && !list_is_empty(&e->candidates); looks++) {
         struct epoll_link *l = e->candidates.next;
 
         list_remove(l);
@@ -142,6 +141,8 @@ long epoll_take(struct client *c, struct epoll_set *e, uint64_t address, unsigne
         list_remove(l);
         list_add(e->candidates.next, l);
     }
+    if (n == 0 && result == 0 && !list_is_empty(&e->candidates))
+        return EPOLL_MORE;
     return n ? n : result;
 }
 
@@ -164,10 +165,10 @@ static uint32_t set_poll(struct file *f, uint32_t events, bool tell)
     struct epoll_set *e = f->local;
 
     (void)tell;
-    while (!list_is_empty(&e->candidates)) {
+    for (unsigned looks = 0; !list_is_empty(&e->candidates); looks++) {
         struct epoll_item *i = CONTAINER(e->candidates.next, struct epoll_item, candidate);
 
-        if (look(i))
+        if (looks == LOOKS_MAX || look(i)) /* so many: the others are looked at by who takes */
             return events & (POLLIN | POLLRDNORM);
         list_remove(&i->candidate);
     }
@@ -293,16 +294,20 @@ static void begin(struct epoll_item *i)
 
 long epoll_add(struct epoll_set *e, struct file *f, int fd, uint32_t events, uint64_t data)
 {
+    struct share *share;
     struct epoll_item *i;
 
     if (epoll_of(f) && too_deep(e, epoll_of(f)))
         return -ELOOP;
-    if (items == ITEMS_MAX)
+    share = share_mine();
+    if (!share_take(share, SHARE_ITEMS, 1))
         return -ENOSPC;
     i = calloc(1, sizeof *i);
-    if (!i)
+    if (!i) {
+        share_give(share, SHARE_ITEMS, 1);
         return -ENOMEM;
-    items++;
+    }
+    i->share = share;
     i->set = e;
     i->file = f;
     i->fd = fd;
@@ -329,8 +334,8 @@ void epoll_remove(struct epoll_item *i)
     wait_leave(&i->waiter);
     list_remove(&i->of_set);
     list_remove(&i->candidate);
+    share_give(i->share, SHARE_ITEMS, 1);
     free(i);
-    items--;
 }
 
 void epoll_file_gone(struct file *f)

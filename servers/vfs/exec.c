@@ -13,9 +13,13 @@
 #include <unistd.h>
 
 #include "abi/proto/pm.h"
+#include "lib/rt/error.h"
 #include "servers/vfs/exec.h"
 
+enum { MEMORY_SHORT_PAGES = 512 }; /* it may be the reason then */
 enum { SCRIPTS_MAX = 4, SCRIPT_PATH_MAX = 4096, POINTERS_AT_ONCE = 32 };
+#define STRINGS_AT_ONCE 4096u /* some ms; then others have their turn */
+#define TURN_NS 200000u
 
 /* Room for at least n more bytes. */
 static long grow(struct arguments *a, size_t n)
@@ -23,7 +27,7 @@ static long grow(struct arguments *a, size_t n)
     size_t room = a->room ? a->room : 4096;
     char *bigger;
 
-    if (a->used + n > ARGUMENTS_MAX)
+    if (a->used + n + (a->count[0] + a->count[1]) * sizeof(uint64_t) > ARGUMENTS_MAX)
         return -E2BIG;
     while (room < a->used + n)
         room *= 2;
@@ -69,6 +73,13 @@ static long add_string(struct client *c, struct arguments *a, unsigned which, ui
     return 0;
 }
 
+static long others_turn(struct client *c)
+{
+    long result = wait_sleep(c, clock_now() + TURN_NS);
+
+    return result == -ETIMEDOUT ? 0 : result;
+}
+
 static long add_strings(struct client *c, struct arguments *a, unsigned which, uint64_t array)
 {
     uint64_t pointer[POINTERS_AT_ONCE];
@@ -76,7 +87,10 @@ static long add_strings(struct client *c, struct arguments *a, unsigned which, u
     while (array) {
         size_t n = (PAGE_SIZE - array % PAGE_SIZE) / sizeof *pointer;
 
-        n = n == 0 ? 1 : n > POINTERS_AT_ONCE ? POINTERS_AT_ONCE : n;
+        if (n == 0)
+            n = 1;
+        else if (n > POINTERS_AT_ONCE)
+            n = POINTERS_AT_ONCE;
         if (user_read(c, array, pointer, n * sizeof *pointer))
             return -EFAULT;
         for (size_t i = 0; i < n; i++) {
@@ -85,6 +99,8 @@ static long add_strings(struct client *c, struct arguments *a, unsigned which, u
             if (!pointer[i])
                 return 0;
             result = add_string(c, a, which, pointer[i]);
+            if (result == 0 && a->count[which] % STRINGS_AT_ONCE == 0)
+                result = others_turn(c);
             if (result)
                 return result;
         }
@@ -276,8 +292,9 @@ static long replace(struct client *c, const char *path, struct image *image,
         result = fill(c, path, image, interpreter, a, uid >= 0 || gid >= 0);
     if (result == 0)
         return 0;
-    log_info("%s could not be started (error %ld): process %d ends", image->found.path, -result,
-             c->pid);
+    log_info("%s could not be started (%s%s): process %d ends", image->found.path,
+             error_name(result),
+             kernel_info()->frames_free < MEMORY_SHORT_PAGES ? ", too little memory" : "", c->pid);
     signal_client(c, SIGKILL);
     return SERVICE_NO_REPLY;
 }

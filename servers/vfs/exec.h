@@ -7,7 +7,7 @@
 #include "lib/elf/elf.h"
 #include "servers/vfs/vfs.h"
 
-#define ARGUMENTS_MAX (1u << 20) /* bytes of argv and envp together */
+#define ARGUMENTS_MAX (1u << 20) /* bytes of argv and envp together, with their pointers */
 #define SCRIPT_LINE_MAX 256
 #define PROGRAM_BASE 0x555555554000ull /* of a program that may lie anywhere */
 #define INTERPRETER_BASE 0x7ffff0000000ull

@@ -17,9 +17,16 @@ struct file *file_first(void)
 
 struct file *file_new(const struct file_operations *operations, uint32_t flags, uint32_t mode)
 {
-    struct file *f = calloc(1, sizeof *f);
+    struct share *share = share_mine();
+    struct file *f;
 
+    if (!share_take(share, SHARE_FILES, 1))
+        return NULL;
+    f = calloc(1, sizeof *f);
+    if (!f)
+        share_give(share, SHARE_FILES, 1);
     if (f) {
+        f->share = share;
         f->operations = operations;
         f->references = 1;
         f->flags = flags & ~(uint32_t)O_CLOEXEC;
@@ -38,6 +45,28 @@ void file_get(struct file *f)
     f->references++;
 }
 
+void file_discard(struct file *f)
+{
+    *f->link_all = f->next_all;
+    if (f->next_all)
+        f->next_all->link_all = f->link_all;
+    share_give(f->share, SHARE_PATHS, f->path_bytes);
+    share_give(f->share, SHARE_FILES, 1);
+    free(f->path);
+    free(f);
+}
+
+bool file_set_path(struct file *f, const char *path)
+{
+    size_t n = strlen(path) + 1;
+
+    if (!share_take(f->share, SHARE_PATHS, n))
+        return false;
+    f->path_bytes = n;
+    f->path = strdup(path);
+    return f->path != NULL;
+}
+
 void file_put(struct client *c, struct file *f)
 {
     if (--f->references)
@@ -46,11 +75,7 @@ void file_put(struct client *c, struct file *f)
     lock_file_gone(f);
     if (f->operations->close)
         f->operations->close(c, f);
-    *f->link_all = f->next_all;
-    if (f->next_all)
-        f->next_all->link_all = f->link_all;
-    free(f->path);
-    free(f);
+    file_discard(f);
 }
 
 uint64_t file_number(void)
@@ -150,6 +175,8 @@ void files_put(struct client *c, struct files *t)
             lock_closed(c, f);
         if (f)
             file_put(c, f);
+        if (c)
+            wait_turn(c);
     }
     free(t->descriptor);
     free(t);

@@ -33,6 +33,8 @@ long image_head(struct client *c, struct image *image)
     m = (struct message){.type = FILE_READ,
                          .w = {f->node, (uint64_t)at, PAGE_SIZE, 0, 0, FILE_BACK}};
     result = ask(c, f->server, &m, AGAIN);
+    if (result > (long)PAGE_SIZE)
+        result = -EIO; /* a server that has lost its mind */
     if (result > 0) {
         image->head_size = (size_t)result;
         result = user_read(c, (uint64_t)at, image->head, (size_t)result);

@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "servers/vfs/parts.h"
 #include "servers/vfs/vfs.h"
 
 enum { SEGMENTS_MAX = 1024 };
@@ -132,11 +133,13 @@ static long seek(struct client *c, struct file *f, int64_t offset, unsigned when
         if (offset < 0 || (uint64_t)offset >= size)
             return -ENXIO;
         at = whence == SEEK_DATA ? (uint64_t)offset : size;
-    } else if (__builtin_add_overflow(whence == SEEK_SET   ? 0
-                                      : whence == SEEK_CUR ? (int64_t)f->position
-                                                           : (int64_t)size,
-                                      offset, (int64_t *)&at)) {
-        return -EOVERFLOW;
+    } else {
+        int64_t from = whence == SEEK_CUR ? (int64_t)f->position : 0;
+
+        if (whence == SEEK_END)
+            from = (int64_t)size;
+        if (__builtin_add_overflow(from, offset, (int64_t *)&at))
+            return -EOVERFLOW;
     }
     if ((int64_t)at < 0)
         return -EINVAL;
@@ -208,8 +211,9 @@ static long sys_fdatasync(struct client *c, const uint64_t *w)
 static long truncate_node(struct client *c, struct server *s, uint64_t node, uint64_t length)
 {
     struct message m = {.type = FILE_TRUNCATE, .w = {node, length}};
+    long result = (int64_t)length < 0 ? -EINVAL : writing_wait(c, s, node);
 
-    return (int64_t)length < 0 ? -EINVAL : ask(c, s, &m, AGAIN);
+    return result ? result : ask(c, s, &m, AGAIN);
 }
 
 static long sys_ftruncate(struct client *c, const uint64_t *w)
@@ -230,7 +234,9 @@ static long sys_truncate(struct client *c, const uint64_t *w)
     long result = f ? path_find_user(c, AT_FDCWD, w[0], FOUND_FOLLOW, f) : -ENOMEM;
 
     if (result == 0)
-        result = S_ISDIR(f->mode) ? -EISDIR : !S_ISREG(f->mode) ? -EINVAL : found_may(c, f, W_OK);
+        result = S_ISDIR(f->mode) ? -EISDIR : 0;
+    if (result == 0)
+        result = S_ISREG(f->mode) ? found_may(c, f, W_OK) : -EINVAL;
     if (result == 0)
         result = truncate_node(c, f->server, f->node, w[1]);
     found_free(f);
@@ -271,7 +277,9 @@ static long sys_fadvise(struct client *c, const uint64_t *w)
 
     if (!f)
         return -EBADF;
-    return f->seekable ? (uint32_t)w[3] > POSIX_FADV_NOREUSE ? -EINVAL : 0 : -ESPIPE;
+    if (!f->seekable)
+        return -ESPIPE;
+    return (uint32_t)w[3] > POSIX_FADV_NOREUSE ? -EINVAL : 0;
 }
 
 static long sys_sync(struct client *c, const uint64_t *w)

@@ -39,7 +39,8 @@ long life_fork(struct message *m)
         boot_init(child);
         return SERVICE_NO_REPLY;
     }
-    if (child && parent && inherit(child, parent, m->w[2], m->w[3]))
+    if (child && parent && parent->files && parent->place &&
+        inherit(child, parent, m->w[2], m->w[3]))
         return 0;
     log_info("no memory for the files of process %d: it ends", (int)m->w[1]);
     if (child)
@@ -47,11 +48,10 @@ long life_fork(struct message *m)
     return SERVICE_NO_REPLY;
 }
 
-static void end(void *argument)
+/* by: the client itself, when it can wait for servers. */
+static void end_with(struct client *by, struct client *c)
 {
-    struct client *c = argument;
-
-    files_put(c, c->files);
+    files_put(by, c->files);
     place_put(c->place);
     c->files = NULL;
     c->place = NULL;
@@ -59,6 +59,19 @@ static void end(void *argument)
              &(struct message){.type = PM_EXIT_DONE, .w = {(uint64_t)c->endpoint}});
     c->result = SERVICE_NO_REPLY;
     c->gone = true;
+}
+
+static void end(void *argument)
+{
+    end_with(argument, argument);
+}
+
+static void begin_to_end(struct client *c)
+{
+    if (client_begin(c, end))
+        return;
+    end_with(NULL, c); /* no memory for a coroutine */
+    client_free(c);
 }
 
 /* The call in progress ends as soon as it can without being left half done. */
@@ -84,7 +97,7 @@ void life_called_off(struct client *c)
 
     c->cancelled = c->interrupted = false;
     if (c->exiting)
-        client_begin(c, end);
+        begin_to_end(c);
     else
         ipc_forward(c->endpoint, service_info()->pm, &back);
 }

@@ -14,7 +14,7 @@
 #include "servers/vfs/lock_ranges.h"
 #include "servers/vfs/vfs.h"
 
-enum { RANGES_MAX = 16384, CHAIN_MAX = 64 };
+enum { CHAIN_MAX = 64, BUCKETS = 1024 };
 
 struct locks { /* of an inode */
     struct locks *next;
@@ -34,14 +34,21 @@ struct wish { /* a lock that is set, or waited for */
     uint64_t start, end;
 };
 
-static struct locks *inodes;
+static struct locks *inodes[BUCKETS];
 static struct wish *wishes;
 
 /* ---- inodes ---- */
 
+static struct locks **bucket_of(const struct server *server, uint64_t node)
+{
+    uint64_t h = (node ^ (uint64_t)(uintptr_t)server >> 4) * 0x9e3779b97f4a7c15ull;
+
+    return &inodes[h >> 32 & (BUCKETS - 1)];
+}
+
 static struct locks *find(const struct file *f)
 {
-    struct locks *l = inodes;
+    struct locks *l = *bucket_of(f->server, f->lock_node);
 
     while (l && (l->server != f->server || l->node != f->lock_node))
         l = l->next;
@@ -59,8 +66,8 @@ static struct locks *locks_get(const struct file *f)
             return NULL;
         l->server = f->server;
         l->node = f->lock_node;
-        l->next = inodes;
-        inodes = l;
+        l->next = *bucket_of(f->server, f->lock_node);
+        *bucket_of(f->server, f->lock_node) = l;
     }
     l->users++;
     return l;
@@ -68,7 +75,7 @@ static struct locks *locks_get(const struct file *f)
 
 static void locks_put(struct locks *l)
 {
-    struct locks **link = &inodes;
+    struct locks **link = bucket_of(l->server, l->node);
 
     if (--l->users || l->ranges.first || l->whole.first)
         return;
@@ -128,14 +135,14 @@ static long wait_for(struct client *c, struct wish *w)
 static long set(struct client *c, struct wish *w, bool wait, bool is_open_file)
 {
     while (w->kind && in_the_way(w)) {
-        long result = !wait ? -EAGAIN : !is_open_file && is_deadlock(w) ? -EDEADLK : wait_for(c, w);
+        long result = -EAGAIN;
 
+        if (wait)
+            result = !is_open_file && is_deadlock(w) ? -EDEADLK : wait_for(c, w);
         if (result)
             return result;
     }
-    if (w->kind && ranges_count() >= RANGES_MAX)
-        return -ENOLCK;
-    if (!ranges_set(&w->of->ranges, w->owner, w->pid, w->kind, w->start, w->end))
+    if (!ranges_set(&w->of->ranges, share_of(c->uid), w->owner, w->pid, w->kind, w->start, w->end))
         return -ENOLCK;
     wake_all(&w->of->changed);
     return 0;
@@ -206,12 +213,15 @@ static long kind_of(const struct flock *l, const struct file *f, bool only_ask,
 {
     uint32_t mode = f->flags & O_ACCMODE;
 
-    *kind = l->l_type == F_RDLCK ? LOCK_READ : l->l_type == F_WRLCK ? LOCK_WRITE : LOCK_NONE;
-    if (*kind == LOCK_NONE && (l->l_type != F_UNLCK || only_ask))
+    *kind = l->l_type == F_WRLCK ? LOCK_KIND_WRITE : LOCK_KIND_NONE;
+    if (l->l_type == F_RDLCK)
+        *kind = LOCK_KIND_READ;
+    if (*kind == LOCK_KIND_NONE && (l->l_type != F_UNLCK || only_ask))
         return -EINVAL;
     if (only_ask)
         return 0;
-    if ((*kind == LOCK_READ && mode == O_WRONLY) || (*kind == LOCK_WRITE && mode == O_RDONLY))
+    if ((*kind == LOCK_KIND_READ && mode == O_WRONLY) ||
+        (*kind == LOCK_KIND_WRITE && mode == O_RDONLY))
         return -EBADF;
     return 0;
 }
@@ -219,7 +229,7 @@ static long kind_of(const struct flock *l, const struct file *f, bool only_ask,
 static long tell(struct client *c, struct flock *l, const struct lock_range *r, uint64_t address)
 {
     if (r)
-        *l = (struct flock){.l_type = r->kind == LOCK_READ ? F_RDLCK : F_WRLCK,
+        *l = (struct flock){.l_type = r->kind == LOCK_KIND_READ ? F_RDLCK : F_WRLCK,
                             .l_whence = SEEK_SET,
                             .l_start = (off_t)r->start,
                             .l_len = r->end == LOCK_END_MAX ? 0 : (off_t)(r->end - r->start + 1),
@@ -281,15 +291,13 @@ static long flock_set(struct client *c, struct locks *l, struct file *f, enum lo
         if (result)
             return result;
     }
-    if (ranges_count() >= RANGES_MAX)
-        return -ENOLCK;
-    return ranges_set(&l->whole, f, c->pid, kind, 0, LOCK_END_MAX) ? 0 : -ENOLCK;
+    return ranges_set(&l->whole, share_of(c->uid), f, c->pid, kind, 0, LOCK_END_MAX) ? 0 : -ENOLCK;
 }
 
 static long sys_flock(struct client *c, const uint64_t *w)
 {
     static const enum lock_kind kinds[] = {
-        [LOCK_SH] = LOCK_READ, [LOCK_EX] = LOCK_WRITE, [LOCK_UN] = LOCK_NONE};
+        [LOCK_SH] = LOCK_KIND_READ, [LOCK_EX] = LOCK_KIND_WRITE, [LOCK_UN] = LOCK_KIND_NONE};
     uint32_t what = (uint32_t)w[1] & ~(uint32_t)LOCK_NB;
     struct file *f = fd_file(c, w[0]);
     struct locks *l;

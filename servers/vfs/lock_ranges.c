@@ -3,13 +3,6 @@
 
 #include <stdlib.h>
 
-static unsigned count;
-
-unsigned ranges_count(void)
-{
-    return count;
-}
-
 const struct lock_range *ranges_conflict(const struct lock_ranges *l, const void *owner,
                                          enum lock_kind kind, uint64_t start, uint64_t end)
 {
@@ -17,7 +10,8 @@ const struct lock_range *ranges_conflict(const struct lock_ranges *l, const void
 
     for (const struct lock_range *r = l->first; r; r = r->next)
         if (r->owner != owner && r->start <= end && r->end >= start &&
-            (kind == LOCK_WRITE || r->kind == LOCK_WRITE) && (!lowest || r->start < lowest->start))
+            (kind == LOCK_KIND_WRITE || r->kind == LOCK_KIND_WRITE) &&
+            (!lowest || r->start < lowest->start))
             lowest = r;
     return lowest;
 }
@@ -27,8 +21,8 @@ static void remove_at(struct lock_range **link)
     struct lock_range *r = *link;
 
     *link = r->next;
+    share_give(r->share, SHARE_LOCKS, 1);
     free(r);
-    count--;
 }
 
 static void insert(struct lock_ranges *l, struct lock_range *r, struct lock_range value)
@@ -36,12 +30,11 @@ static void insert(struct lock_ranges *l, struct lock_range *r, struct lock_rang
     *r = value;
     r->next = l->first;
     l->first = r;
-    count++;
 }
 
 /* What is left of r, which overlaps [start, end]: at most two pieces, the second one in *spare. */
-static void cut(struct lock_ranges *l, struct lock_range **link, uint64_t start, uint64_t end,
-                struct lock_range **spare)
+static void cut(struct lock_ranges *l, struct lock_range **link, struct share *share,
+                uint64_t start, uint64_t end, struct lock_range **spare)
 {
     struct lock_range *r = *link, upper = *r;
 
@@ -53,6 +46,7 @@ static void cut(struct lock_ranges *l, struct lock_range **link, uint64_t start,
         r->end = start - 1;
         if (upper.end > end) {
             upper.start = end + 1;
+            upper.share = share;
             insert(l, *spare, upper);
             *spare = NULL;
         }
@@ -73,7 +67,7 @@ static void make_way(struct lock_ranges *l, struct lock_range *new, struct lock_
             new->end = r->end > new->end ? r->end : new->end;
             remove_at(link);
         } else if (r->owner == new->owner && r->kind != new->kind &&overlaps) {
-            cut(l, link, start, end, spare);
+            cut(l, link, new->share, start, end, spare);
             if (*link == r)
                 link = &r->next;
         } else {
@@ -91,21 +85,33 @@ static bool has_around(const struct lock_ranges *l, const void *owner, uint64_t 
     return r != NULL;
 }
 
-bool ranges_set(struct lock_ranges *l, const void *owner, int pid, enum lock_kind kind,
-                uint64_t start, uint64_t end)
+bool ranges_set(struct lock_ranges *l, struct share *share, const void *owner, int pid,
+                enum lock_kind kind, uint64_t start, uint64_t end)
 {
-    struct lock_range new = {.owner = owner, .pid = pid, .kind = kind, .start = start, .end = end};
+    struct lock_range new = {
+        .owner = owner, .share = share, .pid = pid, .kind = kind, .start = start, .end = end};
     bool split = has_around(l, owner, start, end);
-    struct lock_range *spare = split ? malloc(sizeof *spare) : NULL,
-                      *place = kind ? malloc(sizeof *place) : NULL;
-    bool enough = (!split || spare) && (!kind || place);
+    unsigned more = split + (kind != LOCK_KIND_NONE);
+    struct lock_range *spare, *place;
+    bool enough;
 
+    if (more && !share_take(share, SHARE_LOCKS, more))
+        return false;
+    spare = split ? malloc(sizeof *spare) : NULL;
+    place = kind ? malloc(sizeof *place) : NULL;
+    enough = (!split || spare) && (!kind || place);
     if (enough)
         make_way(l, &new, &spare);
     if (enough && kind) {
         insert(l, place, new);
         place = NULL;
     }
+    if (spare)
+        share_give(share, SHARE_LOCKS, 1);
+    if (place)
+        share_give(share, SHARE_LOCKS, 1);
+    if (!enough)
+        share_give(share, SHARE_LOCKS, more - (spare != NULL) - (place != NULL));
     free(spare);
     free(place);
     return enough;

@@ -38,23 +38,48 @@ static void ended(struct client *c)
         ipc_reply_result(c->endpoint, c->result);
 }
 
+static struct client *running;
+
+struct share *share_mine(void)
+{
+    return share_of(running ? running->uid : 0);
+}
+
+/* One may be resumed by another (a signal): the step is that of the first. */
+static struct client *turn_to(struct client *c)
+{
+    struct client *before = running;
+
+    running = c;
+    if (!before)
+        wait_step_begins();
+    return before;
+}
+
 void client_resume(struct client *c)
 {
-    if (coro_resume(c->work))
+    struct client *before = turn_to(c);
+    bool is_over = coro_resume(c->work);
+
+    running = before;
+    if (is_over)
         ended(c);
 }
 
-void client_begin(struct client *c, void (*work)(void *))
+bool client_begin(struct client *c, void (*work)(void *))
 {
+    struct client *before = turn_to(c);
     int is_over;
     struct coro *coro = coro_start(work, c, &is_over);
 
-    if (!coro && work)
-        panic("no memory for a call");
+    running = before;
+    if (!coro)
+        return false;
     if (is_over)
         ended(c);
     else
         c->work = coro;
+    return true;
 }
 
 static void run_call(void *argument)
@@ -79,8 +104,7 @@ static long call(struct message *m)
         return -ENOSYS;
     c->call = *m;
     c->behind = NULL; /* whoever it was handed to has answered */
-    client_begin(c, run_call);
-    return SERVICE_NO_REPLY;
+    return client_begin(c, run_call) ? SERVICE_NO_REPLY : -ENOMEM;
 }
 
 static long mmap_file(struct message *m)
@@ -91,8 +115,7 @@ static long mmap_file(struct message *m)
         return -EBADF;
     c->call = *m;
     c->behind = NULL; /* whoever it was handed to has answered */
-    client_begin(c, run_mmap);
-    return SERVICE_NO_REPLY;
+    return client_begin(c, run_mmap) ? SERVICE_NO_REPLY : -ENOMEM;
 }
 
 /* ---- answers ---- */

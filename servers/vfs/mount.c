@@ -10,6 +10,7 @@
 
 #include "abi/proto/rs.h"
 #include "lib/rt/pack.h"
+#include "lib/rt/error.h"
 #include "servers/vfs/vfs.h"
 
 enum { MOUNTS_MAX = 32 };
@@ -91,13 +92,14 @@ long mount_add(struct client *c, struct server *s, const char *type, const struc
                const char *options)
 {
     struct message root = {.type = FILE_ROOT, .w = {strncmp(options, "ro", 2) == 0}};
-    struct mount *m = mount_free();
-    long result = m ? ask(c, s, &root, AGAIN) : -ENOMEM;
+    struct mount *m;
+    long result = mount_free() ? ask(c, s, &root, AGAIN) : -ENOMEM;
 
     if (result == 0 && over)
         result = cover(c, over->server, over->node, true);
-    if (result < 0)
-        return result;
+    m = mount_free(); /* now: others may have mounted meanwhile */
+    if (result < 0 || !m)
+        return result < 0 ? result : -ENOMEM;
     s->traits = (uint32_t)root.w[2];
     *m = (struct mount){.server = s, .root = root.w[1]};
     if (over) {
@@ -109,6 +111,13 @@ long mount_add(struct client *c, struct server *s, const char *type, const struc
     snprintf(m->options, sizeof m->options, "%s", *options ? options : "rw");
     snprintf(m->source, sizeof m->source, "%s", s->key);
     return 0;
+}
+
+void mounts_read_only(struct server *s)
+{
+    for (struct mount *m = mounts; m < mounts + MOUNTS_MAX; m++)
+        if (m->server == s && strncmp(m->options, "rw", 2) == 0)
+            memcpy(m->options, "ro", 2);
 }
 
 /* Paths in /proc/mounts have their blanks escaped, as getmntent(3) expects. */
@@ -234,6 +243,7 @@ static long mount_disk(struct client *c, const char *base, const char *type, uin
     bool read_only = flags & MS_RDONLY;
     struct server *s = NULL;
     struct mount *m;
+    const char *options;
     char parameters[128], name[16];
     long result;
 
@@ -249,16 +259,15 @@ static long mount_disk(struct client *c, const char *base, const char *type, uin
     result = instance_start(base, parameters, name, &s);
     if (result)
         return result;
-    result = mount_add(c, s, type, over,
-                       read_only              ? "ro,relatime"
-                       : (flags & MS_NOATIME) ? "rw,noatime"
-                                              : "rw,relatime");
+    options = flags & MS_NOATIME ? "rw,noatime" : "rw,relatime";
+    result = mount_add(c, s, type, over, read_only ? "ro,relatime" : options);
     if (result) {
         instance_stop(name);
         return result;
     }
     m = mount_at(s, 0);
     m->device = disk->rdev;
+    s->tells = true; /* that it has become read-only */
     snprintf(m->source, sizeof m->source, "%.63s", disk->path);
     memcpy(m->instance, name, sizeof m->instance);
     return 0;
@@ -332,7 +341,7 @@ static long umount_found(struct client *c, const struct found *f, bool lazy)
 
         result = ask(c, m->server, &end, AGAIN);
         if (result < 0)
-            log_info("%s: not everything could be written (error %ld)", m->source, -result);
+            log_info("%s: not everything could be written (%s)", m->source, error_name(result));
     }
     result = cover(c, m->over_server, m->over_node, false);
     if (result < 0)

@@ -19,16 +19,16 @@ static uint64_t user_of(const struct client *c)
 /* A request with the name f->last in the directory f. */
 static long ask_name(struct client *c, const struct found *f, struct message *m)
 {
-    long grant = server_grant(f->server, f->last, strlen(f->last) + 1, GRANT_READ), result;
+    long grant = server_grant(c, f->server, f->last, strlen(f->last) + 1, GRANT_READ, 0), result;
 
     if (grant < 0)
-        return -ENOMEM;
+        return grant;
     m->w[0] = f->node;
     m->w[1] = (uint64_t)grant;
     m->w[2] = strlen(f->last);
     m->w[3] = user_of(c);
     result = ask(c, f->server, m, ONCE);
-    grant_revoke(grant);
+    server_revoke(f->server, grant);
     return result;
 }
 
@@ -137,12 +137,12 @@ static long rename_found(struct client *c, const struct found *from, const struc
         if (result != -ENOENT)
             return result ? result : -EEXIST;
     }
-    grant = server_grant(to->server, to->last, strlen(to->last) + 1, GRANT_READ);
+    grant = server_grant(c, to->server, to->last, strlen(to->last) + 1, GRANT_READ, 1);
     if (grant < 0)
-        return -ENOMEM;
+        return grant;
     m.w[4] = (uint64_t)grant | (uint64_t)strlen(to->last) << 32;
     result = ask_name(c, from, &m);
-    grant_revoke(grant);
+    server_revoke(to->server, grant);
     return result;
 }
 
@@ -221,15 +221,18 @@ static long symlink_at(struct client *c, uint64_t target, int at, uint64_t path)
     if (result)
         return result;
     f = found_new();
-    result = !f ? -ENOMEM : !*text ? -ENOENT : path_find_parent(c, at, path, f);
+    if (!f)
+        result = -ENOMEM;
+    else
+        result = *text ? path_find_parent(c, at, path, f) : -ENOENT;
     if (result == 0) {
-        grant = server_grant(f->server, text, strlen(text) + 1, GRANT_READ);
+        grant = server_grant(c, f->server, text, strlen(text) + 1, GRANT_READ, 1);
         m.w[4] = (uint64_t)grant;
         m.w[5] = strlen(text);
-        result = grant < 0 ? -ENOMEM : ask_name(c, f, &m);
+        result = grant < 0 ? grant : ask_name(c, f, &m);
     }
     if (grant >= 0)
-        grant_revoke(grant);
+        server_revoke(f->server, grant);
     found_free(f);
     free(text);
     return result;

@@ -54,7 +54,9 @@ static long check(struct client *c, const struct found *f, uint32_t flags)
         return 0;
     if (S_ISDIR(f->mode) && (want & W_OK))
         return -EISDIR;
-    return S_ISSOCK(f->mode) ? -ENXIO : want ? found_may(c, f, want) : 0;
+    if (S_ISSOCK(f->mode))
+        return -ENXIO;
+    return want ? found_may(c, f, want) : 0;
 }
 
 /* What concerns the open file and not the opening. */
@@ -76,20 +78,19 @@ static long open_checked(struct client *c, const struct found *f, uint32_t flags
     file->server = f->server;
     file->node = file->lock_node = f->node;
     file->rdev = f->rdev;
-    file->path = strdup(f->path);
+    file_set_path(file, f->path);
     file->seekable = S_ISREG(f->mode) || S_ISDIR(f->mode);
     if (f->opened) {
         file->node = f->use;
         file->opened_by = f->server->endpoint;
     } else if (!file->path) {
-        result = -ENOMEM;
+        result = -ENFILE;
     } else if (!(flags & O_PATH)) {
         result =
             S_ISCHR(f->mode) || S_ISBLK(f->mode) ? open_device(c, f, file) : remote_open(c, file);
     }
     if (result < 0) {
-        free(file->path); /* the server knows nothing of it: nothing to close there */
-        free(file);
+        file_discard(file); /* the server knows nothing of it: nothing to close there */
         return result;
     }
     file->flags &= ~(uint32_t)O_TRUNC;
@@ -123,16 +124,16 @@ long open_path(struct client *c, const char *path, uint32_t flags, struct file *
 static long create(struct client *c, struct found *f, uint32_t flags, uint32_t mode,
                    struct file **out)
 {
-    long grant = server_grant(f->server, f->last, strlen(f->last) + 1, GRANT_READ), result;
+    long grant = server_grant(c, f->server, f->last, strlen(f->last) + 1, GRANT_READ, 0), result;
     struct message m = {.type = FILE_CREATE,
                         .w = {f->parent, (uint64_t)grant, strlen(f->last),
                               c->uid | (uint64_t)c->gid << 32,
                               S_IFREG | (mode & 07777 & ~c->place->umask)}};
 
     if (grant < 0)
-        return -ENOMEM;
+        return grant;
     result = ask(c, f->server, &m, ONCE);
-    grant_revoke(grant);
+    server_revoke(f->server, grant);
     if (result)
         return result;
     f->node = m.w[1];

@@ -141,20 +141,18 @@ static bool is_dot_dot(const char *text)
 /* How much of the rest the server may walk at once: all, but under chroot() not past a "..". */
 static size_t piece(struct walk *w)
 {
+    const struct location *root = &w->c->place->root;
     const char *at = w->rest;
 
     if (!is_chrooted(w->c))
         return strlen(at);
-    while (*at == '/')
-        at++;
-    if (is_dot_dot(at)) {
-        const struct location *root = &w->c->place->root;
-
-        if (w->out->server == root->server && w->out->node == root->node) {
-            w->rest += at - w->rest + 2;
-            return piece(w);
-        }
-        return (size_t)(at + 2 - w->rest);
+    for (;; w->rest += at - w->rest + 2, at = w->rest) { /* ".." of the root is the root */
+        while (*at == '/')
+            at++;
+        if (!is_dot_dot(at))
+            break;
+        if (w->out->server != root->server || w->out->node != root->node)
+            return (size_t)(at + 2 - w->rest);
     }
     while (*at) {
         while (*at && *at != '/')
@@ -171,16 +169,16 @@ static long lookup(struct walk *w, size_t length, bool all, struct message *m)
 {
     bool follow = !all || w->follow;
     struct server *s = w->out->server;
-    long grant = server_grant(s, w->rest, length ? length : 1, GRANT_READ), result;
+    long grant = server_grant(w->c, s, w->rest, length ? length : 1, GRANT_READ, 0), result;
 
     if (grant < 0)
-        return -ENOMEM;
+        return grant;
     *m = (struct message){
         .type = FILE_LOOKUP,
         .w = {w->out->node, (uint64_t)grant, length, w->c->uid | (uint64_t)w->c->gid << 32,
               (follow ? LOOKUP_FOLLOW : 0) | (all && w->open ? LOOKUP_OPEN : 0), w->open_flags}};
     result = ask(w->c, s, m, AGAIN);
-    grant_revoke(grant);
+    server_revoke(s, grant);
     return result;
 }
 
@@ -215,11 +213,11 @@ static long expand(struct walk *w, size_t consumed, const struct message *m)
     text = malloc(VFS_PATH_MAX);
     if (!text)
         return -ENOMEM;
-    grant = server_grant(w->out->server, text, VFS_PATH_MAX - 1, GRANT_WRITE);
+    grant = server_grant(w->c, w->out->server, text, VFS_PATH_MAX - 1, GRANT_WRITE, 0);
     read.w[1] = (uint64_t)grant;
-    n = grant < 0 ? -ENOMEM : ask(w->c, w->out->server, &read, AGAIN);
+    n = grant < 0 ? grant : ask(w->c, w->out->server, &read, AGAIN);
     if (grant >= 0)
-        grant_revoke(grant);
+        server_revoke(w->out->server, grant);
     while (last && w->rest[last - 1] == '/')
         last--;
     while (last && w->rest[last - 1] != '/')
@@ -433,7 +431,11 @@ long path_find_parent(struct client *c, int at, uint64_t address, struct found *
 
 static int granted(const struct client *c, uint32_t mode, uint32_t uid, uint32_t gid)
 {
-    return (int)(c->uid == uid ? mode >> 6 : c->gid == gid ? mode >> 3 : mode) & 7;
+    if (c->uid == uid)
+        mode >>= 6;
+    else if (c->gid == gid)
+        mode >>= 3;
+    return (int)mode & 7;
 }
 
 long found_may(struct client *c, const struct found *f, int how)

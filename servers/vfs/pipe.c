@@ -10,7 +10,7 @@
 #include "servers/vfs/ring.h"
 #include "servers/vfs/segments.h"
 
-enum { PIPES_MAX = 4096, PIPE_ATOMIC = 4096 }; /* PIPE_ATOMIC: PIPE_BUF */
+enum { PIPE_ATOMIC = 4096 }; /* PIPE_BUF */
 
 struct pipe {
     struct ring ring;
@@ -28,7 +28,6 @@ struct end { /* file->local */
     struct file *next; /* of pipe->files */
 };
 
-static unsigned pipes;
 static struct pipe *fifos;
 
 static struct end *end_of(const struct file *f)
@@ -214,12 +213,16 @@ long pipe_fcntl(struct file *f, uint64_t command, uint64_t argument)
 
 static struct pipe *pipe_new(void)
 {
-    struct pipe *p = pipes < PIPES_MAX ? calloc(1, sizeof *p) : NULL;
+    struct share *share = share_mine();
+    struct pipe *p;
 
-    if (p) {
-        ring_init(&p->ring);
-        pipes++;
-    }
+    if (!share_take(share, SHARE_PIPES, 1))
+        return NULL;
+    p = calloc(1, sizeof *p);
+    if (p)
+        ring_init(&p->ring, share);
+    else
+        share_give(share, SHARE_PIPES, 1);
     return p;
 }
 
@@ -233,8 +236,8 @@ static void pipe_drop(struct pipe *p)
             break;
         }
     ring_free(&p->ring);
+    share_give(p->ring.share, SHARE_PIPES, 1);
     free(p);
-    pipes--;
 }
 
 static void pipe_close(struct client *c, struct file *f)
@@ -277,8 +280,8 @@ static const struct file_operations fifo_operations = {.name = "fifo",
 static struct file *end_new(struct pipe *p, uint32_t flags, uint32_t mode, uint64_t number)
 {
     struct end *e = malloc(sizeof *e);
-    struct file *f =
-        e ? file_new(p->server ? &fifo_operations : &pipe_operations, flags, mode) : NULL;
+    const struct file_operations *operations = p->server ? &fifo_operations : &pipe_operations;
+    struct file *f = e ? file_new(operations, flags, mode) : NULL;
 
     if (!f) {
         free(e);
@@ -384,9 +387,8 @@ long fifo_open(struct client *c, const struct found *found, uint32_t flags, stru
         pipe_drop(p);
         return -ENFILE;
     }
-    f->path = strdup(found->path);
     changed(p, FOR_READERS | FOR_WRITERS);
-    result = remote_open(c, f);
+    result = file_set_path(f, found->path) ? remote_open(c, f) : -ENFILE;
     if (!(flags & O_NONBLOCK) && is_reader(f) && !is_writer(f))
         while (result == 0 && p->writers == 0 && p->opened_writing == writers)
             result = wait_on(c, &p->changed, WAIT_FOREVER);

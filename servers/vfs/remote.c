@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
+#include "servers/vfs/parts.h"
 #include "servers/vfs/vfs.h"
 
 static struct file *told; /* files whose server will tell when they become ready */
@@ -18,7 +19,9 @@ static bool is_stream(const struct file *f)
  * number (one server has several majors). */
 static uint64_t named_node(const struct file *f)
 {
-    return S_ISCHR(f->mode) ? minor(f->rdev) : S_ISBLK(f->mode) ? f->rdev : f->lock_node;
+    if (S_ISCHR(f->mode))
+        return minor(f->rdev);
+    return S_ISBLK(f->mode) ? f->rdev : f->lock_node;
 }
 
 long remote_open(struct client *c, struct file *f)
@@ -75,10 +78,44 @@ void remote_reopen(struct server *s)
     mounts_tell(s);
 }
 
-/* With a position: one call at a time moves it, as POSIX wants for shared descriptors. */
-static long transfer_at_position(struct client *c, struct file *f, struct io *io)
+long remote_ask(struct client *c, struct file *f, struct message *m, enum again again)
 {
+    long result = current(c, f);
+
+    m->w[0] = f->node;
+    return result ? result : ask(c, f->server, m, again);
+}
+
+/* VFS has it back at the end: the write is known to be over. */
+static long transfer_kept(struct client *c, struct file *f, struct io *io, struct segments *s,
+                          uint64_t *offset)
+{
+    bool append = io->write && (f->flags & O_APPEND);
+    bool long_one = parts_needed(f, s), counts = io->write && f->seekable;
+    struct writing w;
     struct message m;
+    long result = counts ? writing_begin(c, &w, f, long_one) : 0;
+
+    if (result)
+        return result;
+    if (long_one) {
+        result = parts_do(c, f, s, io->write, offset);
+    } else {
+        m = io_message(f, io, *offset);
+        m.w[5] = FILE_BACK;
+        result = remote_ask(c, f, &m, append ? ONCE : AGAIN);
+        if (result > 0)
+            *offset = append ? m.w[1] : *offset + (uint64_t)result;
+    }
+    if (counts)
+        writing_end(&w);
+    return result;
+}
+
+/* With a position: one call at a time moves it, as POSIX wants for shared descriptors. */
+static long transfer_at_position(struct client *c, struct file *f, struct io *io,
+                                 struct segments *s)
+{
     long result;
 
     while (f->busy) {
@@ -87,33 +124,50 @@ static long transfer_at_position(struct client *c, struct file *f, struct io *io
             return result;
     }
     f->busy = true;
-    m = io_message(f, io, f->position);
-    m.w[5] = FILE_BACK;
-    result = ask(c, f->server, &m, io->write && (f->flags & O_APPEND) ? ONCE : AGAIN);
-    if (result > 0)
-        f->position = io->write && (f->flags & O_APPEND) ? m.w[1] : f->position + (uint64_t)result;
+    result = transfer_kept(c, f, io, s, &f->position);
     f->busy = false;
     if (f->idle.first)
         wake_all(&f->idle);
     return result;
 }
 
-static long remote_transfer(struct client *c, struct file *f, struct io *io)
+static long transfer_segments(struct client *c, struct file *f, struct io *io, struct segments *s)
 {
     struct message m;
+    long result = current(c, f);
+
+    if (result)
+        return result;
+    if (f->seekable && !io->positioned)
+        return transfer_at_position(c, f, io, s);
+    if (parts_needed(f, s) || (f->seekable && io->write && (f->flags & O_APPEND))) {
+        uint64_t offset = io->offset;
+
+        return transfer_kept(c, f, io, s, &offset);
+    }
+    result = f->seekable && io->write ? writing_wait(c, f->server, f->lock_node) : 0;
+    if (result)
+        return result;
+    m = io_message(f, io, io->offset);
+    return hand_over(c, f->server, &m);
+}
+
+static long remote_transfer(struct client *c, struct file *f, struct io *io)
+{
+    struct segments s;
     long result;
 
     if (S_ISDIR(f->mode))
         return -EISDIR;
     if (io->positioned && is_stream(f))
         return -ESPIPE;
-    result = current(c, f);
-    if (result)
-        return result;
-    if (f->seekable && !io->positioned)
-        return transfer_at_position(c, f, io);
-    m = io_message(f, io, io->offset);
-    return hand_over(c, f->server, &m);
+    if (!io->vector && (int64_t)io->length < 0)
+        return -EFAULT;
+    result = segments_begin(c, &s, io);
+    if (result == 0)
+        result = transfer_segments(c, f, io, &s);
+    segments_end(&s);
+    return result;
 }
 
 static long remote_ioctl(struct client *c, struct file *f, uint64_t request, uint64_t argument)

@@ -4,21 +4,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-static size_t beyond_start; /* bytes of all rings */
-
 static size_t beyond(size_t size)
 {
     return size > RING_START ? size - RING_START : 0;
 }
 
-void ring_init(struct ring *r)
+void ring_init(struct ring *r, struct share *share)
 {
-    *r = (struct ring){.limit = RING_LIMIT};
+    *r = (struct ring){.limit = RING_LIMIT, .share = share};
 }
 
 void ring_free(struct ring *r)
 {
-    beyond_start -= beyond(r->size);
+    share_give(r->share, SHARE_RINGS, beyond(r->size));
     free(r->bytes);
     r->bytes = NULL;
     r->size = 0;
@@ -41,12 +39,18 @@ size_t ring_readable(const struct ring *r, size_t offset, size_t n, const uint8_
 /* Everything in order at the start of a bigger one. */
 static bool grow(struct ring *r, size_t size)
 {
-    size_t all = beyond_start - beyond(r->size) + beyond(size), used = ring_used(r), first;
-    uint8_t *bytes = all <= RINGS_MAX || size < r->size ? malloc(size) : NULL;
+    size_t used = ring_used(r), first;
+    uint8_t *bytes;
 
+    if (size > r->size && !share_take(r->share, SHARE_RINGS, beyond(size) - beyond(r->size)))
+        return false;
+    bytes = malloc(size);
+    if (!bytes && size > r->size)
+        share_give(r->share, SHARE_RINGS, beyond(size) - beyond(r->size));
     if (!bytes)
         return false;
-    beyond_start = all;
+    if (size < r->size)
+        share_give(r->share, SHARE_RINGS, beyond(r->size) - beyond(size));
     first = r->size ? r->size - (r->head & (r->size - 1)) : 0;
     first = first < used ? first : used;
     if (used) {
@@ -54,7 +58,8 @@ static bool grow(struct ring *r, size_t size)
         memcpy(bytes + first, r->bytes, used - first);
     }
     free(r->bytes);
-    *r = (struct ring){.bytes = bytes, .size = (uint32_t)size, .limit = r->limit, .tail = used};
+    *r = (struct ring){
+        .bytes = bytes, .size = (uint32_t)size, .limit = r->limit, .share = r->share, .tail = used};
     return true;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The bytes of a pipe or stream: a ring that is as big as what waits in it needs, from RING_START
- * up to its limit. No kernel calls: tested on the host. */
+ * up to its limit. What is beyond
+ * RING_START is taken from its user's share. No kernel calls: tested on the host. */
 #ifndef VFS_RING_H
 #define VFS_RING_H
 
@@ -8,19 +9,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "servers/vfs/share.h"
+
 #define RING_START 4096u
 #define RING_LIMIT 65536u /* as Linux's pipes */
 #define RING_LIMIT_MAX (1u << 20)
-/* bytes of all rings together beyond RING_START each: then none grows, until others are read */
-#define RINGS_MAX (16u << 20)
 
 struct ring {
     uint8_t *bytes;
     uint32_t size, limit; /* powers of two; size 0: nothing allocated */
+    struct share *share; /* whose it is */
     uint64_t head, tail; /* free-running: read at head, write at tail */
 };
 
-void ring_init(struct ring *r);
+void ring_init(struct ring *r, struct share *share);
 void ring_free(struct ring *r);
 static inline size_t ring_used(const struct ring *r)
 {

@@ -10,6 +10,7 @@
 #include "servers/vfs/poll_set.h"
 
 enum { READ, WRITE, EXCEPT, SETS, WORD_BITS = 64, WORDS = VFS_FILES_MAX / WORD_BITS };
+enum { LONG_SECONDS = 1000000000 }; /* a time-out of so many is none */
 
 static const uint32_t wanted[SETS] = {POLLIN | POLLRDNORM, POLLOUT | POLLWRNORM, POLLPRI};
 static const uint32_t means[SETS] = {POLLIN | POLLRDNORM | POLLHUP | POLLERR,
@@ -114,7 +115,7 @@ static long sys_select(struct client *c, const uint64_t *w)
             return -EFAULT;
         if (t.tv_sec < 0 || t.tv_usec < 0)
             return -EINVAL;
-        if (t.tv_sec < 1000000000)
+        if (t.tv_sec < LONG_SECONDS && t.tv_usec / 1000000 < LONG_SECONDS)
             deadline = clock_now() + (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_usec * 1000u;
     }
     result = select_do(c, (uint32_t)w[0], w + 1, deadline);

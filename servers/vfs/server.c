@@ -4,14 +4,38 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "abi/proto/rs.h"
+#include "lib/rt/pack.h"
 #include "servers/vfs/vfs.h"
 
 enum { BACK_SECONDS = 10 }; /* how long a program waits for a server that has died */
 #define SECOND_NS 1000000000ull
+#define LOOK_NS 100000000ull /* between two questions whether it is given up */
 /* for plain calls: they are answered at once, or the server hangs */
 #define CANCEL_DEADLINE_NS 100000000ull
+#define HUNG_NS 1000000000ull /* one that did not answer is not called for so long */
 
 static struct server *servers;
+
+/* By which RS knows it. */
+static void learn_name(struct server *s)
+{
+    struct message m = {.type = RS_WHO, .w = {(uint64_t)s->endpoint}};
+
+    if (ipc_call(service_info()->rs, &m) == 0)
+        unpack_text(s->service, m.w, sizeof s->service);
+}
+
+/* It will not come back by itself. */
+static bool is_given_up(const struct server *s)
+{
+    struct message m = {.type = RS_LOOKUP};
+
+    if (!s->service[0])
+        return false;
+    pack_text(m.w, s->service, sizeof s->service);
+    return ipc_call(service_info()->rs, &m) == -ENXIO;
+}
 
 /* Those that are down while RS replaces them stay in the list with endpoint 0. */
 struct server *server_find(const char *key)
@@ -34,6 +58,7 @@ struct server *server_find(const char *key)
     s->calls_us = strcmp(key, "fs/proc") == 0;
     s->next = servers;
     servers = s;
+    learn_name(s);
     return s;
 }
 
@@ -54,6 +79,7 @@ struct server *server_expect(const char *key, endpoint_t ep)
     if (s) {
         s->endpoint = s->last = ep;
         s->traits = 0;
+        learn_name(s);
     }
     return s;
 }
@@ -92,6 +118,15 @@ void server_events(void)
             }
 }
 
+/* DS tells when it is back; nobody tells when RS gives it up. */
+static long wait_a_while(struct client *c, struct server *s, uint64_t deadline)
+{
+    uint64_t at = clock_now() + LOOK_NS;
+    long result = wait_on(c, &s->back, at < deadline ? at : deadline);
+
+    return result == -ETIMEDOUT && at < deadline ? 0 : result;
+}
+
 long server_wait(struct client *c, struct server *s, endpoint_t dead)
 {
     uint64_t deadline = clock_now() + BACK_SECONDS * SECOND_NS;
@@ -106,7 +141,9 @@ long server_wait(struct client *c, struct server *s, endpoint_t dead)
             came_back(s, ep);
             break;
         }
-        result = wait_on(c, &s->back, deadline);
+        if (is_given_up(s))
+            return -EIO;
+        result = wait_a_while(c, s, deadline);
         if (result == -EINTR)
             c->interrupted = false; /* programs know nothing of this wait: the call is made again */
         if (result)
@@ -115,16 +152,79 @@ long server_wait(struct client *c, struct server *s, endpoint_t dead)
     return 0;
 }
 
-long server_grant(struct server *s, const void *address, size_t length, uint32_t flags)
+/* ---- grants ---- */
+
+enum { GRANTS = 60 }; /* of the table's; the others are for calls to core servers */
+
+static unsigned grants_out;
+
+/* One that does not answer keeps what it has: a server may have as many as are left, so that one or
+ * two of them do not stop those who need others. */
+static bool may_have(const struct server *s, unsigned n)
 {
-    return grant_make(s->last, address, length, flags);
+    return s->grants + 2 * n - 1 <= GRANTS - grants_out;
+}
+
+static void wake_oldest(struct wait_queue *q)
+{
+    struct waiter *w = q->first;
+
+    while (w && w->next)
+        w = w->next;
+    if (w)
+        w->woken(w);
+}
+
+static void grants_offer(void)
+{
+    for (struct server *s = servers; s; s = s->next)
+        if (s->wants_grant.first && may_have(s, 1))
+            wake_oldest(&s->wants_grant);
+}
+
+long server_grant(struct client *c, struct server *s, const void *address, size_t length,
+                  uint32_t flags, unsigned more)
+{
+    long grant;
+
+    while (!may_have(s, 1 + more)) {
+        long result = wait_on(c, &s->wants_grant, WAIT_FOREVER);
+
+        if (result) {
+            c->interrupted = false; /* programs know nothing of this wait */
+            grants_offer();
+            return result;
+        }
+    }
+    grant = grant_make(s->last, address, length, flags);
+    if (grant < 0)
+        return -ENOMEM;
+    s->grants++;
+    grants_out++;
+    return grant;
+}
+
+void server_revoke(struct server *s, long grant)
+{
+    grant_revoke(grant);
+    s->grants--;
+    grants_out--;
+    grants_offer();
 }
 
 long server_call(struct server *s, struct message *m)
 {
+    long result;
+
     if (s->calls_us || !s->endpoint)
         return -EAGAIN;
-    return ipc_call_deadline(s->endpoint, m, CANCEL_DEADLINE_NS);
+    if (s->hung == s->endpoint && clock_now() < s->hung_until)
+        return -ETIMEDOUT;
+    result = ipc_call_deadline(s->endpoint, m, CANCEL_DEADLINE_NS);
+    s->hung = result == -ETIMEDOUT ? s->endpoint : 0;
+    if (s->hung)
+        s->hung_until = clock_now() + HUNG_NS;
+    return result;
 }
 
 void server_poll_events(void)
@@ -136,8 +236,11 @@ void server_poll_events(void)
 
             if (server_call(s, &m) < 0)
                 break;
-            while (n < MESSAGE_WORDS && m.w[n])
-                remote_ready(s, m.w[n++]);
+            for (; n < MESSAGE_WORDS && m.w[n]; n++)
+                if (m.w[n] == FILE_IS_READ_ONLY)
+                    mounts_read_only(s);
+                else
+                    remote_ready(s, m.w[n]);
             if (n < MESSAGE_WORDS)
                 break;
         }

@@ -29,6 +29,7 @@ static uint32_t inet_poll(struct file *f, uint32_t events, bool tell)
 static void inet_close(struct client *c, struct file *f)
 {
     remote_operations.close(c, f);
+    share_give(f->share, SHARE_NET_SOCKETS, 1);
 }
 
 static const struct file_operations inet_operations = {.name = "socket",
@@ -37,7 +38,8 @@ static const struct file_operations inet_operations = {.name = "socket",
                                                        .poll = inet_poll,
                                                        .close = inet_close};
 
-/* An open file for a node of net's. The node is closed when there is no room for it. */
+/* An open file for the node that net answers with. Its user's share has one
+ * more already. */
 static long install(struct client *c, struct server *net, uint64_t node, uint32_t type)
 {
     struct file *f = file_new(&inet_operations, O_RDWR | (type & SOCK_NONBLOCK ? O_NONBLOCK : 0),
@@ -45,6 +47,7 @@ static long install(struct client *c, struct server *net, uint64_t node, uint32_
 
     if (!f) {
         ask(c, net, &(struct message){.type = FILE_CLOSE, .w = {node}}, AGAIN);
+        share_give(share_mine(), SHARE_NET_SOCKETS, 1);
         return -ENFILE;
     }
     f->server = net;
@@ -52,19 +55,32 @@ static long install(struct client *c, struct server *net, uint64_t node, uint32_
     return fd_install(c, f, 0, type & SOCK_CLOEXEC ? O_CLOEXEC : 0);
 }
 
+/* A request that makes net give one more node, as w[1] of the answer: a descriptor. */
+static long socket_ask(struct client *c, struct server *net, struct message *m, uint32_t type)
+{
+    struct share *share = share_mine();
+    long result;
+
+    if (!share_take(share, SHARE_NET_SOCKETS, 1))
+        return -ENFILE;
+    result = ask(c, net, m, AGAIN);
+    if (result >= 0)
+        return install(c, net, m->w[1], type);
+    share_give(share, SHARE_NET_SOCKETS, 1);
+    return result;
+}
+
 static long socket_new(struct client *c, uint64_t domain, uint64_t type, uint64_t protocol)
 {
     struct server *net = server_find("net");
     struct message m = {.type = SOCKET_CREATE,
                         .w = {(uint32_t)domain, (uint32_t)type & 0xf, (uint32_t)protocol}};
-    long result;
 
     if ((uint32_t)type & ~(uint32_t)(0xf | SOCK_NONBLOCK | SOCK_CLOEXEC))
         return -EINVAL;
     if (!net)
         return -EAFNOSUPPORT;
-    result = ask(c, net, &m, AGAIN);
-    return result < 0 ? result : install(c, net, m.w[1], (uint32_t)type);
+    return socket_ask(c, net, &m, (uint32_t)type);
 }
 
 static long sys_socket(struct client *c, const uint64_t *w)
@@ -80,7 +96,10 @@ static struct file *socket_of(struct client *c, uint64_t fd, long *result)
 {
     struct file *f = fd_file(c, fd);
 
-    *result = !f || (f->flags & O_PATH) ? -EBADF : !file_is_socket(f) ? -ENOTSOCK : 0;
+    if (!f || (f->flags & O_PATH))
+        *result = -EBADF;
+    else
+        *result = file_is_socket(f) ? 0 : -ENOTSOCK;
     return *result ? NULL : f;
 }
 
@@ -213,9 +232,7 @@ static long accept_do(struct client *c, const uint64_t *w, uint32_t type)
     m = (struct message){.type = SOCKET_ACCEPT, .w = {f->node, w[1], w[2], 0, f->flags}};
     epoll_file_used(f, events_used(SOCKET_ACCEPT));
     file_get(f);
-    result = ask(c, f->server, &m, AGAIN);
-    if (result >= 0)
-        result = install(c, f->server, m.w[1], type);
+    result = socket_ask(c, f->server, &m, type);
     file_put(c, f);
     return result;
 }

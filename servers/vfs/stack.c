@@ -5,21 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/rt/random.h"
 #include "servers/vfs/exec.h"
 
 enum { AUXILIARY = 20, RANDOM_BYTES = 16 };
-
-static uint64_t random_word(void)
-{
-    uint64_t word = 0;
-    uint32_t low, high;
-    unsigned char good = 0;
-
-    for (int i = 0; i < 10 && !good; i++)
-        __asm__ volatile("rdrand %0; setc %1" : "=r"(word), "=qm"(good));
-    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-    return word ^ ((uint64_t)low << 32 | low) * 0x9e3779b97f4a7c15ull;
-}
 
 struct layout {
     uint64_t random, platform, file_name, strings, pointers; /* addresses in the client */

@@ -73,6 +73,11 @@ static bool is_empty(struct client *c, uint64_t path)
     return user_read(c, path, &first, 1) == 0 && !first;
 }
 
+static unsigned follow_of(uint64_t flags)
+{
+    return flags & AT_SYMLINK_NOFOLLOW ? 0 : FOUND_FOLLOW;
+}
+
 static long sys_newfstatat(struct client *c, const uint64_t *w)
 {
     if (w[3] & ~(uint64_t)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT))
@@ -83,7 +88,7 @@ static long sys_newfstatat(struct client *c, const uint64_t *w)
         return hand_over(c, c->place->cwd.server,
                          &(struct message){.type = FILE_STAT, .w = {c->place->cwd.node, w[2]}});
     }
-    return stat_path(c, (int)w[0], w[1], w[3] & AT_SYMLINK_NOFOLLOW ? 0 : FOUND_FOLLOW, w[2]);
+    return stat_path(c, (int)w[0], w[1], follow_of(w[3]), w[2]);
 }
 
 /* Linux's struct statx: statx(2). */
@@ -158,9 +163,7 @@ static long sys_statx(struct client *c, const uint64_t *w)
                  : statx_node(c, c->place->cwd.server, c->place->cwd.node, w[4]);
     }
     found = found_new();
-    result = found ? path_find_user(c, (int)w[0], w[1],
-                                    w[2] & AT_SYMLINK_NOFOLLOW ? 0 : FOUND_FOLLOW, found)
-                   : -ENOMEM;
+    result = found ? path_find_user(c, (int)w[0], w[1], follow_of(w[2]), found) : -ENOMEM;
     if (result == 0)
         result = statx_node(c, found->server, found->node, w[4]);
     found_free(found);
@@ -175,8 +178,7 @@ static long access_at(struct client *c, int at, uint64_t path, uint64_t how, uin
     if ((how & ~7ull) || (flags & ~(uint64_t)(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)))
         return -EINVAL;
     f = found_new();
-    result = f ? path_find_user(c, at, path, flags & AT_SYMLINK_NOFOLLOW ? 0 : FOUND_FOLLOW, f)
-               : -ENOMEM;
+    result = f ? path_find_user(c, at, path, follow_of(flags), f) : -ENOMEM;
     if (result == 0 && how)
         result = found_may(c, f, (int)how);
     found_free(f);

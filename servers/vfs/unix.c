@@ -8,10 +8,9 @@
 
 #include "servers/vfs/unix.h"
 
-enum { SOCKETS_MAX = 4096, QUEUE_BYTES = 256 * 1024 };
+enum { QUEUE_BYTES = 256 * 1024 };
 
 static struct unix_socket *sockets;
-static unsigned socket_count;
 struct wait_queue unix_room;
 
 struct unix_socket *unix_all(void)
@@ -30,8 +29,10 @@ long unix_wait(struct client *c, const struct unix_socket *s, struct wait_queue 
                bool at_once)
 {
     uint64_t timeout = s->timeouts[sending];
-    long result = at_once ? -EAGAIN : wait_on(c, q, timeout ? clock_now() + timeout : WAIT_FOREVER);
+    long result = -EAGAIN;
 
+    if (!at_once)
+        result = wait_on(c, q, timeout ? clock_now() + timeout : WAIT_FOREVER);
     return result == -ETIMEDOUT ? -EAGAIN : result;
 }
 
@@ -39,18 +40,26 @@ long unix_wait(struct client *c, const struct unix_socket *s, struct wait_queue 
 
 struct unix_socket *unix_new(struct client *c, int type)
 {
-    struct unix_socket *s = socket_count < SOCKETS_MAX ? calloc(1, sizeof *s) : NULL;
+    struct share *share = share_of(c->uid);
+    struct unix_socket *s;
 
-    if (!s)
+    if (!share_take(share, SHARE_SOCKETS, 1))
         return NULL;
+    s = calloc(1, sizeof *s);
+    if (!s) {
+        share_give(share, SHARE_SOCKETS, 1);
+        return NULL;
+    }
     s->type = type;
     s->credentials = (struct unix_credentials){c->pid, c->uid, c->gid};
     s->peer_credentials = (struct unix_credentials){0, UINT32_MAX, UINT32_MAX};
     s->pending_end = &s->pending;
-    queue_init(&s->queue, QUEUE_BYTES);
+    queue_init(&s->queue, QUEUE_BYTES, share);
     s->next = sockets;
+    s->link = &sockets;
+    if (sockets)
+        sockets->link = &s->next;
     sockets = s;
-    socket_count++;
     return s;
 }
 
@@ -89,12 +98,9 @@ void unix_end(struct client *c, struct unix_socket *s)
 {
     struct unix_rights *rights;
 
-    for (struct unix_socket **link = &sockets; *link; link = &(*link)->next)
-        if (*link == s) {
-            *link = s->next;
-            break;
-        }
-    socket_count--;
+    *s->link = s->next;
+    if (s->next)
+        s->next->link = s->link;
     leave_peers(s);
     while (s->pending) {
         struct unix_socket *p = s->pending;
@@ -103,6 +109,7 @@ void unix_end(struct client *c, struct unix_socket *s)
         unix_end(c, p);
     }
     rights = queue_empty(&s->queue);
+    share_give(s->queue.ring.share, SHARE_SOCKETS, 1);
     free(s);
     if (unix_room.first)
         wake_all(&unix_room);
@@ -223,7 +230,9 @@ long unix_socket(struct client *c, uint32_t type, uint32_t protocol)
     if (kind < 0)
         return kind;
     f = open_new(c, (int)kind, type);
-    return f ? fd_install(c, f, 0, type & SOCK_CLOEXEC ? O_CLOEXEC : 0) : -ENFILE;
+    if (!f)
+        return -ENFILE;
+    return fd_install(c, f, 0, type & SOCK_CLOEXEC ? O_CLOEXEC : 0);
 }
 
 static long install_pair(struct client *c, struct file *a, struct file *b, uint32_t type,

@@ -24,7 +24,8 @@ struct unix_name {
 
 struct unix_rights { /* references to open files, on their way */
     struct unix_rights *next; /* to be dropped */
-    unsigned count;
+    struct share *share; /* of who sent them */
+    unsigned count, taken; /* taken: from the share */
     struct file *file[];
 };
 
@@ -33,6 +34,7 @@ struct unix_record {
     uint64_t start, end; /* counted from the queue's first byte ever */
     struct unix_rights *rights; /* or NULL */
     struct unix_name from; /* of datagrams */
+    struct share *share; /* of who sent it */
 };
 
 struct unix_queue {
@@ -48,7 +50,7 @@ struct unix_credentials {
 };
 
 struct unix_socket {
-    struct unix_socket *next; /* of all */
+    struct unix_socket *next, **link; /* of all */
     struct file *file; /* NULL: not accepted yet */
     int type; /* SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM */
     bool bound; /* the name is its own, not a listener's */
@@ -111,7 +113,7 @@ struct unix_transfer {
     struct unix_name from; /* received */
     uint32_t result_flags; /* received: MSG_TRUNC */
 };
-void queue_init(struct unix_queue *q, size_t limit);
+void queue_init(struct unix_queue *q, size_t limit, struct share *share);
 /* All of it: the rights that were in it, linked. */
 struct unix_rights *queue_empty(struct unix_queue *q);
 size_t queue_next(const struct unix_socket *s); /* FIONREAD */

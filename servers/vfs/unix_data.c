@@ -9,17 +9,14 @@
 enum {
     MESSAGE_MAX = 212992, /* bytes: as Linux's limit of a socket's buffer */
     RECORDS_MAX = 512, /* of a queue */
-    ALL_RECORDS_MAX = 32768,
 };
-
-static unsigned all_records;
 
 /* ---- queues ---- */
 
-void queue_init(struct unix_queue *q, size_t limit)
+void queue_init(struct unix_queue *q, size_t limit, struct share *share)
 {
     *q = (struct unix_queue){.end = &q->first};
-    ring_init(&q->ring);
+    ring_init(&q->ring, share);
     ring_set_limit(&q->ring, limit);
 }
 
@@ -32,7 +29,7 @@ static struct unix_rights *record_remove(struct unix_queue *q)
     if (!q->first)
         q->end = &q->first;
     q->records--;
-    all_records--;
+    share_give(r->share, SHARE_RECORDS, 1);
     free(r);
     return rights;
 }
@@ -43,7 +40,6 @@ static void record_append(struct unix_queue *q, struct unix_record *r)
     *q->end = r;
     q->end = &r->next;
     q->records++;
-    all_records++;
 }
 
 struct unix_rights *queue_empty(struct unix_queue *q)
@@ -151,7 +147,8 @@ static long stream_put(struct client *c, struct unix_queue *q, struct unix_trans
     long n = ring_room(&q->ring) ? queue_put(c, q, &t->segments) : 0;
 
     if (n > 0 && *record) {
-        **record = (struct unix_record){.start = start, .end = q->put, .rights = t->rights};
+        **record = (struct unix_record){
+            .start = start, .end = q->put, .rights = t->rights, .share = (*record)->share};
         record_append(q, *record);
         *record = NULL;
         t->rights = NULL;
@@ -225,8 +222,11 @@ static long message_put(struct client *c, struct unix_socket *s, struct unix_que
         q->put = start;
         return -EFAULT;
     }
-    **record =
-        (struct unix_record){.start = start, .end = q->put, .rights = t->rights, .from = s->name};
+    **record = (struct unix_record){.start = start,
+                                    .end = q->put,
+                                    .rights = t->rights,
+                                    .from = s->name,
+                                    .share = (*record)->share};
     record_append(q, *record);
     *record = NULL;
     t->rights = NULL;
@@ -258,6 +258,20 @@ static long message_send(struct client *c, struct unix_socket *s, struct unix_tr
     }
 }
 
+static long record_new(struct client *c, struct unix_record **out)
+{
+    struct share *share = share_of(c->uid);
+
+    if (!share_take(share, SHARE_RECORDS, 1))
+        return -ENOBUFS;
+    *out = malloc(sizeof **out);
+    if (*out)
+        (*out)->share = share;
+    else
+        share_give(share, SHARE_RECORDS, 1);
+    return *out ? 0 : -ENOMEM;
+}
+
 long unix_send(struct client *c, struct unix_socket *s, struct unix_transfer *t)
 {
     struct unix_record *record = NULL;
@@ -266,14 +280,14 @@ long unix_send(struct client *c, struct unix_socket *s, struct unix_transfer *t)
     if (t->flags & MSG_OOB)
         return -EOPNOTSUPP;
     if (s->type != SOCK_STREAM || t->rights) {
-        if (all_records >= ALL_RECORDS_MAX)
-            return -ENOBUFS;
-        record = malloc(sizeof *record);
-        if (!record)
-            return -ENOMEM;
+        result = record_new(c, &record);
+        if (result)
+            return result;
     }
     result =
         s->type == SOCK_STREAM ? stream_send(c, s, t, &record) : message_send(c, s, t, &record);
+    if (record)
+        share_give(record->share, SHARE_RECORDS, 1);
     free(record);
     return result;
 }
@@ -375,7 +389,9 @@ static long stream_receive(struct client *c, struct unix_socket *s, struct unix_
             break;
     }
     t->from = s->peer_name;
-    return done ? done : result < 0 ? result : 0;
+    if (done)
+        return done;
+    return result < 0 ? result : 0;
 }
 
 static long message_take(struct client *c, struct unix_socket *s, struct unix_transfer *t)

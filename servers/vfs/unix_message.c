@@ -47,10 +47,10 @@ long unix_transfer(struct client *c, struct file *f, struct io *io)
     struct unix_transfer t;
     long result = begin(c, f, &t, io, 0);
 
-    if (result == 0)
-        result = io->positioned ? -ESPIPE
-                 : io->write    ? unix_send(c, f->local, &t)
-                                : unix_receive(c, f->local, &t);
+    if (result == 0 && io->positioned)
+        result = -ESPIPE;
+    else if (result == 0)
+        result = io->write ? unix_send(c, f->local, &t) : unix_receive(c, f->local, &t);
     return end(c, &t, result);
 }
 

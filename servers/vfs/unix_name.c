@@ -108,16 +108,16 @@ static long bind_any(struct unix_socket *s)
 
 static long create_node(struct client *c, struct found *f)
 {
-    long grant = server_grant(f->server, f->last, strlen(f->last) + 1, GRANT_READ), result;
+    long grant = server_grant(c, f->server, f->last, strlen(f->last) + 1, GRANT_READ, 0), result;
     struct message m = {.type = FILE_CREATE,
                         .w = {f->parent, (uint64_t)grant, strlen(f->last),
                               c->uid | (uint64_t)c->gid << 32,
                               S_IFSOCK | (0777 & ~c->place->umask)}};
 
     if (grant < 0)
-        return -ENOMEM;
+        return grant;
     result = ask(c, f->server, &m, ONCE);
-    grant_revoke(grant);
+    server_revoke(f->server, grant);
     f->node = m.w[1];
     return result == -EEXIST ? -EADDRINUSE : result;
 }
@@ -130,8 +130,10 @@ static long bind_path(struct client *c, struct unix_socket *s, const struct unix
 
     path_of(name, path);
     result = f ? path_find(c, AT_FDCWD, path, FOUND_MAY_MISS, f) : -ENOMEM;
-    if (result == 0)
-        result = f->mode ? -EADDRINUSE : f->trailing_slash ? -ENOENT : create_node(c, f);
+    if (result == 0 && f->mode)
+        result = -EADDRINUSE;
+    else if (result == 0)
+        result = f->trailing_slash ? -ENOENT : create_node(c, f);
     if (result == 0 && s->name.length)
         result = -EINVAL; /* another thread was quicker */
     if (result == 0) {
@@ -173,7 +175,10 @@ static long lookup_path(struct client *c, const struct unix_name *name, int type
         result = found_may(c, f, W_OK);
     if (result == 0) {
         *out = S_ISSOCK(f->mode) ? bound_inode(f->server, f->node) : NULL;
-        result = !*out ? -ECONNREFUSED : (*out)->type != type ? -EPROTOTYPE : 0;
+        if (!*out)
+            result = -ECONNREFUSED;
+        else
+            result = (*out)->type != type ? -EPROTOTYPE : 0;
     }
     found_free(f);
     return result;

@@ -9,16 +9,17 @@
 
 #include "servers/vfs/unix.h"
 
-enum { RIGHTS_MAX = 16384 /* files on their way */ };
+static unsigned sockets_in_flight;
 
-static unsigned files_in_flight, sockets_in_flight;
-
-static struct unix_rights *rights_new(unsigned count)
+/* With room for `count` files, all of which are taken from the sender's share at once. */
+static struct unix_rights *rights_new(struct share *share, unsigned count)
 {
     struct unix_rights *r = malloc(sizeof *r + count * sizeof *r->file);
 
     if (r)
-        *r = (struct unix_rights){0};
+        *r = (struct unix_rights){.share = share, .taken = count};
+    else
+        share_give(share, SHARE_RIGHTS, count);
     return r;
 }
 
@@ -26,7 +27,6 @@ static void count(const struct file *f, int change)
 {
     struct unix_socket *s = unix_of(f);
 
-    files_in_flight += (unsigned)change;
     if (!s)
         return;
     s->in_flight += (unsigned)change;
@@ -42,14 +42,17 @@ static void add(struct unix_rights *r, struct file *f)
 
 long rights_collect(struct client *c, uint64_t address, unsigned n, struct unix_rights **out)
 {
+    struct share *share = share_of(c->uid);
     struct unix_rights *r;
     long result = 0;
 
-    if (files_in_flight + n > RIGHTS_MAX)
-        rights_clean(c);
-    if (files_in_flight + n > RIGHTS_MAX)
-        return -ETOOMANYREFS;
-    r = rights_new(n);
+    if (!share_take(share, SHARE_RIGHTS, n)) {
+        rights_clean(c); /* which may wait */
+        share = share_of(c->uid);
+        if (!share_take(share, SHARE_RIGHTS, n))
+            return -ETOOMANYREFS;
+    }
+    r = rights_new(share, n);
     if (!r)
         return -ENOMEM;
     for (unsigned i = 0; i < n && result == 0; i++) {
@@ -73,8 +76,10 @@ long rights_collect(struct client *c, uint64_t address, unsigned n, struct unix_
 
 struct unix_rights *rights_copy(const struct unix_rights *from)
 {
-    struct unix_rights *r = rights_new(from->count);
+    struct unix_rights *r;
 
+    share_take_anyway(from->share, SHARE_RIGHTS, from->count); /* for the moment */
+    r = rights_new(from->share, from->count);
     for (unsigned i = 0; r && i < from->count; i++)
         add(r, from->file[i]);
     return r;
@@ -104,6 +109,8 @@ void rights_drop(struct client *c, struct unix_rights *r)
             count(r->file[i], -1);
             file_put(c, r->file[i]);
         }
+        if (r->taken)
+            share_give(r->share, SHARE_RIGHTS, r->taken);
         free(r);
     }
     at_work = false;
@@ -129,7 +136,7 @@ unsigned rights_install(struct client *c, struct unix_rights *r, int *fds, unsig
 
 /* ---- circles ---- */
 
-static void reach(struct unix_socket *s, struct unix_socket **todo)
+undo_unlogged static void reach(struct unix_socket *s, struct unix_socket **todo)
 {
     if (!s || s->reached)
         return;
@@ -138,7 +145,7 @@ static void reach(struct unix_socket *s, struct unix_socket **todo)
     *todo = s;
 }
 
-static void reach_from(struct unix_socket *s, struct unix_socket **todo)
+undo_unlogged static void reach_from(struct unix_socket *s, struct unix_socket **todo)
 {
     for (const struct unix_record *r = s->queue.first; r; r = r->next)
         for (unsigned i = 0; r->rights && i < r->rights->count; i++)
@@ -147,20 +154,20 @@ static void reach_from(struct unix_socket *s, struct unix_socket **todo)
         reach(p, todo);
 }
 
-static void append(struct unix_rights **all, struct unix_rights *r)
+/* Behind what is there; the end of it all. */
+static struct unix_rights **append(struct unix_rights **end, struct unix_rights *r)
 {
-    while (*all)
-        all = &(*all)->next;
-    *all = r;
+    *end = r;
+    while (*end)
+        end = &(*end)->next;
+    return end;
 }
 
-void rights_clean(struct client *c)
+/* (Marks are made anew each time, so there is nothing to be undone; and they are many.) */
+undo_unlogged static void mark_reached(void)
 {
     struct unix_socket *todo = NULL;
-    struct unix_rights *dead = NULL;
 
-    if (!sockets_in_flight)
-        return;
     for (struct unix_socket *s = unix_all(); s; s = s->next)
         s->reached = false;
     for (struct unix_socket *s = unix_all(); s; s = s->next)
@@ -172,8 +179,17 @@ void rights_clean(struct client *c)
         todo = s->next_reached;
         reach_from(s, &todo);
     }
+}
+
+void rights_clean(struct client *c)
+{
+    struct unix_rights *dead = NULL, **end = &dead;
+
+    if (!sockets_in_flight)
+        return;
+    mark_reached();
     for (struct unix_socket *s = unix_all(); s; s = s->next)
         if (!s->reached)
-            append(&dead, queue_empty(&s->queue));
+            end = append(end, queue_empty(&s->queue));
     rights_drop(c, dead);
 }

@@ -25,6 +25,7 @@
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
 #include "lib/service/service.h"
+#include "servers/vfs/share.h"
 
 #define VFS_PATH_MAX 4096
 #define VFS_NAME_MAX 255
@@ -56,6 +57,11 @@ void wait_enter(struct waiter *w, struct client *c, struct wait_queue *q);
 void wait_enter_with(struct waiter *w, void (*woken)(struct waiter *), struct wait_queue *q);
 void wait_leave(struct waiter *w);
 long wait_sleep(struct client *c, uint64_t deadline);
+/* In loops whose length a program decides: when the step has taken long, others have their turn
+ * first. What may have changed meanwhile is looked at again. No signal ends it. */
+void wait_turn(struct client *c);
+void wait_briefly(struct client *c); /* the same, whatever the step has taken */
+void wait_step_begins(void); /* for main.c: the work of a client begins, or goes on */
 /* Wake all. A waiter stays in its queue until it leaves. */
 void wake_all(struct wait_queue *q);
 
@@ -68,11 +74,15 @@ void wait_forget(struct client *c); /* it is about to be freed */
 /* ---- servers (server.c) ---- */
 
 struct server { /* who serves a DS key: "fs/ram", "chr/5", "net". Never freed. */
-    char key[32];
+    char key[32], service[16]; /* service: RS's name of it; "": not known */
     endpoint_t endpoint; /* of the incarnation that is there; 0: none now */
     endpoint_t last; /* of the last that was there */
     struct server *next;
     struct wait_queue back; /* who waits for it to come back */
+    endpoint_t hung; /* the incarnation that did not answer a plain call; 0: it did */
+    uint64_t hung_until;
+    unsigned grants; /* it has of us */
+    struct wait_queue wants_grant; /* who waits for one */
     bool calls_us; /* fs/proc: no plain call to it, it may be calling us */
     uint32_t traits; /* enum file_trait */
     bool tells; /* it was told to notify us about readiness: ask it after NOTIFY_BIT_POLL */
@@ -90,10 +100,15 @@ void server_events(void);
 void servers_start(void);
 /* After NOTIFY_BIT_POLL: which nodes became ready; wakes their pollers. */
 void server_poll_events(void);
-/* Call it at once, without a program: close, poll, cancel. -EAGAIN for one that calls us. */
+/* Call it at once, without a program: close, poll, cancel. -EAGAIN for one that calls us,
+ * -ETIMEDOUT for one that does not answer; it is left alone for a second then. */
 long server_call(struct server *s, struct message *m);
-/* Lend it memory, and its successor when it dies meanwhile: as grant_make(). */
-long server_grant(struct server *s, const void *address, size_t length, uint32_t flags);
+/* Lend it memory, and its successor when it dies meanwhile: as grant_make(). There are not many
+ * grants, so it may have to wait; `more`: how many others are made before the next wait, which will
+ * not have to. Give it back. */
+long server_grant(struct client *c, struct server *s, const void *address, size_t length,
+                  uint32_t flags, unsigned more);
+void server_revoke(struct server *s, long grant);
 
 /* ---- open files (file.c) ---- */
 
@@ -136,6 +151,8 @@ struct file { /* an open file description */
     void *local; /* the pipe, epoll set, ... of a local file */
     char *path; /* canonical, or NULL */
     struct wait_queue pollers, idle;
+    struct share *share; /* whose it is */
+    size_t path_bytes; /* of path, as taken from it */
     struct file *next_all, **link_all; /* all open files */
     struct file *next_told; /* remote files whose server was told to tell us */
     bool told;
@@ -155,10 +172,14 @@ void remote_reopen(struct server *s);
 
 /* A new open file, one reference; NULL: no memory. */
 struct file *file_new(const struct file_operations *operations, uint32_t flags, uint32_t mode);
+/* False: the user has no room for it, or no memory. */
+bool file_set_path(struct file *f, const char *path);
 struct file *file_first(void); /* all of them: next_all */
 void file_get(struct file *f);
 /* closes it with the last reference; c may be NULL */
 void file_put(struct client *c, struct file *f);
+/* One that nobody has seen yet, because its opening failed: it is in the list of all. */
+void file_discard(struct file *f);
 uint64_t file_number(void); /* a fresh node number for a local file */
 
 struct descriptor {
@@ -208,6 +229,7 @@ struct client { /* a thread of a program */
     struct server *behind; /* the server that has it now; NULL: we have it */
     endpoint_t behind_endpoint; /* the incarnation that has it */
     struct message handed; /* what that was handed */
+    struct server *asked_again; /* ask.c: who is to be asked for `handed` again */
     struct message answer; /* of ask() */
     bool answered; /* answer is there */
     bool returned; /* it has been taken back from the server: what it was handed is not done */
@@ -316,6 +338,7 @@ struct mount *mount_of_path(const char *path, const char **rest);
 long mount_add(struct client *c, struct server *s, const char *type, const struct found *over,
                const char *options);
 long mounts_text(char *text, size_t room); /* /proc/mounts */
+void mounts_read_only(struct server *s); /* it says that it changes nothing any more */
 void mounts_tell(struct server *s); /* a fresh incarnation: which of its directories are covered */
 
 /* ---- opening (open.c) ---- */
@@ -395,8 +418,8 @@ long life_credentials(struct message *m);
 long life_file_limit(struct message *m);
 
 /* A client's work runs in a coroutine. When it ends, its result goes to the client, unless it is
- * SERVICE_NO_REPLY. (main.c) */
-void client_begin(struct client *c, void (*work)(void *));
+ * SERVICE_NO_REPLY. False: no memory, nothing has run. (main.c) */
+bool client_begin(struct client *c, void (*work)(void *));
 void client_resume(struct client *c);
 
 /* boot.c: the first program, when the servers that it needs are there. */

@@ -7,8 +7,24 @@
 #include "servers/vfs/vfs.h"
 
 static struct client *runnable_first, **runnable_end = &runnable_first, *sleeping;
-static uint64_t alarm_set, timer_when;
+static uint64_t alarm_set, timer_when, step_began;
 static void (*timer_due)(void);
+
+/* A step: from when we take something up until we receive again. */
+#define STEP_LOG_BYTES (1u << 20)
+#define STEP_NS 3000000
+#define TURN_NS                                                                                    \
+    20000 /* who gives way goes on so much later: what has come meanwhile is before it */
+
+void wait_step_begins(void)
+{
+    step_began = clock_now();
+}
+
+static bool step_is_long(void)
+{
+    return undo_log_bytes() > STEP_LOG_BYTES || clock_now() - step_began > STEP_NS;
+}
 
 void wait_wake_client(struct client *c)
 {
@@ -136,6 +152,23 @@ long wait_on(struct client *c, struct wait_queue *q, uint64_t deadline)
     return result;
 }
 
+void wait_turn(struct client *c)
+{
+    if (step_is_long())
+        wait_briefly(c);
+}
+
+void wait_briefly(struct client *c)
+{
+    c->timed_out = false;
+    c->deadline = clock_now() + TURN_NS;
+    sleep_enter(c);
+    while (!c->timed_out)
+        coro_yield();
+    sleep_leave(c);
+    c->timed_out = false;
+}
+
 static void deadlines_check(void)
 {
     uint64_t now = sleeping ? clock_now() : 0;
@@ -154,10 +187,10 @@ void wait_timer(uint64_t when, void (*due)(void))
 
 void wait_run(void)
 {
-    uint64_t next;
+    uint64_t next, began = clock_now();
 
     deadlines_check();
-    while (runnable_first) {
+    while (runnable_first && undo_log_bytes() <= STEP_LOG_BYTES && clock_now() - began <= STEP_NS) {
         struct client *c = runnable_first;
 
         runnable_first = c->next_runnable;
@@ -175,6 +208,8 @@ void wait_run(void)
     next = sleeping ? sleeping->deadline : 0;
     if (timer_when && (!next || timer_when < next))
         next = timer_when;
+    if (runnable_first) /* they have had their time; what has come meanwhile is next */
+        next = clock_now() + TURN_NS;
     if (next != alarm_set) {
         alarm_set = next;
         clock_alarm(next);

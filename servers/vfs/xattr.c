@@ -23,21 +23,22 @@ static long get(struct client *c, struct server *s, uint64_t node, uint64_t name
         if (!strchr(text, '.'))
             return -EOPNOTSUPP;
     }
-    grant = server_grant(s, text, sizeof text, GRANT_READ);
+    grant = server_grant(c, s, text, sizeof text, GRANT_READ, 0);
     if (grant < 0)
-        return -ENOMEM;
+        return grant;
     m.w[1] = (uint64_t)grant;
     m.w[2] = strlen(text);
     result = ask(c, s, &m, AGAIN);
-    grant_revoke(grant);
+    server_revoke(s, grant);
     return result == -EOPNOTSUPP && !name ? 0 : result;
 }
 
 static long get_by_path(struct client *c, uint64_t path, bool follows, uint64_t name,
                         const uint64_t *value)
 {
+    unsigned how = follows ? FOUND_FOLLOW : 0;
     struct found *f = found_new();
-    long result = f ? path_find_user(c, AT_FDCWD, path, follows ? FOUND_FOLLOW : 0, f) : -ENOMEM;
+    long result = f ? path_find_user(c, AT_FDCWD, path, how, f) : -ENOMEM;
 
     if (result == 0)
         result = get(c, f->server, f->node, name, value);

@@ -24,13 +24,21 @@ static const struct service_entry entries[] = {
     {VM_BRK_START, vm_brk_start},
     {VM_UNMAP, vm_unmap},
     {VM_PROTECT, vm_protect},
+    {VM_VICTIM, vm_victim},
+    {VM_RULES, vm_rules},
     {VM_USAGE, vm_usage},
     {VM_MAPS, vm_maps},
 };
 
+static void notified(uint64_t bits)
+{
+    if (bits & NOTIFY_BIT(NOTIFY_BIT_ALARM))
+        work_alarm();
+}
+
 int main(void)
 {
     service_ready(RS_READY_FRESH);
-    service_run(
-        &(struct service_table){.entries = entries, .count = sizeof entries / sizeof *entries});
+    service_run(&(struct service_table){
+        .entries = entries, .count = sizeof entries / sizeof *entries, .notified = notified});
 }

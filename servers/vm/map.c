@@ -26,7 +26,11 @@ static long populate(endpoint_t ep, struct space *s, uint64_t start, uint64_t le
         log_info("%s is over its memory limit of %lu kB", s->name, s->limit >> 10);
         return -ENOMEM;
     }
-    result = memory_map(ep, start, length / PAGE_SIZE, map_flags(protection), 0, 0);
+    if (!memory_for(s, length / PAGE_SIZE, MEMORY_TOUCHED)) {
+        memory_relieve(s);
+        return -ENOMEM;
+    }
+    result = give_pages(ep, start, length / PAGE_SIZE, map_flags(protection));
     if (!result)
         s->used += length;
     return result;
@@ -85,12 +89,15 @@ long map_region(endpoint_t ep, struct space *s, uint64_t address, uint64_t lengt
     if (!length || length > USER_END)
         return -EINVAL;
     length = page_up(length);
+    if (!s->service &&
+        !limits_allow(s, length, protection & PROT_WRITE && !(linux_flags & MAP_SHARED)))
+        return -ENOMEM;
     at = choose(ep, s, address, length, linux_flags);
     if (at < 0)
         return at;
     new = (struct region){(uint64_t)at, (uint64_t)at + length, protection & 7,
                           linux_flags & MAP_SHARED ? REGION_SHARED : 0};
-    if (s->service || (new.flags &REGION_SHARED)) { /* shared pages must be there before a fork */
+    if (s->service) {
         long error = populate(ep, s, new.start, length, new.protection);
 
         if (error)
@@ -117,6 +124,7 @@ long sys_mmap(struct message *m)
     endpoint_t ep = message_caller(m);
     struct space *s = space_for_caller(ep);
     uint32_t flags = (uint32_t)m->w[3], kind = flags & MAP_TYPE;
+    long result;
 
     if (!s)
         return -ENOMEM;
@@ -127,8 +135,13 @@ long sys_mmap(struct message *m)
         return s->service || ipc_forward(ep, service_info()->vfs, m) < 0 ? -EBADF
                                                                          : SERVICE_NO_REPLY;
     }
-    return map_region(ep, s, m->w[0], m->w[1], (uint32_t)m->w[2],
-                      flags & ~(uint32_t)(kind == MAP_PRIVATE ? MAP_SHARED : 0));
+    if (kind == MAP_PRIVATE || s->service)
+        return map_region(ep, s, m->w[0], m->w[1], (uint32_t)m->w[2],
+                          flags & ~(uint32_t)(kind == MAP_PRIVATE ? MAP_SHARED : 0));
+    if (work_again(m, &result))
+        return result;
+    result = map_region(ep, s, m->w[0], m->w[1], (uint32_t)m->w[2], flags);
+    return result < 0 ? result : populate_start(m, (uint64_t)result);
 }
 
 long sys_munmap(struct message *m)
@@ -175,6 +188,7 @@ long sys_brk(struct message *m)
         struct region grown = {old_end, new_end, PROT_READ | PROT_WRITE, REGION_HEAP};
 
         if (!region_free(s->regions, old_end, new_end) ||
+            !limits_allow(s, new_end - old_end, true) ||
             (s->service && populate(ep, s, old_end, new_end - old_end, grown.protection) < 0))
             return (long)s->brk;
         if (region_add(s->regions, grown))
@@ -185,46 +199,48 @@ long sys_brk(struct message *m)
     return (long)s->brk;
 }
 
-/* Move the pages of [from, +length) to `to`, sharing state and all. */
-static long move_pages(endpoint_t ep, uint64_t from, uint64_t to, uint64_t length)
+uint64_t move_length(const struct message *m)
 {
-    for (uint64_t at = 0; at < length; at += PAGE_SIZE) {
-        uint64_t flags;
-        long error;
+    uint64_t old = page_up(m->w[1]), new = page_up(m->w[2]);
 
-        if (memory_query(ep, from + at, &flags) < 0)
-            continue;
-        flags &= MAP_READ | MAP_WRITE | MAP_EXECUTE | MAP_COW;
-        error = memory_map(ep, to + at, 1, flags | MAP_SHARE, ep, from + at);
-        if (error) {
-            memory_unmap(ep, to, length / PAGE_SIZE);
-            return error;
-        }
-    }
-    memory_unmap(ep, from, length / PAGE_SIZE);
-    return 0;
+    return new < old ? new : old;
 }
 
-static long remap_move(endpoint_t ep, struct space *s, struct message *m, uint64_t old,
-                       uint64_t new, struct region r)
+/* To a place of its own; the pages follow (walk.c). */
+static long remap_move(endpoint_t ep, struct space *s, struct message *m, uint64_t new,
+                       struct region r)
 {
     uint32_t place = m->w[3] & MREMAP_FIXED ? MAP_FIXED : 0;
+    uint64_t length = move_length(m);
     long at = choose(ep, s, place ? m->w[4] : 0, new, place), error;
 
     if (at < 0)
         return at;
     error = region_add(s->regions, (struct region){(uint64_t)at, (uint64_t)at + new, r.protection,
                                                    r.flags &REGION_SHARED});
-    if (!error && s->service && new > old)
-        error = populate(ep, s, (uint64_t)at + old, new - old, r.protection);
-    if (!error)
-        error = move_pages(ep, m->w[0], (uint64_t)at, old);
+    if (error)
+        return error;
+    if (s->service && new > length)
+        error = populate(ep, s, (uint64_t)at + length, new - length, r.protection);
     if (error) {
         region_remove(s->regions, (uint64_t)at, (uint64_t)at + new);
         return error;
     }
-    region_remove(s->regions, m->w[0], m->w[0] + old);
-    return at;
+    return move_start(m, (uint64_t)at);
+}
+
+/* The new place must be free of the old one, and what is cut off goes first. */
+static long remap_check(endpoint_t ep, struct space *s, const struct message *m, uint64_t old,
+                        uint64_t new)
+{
+    uint64_t from = m->w[0], to = m->w[4];
+
+    if (m->w[3] & MREMAP_FIXED) {
+        if (!range_good(to, new) || to < ADDRESS_LOW || (to < from + old && from < to + new))
+            return -EINVAL;
+    } else if (new >= old)
+        return 0;
+    return new < old ? unmap_range(ep, s, from + new, from + old) : 0;
 }
 
 long sys_mremap(struct message *m)
@@ -233,27 +249,30 @@ long sys_mremap(struct message *m)
     struct space *s = space_for_caller(ep);
     uint64_t old = page_up(m->w[1]), new = page_up(m->w[2]), end = m->w[0] + old;
     struct region *r = s ? region_find(s->regions, m->w[0]) : NULL;
-    bool fixed = m->w[3] & MREMAP_FIXED;
+    bool fixed = m->w[3] & MREMAP_FIXED, may_move = m->w[3] & MREMAP_MAYMOVE;
+    long result;
 
-    if (!s || !old || !range_good(m->w[0], old) || !new || new > USER_END)
+    if (!s || !old || !range_good(m->w[0], old) || !new || new > USER_END ||
+        (m->w[3] & ~(uint64_t)(MREMAP_FIXED | MREMAP_MAYMOVE)) || (fixed && !may_move))
         return -EINVAL;
+    if (work_again(m, &result))
+        return result;
     if (!r || r->end < end)
         return -EFAULT;
-    if (!fixed && new == old)
-        return (long)m->w[0];
-    if (!fixed && new < old) {
-        long error = unmap_range(ep, s, m->w[0] + new, end);
-
-        return error ? error : (long)m->w[0];
-    }
+    if (new > old && !limits_allow(s, new - old, region_is_data(r)))
+        return -ENOMEM;
+    result = remap_check(ep, s, m, old, new);
+    if (result || (!fixed && new <= old))
+        return result ? result : (long)m->w[0];
+    r = region_find(s->regions, m->w[0]); /* it may be a shorter one now */
     if (!fixed && r->end == end && range_good(m->w[0], new) &&
         region_free(s->regions, end, m->w[0] + new) && !s->service && !(r->flags & REGION_SHARED))
         return region_add(s->regions, (struct region){end, m->w[0] + new, r->protection, r->flags})
                    ? -ENOMEM
                    : (long)m->w[0];
-    if (!(m->w[3] & MREMAP_MAYMOVE) || (r->flags & REGION_SHARED && new > old))
+    if (!may_move || (r->flags & REGION_SHARED && new > old))
         return -ENOMEM;
-    return remap_move(ep, s, m, old, new, *r);
+    return remap_move(ep, s, m, new, *r);
 }
 
 long sys_madvise(struct message *m)
@@ -282,22 +301,4 @@ long sys_madvise(struct message *m)
 long sys_msync(struct message *m)
 {
     return m->w[0] & (PAGE_SIZE - 1) ? -EINVAL : 0; /* shared memory is never behind */
-}
-
-long sys_mincore(struct message *m)
-{
-    endpoint_t ep = message_caller(m);
-    uint64_t length = page_up(m->w[1]), flags;
-    uint8_t there[256];
-
-    if (!length || !range_good(m->w[0], length))
-        return length ? -EINVAL : 0;
-    for (uint64_t done = 0, n, pages = length / PAGE_SIZE; done < pages; done += n) {
-        n = pages - done < sizeof there ? pages - done : sizeof there;
-        for (uint64_t i = 0; i < n; i++)
-            there[i] = memory_query(ep, m->w[0] + (done + i) * PAGE_SIZE, &flags) >= 0;
-        if (copy_to(ep, m->w[2] + done, there, n) < 0)
-            return -EFAULT;
-    }
-    return 0;
 }

@@ -21,14 +21,25 @@ long vm_fork(struct message *m)
 {
     endpoint_t parent = (endpoint_t)m->w[0], child = (endpoint_t)m->w[1];
     struct space *from = space_of(parent), *to;
+    struct slot_status status;
 
     if (!from_pm(m))
         return -EPERM;
+    /* its tables are about a 256th of what they map */
+    if (from && slot_status(parent, &status) == 0 &&
+        !memory_for(from, 16 + status.pages / 256, MEMORY_TABLES)) {
+        memory_relieve(from);
+        return -ENOMEM;
+    }
     to = space_new(child);
     if (!to)
         return -ENOMEM;
+    to->root = !from || from->root;
     if (!from)
         return 0; /* the first program: an empty space */
+    to->address_limit = from->address_limit;
+    to->data_limit = from->data_limit;
+    to->stack_limit = from->stack_limit;
     to->brk_start = from->brk_start;
     to->brk = from->brk;
     to->hint = from->hint;
@@ -59,6 +70,7 @@ long vm_exit(struct message *m)
 {
     if (!from_pm(m))
         return -EPERM;
+    work_forget((endpoint_t)m->w[0]);
     space_leave((endpoint_t)m->w[0]); /* its pages go with its slot */
     return 0;
 }

@@ -55,6 +55,11 @@ static void sweep(void)
             space_leave(by_slot[i].ep);
 }
 
+endpoint_t space_at(unsigned slot)
+{
+    return by_slot[slot].space ? by_slot[slot].ep : 0;
+}
+
 static struct space *space_free(bool has_table)
 {
     for (unsigned i = 0; i < SPACES; i++)
@@ -78,7 +83,12 @@ struct space *space_new(endpoint_t ep)
     if (!regions)
         return NULL;
     bind(ep, s);
-    *s = (struct space){.users = 1, .regions = regions};
+    *s = (struct space){.users = 1,
+                        .endpoint = ep,
+                        .regions = regions,
+                        .address_limit = LIMIT_NONE,
+                        .data_limit = LIMIT_NONE,
+                        .stack_limit = VM_STACK_LIMIT};
     regions->count = 0;
     return s;
 }

@@ -22,7 +22,9 @@ long vm_usage(struct message *m)
 
 static const char *name_of(const struct region *r)
 {
-    return r->flags & REGION_STACK ? "[stack]" : r->flags & REGION_HEAP ? "[heap]" : "";
+    if (r->flags & REGION_STACK)
+        return "[stack]";
+    return r->flags & REGION_HEAP ? "[heap]" : "";
 }
 
 long vm_maps(struct message *m)

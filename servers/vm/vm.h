@@ -6,8 +6,11 @@
  *     space.c    which endpoint has which address space
  *     region.c   what lies where in one (pure logic)
  *     map.c      mapping on behalf of programs: mmap, munmap, mprotect, mremap, brk, madvise
+ *     walk.c     what looks at page after page: mincore, the moving of mremap, shared memory
+ *     work.c     work in steps, for requests that take long
  *     fault.c    page faults
  *     process.c  fork, exec, exit, on behalf of PM and VFS
+ *     pressure.c when memory gets short; limits
  *     usage.c    what /proc shows
  *
  * VM keeps policy (regions); pages and their sharing are the kernel's. It runs below itself: no
@@ -33,8 +36,12 @@
 
 struct space {
     uint32_t users; /* endpoints: threads */
+    endpoint_t endpoint; /* the first of them */
     bool service; /* its memory is mapped at once, and limited */
+    bool root; /* a program of uid 0 */
+    bool named; /* PM was told to kill it */
     uint64_t limit, used; /* bytes; services only */
+    uint64_t address_limit, data_limit, stack_limit; /* RLIMIT_AS, _DATA, _STACK; programs only */
     uint64_t brk_start, brk;
     uint64_t hint; /* where the next gap may be */
     struct regions *regions;
@@ -48,8 +55,55 @@ struct space *space_for_caller(endpoint_t ep);
 struct space *space_new(endpoint_t ep); /* NULL: out of memory */
 int space_join(endpoint_t ep, struct space *space); /* one more thread */
 void space_leave(endpoint_t ep);
+endpoint_t space_at(unsigned slot); /* who is known in that slot; 0: nobody */
+
+/* ---- work.c ---- */
+enum work_state { WORK_NONE, WORK_RUNS, WORK_DONE /* and its caller is not here */ };
+struct work;
+/* One step of less than a millisecond: a result, or one of these. */
+typedef long (*work_step)(struct work *w);
+#define WORK_GOES_ON (-0x7ffffffeL)
+#define WORK_WAITS (-0x7ffffffdL) /* nothing can be done just now: look again later */
+struct work {
+    endpoint_t ep; /* who is blocked */
+    enum work_state state;
+    struct message m; /* its request */
+    work_step step;
+    uint64_t done, at; /* the step's own */
+    long result;
+};
+/* Is this call one that work was begun for? Then *result is what to return. */
+bool work_again(const struct message *m, long *result);
+/* The first step is done at once; returns what the handler returns. */
+long work_start(const struct message *m, work_step step, uint64_t at);
+void work_forget(endpoint_t ep);
+void work_alarm(void);
+
+/* ---- walk.c ---- */
+long sys_mincore(struct message *m);
+/* The pages of an mremap() whose new region is at `to`; then the old region goes. */
+long move_start(struct message *m, uint64_t to);
+/* The pages of an mmap() whose region is at `at`. */
+long populate_start(struct message *m, uint64_t at);
+/* Zeroed pages where nothing is; all or none. */
+long give_pages(endpoint_t ep, uint64_t start, uint64_t pages, uint64_t flags);
+
+/* ---- pressure.c ---- */
+#define LIMIT_NONE (~0ull)
+enum memory_use {
+    MEMORY_TOUCHED, /* s itself asks for it */
+    MEMORY_COPIED_TO, /* a service copies to s, on behalf of s */
+    MEMORY_TABLES /* what a fork or a move needs beside the pages */
+};
+bool memory_for(const struct space *s, uint64_t pages, enum memory_use use); /* there is enough */
+/* There is too little for s: a program is made to end. False: there is none. */
+bool memory_relieve(const struct space *for_whom);
+bool limits_allow(const struct space *s, uint64_t bytes, bool data); /* more of them */
+long vm_victim(struct message *m);
+long vm_rules(struct message *m);
 
 /* ---- map.c ---- */
+uint64_t move_length(const struct message *m); /* how much an mremap() moves */
 /* kernel map flags for Linux PROT_*; never writable and executable */
 uint64_t map_flags(uint32_t protection);
 long map_region(endpoint_t ep, struct space *s, uint64_t address, uint64_t length,
@@ -64,10 +118,10 @@ long sys_brk(struct message *m);
 long sys_mremap(struct message *m);
 long sys_madvise(struct message *m);
 long sys_msync(struct message *m);
-long sys_mincore(struct message *m);
 
 /* ---- fault.c ---- */
 long page_fault(struct message *m);
+long page_fault_now(struct message *m); /* the same, and it never waits */
 
 /* ---- process.c ---- */
 long vm_fork(struct message *m);
@@ -84,6 +138,11 @@ long vm_protect(struct message *m);
 long vm_usage(struct message *m);
 long vm_maps(struct message *m);
 
+/* RLIMIT_DATA counts it */
+static inline bool region_is_data(const struct region *r)
+{
+    return (r->protection & 2 /* PROT_WRITE */) && !(r->flags & (REGION_SHARED | REGION_STACK));
+}
 static inline uint64_t page_up(uint64_t bytes)
 {
     return (bytes + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);

@@ -29,27 +29,39 @@ def recoveries(text):
                                                    ("privileged", "exception", "13"), ("divide", "exception", "0")])
 def test_crash(boot, fault, defect, detail):
     """In its work, and then before it was ready."""
-    out = boot(WAIT + "wait_for 'up .* 1 ' && cat /proc/recovery", add=faulty(fault)).out
+    out = boot(WAIT + "wait_for 'up .* s  *1 ' && cat /proc/recovery", add=faulty(fault)).out
     assert [(row["defect"], row["detail"]) for row in recoveries(out)] == [(defect, detail)]
-    out = boot(WAIT + "wait_for 'up .* 3 ' && cat /proc/recovery", add=faulty(fault, delay=0, times=3)).out
+    out = boot(WAIT + "wait_for 'up .* s  *1 ' && cat /proc/recovery", add=faulty(fault, delay=0, times=3)).out
     assert [(row["defect"], row["detail"]) for row in recoveries(out)] == [(defect, detail)] * 3
+
+
+@pytest.mark.parametrize("reads", [None, "log", "trace", "log trace"])
+def test_who_sees_the_rings(boot, reads):
+    """The kernel's log and trace are mapped, for reading, into the services whose manifests say so, and into no others."""
+    for what in ("log", "trace"):
+        allowed = reads and what in reads.split()
+        state = "up .* s  *0 " if allowed else "up .* s  *1 exception"
+        result = boot(WAIT + f"wait_for '{state}'; usleep 600000; service list faulty",
+                      add=faulty(f"listen_{what}", **({"reads": reads} if reads else {})))
+        assert (f"it sees the {what}" in result.klog) == bool(allowed)
+        assert re.search(state, result.out), result.out
 
 
 @pytest.mark.parametrize("fault", ["spin", "deaf", "flood"])
 def test_hang(boot, fault):
     """It never comes back to receive: found within three periods of the heartbeat (100 ms), while the system goes on working."""
     result = boot(WAIT + "i=0; until grep -q 'faulty heartbeat' /proc/recovery; do i=$((i + 1)); [ $i -lt 200 ] || break; usleep 10000; done; "
-                  "wait_for 'up .* 1 heartbeat'; cat /proc/recovery", add=faulty(fault, cpu="500"))
+                  "wait_for 'up .* 1 heartbeat'; cat /proc/recovery", icount=True, add=faulty(fault, cpu="500"), timeout=240)
     row, = recoveries(result.out)
     began = float(re.search(r"\[ *([\d.]+)\] faulty: fault on demand", result.klog).group(1))
     assert row["defect"] == "heartbeat" and int(row["detected_ns"]) / 1e9 - began < 0.300
 
 
 def test_flood_of_its_client(boot):
-    """Notifications are bits: a flood of them is no more than a process that spins."""
-    out = boot(WAIT + "wait_for 'up .* 1 heartbeat'; nc -l -p 7000 -e cat & usleep 200000; echo hello | nc 127.0.0.1 7000; wait; cat /proc/recovery",
+    """Notifications are bits: a flood of them is no more than a process that spins, and its client may be the first to say so."""
+    out = boot(WAIT + "wait_for 'up .* 1 [hc]'; nc -l -p 7000 -e cat & usleep 200000; echo hello | nc 127.0.0.1 7000; wait; cat /proc/recovery",
                add=faulty("flood", cpu="500", **NETWORK)).out
-    assert out.startswith("hello\n") and [row["defect"] for row in recoveries(out)] == ["heartbeat"]
+    assert out.startswith("hello\n") and [(row["defect"], row["detail"]) for row in recoveries(out)] in ([("heartbeat", "1")], [("complaint", "5")])
 
 
 @pytest.mark.parametrize("fault", ["garbage", "lengths"])
@@ -103,3 +115,11 @@ def test_pci_comes_back(boot):
     out = boot("sleep 0.5; kill -9 $(pidof pci); sleep 0.3; service restart e1000 --reset; sleep 0.3; ping -c 1 10.0.2.2; service list pci",
                nics=["e1000"], leak_check=False).out
     assert "1 packets received" in out and re.search(r"^pci +\d+ up +\d+ s +1 killed", out, re.M)
+
+
+def test_chatter(boot):
+    """What one source writes to the log is limited, and what was left out is counted; who died is said all the same."""
+    result = boot(WAIT + "wait_for 'up .* 1 exit'; grep -c chatter /proc/bardo/log", add=faulty("chatter", heartbeat="1000"))
+    said, left_out = len(re.findall("faulty: chatter", result.klog)), re.search(r"faulty: (\d+) lines left out\n.*faulty: enough said", result.klog)
+    assert 18 <= said < 100 and said + int(left_out.group(1)) == 3000
+    assert "rs: faulty: exit 3 (incarnation 1" in result.klog

@@ -5,10 +5,14 @@ import re
 
 import pytest
 
+import qemu
 from deathpoint import STOP, DeathPoint
 from hostnet import Client, Sink, free_port, served, sha1
 
 NICS = ["e1000", "rtl8139"]
+KINDS = [*NICS, "virtio-net"]  # where another kind of chip may make a difference
+ALL = [nic.service for nic in qemu.NICS.values()]
+CARDS = {nic.service: kind for kind, nic in qemu.NICS.items()}
 MB = 1 << 20
 # kill_for COUNT MICROSECONDS SERVICE: kill it so often, each time a fresh one; recoveries SERVICE: how many, so far
 LIBRARY = """
@@ -25,13 +29,13 @@ def net_boot(boot):
         add = dict(more.pop("add", {}))
         for nic in nics:
             add[f"/etc/bardo/{nic}.svc"] = manifest(nic, **BUDGET)
-        return boot(LIBRARY + command, nics=nics, add=add, **more)
+        return boot(LIBRARY + command, nics=[CARDS[nic] for nic in nics], add=add, **more)
     return run
 
 
 def manifest(nic, **changes):
     from conftest import TOP
-    kept = [line for line in (TOP / f"drivers/net/{nic}/{nic}.svc").read_text().splitlines() if line.split()[:1] and line.split()[0] not in changes]
+    kept = [line for line in next(TOP.glob(f"drivers/net/*/{nic}.svc")).read_text().splitlines() if line.split()[:1] and line.split()[0] not in changes]
     return "\n".join(kept + [f"{key} {value}" for key, value in changes.items()]) + "\n"
 
 
@@ -41,7 +45,7 @@ def recoveries(text, nic):
     return [dict(zip(header, line.split())) for line in text.splitlines() if re.match(rf"\d+ {nic} ", line)]
 
 
-@pytest.mark.parametrize("nic", NICS)
+@pytest.mark.parametrize("nic", KINDS)
 def test_hundred_kills_in_one_download(net_boot, tmp_path, nic):
     """Whoever reads takes little at a time until the hundredth, so that it is still one transfer."""
     url, expected = served(tmp_path, 32)
@@ -50,7 +54,7 @@ def test_hundred_kills_in_one_download(net_boot, tmp_path, nic):
     assert out.split("\n")[:3] == ["before the last byte", expected + "  -", "100"]
 
 
-@pytest.mark.parametrize("nic", NICS)
+@pytest.mark.parametrize("nic", KINDS)
 def test_hundred_kills_in_one_upload(net_boot, nic):
     """The connection lasts as long as it takes."""
     sink, data = Sink(), os.urandom(3 * MB)
@@ -70,7 +74,7 @@ ADDRESS = "ifconfig e0 2>/dev/null | grep -c 10.0.2.15"
 @pytest.mark.parametrize("nic", NICS)
 def test_killed_during_dhcp(net_boot, nic):
     out = net_boot(f"{ADDRESS}; kill_for 10 20000 {nic}; until [ $({ADDRESS}) = 1 ]; do usleep 50000; done; ping -c 1 10.0.2.2 | grep -c '1 packets received'; "
-                   f"recoveries {nic}", [nic], qemu=SLOW.format(400), leak_check=False).out
+                   f"recoveries {nic}", [nic], qemu=SLOW.format(2000), leak_check=False).out
     assert out.split() == ["0", "1", "10"]
 
 
@@ -79,10 +83,10 @@ def test_killed_during_connect(net_boot, nic):
     """All five times before the other side's first answer can be there."""
     sink, data = Sink(), os.urandom(10000)
     out = net_boot(f"until [ $({ADDRESS}) = 1 ]; do usleep 50000; done; nc 10.0.2.2 {sink.port} </data & usleep 20000; read a b </proc/uptime; "
-                   f"kill_for 5 5000 {nic}; read c b </proc/uptime; wait; recoveries {nic}; echo $a $c", [nic], add={"/data": data}, qemu=SLOW.format(1500),
+                   f"kill_for 5 5000 {nic}; read c b </proc/uptime; wait; recoveries {nic}; echo $a $c", [nic], add={"/data": data}, qemu=SLOW.format(2500),
                    leak_check=False).out
     kills, began, ended = out.split()
-    assert kills == "5" and sink.result() == data and float(ended) - float(began) < 1.4
+    assert kills == "5" and sink.result() == data and float(ended) - float(began) < 2.4
 
 
 @pytest.mark.parametrize("nic", NICS)
@@ -92,7 +96,7 @@ def test_killed_while_idle(net_boot, tmp_path, nic):
     assert out.split() == [expected, "-", expected, "-", "1"]
 
 
-@pytest.mark.parametrize("nic", NICS)
+@pytest.mark.parametrize("nic", KINDS)
 def test_dies_three_times_within_its_own_start(net_boot, tmp_path, nic):
     """The debugger lets the three fresh ones after the first death fault in the middle of looking at the device: not one of them was ready."""
     url, expected = served(tmp_path, 8)
@@ -104,7 +108,7 @@ def test_dies_three_times_within_its_own_start(net_boot, tmp_path, nic):
             return None  # that is the start at boot
         return instructions.pop(0) if instructions else STOP
 
-    death = DeathPoint(tmp_path, nic, [f"{nic}_adopt", f"{nic}_reset"], decide)
+    death = DeathPoint(tmp_path, nic, [f"{nic.replace('-', '_')}_{verb}" for verb in ("adopt", "reset")], decide)
     out = net_boot(f"wget -q -O - {url} | sha1sum & usleep 100000; kill -9 $(pidof {nic}); wait; cat /proc/recovery", [nic], timeout=120,
                    qemu=death.arguments, leak_check=False).out
     rows = recoveries(out, nic)
@@ -112,7 +116,7 @@ def test_dies_three_times_within_its_own_start(net_boot, tmp_path, nic):
     assert [row["defect"] for row in rows] == ["killed"] + ["exception"] * 3 and [row["ready_ns"] == "-" for row in rows] == [True, True, True, False]
 
 
-@pytest.mark.parametrize("nic", NICS)
+@pytest.mark.parametrize("nic", ALL)
 def test_adopted_and_reset(net_boot, tmp_path, nic):
     """Both ways of rule 6, each within a transfer; every step has its time, and no earlier than the one before."""
     url, expected = served(tmp_path, 32)

@@ -51,3 +51,9 @@ def test_many_processes(boot):
 
 def test_segmentation_fault_is_a_signal(boot):
     assert boot("sh -c 'kill -SEGV $$'; echo $?").out.endswith("139\n")
+
+
+def test_init_takes_those_that_had_ended_before_their_parent_did(boot):
+    """`true` is a zombie of `sleep`, which does not wait for it. init learns of it when `sleep` ends, and not with its next own child."""
+    result = boot("(true & exec sleep 0.3); sleep 0.2; ps -o stat,comm | grep ^Z || echo none")
+    assert result.out == "none\n"

@@ -5,21 +5,9 @@ import subprocess
 
 import pytest
 
-from conftest import BUILD, TOP
+from conftest import TOP
 
 PROGRAMS = sorted(path.stem for path in (TOP / "tests/programs").glob("calls_*.c"))
-
-
-@pytest.fixture(scope="session")
-def program():
-    """program(name): tests/programs/NAME.c, compiled for any Linux."""
-    def compile_it(name):
-        folder = BUILD / "test-programs"
-        folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["musl-gcc", "-static", "-O1", "-std=gnu17", "-Wall", "-Wextra", "-Werror", f"{name}.c", "-o", folder / name],
-                       cwd=TOP / "tests/programs", check=True)
-        return folder / name
-    return compile_it
 
 
 def cases_of(name):

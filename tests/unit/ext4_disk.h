@@ -42,6 +42,11 @@ void log_info(const char *format, ...)
     fputc('\n', stderr);
 }
 
+void log_always(const char *format, ...)
+{
+    (void)format;
+}
+
 void panic(const char *format, ...)
 {
     (void)format;
@@ -372,9 +377,10 @@ static long disk_mount(uint8_t *image, uint64_t bytes)
 /* Everything so far is on the disk, as after fsync(). */
 static long disk_sync(void)
 {
-    uint32_t sequence = commit_all();
+    uint64_t sequence = commit_all();
 
-    for (unsigned turns = 0; sequence && !commit_is_done(sequence) && !box->has_error; turns++) {
+    for (unsigned turns = 0; sequence && !commit_is_done((uint32_t)sequence) && !box->has_error;
+         turns++) {
         disk_work();
         disk_pump();
         if (turns > 200000)

@@ -51,6 +51,11 @@ void log_info(const char *format, ...)
     fputc('\n', stderr);
 }
 
+void log_always(const char *format, ...)
+{
+    (void)format;
+}
+
 void panic(const char *format, ...)
 {
     va_list list;

@@ -15,13 +15,13 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <cmocka.h>
 
 #include "lib/block/client.h"
 #include "lib/driver/blockdriver.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
+#include "tests/unit/fake_machine.h"
 
 #define FAKE_PHYSICAL 0x10000000u
 #define FAKE_BYTES (BLOCK_BUFFERS_OFFSET + 0x100000u)
@@ -44,7 +44,7 @@ static uint8_t *fake_memory; /* the queue, at FAKE_PHYSICAL for the device */
 static uint8_t fake_disk[FAKE_SECTORS * BLOCK_SECTOR];
 static uint64_t fake_bad; /* sector that cannot be read or written */
 static unsigned fake_flushes; /* that the chip has done */
-static struct service_info *fake_info;
+static uint32_t fake_block; /* bytes of a block of the disk, by which the chip counts */
 static struct block_device fake_device;
 static struct block_client fake_client;
 static bool fake_starting; /* the driver is; commands that it then gives are done at once */
@@ -157,16 +157,13 @@ static enum queue_driver_state driver_starts(bool may_adopt)
 
 static int machine_begins(void)
 {
-    if (!fake_info) {
-        fake_info = mmap((void *)SERVICE_INFO, 4096, PROT_READ | PROT_WRITE,
-                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-        assert_ptr_equal(fake_info, (void *)SERVICE_INFO);
+    if (!fake_memory)
         fake_memory = aligned_alloc(4096, FAKE_BYTES);
-    }
+    fake_pages_begin();
     memset(fake_memory, 0, FAKE_BYTES);
-    *fake_info = (struct service_info){.tsc_hz = 2000000}; /* time flies: seconds are ms */
     fake_accesses_left = -1;
     fake_bad = NO_SECTOR;
+    fake_block = BLOCK_SECTOR;
     fake_flushes = 0;
     for (unsigned i = 0; i < sizeof fake_disk; i++)
         fake_disk[i] = (uint8_t)(i / BLOCK_SECTOR * 7 + i);
@@ -306,6 +303,38 @@ static void test_many(void **state)
     }
 }
 
+/* A disk whose blocks have 4096 bytes, which it counts. */
+static void test_big_blocks(void **state)
+{
+    const struct block_unit *u = &fake_device.queue->unit[0];
+    int k;
+
+    fake_block = 4096;
+    assert_int_equal(driver_starts(false), QUEUE_DRIVER_RESET);
+    assert_int_equal(u->sectors, FAKE_SECTORS);
+    assert_int_equal(u->logical_size, 4096);
+    k = post(BLOCK_READ, 0, 40, 0, 24);
+    run(1);
+    assert_status(k, BLOCK_OK);
+    assert_memory_equal(buffer_at(0), fake_disk + 40 * BLOCK_SECTOR, 24 * BLOCK_SECTOR);
+    block_free(&fake_client, k);
+    memset(buffer_at(0), 0x5b, 8 * BLOCK_SECTOR);
+    k = post(BLOCK_WRITE, BLOCK_FUA, FAKE_SECTORS - 8, 0, 8);
+    run(1);
+    assert_status(k, BLOCK_OK);
+    assert_memory_equal(buffer_at(0), fake_disk + (FAKE_SECTORS - 8) * BLOCK_SECTOR,
+                        8 * BLOCK_SECTOR);
+    assert_int_not_equal(fake_disk[(FAKE_SECTORS - 8) * BLOCK_SECTOR - 1], 0x5b);
+    block_free(&fake_client, k);
+    k = post(BLOCK_READ, 0, 41, 0, 8); /* from within a block */
+    serve();
+    assert_status(k, BLOCK_INVALID);
+    block_free(&fake_client, k);
+    k = post(BLOCK_READ, 0, 40, 0, 7);
+    serve();
+    assert_status(k, BLOCK_INVALID);
+}
+
 /* One fails, and takes no other along. */
 static void test_bad_sector(void **state)
 {
@@ -410,7 +439,7 @@ static void test_dies_again_and_again(void **state)
 #define BLOCK_TEST(f) cmocka_unit_test_setup(f, fake_begin)
 #define BLOCK_TESTS                                                                                \
     BLOCK_TEST(test_units), BLOCK_TEST(test_transfers), BLOCK_TEST(test_many),                     \
-        BLOCK_TEST(test_bad_sector), BLOCK_TEST(test_dies_anywhere),                               \
+        BLOCK_TEST(test_big_blocks), BLOCK_TEST(test_bad_sector), BLOCK_TEST(test_dies_anywhere),  \
         BLOCK_TEST(test_dies_again_and_again)
 
 #endif

@@ -184,7 +184,11 @@ static void put_identity(uint16_t *w)
         ((char *)(w + 10))[i ^ 1] = chip.serial[i];
     w[83] = 1 << 10;
     w[85] = 1 << 5; /* a write cache */
-    w[100] = FAKE_SECTORS;
+    w[100] = FAKE_SECTORS * BLOCK_SECTOR / fake_block;
+    if (fake_block > BLOCK_SECTOR) {
+        w[106] = 1 << 14 | 1 << 12;
+        w[117] = fake_block / 2;
+    }
     w[76] = chip.has_no_queue ? 0 : 1 << 8;
 }
 
@@ -198,7 +202,8 @@ static uint64_t sector_of(const uint8_t *frame)
 static bool transfer(struct ahci_header *h, const struct ahci_table *t, bool is_queued)
 {
     const uint8_t *frame = t->command;
-    uint64_t sector = sector_of(frame);
+    uint32_t scale = fake_block / BLOCK_SECTOR;
+    uint64_t first = sector_of(frame) * scale, sector = first;
     uint32_t count = is_queued ? frame[3] | frame[11] << 8 : frame[12] | frame[13] << 8;
     bool to_disk = h->flags & HEADER_WRITE, is_good = true;
 
@@ -210,7 +215,7 @@ static bool transfer(struct ahci_header *h, const struct ahci_table *t, bool is_
         if (!is_queued && !chip.is_short)
             h->transferred += bytes;
     }
-    assert_int_equal(sector, sector_of(frame) + count);
+    assert_int_equal(sector, first + count * scale);
     return is_good;
 }
 

@@ -111,7 +111,7 @@ static void client_starts(void)
     block_client_open(&client, &(struct service_queue){.address = (uint64_t)(uintptr_t)memory,
                                                        .physical = PHYSICAL,
                                                        .size = QUEUE_BYTES});
-    client.queue->header.client_ready = 1;
+    block_client_ready(&client);
 }
 
 static int begin(void **state)
@@ -252,6 +252,29 @@ static void test_back(void **state)
     assert_int_equal(h->reintegrated_ns, 79);
 }
 
+/* A driver that wrote over the table: a request of the past is not done again, and the client's
+ * words are there for the next one. */
+static void test_nothing_of_the_past(void **state)
+{
+    int k = post(BLOCK_WRITE, 3, BUFFER, 512), next;
+
+    run();
+    block_free(&client, k);
+    memset(disk, 0x11, sizeof disk);
+    device.queue->completed[k]--;
+    next = post(BLOCK_READ, 1, BUFFER + 512, 512);
+    device.queue->posted[next] += 5;
+    device.queue->header.magic = device.queue->header.client_ready = 0;
+    driver_starts(true);
+    assert_false(block_device_serve(&device));
+    assert_true(block_device_settle(&device)); /* it does not spin meanwhile */
+    block_finished(&client, 0);
+    assert_int_equal(device.queue->header.magic, BLOCK_QUEUE_MAGIC);
+    driver_starts(true);
+    assert_int_equal(run() >> next & 1, 1);
+    assert_int_equal(disk[3 * 512], 0x11);
+}
+
 /* The client gives up one of two: what the chip has goes on, what it would be given fails. */
 static void test_abandoned(void **state)
 {
@@ -325,6 +348,7 @@ int main(void)
         cmocka_unit_test_setup(test_refused, begin),
         cmocka_unit_test_setup(test_other_regions, begin),
         cmocka_unit_test_setup(test_back, begin),
+        cmocka_unit_test_setup(test_nothing_of_the_past, begin),
         cmocka_unit_test_setup(test_abandoned, begin),
         cmocka_unit_test_setup(test_no_disk, begin),
         cmocka_unit_test_setup(test_driver_dies, begin),

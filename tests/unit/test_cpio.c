@@ -104,6 +104,26 @@ static void test_damage(void **state)
 }
 
 /* Cut at every place, in a buffer of exactly that size. */
+/* Every byte as the last digit of the mode. */
+static void test_digits(void **state)
+{
+    static const char digits[] = "0123456789abcdefABCDEF";
+
+    for (int byte = 0; byte < 256; byte++) {
+        struct cpio archive = {.bytes = bytes};
+        struct cpio_entry entry;
+        const char *at = byte ? strchr(digits, byte) : NULL;
+        long digit = at ? at - digits : -1;
+
+        two_archives();
+        bytes[6 + 8 + 7] = (char)byte;
+        archive.size = size;
+        assert_int_equal(cpio_next(&archive, &entry) == 1, digit >= 0);
+        if (digit >= 0)
+            assert_int_equal(entry.mode & 15, digit < 16 ? digit : digit - 6);
+    }
+}
+
 static void test_truncated(void **state)
 {
     two_archives();
@@ -142,9 +162,9 @@ static void test_flipped(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_walk),    cmocka_unit_test(test_find),
-        cmocka_unit_test(test_damage),  cmocka_unit_test(test_truncated),
-        cmocka_unit_test(test_flipped),
+        cmocka_unit_test(test_walk),      cmocka_unit_test(test_find),
+        cmocka_unit_test(test_damage),    cmocka_unit_test(test_digits),
+        cmocka_unit_test(test_truncated), cmocka_unit_test(test_flipped),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

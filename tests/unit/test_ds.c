@@ -22,6 +22,12 @@ bool ds_alive(endpoint_t ep)
     return !dead[ep];
 }
 
+/* Everybody below 900 may publish anything; the others "NUMBER/..." alone. */
+bool ds_may_publish(const char *key, endpoint_t ep)
+{
+    return ep < 900 || strtol(key, NULL, 10) == ep;
+}
+
 void ds_wake(endpoint_t subscriber)
 {
     woken[subscriber]++;
@@ -154,6 +160,22 @@ static void test_name_limits(void **state)
     assert_int_equal(names_retrieve("full"), 41);
 }
 
+/* Not even when the owner is away, or has never been there. */
+static void test_owners(void **state)
+{
+    assert_int_equal(names_publish("fs/proc", 10), 0);
+    assert_int_equal(names_publish("fs/proc", 900), -EPERM);
+    assert_int_equal(names_publish("900/a", 900), 0);
+    dead[10] = true;
+    assert_int_equal(names_publish("fs/proc", 900), -EPERM);
+    names_sweep();
+    assert_int_equal(names_publish("fs/proc", 900), -EPERM);
+    assert_int_equal(names_retrieve("fs/proc"), -ENOENT);
+    assert_int_equal(names_publish("901/a", 900), -EPERM);
+    assert_int_equal(names_publish("fs/proc", 11), 0);
+    assert_int_equal(names_retrieve("fs/proc"), 11);
+}
+
 /* ---- snapshots ---- */
 
 static long save(const char *owner, const char *key, const char *text, size_t length)
@@ -198,6 +220,23 @@ static void test_snapshots(void **state)
     snapshot_drop("tty", "state");
     snapshot_drop("tty", "more");
     snapshot_drop("tty", "empty");
+}
+
+/* A snapshot is its owner's alone: for others it is not there, and theirs of the same key is
+ * another. */
+static void test_snapshot_owners(void **state)
+{
+    const void *memory;
+
+    assert_int_equal(save("tty", "terminals", "abc", 300), 0);
+    assert_int_equal(snapshot_find("hostile", "terminals", &memory), -ENOENT);
+    assert_int_equal(snapshot_find("tt", "terminals", &memory), -ENOENT);
+    assert_int_equal(snapshot_find("tty.1", "terminals", &memory), -ENOENT);
+    assert_int_equal(save("hostile", "terminals", "xyz", 500), 0);
+    snapshot_drop("hostile", "terminals");
+    snapshot_drop("tty.1", "terminals");
+    expect_snapshot("tty", "terminals", "abc", 300);
+    snapshot_drop("tty", "terminals");
 }
 
 static void test_snapshot_limits(void **state)
@@ -268,9 +307,9 @@ static void test_snapshots_random(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_publish),          TEST(test_events),    TEST(test_subscription_limits),
-        TEST(test_name_limits),      TEST(test_snapshots), TEST(test_snapshot_limits),
-        TEST(test_snapshots_random),
+        TEST(test_publish),     TEST(test_events),          TEST(test_subscription_limits),
+        TEST(test_name_limits), TEST(test_owners),          TEST(test_snapshot_owners),
+        TEST(test_snapshots),   TEST(test_snapshot_limits), TEST(test_snapshots_random),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-// sources: drivers/net/e1000/chip.c lib/driver/netdriver.c
+// sources: drivers/net/e1000/chip.c lib/e1000/e1000.c lib/driver/netdriver.c
 /* The chip's half of the e1000 driver against a chip that behaves like QEMU's. */
 #include "tests/unit/fake_net.h"
 
@@ -121,11 +121,11 @@ static void test_no_address(void **state)
 {
     enum queue_driver_state how;
     struct net_device d;
-    uint32_t base;
 
     (void)state;
     *reg(RAH0) = 0;
-    net_device_open(&d, &e1000_driver, &base, fake_memory, FAKE_PHYSICAL, NET_QUEUE_BYTES);
+    net_device_open(&d, &e1000_driver, (volatile void *)(uintptr_t)FAKE_REGISTERS, fake_memory,
+                    FAKE_PHYSICAL, NET_QUEUE_BYTES);
     assert_int_equal(net_device_start(&d, true, &how), -EADDRNOTAVAIL);
 }
 
@@ -280,116 +280,36 @@ static void test_reset_when_ordered(void **state)
     }
 }
 
-/* One scenario, with the driver dying at its access number `at`, and again; every frame arrives
- * once, in order, both ways. */
-static void die_at(long at)
+static void begin(void)
 {
-    static struct net_device d;
-    static volatile uint32_t came, taken, posted_out;
-    volatile int deaths = 0;
-
     setup(NULL);
-    fake_queue_setup(0xffffffc0u);
-    fake_start(&d, &e1000_driver, true);
-    fake_post_receive(NET_RING_SIZE);
-    fake_serve(&d);
-    came = taken = posted_out = 0;
-    fake_accesses_left = at;
-    if (setjmp(fake_death) != 0) {
-        assert_int_equal(fake_panics, 0);
-        deaths++;
-        fake_accesses_left = deaths < 4 ? at : -1;
-        assert_int_equal(fake_start(&d, &e1000_driver, true), QUEUE_DRIVER_ADOPTED);
-    }
-    while (taken < 600) {
-        for (uint32_t n = came % 37 + 1; n != 0 && came < 600; n--) {
-            if (!chip_receive(came, 60))
-                break;
-            came++;
-        }
-        while (posted_out < came &&
-               fake_queue->transmit.posted - fake_queue->transmit.completed < 200) {
-            posted_out++;
-            fake_post_transmit(posted_out - 1, 60);
-        }
-        fake_serve(&d);
-        for (uint32_t k = 0xffffffc0u + taken; k != fake_queue->receive.completed; k++) {
-            assert_int_equal(fake_received_number(k), taken);
-            taken++;
-            fake_post_receive(1);
-        }
-    }
-    fake_accesses_left = -1;
-    while (fake_queue->transmit.posted != fake_queue->transmit.completed)
-        fake_serve(&d);
-    assert_int_equal(sent_count, posted_out);
-    for (uint32_t i = 0; i < sent_count; i++)
-        assert_int_equal(sent[i], i);
-    assert_int_equal(fake_queue->header.resets, 1); /* the first start: nothing was lost since */
 }
+
+static const struct fake_scenario scenario = {
+    .driver = &e1000_driver,
+    .begin = begin,
+    .receive = chip_receive,
+    .sent = sent,
+    .sent_count = &sent_count,
+};
 
 static void test_death_anywhere(void **state)
 {
     (void)state;
     for (long at = 1; at < 120; at++)
-        die_at(at);
+        fake_die_at(&scenario, at);
 }
 
-/* A death within reset() itself: the next one must not take the half-made device for a good one. */
 static void test_death_in_reset(void **state)
 {
-    static struct net_device d;
-
-    for (volatile long at = 1; at < 400; at++) {
-        setup(state);
-        fake_accesses_left = at;
-        if (setjmp(fake_death) == 0)
-            fake_start(&d, &e1000_driver, true);
-        fake_accesses_left = -1;
-        fake_start(&d, &e1000_driver, true);
-        fake_post_receive(10);
-        fake_post_transmit(5, 60);
-        fake_serve(&d);
-        assert_true(chip_receive(3, 60));
-        fake_serve(&d);
-        assert_int_equal(fake_received_number(0), 3);
-        assert_int_equal(sent[0], 5);
-        assert_int_equal(*reg(TCTL) & TCTL_EN, TCTL_EN);
-    }
+    (void)state;
+    fake_die_in_reset(&scenario, 400);
 }
 
 static void test_client_breaks_the_rules(void **state)
 {
-    static struct net_device d;
-
-    for (volatile int what = 0; what < 5; what++) {
-        setup(state);
-        fake_start(&d, &e1000_driver, true);
-        fake_post_receive(2);
-        fake_post_transmit(1, 60);
-        switch (what) {
-        case 0:
-            fake_queue->receive.entry[1].offset = NET_QUEUE_BYTES - 100;
-            break;
-        case 1:
-            fake_queue->receive.entry[1].offset = 0x100;
-            break;
-        case 2:
-            fake_queue->receive.entry[1].size = 100;
-            break;
-        case 3:
-            fake_queue->transmit.entry[0].size = 1515;
-            break;
-        case 4:
-            fake_queue->receive.posted += 300;
-            break;
-        }
-        if (setjmp(fake_death) == 0) {
-            fake_serve(&d);
-            fail();
-        }
-        assert_int_equal(fake_panics, 1);
-    }
+    (void)state;
+    fake_break_rules(&scenario);
 }
 
 int main(void)

@@ -46,7 +46,11 @@ static void put_identity(void)
     w[11] = '2' << 8 | '3';
     w[83] = chip.is_narrow ? 0 : 1 << 10;
     w[85] = 1 << 5; /* a write cache */
-    w[60] = w[100] = FAKE_SECTORS;
+    w[60] = w[100] = FAKE_SECTORS * BLOCK_SECTOR / fake_block;
+    if (fake_block > BLOCK_SECTOR) {
+        w[106] = 1 << 14 | 1 << 12;
+        w[117] = fake_block / 2;
+    }
 }
 
 static void chip_power_on(void)
@@ -128,9 +132,9 @@ static uint64_t task_sector(void)
 static void move_data(void)
 {
     bool to_disk = chip.running == ATA_WRITE_DMA_EXT, is_good = true, is_last = false;
-    uint64_t sector = task_sector(), end;
+    uint64_t scale = fake_block / BLOCK_SECTOR, sector = task_sector() * scale, end;
 
-    end = sector + (chip.registers[IDE_COUNT] | (unsigned)chip.before[IDE_COUNT] << 8);
+    end = sector + (chip.registers[IDE_COUNT] | (unsigned)chip.before[IDE_COUNT] << 8) * scale;
     assert_int_equal(!(chip.command & MASTER_TO_MEMORY), to_disk);
     assert_int_equal(chip.table % 0x10000 / 0x1000 % 2, 1); /* it does not cross 64 KB */
     for (unsigned n = 0; !is_last; n++) {

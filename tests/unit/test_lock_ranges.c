@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-// sources: servers/vfs/lock_ranges.c
+// sources: servers/vfs/lock_ranges.c servers/vfs/share.c
 /* Ranges of locks, against a plain array of bytes. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +19,7 @@ static const char owner[OWNERS];
 static void set(struct lock_ranges *l, unsigned who, enum lock_kind kind, uint64_t start,
                 uint64_t end)
 {
-    assert_true(ranges_set(l, &owner[who], (int)who + 100, kind, start, end));
+    assert_true(ranges_set(l, share_of(0), &owner[who], (int)who + 100, kind, start, end));
 }
 
 static unsigned ranges_of(const struct lock_ranges *l, unsigned who)
@@ -36,7 +36,7 @@ static void drop_all(struct lock_ranges *l)
     for (unsigned who = 0; who < OWNERS; who++)
         ranges_drop(l, &owner[who]);
     assert_null(l->first);
-    assert_int_equal(ranges_count(), 0);
+    assert_int_equal(share_of(0)->has[SHARE_LOCKS], 0);
 }
 
 static void test_conflicts(void **state)
@@ -44,20 +44,20 @@ static void test_conflicts(void **state)
     struct lock_ranges l = {0};
     const struct lock_range *r;
 
-    set(&l, 0, LOCK_READ, 10, 19);
-    set(&l, 0, LOCK_WRITE, 30, LOCK_END_MAX);
-    assert_null(ranges_conflict(&l, &owner[0], LOCK_WRITE, 0, LOCK_END_MAX)); /* its own */
-    assert_null(ranges_conflict(&l, &owner[1], LOCK_READ, 0, 29));
-    assert_null(ranges_conflict(&l, &owner[1], LOCK_WRITE, 0, 9));
-    assert_null(ranges_conflict(&l, &owner[1], LOCK_WRITE, 20, 29));
-    r = ranges_conflict(&l, &owner[1], LOCK_WRITE, 0, LOCK_END_MAX);
+    set(&l, 0, LOCK_KIND_READ, 10, 19);
+    set(&l, 0, LOCK_KIND_WRITE, 30, LOCK_END_MAX);
+    assert_null(ranges_conflict(&l, &owner[0], LOCK_KIND_WRITE, 0, LOCK_END_MAX)); /* its own */
+    assert_null(ranges_conflict(&l, &owner[1], LOCK_KIND_READ, 0, 29));
+    assert_null(ranges_conflict(&l, &owner[1], LOCK_KIND_WRITE, 0, 9));
+    assert_null(ranges_conflict(&l, &owner[1], LOCK_KIND_WRITE, 20, 29));
+    r = ranges_conflict(&l, &owner[1], LOCK_KIND_WRITE, 0, LOCK_END_MAX);
     assert_int_equal(r->start, 10); /* the lowest */
     assert_int_equal(r->pid, 100);
-    r = ranges_conflict(&l, &owner[1], LOCK_READ, 0, 30);
+    r = ranges_conflict(&l, &owner[1], LOCK_KIND_READ, 0, 30);
     assert_int_equal(r->start, 30);
     assert_true(r->end == LOCK_END_MAX);
-    assert_true(ranges_differ(&l, &owner[0], LOCK_READ));
-    assert_false(ranges_differ(&l, &owner[1], LOCK_READ));
+    assert_true(ranges_differ(&l, &owner[0], LOCK_KIND_READ));
+    assert_false(ranges_differ(&l, &owner[1], LOCK_KIND_READ));
     assert_true(ranges_drop(&l, &owner[0]));
     assert_false(ranges_drop(&l, &owner[0]));
     drop_all(&l);
@@ -67,19 +67,19 @@ static void test_splits_and_joins(void **state)
 {
     struct lock_ranges l = {0};
 
-    set(&l, 0, LOCK_WRITE, 0, LOCK_END_MAX);
-    set(&l, 0, LOCK_NONE, 10, 19);
+    set(&l, 0, LOCK_KIND_WRITE, 0, LOCK_END_MAX);
+    set(&l, 0, LOCK_KIND_NONE, 10, 19);
     assert_int_equal(ranges_of(&l, 0), 2);
-    assert_null(ranges_conflict(&l, &owner[1], LOCK_WRITE, 10, 19));
-    assert_non_null(ranges_conflict(&l, &owner[1], LOCK_READ, 9, 9));
-    assert_non_null(ranges_conflict(&l, &owner[1], LOCK_READ, 20, 20));
-    set(&l, 0, LOCK_WRITE, 10, 19); /* touches both */
+    assert_null(ranges_conflict(&l, &owner[1], LOCK_KIND_WRITE, 10, 19));
+    assert_non_null(ranges_conflict(&l, &owner[1], LOCK_KIND_READ, 9, 9));
+    assert_non_null(ranges_conflict(&l, &owner[1], LOCK_KIND_READ, 20, 20));
+    set(&l, 0, LOCK_KIND_WRITE, 10, 19); /* touches both */
     assert_int_equal(ranges_of(&l, 0), 1);
-    set(&l, 0, LOCK_READ, 5, 5);
+    set(&l, 0, LOCK_KIND_READ, 5, 5);
     assert_int_equal(ranges_of(&l, 0), 3);
-    set(&l, 0, LOCK_READ, 0, LOCK_END_MAX);
+    set(&l, 0, LOCK_KIND_READ, 0, LOCK_END_MAX);
     assert_int_equal(ranges_of(&l, 0), 1);
-    set(&l, 0, LOCK_NONE, 0, LOCK_END_MAX);
+    set(&l, 0, LOCK_KIND_NONE, 0, LOCK_END_MAX);
     drop_all(&l);
 }
 
@@ -91,7 +91,7 @@ static void compare(const struct lock_ranges *l, uint8_t bytes[OWNERS][BYTES])
     for (const struct lock_range *r = l->first; r; r = r->next) {
         unsigned who = (unsigned)((const char *)r->owner - owner);
 
-        assert_true(r->start <= r->end && r->end < BYTES && r->kind != LOCK_NONE);
+        assert_true(r->start <= r->end && r->end < BYTES && r->kind != LOCK_KIND_NONE);
         for (uint64_t i = r->start; i <= r->end; i++) {
             assert_int_equal(found[who][i], 0);
             found[who][i] = (uint8_t)r->kind;
@@ -112,7 +112,7 @@ static bool conflicts(uint8_t bytes[OWNERS][BYTES], unsigned who, enum lock_kind
 {
     for (unsigned other = 0; other < OWNERS; other++)
         for (uint64_t i = start; i <= end && other != who; i++)
-            if (bytes[other][i] && (kind == LOCK_WRITE || bytes[other][i] == LOCK_WRITE))
+            if (bytes[other][i] && (kind == LOCK_KIND_WRITE || bytes[other][i] == LOCK_KIND_WRITE))
                 return true;
     return false;
 }

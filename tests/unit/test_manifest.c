@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-// sources: lib/manifest/manifest.c lib/manifest/reader.c
+// sources: lib/manifest/manifest.c lib/manifest/authority.c lib/manifest/reader.c
 /* The manifest parser: every key, every kind of error, and garbage. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -63,7 +63,8 @@ static void test_all_keys(void **state)
         parse(
             "# a comment\n\n  description\t Intel 82540EM   # trailing\r\nclass net\nstart 7\n"
             "device pci 8086:100e\ndevice pci 8086:100F\nqueue 1280K net\ncalls rs ds\ncalls vm\n"
-            "notifies all\nkernel irq_ack port_in\nrights copy_any\nlinux memory files "
+            "notifies all\nkernel irq_ack port_in\nrights copy_any\nreads trace log\nlinux memory "
+            "files "
             "process\npriority 2\n"
             "cpu 500\nmemory 4M\nstack 5000\narchive yes\nheartbeat 20\nrestart no\nbudget 300 60\n"
             "backoff 200 10 2000\ndependents tty net\npolicy /etc/bardo/policy/generic.sh -m root\n"
@@ -82,6 +83,7 @@ static void test_all_keys(void **state)
     assert_true(m.kernel_calls >> KERNEL_IRQ_ACK & 1);
     assert_true(m.kernel_calls >> KERNEL_PORT_IN & 1);
     assert_int_equal(m.right_flags, RIGHT_COPY_ANY);
+    assert_int_equal(m.reads, 1u << RING_LOG | 1u << RING_TRACE);
     assert_int_equal(m.routes, 1u << ROUTE_GUARDIAN | 1u << ROUTE_KERNEL | 1u << ROUTE_VM |
                                    1u << ROUTE_VFS | 1u << ROUTE_PM);
     assert_int_equal(m.priority, 2);
@@ -107,8 +109,35 @@ static void test_all_keys(void **state)
     assert_int_equal(m.port[1].last, 100);
 }
 
+static void test_publishes(void **state)
+{
+    assert_int_equal(
+        parse("class fs\npublishes blk/8 blk/254\npublishes chr/1\ncomplains-of a b\n"), 0);
+    assert_int_equal(m.keys, 3);
+    assert_true(manifest_may_publish(&m, "x", "x"));
+    assert_true(manifest_may_publish(&m, "x", "fs/x"));
+    assert_true(manifest_may_publish(&m, "x.1", "fs/x.1"));
+    assert_true(manifest_may_publish(&m, "x", "blk/254"));
+    assert_true(manifest_may_publish(&m, "x", "chr/1"));
+    assert_false(manifest_may_publish(&m, "x", "fs/x.1")); /* that is another instance */
+    assert_false(manifest_may_publish(&m, "x", "fs/proc"));
+    assert_false(manifest_may_publish(&m, "x", "blk/25"));
+    assert_false(manifest_may_publish(&m, "x", "chr/10"));
+    assert_false(manifest_may_publish(&m, "x", "net/x"));
+    assert_false(manifest_may_publish(&m, "x", ""));
+    assert_int_equal(m.complains_of.count, 2);
+    assert_string_equal(m.complains_of.name[1], "b");
+}
+
 static void test_errors(void **state)
 {
+    refused("class net\ncalls rs all\n", FILE_NAME ":2: name those that it needs, not 'all'");
+    refused("class net\nforwards fs/x\n", FILE_NAME ":2: bad name 'fs/x'");
+    refused("class net\npublishes fs/*\n", FILE_NAME ":2: bad name 'fs/*'");
+    refused("class net\npublishes\n", FILE_NAME ":2: expected name in DS");
+    refused("class net\npublishes 0123456789012345678901234567890123\n",
+            FILE_NAME ":2: too long a word '0123456789012345678901234567890'");
+    refused("class net\npublishes 1 2 3 4 5 6 7 8 9\n", FILE_NAME ":2: too many names '9'");
     refused("", FILE_NAME ":0: the line \"class\" is missing");
     refused("class net\n\nfoo bar\n", FILE_NAME ":3: unknown key 'foo'");
     refused("class nets\n", FILE_NAME ":1: unknown class 'nets'");
@@ -201,9 +230,10 @@ static void test_garbage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults), cmocka_unit_test(test_all_keys),
-        cmocka_unit_test(test_errors),   cmocka_unit_test(test_names),
-        cmocka_unit_test(test_limits),   cmocka_unit_test(test_garbage),
+        cmocka_unit_test(test_defaults),  cmocka_unit_test(test_all_keys),
+        cmocka_unit_test(test_publishes), cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_names),     cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_garbage),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

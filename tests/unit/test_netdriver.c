@@ -40,6 +40,11 @@ static void counter_mask(struct net_device *d)
 {
     (void)d;
 }
+static bool counter_unmask(struct net_device *d)
+{
+    (void)d;
+    return true;
+}
 static bool counter_acknowledge(struct net_device *d)
 {
     (void)d;
@@ -75,9 +80,18 @@ static uint32_t counter_transmitted(struct net_device *d)
 }
 
 static const struct net_driver counter = {
-    "counter",        16,           counter_adopt,    counter_reset,
-    counter_identify, counter_mask, counter_mask,     counter_acknowledge,
-    counter_receive,  counter_lend, counter_transmit, counter_transmitted,
+    .name = "counter",
+    .registers_size = 16,
+    .adopt = counter_adopt,
+    .reset = counter_reset,
+    .identify = counter_identify,
+    .mask = counter_mask,
+    .unmask = counter_unmask,
+    .acknowledge = counter_acknowledge,
+    .receive = counter_receive,
+    .lend = counter_lend,
+    .transmit = counter_transmit,
+    .transmitted = counter_transmitted,
 };
 
 static int setup(void **state)
@@ -127,6 +141,7 @@ static void test_nothing_before_client_is_ready(void **state)
     fake_post_receive(10);
     assert_false(net_device_serve(&d));
     assert_int_equal(d.receive.lent, 0xfffffff0u);
+    assert_true(net_device_settle(&d)); /* it does not spin for what it may not touch */
     fake_queue->header.client_ready = 1;
     fake_serve(&d);
     assert_int_equal(fake_queue->receive.completed, 0xfffffff5u);
@@ -208,9 +223,39 @@ static void test_bad_queues(void **state)
     }
 }
 
+/* A chip that tells late: an interrupt only when somebody waits, or much is on its way. */
+static void test_tells_late(void **state)
+{
+    struct net_driver late = counter;
+    struct net_device d;
+
+    (void)state;
+    late.tells_late = true;
+    net_device_open(&d, &counter, fake_memory, fake_memory, FAKE_PHYSICAL, NET_QUEUE_BYTES);
+    assert_false(net_device_sends_quietly(&d));
+    assert_false(d.tell_sent);
+    d.transmit.lent = d.transmit.posted = d.transmit.completed + 5;
+    assert_false(net_device_sends_quietly(&d));
+    assert_true(d.tell_sent);
+    d.driver = &late;
+    assert_true(net_device_sends_quietly(&d));
+    assert_false(d.tell_sent);
+    d.transmit.posted++; /* it had no room for one */
+    assert_false(net_device_sends_quietly(&d));
+    assert_true(d.tell_sent);
+    d.transmit.posted--;
+    fake_queue->transmit.client_waits = 1;
+    assert_false(net_device_sends_quietly(&d));
+    fake_queue->transmit.client_waits = 0;
+    d.transmit.lent = d.transmit.posted = d.transmit.completed + NET_RING_SIZE / 2 + 1;
+    assert_false(net_device_sends_quietly(&d));
+    assert_true(d.tell_sent);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_tells_late, setup),
         cmocka_unit_test_setup(test_adopt_or_reset, setup),
         cmocka_unit_test_setup(test_dead_device, setup),
         cmocka_unit_test_setup(test_nothing_before_client_is_ready, setup),

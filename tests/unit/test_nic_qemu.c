@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-// sources: drivers/net/e1000/chip.c drivers/net/rtl8139/chip.c lib/driver/netdriver.c
+// sources: drivers/net/e1000/chip.c drivers/net/e1000e/chip.c lib/e1000/e1000.c drivers/net/rtl8139/chip.c lib/driver/netdriver.c
 /*
  * The chips' halves against QEMU's own chips, through its qtest socket: the processor only halts;
  * registers are reached by commands, memory is a file that both map, and frames come and go over a
@@ -26,6 +26,7 @@
 #include <cmocka.h>
 
 #include "drivers/net/e1000/chip.h"
+#include "drivers/net/e1000e/chip.h"
 #undef RING_SIZE
 #include "lib/rt/log.h"
 
@@ -190,8 +191,8 @@ static void machine_start(const char *model)
     assert_true(machine >= 0);
     close(listener);
     config_write(DEVICE, 0x10,
-                 strcmp(model, "e1000") == 0 ? REGISTERS : 0xc001); /* rtl8139: ports first */
-    config_write(DEVICE, 0x14, strcmp(model, "e1000") == 0 ? 0xc001 : REGISTERS);
+                 strncmp(model, "e1000", 5) == 0 ? REGISTERS : 0xc001); /* rtl8139: ports first */
+    config_write(DEVICE, 0x14, strncmp(model, "e1000", 5) == 0 ? 0xc001 : REGISTERS);
     config_write(DEVICE, 0x04, config_read(DEVICE, 0x04) | 7);
     snprintf(path, sizeof path, "%s/memory", folder);
     file = open(path, O_RDWR);
@@ -233,13 +234,14 @@ static void post_receive(uint32_t count)
         uint32_t slot = queue->receive.posted % NET_RING_SIZE;
 
         queue->receive.entry[slot] = (struct net_entry){
-            QUEUE_BUFFERS_OFFSET + slot * NET_BUFFER_SIZE, NET_BUFFER_SIZE, 0, 0};
+            QUEUE_BUFFERS_OFFSET + NET_HEADROOM + slot * NET_BUFFER_SIZE, NET_BUFFER_ROOM, 0, 0};
     }
 }
 static void post_transmit(uint32_t number)
 {
     uint32_t slot = queue->transmit.posted % NET_RING_SIZE,
-             offset = QUEUE_BUFFERS_OFFSET + (NET_RING_SIZE + slot) * NET_BUFFER_SIZE;
+             offset =
+                 QUEUE_BUFFERS_OFFSET + NET_HEADROOM + (NET_RING_SIZE + slot) * NET_BUFFER_SIZE;
     uint8_t *frame = (uint8_t *)queue + offset;
 
     memset(frame, 0xff, 14);
@@ -358,6 +360,16 @@ static void test_e1000_survives(void **state)
     machine_stop();
 }
 
+static void test_e1000e_survives(void **state)
+{
+    (void)state;
+    machine_start("e1000e");
+    first_start(&e1000e_driver);
+    for (long period = 25; period < 60; period += 9)
+        transfer(&e1000e_driver, period);
+    machine_stop();
+}
+
 static void test_rtl8139_survives(void **state)
 {
     (void)state;
@@ -395,6 +407,11 @@ static void test_e1000_reset(void **state)
     (void)state;
     reset_and_go_on("e1000", &e1000_driver);
 }
+static void test_e1000e_reset(void **state)
+{
+    (void)state;
+    reset_and_go_on("e1000e", &e1000e_driver);
+}
 static void test_rtl8139_reset(void **state)
 {
     (void)state;
@@ -404,10 +421,9 @@ static void test_rtl8139_reset(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_e1000_survives),
-        cmocka_unit_test(test_rtl8139_survives),
-        cmocka_unit_test(test_e1000_reset),
-        cmocka_unit_test(test_rtl8139_reset),
+        cmocka_unit_test(test_e1000_survives),   cmocka_unit_test(test_e1000e_survives),
+        cmocka_unit_test(test_rtl8139_survives), cmocka_unit_test(test_e1000_reset),
+        cmocka_unit_test(test_e1000e_reset),     cmocka_unit_test(test_rtl8139_reset),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -198,6 +198,22 @@ static void test_enumerate(void **state)
     assert_null(function_at(PLACE(0, 9, 0)));
 }
 
+/* As whom an IOMMU knows it: a conventional bridge speaks for those behind it. */
+static void test_requester(void **state)
+{
+    enumerate(NULL);
+    assert_int_equal(function_requester(function_at(PLACE(0, 2, 0))), PLACE(0, 2, 0));
+    assert_int_equal(function_requester(function_at(PLACE(1, 5, 0))), PLACE(0, 3, 0));
+    put(bridge, PCI_STATUS, 2, STATUS_CAPABILITIES);
+    put(bridge, PCI_CAPABILITIES, 1, 0x40);
+    put(bridge, 0x40, 4, CAPABILITY_EXPRESS | 0x40 << 16); /* a root port */
+    enumerate(NULL);
+    assert_int_equal(function_requester(function_at(PLACE(1, 5, 0))), PLACE(1, 5, 0));
+    put(bridge, 0x40, 4, CAPABILITY_EXPRESS | EXPRESS_TO_PCI << 16);
+    enumerate(NULL);
+    assert_int_equal(function_requester(function_at(PLACE(1, 5, 0))), PLACE(1, 0, 0));
+}
+
 static void test_no_address(void **state)
 {
     set_bar(nic, 0, 0xfffe0000, 0, 0);
@@ -380,9 +396,11 @@ static void test_quiesce_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_enumerate), TEST(test_no_address), TEST(test_known_is_not_touched),
-        TEST(test_routes),    TEST(test_enable),     TEST(test_msi),
-        TEST(test_msix),      TEST(test_quiesce),    TEST(test_quiesce_again),
+        TEST(test_enumerate),  TEST(test_requester),
+        TEST(test_no_address), TEST(test_known_is_not_touched),
+        TEST(test_routes),     TEST(test_enable),
+        TEST(test_msi),        TEST(test_msix),
+        TEST(test_quiesce),    TEST(test_quiesce_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-// sources: servers/vfs/ring.c
+// sources: servers/vfs/ring.c servers/vfs/share.c
 /* The ring behind pipes, against a plain queue of bytes. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -45,7 +45,7 @@ static size_t take(struct ring *r, size_t n)
 
 static void begin(struct ring *r)
 {
-    ring_init(r);
+    ring_init(r, share_of(0));
     next_in = next_out = 0;
 }
 
@@ -134,12 +134,12 @@ static void test_random(void **state)
 
 static void test_all_together(void **state)
 {
-    enum { COUNT = 2 * RINGS_MAX / RING_LIMIT };
+    enum { RINGS_MAX = 16 << 20, COUNT = 2 * RINGS_MAX / RING_LIMIT };
     static struct ring rings[COUNT];
     size_t bytes = 0, before;
 
     for (unsigned i = 0; i < COUNT; i++) {
-        ring_init(&rings[i]);
+        ring_init(&rings[i], share_of(0));
         bytes += put(&rings[i], RING_LIMIT);
         assert_true(ring_used(&rings[i]) >= RING_START); /* that much, always */
     }

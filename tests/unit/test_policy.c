@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 // sources: servers/rs/policy.c
-/* The arithmetic of recovery: budget, backoff, ladder, heartbeat, CPU budget. */
+// sources: lib/manifest/manifest.c lib/manifest/reader.c lib/manifest/authority.c
+/* The arithmetic of recovery: budget, backoff, ladder, heartbeat, shares of the CPU; and the
+ * shipped manifests. */
+#include <glob.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <cmocka.h>
+
+#include "lib/manifest/manifest.h"
 
 #include "servers/rs/policy.h"
 
@@ -75,6 +81,7 @@ static void test_ladder(void **state)
     assert_int_equal(next(RUNG_ADOPT, DEFECT_EXIT, false, 0), RUNG_RESET);
     assert_int_equal(next(RUNG_ADOPT, DEFECT_COMPLAINT, true, 5 * SECOND), RUNG_RESET);
     assert_int_equal(next(RUNG_RESET, DEFECT_COMPLAINT, true, MS), RUNG_BUS_RESET);
+    assert_int_equal(next(RUNG_ADOPT, DEFECT_DMA, true, 5 * SECOND), RUNG_RESET);
     /* a user's kill does not accuse the device, however often */
     assert_int_equal(next(RUNG_ADOPT, DEFECT_KILLED, true, MS), RUNG_ADOPT);
     assert_int_equal(next(RUNG_RESET, DEFECT_KILLED, true, MS), RUNG_ADOPT);
@@ -83,18 +90,26 @@ static void test_ladder(void **state)
 }
 
 #define PERIOD (100 * MS)
+static struct looks looks;
 static struct pulse pulse;
+
+static void pulse_start(void)
+{
+    looks_begin(&looks, 0, 0);
+    pulse_begin(&pulse);
+}
 
 static enum pulse_verdict look(uint32_t slot_state, uint64_t receives, uint64_t cpu, uint64_t now)
 {
     struct slot_status s = {.state = slot_state, .receives = receives, .cpu_ns = cpu};
+    struct look l = looks_next(&looks, now, cpu, PERIOD / 2);
 
-    return pulse_check(&pulse, &s, now, PERIOD);
+    return pulse_check(&pulse, &s, &l, PERIOD);
 }
 
 static void test_pulse_alive(void **state)
 {
-    pulse_begin(&pulse, 0);
+    pulse_start();
     for (uint64_t i = 1; i < 100; i++) {
         assert_int_equal(look(SLOT_RECEIVING, 1, i * MS, i * 50 * MS), PULSE_ALIVE); /* idle */
         assert_int_equal(look(SLOT_READY, i + 1, i * 50 * MS, i * 50 * MS),
@@ -107,24 +122,45 @@ static void test_pulse_alive(void **state)
  * a period. */
 static void test_pulse_spinning(void **state)
 {
-    uint64_t now = 0, cpu = 0;
+    uint64_t now = 50 * MS, cpu = 0;
 
-    pulse_begin(&pulse, 0);
-    assert_int_equal(look(SLOT_READY, 7, 0, 0), PULSE_ALIVE);
+    pulse_start();
+    assert_int_equal(look(SLOT_READY, 7, 0, now), PULSE_ALIVE);
     do {
         now += PERIOD / 2;
         cpu += PERIOD / 2;
     } while (look(SLOT_READY, 7, cpu, now) != PULSE_STUCK);
-    assert_true(now >= 2 * PERIOD && now <= 3 * PERIOD);
+    assert_true(now - 50 * MS >= 2 * PERIOD && now - 50 * MS <= 3 * PERIOD);
+}
+
+/* The host stops the whole machine for a second, again and again, while the service is at work:
+ * each time it looks as if it had spun for a second, but RS comes late, too. */
+static void test_pulse_on_a_loaded_host(void **state)
+{
+    uint64_t now = 50 * MS, cpu = 0;
+
+    pulse_start();
+    assert_int_equal(look(SLOT_READY, 7, 0, now), PULSE_ALIVE);
+    for (unsigned i = 0; i < 1000; i++) {
+        now += SECOND;
+        cpu += SECOND;
+        assert_int_equal(look(SLOT_READY, 7, cpu, now), PULSE_WAIT);
+    }
+    /* and what comes too soon after another look stays for the next one */
+    assert_int_equal(look(SLOT_READY, 7, cpu + 5 * MS, now + 5 * MS), PULSE_WAIT);
+    assert_int_equal(looks.at, now);
 }
 
 static void test_pulse_starved(void **state)
 {
-    pulse_begin(&pulse, 0);
+    pulse_start();
     assert_int_equal(look(SLOT_READY, 7, 5, 0), PULSE_ALIVE);
+    looks_begin(&looks, 0, 5);
     for (uint64_t i = 1; i < 200; i++) /* no CPU at all: for ever */
         assert_int_equal(look(SLOT_READY, 7, 5, i * PERIOD), PULSE_WAIT);
+    pulse_start();
     assert_int_equal(look(SLOT_READY, 8, 6, 0), PULSE_ALIVE);
+    looks_begin(&looks, 0, 6);
     for (uint64_t i = 1; i < PULSE_PATIENCE; i++) /* a little of it */
         assert_int_equal(look(SLOT_READY, 8, 6 + MS, i * PERIOD), PULSE_WAIT);
     assert_int_equal(look(SLOT_READY, 8, 6 + MS, PULSE_PATIENCE * PERIOD), PULSE_STUCK);
@@ -132,42 +168,199 @@ static void test_pulse_starved(void **state)
 
 static void test_pulse_blocked(void **state)
 {
-    pulse_begin(&pulse, 0);
+    pulse_start();
     for (uint64_t i = 1; i < PULSE_PATIENCE; i++)
         assert_int_equal(look(SLOT_CALLING_STATE, 0, 0, i * PERIOD), PULSE_WAIT);
     assert_int_equal(look(SLOT_CALLING_STATE, 0, 0, PULSE_PATIENCE * PERIOD), PULSE_STUCK);
-    pulse_begin(&pulse, 0);
+    pulse_start();
     assert_int_equal(look(SLOT_FAULTED, 0, 0, 1), PULSE_STUCK);
 }
 
-static void test_over(void **state)
+/* How long a start may take: what it computes counts when it had the CPU, what it waits counts
+ * as time. */
+static uint64_t start_lasts(uint32_t slot_state, uint64_t cpu_of_each_look)
 {
-    struct over over;
+    struct slot_status s = {.state = slot_state};
     uint64_t now = 0;
 
-    over_begin(&over, 0);
-    for (unsigned round = 0; round < 3; round++) {
-        for (unsigned i = 1; i < OVER_PERIODS; i++) {
-            now += OVER_PERIOD;
-            assert_false(over_check(&over, over.seen + 1, now));
-            assert_false(over_check(&over, over.seen + 1, now + MS)); /* too soon to count */
-        }
-        now += OVER_PERIOD;
-        assert_false(over_check(&over, over.seen, now)); /* one period within budget */
+    pulse_start();
+    for (;;) {
+        struct look l;
+
+        now += 50 * MS;
+        s.cpu_ns += cpu_of_each_look;
+        l = looks_next(&looks, now, s.cpu_ns, 50 * MS);
+        if (pulse_start_over(&pulse, &s, &l, 20 * PERIOD) || now > 100 * SECOND)
+            return now;
     }
-    for (unsigned i = 1; i < OVER_PERIODS; i++)
-        assert_false(over_check(&over, over.seen + 1, now += OVER_PERIOD));
-    assert_true(over_check(&over, over.seen + 1, now += OVER_PERIOD));
+}
+
+static void test_start(void **state)
+{
+    assert_int_equal(start_lasts(SLOT_READY, 50 * MS), START_BUSY);
+    assert_int_equal(start_lasts(SLOT_READY, 5 * MS), 10 * START_BUSY);
+    assert_true(start_lasts(SLOT_READY, 0) > 100 * SECOND);
+    assert_int_equal(start_lasts(SLOT_RECEIVING, 0), START_SILENT);
+    assert_int_equal(start_lasts(SLOT_CALLING_STATE, 0), START_CALLS * START_SILENT);
+}
+
+/* ---- shares ---- */
+
+static struct share share;
+
+/* Looks for so long, each 50 ms with that much CPU; the part of them in which it ran low. */
+static unsigned share_low(unsigned count, uint64_t used, uint64_t useful_each)
+{
+    unsigned low = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        struct look l = {.elapsed = 50 * MS, .used = used};
+
+        share_check(&share, &l, 400, share.useful + useful_each, true);
+        low += share.low;
+    }
+    return low;
+}
+
+static void test_share(void **state)
+{
+    share_begin(&share, 0);
+    assert_int_equal(share_low(5, 50 * MS, 0), 0); /* a start */
+    assert_int_equal(share_low(100, 20 * MS, 1), 0); /* just its share */
+    assert_true(share_low(100, 30 * MS, 1) >= 89); /* more, which nobody else wanted */
+    assert_true(share_low(100, 0, 1) <= 2); /* that is not held against it for long */
+    assert_int_equal(share.credit, 40 * MS);
+    assert_int_equal(share_low(1, 50 * MS, 1), 0); /* a burst */
+    assert_int_equal(share_low(1, 50 * MS, 1), 1);
+    {
+        struct look late = {.elapsed = 0, .used = 0};
+        int64_t credit = share.credit;
+
+        share_check(&share, &late, 400, 0, true);
+        assert_int_equal(share.credit, credit);
+    }
+}
+
+/* It has the CPU that it gets when it is not low, and none when it is: it comes to its share. */
+static void test_share_of_one_that_spins(void **state)
+{
+    uint64_t used = 0;
+
+    share_begin(&share, 0);
+    for (unsigned i = 0; i < 1000; i++) {
+        struct look l = {.elapsed = 50 * MS, .used = share.low ? 0 : 50 * MS};
+
+        used += l.used;
+        share_check(&share, &l, 400, 0, false);
+    }
+    assert_in_range(used / MS, 1000 * 50 * 38 / 100, 1000 * 50 * 42 / 100);
+}
+
+static void test_share_of_one_that_is_of_use(void **state)
+{
+    share_begin(&share, 0);
+    for (uint64_t i = 1; i < 100; i++) {
+        struct look l = {.elapsed = 50 * MS, .used = 49 * MS};
+
+        share_check(&share, &l, 400, i, false);
+        assert_false(share.low);
+    }
+}
+
+static void test_storm(void **state)
+{
+    share_begin(&share, 7);
+    share_low(1000, 45 * MS, 1);
+    assert_int_equal(share.useless, 0);
+    assert_true(share.over > SHARE_OVER);
+    share_low(8, 45 * MS, 0); /* within half a second, when nobody else wants the CPU */
+    assert_true(share.useless >= SHARE_USELESS);
+    share_low(1, 45 * MS, 1);
+    assert_int_equal(share.useless, 0);
+    for (unsigned i = 0; i < 9; i++) { /* a second, when it comes to no more than its share */
+        share_low(1, 40 * MS, 0);
+        share_low(1, 0, 0);
+    }
+    assert_in_range(share.useless, SHARE_USELESS * 8 / 10, SHARE_USELESS * 12 / 10);
+    share_begin(&share, 7);
+    share_low(1000, 5 * MS, 0); /* a little of it may be as useless as it likes */
+    assert_int_equal(share.useless, 0);
+    assert_int_equal(share.over, 0);
+}
+
+/* ---- whatever its manifest says, a service that never does anything useful is given up ---- */
+
+static struct manifest manifest;
+
+static void read_manifest(const char *path)
+{
+    static char text[8192];
+    char error[160];
+    FILE *f = fopen(path, "r");
+    size_t n;
+
+    assert_non_null(f);
+    n = fread(text, 1, sizeof text, f);
+    fclose(f);
+    if (manifest_parse(text, n, path, &manifest, error, sizeof error) < 0)
+        fail_msg("%s", error);
+}
+
+static void test_shipped_budgets(void **state)
+{
+    glob_t found;
+
+    assert_int_equal(glob("servers/*/*.svc", 0, NULL, &found), 0);
+    glob("servers/*/*/*.svc", GLOB_APPEND, NULL, &found);
+    glob("drivers/*/*/*.svc", GLOB_APPEND, NULL, &found);
+    assert_true(found.gl_pathc > 15);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        struct policy_limits l;
+        uint64_t longest;
+
+        read_manifest(found.gl_pathv[i]);
+        if (manifest.class == CLASS_CORE)
+            continue;
+        l = (struct policy_limits){manifest.budget, manifest.budget_window_s * SECOND,
+                                   manifest.backoff_free, manifest.backoff_first_ms * MS,
+                                   manifest.backoff_max_ms * MS};
+        longest = policy_useless_life(manifest.heartbeat_ms * MS);
+        if (l.budget >= 100 || policy_lasts(&l, 0) > 60 * SECOND ||
+            policy_lasts(&l, longest) > 60 * SECOND)
+            fail_msg("%s: not given up within a minute and 100 restarts", found.gl_pathv[i]);
+    }
+    globfree(&found);
+}
+
+static void test_lasts(void **state)
+{
+    struct policy_limits unreachable = {300, 60 * SECOND, 200, 10 * MS, 2 * SECOND},
+                         twice = {1, 60 * SECOND, 1, 10 * MS, 2 * SECOND};
+
+    assert_true(policy_lasts(&unreachable, MS) == ~0ull);
+    assert_int_equal(policy_lasts(&twice, SECOND), 2 * SECOND);
+    assert_true(policy_lasts(&twice, 61 * SECOND) == ~0ull);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_backoff),       cmocka_unit_test(test_decay),
-        cmocka_unit_test(test_budget),        cmocka_unit_test(test_ladder),
-        cmocka_unit_test(test_pulse_alive),   cmocka_unit_test(test_pulse_spinning),
-        cmocka_unit_test(test_pulse_starved), cmocka_unit_test(test_pulse_blocked),
-        cmocka_unit_test(test_over),
+        cmocka_unit_test(test_backoff),
+        cmocka_unit_test(test_decay),
+        cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_ladder),
+        cmocka_unit_test(test_pulse_alive),
+        cmocka_unit_test(test_pulse_spinning),
+        cmocka_unit_test(test_pulse_starved),
+        cmocka_unit_test(test_pulse_blocked),
+        cmocka_unit_test(test_pulse_on_a_loaded_host),
+        cmocka_unit_test(test_start),
+        cmocka_unit_test(test_share),
+        cmocka_unit_test(test_share_of_one_that_spins),
+        cmocka_unit_test(test_share_of_one_that_is_of_use),
+        cmocka_unit_test(test_storm),
+        cmocka_unit_test(test_shipped_budgets),
+        cmocka_unit_test(test_lasts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

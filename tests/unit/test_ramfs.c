@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+// sources: lib/rt/error.c
 // sources: servers/fs/ram/tree.c servers/fs/ram/unpack.c servers/fs/ram/content.c
 // sources: servers/fs/ram/pages.c lib/cpio/cpio.c lib/fs/walk.c
 /* The tree of fs/ram: names, links, renaming, unpacking, and paths walked in it. */
@@ -363,6 +364,31 @@ static void test_unpack(void **state)
     assert_int_equal(unpack(&tree, archive, at - 200), -EINVAL); /* cut off */
 }
 
+/* Users' files leave names and pages to root's. */
+static void test_shares(void **state)
+{
+    struct node *n, *of_root;
+    char name[16];
+    unsigned count = 0;
+
+    assert_int_equal(tree_create(&tree, tree.root, "r", S_IFREG, root_user, NULL, &of_root), 0);
+    tree.names_most = tree.names + 10;
+    for (long result = 0; result == 0; count++) {
+        snprintf(name, sizeof name, "%u", count);
+        result = tree_create(&tree, tree.root, name, S_IFREG, user, NULL, &n);
+        assert_true(result == 0 || result == -ENOSPC);
+    }
+    assert_int_equal(count, 11);
+    n = tree_find(&tree, tree.root, "0")->node;
+    assert_int_equal(tree_link(&tree, tree.root, "link", n), -ENOSPC);
+    assert_int_equal(tree_create(&tree, tree.root, "s", S_IFREG, root_user, NULL, &of_root), 0);
+    assert_int_equal(tree_unlink(&tree, tree.root, "1", false), 0);
+    assert_int_equal(tree_unlink(&tree, tree.root, "2", false), 0);
+    assert_int_equal(tree_link(&tree, tree.root, "link", n), 0);
+    assert_int_equal(tree_pages(&tree, of_root)->limit, 65536);
+    assert_in_range(tree_pages(&tree, n)->limit, 43000, 44000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -375,6 +401,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_permissions, setup, teardown),
         cmocka_unit_test_setup_teardown(test_listing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unpack, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_shares, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

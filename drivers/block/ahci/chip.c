@@ -123,17 +123,18 @@ static void put_command(const struct block_device *d, unsigned n, unsigned slot,
 }
 
 /* As a queued command: the tag is the slot, and the count goes where the features were. */
-static void queued_command(struct command *c, const struct block_request *r, unsigned slot)
+static void queued_command(struct command *c, const struct block_request *r, unsigned slot,
+                           uint32_t blocks)
 {
     c->code = c->write ? ATA_WRITE_QUEUED : ATA_READ_QUEUED;
-    c->features = (uint16_t)r->sectors;
+    c->features = (uint16_t)blocks;
     c->count = (uint16_t)(slot << 3);
     c->device = 0x40 | (c->write && (r->flags & BLOCK_FUA) ? 0x80 : 0);
 }
 
-static void plain_command(struct command *c, const struct block_request *r)
+static void plain_command(struct command *c, const struct block_request *r, uint32_t blocks)
 {
-    c->count = (uint16_t)r->sectors;
+    c->count = (uint16_t)blocks;
     c->device = 0x40; /* LBA */
     if (r->operation == BLOCK_FLUSH)
         c->code = ATA_FLUSH_EXT;
@@ -161,15 +162,15 @@ static bool issue(struct block_device *d, unsigned slot, const struct block_requ
 {
     struct port *p = &ports[r->unit];
     bool queue = p->has_queue && r->operation != BLOCK_FLUSH && !p->suspects;
-    uint32_t bit = 1u << slot;
-    struct command c = {.sector = r->sector, .write = r->operation == BLOCK_WRITE};
+    uint32_t bit = 1u << slot, scale = block_scale(d, r->unit);
+    struct command c = {.sector = r->sector / scale, .write = r->operation == BLOCK_WRITE};
 
     if (slot >= slots || p->plain || (!queue && p->queued))
         return false;
     if (queue)
-        queued_command(&c, r, slot);
+        queued_command(&c, r, slot, r->sectors / scale);
     else
-        plain_command(&c, r);
+        plain_command(&c, r, r->sectors / scale);
     put_command(d, r->unit, slot, &c, r->segment, r->segments);
     *(queue ? &p->queued : &p->plain) |= bit;
     dma_publish();
@@ -241,8 +242,8 @@ static void take_identity(struct block_device *d, unsigned n, const uint16_t *w)
     struct block_unit u = ata_unit(w);
 
     ports[n].has_queue = has_queue(d, w);
-    if (u.logical_size != 512) { /* sector numbers would have to be converted: no such disk yet */
-        log_info("port %u: sectors of %u bytes are not supported", n, u.logical_size);
+    if (!block_size_is_good(u.logical_size)) {
+        log_info("port %u: blocks of %u bytes are not supported", n, u.logical_size);
         u.flags = 0;
     }
     block_unit_set(d, n, &u);

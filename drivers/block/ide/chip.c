@@ -184,10 +184,10 @@ static void start_master(const struct block_device *d, unsigned c, uint32_t orde
 static bool give(const struct block_device *d, unsigned c, uint32_t order, uint64_t sector,
                  uint16_t count)
 {
-    uint8_t code = order & ORDER_FLUSH   ? ATA_FLUSH_EXT
-                   : order & ORDER_WRITE ? ATA_WRITE_DMA_EXT
-                                         : ATA_READ_DMA_EXT;
+    uint8_t code = order & ORDER_WRITE ? ATA_WRITE_DMA_EXT : ATA_READ_DMA_EXT;
 
+    if (order & ORDER_FLUSH)
+        code = ATA_FLUSH_EXT;
     dma_publish();
     order_write(d, c, order);
     channels[c].is_quiet = is_masked;
@@ -213,7 +213,8 @@ static bool refuse(struct block_device *d, unsigned slot, enum block_status stat
 static bool issue(struct block_device *d, unsigned slot, const struct block_request *r)
 {
     unsigned c = r->unit / IDE_DRIVES;
-    uint32_t order = ORDER_GIVEN | slot | r->unit << ORDER_UNIT_SHIFT;
+    uint32_t order = ORDER_GIVEN | slot | r->unit << ORDER_UNIT_SHIFT,
+             scale = block_scale(d, r->unit);
 
     if (order_read(d, c))
         return false;
@@ -223,7 +224,7 @@ static bool issue(struct block_device *d, unsigned slot, const struct block_requ
         return refuse(d, slot, BLOCK_INVALID);
     if (r->operation == BLOCK_WRITE)
         order |= ORDER_WRITE | (r->flags & BLOCK_FUA ? ORDER_FUA : 0);
-    if (give(d, c, order, r->sector, (uint16_t)r->sectors))
+    if (give(d, c, order, r->sector / scale, (uint16_t)(r->sectors / scale)))
         return true;
     log_info("channel %u, drive %u does not answer", c, r->unit % IDE_DRIVES);
     channel_reset(d, c, RESET_PATIENCE);
@@ -314,10 +315,10 @@ static bool identify(unsigned c, unsigned drive, struct block_unit *u)
     for (unsigned i = 0; i < ATA_IDENTITY_WORDS; i++)
         words[i] = pio_read16(place[c].command + IDE_DATA);
     *u = ata_unit(words);
-    if (ata_is_wide(words) && u->logical_size == BLOCK_SECTOR)
+    if (ata_is_wide(words) && block_size_is_good(u->logical_size))
         return true;
-    log_info("channel %u, drive %u: no 48-bit commands, or not sectors of 512 bytes: not supported",
-             c, drive);
+    log_info("channel %u, drive %u: no 48-bit commands, or blocks of %u bytes: not supported", c,
+             drive, u->logical_size);
     return false;
 }
 

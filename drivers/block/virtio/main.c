@@ -4,5 +4,5 @@
 
 int main(void)
 {
-    block_driver_run(&virtio_driver);
+    block_driver_run(&virtio_block);
 }

@@ -4,7 +4,8 @@
  * it together with a manifest (faulty.manifest, with its own `parameters`):
  *
  *     fault=NAME      none exit panic null jump privileged divide spin deaf flood garbage lengths
- * random delay_ms=N      so long after the start (0: before RS_READY, that is, during the start)
+ *                     random storm refuse
+ *     delay_ms=N      so long after the start (0: before RS_READY, that is, during the start)
  *     times=N         only the first N incarnations misbehave (0: all)
  *     seed=N          of `random`: half a million kernel calls with senseless arguments, many of
  * them senseless requests to whom it may call; then exit
@@ -51,6 +52,17 @@ static void fault_null(void)
 {
     *(volatile uint32_t *)zero = 1;
 }
+/* Looks at the kernel's log, and at its trace: it dies of what its manifest does not let it read. */
+static void fault_listen_log(void)
+{
+    log_info("it sees the log: %x", *(volatile uint8_t *)KERNEL_LOG_RING);
+}
+
+static void fault_listen_trace(void)
+{
+    log_info("it sees the trace: %x", *(volatile uint8_t *)KERNEL_TRACE_RING);
+}
+
 static void fault_jump(void)
 {
     ((void (*)(void))(zero + 0x123456789000))();
@@ -66,7 +78,7 @@ static void fault_divide(void)
 static void fault_spin(void)
 {
     for (;;)
-        __asm__ volatile("pause");
+        __asm__ volatile("nop"); /* not pause: with -icount QEMU gives that a turn each */
 }
 
 /* Busy with kernel calls, yet deaf: it never receives, so the heartbeat must find it. */
@@ -83,6 +95,20 @@ static void fault_flood(void)
     for (;;)
         ipc_notify(to, info->queue.client ? NOTIFY_BIT(NOTIFY_BIT_PEER + info->queue.number)
                                           : NOTIFY_BIT(NOTIFY_BIT_DS));
+}
+
+/* Far more to say than anybody wants to read. */
+static void fault_chatter(void)
+{
+    uint64_t end;
+
+    for (int i = 0; i < 3000; i++)
+        log_info("chatter %d", i);
+    end = clock_now() + 120000000; /* until it is heard again */
+    while (clock_now() < end)
+        ;
+    log_info("enough said");
+    exit(3);
 }
 
 /* A cheap sequence of noise. */
@@ -129,6 +155,22 @@ static void fault_lengths(void)
 }
 static void fault_none(void)
 {
+}
+
+/* It comes back to its loop all the time, and does nothing there: like an interrupt that it never
+ * acknowledges. */
+static void fault_storm(void)
+{
+    struct message m = {0};
+
+    for (;;)
+        if (ipc_receive(ENDPOINT_ANY, &m, RECEIVE_POLL) == 0 && m.type != MESSAGE_NOTIFY)
+            ipc_reply_result(message_caller(&m), -ENOSYS);
+}
+
+static void fault_refuse(void)
+{
+    exit(RS_EXIT_REFUSED);
 }
 
 static uint64_t random_state;
@@ -212,11 +254,24 @@ static const struct {
     const char *name;
     void (*commit)(void);
 } faults[] = {
-    {"none", fault_none},     {"exit", fault_exit},       {"panic", fault_panic},
-    {"null", fault_null},     {"jump", fault_jump},       {"privileged", fault_privileged},
-    {"divide", fault_divide}, {"spin", fault_spin},       {"deaf", fault_deaf},
-    {"flood", fault_flood},   {"garbage", fault_garbage}, {"lengths", fault_lengths},
+    {"none", fault_none},
+    {"exit", fault_exit},
+    {"panic", fault_panic},
+    {"null", fault_null},
+    {"jump", fault_jump},
+    {"privileged", fault_privileged},
+    {"divide", fault_divide},
+    {"spin", fault_spin},
+    {"deaf", fault_deaf},
+    {"flood", fault_flood},
+    {"garbage", fault_garbage},
+    {"lengths", fault_lengths},
     {"random", fault_random},
+    {"storm", fault_storm},
+    {"refuse", fault_refuse},
+    {"chatter", fault_chatter},
+    {"listen_log", fault_listen_log},
+    {"listen_trace", fault_listen_trace},
 };
 
 static void commit_fault(void)
@@ -244,8 +299,10 @@ static void serve_queue(void)
 
     if (q == 0 || !queue_read(&q->header.client_ready))
         return;
-    queue_publish(&q->transmit.completed, queue_read(&q->transmit.posted));
     q->transmit.driver_waits = 1;
+    __atomic_thread_fence(
+        __ATOMIC_SEQ_CST); /* it before the index: the client does it the other way round */
+    queue_publish(&q->transmit.completed, queue_read(&q->transmit.posted));
     if (q->transmit.client_waits)
         notify_client();
 }
@@ -281,6 +338,7 @@ int main(void)
         commit_fault();
     announce_queue();
     service_ready(RS_READY_RESET);
+    serve_queue();
     if (delay != 0)
         clock_alarm(clock_now() + delay * MILLISECOND);
     service_run(&(struct service_table){.notified = notified, .shutdown = fault_none});

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The driver of Intel's 82540EM. All of it is chip.c; the class library does the rest. */
+/* The driver of Intel's 82540EM. */
 #include "drivers/net/e1000/chip.h"
 
 int main(void)

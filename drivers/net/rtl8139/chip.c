@@ -179,12 +179,13 @@ static void rtl8139_mask(struct net_device *d)
     mmio_write16(d->registers, IMR, 0);
 }
 
-static void rtl8139_unmask(struct net_device *d)
+static bool rtl8139_unmask(struct net_device *d)
 {
     bool sending =
         d->transmit.lent != d->transmit.completed; /* never in QEMU, which sends in the TSD write */
 
     mmio_write16(d->registers, IMR, CAUSES | (sending ? CAUSE_TOK | CAUSE_TER : 0));
+    return true;
 }
 
 static bool rtl8139_acknowledge(struct net_device *d)

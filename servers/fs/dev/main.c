@@ -8,8 +8,11 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
+#include "abi/proto/pm.h"
 #include "lib/fs/fs.h"
+#include "lib/fs/orders.h"
 #include "lib/rt/kernel.h"
+#include "lib/rt/rings.h"
 #include "lib/rt/log.h"
 #include "lib/block/disks.h"
 #include "servers/fs/dev/random.h"
@@ -23,7 +26,8 @@ enum {
     MINOR_FULL = 7,
     MINOR_RANDOM = 8,
     MINOR_URANDOM = 9,
-    MINOR_KMSG = 11
+    MINOR_KMSG = 11,
+    MINOR_BARDO = 16 /* ours: orders to RS, also when fs/proc is away */
 };
 enum { NODE_ROOT = 0x10000, NODE_FIRST, NODE_DISKS = 0x20000 };
 
@@ -37,6 +41,7 @@ static struct name {
     {"random", NULL, S_IFCHR | 0666, MEMORY_MAJOR, MINOR_RANDOM, 0, 0},
     {"urandom", NULL, S_IFCHR | 0666, MEMORY_MAJOR, MINOR_URANDOM, 0, 0},
     {"kmsg", NULL, S_IFCHR | 0644, MEMORY_MAJOR, MINOR_KMSG, 0, 0},
+    {"bardo", NULL, S_IFCHR | 0600, MEMORY_MAJOR, MINOR_BARDO, 0, 0},
     {"tty", NULL, S_IFCHR | 0666, 5, 0, 0, 5},
     {"console", NULL, S_IFCHR | 0600, 5, 1, 0, 5},
     {"ttyS0", NULL, S_IFCHR | 0620, 4, 64, 0, 5},
@@ -187,12 +192,9 @@ static long read_zero(struct fs_transfer *t)
 
 static long read_random(struct fs_transfer *t)
 {
-    enum { AT_ONCE = 1 << 20 }; /* others want to be served, too */
     uint64_t done = 0;
     long result = 0;
 
-    if (t->length > AT_ONCE)
-        t->length = AT_ONCE;
     while (done < t->length && result == 0) {
         size_t n = piece(t, done, sizeof scratch);
 
@@ -207,7 +209,7 @@ static long read_random(struct fs_transfer *t)
 static long read_kmsg(struct fs_transfer *t)
 {
     uint64_t first;
-    long n = kernel_log_read(t->offset, scratch, piece(t, 0, sizeof scratch), &first), result;
+    long n = log_ring_read(t->offset, scratch, piece(t, 0, sizeof scratch), &first), result;
 
     if (n <= 0)
         return n;
@@ -251,6 +253,24 @@ static long write_kmsg(struct fs_transfer *t)
     return (long)t->length;
 }
 
+/* Who may write is asked now, and not when it was opened: root alone. */
+static long write_bardo(struct fs_transfer *t)
+{
+    struct message who = {.type = PM_CREDENTIALS, .w = {(uint64_t)t->program}};
+    char text[ORDERS_MAX + 1];
+    long result;
+
+    if (t->length > ORDERS_MAX)
+        return -EINVAL;
+    if (ipc_call(service_info()->pm, &who) < 0 || (uint32_t)who.w[0] != 0)
+        return -EPERM;
+    result = copy_from(t->program, t->address, text, t->length);
+    text[t->length] = 0;
+    if (result == 0)
+        result = orders_run(text);
+    return result < 0 ? result : (long)t->length;
+}
+
 static const struct device {
     long (*read)(struct fs_transfer *t);
     long (*write)(struct fs_transfer *t);
@@ -258,6 +278,7 @@ static const struct device {
     [MINOR_NULL] = {read_null, write_discard},     [MINOR_ZERO] = {read_zero, write_discard},
     [MINOR_FULL] = {read_zero, write_full},        [MINOR_RANDOM] = {read_random, write_random},
     [MINOR_URANDOM] = {read_random, write_random}, [MINOR_KMSG] = {read_kmsg, write_kmsg},
+    [MINOR_BARDO] = {read_null, write_bardo},
 };
 
 static const struct device *device_of(uint64_t node)
@@ -268,18 +289,23 @@ static const struct device *device_of(uint64_t node)
     return node < sizeof devices / sizeof devices[0] && devices[node].read ? &devices[node] : NULL;
 }
 
+static long error_of(uint64_t node)
+{
+    return node == NODE_ROOT ? -EISDIR : -ENXIO;
+}
+
 static long read_node(uint64_t node, struct fs_transfer *t)
 {
     const struct device *d = device_of(node);
 
-    return d ? d->read(t) : node == NODE_ROOT ? -EISDIR : -ENXIO;
+    return d ? d->read(t) : error_of(node);
 }
 
 static long write_node(uint64_t node, struct fs_transfer *t)
 {
     const struct device *d = device_of(node);
 
-    return d ? d->write(t) : node == NODE_ROOT ? -EISDIR : -ENXIO;
+    return d ? d->write(t) : error_of(node);
 }
 
 static long truncate_node(uint64_t node, uint64_t length)
@@ -300,6 +326,7 @@ static const struct fs_operations operations = {
     .write = write_node,
     .truncate = truncate_node,
     .set_attributes = set_attributes,
+    .idle = orders_late,
 };
 
 int main(void)

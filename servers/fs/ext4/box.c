@@ -315,7 +315,7 @@ long block_fresh_data(uint64_t block, struct buffer **out)
     if (result)
         return result;
     (*out)->kind = KIND_DATA;
-    (*out)->ordered = box->journal.sequence;
+    (*out)->ordered = SEQUENCE_IS | box->journal.sequence;
     (*out)->state = B_VALID | B_DIRTY;
     return 0;
 }

@@ -63,15 +63,18 @@ enum kind {
     KIND_JOURNAL
 };
 
+/* With a transaction's number where 0 means none: the numbers begin again, and 0 is one of them. */
+#define SEQUENCE_IS (1ull << 32)
+
 struct buffer {
     uint64_t block; /* number in the file system; with state 0: unused */
     uint32_t state; /* enum buffer_state */
     uint32_t kind; /* enum kind */
     uint32_t seed; /* of the checksum: that of the inode it belongs to; bitmaps: the group */
-    uint32_t logged; /* sequence of the last transaction that has it in the journal, while that is
-                        not written in place; 0: none */
-    uint32_t ordered; /* with B_DIRTY: sequence of the transaction that may not commit before it is
-                         on the disk; 0: none */
+    uint64_t logged; /* SEQUENCE_IS | sequence of the last transaction that has it in the journal,
+                        while that is not written in place; 0: none */
+    uint64_t ordered; /* with B_DIRTY: SEQUENCE_IS | sequence of the transaction that may not commit
+                         before it is on the disk; 0: none */
     /* from here on of this incarnation alone */
     uint32_t run; /* the last run of a request that got it: it stays while that lasts */
     int32_t next_hash; /* index; -1: none */

@@ -40,19 +40,19 @@ static bool has_something(void)
            write_has_ordered(box->journal.sequence);
 }
 
-uint32_t commit_all(void)
+uint64_t commit_all(void)
 {
     bool dirty = false;
 
     for (uint32_t n = 0; n < box->buffers; n++)
         if (buffers[n].state & B_DIRTY) {
-            buffers[n].ordered = running();
+            buffers[n].ordered = SEQUENCE_IS | running();
             dirty = true;
         }
     if (!dirty && !has_something() && !write_unflushed)
-        return box->journal.phase == COMMIT_IDLE ? 0 : running() - 1;
+        return box->journal.phase == COMMIT_IDLE ? 0 : SEQUENCE_IS | (uint32_t)(running() - 1);
     commit_want();
-    return running();
+    return SEQUENCE_IS | running();
 }
 
 /* ---- the stage ---- */
@@ -252,7 +252,7 @@ static void mark(void)
         struct buffer *b = &buffers[j->member[n]];
 
         b->state &= ~(uint32_t)B_RUNNING;
-        b->logged = j->sequence;
+        b->logged = SEQUENCE_IS | j->sequence;
         b->changed = true; /* if it is being written just now, that is the old one */
     }
     j->begin[j->sequence % LIVE_MAX] = j->head;
@@ -396,11 +396,18 @@ long commit_room(void)
                                                                                   : miss_commit();
 }
 
-/* Whatever the predecessor has posted has ended by now. */
+/*
+ * Whatever the predecessor has posted has ended by now. What it wanted to write nobody knows any
+ * more: so everything is wanted that a commit could wait for, at once. (The alarm would do it, too,
+ * but one who is killed more often than that never comes to it.)
+ */
 void commit_adopt(void)
 {
     now = (typeof(now)){0};
     if (box->journal.phase == COMMIT_FLUSHING || box->journal.phase == COMMIT_RECORDING)
         box->journal.phase = COMMIT_WRITING;
     wanted = box->journal.phase != COMMIT_IDLE || has_something();
+    work_is_wanted = true;
+    if (!volume.read_only)
+        write_want(WRITE_DATA);
 }

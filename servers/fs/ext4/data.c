@@ -260,6 +260,15 @@ static long write_piece(struct inode *i, struct piece *p, const struct fs_transf
     return written;
 }
 
+static long may_write(const struct inode *i, uint64_t end)
+{
+    if (i->raw->flags & INODE_IMMUTABLE)
+        return -EPERM;
+    if (end > data_size_limit())
+        return -EFBIG;
+    return i->raw->flags & INODE_EXTENTS ? 0 : -EOPNOTSUPP;
+}
+
 /* One operation: bytes, or an error. */
 static long write_some(uint64_t node, const struct fs_transfer *t, uint64_t before,
                        struct progress *progress, size_t *limit)
@@ -283,10 +292,9 @@ static long write_some(uint64_t node, const struct fs_transfer *t, uint64_t befo
     if (p.length > *limit)
         p.length = *limit;
     if (result == 0)
-        result = i.raw->flags & (INODE_IMMUTABLE)          ? -EPERM
-                 : p.offset + p.length > data_size_limit() ? -EFBIG
-                 : !(i.raw->flags & INODE_EXTENTS)         ? -EOPNOTSUPP
-                                                   : write_piece(&i, &p, t, t->address + skip);
+        result = may_write(&i, p.offset + p.length);
+    if (result == 0)
+        result = write_piece(&i, &p, t, t->address + skip);
     if (result > 0) {
         progress->done += (uint64_t)result;
         request_record_progress(*progress);

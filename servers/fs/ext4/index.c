@@ -270,9 +270,9 @@ static int by_hash(const void *a, const void *b)
 {
     const struct entry_place *x = a, *y = b;
 
-    return x->hash.major != y->hash.major   ? (x->hash.major < y->hash.major ? -1 : 1)
-           : x->hash.minor != y->hash.minor ? (x->hash.minor < y->hash.minor ? -1 : 1)
-                                            : 0;
+    if (x->hash.major != y->hash.major)
+        return x->hash.major < y->hash.major ? -1 : 1;
+    return (x->hash.minor > y->hash.minor) - (x->hash.minor < y->hash.minor);
 }
 
 /* Those of a block, in the order of their hashes: how many. */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/rt/error.h"
 #include "lib/rt/log.h"
 #include "servers/fs/ext4/ext4.h"
 #include "servers/fs/ext4/io.h"
@@ -214,9 +215,9 @@ uint32_t journal_tag_sum(const void *block, uint32_t sequence)
 
 size_t journal_tag_size(void)
 {
-    return journal.features & JOURNAL_CSUM_V3 ? sizeof(struct journal_tag3)
-           : journal.features & JOURNAL_64BIT ? sizeof(struct journal_tag)
-                                              : sizeof(struct journal_tag) - 4;
+    if (journal.features & JOURNAL_CSUM_V3)
+        return sizeof(struct journal_tag3);
+    return sizeof(struct journal_tag) - (journal.features & JOURNAL_64BIT ? 0 : 4);
 }
 
 /* ---- the tail ---- */
@@ -269,8 +270,8 @@ static uint32_t oldest(void)
     uint32_t found = box->journal.sequence;
 
     for (uint32_t n = 0; n < box->buffers; n++)
-        if (buffers[n].logged && (int32_t)(buffers[n].logged - found) < 0)
-            found = buffers[n].logged;
+        if (buffers[n].logged && (int32_t)((uint32_t)buffers[n].logged - found) < 0)
+            found = (uint32_t)buffers[n].logged;
     return found;
 }
 
@@ -341,5 +342,6 @@ void journal_failed(int error)
         return;
     box->has_error = 1;
     volume.read_only = true;
-    log_info("the journal cannot be written (error %d): nothing is changed from now on", error);
+    log_always("the journal cannot be written (%s): nothing is changed from now on",
+               error_name(error));
 }

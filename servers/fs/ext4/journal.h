@@ -51,8 +51,9 @@ void journal_failed(int error);
 
 /* The running transaction is to be committed. */
 void commit_want(void);
-/* Everything so far on the disk: the sequence to wait for in box->journal.committed, 0: it is. */
-uint32_t commit_all(void);
+/* Everything so far on the disk: SEQUENCE_IS | the sequence to wait for in box->journal.committed,
+ * 0: it is. */
+uint64_t commit_all(void);
 bool commit_is_done(uint32_t sequence);
 long commit_room(void); /* is there room in the journal for an operation? Else EXT4_MISS */
 void commit_step(void); /* after anything has ended, and after each operation */

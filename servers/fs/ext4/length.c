@@ -22,7 +22,9 @@ long data_regular(uint64_t node, struct inode *i)
 {
     long result = node_inode(node, i);
 
-    return result ? result : S_ISREG(i->raw->mode) ? 0 : S_ISDIR(i->raw->mode) ? -EISDIR : -EINVAL;
+    if (result || S_ISREG(i->raw->mode))
+        return result;
+    return S_ISDIR(i->raw->mode) ? -EISDIR : -EINVAL;
 }
 
 void data_dirty(struct buffer *b)

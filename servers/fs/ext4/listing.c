@@ -82,8 +82,10 @@ static long list_from(struct inode *d, uint64_t cookie)
     listing.count = 0;
     do {
         struct buffer *b;
-        long n = result ? result : is_tree ? index_leaf(d, &p, &b) : directory_block(d, 0, &b);
+        long n = result;
 
+        if (n == 0)
+            n = is_tree ? index_leaf(d, &p, &b) : directory_block(d, 0, &b);
         if (n == 0)
             n = entries_sort(b, p.version, places, ENTRIES_MAX);
         for (long k = 0; k < n && result == 0; k++)

@@ -82,7 +82,9 @@ static long get_xattr(uint64_t node, const char *name, void *value, size_t room)
     struct inode i;
     long result = node_inode(node, &i);
 
-    return result ? result : *name ? xattr_get(&i, name, value, room) : xattr_list(&i, value, room);
+    if (result)
+        return result;
+    return *name ? xattr_get(&i, name, value, room) : xattr_list(&i, value, room);
 }
 
 /* A transaction is awaited. */
@@ -204,6 +206,25 @@ static bool step(void)
     return was_ready ? committed != box->journal.committed : mount_is_ready() || mount_error();
 }
 
+/* VFS shows it in /proc/mounts. Each incarnation says it once. */
+static bool is_failed, is_told;
+
+static void tell_failure(void)
+{
+    if (is_failed || !mount_is_ready() || !box->has_error)
+        return;
+    is_failed = true;
+    ipc_notify(service_info()->vfs, NOTIFY_BIT(NOTIFY_BIT_POLL));
+}
+
+static uint64_t next_event(void)
+{
+    if (!is_failed || is_told)
+        return 0;
+    is_told = true;
+    return FILE_IS_READ_ONLY;
+}
+
 static void idle(void)
 {
     do {
@@ -218,6 +239,7 @@ static void idle(void)
                 requests_retry();
         } while (happened && step());
     } while (!disk_settle());
+    tell_failure();
 }
 
 static void notified(uint64_t bits)
@@ -253,6 +275,7 @@ int main(void)
         .rename = name_rename,
         .cover = cover,
         .statfs = statistics,
+        .ready = next_event,
         .cancel = request_cancel,
         .sync = sync_file,
         .allocate = file_allocate,

@@ -63,11 +63,12 @@ static long drain(void)
 
 static const struct cache_io cache_operations = {.read = io_read};
 
-/* A box with small blocks, to read the super block with. */
+/* A box to read the super block with, whatever the size of the blocks: such as every disk can do.
+ */
 static long begin_reading(void)
 {
-    volume = (struct volume){.block_size = 1024, .block_shift = 10, .blocks = disk.bytes >> 10};
-    if (!box_make(disk.memory, disk.size, number, 1024)) {
+    volume = (struct volume){.block_size = 4096, .block_shift = 12, .blocks = disk.bytes >> 12};
+    if (!box_make(disk.memory, disk.size, number, 4096)) {
         snprintf(why, sizeof why, "there is no memory");
         return -ENOMEM;
     }
@@ -83,13 +84,13 @@ static long read_super(void)
 {
     static struct ext4_super s;
     struct buffer *b;
-    long result = block_get(EXT4_SUPER_OFFSET / 1024, KIND_DATA, 0, &b);
+    long result = block_get(0, KIND_DATA, 0, &b);
 
     if (result) {
         snprintf(why, sizeof why, "its super block cannot be read");
         return result;
     }
-    memcpy(&s, buffer_data(b), sizeof s);
+    memcpy(&s, (const uint8_t *)buffer_data(b) + EXT4_SUPER_OFFSET, sizeof s);
     result = super_take(&s, disk.bytes, read_only, why, sizeof why);
     if (result)
         return result;
@@ -145,7 +146,9 @@ static long write_all(void)
 {
     write_want(WRITE_ALL);
     write_step();
-    return write_is_clean() && disk_is_quiet() ? (write_take_error() ? -EIO : 1) : EXT4_MISS;
+    if (!write_is_clean() || !disk_is_quiet())
+        return EXT4_MISS;
+    return write_take_error() ? -EIO : 1;
 }
 
 static long write_replayed(void)

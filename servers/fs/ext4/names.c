@@ -39,7 +39,9 @@ static long directory(uint64_t node, struct inode *d)
 {
     long result = node_inode(node, d);
 
-    return result ? result : S_ISDIR(d->raw->mode) ? 0 : -ENOTDIR;
+    if (result == 0 && !S_ISDIR(d->raw->mode))
+        result = -ENOTDIR;
+    return result;
 }
 
 /* One that entries can be added to: not removed. */
@@ -47,7 +49,9 @@ static long living_directory(uint64_t node, struct inode *d)
 {
     long result = directory(node, d);
 
-    return result ? result : d->raw->links == 0 ? -ENOENT : 0;
+    if (result == 0 && d->raw->links == 0)
+        result = -ENOENT;
+    return result;
 }
 
 /* ---- looking ---- */
@@ -271,11 +275,12 @@ static long link_now(uint64_t node, const char *name, uint64_t target)
 
     if (result == 0)
         result = node_inode(target, &i);
-    if (result == 0)
-        result = S_ISDIR(i.raw->mode) ? -EPERM
-                 : i.raw->links == 0  ? -ENOENT
-                 : !may_link(&i)      ? -EMLINK
-                                      : 0;
+    if (result == 0 && S_ISDIR(i.raw->mode))
+        result = -EPERM;
+    if (result == 0 && i.raw->links == 0)
+        result = -ENOENT;
+    if (result == 0 && !may_link(&i))
+        result = -EMLINK;
     if (result == 0)
         result = directory_add(&d, name, length_of(name), i.number, type_of(i.raw->mode));
     if (result == 0)
@@ -325,7 +330,9 @@ static long may_remove(struct inode *i, bool is_rmdir)
     if (!is_rmdir)
         return 0;
     empty = directory_is_empty(i);
-    return empty < 0 ? empty : empty ? 0 : -ENOTEMPTY;
+    if (empty < 0)
+        return empty;
+    return empty ? 0 : -ENOTEMPTY;
 }
 
 static long unlink_now(uint64_t node, const char *name, bool is_rmdir)

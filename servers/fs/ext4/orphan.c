@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/rt/error.h"
 #include "lib/rt/log.h"
 #include "servers/fs/ext4/file.h"
 #include "servers/fs/ext4/journal.h"
@@ -249,7 +250,7 @@ long orphans_step(void)
     if (result == EXT4_MISS)
         return result;
     if (result < 0)
-        log_info("inode %u, an orphan, cannot be deleted: error %ld", number, -result);
+        log_info("inode %u, an orphan, cannot be deleted: %s", number, error_name(result));
     wanted = false;
     return 0;
 }

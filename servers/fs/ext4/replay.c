@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/rt/error.h"
 #include "lib/rt/log.h"
 #include "servers/fs/ext4/ext4.h"
 #include "servers/fs/ext4/io.h"
@@ -273,7 +274,8 @@ long replay(char *why, size_t room)
         if (result == EXT4_MISS)
             return result;
         if (result < 0) {
-            snprintf(why, room, "its journal cannot be replayed (error %ld): run e2fsck", -result);
+            snprintf(why, room, "its journal cannot be replayed (%s): run e2fsck",
+                     error_name(result));
             return result;
         }
         if (result == 1)

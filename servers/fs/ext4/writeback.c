@@ -2,6 +2,7 @@
 /* Writing in place: file data, and metadata that the journal has. */
 #include <errno.h>
 
+#include "lib/rt/error.h"
 #include "lib/rt/log.h"
 #include "servers/fs/ext4/ext4.h"
 #include "servers/fs/ext4/io.h"
@@ -93,8 +94,8 @@ void write_step(void)
 static void data_lost(const struct buffer *b, int error)
 {
     if (!lost)
-        log_info("block %llu of a file could not be written: error %d",
-                 (unsigned long long)b->block, error);
+        log_info("block %llu of a file could not be written: %s", (unsigned long long)b->block,
+                 error_name(error));
     lost = error;
 }
 

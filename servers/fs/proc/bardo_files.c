@@ -3,23 +3,26 @@
 #include <stdlib.h>
 
 #include "lib/rt/kernel.h"
+#include "lib/rt/rings.h"
 #include "lib/service/service.h"
 #include "servers/fs/proc/files.h"
 
 static const char *const state_names[] = {
     [RS_DOWN] = "down",           [RS_STARTING] = "starting",     [RS_UP] = "up",
     [RS_BACKOFF] = "backoff",     [RS_SCRIPT_DECIDES] = "policy", [RS_GIVEN_UP] = "given-up",
-    [RS_NO_DEVICE] = "no-device", [RS_BROKEN] = "broken",
+    [RS_NO_DEVICE] = "no-device", [RS_BROKEN] = "broken",         [RS_REFUSED] = "refused",
 };
 static const char *const defect_names[DEFECTS] = {
     [DEFECT_NONE] = "none",     [DEFECT_EXIT] = "exit",           [DEFECT_EXCEPTION] = "exception",
     [DEFECT_KILLED] = "killed", [DEFECT_HEARTBEAT] = "heartbeat", [DEFECT_COMPLAINT] = "complaint",
-    [DEFECT_UPDATE] = "update", [DEFECT_BUDGET] = "budget",
+    [DEFECT_UPDATE] = "update", [DEFECT_BUDGET] = "budget",       [DEFECT_STORM] = "storm",
+    [DEFECT_DMA] = "dma",
 };
 static const char *const ready_names[] = {
     [RS_READY_FRESH] = "fresh",
     [RS_READY_ADOPTED] = "adopted",
     [RS_READY_RESET] = "reset",
+    [RS_READY_ROLLED_BACK] = "rolled-back",
 };
 
 static const char *name_of(const char *const *names, size_t count, uint32_t value)
@@ -49,6 +52,17 @@ void write_services(struct text *t, const struct process *p)
                  (unsigned long long)s.cpu_ns / 1000000u, (unsigned long long)s.memory_bytes / 1024,
                  s.class_name[0] ? s.class_name : "-", s.description);
     }
+}
+
+/* Entries in use in all grant tables, but for the one with which this is asked. */
+static uint64_t grants_used(void)
+{
+    struct rs_service s;
+    uint64_t used = 0;
+
+    for (unsigned i = 0; service_at(i, &s) == 0; i++)
+        used += s.grants_used - (s.endpoint == service_info()->self);
+    return used;
 }
 
 static void add_recovery(struct text *t, const struct rs_recovery *r)
@@ -108,28 +122,28 @@ void write_recovery(struct text *t, const struct process *p)
 /* One "key value" a line. */
 void write_kernel(struct text *t, const struct process *p)
 {
-    struct kernel_info k = {0};
+    const struct kernel_info *k = kernel_info();
 
     (void)p;
-    kernel_info(&k);
     const struct {
         const char *key;
         uint64_t value;
     } rows[] = {
-        {"frames_total", k.frames_total},
-        {"frames_free", k.frames_free},
-        {"slots_total", k.slots_total},
-        {"slots_used", k.slots_used},
-        {"grants_used", k.grants_used},
-        {"unknown_calls", k.unknown_calls},
-        {"last_unknown_call", k.last_unknown_call},
-        {"context_switches", k.context_switches},
-        {"interrupts", k.interrupts},
-        {"cpus", k.cpus},
-        {"tsc_hz", k.tsc_hz},
-        {"archive_size", k.archive_size},
-        {"log_end", k.log_end},
-        {"trace_end", k.trace_end},
+        {"frames_total", k->frames_total},
+        {"frames_free", k->frames_free},
+        {"slots_total", ENDPOINT_SLOTS - 1},
+        {"slots_used", k->slots_used},
+        {"grants_used", grants_used()},
+        {"unknown_calls", k->unknown_calls},
+        {"last_unknown_call", k->last_unknown_call},
+        {"context_switches", k->context_switches},
+        {"interrupts", k->interrupts},
+        {"cpus", k->cpus},
+        {"tsc_hz", k->tsc_hz},
+        {"clock_hz", kernel_page()->tsc_hz},
+        {"archive_size", k->archive_size},
+        {"log_end", k->log_end},
+        {"trace_end", k->trace_end},
         {"busy_ns", busy_ns()},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
@@ -143,10 +157,38 @@ void write_log(struct text *t, const struct process *p)
     long n;
 
     (void)p;
-    while ((n = kernel_log_read(position, buffer, sizeof buffer, &first)) > 0) {
+    while ((n = log_ring_read(position, buffer, sizeof buffer, &first)) > 0) {
         text_add_bytes(t, buffer, (size_t)n);
         position = first + (uint64_t)n;
     }
+}
+
+/* The trace has thousands of lines, and whoever reads it keeps everybody waiting while they are made:
+ * printf takes ten times as long. */
+static char *put_number(char *at, uint64_t n, unsigned base, char after)
+{
+    char digits[20];
+    unsigned count = 0;
+
+    do
+        digits[count++] = "0123456789abcdef"[n % base];
+    while (n /= base);
+    while (count)
+        *at++ = digits[--count];
+    *at++ = after;
+    return at;
+}
+
+static char *put_text(char *at, const char *text)
+{
+    while (*text)
+        *at++ = *text++;
+    return at;
+}
+
+static char *put_endpoint(char *at, endpoint_t ep)
+{
+    return put_number(put_number(at, endpoint_slot(ep), 10, '.'), endpoint_generation(ep), 10, ' ');
 }
 
 /* Oldest first: time in ns since boot, kind, from, to, type, detail. Endpoints
@@ -160,26 +202,28 @@ void write_trace(struct text *t, const struct process *p)
         [TRACE_DESTROY] = "destroy",     [TRACE_SYSCALL] = "syscall",
     };
     static struct trace_event batch[128];
-    const struct service_info *info = service_info();
-    struct kernel_info k = {0};
-    uint64_t position = 0, first;
+    const struct kernel_page *clock = kernel_page();
+    uint64_t position = 0, end = kernel_info()->trace_end, first;
+    char line[160], *at; /* more than six numbers and a name */
     long n;
 
     (void)p;
-    kernel_info(&k);
     text_add(t, "# ns kind from to type detail\n");
-    while (position < k.trace_end &&
-           (n = kernel_call6_second(KERNEL_TRACE_READ, (long)position, (long)batch,
-                                    sizeof batch / sizeof batch[0], 0, 0, 0, &first)) > 0) {
+    while (position < end &&
+           (n = trace_ring_read(position, batch, sizeof batch / sizeof batch[0], &first)) > 0) {
         for (long i = 0; i < n; i++) {
             const struct trace_event *e = &batch[i];
-            uint64_t ns = (uint64_t)((unsigned __int128)(e->tsc - info->tsc_boot) * 1000000000u /
-                                     info->tsc_hz);
+            uint64_t ns = (uint64_t)((unsigned __int128)(e->tsc - clock->tsc_boot) * 1000000000u /
+                                     clock->tsc_hz);
 
-            text_add(t, "%llu %s %u.%u %u.%u 0x%x 0x%llx\n", (unsigned long long)ns,
-                     NAME_OF(kinds, e->kind), endpoint_slot(e->from), endpoint_generation(e->from),
-                     endpoint_slot(e->to), endpoint_generation(e->to), e->type,
-                     (unsigned long long)e->detail);
+            at = put_number(line, ns, 10, ' ');
+            at = put_text(at, NAME_OF(kinds, e->kind));
+            *at++ = ' ';
+            at = put_endpoint(at, e->from);
+            at = put_endpoint(at, e->to);
+            at = put_number(put_text(at, "0x"), e->type, 16, ' ');
+            at = put_number(put_text(at, "0x"), e->detail, 16, '\n');
+            text_add_bytes(t, line, (size_t)(at - line));
         }
         position = first + (uint64_t)n;
     }

@@ -7,9 +7,7 @@
 #include "lib/fs/fs.h"
 
 /*
- * Lines: "up NAME", "down NAME", "restart NAME [DELAY_MS]", "kill NAME", "done NUMBER STATUS" (a
- * policy script has ended). Root alone. Length, or -EPERM, -EINVAL (no such command), and RS's own:
- * -ESRCH, -EALREADY. The first line that fails ends it.
+ * Orders (lib/fs/orders.h). Root alone. Length, or -EPERM, and what orders_run() fails with.
  */
 long control_write(struct fs_transfer *t);
 

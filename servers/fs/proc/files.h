@@ -42,6 +42,7 @@ void write_net_route(struct text *t, const struct process *p);
 void write_net_arp(struct text *t, const struct process *p);
 void write_net_tcp(struct text *t, const struct process *p);
 void write_net_udp(struct text *t, const struct process *p);
+void write_net_guard(struct text *t, const struct process *p);
 void write_net_none(struct text *t, const struct process *p); /* there is no IPv6 */
 
 /* bardo_files.c */

@@ -12,6 +12,7 @@
 
 #include "abi/proto/vfs.h"
 #include "lib/fs/fs.h"
+#include "lib/fs/orders.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
 #include "servers/fs/proc/control.h"
@@ -77,6 +78,7 @@ static const struct row rows[] = {
     {"arp", NET, S_IFREG | 0444, write_net_arp},
     {"tcp", NET, S_IFREG | 0444, write_net_tcp},
     {"udp", NET, S_IFREG | 0444, write_net_udp},
+    {"guard", NET, S_IFREG | 0444, write_net_guard},
     {"tcp6", NET, S_IFREG | 0444, write_net_none},
     {"udp6", NET, S_IFREG | 0444, write_net_none},
     {"services", BARDO, S_IFREG | 0444, write_services},
@@ -456,6 +458,7 @@ static const struct fs_operations operations = {
     .statfs = statfs_proc,
     .cancel = scripts_cancel,
     .notified = notified,
+    .idle = orders_late,
 };
 
 int main(void)

@@ -58,6 +58,12 @@ void write_net_udp(struct text *t, const struct process *p)
     write_table(t, NET_UDP);
 }
 
+void write_net_guard(struct text *t, const struct process *p)
+{
+    (void)p;
+    write_table(t, NET_GUARD);
+}
+
 void write_net_none(struct text *t, const struct process *p)
 {
     (void)p;

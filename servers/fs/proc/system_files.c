@@ -8,14 +8,6 @@
 
 enum { PROCESSES_MAX = ENDPOINT_SLOTS };
 
-static struct kernel_info info_now(void)
-{
-    struct kernel_info info = {0};
-
-    kernel_info(&info);
-    return info;
-}
-
 static void cpu_name(char name[49])
 {
     unsigned words[12] = {0};
@@ -29,7 +21,7 @@ static void cpu_name(char name[49])
 
 void write_cpuinfo(struct text *t, const struct process *p)
 {
-    struct kernel_info info = info_now();
+    const struct kernel_info *info = kernel_info();
     unsigned vendor[4] = {0}, leaf, signature = 0, b, c, d;
     char name[49], maker[13] = {0};
 
@@ -38,21 +30,21 @@ void write_cpuinfo(struct text *t, const struct process *p)
     __get_cpuid(1, &signature, &b, &c, &d);
     memcpy(maker, vendor, 12);
     cpu_name(name);
-    for (unsigned i = 0; i < info.cpus; i++) {
+    for (unsigned i = 0; i < info->cpus; i++) {
         text_add(
             t,
             "processor\t: %u\nvendor_id\t: %s\ncpu family\t: %u\nmodel\t\t: %u\nmodel name\t: %s\n",
             i, maker, signature >> 8 & 15, (signature >> 4 & 15) | (signature >> 12 & 0xf0), name);
         text_add(t, "stepping\t: %u\ncpu MHz\t\t: %llu.%03llu\n\n", signature & 15,
-                 (unsigned long long)info.tsc_hz / 1000000,
-                 (unsigned long long)info.tsc_hz / 1000 % 1000);
+                 (unsigned long long)info->tsc_hz / 1000000,
+                 (unsigned long long)info->tsc_hz / 1000 % 1000);
     }
 }
 
 void write_meminfo(struct text *t, const struct process *p)
 {
-    struct kernel_info info = info_now();
-    unsigned long long total = info.frames_total * 4, free = info.frames_free * 4;
+    const struct kernel_info *info = kernel_info();
+    unsigned long long total = info->frames_total * 4, free = info->frames_free * 4;
 
     (void)p;
     text_add(t, "MemTotal:       %8llu kB\nMemFree:        %8llu kB\nMemAvailable:   %8llu kB\n",
@@ -76,8 +68,8 @@ static void busy(uint64_t *user_ns, uint64_t *system_ns, int *running, int *coun
     for (int i = 0; i < *count; i++) {
         if (process_find(pids[i], false, &p) < 0)
             continue;
-        *user_ns += p.is_service ? 0 : p.p.user_ns;
-        *system_ns += p.p.system_ns + (p.is_service ? p.p.user_ns : 0);
+        /* a program's system time is that of services, too */
+        *(p.is_service ? system_ns : user_ns) += p.p.user_ns;
         *running += p.p.state == 'R';
     }
 }
@@ -110,8 +102,8 @@ void write_uptime(struct text *t, const struct process *p)
 
 void write_system_stat(struct text *t, const struct process *p)
 {
-    struct kernel_info info = info_now();
-    uint64_t now = clock_now() * (info.cpus ? info.cpus : 1), user, system, idle;
+    const struct kernel_info *info = kernel_info();
+    uint64_t now = clock_now() * (info->cpus ? info->cpus : 1), user, system, idle;
     int running, count;
 
     (void)p;
@@ -123,8 +115,8 @@ void write_system_stat(struct text *t, const struct process *p)
                  (unsigned long long)idle / 10000000u);
     text_add(t,
              "intr %llu\nctxt %llu\nbtime %llu\nprocesses %d\nprocs_running %d\nprocs_blocked 0\n",
-             (unsigned long long)info.interrupts, (unsigned long long)info.context_switches,
-             (unsigned long long)info.realtime_boot, count, running ? running : 1);
+             (unsigned long long)info->interrupts, (unsigned long long)info->context_switches,
+             (unsigned long long)service_info()->realtime_boot, count, running ? running : 1);
 }
 
 void write_loadavg(struct text *t, const struct process *p)
@@ -145,11 +137,8 @@ void write_version(struct text *t, const struct process *p)
 
 void write_command_line(struct text *t, const struct process *p)
 {
-    struct kernel_info info = info_now();
-
     (void)p;
-    info.command_line[sizeof info.command_line - 1] = 0;
-    text_add(t, "%s\n", info.command_line);
+    text_add(t, "%s\n", kernel_info()->command_line);
 }
 
 void write_filesystems(struct text *t, const struct process *p)
@@ -162,7 +151,7 @@ void write_interrupts(struct text *t, const struct process *p)
 {
     (void)p;
     text_add(t, "           CPU0\nALL: %10llu   all interrupts\n",
-             (unsigned long long)info_now().interrupts);
+             (unsigned long long)kernel_info()->interrupts);
 }
 
 void write_partitions(struct text *t, const struct process *p)

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/undo/undo.h"
+
 static const uint8_t zeros[PAGE_BYTES];
 
 static uint64_t smaller(uint64_t a, uint64_t b)
@@ -237,7 +239,8 @@ long content_truncate(struct pages *p, struct content *c, uint64_t size)
     return 0;
 }
 
-static long copy_out_memory(void *who, uint64_t done, void *bytes, size_t length)
+/* To where nothing was before. */
+undo_unlogged static long copy_out_memory(void *who, uint64_t done, void *bytes, size_t length)
 {
     memcpy((uint8_t *)who + done, bytes, length);
     return 0;

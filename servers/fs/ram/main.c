@@ -12,6 +12,7 @@
 
 #include "lib/fs/fs.h"
 #include "lib/rt/kernel.h"
+#include "lib/rt/error.h"
 #include "lib/rt/log.h"
 #include "servers/fs/ram/tree.h"
 #include "servers/fs/ram/unpack.h"
@@ -120,7 +121,7 @@ static long open_node(uint64_t node, uint32_t flags, uint64_t *use)
     if (!n)
         return -ESTALE;
     if ((flags & O_TRUNC) && S_ISREG(n->mode)) {
-        result = content_truncate(&tree.pages, &n->content, 0);
+        result = content_truncate(tree_pages(&tree, n), &n->content, 0);
         written(n);
     }
     if (result == 0)
@@ -147,7 +148,8 @@ static long copy_from_program(void *who, uint64_t done, void *bytes, size_t leng
 {
     const struct fs_transfer *t = who;
 
-    return copy_from(t->program, t->address + done, bytes, length);
+    undo_range(bytes, length);
+    return copy_from_again(t->program, t->address + done, bytes, length);
 }
 
 static long regular_file(uint64_t node, struct node **n)
@@ -155,7 +157,9 @@ static long regular_file(uint64_t node, struct node **n)
     *n = tree_node(&tree, node);
     if (!*n)
         return -ESTALE;
-    return S_ISREG((*n)->mode) ? 0 : S_ISDIR((*n)->mode) ? -EISDIR : -EINVAL;
+    if (S_ISREG((*n)->mode))
+        return 0;
+    return S_ISDIR((*n)->mode) ? -EISDIR : -EINVAL;
 }
 
 static long read_node(uint64_t node, struct fs_transfer *t)
@@ -176,7 +180,8 @@ static long write_node(uint64_t node, struct fs_transfer *t)
         return result;
     if (t->flags & O_APPEND)
         t->offset = n->content.size;
-    result = content_write(&tree.pages, &n->content, t->offset, t->length, copy_from_program, t);
+    result = content_write(tree_pages(&tree, n), &n->content, t->offset, t->length,
+                           copy_from_program, t);
     if (result > 0)
         written(n);
     return result;
@@ -188,7 +193,7 @@ static long truncate_node(uint64_t node, uint64_t length)
     long result = regular_file(node, &n);
 
     if (result == 0)
-        result = content_truncate(&tree.pages, &n->content, length);
+        result = content_truncate(tree_pages(&tree, n), &n->content, length);
     if (result == 0)
         written(n);
     return result;
@@ -274,7 +279,7 @@ static long map_node(uint64_t node, uint64_t offset, uint64_t length, uint64_t *
         return result;
     if (offset % PAGE_BYTES || length == 0)
         return -EINVAL;
-    if (content_make_whole(&tree.pages, &n->content) < 0)
+    if (content_make_whole(tree_pages(&tree, n), &n->content) < 0)
         return -ENOSYS; /* no memory for it: VFS reads instead */
     if (offset / PAGE_BYTES >= n->content.whole_pages ||
         (length + PAGE_BYTES - 1) / PAGE_BYTES > n->content.whole_pages - offset / PAGE_BYTES)
@@ -298,9 +303,9 @@ static long cover(uint64_t node, bool covered)
 static long statfs_tree(struct statfs *out)
 {
     out->f_type = TMPFS_MAGIC;
-    out->f_blocks = tree.pages.limit;
+    out->f_blocks = tree.pages_most;
     out->f_bfree = out->f_bavail =
-        tree.pages.limit > tree.pages.used ? tree.pages.limit - tree.pages.used : 0;
+        tree.pages_most > tree.pages.used ? tree.pages_most - tree.pages.used : 0;
     out->f_files = tree.count + out->f_bfree;
     out->f_ffree = out->f_bfree;
     return 0;
@@ -334,11 +339,10 @@ static uint64_t pages_limit(void)
 {
     const char *text = strstr(service_info()->parameters, "percent=");
     unsigned long percent = text ? strtoul(text + strlen("percent="), NULL, 10) : DEFAULT_PERCENT;
-    struct kernel_info info;
 
     if (percent == 0 || percent > 100)
         percent = DEFAULT_PERCENT;
-    return kernel_info(&info) == 0 ? info.frames_total * percent / 100 : 8192;
+    return kernel_info()->frames_total * percent / 100;
 }
 
 int main(void)
@@ -347,16 +351,16 @@ int main(void)
     long result;
 
     if (!tree_make(&tree, pages_limit(), fs_time))
-        panic("no memory for the root directory");
+        panic_hopeless("no memory for the root directory");
     if (!info->archive_mapped)
-        panic("no boot archive: the manifest must say  archive yes");
+        panic_hopeless("no boot archive: the manifest must say  archive yes");
     result = unpack(&tree, (const void *)BOOT_ARCHIVE, info->archive_size);
     if (result < 0)
-        log_info("the boot archive is damaged or too big for the memory (error %ld): only %u files "
+        log_info("the boot archive is damaged or too big for the memory (%s): only %u files "
                  "of it are there",
-                 -result, tree.count);
+                 error_name(result), tree.count);
     operations.root = node_number(tree.root);
     if (service_publish("fs/ram") < 0)
-        panic("fs/ram is published by somebody else");
+        panic_hopeless("fs/ram is published by somebody else");
     fs_serve(&operations);
 }

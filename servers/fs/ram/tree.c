@@ -93,7 +93,8 @@ void tree_close(struct tree *t, struct node *n)
 bool tree_make(struct tree *t, uint64_t pages_limit, uint64_t (*now)(void))
 {
     memset(t, 0, sizeof *t);
-    t->pages.limit = pages_limit;
+    t->pages.limit = t->pages_most = pages_limit;
+    t->names_most = pages_limit / 2;
     t->now = now;
     t->free_index = 1;
     if (!grow_nodes(t))
@@ -130,6 +131,17 @@ static void touch(struct tree *t, struct node *directory)
     directory->mtime_ns = directory->ctime_ns = t->now();
 }
 
+struct pages *tree_pages(struct tree *t, const struct node *n)
+{
+    t->pages.limit = n->uid ? t->pages_most / 3 * 2 : t->pages_most;
+    return &t->pages;
+}
+
+static bool names_full(const struct tree *t, uint32_t uid)
+{
+    return uid && t->names >= t->names_most;
+}
+
 /* An entry that is not in its directory yet. */
 static struct entry *entry_make(struct node *directory, const char *name)
 {
@@ -148,6 +160,7 @@ static void entry_insert(struct tree *t, struct entry *e, struct node *n)
     struct node *d = e->directory;
     struct entry **bucket = &t->buckets[e->hash % TREE_BUCKETS];
 
+    t->names++;
     e->node = n;
     e->cookie = ++d->directory.next_cookie;
     e->hash_next = *bucket;
@@ -170,6 +183,7 @@ static void entry_remove(struct tree *t, struct entry *e)
     struct node *d = e->directory;
     struct entry **link = &t->buckets[e->hash % TREE_BUCKETS];
 
+    t->names--;
     while (*link != e)
         link = &(*link)->hash_next;
     *link = e->hash_next;
@@ -217,6 +231,8 @@ long tree_create(struct tree *t, struct node *directory, const char *name, uint3
         user.gid = directory->gid;
         mode |= S_ISDIR(mode) ? S_ISGID : 0;
     }
+    if (names_full(t, user.uid))
+        return -ENOSPC;
     e = entry_make(directory, name);
     n = node_make(t, mode, user);
     if (target)
@@ -251,7 +267,7 @@ long tree_link(struct tree *t, struct node *directory, const char *name, struct 
         return -EMLINK;
     if (tree_find(t, directory, name))
         return -EEXIST;
-    e = entry_make(directory, name);
+    e = names_full(t, node->uid) ? NULL : entry_make(directory, name);
     if (!e)
         return -ENOSPC;
     entry_insert(t, e, node);

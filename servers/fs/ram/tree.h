@@ -46,7 +46,8 @@ struct tree {
     uint32_t room, free_index, count; /* free_index: where a search for a free one begins */
     struct node *root;
     struct entry *buckets[TREE_BUCKETS];
-    struct pages pages;
+    struct pages pages; /* what may be taken of them: see tree_pages() */
+    uint64_t pages_most, names, names_most; /* names_most: users' files; root finds more */
     uint64_t (*now)(void); /* ns since 1970 */
 };
 
@@ -71,5 +72,9 @@ long tree_rename(struct tree *t, struct node *from, const char *old_name, struct
 
 /* One opener less; frees the node when nothing holds it any more. */
 void tree_close(struct tree *t, struct node *n);
+
+/* The pages for that file, with what its owner may take of them: root's all that the file system has,
+ * any other's two thirds. */
+struct pages *tree_pages(struct tree *t, const struct node *n);
 
 #endif

@@ -6,6 +6,7 @@
 #include <sys/sysmacros.h>
 
 #include "lib/cpio/cpio.h"
+#include "lib/rt/error.h"
 #include "lib/rt/log.h"
 
 enum { LINK_DEPTH = 8 };
@@ -145,7 +146,7 @@ long unpack(struct tree *t, const void *archive, size_t size)
         if (result == -ENOSPC)
             return result;
         if (result < 0)
-            log_info("boot archive: %.200s is left out (error %ld)", entry.name, -result);
+            log_info("boot archive: %.200s is left out (%s)", entry.name, error_name(result));
     }
     return more;
 }

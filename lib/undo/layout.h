@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Where the logs of lib/undo are, and other numbers that assembly shares with C. */
+#ifndef UNDO_LAYOUT_H
+#define UNDO_LAYOUT_H
+
+#define UNDO_FUSE 0x73e000000000 /* with the log's beginning in one page table */
+#define UNDO_LOG 0x73e000100000
+#define UNDO_JOURNAL (UNDO_LOG + 0x8000000)
+#define UNDO_OUTBOX (UNDO_LOG + 0x10000000)
+#define UNDO_WINDOW_MAX 0x4000000 /* bytes, of each: beyond that a step has too much to do */
+#define UNDO_WINDOW_FIRST 0x4000 /* bytes that are mapped from the start on, and then at once */
+
+#define UNDO_MARK 0x6b6361622073656f /* before undo_start */
+
+#define REPLY_RECEIVE 0x1004 /* KERNEL_CALL_BASE + KERNEL_REPLY_RECEIVE */
+
+#ifndef __ASSEMBLER__
+#include <stdint.h>
+
+/* What RS finds before the entry of an image that comes back this way: addresses in it. */
+struct undo_header {
+    uint64_t mark; /* UNDO_MARK */
+    uint64_t enter, enter_end; /* where a successor begins; within, RS does not write `death` */
+    uint64_t death; /* of struct undo_death */
+};
+
+struct undo_death { /* written by RS before a successor begins */
+    uint64_t rip; /* of the dead */
+    uint32_t defect; /* enum rs_defect */
+    uint32_t fuse; /* not 0: the logs of some steps are to end after so many entries at most */
+};
+#endif
+#endif

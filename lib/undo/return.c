@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A successor's beginning, and the journal's entries that are more than registers. Nothing here is
+ * logged: what is stored here is either the same when it is stored again, or counts with one store.
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "abi/proto/rs.h"
+#include "lib/rt/kernel.h"
+#include "lib/undo/layout.h"
+#include "lib/undo/undo.h"
+
+/* A step that has killed so many of its own is given up: its caller gets EIO. */
+#define POISON_DEATHS 2
+
+_Static_assert(REPLY_RECEIVE == KERNEL_CALL_BASE + KERNEL_REPLY_RECEIVE, "layout.h");
+_Static_assert(offsetof(struct undo_entry, length) == 88, "entry.S");
+_Static_assert(sizeof(struct undo_entry) == 96, "entry.S");
+
+extern struct undo_death undo_dead;
+extern uint64_t undo_stack;
+extern void (*undo_loop_at)(void);
+extern char _start[];
+
+void undo_return(void);
+void undo_begin(void) __attribute__((noreturn)); /* calls undo_return() on a stack of its own */
+void undo_loop_set(void (*loop)(void), uint64_t stack);
+void undo_diverged_at(const struct undo_entry *entry, uint64_t key, uint64_t from)
+    __attribute__((noreturn));
+
+static uint64_t faults; /* deaths of this step by its own fault */
+static uint64_t fuse_seed = 88172645463325252u;
+static struct undo_output *const outbox = (struct undo_output *)UNDO_OUTBOX;
+static uint64_t outputs;
+static const char *refused; /* why the step is not to be repeated; NULL: it is */
+
+/* Not one that the journal knows of. */
+static long raw_call(long number, long a, long b, long c, long d, long e)
+{
+    register long r10 __asm__("r10") = d;
+    register long r8 __asm__("r8") = e;
+    register long r9 __asm__("r9") = 0;
+    long result = number + KERNEL_CALL_BASE;
+
+    __asm__ volatile("syscall"
+                     : "+a"(result), "+D"(a), "+S"(b), "+d"(c), "+r"(r10), "+r"(r8), "+r"(r9)
+                     :
+                     : "rcx", "r11", "memory");
+    return result;
+}
+
+static char *add_text(char *at, const char *text)
+{
+    while (*text)
+        *at++ = *text++;
+    return at;
+}
+
+static char *add_number(char *at, uint64_t number)
+{
+    int shift = 60;
+
+    *at++ = ' ';
+    while (shift > 0 && number >> shift == 0)
+        shift -= 4;
+    for (; shift >= 0; shift -= 4)
+        *at++ = "0123456789abcdef"[number >> shift & 15];
+    return at;
+}
+
+/* (snprintf() is the service's own, so what it stores would be logged.) */
+static void say(const char *what, uint64_t a, uint64_t b, uint64_t c)
+{
+    char text[200], *at = text;
+
+    at = add_text(at, service_info()->name);
+    at = add_text(at, ": undo: ");
+    at = add_text(at, what);
+    at = add_number(add_number(add_number(at, a), b), c);
+    *at++ = '\n';
+    raw_call(KERNEL_LOG, (long)text, at - text, 0, 0, 0);
+}
+
+static void log_reset(void)
+{
+    __asm__ volatile("movq %0, %%r15" : : "r"(undo_log_begin));
+}
+
+/* ---- the journal ---- */
+
+static struct undo_entry *entry_make(uint64_t key, uint64_t argument)
+{
+    struct undo_entry *e = (struct undo_entry *)undo_journal_at;
+
+    e->key = key;
+    e->argument = argument;
+    e->length = 0;
+    return e;
+}
+
+static uint64_t entry_end(const struct undo_entry *e)
+{
+    return (uint64_t)(e + 1) + ((e->length + 15) & ~15ull);
+}
+
+static struct undo_entry *entry_replayed(uint64_t key, uint64_t argument)
+{
+    struct undo_entry *e = (struct undo_entry *)undo_replay_at;
+
+    if (e->key != key || e->argument != argument)
+        undo_diverged_at(e, key, (uint64_t)__builtin_return_address(0));
+    undo_replay_at = entry_end(e) < undo_journal_at ? entry_end(e) : 0;
+    return e;
+}
+
+uint64_t undo_input(uint64_t value)
+{
+    struct undo_entry *e;
+
+    if (undo_replay_at)
+        return entry_replayed(UNDO_KEY_INPUT, 0)->result[0];
+    e = entry_make(UNDO_KEY_INPUT, 0);
+    e->result[0] = value;
+    undo_journal_at = entry_end(e);
+    return value;
+}
+
+bool undo_repeated(void)
+{
+    if (!undo_replay_at)
+        return false;
+    entry_replayed(UNDO_KEY_DONE, 0);
+    return true;
+}
+
+void undo_done(void)
+{
+    undo_journal_at = entry_end(entry_make(UNDO_KEY_DONE, 0));
+}
+
+/* The data first, then its length, then it counts. */
+static void keep_data(struct undo_entry *e, const void *from, size_t length)
+{
+    memcpy(e + 1, from, length);
+    e->length = length;
+    undo_journal_at = entry_end(e);
+}
+
+void undo_input_bytes(void *at, size_t length)
+{
+    if (undo_replay_at) {
+        struct undo_entry *e = entry_replayed(UNDO_KEY_DATA, length);
+
+        memcpy(at, e + 1, length);
+    } else
+        keep_data(entry_make(UNDO_KEY_DATA, length), at, length);
+}
+
+/* What it only reads may be read again: a death between the call and its being kept does no harm. */
+long undo_read(long number, long a, long b, long c, long d, long e, void *to, size_t length)
+{
+    struct undo_entry *entry;
+
+    undo_range(to, length);
+    if (undo_replay_at) {
+        entry = entry_replayed((uint64_t)number | UNDO_KEY_DATA, (uint64_t)a);
+        memcpy(to, entry + 1, entry->length);
+        return (long)entry->result[0];
+    }
+    entry = entry_make((uint64_t)number | UNDO_KEY_DATA, (uint64_t)a);
+    entry->result[0] = (uint64_t)raw_call(number, a, b, c, d, e);
+    keep_data(entry, to, (long)entry->result[0] < 0 ? 0 : length);
+    return (long)entry->result[0];
+}
+
+long undo_again(long number, long a, long b, long c, long d)
+{
+    return raw_call(number, a, b, c, d, 0);
+}
+
+/* ---- the loop ---- */
+
+void undo_loop_set(void (*loop)(void), uint64_t stack)
+{
+    undo_range(&undo_stack, sizeof undo_stack);
+    undo_range(&undo_loop_at, sizeof undo_loop_at);
+    undo_stack = stack;
+    undo_loop_at = loop;
+    undo_commit();
+}
+
+/* Some steps of some successors are to die at a store: see layout.h. */
+static void set_fuse(void)
+{
+    if (undo_dead.fuse == 0) {
+        undo_log_begin = UNDO_LOG;
+        return;
+    }
+    fuse_seed ^= fuse_seed << 13, fuse_seed ^= fuse_seed >> 7, fuse_seed ^= fuse_seed << 17;
+    undo_log_begin = UNDO_FUSE + UNDO_WINDOW_FIRST - 16 * (1 + fuse_seed % undo_dead.fuse);
+}
+
+static void raw_message(const struct undo_output *o)
+{
+    const struct message *m = &o->message;
+    register uint64_t r10 __asm__("r10") = m->w[1];
+    register uint64_t r8 __asm__("r8") = m->w[2];
+    register uint64_t r9 __asm__("r9") = m->w[3];
+    register uint64_t r12 __asm__("r12") = m->w[4];
+    register uint64_t r13 __asm__("r13") = m->w[5];
+    register uint64_t r14 __asm__("r14") = o->forward_to;
+    uint64_t rax = o->call, rdi = o->to, rsi = m->type, rdx = m->w[0];
+
+    __asm__ volatile("syscall"
+                     : "+a"(rax), "+D"(rdi), "+S"(rsi), "+d"(rdx), "+r"(r10), "+r"(r8), "+r"(r9),
+                       "+r"(r12), "+r"(r13), "+r"(r14)
+                     :
+                     : "rcx", "r11", "memory");
+}
+
+/* (Not with ipc_call(): no journal is to know of it.) */
+static void tell_rs(void)
+{
+    register uint64_t r14 __asm__("r14") = 0;
+    uint64_t rdi = (uint64_t)service_info()->rs, rsi = RS_READY, rdx = RS_READY_ROLLED_BACK;
+    long rax = KERNEL_CALL_BASE + KERNEL_CALL;
+
+    if (service_info()->self == service_info()->rs)
+        return;
+    __asm__ volatile("syscall"
+                     : "+a"(rax), "+D"(rdi), "+S"(rsi), "+d"(rdx)
+                     : "r"(r14)
+                     : "rcx", "r11", "r10", "r8", "r9", "r12", "r13", "memory");
+}
+
+void undo_later(uint64_t call, uint64_t to, const struct message *m, uint64_t forward_to)
+{
+    outbox[outputs] = (struct undo_output){call, to, *m, forward_to};
+    outputs++;
+    undo_returning |= UNDO_OUTPUT;
+}
+
+static void send_outputs(void)
+{
+    for (uint64_t i = 0; i < outputs; i++)
+        if (outbox[i].call < KERNEL_CALL_BASE)
+            raw_call((long)outbox[i].call - KERNEL_CALL_BASE, (long)outbox[i].to,
+                     (long)outbox[i].message.type, 0, 0, 0);
+        else
+            raw_message(&outbox[i]);
+    outputs = 0;
+    undo_returning &= ~(uint64_t)UNDO_OUTPUT;
+}
+
+void undo_receive_slow(void)
+{
+    if (undo_in_step)
+        return;
+    if (outputs)
+        send_outputs();
+    if (undo_returning & UNDO_RETURNED) {
+        tell_rs();
+        faults = 0;
+    }
+    undo_returning = undo_dead.fuse ? UNDO_FUSED : 0;
+    if (!undo_dead.fuse && undo_log_begin == UNDO_LOG)
+        return;
+    set_fuse();
+    log_reset();
+}
+
+/* ---- after a death ---- */
+
+static void roll_back(uint64_t begin, uint64_t end)
+{
+    while (end > begin) {
+        const uint64_t *e = (const uint64_t *)(end -= 16);
+
+        if (e[0] >> 63) {
+            end -= (e[1] + 15) & ~15ull;
+            memcpy((void *)(e[0] & ~(1ull << 63)), (const void *)end, e[1]);
+        } else
+            *(uint64_t *)e[0] = e[1];
+    }
+}
+
+/* result[3] and [4] are the second and third argument. */
+static void take_back(const struct undo_entry *e)
+{
+    long result = (long)e->result[0];
+
+    if (e->key == KERNEL_CALL_BASE + KERNEL_SLOT_CREATE && result > 0)
+        raw_call(KERNEL_SLOT_DESTROY, result, 0, 0, 0, 0);
+    if (e->key == KERNEL_CALL_BASE + KERNEL_MAP && result == 0)
+        raw_call(KERNEL_UNMAP, (long)e->argument, (long)e->result[3], (long)e->result[4], 0, 0);
+    if (e->key == SYS_mmap && (result >= 0 || result < -4095))
+        raw_call(SYS_munmap - KERNEL_CALL_BASE, result, (long)e->result[3], 0, 0, 0);
+}
+
+/* The step is given up: what it has made outside is taken back where that can be done. */
+static void compensate(void)
+{
+    const struct undo_entry *end = (const struct undo_entry *)undo_journal_at;
+
+    for (const struct undo_entry *e = (const struct undo_entry *)UNDO_JOURNAL; e < end;
+         e = (const struct undo_entry *)entry_end(e))
+        take_back(e);
+}
+
+static void drop_step(const char *why)
+{
+    bool asked = message_caller(&undo_message) != ENDPOINT_KERNEL;
+
+    say(why, undo_message.source, undo_message.type, undo_message.w[0]);
+    if ((void *)undo_loop_at == (void *)_start) /* there is no request yet: it cannot be started */
+        __builtin_trap();
+    compensate();
+    undo_answer_to = asked ? message_caller(&undo_message) : 0;
+    undo_message.type = (uint64_t)-EIO;
+    undo_in_step = 0;
+    undo_journal_at = UNDO_JOURNAL;
+}
+
+static bool is_fault(uint32_t defect)
+{
+    return defect == DEFECT_EXIT || defect == DEFECT_EXCEPTION || defect == DEFECT_HEARTBEAT;
+}
+
+/* The first that a successor does, on a stack of its own. r15 is as the dead has left it. */
+void undo_return(void)
+{
+    uint64_t begin = undo_log_begin, end = begin + undo_log_bytes();
+
+    if (undo_in_step && end != UNDO_LOG) {
+        if (end < begin || end > begin + UNDO_WINDOW_MAX) {
+            __asm__ volatile("movabsq %0, %%r15" : : "i"(UNDO_LOG));
+            say("the log is lost", end, begin, undo_dead.rip);
+            __builtin_trap();
+        }
+        roll_back(begin, end);
+    }
+    __asm__ volatile("movabsq %0, %%r15"
+                     :
+                     : "i"(UNDO_LOG)); /* rolled back: from here on there is no log */
+    undo_log_begin = UNDO_LOG;
+    if (!undo_in_step)
+        undo_journal_at = UNDO_JOURNAL;
+    undo_returning |= UNDO_RETURNED;
+    if (undo_in_step)
+        outputs = 0;
+    undo_replay_at = 0;
+    if (undo_in_step && is_fault(undo_dead.defect) && begin == UNDO_LOG &&
+        ++faults >= POISON_DEATHS)
+        refused = "a request that kills is refused";
+    if (undo_in_step && refused)
+        drop_step(refused);
+    refused = NULL;
+    if (undo_journal_at > UNDO_JOURNAL)
+        undo_replay_at = UNDO_JOURNAL;
+}
+
+/* ---- a step that is not the same the second time ---- */
+
+/* Not a death of its own; but the same has to be done. */
+static __attribute__((noreturn)) void refuse(void)
+{
+    refused = "a step that could not be repeated is refused";
+    undo_dead.defect = DEFECT_NONE;
+    undo_begin();
+}
+
+void undo_diverged_at(const struct undo_entry *entry, uint64_t key, uint64_t from)
+{
+    say("it did something else", entry->key, key, from);
+    refuse();
+}
+
+void undo_diverged(const char *how)
+{
+    say(how, undo_replay_at, undo_journal_at, undo_message.type);
+    refuse();
+}

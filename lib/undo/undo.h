@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A server that comes back with all it had. Its memory is kept when it dies; what it did since its
+ * last message is undone and done again.
+ *
+ * A *step* is a transaction: a message is received and handled, up to the next receiving.
+ *   - The undo log has the old contents of all that the step stores to: tools/undo-plugin makes the
+ *     compiler log each store. %r15 is the log's end.
+ *   - The journal has what each kernel call of the step returned, and all else that may be another
+ *     the next time: the clock, random numbers, memory that others write.
+ * After a death RS (servers/rs/succeed.c) lets the same process begin at undo_enter. The log is
+ * played backwards, and the step is done again with the same message; calls that are in the journal
+ * are not made again.
+ *
+ * Where it lies (RS maps it; a step that needs more is given more, up to the limit):
+ *     UNDO_LOG       16-byte entries {address, old word}, or data, then {address | bit 63, length}
+ *     UNDO_JOURNAL   struct undo_entry, some with data behind
+ *     UNDO_OUTBOX    struct undo_output: what is done when the step is
+ *     UNDO_FUSE      a log that tests let run into its end: docs/testing.md
+ *
+ * A service is built this way when its manifest says `returns rolled-back`; UNDO is defined then.
+ * For all others what is here does nothing.
+ */
+#ifndef UNDO_UNDO_H
+#define UNDO_UNDO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "abi/service.h"
+#include "lib/undo/layout.h"
+
+#ifdef UNDO
+
+/* of a call, or with a bit of its own */
+enum {
+    UNDO_KEY_DATA = 0x10000, /* data of `length` bytes lie behind the entry */
+    UNDO_KEY_INPUT = 0x20000, /* a word: the clock, say */
+    UNDO_KEY_DONE = 0x30000, /* undo_done() */
+};
+
+struct undo_output { /* what is to be done after the commit; twice does no harm */
+    uint64_t call; /* number of the call, as the kernel takes it: a reply, a forward, munmap */
+    uint64_t to; /* the endpoint; or the address */
+    struct message message; /* of munmap: type is the length */
+    uint64_t forward_to;
+};
+
+enum undo_returning {
+    UNDO_RETURNED = 1, /* a successor is at work on the step that its predecessor began */
+    UNDO_FUSED = 2, /* steps may run into the end of their log */
+    UNDO_OUTPUT = 4, /* there is something to be done after the commit */
+};
+
+struct undo_entry {
+    uint64_t key; /* number of the call, as the kernel takes it, or enum above */
+    uint64_t argument; /* the call's first */
+    uint64_t result[9]; /* rax; rsi, rdx, or of a message all */
+    uint64_t length; /* of data: bytes */
+};
+
+extern uint64_t undo_in_step; /* 0: what was logged is nothing any more, the answer is to be sent */
+extern uint64_t undo_journal_at; /* the journal's end */
+extern uint64_t undo_replay_at; /* the next entry to be taken from it; 0: calls are made */
+extern uint64_t undo_returning; /* enum undo_returning: what undo_receive_slow() is to look after */
+extern uint64_t undo_log_begin; /* UNDO_LOG, or with a fuse somewhere in UNDO_FUSE */
+extern struct message undo_message; /* of the step; at its end: its answer */
+extern int64_t undo_status; /* of its receiving */
+extern endpoint_t undo_answer_to; /* 0: nobody */
+
+/*
+ * The loop of steps. undo_loop() never returns; from the end of this step on, a successor begins
+ * with loop(), which is to be:
+ *
+ *     for (;;) {
+ *         undo_receive();        unless the step is there already
+ *         ...                    handles undo_message; sets undo_answer_to
+ *         undo_commit();
+ *     }
+ */
+void undo_loop(void (*loop)(void)) __attribute__((noreturn));
+void undo_receive_slow(void);
+void undo_diverged(const char *how) __attribute__((noreturn)); /* the step cannot be repeated */
+
+static inline __attribute__((always_inline)) void undo_receive(void)
+{
+    if (__builtin_expect(undo_returning, 0))
+        undo_receive_slow();
+    if (!undo_in_step)
+        __asm__ volatile("call undo_receive_message"
+                         :
+                         :
+                         : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12",
+                           "r13", "r14", "memory");
+}
+
+/* What has been logged and kept since the commit, by what may be repeated, is forgotten. */
+static inline __attribute__((always_inline)) void undo_forget(void)
+{
+    __asm__ volatile("movq undo_log_begin(%%rip), %%r15\n\t"
+                     "movq %0, %%rcx\n\t"
+                     "movq %%rcx, undo_journal_at(%%rip)"
+                     :
+                     : "i"(UNDO_JOURNAL)
+                     : "rcx", "memory");
+}
+
+static inline __attribute__((always_inline)) void undo_commit(void)
+{
+    if (__builtin_expect(undo_replay_at, 0))
+        undo_diverged("it ended early");
+    __asm__ volatile("movq $0, undo_in_step(%%rip)\n\t" /* this is it; the rest is tidying up */
+                     "movq undo_log_begin(%%rip), %%r15\n\t"
+                     "movq %0, %%rcx\n\t"
+                     "movq %%rcx, undo_journal_at(%%rip)"
+                     :
+                     : "i"(UNDO_JOURNAL)
+                     : "rcx", "memory");
+}
+
+/* How much has been logged in this step: to end one that has much to do. */
+static inline uint64_t undo_log_bytes(void)
+{
+    uint64_t end;
+
+    __asm__ volatile("movq %%r15, %0" : "=r"(end));
+    return end - undo_log_begin;
+}
+
+/* Memory that somebody else than this program's own compiled code is about to write: the kernel,
+ * assembly. What is on the stack of the step needs it not, and may be given. */
+static inline __attribute__((always_inline)) void undo_range(const void *at, size_t length)
+{
+    __asm__ volatile("call __undo_range" : : "D"(at), "S"(length) : "memory");
+}
+
+/* A value that may be another when the step is repeated. */
+uint64_t undo_input(uint64_t value);
+/* The same of memory that somebody else has written, after undo_range() before that: it is as it was
+ * then. */
+void undo_input_bytes(void *at, size_t length);
+/* A kernel call (not one with a message) that fills `to`. */
+long undo_read(long number, long a, long b, long c, long d, long e, void *to, size_t length);
+
+/* Something that is done once, though the step may be repeated: what is done between the two calls,
+ * when undo_repeated() says no. It may be done twice as long as the step has gone no further. */
+bool undo_repeated(void);
+void undo_done(void);
+/* A kernel call that may be made again. */
+long undo_again(long number, long a, long b, long c, long d);
+/* To be done when the step is committed: so nobody learns of it before, and the step can be repeated
+ * as long as it is not. */
+void undo_later(uint64_t call, uint64_t to, const struct message *m, uint64_t forward_to);
+
+/* For a function whose stores are output to others, or may happen twice: not logged. */
+#define undo_unlogged __attribute__((no_instrument_function, noinline))
+
+#define UNDO_SYSCALL "call undo_call"
+#define UNDO_SYSCALL_MESSAGE "call undo_call_message"
+
+#else
+
+static inline uint64_t undo_input(uint64_t value)
+{
+    return value;
+}
+
+static inline void undo_input_bytes(void *at, size_t length)
+{
+    (void)at;
+    (void)length;
+}
+
+static inline uint64_t undo_log_bytes(void)
+{
+    return 0;
+}
+
+static inline void undo_range(const void *at, size_t length)
+{
+    (void)at;
+    (void)length;
+}
+
+static inline bool undo_repeated(void)
+{
+    return false;
+}
+
+static inline void undo_done(void)
+{
+}
+
+#define undo_unlogged
+#define UNDO_SYSCALL "syscall"
+#define UNDO_SYSCALL_MESSAGE "syscall"
+
+#endif
+#endif

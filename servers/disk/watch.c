@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Watches over the drivers' progress (stall.h says what that is), and over the deadline of each
+ * request; complains to RS, which replaces the driver and has the device reset.
+ */
+#include <errno.h>
+
+#include "lib/rt/kernel.h"
+#include "lib/rt/log.h"
+#include "servers/disk/disk.h"
+
+#define DEADLINE_NS 10000000000ull /* for a request: then its driver is complained of */
+#define REST_NS 1000000000ull /* between looks while nothing is under way */
+#define DOUBT_NS 5000000ull
+
+static uint64_t alarm_at;
+
+static void arm(uint64_t when)
+{
+    alarm_at = when;
+    clock_alarm(when);
+}
+
+static bool is_expecting(const struct adapter *a)
+{
+    return a->client.used && !a->is_gone;
+}
+
+void watch_expect(void)
+{
+    uint64_t now = clock_now();
+
+    if (alarm_at > now && alarm_at <= now + STALL_LOOK)
+        return;
+    for (unsigned i = 0; i < ADAPTERS_MAX && adapters[i]; i++)
+        if (is_expecting(adapters[i])) {
+            arm(now + STALL_LOOK);
+            return;
+        }
+}
+
+void watch_ended(struct adapter *a, int slot, uint64_t now)
+{
+    const struct block_request *r = block_request(&a->client, slot);
+    uint64_t since = a->client.posted_ns[slot];
+
+    if (&a->job[slot] == a->probe)
+        return;
+    a->ended++;
+    if (since < a->fresh_ns) /* what its predecessor has not done says nothing of the disk */
+        since = a->fresh_ns;
+    stall_learn(&a->stall, r->operation == BLOCK_FLUSH ? STALL_FLUSH : STALL_TRANSFER,
+                now > since ? now - since : 0);
+}
+
+void watch_driver(struct adapter *a)
+{
+    if (a->seen == a->client.incarnation)
+        return;
+    a->seen = a->client.incarnation;
+    a->fresh_ns = clock_now();
+    news_ask_again(a);
+}
+
+/* ---- questions ---- */
+
+static void answered(struct job *job, int error)
+{
+    (void)error;
+    for (unsigned i = 0; i < ADAPTERS_MAX && adapters[i]; i++)
+        if (adapters[i]->probe == job)
+            adapters[i]->probe = NULL;
+}
+
+/* No such operation: every driver says so, and need not ask its device. */
+static void ask(struct adapter *a)
+{
+    struct block_request *r;
+    struct job *job = adapter_begin(a, &r);
+
+    if (!job)
+        return;
+    r->operation = 0;
+    job->done = answered;
+    a->probe = job;
+    adapter_post_raw(a, job);
+}
+
+/* ---- complaints ---- */
+
+/* Something has ended after all. The clock of a machine may run ahead of its disks while nobody
+ * uses the processor; so the last look is one that uses it. */
+static bool ends_after_all(struct adapter *a)
+{
+    uint64_t end = clock_now() + DOUBT_NS;
+
+    do {
+        if (block_finished(&a->client, clock_now()))
+            return true;
+    } while (clock_now() < end);
+    return false;
+}
+
+static struct stall_view view_of(const struct adapter *a, uint64_t now)
+{
+    struct stall_view v = {.now = now,
+                           .ended = a->ended,
+                           .incarnation = a->client.incarnation,
+                           .is_asked = a->probe != NULL};
+
+    for (uint32_t rest = a->is_gone ? 0 : a->client.used & ~a->client.held; rest;
+         rest &= rest - 1) {
+        unsigned k = (unsigned)__builtin_ctz(rest);
+
+        if (&a->job[k] != a->probe)
+            v.is_open[a->client.queue->request[k].operation == BLOCK_FLUSH ? STALL_FLUSH
+                                                                           : STALL_TRANSFER] = true;
+    }
+    return v;
+}
+
+static void look(struct adapter *a, uint64_t now)
+{
+    struct stall_view v = view_of(a, now);
+    enum stall_verdict verdict = stall_check(&a->stall, &v);
+
+    if (verdict == STALL_PROBE)
+        ask(a);
+    if (verdict < STALL_IS_DEAF || ends_after_all(a))
+        return;
+    log_info("driver %.16s %s", a->place.driver,
+             verdict == STALL_IS_DEAF ? "does not look at its queue any more"
+                                      : "ends no request any more");
+    service_complain(a->place.driver, a->client.driver, COMPLAINT_DEADLINE);
+}
+
+static void look_at_deadlines(struct adapter *a)
+{
+    uint64_t now = clock_now(); /* a question may just have been posted */
+    bool late = false;
+
+    for (uint32_t rest = a->is_gone ? 0 : a->client.used & ~a->client.held; rest;
+         rest &= rest - 1) {
+        int k = __builtin_ctz(rest);
+
+        if (now - a->client.posted_ns[k] < DEADLINE_NS)
+            continue;
+        if (!late && ends_after_all(a))
+            return;
+        a->client.posted_ns[k] = now;
+        late = true;
+        if (++a->job[k].late >= LATE_MAX)
+            block_request(&a->client, k)->flags |= BLOCK_ABANDONED;
+    }
+    if (late)
+        service_complain(a->place.driver, a->client.driver, COMPLAINT_DEADLINE);
+}
+
+void watch_look(void)
+{
+    uint64_t now = clock_now();
+    bool expecting = false;
+
+    for (unsigned i = 0; i < ADAPTERS_MAX && adapters[i]; i++) {
+        look(adapters[i], now);
+        look_at_deadlines(adapters[i]);
+        if (news_are_late(adapters[i], now))
+            news_ask_again(adapters[i]); /* and believed in any case */
+        expecting |= is_expecting(adapters[i]);
+    }
+    arm(clock_now() + (expecting ? STALL_LOOK : REST_NS));
+}
+
+void watch_soon(void)
+{
+    arm(clock_now());
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What progress means; see progress.h. */
+#include "servers/net/progress.h"
+
+void progress_begin(struct progress *p, const struct progress_view *v, bool was_reset)
+{
+    uint32_t complaints = p->complaints;
+    uint64_t slowest = p->slowest;
+    uint32_t dark = p->dark;
+    bool was_lit = p->was_lit;
+
+    *p = (struct progress){.completed = v->completed,
+                           .heard = v->heard,
+                           .heard_at = v->now,
+                           .sent = v->completed,
+                           .complaints = complaints,
+                           .slowest = slowest,
+                           .dark = dark,
+                           .was_lit = was_lit,
+                           .idle = PROGRESS_IDLE_FIRST,
+                           .ask_at = v->now + PROGRESS_IDLE_FIRST,
+                           .window = *v};
+    if (was_reset) {
+        p->quiet_until = v->now + PROGRESS_GRACE;
+        p->ask_at = p->quiet_until;
+    }
+}
+
+static bool is_stuck(struct progress *p, const struct progress_view *v)
+{
+    if (v->posted == v->completed || v->completed != p->completed) {
+        p->completed = v->completed;
+        p->stuck = 0;
+        return false;
+    }
+    return ++p->stuck > PROGRESS_STUCK_LOOKS;
+}
+
+static bool is_useless(struct progress *p, const struct progress_view *v)
+{
+    const struct progress_view w = p->window;
+    uint64_t bad = v->bad - w.bad, idle = v->idle_wakes - w.idle_wakes;
+
+    if (v->now - w.now < PROGRESS_WINDOW)
+        return false;
+    p->window = *v;
+    if (v->now - w.now >
+        4 * PROGRESS_WINDOW) /* while nothing was expected we looked seldom: that is no rate */
+        return false;
+    return (bad >= PROGRESS_BAD && bad > 4 * (v->good - w.good)) ||
+           (idle >= PROGRESS_WAKES && idle > 4 * (v->wakes - w.wakes - idle)) ||
+           v->flaps - w.flaps >= PROGRESS_FLAPS;
+}
+
+/* An answer to a probe lengthens the interval to the next, since nobody else seems to need it; any
+ * other frame shortens it. */
+static void hear(struct progress *p, const struct progress_view *v)
+{
+    if (p->unanswered == 0)
+        p->idle = PROGRESS_IDLE_FIRST;
+    else if (p->idle < PROGRESS_IDLE_LAST)
+        p->idle *= 2;
+    p->slowest -= p->slowest / 8;
+    if (p->sent_at != 0 && v->now - p->sent_at > p->slowest)
+        p->slowest = v->now - p->sent_at;
+    if (p->slowest > PROGRESS_SLOWEST)
+        p->slowest = PROGRESS_SLOWEST;
+    p->heard = v->heard;
+    p->heard_at = v->now;
+    p->sent = v->completed;
+    p->sent_at = 0;
+    p->unanswered = 0;
+    p->complaints = 0;
+    p->ask_at = v->now + p->idle;
+}
+
+static enum progress_verdict is_silent(struct progress *p, const struct progress_view *v)
+{
+    if (v->heard != p->heard) {
+        hear(p, v);
+        return PROGRESS_FINE;
+    }
+    if (p->sent_at == 0 && v->completed != p->sent) {
+        p->sent_at = v->now;
+        if (v->now + PROGRESS_QUIET < p->ask_at)
+            p->ask_at = v->now + PROGRESS_QUIET;
+        if (p->ask_at < p->quiet_until)
+            p->ask_at = p->quiet_until;
+    }
+    if (!v->can_probe || v->now < p->ask_at)
+        return PROGRESS_FINE;
+    if (p->unanswered < PROGRESS_PROBES) {
+        p->unanswered++;
+        p->ask_at = v->now + 2 * PROGRESS_LOOK * p->unanswered + p->slowest;
+        return PROGRESS_PROBE;
+    }
+    p->unanswered = 0; /* from here on at growing intervals */
+    p->idle = p->idle < PROGRESS_IDLE_LAST ? 2 * p->idle : PROGRESS_IDLE_LAST;
+    p->ask_at = v->now + p->idle;
+    if (v->heard == 0 || p->complaints >= PROGRESS_COMPLAINTS)
+        return PROGRESS_FINE; /* there may be no gateway, or no wire */
+    p->complaints++;
+    return PROGRESS_IS_SILENT;
+}
+
+static bool is_dark(struct progress *p, const struct progress_view *v)
+{
+    if (v->link) {
+        p->was_lit = true;
+        p->dark = 0;
+    }
+    if (!p->was_lit || v->link || p->dark > PROGRESS_DARK_LAST)
+        return false;
+    p->dark++;
+    return p->dark == PROGRESS_DARK_LOOKS || p->dark == PROGRESS_DARK_LAST;
+}
+
+enum progress_verdict progress_check(struct progress *p, const struct progress_view *v)
+{
+    if (is_stuck(p, v))
+        return PROGRESS_IS_STUCK;
+    if (is_useless(p, v))
+        return PROGRESS_IS_USELESS;
+    if (is_dark(p, v))
+        return PROGRESS_IS_DARK;
+    return is_silent(p, v);
+}
+
+uint32_t progress_next(const struct progress *p, const struct progress_view *v)
+{
+    uint64_t wait = p->ask_at > v->now ? p->ask_at - v->now : PROGRESS_LOOK;
+
+    if (v->posted != v->completed || v->completed != p->sent || wait < PROGRESS_LOOK ||
+        v->bad != p->window.bad || v->idle_wakes != p->window.idle_wakes ||
+        v->flaps != p->window.flaps || (p->was_lit && !v->link && p->dark <= PROGRESS_DARK_LAST))
+        return PROGRESS_LOOK;
+    return (uint32_t)wait;
+}

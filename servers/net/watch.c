@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Watches over the drivers' progress (progress.h says what that is): looks at each interface, asks
+ * the gateway, complains to RS with the reason. RS replaces the driver and has the device reset.
+ */
+#include <lwip/etharp.h>
+#include <lwip/timeouts.h>
+
+#include "lib/rt/log.h"
+#include "servers/net/interface.h"
+
+static struct progress_view view_of(const struct interface *i)
+{
+    const struct netif *n = &i->netif;
+
+    return (struct progress_view){
+        .now = clock_now() / 1000000,
+        .posted = i->transmit.published,
+        .completed = i->transmit.done,
+        .heard = i->heard,
+        .good = i->statistics.received_frames,
+        .bad = i->receive.bad,
+        .wakes = i->wakes,
+        .idle_wakes = i->idle_wakes,
+        .flaps = i->flaps,
+        .link = netif_is_link_up(n),
+        .can_probe = netif_is_link_up(n) && !ip4_addr_isany_val(*netif_ip4_gw(n)) &&
+                     !ip4_addr_isany_val(*netif_ip4_addr(n)),
+    };
+}
+
+static bool is_watched(const struct interface *i)
+{
+    return i && i->incarnation != 0 && !i->given_up;
+}
+
+static void complain(struct interface *i, enum progress_verdict verdict)
+{
+    static const struct {
+        const char *text;
+        enum rs_complaint why;
+    } reasons[] = {
+        [PROGRESS_IS_STUCK] = {"completes no frame to send any more", COMPLAINT_DEADLINE},
+        [PROGRESS_IS_SILENT] = {"hears nothing, not even the gateway", COMPLAINT_SILENCE},
+        [PROGRESS_IS_DARK] = {"has no link any more", COMPLAINT_SILENCE},
+        [PROGRESS_IS_USELESS] = {"is busy, but of no use", COMPLAINT_USELESS},
+    };
+
+    log_info("%s: driver %s %s", i->name, i->place.driver, reasons[verdict].text);
+    ring_repair(&i->receive, &i->transmit);
+    ring_claim(&i->receive, &i->transmit);
+    service_complain(i->place.driver, i->driver, reasons[verdict].why); /* its successor may run */
+}
+
+static void look(struct interface *i)
+{
+    struct progress_view v;
+    enum progress_verdict verdict;
+
+    if (transmit_reap(&i->transmit) < 0) {
+        interface_violated(i, "transmit");
+        return;
+    }
+    v = view_of(i);
+    verdict = progress_check(&i->progress, &v);
+    if (verdict == PROGRESS_FINE)
+        return;
+    if (verdict == PROGRESS_PROBE) {
+        etharp_request(&i->netif, netif_ip4_gw(&i->netif));
+        return;
+    }
+    complain(i, verdict);
+    progress_begin(&i->progress, &v, true); /* for its successor, should it not even come up */
+}
+
+static void look_at_all(void *unused);
+
+static uint64_t armed_for; /* ms; 0: not */
+
+/* A look, soon enough for everybody; one that comes sooner stays. */
+static void arm(void)
+{
+    uint64_t now = clock_now() / 1000000, soonest = UINT64_MAX;
+
+    for (unsigned n = 0; n < INTERFACES_MAX; n++)
+        if (is_watched(interfaces[n])) {
+            struct progress_view v = view_of(interfaces[n]);
+            uint64_t when = now + progress_next(&interfaces[n]->progress, &v);
+
+            soonest = when < soonest ? when : soonest;
+        }
+    if (soonest == UINT64_MAX || (armed_for != 0 && armed_for <= soonest))
+        return;
+    armed_for = soonest;
+    sys_untimeout(look_at_all, NULL);
+    sys_timeout((uint32_t)(soonest - now), look_at_all, NULL);
+}
+
+static void look_at_all(void *unused)
+{
+    (void)unused;
+    armed_for = 0;
+    for (unsigned n = 0; n < INTERFACES_MAX; n++)
+        if (is_watched(interfaces[n]))
+            look(interfaces[n]);
+    arm();
+}
+
+void watch_begin(struct interface *i, bool was_reset)
+{
+    struct progress_view v = view_of(i);
+
+    progress_begin(&i->progress, &v, was_reset);
+    arm();
+}
+
+void watch_expect(void)
+{
+    if (armed_for == 0 || armed_for > clock_now() / 1000000 + PROGRESS_LOOK)
+        arm();
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Who may do what to whom, where the kernel cannot know it: names in DS, and complaints. All of it
+ * is in the manifests (lib/manifest/authority.c); here is what needs the table of services.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "abi/proto/ds.h"
+#include "lib/rt/pack.h"
+#include "servers/rs/rs.h"
+
+static const struct manifest *manifest_named(const char *name)
+{
+    const struct service *s = service_named(name);
+
+    return s ? s->manifest : NULL;
+}
+
+void authority_check(void)
+{
+    char error[160];
+
+    for (unsigned i = 0; i < service_count; i++) {
+        struct service *s = &services[i];
+
+        if (!s->manifest || manifest_downhill(s->manifest, manifest_named, error, sizeof error))
+            continue;
+        log_info("%s; not started", error);
+        s->manifest = NULL;
+    }
+}
+
+static struct record {
+    bool refused; /* the log has a line about it */
+    bool too_many; /* the same */
+    uint32_t complaints; /* in this window */
+    uint64_t since; /* its begin */
+} records[SERVICES_MAX];
+
+static struct record *record_of(const struct service *s)
+{
+    return &records[s - services];
+}
+
+/* The first time that it asks for what it may not: one that asks again and again fills no log. */
+static bool refused_first(const struct service *s)
+{
+    bool first = !record_of(s)->refused;
+
+    record_of(s)->refused = true;
+    return first;
+}
+
+long request_may_publish(struct message *m, struct service *caller)
+{
+    const struct service *s = service_at((endpoint_t)m->w[4]);
+    char key[DS_KEY_MAX];
+
+    if (caller->id != SERVICE_DS)
+        return -EPERM;
+    if (!s || !s->manifest)
+        return -ESRCH;
+    unpack_text(key, m->w, sizeof key);
+    if (manifest_may_publish(s->manifest, s->name, key))
+        return 0;
+    if (refused_first(s))
+        log_info("%s may not be found as '%s' in DS: its manifest does not say 'publishes %s'",
+                 s->name, key, key);
+    return -EPERM;
+}
+
+/* ---- complaints ---- */
+
+/* The client of a queue sees what its driver does; for everybody else the manifest must say so. */
+static bool may_complain(const struct service *caller, const struct service *s)
+{
+    const struct manifest_names *of = &caller->manifest->complains_of;
+
+    if (s->queue && s->queue->client == caller)
+        return true;
+    for (uint32_t i = 0; i < of->count; i++)
+        if (strcmp(of->name[i], s->manifest->name) == 0)
+            return true;
+    return false;
+}
+
+/*
+ * A complaint costs the other its life. So in the time of that one's budget there are as many as
+ * that has failures in it, and the one more that makes RS give up on it, whoever the complainer may
+ * name else: a client that has gone mad restarts no crowd.
+ */
+static bool complains_too_much(const struct service *caller, const struct service *s)
+{
+    struct record *r = record_of(caller);
+    uint64_t now = clock_now();
+
+    if (r->since == 0 || now - r->since > s->manifest->budget_window_s * SECOND)
+        *r = (struct record){.refused = r->refused, .since = now};
+    if (r->complaints++ <= s->manifest->budget)
+        return false;
+    if (!r->too_many)
+        log_always("%s has complained %u times in %u s; more of it is ignored", caller->name,
+                   r->complaints - 1, s->manifest->budget_window_s);
+    r->too_many = true;
+    return true;
+}
+
+long request_complain(struct message *m, struct service *caller)
+{
+    char name[SERVICE_NAME_MAX];
+    struct service *s;
+
+    unpack_text(name, m->w, sizeof name);
+    s = service_named(name);
+    if (!s || !s->manifest)
+        return -ESRCH;
+    if (!caller->manifest || service_core(s) || s == caller || !may_complain(caller, s)) {
+        if (refused_first(caller))
+            log_info(
+                "%s may not complain of %s: it has no queue with it, and its manifest does not "
+                "say 'complains-of %s'",
+                caller->name, s->name, s->name);
+        return -EPERM;
+    }
+    if (s->endpoint != (endpoint_t)m->w[3] || !service_runs(s))
+        return 0; /* about an incarnation of the past */
+    if (complains_too_much(caller, s))
+        return -EAGAIN;
+    log_always("%s complains of %s (%llu)", caller->name, s->name, (unsigned long long)m->w[2]);
+    recover_failed(s, DEFECT_COMPLAINT, (uint32_t)m->w[2]);
+    return 0;
+}

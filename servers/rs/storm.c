@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * For tests of what keeps its memory, and of drivers: `service storm` kills at random instants, and
+ * `service fuse` lets a service run into the end of its undo log (lib/undo/layout.h), so that it
+ * dies of an exception at one store or another. The numbers are always the same ones: where
+ * instructions are time (tools/guest --icount), so are the deaths.
+ */
+#include <errno.h>
+#include <signal.h>
+
+#include "servers/rs/rs.h"
+
+#define EVERY_MIN_US 50u
+#define EVERY_MAX_US 60000000u
+#define FUSE_MAX (UNDO_WINDOW_FIRST / 16)
+
+static uint64_t random_number(void)
+{
+    static uint64_t seed = 88172645463325252u;
+
+    seed ^= seed << 13, seed ^= seed >> 7, seed ^= seed << 17;
+    return seed;
+}
+
+static void next_strike(struct service *s)
+{
+    s->storm_at = clock_now() + s->storm_every / 2 + random_number() % s->storm_every;
+    timer_storm(s->storm_at);
+}
+
+long control_storm(struct service *s, const struct message *m)
+{
+    uint64_t every = m->w[4];
+
+    if (every != 0 && (every < EVERY_MIN_US || every > EVERY_MAX_US))
+        return -EINVAL;
+    s->storm_at = 0;
+    s->storm_every = every * 1000;
+    if (every != 0)
+        next_strike(s);
+    return 0;
+}
+
+void storm_strike(struct service *s)
+{
+    if (service_runs(s) && s->ready != 0)
+        event_raise_failed(s, DEFECT_KILLED, SIGKILL);
+    next_strike(s);
+}
+
+/* The service learns of it from its next death: so it dies now. */
+long control_fuse(struct service *s, const struct message *m)
+{
+    long error;
+
+    if (!service_keeps_memory(s))
+        return -ENOTSUP;
+    if (m->w[4] > FUSE_MAX)
+        return -EINVAL;
+    error = s->is_fused ? 0
+                        : memory_map(s->endpoint, UNDO_FUSE, UNDO_WINDOW_FIRST / PAGE_SIZE,
+                                     MAP_READ | MAP_WRITE, 0, 0);
+    if (error < 0)
+        return error;
+    s->is_fused = true;
+    s->fuse = (uint32_t)m->w[4];
+    event_raise_failed(s, DEFECT_KILLED, SIGKILL);
+    return 0;
+}

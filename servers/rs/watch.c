@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Who is alive and ill. Every look at a service says how much of the CPU it has used and whether it
+ * has come back to its loop; no service is asked (docs/decisions/0002). From that come the
+ * heartbeat, the limit of a start, and the shares of the CPU: who has used up its share for
+ * nothing runs at the lowest priority for a while, and a driver that goes on without being of any
+ * use to its client is in a storm, of interrupts that it does not acknowledge, say, and is
+ * replaced.
+ */
+#include "abi/queue.h"
+#include "servers/rs/rs.h"
+
+#define START_PERIODS 20 /* for a start that waits: many services wait for others at first */
+#define CORE_START (60 * SECOND)
+#define SHARE_DRIVER 500u /* permille, where the manifest has no `cpu` line */
+#define SHARE_CLIENT 400u /* of those whom a driver can keep busy */
+
+static bool is_driver(const struct manifest *m)
+{
+    return m->class == CLASS_NET || m->class == CLASS_CHAR || m->class == CLASS_BLOCK;
+}
+
+static bool is_client(const struct service *s)
+{
+    for (unsigned i = 0; i < service_count; i++) {
+        const struct queue *q = services[i].queue;
+
+        if (q && q->client == s && is_driver(services[i].manifest))
+            return true;
+    }
+    return false;
+}
+
+/* 0: no limit. */
+static uint32_t share_of(const struct service *s)
+{
+    if (s->manifest->cpu_permille)
+        return s->manifest->cpu_permille;
+    if (is_driver(s->manifest))
+        return SHARE_DRIVER;
+    return is_client(s) ? SHARE_CLIENT : 0;
+}
+
+static uint64_t counted_in(const struct queue *q)
+{
+    return __atomic_load_n(&((const struct queue_header *)q->memory)->useful, __ATOMIC_RELAXED);
+}
+
+/* What the client has counted, of a client all that it has; of others nobody counts: ~0. */
+static uint64_t useful_of(const struct service *s)
+{
+    uint64_t sum = 0;
+
+    if (is_driver(s->manifest))
+        return s->queue ? counted_in(s->queue) : ~0ull;
+    if (!is_client(s))
+        return ~0ull;
+    for (unsigned i = 0; i < service_count; i++) {
+        const struct queue *q = services[i].queue;
+
+        if (q && q->client == s && is_driver(services[i].manifest))
+            sum += counted_in(q);
+    }
+    return sum;
+}
+
+void watch_begin(struct service *s)
+{
+    looks_begin(&s->looks, clock_now(), 0);
+    pulse_begin(&s->pulse);
+    share_begin(&s->share, useful_of(s));
+}
+
+void watch_ready(struct service *s)
+{
+    pulse_begin(&s->pulse);
+}
+
+/* True: it is in a storm, or above what its manifest allows. */
+static bool look_at_share(struct service *s, const struct look *look)
+{
+    uint32_t permille = share_of(s);
+    bool was_low = s->share.low;
+
+    if (permille == 0)
+        return false;
+    share_check(&s->share, look, permille, useful_of(s), s->manifest->cpu_permille != 0);
+    if (s->share.low != was_low)
+        slot_control(s->endpoint, SLOT_CONTROL_PRIORITY,
+                     s->share.low ? PRIORITIES - 1 : s->config.priority);
+    if (s->life.state != RS_UP || service_core(s))
+        return false;
+    if (is_driver(s->manifest) && s->queue && s->share.useless >= SHARE_USELESS) {
+        event_raise_failed(s, DEFECT_STORM, permille);
+        return true;
+    }
+    if (s->manifest->cpu_permille && s->share.over >= SHARE_OVER) {
+        event_raise_failed(s, DEFECT_BUDGET, permille);
+        return true;
+    }
+    return false;
+}
+
+static void look_at_start(struct service *s, const struct slot_status *status,
+                          const struct look *look, uint64_t period)
+{
+    if (service_core(s)) {
+        s->pulse.silent += look->elapsed;
+        if (s->incarnation == 1 && s->pulse.silent > CORE_START)
+            core_lost(s->name, "did not get ready");
+    } else if (period && pulse_start_over(&s->pulse, status, look, START_PERIODS * period))
+        event_raise_failed(s, DEFECT_HEARTBEAT, 0);
+}
+
+void watch_look(struct service *s, uint64_t now, uint64_t every)
+{
+    uint64_t period = s->manifest->heartbeat_ms * MS;
+    struct slot_status status;
+    struct look look;
+
+    if (slot_status(s->endpoint, &status) < 0)
+        return;
+    look = looks_next(&s->looks, now, status.cpu_ns, every);
+    if (look_at_share(s, &look))
+        return;
+    if (s->life.state == RS_STARTING)
+        look_at_start(s, &status, &look, period);
+    else if (period && pulse_check(&s->pulse, &status, &look, period) == PULSE_STUCK)
+        event_raise_failed(s, DEFECT_HEARTBEAT, status.state);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Long reads and writes, and who writes a file meanwhile. */
+#ifndef VFS_PARTS_H
+#define VFS_PARTS_H
+
+#include <sys/stat.h>
+
+#include "servers/vfs/segments.h"
+
+/* A write of a file that is under way; of the caller's memory. */
+struct writing {
+    struct writing *next;
+    struct server *server;
+    uint64_t node;
+    bool alone; /* in parts */
+};
+
+/* 0 and it has begun, or -EINTR. */
+long writing_begin(struct client *c, struct writing *w, const struct file *f, bool alone);
+void writing_end(struct writing *w);
+/* Until nobody writes that file in parts: 0, -EINTR. For what does not stay with VFS. */
+long writing_wait(struct client *c, struct server *s, uint64_t node);
+
+bool parts_needed(const struct file *f, const struct segments *s);
+/* The result of the whole; offset goes on. */
+long parts_do(struct client *c, struct file *f, struct segments *s, bool write, uint64_t *offset);
+/* remote.c: ask() the file's server, to which it is open. */
+long remote_ask(struct client *c, struct file *f, struct message *m, enum again again);
+
+#endif

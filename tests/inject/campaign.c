@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Has work go on, waits for the host to name a fault, puts it into a running driver, and tells what
+ * became of it:
+ *
+ *     campaign WORK ARGUMENT DRIVER
+ *
+ * The host stops the machine while this waits, and lets it go on from there with one fault after
+ * the other, each as though it were the first (tools/campaign_machine.py). Lines of JSON go to the
+ * kernel's log, which reaches the host whatever the serial port does; tools/campaign says what they
+ * mean. At the end the driver is taken down and up again, and all that the work has left is looked
+ * at. All times are the guest's.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "campaign.h"
+
+enum {
+    START = 30000, /* ms for the first unit of work */
+    TRIGGER = 250, /* for the fault to be reached */
+    TRIGGER_DISK = 1000,
+    OBSERVE = 800, /* from then on, at least */
+    STALL = 10000, /* without a unit: it has stopped for good */
+    STALL_DISK = 45000, /* the same when three requests of 10 s may have to fail first */
+    BREATH = 2000, /* we say that we are there */
+    CHECK = 60000, /* to look at all that there is */
+    FLOWS = 60, /* the last unit is not older: it goes on */
+    SAMPLE = 100, /* to count units */
+    BACK = 15000, /* for a healthy driver to be at work */
+};
+
+static struct progress *work;
+static const char *driver;
+static bool is_disk;
+static FILE *kmsg;
+
+uint64_t now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+void pattern(void *to, unsigned bytes, uint64_t a, uint64_t b)
+{
+    uint64_t x = (a * 0x9e3779b97f4a7c15ull) ^ (b * 0xbf58476d1ce4e5b9ull) ^ 0x94d049bb133111ebull;
+
+    for (unsigned i = 0; i < bytes; i++) {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        ((uint8_t *)to)[i] = (uint8_t)(x >> 32);
+    }
+}
+
+void unit_done(struct progress *p)
+{
+    uint64_t at = now();
+
+    if (at - p->last > p->gap)
+        p->gap = at - p->last;
+    p->last = at;
+    p->done++;
+}
+
+void unit_pause(struct progress *p)
+{
+    while (p->pause) {
+        p->paused = 1;
+        usleep(1000);
+    }
+    p->paused = 0;
+}
+
+static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void say(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vfprintf(kmsg, format, arguments);
+    va_end(arguments);
+    fflush(kmsg);
+}
+
+/* Programs still run: the host sees the difference to a system that stands still. */
+static void breathe(void)
+{
+    static uint64_t last;
+
+    if (now() - last < BREATH * MS)
+        return;
+    last = now();
+    say("campaign {\"state\":\"alive\"}\n");
+}
+
+static void rest(unsigned us)
+{
+    breathe();
+    usleep(us);
+}
+
+/* One write or read of a file: bytes, or -errno. */
+static long put(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY);
+    long n = fd < 0 ? -errno : write(fd, text, strlen(text));
+
+    n = n < 0 && fd >= 0 ? -errno : n;
+    if (fd >= 0)
+        close(fd);
+    return n;
+}
+
+static void control(const char *what)
+{
+    char line[80];
+
+    snprintf(line, sizeof line, "%s %s\n", what, driver);
+    put("/proc/bardo/control", line);
+}
+
+/* The driver's state, as in `service list`. */
+static void state_of_driver(char state[16])
+{
+    FILE *file = fopen("/proc/bardo/services", "r");
+    char line[400], name[32], found[32];
+
+    strcpy(state, "unknown");
+    while (file && fgets(line, sizeof line, file))
+        if (sscanf(line, "%31s %*u %31s", name, found) == 2 && strcmp(name, driver) == 0)
+            snprintf(state, 16, "%.15s", found);
+    if (file)
+        fclose(file);
+}
+
+/* The driver's recoveries with a number beyond `after`, as a JSON array of [defect, detail, how,
+ * clock when found]; the highest number of all is returned. */
+static unsigned long recoveries(unsigned long after, char *text, size_t room)
+{
+    FILE *file = fopen("/proc/recovery", "r");
+    char line[600], name[32], defect[32], detail[32], how[32];
+    unsigned long number, highest = after, shown = 0;
+    unsigned long long found;
+    size_t used = 0;
+
+    text[0] = 0;
+    while (file && fgets(line, sizeof line, file)) {
+        if (sscanf(line, "%lu %31s %31s %31s %*s %*s %*s %31s %llu", &number, name, defect, detail,
+                   how, &found) != 6 ||
+            number <= after)
+            continue;
+        highest = number;
+        if (strcmp(name, driver) == 0 && shown++ < 4)
+            used += (size_t)snprintf(text + used, room - used, "%s[\"%s\",%s,\"%s\",%llu]",
+                                     used ? "," : "", defect, detail, how, found);
+    }
+    if (file)
+        fclose(file);
+    return highest;
+}
+
+static bool flows(void)
+{
+    return now() - work->last < FLOWS * MS;
+}
+
+/* Until work goes on, and has for a few units. */
+static bool wait_for_work(unsigned ms)
+{
+    uint64_t until = now() + ms * MS, begin = work->done;
+
+    while (now() < until) {
+        if (work->done >= begin + 3 && flows())
+            return true;
+        rest(5000);
+    }
+    return false;
+}
+
+static void down_and_up(void)
+{
+    char state[16] = "";
+
+    work->pause = 1;
+    for (int i = 0; i < 100 && !work->paused; i++)
+        rest(10000);
+    control("down");
+    for (int i = 0; i < 200; i++) {
+        state_of_driver(state);
+        if (strcmp(state, "up") != 0 && strcmp(state, "starting") != 0)
+            break;
+        rest(10000);
+    }
+    control("up");
+    work->pause = 0;
+}
+
+/* A healthy copy, with a device set up anew. A disk that is down is gone for those who use it. */
+static bool renew(void)
+{
+    char state[16];
+
+    state_of_driver(state);
+    if (is_disk)
+        control(strcmp(state, "given-up") == 0 ? "up" : "reset");
+    else
+        down_and_up();
+    return wait_for_work(BACK);
+}
+
+/* The injector's answer: its word, and the clock of the trigger. */
+static void ask_injector(char word[16], unsigned long long *when)
+{
+    char line[100] = "";
+    int fd = open("/tmp/inject", O_RDONLY);
+
+    if (fd >= 0 && read(fd, line, sizeof line - 1) <= 0)
+        line[0] = 0;
+    if (fd >= 0)
+        close(fd);
+    *when = 0;
+    strcpy(word, "none");
+    sscanf(line, "%15s %llu", word, when);
+}
+
+static bool wait_for_trigger(char word[16], unsigned long long *when)
+{
+    uint64_t until = now() + (is_disk ? TRIGGER_DISK : TRIGGER) * MS;
+
+    do {
+        ask_injector(word, when);
+        if (strcmp(word, "armed") != 0)
+            break;
+        rest(2000);
+    } while (now() < until);
+    return strcmp(word, "triggered") == 0;
+}
+
+/* Until the work goes on again, or it is clear that it does not: true. As long as RS replaces one
+ * copy after the other it has noticed, and its budget sees to an end. */
+static bool stalls(uint64_t since)
+{
+    char list[300];
+    unsigned long seen = recoveries(0, list, sizeof list), number;
+    uint64_t last = since;
+
+    for (;;) {
+        uint64_t at = now();
+
+        if ((number = recoveries(0, list, sizeof list)) != seen)
+            last = at;
+        seen = number;
+        last = work->last > last ? work->last : last;
+        if (at - since > OBSERVE * MS && flows())
+            return false;
+        if (at > last && at - last > (is_disk ? STALL_DISK : STALL) * MS)
+            return true;
+        rest(5000);
+    }
+}
+
+struct outcome {
+    char state[16];
+    bool stalled, cured;
+    unsigned long long rate; /* units in SAMPLE ms, once all is quiet */
+};
+
+static void watch(struct outcome *o, uint64_t since)
+{
+    uint64_t before;
+
+    o->stalled = stalls(since);
+    state_of_driver(o->state);
+    if (o->stalled) {
+        control(strcmp(o->state, "up") == 0 ? "kill" : "up");
+        o->cured = wait_for_work(BACK);
+        return;
+    }
+    before = work->done;
+    rest(SAMPLE * 1000);
+    o->rate = work->done - before;
+}
+
+/* Everything that the work has left, once more. False: it does not come to an end. */
+static bool check_all(void)
+{
+    uint64_t until = now() + CHECK * MS;
+
+    work->check = 1;
+    while (work->check && now() < until)
+        rest(5000);
+    return !work->check;
+}
+
+/* The fault has been accepted; `last` is the number of the last recovery before it. */
+static void one_fault(unsigned long last)
+{
+    struct outcome o = {"", false, false, 0};
+    unsigned long long when;
+    char word[16], list[300];
+    bool is_back, is_checked = false;
+
+    if (!wait_for_trigger(word, &when) && strcmp(word, "gone") != 0) {
+        say("campaign {\"state\":\"%s\"}\n", word);
+        return;
+    }
+    say("campaign {\"state\":\"begin\"}\n");
+    work->gap = 0;
+    watch(&o, now());
+    recoveries(last, list, sizeof list);
+    is_back = renew();
+    if (is_back)
+        is_checked = check_all();
+    say("campaign {\"state\":\"%s\",\"when\":%llu,\"up\":\"%s\",\"stalled\":%d,\"cured\":%d,"
+        "\"back\":%d,\"checked\":%d,\"wrong\":%llu,\"errors\":%llu,\"gap\":%llu,\"rate\":%llu,"
+        "\"recoveries\":[%s]}\n",
+        word, when, o.state, o.stalled, o.cured, is_back, is_checked,
+        (unsigned long long)work->wrong, (unsigned long long)work->errors,
+        (unsigned long long)(work->gap / 1000), o.rate, list);
+}
+
+static void start_work(const char *name, const char *argument)
+{
+    static const struct {
+        const char *name;
+        void (*run)(struct progress *, const char *);
+    } works[] = {{"net", work_net}, {"disk", work_disk}, {"serial", work_serial}};
+
+    work = mmap(NULL, sizeof *work, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (work == MAP_FAILED)
+        exit(2);
+    work->last = now();
+    for (size_t i = 0; i < sizeof works / sizeof *works; i++)
+        if (strcmp(works[i].name, name) == 0 && fork() == 0)
+            works[i].run(work, argument);
+}
+
+int main(int count, char **arguments)
+{
+    char list[300];
+    unsigned long last;
+    long error;
+
+    kmsg = fopen("/dev/kmsg", "w");
+    if (!kmsg || count != 4)
+        return 2;
+    driver = arguments[3];
+    is_disk = strcmp(arguments[1], "disk") == 0;
+    mknod("/tmp/inject", S_IFCHR | 0600, makedev(240, 0));
+    start_work(arguments[1], arguments[2]);
+    if (!wait_for_work(START)) {
+        say("campaign {\"state\":\"no work\"}\n");
+        return 3;
+    }
+    put("/tmp/inject", "ticks\n");
+    last = recoveries(0, list, sizeof list);
+    say("campaign {\"state\":\"ready\"}\n");
+    while ((error = put("/tmp/inject", "host\n")) == -EAGAIN)
+        usleep(20000);
+    if (error < 0)
+        say("campaign {\"state\":\"refused\",\"error\":%ld}\n", error);
+    else
+        one_fault(last);
+    return 0;
+}

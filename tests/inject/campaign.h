@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The work that goes on in the booted system while faults are put into a driver. It runs in a child
+ * process, so that it may get stuck; what it has done is in memory that both share.
+ */
+#ifndef INJECT_CAMPAIGN_H
+#define INJECT_CAMPAIGN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define MS 1000000ull
+
+struct progress {
+    volatile uint64_t done; /* units of work that came to a good end */
+    volatile uint64_t wrong; /* what was reported as right and is not */
+    volatile uint64_t errors; /* that a program was told of */
+    volatile uint64_t last; /* clock when the last unit was done */
+    volatile uint64_t gap; /* the longest time between two; the parent clears it */
+    volatile uint32_t pause, paused; /* by the parent; by the child */
+    volatile uint32_t check; /* by the parent: look at everything once; the child clears it */
+};
+
+uint64_t now(void); /* ns; the guest's clock */
+void unit_done(struct progress *p);
+/* Between two units: stands still while the parent wants it. */
+void unit_pause(struct progress *p);
+/* Pseudo-random bytes that depend on the two numbers. */
+void pattern(void *to, unsigned bytes, uint64_t a, uint64_t b);
+
+/* The works: they never return. */
+void work_net(struct progress *p, const char *argument);
+void work_disk(struct progress *p, const char *argument);
+void work_serial(struct progress *p, const char *argument);
+
+/* ---- campaign_files.c: files of a mounted disk ---- */
+bool files_mount(const char *device);
+void files_work(struct progress *p); /* one piece of it */
+/* From the disk and not from anybody's memory: unmounts, mounts, reads and compares, unmounts. */
+void files_check(struct progress *p);
+
+#endif

@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The fault injector: a service of test images that changes the text, data or registers of another
+ * service while that is at work. Its device is 240:0; each write is a command, and a read tells
+ * what has become of the last fault:
+ *
+ *     NAME TRAP text ADDRESS BYTES     BYTES (hexadecimal) come to lie at ADDRESS of NAME's code
+ *     NAME TRAP register NUMBER BIT    a bit of a register flips (order: struct registers)
+ *     NAME TRAP stack OFFSET BIT       a bit of the byte at stack pointer + OFFSET
+ *     NAME TRAP data ADDRESS BIT       a bit of any byte that it may write: heap, rings
+ *     NAME TRAP point ADDRESS COUNT    in COUNT descriptors of 16 bytes that begin with a physical
+ *                                      address: that of a page of ours
+ *     NAME TRAP fill ADDRESS BYTES     memory of NAME's gets a pattern. After both of these a read
+ *                                      tells whether somebody has written there since
+ *     host                             the command that the host has left in the machine's
+ *                                      configuration (fw_cfg); EAGAIN while it begins with '-'.
+ *                                      So a machine that was stopped there goes on with any fault
+ *     ticks                            from now on, say in the log every second that time goes on
+ *
+ * TRAP is the address of an instruction: the fault happens when that is next about to run. So it is
+ * known whether a fault was ever triggered, and when. 0: at once.
+ *
+ * How: all incarnations share the image's text. The pages concerned are copied, and the copies put
+ * in their places, in this incarnation alone: its successor is healthy. At TRAP there is a `hlt`,
+ * which only the kernel may execute; the exception goes to the service's guardian, which is us for
+ * that time. Whatever else comes to its guardian meanwhile goes to RS, as it would have.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+
+#include "lib/fs/fs.h"
+#include "lib/rt/kernel.h"
+#include "lib/rt/log.h"
+#include "lib/rt/pack.h"
+
+enum { MAJOR = 240, NODE = 1, COMMAND_MAX = 256, BYTES_MAX = 16, PAGES_MAX = 2 };
+enum { TRAP = 0xf4 /* hlt */, VECTOR_PROTECTION = 13 };
+
+#define WINDOW 0x600000000000ull /* where the changed pages are in our own space */
+#define TICK 1000000000ull /* ns */
+
+static struct fault {
+    enum { NONE, ARMED, TRIGGERED, FAILED, GONE } state;
+    endpoint_t driver;
+    uint64_t trap;
+    uint8_t original; /* the byte at trap */
+    uint64_t first, pages; /* what is private to this incarnation */
+    enum kind { TEXT, REGISTER, STACK, DATA, POINT, FILL, KINDS } kind;
+    uint64_t place, bit; /* address, number of the register, offset; bit: or how many */
+    uint8_t bytes[BYTES_MAX];
+    unsigned count;
+    uint64_t when; /* clock */
+    long error;
+} fault;
+
+static const char *const kinds[KINDS] = {"text", "register", "stack", "data", "point", "fill"};
+static uint8_t bait[PAGE_SIZE]
+    __attribute__((aligned(PAGE_SIZE))); /* nobody's device may reach it */
+static bool ticks;
+
+static uint64_t page_of(uint64_t address)
+{
+    return address & ~(PAGE_SIZE - 1);
+}
+
+static uint8_t *text_at(uint64_t address)
+{
+    return (uint8_t *)(WINDOW + (address - fault.first));
+}
+
+/* The pages of [from, to) become the victim's own, and writable for us. */
+static long make_private(uint64_t from, uint64_t to)
+{
+    long error;
+
+    fault.first = page_of(from);
+    fault.pages = (page_of(to - 1) - fault.first) / PAGE_SIZE + 1;
+    if (fault.pages > PAGES_MAX)
+        return -EINVAL;
+    memory_unmap(ENDPOINT_SELF, WINDOW, PAGES_MAX);
+    error = memory_map(ENDPOINT_SELF, WINDOW, fault.pages, MAP_READ | MAP_WRITE | MAP_COPY,
+                       fault.driver, fault.first);
+    if (error < 0)
+        return error;
+    memory_unmap(fault.driver, fault.first, fault.pages);
+    return memory_map(fault.driver, fault.first, fault.pages, MAP_READ | MAP_EXECUTE | MAP_SHARE,
+                      ENDPOINT_SELF, WINDOW);
+}
+
+static long flip_byte(uint64_t address)
+{
+    uint8_t byte;
+    long error = copy_from(fault.driver, address, &byte, 1);
+
+    if (error < 0)
+        return error;
+    byte ^= (uint8_t)(1u << (fault.bit & 7));
+    return copy_to(fault.driver, address, &byte, 1);
+}
+
+static long flip_register(struct registers *r)
+{
+    uint64_t *word = (uint64_t *)r + fault.place;
+
+    *word ^= 1ull << (fault.bit & 63);
+    return registers_set(fault.driver, r);
+}
+
+static void make_pattern(uint8_t *at, uint64_t offset, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        at[i] = (uint8_t)((offset + i) * 7 + 1 + (offset + i) / PAGE_SIZE);
+}
+
+static long point_at_bait(void)
+{
+    uint64_t flags, address;
+    long error = 0;
+
+    make_pattern(bait, 0, sizeof bait);
+    address = (uint64_t)memory_query(ENDPOINT_SELF, (uint64_t)bait, &flags);
+    for (uint64_t n = 0; n < fault.bit && !error; n++)
+        error = copy_to(fault.driver, fault.place + 16 * n, &address, sizeof address);
+    return error;
+}
+
+static size_t piece_at(uint64_t offset)
+{
+    return fault.bit - offset < PAGE_SIZE ? fault.bit - offset : PAGE_SIZE;
+}
+
+static long fill(void)
+{
+    static uint8_t pattern[PAGE_SIZE];
+    long error = 0;
+
+    for (uint64_t at = 0; at < fault.bit && !error; at += PAGE_SIZE) {
+        make_pattern(pattern, at, piece_at(at));
+        error = copy_to(fault.driver, fault.place + at, pattern, piece_at(at));
+    }
+    return error;
+}
+
+/* Of what POINT and FILL have made: has somebody written there? */
+static bool is_changed(void)
+{
+    static uint8_t pattern[PAGE_SIZE], found[PAGE_SIZE];
+
+    if (fault.kind == POINT) {
+        make_pattern(pattern, 0, sizeof bait);
+        return memcmp(pattern, bait, sizeof bait) != 0;
+    }
+    for (uint64_t at = 0; at < fault.bit; at += PAGE_SIZE) {
+        make_pattern(pattern, at, piece_at(at));
+        if (copy_from(fault.driver, fault.place + at, found, piece_at(at)) < 0 ||
+            memcmp(pattern, found, piece_at(at)) != 0)
+            return true;
+    }
+    return false;
+}
+
+/* The victim stands still meanwhile. */
+static long commit(void)
+{
+    struct registers r;
+    long error = registers_get(fault.driver, &r);
+
+    if (error < 0)
+        return error;
+    switch (fault.kind) {
+    case TEXT:
+        memcpy(text_at(fault.place), fault.bytes, fault.count);
+        return 0;
+    case REGISTER:
+        return flip_register(&r);
+    case STACK:
+        return flip_byte(r.rsp + fault.place);
+    case POINT:
+        return point_at_bait();
+    case FILL:
+        return fill();
+    default:
+        return flip_byte(fault.place);
+    }
+}
+
+static void trigger(void)
+{
+    fault.error = commit();
+    fault.when = clock_now();
+    fault.state = fault.error < 0 ? FAILED : TRIGGERED;
+}
+
+static void disarm(void)
+{
+    if (fault.state != ARMED)
+        return;
+    *text_at(fault.trap) = fault.original;
+    slot_control(fault.driver, SLOT_CONTROL_GUARDIAN, (uint64_t)service_info()->rs);
+}
+
+/* ---- what comes to a guardian ---- */
+
+/* The result resumes the victim: at TRAP with its own instruction back in place, or changed. Any
+ * other exception happens again, and goes to RS then. */
+static long exception(struct message *m)
+{
+    bool hit = m->w[0] == VECTOR_PROTECTION && m->w[3] == fault.trap;
+
+    if (message_caller(m) != fault.driver || fault.state != ARMED)
+        return -EFAULT;
+    disarm();
+    if (hit)
+        trigger();
+    else
+        fault.state = GONE;
+    return 0;
+}
+
+static long its_exit(struct message *m)
+{
+    if (message_caller(m) == fault.driver && fault.state == ARMED)
+        fault.state = GONE;
+    ipc_forward(message_caller(m), service_info()->rs, m);
+    return SERVICE_NO_REPLY;
+}
+
+/* ---- commands ---- */
+
+static long find_victim(const char *name)
+{
+    struct message m = {.type = RS_LOOKUP};
+    long result;
+
+    pack_text(m.w, name, SERVICE_NAME_MAX);
+    result = ipc_call(service_info()->rs, &m);
+    fault.driver = result < 0 ? 0 : (endpoint_t)result;
+    return result < 0 ? result : 0;
+}
+
+static long parse_bytes(const char *text)
+{
+    for (fault.count = 0; isxdigit((unsigned char)text[0]) && isxdigit((unsigned char)text[1]);
+         text += 2) {
+        const char pair[3] = {text[0], text[1], 0};
+
+        if (fault.count == BYTES_MAX)
+            return -EINVAL;
+        fault.bytes[fault.count++] = (uint8_t)strtoul(pair, NULL, 16);
+    }
+    return fault.count && !*text ? 0 : -EINVAL;
+}
+
+static long parse(char *line)
+{
+    char *rest, *name = strtok_r(line, " \n", &rest), *trap = strtok_r(NULL, " \n", &rest),
+                *kind = strtok_r(NULL, " \n", &rest), *place = strtok_r(NULL, " \n", &rest),
+                *value = strtok_r(NULL, " \n", &rest);
+
+    if (!value || strlen(name) >= SERVICE_NAME_MAX)
+        return -EINVAL;
+    fault.trap = strtoull(trap, NULL, 0);
+    fault.place = strtoull(place, NULL, 0);
+    for (fault.kind = 0; fault.kind < KINDS && strcmp(kind, kinds[fault.kind]) != 0;)
+        fault.kind++;
+    if (fault.kind == KINDS ||
+        (fault.kind == REGISTER && fault.place >= sizeof(struct registers) / sizeof(uint64_t)))
+        return -EINVAL;
+    if (fault.kind == TEXT) {
+        long error = parse_bytes(value);
+
+        if (error)
+            return error;
+    }
+    fault.bit = fault.kind == TEXT ? 0 : strtoul(value, NULL, 0);
+    return find_victim(name);
+}
+
+/* It is stopped, so that it runs no page that is not there. */
+static long arm(void)
+{
+    uint64_t from = fault.trap, to = fault.trap + 1;
+    long error = 0;
+
+    if (fault.kind == TEXT) {
+        if (from == 0 || fault.place < from)
+            from = fault.place;
+        if (fault.place + fault.count > to)
+            to = fault.place + fault.count;
+    }
+    if (from)
+        error = make_private(from, to);
+    if (error || !fault.trap)
+        return error;
+    fault.original = *text_at(fault.trap);
+    *text_at(fault.trap) = TRAP;
+    return slot_control(fault.driver, SLOT_CONTROL_GUARDIAN, (uint64_t)service_info()->self);
+}
+
+static long inject(char *line)
+{
+    long error;
+
+    disarm();
+    fault = (struct fault){.state = NONE};
+    error = parse(line);
+    if (error)
+        return error;
+    slot_control(fault.driver, SLOT_CONTROL_STOP, 0);
+    error = arm();
+    if (!error && fault.trap)
+        fault.state = ARMED;
+    else if (!error)
+        trigger();
+    slot_control(fault.driver, SLOT_CONTROL_START, 0);
+    return error ? error : fault.error;
+}
+
+/* ---- what the host says ---- */
+
+/* QEMU's docs/specs/fw_cfg: a register that selects a file, and one that gives its bytes in turn.
+ * File numbers, from a directory whose words have the high byte first. */
+enum { CONFIG_SELECT = 0x510, CONFIG_DATA = 0x511, CONFIG_DIRECTORY = 0x19, CONFIG_NAME = 56 };
+
+static void config_read(char *to, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        to[i] = (char)port_in(CONFIG_DATA, 1);
+}
+
+static uint32_t config_word(unsigned bytes)
+{
+    uint32_t word = 0;
+
+    while (bytes--)
+        word = word << 8 | (uint32_t)port_in(CONFIG_DATA, 1);
+    return word;
+}
+
+static uint32_t config_find(const char *wanted)
+{
+    char name[CONFIG_NAME];
+    uint32_t files, number;
+
+    port_out(CONFIG_SELECT, 2, CONFIG_DIRECTORY);
+    files = config_word(4);
+    while (files--) {
+        config_word(4); /* its size */
+        number = config_word(2);
+        config_word(2);
+        config_read(name, sizeof name);
+        if (strncmp(name, wanted, sizeof name) == 0)
+            return number;
+    }
+    return 0;
+}
+
+static long host_command(char line[COMMAND_MAX])
+{
+    static uint32_t file;
+
+    if (!file)
+        file = config_find("opt/bardo/fault");
+    if (!file)
+        return -ENODEV;
+    port_out(CONFIG_SELECT, 2, file);
+    config_read(line, 1);
+    if (*line == '-')
+        return -EAGAIN;
+    config_read(line + 1, COMMAND_MAX - 2);
+    line[COMMAND_MAX - 1] = 0;
+    line[strcspn(line, "\n")] = 0;
+    return inject(line);
+}
+
+static long write_command(uint64_t node, struct fs_transfer *t)
+{
+    char line[COMMAND_MAX];
+    long error;
+
+    (void)node;
+    if (t->length >= sizeof line)
+        return -EINVAL;
+    error = copy_from(t->program, t->address, line, t->length);
+    if (error < 0)
+        return error;
+    line[t->length] = 0;
+    if (strcmp(line, "ticks\n") == 0) {
+        ticks = true;
+        clock_alarm(clock_now() + TICK);
+    } else if (strcmp(line, "host\n") == 0) {
+        error = host_command(line);
+    } else {
+        error = inject(line);
+    }
+    return error < 0 ? error : (long)t->length;
+}
+
+static const char *what_became(void)
+{
+    if ((fault.kind != POINT && fault.kind != FILL) || fault.state != TRIGGERED)
+        return "";
+    return is_changed() ? " changed" : " intact";
+}
+
+static long read_state(uint64_t node, struct fs_transfer *t)
+{
+    static const char *const names[] = {"none", "armed", "triggered", "failed", "gone"};
+    char line[80];
+    long error;
+    int n;
+
+    (void)node;
+    if (fault.state == ARMED && slot_control(fault.driver, SLOT_CONTROL_START, 0) < 0)
+        fault.state = GONE; /* it ended by another's will */
+    n = snprintf(line, sizeof line, "%s %llu %ld%s\n", names[fault.state],
+                 (unsigned long long)fault.when, fault.error, what_became());
+    if ((uint64_t)n > t->length)
+        return -EINVAL;
+    error = copy_to(t->program, t->address, line, (size_t)n);
+    return error < 0 ? error : n;
+}
+
+static long attributes(uint64_t node, struct fs_attributes *out)
+{
+    (void)node;
+    *out = (struct fs_attributes){.mode = S_IFCHR | 0600, .links = 1, .rdev = makedev(MAJOR, 0)};
+    return 0;
+}
+
+/* The minor number 0 is no node. */
+static long open_node(uint64_t node, uint32_t flags, uint64_t *use)
+{
+    (void)node;
+    (void)flags;
+    *use = NODE;
+    return 0;
+}
+
+static void notified(uint64_t bits)
+{
+    static unsigned seconds;
+
+    if (!(bits & NOTIFY_BIT(NOTIFY_BIT_ALARM)) || !ticks)
+        return;
+    clock_alarm(clock_now() + TICK);
+    log_always("tick %u", ++seconds);
+}
+
+int main(void)
+{
+    static const struct service_entry more[] = {
+        {MESSAGE_EXCEPTION, exception}, {SYS_exit, its_exit}, {SYS_exit_group, its_exit}};
+    static const struct fs_operations operations = {
+        .root = NODE,
+        .attributes = attributes,
+        .open = open_node,
+        .read = read_state,
+        .write = write_command,
+        .notified = notified,
+        .more = more,
+        .more_count = sizeof more / sizeof *more,
+    };
+
+    if (service_publish("chr/240") < 0)
+        panic("chr/240 is published by somebody else");
+    fs_serve(&operations);
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The AHCI driver, but now and then it lies: every `every`-th write of data goes to a wrong place,
+ * is not done at all, or has a bit wrong; every `every`-th read brings another block; or after so
+ * many requests it does nothing any more, alive as it is. Which of these, a test says in the serial
+ * number of the disk, "lie-KIND-EVERY"; other disks are served well. And what it says of its disk
+ * is not nice to read.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "drivers/block/ahci/chip.h"
+
+static struct block_driver liar;
+static uint32_t never, dropped; /* slots that are not done, and ended or not */
+static unsigned count, every;
+static char kind[16];
+static struct block_queue elsewhere; /* where nobody asks for anything */
+
+/* The first disk that asks for lies. */
+static bool is_told_to(const struct block_device *d, unsigned unit)
+{
+    char serial[21] = "";
+
+    memcpy(serial, d->queue->unit[unit].serial, 20);
+    return sscanf(serial, "lie-%15[a-z]-%u", kind, &every) == 2 && every;
+}
+
+static bool is_quiet(void)
+{
+    return strcmp(kind, "stop") == 0 || strcmp(kind, "deaf") == 0;
+}
+
+static bool lie(struct block_device *d, unsigned k, struct block_request *r)
+{
+    if (is_quiet()) {
+        never |= 1u << k;
+        if (strcmp(kind, "deaf") == 0)
+            d->queue = &elsewhere;
+        return true;
+    }
+    if (strcmp(kind, "drop") == 0) {
+        dropped |= 1u << k;
+        return true;
+    }
+    if (strcmp(kind, "flip") == 0) /* what lies in its own queue, it reaches itself */
+        d->memory[r->segment[0].address - d->physical + 77] ^= 4;
+    else
+        r->sector += 8;
+    return ahci_driver.issue(d, k, r);
+}
+
+static bool issue(struct block_device *d, unsigned k, const struct block_request *r)
+{
+    static struct block_request changed;
+    bool wanted =
+        is_quiet() || r->operation == (strcmp(kind, "misread") == 0 ? BLOCK_READ : BLOCK_WRITE);
+
+    if (!is_told_to(d, r->unit) || r->operation == BLOCK_FLUSH || (r->flags & BLOCK_FUA) ||
+        !wanted || r->sectors >= d->queue->unit[r->unit].sectors - r->sector - 8)
+        return ahci_driver.issue(d, k, r);
+    if (++count < every)
+        return ahci_driver.issue(d, k, r);
+    if (!is_quiet())
+        count = 0;
+    changed = *r;
+    return lie(d, k, &changed);
+}
+
+static uint32_t finished(struct block_device *d)
+{
+    uint32_t done = dropped;
+
+    for (uint32_t rest = dropped; rest; rest &= rest - 1)
+        d->status[__builtin_ctz(rest)] = BLOCK_OK;
+    dropped = 0;
+    return done | (ahci_driver.finished(d) & ~never);
+}
+
+static const char evil[41] = "x\n[    0.000001] rs: \033[31mall is well\033[2J";
+
+/* The chip's half takes another model for another disk. */
+static void call_all(struct block_device *d, const char *from, const char *to)
+{
+    for (unsigned n = 0; n < BLOCK_UNITS; n++)
+        if (memcmp(d->queue->unit[n].model, from, strlen(from)) == 0)
+            memcpy(d->queue->unit[n].model, to, sizeof d->queue->unit[n].model);
+}
+
+static int reset(struct block_device *d)
+{
+    static const char real[41] = "QEMU HARDDISK";
+    int status;
+
+    call_all(d, "x\n", real);
+    status = ahci_driver.reset(d);
+    call_all(d, real, evil);
+    return status;
+}
+
+int main(void)
+{
+    liar = ahci_driver;
+    liar.issue = issue;
+    liar.finished = finished;
+    liar.reset = reset;
+    block_driver_run(&liar);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A pci that is slow to say where a device's MSIs go: its driver has long begun to use it then. */
+#include "lib/rt/kernel.h"
+#include "servers/pci/pci.h"
+
+#define LATE_NS 100000000ull
+
+long __real_device_msi(struct function *f, uint32_t address, uint32_t data);
+long __wrap_device_msi(struct function *f, uint32_t address, uint32_t data);
+
+long __wrap_device_msi(struct function *f, uint32_t address, uint32_t data)
+{
+    uint64_t end = clock_now() + LATE_NS;
+
+    while (clock_now() < end) {
+    }
+    return __real_device_msi(f, address, data);
+}

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""An unprivileged user takes all of everything; root, drivers and transfers go on, and in the end all is back."""
+import re
+
+from hostnet import served
+
+KINDS = ["contents", "inodes", "memory", "net", "open", "pipes", "processes", "unix"]
+COMMAND_SECONDS = 20  # of one of root's, on a host that has other things to do
+SPARE_KB = 8192  # servers keep what they once needed
+
+COMMAND = """chmod 755 /greedy; mkdir -m 777 /tmp/greedy
+kernel() {{ grep "^$1 " /proc/bardo/kernel | cut -d' ' -f2; }}
+now() {{ read up rest </proc/uptime; echo ${{up%.*}}; }}
+greed() {{ su user -c 'exec /greedy' >/root/got 2>/dev/null & greedy=$!; n=0; until [ $(wc -l </root/got) -ge $1 ] || [ $n = 600 ]; do n=$((n + 1)); usleep 100000; done; }}
+enough() {{ kill -9 -$greedy; wait $greedy 2>/dev/null; n=0; while ps -o user | grep -q ^user && [ $n -lt 100 ]; do n=$((n + 1)); usleep 50000; done; rm -r /tmp/greedy; mkdir -m 777 /tmp/greedy; usleep 500000; }}
+greed {kinds}
+{{ wget -q -O - {url} | sha1sum; }} & getting=$!
+n=0; while [ $n -lt 6 ]; do
+    began=$(now); [ $n = 2 ] || [ $n = 4 ] && kill -9 $(pidof e1000)
+    su -l root -c 'echo in | cat; nc -l -p 70$$ & sleep 0; kill $!' 2>&1 || echo root is out
+    echo "root took $(($(now) - began))"; n=$((n + 1))
+done
+wait $getting; sort /root/got
+enough; frames=$(kernel frames_free) slots=$(kernel slots_used) grants=$(kernel grants_used)
+greed {kinds}; enough
+echo "missing $(((frames - $(kernel frames_free)) * 4)) slots $(($(kernel slots_used) - slots)) grants $(($(kernel grants_used) - grants))"
+grep -c 'e1000 killed' /proc/recovery; service list | grep -c ' up '; rm -r /tmp/greedy /root/got"""
+
+
+def test_greedy_user(boot, tmp_path, program):
+    """Of memory, process slots, descriptors, sockets, pipes, files and their contents it has what a user may have, at once, twice over."""
+    url, expected = served(tmp_path, 4)
+    result = boot(COMMAND.format(url=url, kinds=len(KINDS)), nics=["e1000"], add={"/greedy": program("greedy")}, timeout=120, leak_check=False)
+    out = result.out
+    print(out)
+    assert out.count("in\n") == 6 and "root is out" not in out
+    assert max(map(int, re.findall(r"^root took (\d+)$", out, re.M))) < COMMAND_SECONDS
+    assert expected in out
+    got = {kind: int(count) for kind, count in re.findall(r"^(\w+) (\d+)$", out, re.M)}
+    assert sorted(got) == KINDS and min(got.values()) > 0
+    assert 400 < got["net"] <= 512, "a user has half of net's sockets at most"
+    missing, slots, grants = map(int, re.search(r"^missing (-?\d+) slots (-?\d+) grants (-?\d+)$", out, re.M).groups())
+    assert missing < SPARE_KB and (slots, grants) == (0, 0)
+    killed = re.findall(r"out of memory: (.*)", result.klog)
+    assert killed and all("greedy" in line and "1000" in line for line in killed)

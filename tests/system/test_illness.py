@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What stays alive and misbehaves: it is found out, it starves nobody, and in the end it is given up and the log says so once."""
+import re
+
+import pytest
+
+from test_faults import NETWORK, WAIT, faulty, recoveries
+
+DRIVER = dict(NETWORK, **{"class": "net", "budget": "3 60", "backoff": "1 10 100"})
+
+
+def test_spins_while_it_starts(boot):
+    """A driver's share of the processor, and what a start may compute, are limited: the shell goes on, and it is given up."""
+    result = boot(WAIT.replace("150", "1000") + "i=0; while [ $i -lt 300 ]; do i=$((i + 1)); echo x; done | wc -l; service list faulty; "
+                  "wait_for given-up; cat /proc/recovery", add=faulty("spin", delay=0, times=0, **DRIVER), leak_check=False, timeout=200)
+    assert result.out.startswith("300\n") and re.search(r"^faulty +\d+ starting", result.out, re.M), "the shell had to wait for the end of a start"
+    assert [row["defect"] for row in recoveries(result.out)] == ["heartbeat"] * 4
+    assert result.klog.count("faulty: given up after 4 failures") == 1
+
+
+def test_storm(boot):
+    """It comes back to its loop all the time but is of no use, like a driver that never acknowledges its interrupt: it is named within a second, and
+    until then programs get the processor, with no longer pause than the share of drivers allows."""
+    result = boot(WAIT + """last=0 pause=0; until grep -Eq 'faulty (storm|complaint)' /proc/recovery; do
+        read u x </proc/uptime; t=$((1${u%.*}${u#*.})); [ $last = 0 ] || [ $((t - last)) -le $pause ] || pause=$((t - last)); last=$t; done
+        echo $pause; wait_for 'up .* 1 [sc]'; cat /proc/recovery""", icount=True, add=faulty("storm", delay=700, **DRIVER), timeout=200)
+    row, = recoveries(result.out)
+    began = float(re.search(r"\[ *([\d.]+)\] faulty: fault on demand", result.klog).group(1))
+    assert row["defect"] == "storm" or (row["defect"], row["detail"]) == ("complaint", "2")  # its client may be the first to notice
+    assert int(row["detected_ns"]) / 1e9 - began < 1.0
+    assert int(result.out.split()[0]) <= 30, "programs had no processor for so many hundredths of a second"
+
+
+def test_refuses_its_device(boot):
+    """A driver that says that the device is none of its is not started again."""
+    result = boot(WAIT + "wait_for refused; sleep 0.3; service list faulty; service up faulty; sleep 0.2; service list faulty; cat /proc/recovery",
+                  add=faulty("refuse", delay=0, times=0, device="isa", **DRIVER))
+    assert len(re.findall(r"^faulty +0 refused", result.out, re.M)) == 2 and recoveries(result.out) == []
+    assert result.klog.count("faulty: its device is none that it can drive") == 2
+
+
+def test_policy_script_that_runs_wild(boot):
+    """It restarts its component again and again: its deadline ends it, and restarts that follow one another at once are failures."""
+    script = "#!/bin/sh\nwhile :; do service restart $1; done\n"
+    result = boot("sleep 0.3\n" + WAIT.replace("list faulty", "list faulty") + "service kill faulty; sleep 2; ps | grep -c '[w]ild.sh'; service list faulty",
+                  add={"/etc/bardo/policy/wild.sh": script, **faulty("none", policy="/etc/bardo/policy/wild.sh x", deadline="700")}, leak_check=False)
+    assert result.out.startswith("0\n"), "the script still runs"
+    assert re.search(r"^faulty +0 given-up +", result.out, re.M) and result.klog.count("given up after 6 failures") == 1
+
+
+@pytest.mark.parametrize("broken", ["ram", "ds", "pm"])
+def test_broken_manifest_of_a_needed_server(boot, broken):
+    result = boot("true", add={f"/etc/bardo/{broken}.svc": "class nonsense\n"}, expect=125, leak_check=False, timeout=60)
+    assert f"core server {broken} could not be started: the system cannot go on" in result.klog and f"{broken}.svc:1: unknown class" in result.klog
+
+
+def test_many_manifests(boot):
+    """Broken ones take nothing from the others; of too many good ones those that were read last are left out, with a message."""
+    broken = {f"/etc/bardo/a{n}.svc": "class nonsense\n" for n in range(35)}
+    result = boot("service list | grep -c broken; service list uart | tail -1", add=broken)
+    assert result.out.startswith("35\n") and re.search(r"^uart +\d+ up", result.out, re.M)
+    good = {f"/etc/bardo/a{n}.svc": "class server\ninstances on-request\n" for n in range(50)}
+    result = boot("service list | wc -l; service list uart | tail -1", add=good)
+    assert "more than 64 services; not started" in result.klog and re.search(r"^uart +\d+ up", result.out, re.M)

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Disks whose blocks are checked: what a driver has changed, misplaced or not written is never handed on as right.
+
+The lies are told through a second drive that shows the data of the same image: what is written there reaches the medium behind the back of the
+disk server, as if the first one's driver had written it."""
+import os
+import subprocess
+
+import pytest
+
+from conftest import BUILD
+from test_disk import LIBRARY, MB, attached, drive, patient, sha1
+from test_ext4 import check, contents, make
+
+GUARD = BUILD / "programs/blockguard"
+AWAY = "dd if=/dev/sda bs=256k skip=80 count=8 of=/dev/null 2>/dev/null; "  # nothing of the first 20 MB is remembered
+
+
+def formatted(*paths):
+    for path in paths:
+        path.unlink(missing_ok=True)
+        subprocess.run(["truncate", "-s", "32M", path], check=True)
+    subprocess.run([GUARD, "format", *paths], check=True)
+    return paths[0]
+
+
+def is_right(path):
+    return subprocess.run([GUARD, "check", path]).returncode == 0
+
+
+def behind(path, name="back"):
+    return f" -drive driver=raw,offset=4096,file.filename={path},file.driver=file,file.locking=off,if=none,id={name},cache=unsafe -device virtio-blk-pci,drive={name}"
+
+
+def unlocked(path):
+    return f"-drive driver=raw,file.filename={path},file.driver=file,file.locking=off,if=none,id=d0,cache=unsafe -device ide-hd,drive=d0,bus=ide.0"
+
+
+def test_lies(boot, tmp_path):
+    """Changed, misplaced, not written: EIO and a complaint; what is written again is right again."""
+    image = formatted(tmp_path / "d.img")
+    piece = os.urandom(256 << 10)
+    read = "dd if=/dev/sda bs=256k count=1 skip=%d 2>/dev/null | sha1sum; "
+    result = boot("blockdev --getsize64 /dev/sda 2>/dev/null || cat /sys/block/sda/size; for n in 0 16 32 48; do dd if=/piece of=/dev/sda bs=256k seek=$n 2>/dev/null; done; sync; " + AWAY +
+                  "dd if=/dev/vda of=/tmp/old bs=4k skip=3072 count=1 2>/dev/null; dd if=/new of=/dev/sda bs=4k seek=3072 count=1 2>/dev/null; sync; " + AWAY +
+                  "dd if=/dev/zero of=/dev/vda bs=512 count=1 seek=8200 2>/dev/null; dd if=/dev/vda of=/dev/vda bs=4k skip=2048 seek=2049 count=1 2>/dev/null; "
+                  "dd if=/tmp/old of=/dev/vda bs=4k seek=3072 2>/dev/null; sync; " + read % 0 +
+                  "for n in 16 32 48; do dd if=/dev/sda of=/dev/null bs=256k count=1 skip=$n 2>&1 | grep -o 'Input/output error'; done; " +
+                  "dd if=/piece of=/dev/sda bs=256k seek=16 2>/dev/null; " + AWAY + read % 16 + "cut -d' ' -f2,3 /proc/recovery | sort | uniq -c",
+                  add={"/piece": piece, "/new": os.urandom(4096)}, qemu=unlocked(image) + behind(image), leak_check=False)
+    lines = result.out.split("\n")
+    assert lines[1:6] == [sha1(piece) + "  -", *3 * ["Input/output error"], sha1(piece) + "  -"]
+    assert "ahci complaint" in result.out and "block 1025 from ahci is not what was written there" in result.klog
+    assert "block 2049 from ahci" in result.klog and "block 3072 from ahci" in result.klog
+
+
+def test_mirror(boot, tmp_path):
+    """The same with a mirror behind another driver: right data, and the first disk is repaired."""
+    first, second = tmp_path / "d.img", tmp_path / "m.img"
+    formatted(first, second)
+    piece = os.urandom(256 << 10)
+    qemu = unlocked(first) + drive(second, "mirror") + " -device virtio-blk-pci,drive=mirror" + behind(first)
+    result = boot("dd if=/dev/sda of=/dev/null count=1 2>/dev/null; ls /dev/sd* /dev/vd*; for n in 0 16; do dd if=/piece of=/dev/sda bs=256k seek=$n 2>/dev/null; done; sync; " + AWAY +
+                  "dd if=/dev/zero of=/dev/vdb bs=4k count=9 seek=1030 2>/dev/null; sync; dd if=/dev/sda bs=256k count=1 skip=16 2>/dev/null | sha1sum",
+                  add={"/piece": piece}, qemu=qemu, leak_check=False)
+    assert result.out.split("\n")[:-1] == ["/dev/sda", "/dev/vdb", sha1(piece) + "  -"]
+    assert "repaired from the mirror" in result.klog and is_right(first) and is_right(second)
+
+
+def test_journal(boot, tmp_path):
+    """After a power failure the journal cannot be read: mounting fails at once, and says why."""
+    image = formatted(tmp_path / "d.img")
+    system = make(tmp_path / "e.img", "-b", "4096", size="24M")
+    boot("dd if=/e.img of=/dev/sda bs=256k 2>/dev/null; mkdir -p /mnt; mount -t ext4 /dev/sda /mnt; cd /mnt; for n in $(seq 50); do echo $n >$n; done; sync; poweroff -f",
+         add={"/e.img": system}, qemu=attached(image), leak_check=False, timeout=100, expect=125)
+    subprocess.run([GUARD, "extract", image, system], check=True)
+    blocks = subprocess.run(["/sbin/debugfs", "-R", "blocks <8>", system], capture_output=True, text=True, check=True).stdout.split()
+    with open(image, "r+b") as file:
+        for block in blocks[1:]:  # the first one is its superblock
+            file.seek((1 + int(block)) * 4096)
+            if file.read(4) == b"\xc0\x3b\x39\x98":  # it describes others, or commits
+                file.seek((1 + int(block)) * 4096 + 100)
+                file.write(b"wrong")
+    result = boot("mkdir -p /mnt; mount -t ext4 /dev/sda /mnt || echo no; dd if=/dev/sda of=/dev/null bs=4k count=1 skip=4000 2>/dev/null && echo goes on", qemu=attached(image), leak_check=False, timeout=100)
+    assert result.out.endswith("\nno\ngoes on\n")
+    assert "its journal cannot be replayed (EIO)" in result.klog
+
+
+def lying(path, kind, every):
+    return {"add": {"/lib/bardo/ahci": BUILD / "services/ahci_liar"},
+            "qemu": f"-drive file={path},if=none,id=d0,format=raw,cache=unsafe -device ide-hd,drive=d0,bus=ide.0,serial=lie-{kind}-{every}"}
+
+
+@pytest.mark.parametrize("kind, every", [("misplace", 9), ("drop", 9), ("flip", 9), ("misread", 20)])
+def test_lying_driver(boot, tmp_path, kind, every):
+    """One block in N is not where it should be, not there, or not what it was: EIO, a complaint, and the ladder. With a mirror: repaired."""
+    pieces = [os.urandom(64 << 10) for _ in range(24)]
+    sums = [sha1(piece) + "  -" for piece in pieces]
+    script = ("for n in $(seq 0 23); do dd if=/all of=/dev/sda bs=64k count=1 skip=$n seek=$((n * 5)) 2>/dev/null || echo write $n; done; sync; " + AWAY +
+              "for n in $(seq 0 23); do dd if=/dev/sda of=/tmp/p bs=64k count=1 skip=$((n * 5)) 2>/dev/null && sha1sum </tmp/p || echo none; done; cut -d' ' -f2,3,8 /proc/recovery")
+    for mirrored in (False, True):
+        first, second = tmp_path / "d.img", tmp_path / "m.img"
+        formatted(first, *([second] if mirrored else []))
+        setting = lying(first, kind, every)
+        setting["add"]["/all"] = b"".join(pieces)
+        setting["qemu"] += drive(second, "mirror") + " -device virtio-blk-pci,drive=mirror" if mirrored else ""
+        result = boot(script, leak_check=False, timeout=120, **setting)
+        lines = result.out.split("\n")
+        read = lines[:24]
+        assert all(line in (right, "none") for line, right in zip(read, sums)), "wrong data, or a write that failed"
+        assert mirrored or kind == "misread" or "none" in read
+        assert not mirrored or ("none" not in read and "repaired from the mirror" in result.klog)
+        assert "ahci complaint reset" in lines and "from ahci is not what was written there" in result.klog
+        assert "\x1b" not in result.klog and "all is well" in result.klog and "\n[    0.000001]" not in result.klog
+
+
+@pytest.mark.parametrize("kind, words", [("stop", "ends no request any more"), ("deaf", "does not look at its queue any more")])
+def test_quiet_driver(boot, tmp_path, kind, words):
+    """A driver that is alive and ends nothing any more, every 30 requests: found in a second or so, not with the deadline of a request."""
+    image = tmp_path / "d.img"
+    image.write_bytes(os.urandom(24 * MB))
+    result = boot("read a r </proc/uptime; sha1sum </dev/sda; read b r </proc/uptime; grep -c 'ahci complaint' /proc/recovery; echo $a $b", leak_check=False, timeout=120, **lying(image, kind, 30))
+    digest, count, times = result.out.split("\n")[:3]
+    began, ended = map(float, times.split())
+    assert digest == sha1(image.read_bytes()) + "  -" and words in result.klog
+    assert int(count) >= 3 and ended - began < 10 * int(count)
+
+
+def test_pace(boot, tmp_path):
+    """Nothing waits for the next tick of a clock: 30 pieces that are read and written one after the other are done at once. (By the guest's
+    clock, ten times as long as it takes at all; each waited for a second once.)"""
+    image = formatted(tmp_path / "d.img")
+    result = boot("read a r </proc/uptime; for n in $(seq 30); do dd if=/dev/zero of=/dev/sda bs=4k count=1 seek=$((n * 100)) 2>/dev/null; done; read b r </proc/uptime; echo $a $b", qemu=attached(image))
+    began, ended = map(float, result.out.split())
+    assert ended - began < 15
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_ext4(boot, tmp_path, mirrored):
+    """A file system on it while its driver, the disk server, both at once, and itself are killed; a second boot finds all of it; e2fsck is content."""
+    image, mirror = tmp_path / "d.img", tmp_path / "m.img"
+    formatted(image, *([mirror] if mirrored else []))
+    qemu = attached(image) + (drive(mirror, "mirror") + " -device virtio-blk-pci,drive=mirror" if mirrored else "")
+    data = os.urandom(3 * MB + 7)
+    system = make(tmp_path / "e.img", "-b", "4096", size="24M")
+    victims = ["ahci", "disk", "ahci disk", "virtio-block" if mirrored else "ext4"]
+    add = {place: text for victim in ["ahci", "disk", victims[3]] for place, text in patient(victim).items()}
+    result = boot(LIBRARY + "dd if=/e.img of=/dev/sda bs=256k 2>/dev/null; mkdir -p /mnt; mount -t ext4 /dev/sda /mnt; cd /mnt; for v in " + " ".join(f"'{v}'" for v in victims) + "; do kill_all \"$v\" 50000; "
+               "for n in 1 2 3; do cp /data $n; sync; rm -f last; cp $n last; sha1sum <last; [ $n = 3 ] || rm $n; done; stop ${v%% *} 2; mv 3 \"of $v\"; done; cd /; umount /mnt || echo busy",
+               add={**add, "/e.img": system, "/data": data}, qemu=qemu, leak_check=False, timeout=200)
+    assert "is not what was written" not in result.klog and "repaired" not in result.klog
+    assert result.out.split("\n")[:-1] == len(victims) * (3 * [sha1(data) + "  -"] + ["often enough"])
+    assert is_right(image) and (not mirrored or is_right(mirror))
+    out = boot("mkdir -p /mnt; mount -t ext4 /dev/sda /mnt; sha1sum <'/mnt/of disk'; umount /mnt", qemu=qemu, leak_check=False).out
+    assert out == sha1(data) + "  -\n"
+    for disk in (image, mirror)[:1 + mirrored]:
+        subprocess.run([GUARD, "extract", disk, system], check=True)
+        os.truncate(system, 24 * MB)
+        check(system)
+        for victim in victims:
+            assert contents(system, f'"of {victim}"') == data
+
+
+def test_fill(tmp_path):
+    """What an image is filled with is right, and comes out again; what it has no room for is refused."""
+    image, data = tmp_path / "d.img", os.urandom((5 << 20) + 1234)
+    formatted(image)
+    (tmp_path / "in").write_bytes(data)
+    subprocess.run([GUARD, "fill", image, tmp_path / "in"], check=True)
+    assert is_right(image)
+    subprocess.run([GUARD, "extract", image, tmp_path / "out"], check=True)
+    assert (tmp_path / "out").read_bytes().rstrip(b"\0") == data.rstrip(b"\0")
+    with open(image, "r+b") as file:
+        file.seek(4096 * 700)
+        file.write(b"other")
+    assert not is_right(image)
+    (tmp_path / "in").write_bytes(bytes(32 * MB))
+    assert subprocess.run([GUARD, "fill", formatted(image), tmp_path / "in"], capture_output=True, text=True).returncode == 1

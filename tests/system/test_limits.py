@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What an unprivileged user takes, others still have."""
+import re
+
+
+BOMB = """chmod 755 /bomb; /bomb {users} >/tmp/groups; sleep 2
+echo "processes $(ls -d /proc/[1-9]* | wc -l)"
+for i in 1 2 3 4 5 6 7 8 9 10; do (true) && cat /etc/hostname; done
+for i in 1 2 3; do
+    kill -9 $(pidof e1000); sleep 1
+    ping -c 1 -W 5 10.0.2.2 | grep -c '1 packets received'
+done
+service list e1000
+kill -9 $(cat /tmp/groups); rm /tmp/groups
+sleep 1; echo "processes $(ls -d /proc/[1-9]* | wc -l)"
+"""
+
+
+def bomb(boot, program, users):  # noqa: F811
+    out = boot(BOMB.format(users=users), add={"/bomb": program("bomb")}, nics=["e1000"], timeout=200, leak_check=False).out
+    during, after = map(int, re.findall(r"^processes (\d+)$", out, re.M))
+    assert out.count("bardo\n") == 10 and len(re.findall(r"^1$", out, re.M)) == 3
+    assert re.search(r"^e1000 +\d+ up +\d+ s +3 killed", out, re.M)
+    return during, after
+
+
+def test_fork_bomb(boot, program):
+    """One user has no more processes than RLIMIT_NPROC says; root goes on, and a driver that dies meanwhile comes back."""
+    during, after = bomb(boot, program, "1000")
+    assert 256 < during < 300 and after < 60
+
+
+def test_fork_bombs(boot, program):
+    """Several users together would take all slots there are: the last ones are root's."""
+    during, after = bomb(boot, program, "1000 1001 1002")
+    assert 400 < during < 540 and after < 60
+
+
+def test_init_lives(boot, program):
+    """Nobody ends init by a signal, and reboot(2) does nothing of what it does not know."""
+    out = boot("chmod 755 /init_lives; /init_lives; echo alive", add={"/init_lives": program("init_lives")}, leak_check=False).out
+    assert out == "ok exit signals\nok signals\nok commands\nalive\n"
+

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Servers that keep their memory when they die (lib/undo): they die again and again, at random instants and at random stores, in the midst of work whose
+results are checked. Instructions are time here, so the same deaths come each time."""
+import re
+import subprocess
+
+import pytest
+
+from conftest import BUILD, TOP
+from test_campaign import INJECTOR
+
+SERVERS = ["ds", "vm", "pm", "vfs", "ram"]
+WORK = """
+bad() { echo "BAD: $*"; }
+n=0; while [ $n -lt 40 ]; do x=$(echo a$n | cat | cat); [ "$x" = a$n ] || bad pipe $n; n=$((n + 1)); done
+seq 1 20000 >/tmp/s; [ "$(sort -rn /tmp/s | md5sum)" = "$(seq 20000 -1 1 | md5sum)" ] || bad sort
+head -c 2000000 /dev/urandom >/tmp/a; cp /tmp/a /tmp/b; cmp /tmp/a /tmp/b || bad copy
+(cat >/tmp/c) </tmp/a & wait; cmp /tmp/a /tmp/c || bad background
+mkdir /tmp/d; for i in $(seq 1 40); do echo $i >/tmp/d/$i; mv /tmp/d/$i /tmp/d/x$i; done; [ "$(cat /tmp/d/x* | sort -n | tail -1)" = 40 ] || bad names
+exec 5<>/tmp/a; rm /tmp/a; [ "$(head -c 1000 <&5 | wc -c)" = 1000 ] || bad deleted; exec 5>&-
+tail -c 500000 /tmp/b >/tmp/e; dd if=/tmp/b bs=1000 skip=1500 2>/dev/null | cmp - /tmp/e || bad offset
+trap 'got=1' USR1; (kill -USR1 $$); [ "$got" = 1 ] || bad signal
+sleep 1 & kill $!; wait $!; [ $? = 143 ] || bad wait
+mkfifo /tmp/f; (echo fifo >/tmp/f) & read x </tmp/f; [ "$x" = fifo ] || bad fifo
+[ "$(find /etc | wc -l)" = "$(find /etc | sort -u | wc -l)" ] || bad find
+"""
+
+
+def deaths(klog_or_list):
+    return {row[0]: int(row[1]) for row in re.findall(r"^(\w+) +\d+ up +\d+ s +(\d+) ", klog_or_list, re.M)}
+
+
+def torment(boot, victims, order, number, timeout=120):
+    """The work under that order of service(8) to each of them; how often each has died."""
+    start, end = ("".join(f"service {order} {name} {n}\n" for name in victims) for n in (number, 0))
+    result = boot(start + WORK + end + "rm -rf /tmp/*; echo ==; service list", icount=True, timeout=timeout)
+    work, listed = result.out.split("==\n")
+    assert "BAD" not in work and work == "", work
+    assert "undo:" not in result.klog and "core server" not in result.klog
+    died = deaths(listed)
+    return {name: died[name] for name in victims}
+
+
+@pytest.mark.parametrize("victim", SERVERS)
+def test_storm(boot, victim):
+    """A kill each 0.3 ms on average, wherever it is just then."""
+    died = torment(boot, [victim], "storm", 300)
+    assert died[victim] > 500, died
+
+
+@pytest.mark.parametrize("victim", [name for name in SERVERS if name != "ds"])  # which does not store enough in that time
+def test_fuse(boot, victim):
+    """An exception at one of the first stores of most of its steps."""
+    died = torment(boot, [victim], "fuse", 60)
+    assert died[victim] > 100, died
+
+
+def test_all_at_once(boot):
+    died = torment(boot, SERVERS, "storm", 1000)
+    assert min(died.values()) > 400, died
+
+
+@pytest.mark.parametrize("order, number, least", [("storm", 500, 300), ("fuse", 200, 100)])
+def test_net(boot, order, number, least):
+    """Connections over the loopback interface, and the lease of a card, go on."""
+    out = boot(f"""sleep 1; head -c 3000000 /dev/urandom >/tmp/a; sum=$(md5sum </tmp/a); service {order} net {number}
+        for n in 1 2 3; do nc -l -p 700$n -e cat /tmp/a & usleep 50000; [ "$(nc 127.0.0.1 700$n </dev/null | md5sum)" = "$sum" ] || echo BAD $n; done
+        service {order} net 0; rm /tmp/a; echo ==; service list; ifconfig e0 | grep -c 10.0.2.15""", nics=["e1000"], icount=True, timeout=120).out
+    work, listed = out.split("==\n")
+    assert work == "" and deaths(listed)["net"] > least and listed.endswith("\n1\n"), out
+
+
+@pytest.mark.parametrize("code, defect", [("0f0b", "exception 6"), ("ebfe", "heartbeat 1")])  # ud2; a jump to itself
+def test_poison(boot, code, defect):
+    """A request that kills, or hangs, each time is EIO for who made it; the server's other clients notice nothing."""
+    symbols = subprocess.run(["nm", BUILD / "services/vfs.debug"], capture_output=True, text=True, check=True).stdout
+    at = re.search(r"^(\w+) . symlink_at$", symbols, re.M).group(1)
+    manifest = re.sub(r"heartbeat .*", "heartbeat 100", (TOP / "servers/vfs/vfs.svc").read_text())
+    result = boot(f"""mknod /tmp/inject c 240 0; echo 'vfs 0 text 0x{at} {code}' >/tmp/inject
+        for n in 1 2; do seq 1 30000 | sort -rn | tail -n 1 >/tmp/other & ln -s a /tmp/link 2>&1; echo $?; wait; cat /tmp/other; done
+        grep -c '^[0-9]* vfs {defect} .* rolled-back' /proc/recovery""", add={**INJECTOR, "/etc/bardo/vfs.svc": manifest}, leak_check=False)
+    assert result.out.splitlines() == ["ln: /tmp/link: Input/output error", "1", "1"] * 2 + ["2"], result.out
+    assert result.klog.count("a request that kills is refused") == 2
+
+
+def test_ordinary_failure(boot):
+    """Killed as anything is killed: a record, a line in the log, the same process."""
+    out = boot("""before=$(pidof vfs pm vm ds); for name in vfs pm vm ds ram; do kill -9 $(pidof $name); service kill $name; done; sleep 0.1
+        [ "$(pidof vfs pm vm ds)" = "$before" ] && echo same; grep -c ' killed 9 .* rolled-back ' /proc/recovery; service log rs | grep -c 'killed 9 .*; it goes on'
+        service storm vfs 10 2>&1; service fuse e1000 5 2>&1; service storm vfs 2>&1; service restart vfs 2>&1""", nics=["e1000"], expect=1).out.splitlines()
+    assert out[0] == "same" and out[1] == "10" and int(out[2]) >= 5
+    assert "Invalid argument" in out[3] and "does not keep its memory" in out[4] and "a number is needed" in out[5] and "not permitted" in out[-1]

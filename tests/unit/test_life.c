@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+// sources: servers/rs/life.c servers/rs/policy.c
+/* The way of a service through its lives: each path, and, over random events, what must hold in
+ * every state. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "servers/rs/life.h"
+
+static struct life life;
+
+#define NEXT(...) life_next(&life, &(struct life_event){.restarts = true, __VA_ARGS__})
+#define ENDED(...) NEXT(.type = LIFE_ENDED, __VA_ARGS__)
+
+static void up(void)
+{
+    life_begin(&life, RS_DOWN);
+    assert_int_equal(NEXT(.type = LIFE_ASKED_UP), LIFE_DO_START);
+    assert_int_equal(NEXT(.type = LIFE_STARTS), LIFE_DO_SPAWN);
+    assert_int_equal(NEXT(.type = LIFE_SPAWNED), LIFE_DO_NOTHING);
+    assert_int_equal(life.state, RS_STARTING);
+    assert_int_equal(NEXT(.type = LIFE_READY), LIFE_DO_INTEGRATE);
+    assert_int_equal(life.state, RS_UP);
+}
+
+static void replaced_at_once(void)
+{
+    assert_int_equal(NEXT(.type = LIFE_DECIDED), LIFE_DO_START);
+    assert_int_equal(NEXT(.type = LIFE_STARTS), LIFE_DO_SPAWN);
+    assert_int_equal(NEXT(.type = LIFE_SPAWNED), LIFE_DO_NOTHING);
+    assert_int_equal(life.state, RS_STARTING);
+}
+
+static void test_death(void **state)
+{
+    up();
+    assert_int_equal(ENDED(.defect = DEFECT_EXIT, .reached_ready = true, .lived = 2 * SECOND),
+                     LIFE_DO_REPLACE);
+    assert_int_equal(life.rung, RUNG_ADOPT);
+    replaced_at_once();
+}
+
+static void test_ladder_is_climbed(void **state)
+{
+    up();
+    ENDED(.defect = DEFECT_EXCEPTION, .reached_ready = true, .lived = 1);
+    assert_int_equal(life.rung, RUNG_RESET);
+    replaced_at_once();
+    ENDED(.defect = DEFECT_EXCEPTION);
+    assert_int_equal(life.rung, RUNG_BUS_RESET);
+    assert_int_equal(NEXT(.type = LIFE_DECIDED), LIFE_DO_START);
+    assert_int_equal(NEXT(.type = LIFE_STARTS, .busy = true), LIFE_DO_NOTHING);
+    assert_int_equal(life.wait, WAIT_DEVICE);
+    assert_int_equal(life.patience, LIFE_DEVICE_PATIENCE);
+    assert_int_equal(NEXT(.type = LIFE_DEVICE_DONE), LIFE_DO_SPAWN);
+    assert_int_equal(NEXT(.type = LIFE_DEVICE_DONE), LIFE_DO_NOTHING); /* once */
+}
+
+static void test_device_that_is_never_done(void **state)
+{
+    up();
+    ENDED(.defect = DEFECT_EXIT);
+    NEXT(.type = LIFE_DECIDED);
+    NEXT(.type = LIFE_STARTS, .busy = true);
+    assert_int_equal(NEXT(.type = LIFE_TIME), LIFE_DO_SPAWN);
+}
+
+static void test_backoff(void **state)
+{
+    up();
+    ENDED(.defect = DEFECT_EXIT);
+    assert_int_equal(NEXT(.type = LIFE_DECIDED, .verdict = {.delay = 7 * MS}), LIFE_DO_BACK_OFF);
+    assert_int_equal(life.state, RS_BACKOFF);
+    assert_int_equal(life.patience, 7 * MS);
+    assert_int_equal(NEXT(.type = LIFE_TIME), LIFE_DO_START);
+}
+
+static void test_giving_up(void **state)
+{
+    up();
+    ENDED(.defect = DEFECT_EXIT);
+    assert_int_equal(NEXT(.type = LIFE_DECIDED, .verdict = {.give_up = true}), LIFE_DO_GIVE_UP);
+    assert_int_equal(life.state, RS_GIVEN_UP);
+    assert_int_equal(life.patience, 0);
+    assert_int_equal(NEXT(.type = LIFE_ASKED_RESTART), -ENOTRECOVERABLE);
+    assert_int_equal(NEXT(.type = LIFE_TIME), LIFE_DO_NOTHING);
+    assert_int_equal(NEXT(.type = LIFE_ASKED_UP, .rung = RUNG_RESET), LIFE_DO_START);
+    assert_int_equal(life.rung, RUNG_RESET);
+}
+
+static void test_no_restart_wanted(void **state)
+{
+    up();
+    ENDED(.defect = DEFECT_EXIT);
+    assert_int_equal(life_next(&life, &(struct life_event){.type = LIFE_DECIDED}), LIFE_DO_STOP);
+    assert_int_equal(life.state, RS_DOWN);
+}
+
+static void test_refusal(void **state)
+{
+    life_begin(&life, RS_NO_DEVICE);
+    assert_int_equal(NEXT(.type = LIFE_DEVICE_FOUND), LIFE_DO_START);
+    NEXT(.type = LIFE_STARTS);
+    NEXT(.type = LIFE_SPAWNED);
+    assert_int_equal(ENDED(.defect = DEFECT_EXIT, .refuses = true), LIFE_DO_REFUSE);
+    assert_int_equal(life.state, RS_REFUSED);
+    assert_int_equal(NEXT(.type = LIFE_ASKED_RESTART), -ENOTRECOVERABLE);
+    /* of a device that one has driven, it is a failure like any other */
+    up();
+    assert_int_equal(ENDED(.defect = DEFECT_EXIT, .refuses = true), LIFE_DO_REPLACE);
+}
+
+static void test_script(void **state)
+{
+    up();
+    ENDED(.defect = DEFECT_EXIT);
+    assert_int_equal(NEXT(.type = LIFE_SCRIPT_ASKED), LIFE_DO_AWAIT_SCRIPT);
+    assert_int_equal(life.patience, LIFE_FETCH_PATIENCE);
+    assert_int_equal(NEXT(.type = LIFE_TIME, .script_left = 5), LIFE_DO_NOTHING); /* it runs */
+    assert_int_equal(life.patience, 5);
+    assert_int_equal(NEXT(.type = LIFE_TIME), LIFE_DO_BY_MANIFEST);
+    replaced_at_once();
+    assert_int_equal(NEXT(.type = LIFE_SCRIPT_FAILED), LIFE_DO_NOTHING); /* too late */
+    assert_int_equal(NEXT(.type = LIFE_SCRIPT_AGAINST), LIFE_DO_NOTHING);
+    assert_int_equal(life.state, RS_STARTING);
+}
+
+static void test_script_decides(void **state)
+{
+    up();
+    ENDED(.defect = DEFECT_EXIT);
+    NEXT(.type = LIFE_SCRIPT_ASKED);
+    assert_int_equal(NEXT(.type = LIFE_ASKED_RESTART, .delay = 9), LIFE_DO_POSTPONE);
+    assert_int_equal(life.patience, 9);
+    assert_int_equal(NEXT(.type = LIFE_TIME), LIFE_DO_START);
+    up();
+    ENDED(.defect = DEFECT_EXIT);
+    NEXT(.type = LIFE_SCRIPT_ASKED);
+    assert_int_equal(NEXT(.type = LIFE_SCRIPT_AGAINST), LIFE_DO_STOP);
+    assert_int_equal(life.state, RS_DOWN);
+    up();
+    ENDED(.defect = DEFECT_EXIT);
+    NEXT(.type = LIFE_SCRIPT_ASKED);
+    assert_int_equal(NEXT(.type = LIFE_SCRIPT_FAILED), LIFE_DO_BY_MANIFEST);
+}
+
+static void test_down(void **state)
+{
+    up();
+    assert_int_equal(NEXT(.type = LIFE_ASKED_DOWN, .delay = 3), LIFE_DO_TELL);
+    assert_int_equal(life.patience, 3);
+    assert_int_equal(NEXT(.type = LIFE_ASKED_DOWN, .delay = 3), -EALREADY);
+    /* a restart would keep it, and so would one that another's return makes necessary */
+    assert_int_equal(NEXT(.type = LIFE_ASKED_RESTART, .delay = 3), -EALREADY);
+    assert_int_equal(ENDED(.defect = DEFECT_UPDATE, .as_dependent = true), LIFE_DO_STOP_WANTED);
+    assert_int_equal(life.state, RS_DOWN);
+    up();
+    NEXT(.type = LIFE_ASKED_DOWN, .delay = 3);
+    assert_int_equal(NEXT(.type = LIFE_TIME), LIFE_DO_STOP_WANTED);
+    up();
+    ENDED(.defect = DEFECT_EXIT);
+    NEXT(.type = LIFE_DECIDED, .verdict = {.delay = 7});
+    assert_int_equal(NEXT(.type = LIFE_ASKED_DOWN, .delay = 3), LIFE_DO_STOP);
+    assert_int_equal(NEXT(.type = LIFE_TIME), LIFE_DO_NOTHING);
+}
+
+static void test_system_goes_down(void **state)
+{
+    up();
+    NEXT(.type = LIFE_ASKED_DOWN, .going_down = true, .delay = 3);
+    assert_int_equal(ENDED(.defect = DEFECT_EXIT, .going_down = true), LIFE_DO_STOP_LAST);
+    up();
+    ENDED(.defect = DEFECT_EXIT);
+    NEXT(.type = LIFE_DECIDED, .verdict = {.delay = 7});
+    assert_int_equal(NEXT(.type = LIFE_TIME, .going_down = true), LIFE_DO_NOTHING);
+    up();
+    ENDED(.defect = DEFECT_EXIT);
+    NEXT(.type = LIFE_SCRIPT_ASKED);
+    NEXT(.type = LIFE_SCRIPT_FAILED);
+    assert_int_equal(NEXT(.type = LIFE_DECIDED, .going_down = true), LIFE_DO_NOTHING);
+}
+
+static void test_core(void **state)
+{
+    up();
+    assert_int_equal(ENDED(.defect = DEFECT_EXIT, .is_core = true), LIFE_DO_PANIC);
+}
+
+/* One that keeps its memory goes on at once, or when the call that it is in has ended. */
+static void test_keeps_memory(void **state)
+{
+    up();
+    assert_int_equal(ENDED(.defect = DEFECT_EXIT, .is_core = true, .keeps_memory = true),
+                     LIFE_DO_SUCCEED);
+    assert_int_equal(life.state, RS_UP);
+    assert_int_equal(NEXT(.type = LIFE_CALLING, .delay = 7), LIFE_DO_NOTHING);
+    assert_int_equal(life.patience, 7);
+    assert_int_equal(ENDED(.defect = DEFECT_EXCEPTION, .keeps_memory = true), LIFE_DO_SUCCEED);
+    assert_int_equal(life.wait, WAIT_NOTHING);
+    NEXT(.type = LIFE_CALLING, .delay = 7);
+    assert_int_equal(NEXT(.type = LIFE_TIME, .going_down = true), LIFE_DO_LOOK);
+    assert_int_equal(life.state, RS_UP);
+}
+
+static void test_spawn_fails(void **state)
+{
+    life_begin(&life, RS_DOWN);
+    NEXT(.type = LIFE_ASKED_UP);
+    NEXT(.type = LIFE_STARTS);
+    assert_int_equal(NEXT(.type = LIFE_SPAWN_FAILED), LIFE_DO_NOTHING);
+    assert_int_equal(life.state, RS_BACKOFF);
+    assert_int_equal(life.patience, LIFE_SPAWN_AGAIN);
+    assert_int_equal(NEXT(.type = LIFE_TIME), LIFE_DO_START);
+    NEXT(.type = LIFE_STARTS);
+    assert_int_equal(NEXT(.type = LIFE_SPAWN_FAILED, .verdict = {.give_up = true}),
+                     LIFE_DO_GIVE_UP);
+}
+
+/*
+ * Whatever happens in whatever order: a service that is not wanted, or of whom its budget has made
+ * an end, is started by nobody but a user; and one that waits will be woken.
+ */
+static void test_any_order(void **state)
+{
+    srand(1);
+    up();
+    for (unsigned i = 0; i < 200000; i++) {
+        struct life_event e = {.type = (enum life_event_type)(rand() % (LIFE_ASKED_RESTART + 1)),
+                               .restarts = rand() % 8 != 0,
+                               .busy = rand() % 2,
+                               .defect = (enum rs_defect)(1 + rand() % (DEFECTS - 1)),
+                               .reached_ready = life.state == RS_UP,
+                               .delay = (uint64_t)(rand() % 3),
+                               .script_left = (uint64_t)(rand() % 2)};
+        struct life before = life;
+        bool by_user = e.type >= LIFE_ASKED_UP;
+        bool ran = life_runs(&before);
+        long effect;
+
+        e.verdict.give_up = rand() % 4 == 0;
+        e.verdict.delay = (uint64_t)(rand() % 3);
+        /* what cannot happen then */
+        if ((e.type == LIFE_ENDED && !ran) || (e.type == LIFE_TIME && before.wait == WAIT_NOTHING))
+            continue;
+        if (e.type == LIFE_STARTS || e.type == LIFE_SPAWNED || e.type == LIFE_SPAWN_FAILED ||
+            e.type == LIFE_DECIDED || e.type == LIFE_SCRIPT_ASKED || e.type == LIFE_CALLING)
+            continue; /* only as an answer, below */
+        effect = life_next(&life, &e);
+        if (effect == LIFE_DO_RESTART)
+            effect = ENDED(.defect = DEFECT_UPDATE);
+        if (effect == LIFE_DO_REPLACE) {
+            e.type = rand() % 2 ? LIFE_SCRIPT_ASKED : LIFE_DECIDED;
+            effect = life_next(&life, &e);
+        } else if (effect == LIFE_DO_BY_MANIFEST) {
+            e.type = LIFE_DECIDED;
+            effect = life_next(&life, &e);
+        }
+        if (effect == LIFE_DO_START || effect == LIFE_DO_SPAWN) {
+            if (!by_user && (before.state == RS_GIVEN_UP || before.state == RS_DOWN ||
+                             before.state == RS_REFUSED || before.wanted_down))
+                fail_msg("event %d of state %d, seed 1, step %u starts it", e.type, before.state,
+                         i);
+            if (effect == LIFE_DO_START) {
+                e.type = LIFE_STARTS;
+                effect = life_next(&life, &e);
+            }
+            if (effect == LIFE_DO_SPAWN) {
+                e.type = rand() % 8 ? LIFE_SPAWNED : LIFE_SPAWN_FAILED;
+                life_next(&life, &e);
+            }
+        }
+        if (life.state == RS_BACKOFF || life.state == RS_SCRIPT_DECIDES)
+            assert_int_not_equal(life.wait, WAIT_NOTHING);
+        if (life.state == RS_GIVEN_UP || life.state == RS_DOWN || life.state == RS_REFUSED)
+            assert_int_equal(life.wait, WAIT_NOTHING);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_death),
+        cmocka_unit_test(test_ladder_is_climbed),
+        cmocka_unit_test(test_device_that_is_never_done),
+        cmocka_unit_test(test_backoff),
+        cmocka_unit_test(test_giving_up),
+        cmocka_unit_test(test_no_restart_wanted),
+        cmocka_unit_test(test_refusal),
+        cmocka_unit_test(test_script),
+        cmocka_unit_test(test_script_decides),
+        cmocka_unit_test(test_down),
+        cmocka_unit_test(test_system_goes_down),
+        cmocka_unit_test(test_core),
+        cmocka_unit_test(test_keeps_memory),
+        cmocka_unit_test(test_spawn_fails),
+        cmocka_unit_test(test_any_order),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

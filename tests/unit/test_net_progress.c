@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+// sources: servers/net/progress.c
+/* What the network server takes for a driver that is of no use, and what not. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "servers/net/progress.h"
+
+static struct progress p;
+static struct progress_view v;
+
+static int setup(void **state)
+{
+    v = (struct progress_view){.now = 1000, .heard = 5, .can_probe = true};
+    p = (struct progress){0};
+    progress_begin(&p, &v, false);
+    return 0;
+}
+
+static enum progress_verdict look(void)
+{
+    v.now += PROGRESS_LOOK;
+    return progress_check(&p, &v);
+}
+
+/* Looks until something is found, at most so long: how long it took. */
+static unsigned until(enum progress_verdict wanted, unsigned ms)
+{
+    uint64_t begin = v.now;
+
+    while (v.now < begin + ms)
+        if (look() == wanted)
+            return (unsigned)(v.now - begin);
+    return ~0u;
+}
+
+static void test_stuck(void **state)
+{
+    v.posted = 3;
+    assert_in_range(until(PROGRESS_IS_STUCK, 1000), 100, 300);
+}
+
+static void test_slow_is_not_stuck(void **state)
+{
+    for (unsigned n = 0; n < 100; n++) {
+        v.posted = v.completed + 10;
+        if (n % 4 == 0)
+            v.completed++;
+        v.heard++;
+        assert_int_equal(look(), PROGRESS_FINE);
+    }
+}
+
+static void test_a_pause_of_the_machine_proves_nothing(void **state)
+{
+    v.posted = 3;
+    assert_int_equal(look(), PROGRESS_FINE);
+    v.now += 5000;
+    v.can_probe = false;
+    assert_int_equal(look(), PROGRESS_FINE);
+    v.completed = 3;
+    assert_int_equal(until(PROGRESS_IS_STUCK, 1000), ~0u);
+}
+
+/* The link is gone: a fresh driver looks twice whether that is so, then it is believed. */
+static void test_dark(void **state)
+{
+    v.can_probe = false;
+    assert_int_equal(until(PROGRESS_IS_DARK, 100000), ~0u); /* there never was one */
+    v.link = true;
+    look();
+    v.link = false;
+    assert_in_range(until(PROGRESS_IS_DARK, 10000), 900, 1100);
+    progress_begin(&p, &v, true);
+    assert_int_equal(progress_next(&p, &v), PROGRESS_LOOK);
+    assert_in_range(until(PROGRESS_IS_DARK, 20000), 8000, 10000);
+    progress_begin(&p, &v, true);
+    assert_int_equal(until(PROGRESS_IS_DARK, 100000), ~0u);
+    v.link = true;
+    look();
+    v.link = false;
+    assert_in_range(until(PROGRESS_IS_DARK, 10000), 900, 1100);
+}
+
+static void test_silence(void **state)
+{
+    v.posted = v.completed = 1;
+    assert_in_range(until(PROGRESS_PROBE, 1000), 100, 300);
+    assert_in_range(until(PROGRESS_IS_SILENT, 2000), 100, 900);
+    assert_int_not_equal(until(PROGRESS_IS_SILENT, 100000), ~0u);
+    assert_int_equal(until(PROGRESS_IS_SILENT, 1000000), ~0u); /* the wire may be cut */
+    v.heard++;
+    look();
+    v.completed = ++v.posted;
+    assert_int_not_equal(until(PROGRESS_IS_SILENT, 100000), ~0u);
+}
+
+static void test_an_answer_is_enough(void **state)
+{
+    unsigned probes = 0;
+
+    for (unsigned n = 0; n < 20000; n++) {
+        enum progress_verdict verdict = look();
+
+        assert_int_not_equal(verdict, PROGRESS_IS_SILENT);
+        if (verdict == PROGRESS_PROBE) {
+            probes++;
+            v.completed = ++v.posted;
+            v.heard++;
+        }
+    }
+    assert_in_range(probes, 5, 40); /* in 1000 s: at growing intervals */
+}
+
+/* A gateway behind a slow wire: what it has needed before it is given. */
+static void test_slow_answers(void **state)
+{
+    for (unsigned n = 0; n < 100; n++) {
+        v.completed = ++v.posted;
+        assert_int_equal(until(PROGRESS_IS_SILENT, n ? 1500 : 400), ~0u);
+        v.heard++;
+        look();
+    }
+    v.completed = ++v.posted;
+    assert_in_range(until(PROGRESS_IS_SILENT, 100000), 3000, 8000);
+}
+
+static void test_nobody_has_ever_answered(void **state)
+{
+    v.heard = 0;
+    progress_begin(&p, &v, false);
+    v.posted = v.completed = 1;
+    assert_int_equal(until(PROGRESS_IS_SILENT, 100000), ~0u);
+}
+
+static void test_deaf_after_a_reset(void **state)
+{
+    progress_begin(&p, &v, true);
+    v.posted = v.completed = 1;
+    assert_int_equal(until(PROGRESS_PROBE, PROGRESS_GRACE - 2 * PROGRESS_LOOK), ~0u);
+    assert_int_not_equal(until(PROGRESS_PROBE, 1000), ~0u);
+}
+
+static void test_useless(void **state)
+{
+    v.bad += 1000;
+    v.good += 10;
+    assert_in_range(until(PROGRESS_IS_USELESS, 1000), 50, 300);
+    v.wakes += 50000;
+    v.idle_wakes += 49000;
+    assert_in_range(until(PROGRESS_IS_USELESS, 1000), 50, 300);
+    v.flaps += 10;
+    assert_in_range(until(PROGRESS_IS_USELESS, 1000), 50, 300);
+    v.bad += 1000;
+    v.good += 1000;
+    v.wakes += 50000;
+    v.idle_wakes += 20000;
+    v.flaps++;
+    assert_int_equal(until(PROGRESS_IS_USELESS, 1000), ~0u);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_stuck, setup),
+        cmocka_unit_test_setup(test_slow_is_not_stuck, setup),
+        cmocka_unit_test_setup(test_a_pause_of_the_machine_proves_nothing, setup),
+        cmocka_unit_test_setup(test_dark, setup),
+        cmocka_unit_test_setup(test_silence, setup),
+        cmocka_unit_test_setup(test_an_answer_is_enough, setup),
+        cmocka_unit_test_setup(test_slow_answers, setup),
+        cmocka_unit_test_setup(test_nobody_has_ever_answered, setup),
+        cmocka_unit_test_setup(test_deaf_after_a_reset, setup),
+        cmocka_unit_test_setup(test_useless, setup),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+// sources: lib/rt/error.c
+// sources: servers/vfs/*.c lib/elf/*.c lib/service/*.c tests/unit/host/coro.c
+// includes: servers/vfs/main.c
+// flags: -Itests/unit/host -D_GNU_SOURCE= -Wno-format-truncation
+/*
+ * The whole of VFS over a kernel that the test plays, under ASan: programs that do any of its
+ * system calls, file servers that fail, hang, die, programs that are interrupted or end in the
+ * middle. At the end all programs are gone, and nothing may be left. VFS_SEED=n runs that seed
+ * alone, VFS_SEEDS and VFS_STEPS say how many of each.
+ */
+#define _GNU_SOURCE
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "tests/unit/vfs_programs.h"
+
+#define main vfs_main
+#include "servers/vfs/main.c"
+#undef main
+
+int __lsan_do_recoverable_leak_check(void);
+
+static void world_begin(uint64_t seed, long steps)
+{
+    static const char *const keys[] = {"fs/ram", "fs/proc", "fs/dev", "chr/5",
+                                       "chr/1",  "blk/8",   "net"};
+
+    random_state = seed * 0x9e3779b97f4a7c15ull + 1;
+    steps_left = steps;
+    calm = true;
+    info =
+        (struct service_info){.self = EP_VFS, .pm = EP_PM, .vm = EP_VM, .rs = EP_RS, .ds = EP_DS};
+    strcpy(info.parameters, "root=fs/ram mount=/proc:fs/proc mount=/dev:fs/dev init=/sbin/init "
+                            "console=/dev/console");
+    for (unsigned i = 0; i < sizeof keys / sizeof *keys; i++) {
+        strcpy(servers_of[i].key, keys[i]);
+        servers_of[i].traits = i ? 0 : TRAIT_FINISHES;
+        server_start(&servers_of[i]);
+    }
+}
+
+static void nothing_left(void)
+{
+    check(!file_first(), "an open file is left");
+    check(!client_next(NULL), "a client is left");
+    for (size_t i = 0; i < grant_count; i++)
+        check(!grants[i].to, "a grant is left");
+    check(!__lsan_do_recoverable_leak_check(), "memory is left");
+}
+
+/* In a process of its own: VFS begins anew. */
+static void run(uint64_t seed, long steps)
+{
+    pid_t child = fork();
+    int status;
+
+    if (child == 0) {
+        world_begin(seed, steps);
+        if (setjmp(world_end) == 0)
+            vfs_main();
+        nothing_left();
+        if (verbose)
+            fprintf(stderr, "seed %lu: %u calls in the longest step\n", (unsigned long)seed,
+                    worst_step);
+        _exit(0);
+    }
+    waitpid(child, &status, 0);
+    if (status)
+        fail_msg("seed %lu: status %x (VFS_SEED=%lu VFS_STEPS=%ld repeats it)", (unsigned long)seed,
+                 status, (unsigned long)seed, steps);
+}
+
+static long number_of(const char *name, long otherwise)
+{
+    const char *text = getenv(name);
+
+    return text ? atol(text) : otherwise;
+}
+
+static void test_anything(void **state)
+{
+    long steps = number_of("VFS_STEPS", 4000), seeds = number_of("VFS_SEEDS", 16),
+         one = number_of("VFS_SEED", 0);
+
+    verbose = one != 0 || getenv("VFS_VERBOSE");
+    for (long seed = one ? one : 1; seed < (one ? one + 1 : seeds + 1); seed++)
+        run((uint64_t)seed, steps);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_anything)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The world around VFS, its second half: what the other servers answer, and what happens next. */
+#ifndef VFS_OTHERS_H
+#define VFS_OTHERS_H
+
+#include "tests/unit/vfs_world.h"
+
+/* ---- messages ---- */
+
+long ipc_notify(endpoint_t to, uint64_t bits)
+{
+    if (to == EP_VFS)
+        notified_bits |= bits;
+    return 0;
+}
+
+long ipc_late_answer(endpoint_t caller, struct message *m)
+{
+    struct program *p = program_of(caller);
+
+    count_call();
+    if (!p || p->where != AT_VFS)
+        return p ? -ENOTREADY : -EDEADSRCDST;
+    *m = p->late;
+    p->late = (struct message){0};
+    p->seized_from = 0;
+    return m->source ? 0 : -ENOENT;
+}
+
+long ipc_forward(endpoint_t caller, endpoint_t to, struct message *m)
+{
+    count_call();
+    return let_go(caller, to, m);
+}
+
+long ipc_reply(endpoint_t to, struct message *m, long result)
+{
+    struct program *p = program_of(to);
+
+    count_call();
+    m->type = (uint64_t)result;
+    check(!p || p->dying || p->where == AT_VFS || p->seized_from == EP_VFS,
+          "VFS answers a program that it does not have");
+    return let_go(to, 0, m);
+}
+
+/* ---- file servers ---- */
+
+/* What a node is, by its number. */
+static uint32_t mode_of(uint64_t node)
+{
+    static const uint32_t modes[] = {
+        S_IFDIR | 0755, S_IFREG | 0755, S_IFREG | 0644, S_IFREG | 0666,  S_IFREG | 04755,
+        S_IFCHR | 0666, S_IFCHR | 0666, S_IFIFO | 0666, S_IFSOCK | 0777, S_IFBLK | 0666};
+
+    return modes[node % 10];
+}
+
+static uint64_t rdev_of(uint64_t node)
+{
+    static const uint64_t numbers[] = {0x500, 0x501, 0x103, 0x109, 0x4d01, 0x880};
+
+    return node % 10 == 9 ? 0x800 : numbers[node % 6];
+}
+
+static bool is_back(const struct message *m)
+{
+    switch (m->type & FILE_TYPE_MASK) {
+    case FILE_READ:
+    case FILE_WRITE:
+    case FILE_READ_VECTOR:
+    case FILE_WRITE_VECTOR:
+    case FILE_SYNC:
+    case FILE_STAT:
+    case FILE_STATFS:
+    case FILE_READ_LINK:
+        return m->w[5] & FILE_BACK;
+    case FILE_IOCTL:
+        return false;
+    default:
+        return (m->type & FILE_TYPE_MASK) < SOCKET_CREATE ||
+               (m->type & FILE_TYPE_MASK) > FILE_WRITE_VECTOR || m->type == SOCKET_CREATE ||
+               m->type == SOCKET_ACCEPT;
+    }
+}
+
+static long failure(void)
+{
+    static const int errors[] = {ENOENT, EIO,   ENXIO,  EACCES, ENOSPC,      EINVAL, ENOMEM,
+                                 EAGAIN, EINTR, EEXIST, ENOSYS, EDEADSRCDST, ENOTDIR};
+
+    return -errors[chance(sizeof errors / sizeof *errors)];
+}
+
+static void lookup_answer(struct fake_server *s, const struct message *m, struct message *out)
+{
+    const char *path = lent(s, m->w[1], m->w[2], GRANT_READ);
+    uint64_t node = calm ? 11 : 1 + chance(60), length = m->w[2];
+    unsigned sum = 0;
+
+    if (!path) {
+        out->w[0] = (uint64_t)-EPERM;
+        return;
+    }
+    for (uint64_t i = 0; i < length; i++)
+        sum += (uint8_t)path[i];
+    node += sum % 7 == 0;
+    if (calm && memmem(path, length, "proc", 4))
+        node = 20;
+    if (calm && memmem(path, length, "dev", 3))
+        node = length > 4 ? 16 : 30;
+    out->w[1] = node;
+    out->w[2] = mode_of(node);
+    out->w[3] = percent(50) ? chance(10000) : 8192;
+    out->w[4] = rdev_of(node);
+    if ((m->w[4] & LOOKUP_OPEN) && S_ISREG(mode_of(node)) && percent(70)) {
+        out->w[5] = STOP_OPENED;
+        out->w[4] = node + 1000;
+    }
+    if (percent(12))
+        out->w[0] = (uint64_t)-ENOENT;
+    else if (percent(30)) {
+        out->w[0] = percent(5) ? chance(100000) : chance(length + 1);
+        out->w[5] = 1 + chance(4);
+        out->w[4] = ROOT_NODE;
+    }
+    if (percent(30))
+        out->w[1] = percent(50) ? ROOT_NODE : 0;
+}
+
+static void link_answer(struct fake_server *s, const struct message *m, struct message *out)
+{
+    static const char *const texts[] = {"a/b",         "/a",       "..",      "../../x/",     "",
+                                        "pipe:[1003]", "/dev/tty", "./././.", "socket:[1001]"};
+    const char *text = texts[chance(sizeof texts / sizeof *texts)];
+    size_t n = strlen(text);
+    char *at = lent(s, m->w[1], m->w[2], GRANT_WRITE);
+
+    if (at && percent(5))
+        memset(at, 'x', n = m->w[2]);
+    else if (at)
+        memcpy(at, text, n);
+    out->w[0] = percent(3) ? 1u << chance(20) : n;
+}
+
+static void answer(struct fake_server *s, struct pending *e)
+{
+    const struct message *m = &e->m;
+    struct message out = {.type = FILE_BACK_RESULT};
+    uint64_t node = 1 + chance(60);
+
+    out.w[1] = node;
+    out.w[2] = mode_of(node);
+    out.w[3] = chance(3) * 0x3e8000003e8ull;
+    switch (m->type & FILE_TYPE_MASK) {
+    case FILE_LOOKUP:
+        lookup_answer(s, m, &out);
+        break;
+    case FILE_READ_LINK:
+        if (m->w[5] & FILE_BACK)
+            link_answer(s, m, &out);
+        break;
+    case FILE_READ:
+    case FILE_WRITE:
+    case FILE_READ_DIRECTORY:
+        out.w[0] = percent(2) ? chance(1u << 30) : chance(m->w[2] + 1);
+        break;
+    case FILE_MAP:
+        out.w[1] = SERVER_MEMORY;
+        break;
+    case FILE_ROOT:
+        out.w[1] = ROOT_NODE;
+        out.w[2] = s->traits;
+        break;
+    default:
+        break;
+    }
+    if (percent(8))
+        out.w[0] = (uint64_t)failure();
+    if (!is_back(m))
+        out = (struct message){.type = out.w[0]};
+    server_lets_go(s, e, out);
+}
+
+/* Some request of a server, in any order: it receives it, and then answers. */
+static void server_work(struct fake_server *s)
+{
+    struct pending *e;
+    struct program *p;
+
+    if (!s->count || s->is_silent)
+        return;
+    e = &s->pending[chance(s->count)];
+    p = program_of(e->program);
+    if (!e->program || !p)
+        *e = s->pending[--s->count];
+    else if (p->where == BEHIND && p->behind == s->ep && !p->taken)
+        p->taken = true;
+    else
+        answer(s, e);
+}
+
+static long cancel(struct fake_server *s, struct message *m)
+{
+    for (unsigned i = 0; i < s->count; i++)
+        if (s->pending[i].program == (endpoint_t)m->w[0]) {
+            s->pending[i] = s->pending[--s->count];
+            m->w[1] = chance(3) ? 0 : chance(100);
+            return percent(60) ? 1 : percent(50) ? FILE_CANCEL_REPEAT : 0;
+        }
+    return percent(5) ? -EIO : 0;
+}
+
+static long call_server(struct fake_server *s, struct message *m, uint64_t deadline)
+{
+    uint64_t node = m->w[0];
+
+    if (s->is_silent || percent(1)) {
+        check(deadline, "VFS waits for a file server for ever");
+        now += deadline;
+        return -ETIMEDOUT;
+    }
+    switch (m->type) {
+    case FILE_CANCEL:
+        return cancel(s, m);
+    case FILE_POLL:
+        if (m->w[2])
+            s->told[chance(8)] = node;
+        return percent(30) ? (long)(m->w[1] & chance(0x400)) : percent(5) ? failure() : 0;
+    case FILE_POLL_EVENTS:
+        memset(m->w, 0, sizeof m->w);
+        for (unsigned i = 0, n = 0; i < 8; i++)
+            if (s->told[i] && n < 6) {
+                m->w[n++] = s->told[i];
+                s->told[i] = 0;
+            }
+        return 0;
+    default:
+        return percent(5) ? failure() : 0;
+    }
+}
+
+/* ---- the others ---- */
+
+static long call_rs(struct message *m)
+{
+    struct rs_instance *wanted;
+    struct fake_server *s;
+
+    if (m->type == RS_WHO) {
+        s = server_of((endpoint_t)m->w[0]);
+        if (!s)
+            return -ESRCH;
+        pack_text(m->w, s->key, 16);
+        return 0;
+    }
+    if (m->type == RS_LOOKUP) {
+        char name[16];
+
+        unpack_text(name, m->w, sizeof name);
+        s = server_named(name);
+        return s && s->is_given_up ? -ENXIO : -EAGAIN;
+    }
+    if (m->type != RS_INSTANCE)
+        return 0;
+    wanted = (void *)(uintptr_t)grants[m->w[0]].address;
+    for (s = servers_of; s < servers_of + SERVERS && s->key[0]; s++)
+        ;
+    if (s == servers_of + SERVERS || percent(20))
+        return -ENOEXEC;
+    snprintf(wanted->name, sizeof wanted->name, "ext4.%u", (unsigned)(s - servers_of));
+    snprintf(s->key, sizeof s->key, "fs/%s", wanted->name);
+    s->traits = TRAIT_REMEMBERS | TRAIT_FINISHES;
+    server_start(s);
+    m->w[0] = (uint64_t)s->ep;
+    return 0;
+}
+
+static long call_ds(struct message *m)
+{
+    char key[DS_KEY_MAX];
+    struct fake_server *s;
+
+    if (m->type == DS_EVENT) {
+        if (!ds_count)
+            return -ENOENT;
+        *m = ds_events[0].m;
+        memmove(ds_events, ds_events + 1, --ds_count * sizeof *ds_events);
+        return 0;
+    }
+    if (m->type != DS_RETRIEVE)
+        return 0;
+    unpack_text(key, m->w, DS_KEY_MAX);
+    s = server_named(key);
+    return s && s->ep ? s->ep : -ENOENT;
+}
+
+static long call_pm(struct message *m)
+{
+    struct program *p = program_of((endpoint_t)m->w[0]), *of;
+
+    switch (m->type) {
+    case PM_INIT:
+        of = program_new();
+        enqueue(of, EP_PM, (struct message){.type = VFS_FORK, .w = {0, (uint64_t)of->pid}});
+        return 0;
+    case PM_EXIT_DONE:
+        check(p && p->dying, "the end of a program that does not end");
+        program_end(p);
+        return 0;
+    case PM_SIGNAL:
+        of = program_of((endpoint_t)m->w[2]);
+        if (of && (m->w[1] == 9 || chance(2)))
+            program_kill(of);
+        else if (of)
+            program_cancel(of);
+        return 0;
+    case PM_EXEC:
+        if (p && (percent(10) || p->dying))
+            return -EAGAIN;
+        if (p)
+            p->in_exec = true;
+        return 0;
+    case PM_EXEC_START:
+        if (p)
+            p->in_exec = false;
+        return percent(5) ? -EFAULT : 0;
+    default:
+        return 0;
+    }
+}
+
+long ipc_call_deadline(endpoint_t to, struct message *m, uint64_t deadline)
+{
+    struct fake_server *s = server_of(to);
+
+    count_call();
+    if (to == EP_RS)
+        return call_rs(m);
+    if (to == EP_DS)
+        return call_ds(m);
+    if (to == EP_PM)
+        return call_pm(m);
+    if (to == EP_VM)
+        return percent(8) ? -ENOMEM : m->w[1] ? (long)(m->type == VM_MAP ? m->w[1] : 0) : MEMORY_AT;
+    return s ? call_server(s, m, deadline) : -EDEADSRCDST;
+}
+
+/* ---- what happens next ---- */
+
+static unsigned programs_left(void)
+{
+    unsigned n = 0;
+
+    for (struct program *p = programs; p < programs + PROGRAMS; p++)
+        n += p->ep != 0;
+    return n;
+}
+
+static void something_with(struct program *p)
+{
+    struct program *child;
+
+    if (p->where != RUNNING) {
+        if (is_ending || (percent(1) && programs_left() > 4))
+            program_kill(p);
+        else if (percent(4))
+            program_cancel(p);
+        return;
+    }
+    if (is_ending || (percent(1) && programs_left() > 4)) {
+        program_kill(p);
+    } else if (percent(programs_left() < 10 ? 15 : 3)) {
+        child = program_new();
+        if (child)
+            enqueue(child, EP_PM,
+                    (struct message){
+                        .type = VFS_FORK,
+                        .w = {(uint64_t)p->ep, (uint64_t)child->pid, chance(2), chance(2)}});
+    } else if (percent(2)) {
+        enqueue(p, EP_PM,
+                (struct message){.type = VFS_CREDENTIALS, .w = {chance(2) ? 0 : 0x3e8000003e8ull}});
+    } else if (percent(1)) {
+        enqueue(p, EP_PM,
+                (struct message){.type = VFS_FILE_LIMIT,
+                                 .w = {(uint64_t)p->ep, chance(VFS_FILES_MAX + 1)}});
+    } else {
+        program_call(p);
+    }
+}
+
+static void something_with_server(struct fake_server *s)
+{
+    if (!s->key[0])
+        return;
+    if (!s->ep) {
+        if (!s->is_given_up && (is_ending || calm || percent(20)))
+            server_start(s);
+    } else if (s->is_silent ? is_ending || percent(10) : !is_ending && percent(1)) {
+        server_die(s);
+        s->is_given_up = percent(1) && s != servers_of;
+    } else if (!is_ending && chance(500) == 0) {
+        s->is_silent = !calm;
+    } else if (percent(5) && !is_ending) {
+        notified_bits |= NOTIFY_BIT(NOTIFY_BIT_POLL);
+    } else {
+        server_work(s);
+    }
+}
+
+static void world_step(void)
+{
+    unsigned n = (unsigned)chance(PROGRAMS + 3 * SERVERS);
+
+    if (n < PROGRAMS && programs[n].ep && programs[n].where != NOWHERE)
+        something_with(&programs[n]);
+    else if (n >= PROGRAMS)
+        something_with_server(&servers_of[(n - PROGRAMS) % SERVERS]);
+    now += chance(100000);
+    if (alarm_at && now >= alarm_at) {
+        alarm_at = 0;
+        notified_bits |= NOTIFY_BIT(NOTIFY_BIT_ALARM);
+    }
+}
+
+static void client_show(const struct client *c)
+{
+    if (c)
+        fprintf(stderr, "    in VFS: call %lu, %s%s%s%s%s%s, until %lu\n",
+                (unsigned long)c->call.type, c->work ? "at work " : "",
+                c->behind ? c->behind->key : "", c->exiting ? ", ends" : "",
+                c->cancelled ? ", called off" : "", c->runnable ? ", may run" : "",
+                c->woken ? ", woken" : "", (unsigned long)c->deadline);
+}
+
+/* Who is where, when something waits for nothing. */
+static void world_show(void)
+{
+    static const char *const places[] = {"nowhere", "running", "queued", "at VFS", "behind"};
+
+    for (struct program *p = programs; p < programs + PROGRAMS; p++)
+        if (p->ep)
+            fprintf(stderr, "%d: %s %d%s%s, a call of type %lx, word %lx\n", p->ep,
+                    places[p->where], p->where == BEHIND ? p->behind : 0, p->dying ? ", ends" : "",
+                    p->cancelling ? ", called off" : "", (unsigned long)p->message.type,
+                    (unsigned long)p->message.w[0]),
+                client_show(client_of(p->ep));
+    fprintf(stderr, "now %lu, alarm at %lu\n", (unsigned long)now, (unsigned long)alarm_at);
+    for (struct fake_server *s = servers_of; s < servers_of + SERVERS; s++)
+        fprintf(stderr, "%s: %d, %u requests%s%s\n", s->key, s->ep, s->count,
+                s->is_silent ? ", silent" : "", s->is_given_up ? ", given up" : "");
+}
+
+long ipc_reply_receive(endpoint_t to, struct message *m, uint64_t timeout)
+{
+    if (to)
+        ipc_reply(to, m, (long)m->type);
+    step_calls = 0;
+    if (calm && programs[0].where == RUNNING)
+        calm = false; /* it has booted */
+    if (!calm && steps_left && --steps_left == 0)
+        is_ending = true;
+    for (unsigned quiet = 0; !queued && !notified_bits; quiet++) {
+        world_step();
+        if (!calm && !programs_left())
+            longjmp(world_end, 1);
+        if (quiet > 2000 && alarm_at && now < alarm_at)
+            now = alarm_at; /* nothing else is to come */
+        if (quiet == 200000)
+            world_show();
+        check(quiet < 200000, "somebody waits for VFS, and VFS for nobody");
+    }
+    if (notified_bits && (!queued || chance(2))) {
+        *m = (struct message){.type = MESSAGE_NOTIFY, .w = {notified_bits}};
+        notified_bits = 0;
+    } else {
+        struct program *p = &programs[queue[0]];
+
+        memmove(queue, queue + 1, --queued * sizeof *queue);
+        p->where = AT_VFS;
+        *m = p->message;
+        p->message.source = 0;
+    }
+    return 0;
+}
+
+#endif

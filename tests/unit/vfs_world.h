@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The world around VFS, on the host: a kernel with its rules of who is blocked on whom, programs,
+ * file servers that answer, fail, stay silent, die and return, PM, VM, RS and DS. Which of these
+ * happens next is chosen by a seed. Whatever VFS does that the kernel would refuse without telling,
+ * and a program that never gets its answer, is a failure.
+ */
+#ifndef VFS_WORLD_H
+#define VFS_WORLD_H
+
+#include <elf.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "abi/proto/ds.h"
+#include "abi/proto/pm.h"
+#include "abi/proto/rs.h"
+#include "abi/proto/vfs.h"
+#include "abi/proto/vm.h"
+#include "lib/rt/random.h"
+#include "lib/rt/pack.h"
+#include "servers/vfs/vfs.h"
+
+enum {
+    PROGRAMS = 24,
+    SERVERS = 12,
+    PENDING = 64,
+    MEMORY = 0x10000,
+    MEMORY_AT = 0x10000, /* where a program's memory begins */
+    STEP_CALLS_MAX = 4000, /* kernel calls between two receives */
+    ROOT_NODE = 10,
+};
+#define SERVER_MEMORY 0x40000000ull /* where a server says that the contents of files are */
+#define EP_VFS endpoint_make(1, 1)
+#define EP_PM endpoint_make(2, 1)
+#define EP_VM endpoint_make(3, 1)
+#define EP_RS endpoint_make(4, 1)
+#define EP_DS endpoint_make(5, 1)
+
+enum place_of { NOWHERE, RUNNING, QUEUED, AT_VFS, BEHIND };
+
+struct program {
+    endpoint_t ep;
+    int pid;
+    enum place_of where;
+    struct message message; /* QUEUED: what VFS will receive; BEHIND: what the server was handed */
+    bool taken; /* BEHIND: the server has received it */
+    endpoint_t behind, seized_from;
+    struct message late; /* source: from, to; 0: none */
+    bool dying, cancelling, in_exec;
+    uint8_t *memory;
+};
+struct pending {
+    endpoint_t program;
+    struct message m;
+};
+struct fake_server {
+    char key[32];
+    endpoint_t ep; /* 0: dead */
+    uint32_t traits, generation;
+    bool is_silent, is_given_up;
+    struct pending pending[PENDING];
+    unsigned count;
+    uint64_t told[8]; /* nodes that VFS wants to hear of */
+};
+
+static struct program programs[PROGRAMS];
+static struct fake_server servers_of[SERVERS];
+static struct pending ds_events[64]; /* m.w[0..3] key, w[4] endpoint */
+static unsigned ds_count, queue[PROGRAMS], queued, step_calls, worst_step, generation = 1;
+static uint64_t now = 1000000000, alarm_at, random_state, notified_bits;
+static struct grant *grants;
+static size_t grant_count;
+static jmp_buf world_end;
+static long steps_left;
+static bool calm, is_ending, verbose;
+static struct service_info info;
+
+static void program_call(struct program *p); /* by the test: a system call is chosen */
+
+/* ---- chance ---- */
+
+static uint64_t chance(uint64_t n)
+{
+    random_state = random_state * 6364136223846793005ull + 1442695040888963407ull;
+    return n ? (random_state >> 33) % n : 0;
+}
+
+static bool percent(unsigned n)
+{
+    return !calm && chance(100) < n;
+}
+
+/* What only seeds programs' canaries: the same each time. */
+uint64_t random_word(void)
+{
+    return 0x0123456789abcdefu;
+}
+
+void log_info(const char *format, ...)
+{
+    va_list list;
+
+    va_start(list, format);
+    if (verbose)
+        vfprintf(stderr, format, list), fputc('\n', stderr);
+    va_end(list);
+}
+
+void panic(const char *format, ...)
+{
+    va_list list;
+
+    va_start(list, format);
+    vfprintf(stderr, format, list);
+    va_end(list);
+    fprintf(stderr, " (panic)\n");
+    abort();
+}
+
+void panic_hopeless(const char *format, ...)
+{
+    panic("%s", format);
+}
+
+/* With VFS_VERBOSE: what goes where. */
+static void trace(const char *what, endpoint_t who, endpoint_t other, const struct message *m)
+{
+    if (verbose)
+        fprintf(stderr, "%-8s %d %d: type %lx, words %lx %lx\n", what, who, other,
+                (unsigned long)m->type, (unsigned long)m->w[0], (unsigned long)m->w[1]);
+}
+
+static void check(bool good, const char *what)
+{
+    if (!good)
+        panic("the world: %s", what);
+}
+
+/* ---- who is who ---- */
+
+static struct program *program_of(endpoint_t ep)
+{
+    struct program *p = programs;
+
+    while (p < programs + PROGRAMS && (p->ep != ep || !ep))
+        p++;
+    return p < programs + PROGRAMS ? p : NULL;
+}
+
+static struct program *program_new(void)
+{
+    struct program *p = programs;
+
+    while (p < programs + PROGRAMS && p->ep)
+        p++;
+    if (p == programs + PROGRAMS)
+        return NULL;
+    *p = (struct program){.ep = endpoint_make(100 + (unsigned)(p - programs), ++generation),
+                          .pid = 10000 + (int)generation,
+                          .memory = calloc(1, MEMORY)};
+    return p;
+}
+
+static struct fake_server *server_of(endpoint_t ep)
+{
+    struct fake_server *s = servers_of;
+
+    while (s < servers_of + SERVERS && (s->ep != ep || !ep))
+        s++;
+    return s < servers_of + SERVERS ? s : NULL;
+}
+
+static struct fake_server *server_named(const char *key)
+{
+    for (struct fake_server *s = servers_of; s < servers_of + SERVERS; s++)
+        if (strcmp(s->key, key) == 0)
+            return s;
+    return NULL;
+}
+
+static void tell_ds(const struct fake_server *s)
+{
+    struct message m = {0};
+
+    check(ds_count < 64, "too many events of DS");
+    pack_text(m.w, s->key, DS_KEY_MAX);
+    m.w[4] = (uint64_t)s->ep;
+    ds_events[ds_count++].m = m;
+    notified_bits |= NOTIFY_BIT(NOTIFY_BIT_DS);
+}
+
+static void server_start(struct fake_server *s)
+{
+    s->ep = endpoint_make(20 + (unsigned)(s - servers_of), ++s->generation);
+    s->count = 0;
+    s->is_silent = false;
+    memset(s->told, 0, sizeof s->told);
+    tell_ds(s);
+}
+
+/* ---- programs on their way ---- */
+
+static void enqueue(struct program *p, endpoint_t via, struct message m)
+{
+    m.source = (uint32_t)p->ep | (uint64_t)(uint32_t)via << 32;
+    trace("to VFS", p->ep, via, &m);
+    p->message = m;
+    p->where = QUEUED;
+    queue[queued++] = (unsigned)(p - programs);
+}
+
+static void queue_drop(struct program *p)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < queued; i++)
+        if (queue[i] != (unsigned)(p - programs))
+            queue[n++] = queue[i];
+    queued = n;
+}
+
+static uint64_t from_to(endpoint_t from, endpoint_t to)
+{
+    return (uint32_t)from | (uint64_t)(uint32_t)to << 32;
+}
+
+/* As ipc_seize(): PM takes it from wherever it is. */
+static void seize(struct program *p)
+{
+    struct fake_server *s = p->where == BEHIND ? server_of(p->behind) : NULL;
+
+    p->seized_from = 0;
+    p->late = (struct message){0};
+    if (p->where == AT_VFS) {
+        p->seized_from = EP_VFS;
+    } else if (s && p->taken) {
+        p->seized_from = s->ep;
+    } else if (s) {
+        p->late = p->message;
+        p->late.source = from_to(EP_VFS, s->ep);
+        for (unsigned i = 0; i < s->count; i++)
+            if (s->pending[i].program == p->ep)
+                s->pending[i].program = 0;
+    } else if (p->where == QUEUED && message_via(&p->message)) {
+        p->late = p->message;
+        p->late.source = from_to(message_via(&p->message), EP_VFS);
+    }
+    queue_drop(p);
+}
+
+static void program_kill(struct program *p)
+{
+    if (p->dying || p->where == NOWHERE)
+        return;
+    seize(p);
+    p->dying = true;
+    enqueue(p, EP_PM, (struct message){.type = VFS_EXIT});
+}
+
+static void program_cancel(struct program *p)
+{
+    if (p->dying || p->cancelling || p->in_exec || p->where == RUNNING || p->where == NOWHERE ||
+        message_via(&p->message) == EP_PM)
+        return;
+    seize(p);
+    p->cancelling = true;
+    enqueue(p, EP_PM, (struct message){.type = VFS_CANCEL});
+}
+
+static void program_end(struct program *p)
+{
+    queue_drop(p);
+    free(p->memory);
+    *p = (struct program){0};
+}
+
+/* What the server has of an earlier call of the program's, it answers to nobody. */
+static void pending_drop(struct fake_server *s, endpoint_t program)
+{
+    for (unsigned i = 0; i < s->count;)
+        if (s->pending[i].program == program)
+            s->pending[i] = s->pending[--s->count];
+        else
+            i++;
+}
+
+/* VFS has it no more: handed on to `to`, or with `to` 0 answered. */
+static long let_go(endpoint_t ep, endpoint_t to, const struct message *m)
+{
+    struct program *p = program_of(ep);
+    struct fake_server *s = server_of(to);
+
+    trace("VFS to", ep, to, m);
+    if (!p || (to && to != EP_PM && !s))
+        return -EDEADSRCDST;
+    if (p->where != AT_VFS && p->seized_from != EP_VFS)
+        return -ENOTREADY;
+    if (p->where != AT_VFS) { /* as ipc_keep_late() */
+        p->late = *m;
+        p->late.source = from_to(EP_VFS, to);
+        p->seized_from = 0;
+    } else if (s) {
+        pending_drop(s, ep);
+        check(s->count < PENDING, "too many requests at a server");
+        p->where = BEHIND;
+        p->behind = s->ep;
+        p->message = *m;
+        p->message.source = 0;
+        p->taken = false;
+        s->pending[s->count++] = (struct pending){ep, *m};
+    } else {
+        p->cancelling = false;
+        p->where = RUNNING;
+        check(!p->dying, "a program that ends was let go");
+        if (to && !m->w[0] && percent(80)) /* PM makes the call again */
+            program_call(p);
+    }
+    return 0;
+}
+
+static long server_lets_go(struct fake_server *s, struct pending *e, struct message m)
+{
+    struct program *p = program_of(e->program);
+    bool back = m.type == FILE_BACK_RESULT;
+
+    if (p && p->where == BEHIND && p->behind == s->ep) {
+        if (back)
+            enqueue(p, s->ep, m);
+        else
+            p->where = RUNNING;
+        check(back || !p->dying, "a server answered a program that ends");
+    } else if (p && p->seized_from == s->ep) {
+        p->late = m;
+        p->late.source = from_to(s->ep, back ? EP_VFS : 0);
+        p->seized_from = 0;
+    }
+    *e = s->pending[--s->count];
+    return 0;
+}
+
+static void server_die(struct fake_server *s)
+{
+    endpoint_t ep = s->ep;
+
+    s->ep = 0;
+    s->count = 0;
+    for (struct program *p = programs; p < programs + PROGRAMS; p++) {
+        if (p->seized_from == ep)
+            p->seized_from = 0;
+        if (p->where == BEHIND && p->behind == ep)
+            enqueue(
+                p, EP_VFS,
+                (struct message){.type = MESSAGE_BOUNCED, .w = {(uint64_t)ep, p->message.type}});
+    }
+    tell_ds(s);
+}
+
+/* ---- the kernel's calls ---- */
+
+static void count_call(void)
+{
+    now += 1 + chance(2000);
+    step_calls++;
+    worst_step = step_calls > worst_step ? step_calls : worst_step;
+    check(step_calls < STEP_CALLS_MAX, "VFS does not come back to its loop");
+}
+
+static void *memory_of(endpoint_t who, uint64_t at, size_t length)
+{
+    struct program *p = program_of(who);
+
+    return p && at >= MEMORY_AT && length <= MEMORY && at - MEMORY_AT <= MEMORY - length
+               ? p->memory + (at - MEMORY_AT)
+               : NULL;
+}
+
+static void image_make(uint8_t *page)
+{
+    Elf64_Ehdr *e = (void *)page;
+    Elf64_Phdr *h = (void *)(page + sizeof *e);
+
+    memset(page, 0, PAGE_SIZE);
+    memcpy(e->e_ident, ELFMAG, SELFMAG);
+    e->e_ident[EI_CLASS] = ELFCLASS64;
+    e->e_ident[EI_DATA] = ELFDATA2LSB;
+    e->e_ident[EI_VERSION] = e->e_version = EV_CURRENT;
+    e->e_type = ET_EXEC;
+    e->e_machine = EM_X86_64;
+    e->e_entry = 0x400100;
+    e->e_phoff = sizeof *e;
+    e->e_ehsize = sizeof *e;
+    e->e_phentsize = sizeof *h;
+    e->e_phnum = 1;
+    *h = (Elf64_Phdr){.p_type = PT_LOAD,
+                      .p_flags = PF_R | PF_X,
+                      .p_vaddr = 0x400000,
+                      .p_filesz = 4096,
+                      .p_memsz = 8192,
+                      .p_align = 4096};
+    if (percent(30))
+        strcpy((char *)page, percent(50) ? "#!/bin/sh -x\n" : "#! \t/a/b\t  c d \n");
+    else if (percent(20))
+        page[chance(200)] ^= (uint8_t)(1u << chance(8));
+}
+
+long copy_from(endpoint_t who, uint64_t remote, void *local, size_t length)
+{
+    void *at = memory_of(who, remote, length);
+
+    count_call();
+    if (at)
+        memcpy(local, at, length);
+    else if (server_of(who) && remote == SERVER_MEMORY && length == PAGE_SIZE && !percent(10))
+        image_make(local);
+    else
+        return program_of(who) || server_of(who) ? -EFAULT : -EDEADSRCDST;
+    return 0;
+}
+
+long copy_to(endpoint_t who, uint64_t remote, const void *local, size_t length)
+{
+    void *at = memory_of(who, remote, length);
+    volatile uint8_t sum = 0;
+
+    count_call();
+    for (size_t i = 0; i < length; i += 64) /* ASan looks */
+        sum ^= ((const uint8_t *)local)[i];
+    if (length)
+        sum ^= ((const uint8_t *)local)[length - 1];
+    if (at)
+        memcpy(at, local, length);
+    return at || remote >= VM_STACK_TOP - VM_STACK_LIMIT ? 0 : -EFAULT;
+}
+
+long grant_table(struct grant *table, size_t count)
+{
+    grants = table;
+    grant_count = count;
+    return 0;
+}
+
+/* What VFS has lent to the server. */
+static void *lent(const struct fake_server *s, uint64_t index, size_t length, uint32_t how)
+{
+    struct grant *g = index < grant_count ? &grants[index] : NULL;
+
+    return g && g->to == s->ep && length <= g->length && (g->flags & how)
+               ? (void *)(uintptr_t)g->address
+               : NULL;
+}
+
+long grant_from(endpoint_t who, uint64_t index, size_t offset, void *local, size_t length)
+{
+    return -EPERM;
+}
+
+long grant_to(endpoint_t who, uint64_t index, size_t offset, const void *local, size_t length)
+{
+    return -EPERM;
+}
+
+long clock_alarm(uint64_t when)
+{
+    alarm_at = when;
+    return 0;
+}
+
+uint64_t clock_now(void)
+{
+    return now;
+}
+
+const struct service_info *service_info(void)
+{
+    return &info;
+}
+
+const struct kernel_info *kernel_info(void)
+{
+    static const struct kernel_info none;
+
+    return &none;
+}
+
+#endif
