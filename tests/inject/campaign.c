@@ -75,13 +75,16 @@ void unit_done(struct progress *p)
     p->done++;
 }
 
-void unit_pause(struct progress *p)
+bool unit_pause(struct progress *p)
 {
-    while (p->pause) {
+    bool paused = false;
+
+    for (; p->pause; paused = true) {
         p->paused = 1;
         usleep(1000);
     }
     p->paused = 0;
+    return paused;
 }
 
 static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -190,13 +193,18 @@ static bool wait_for_work(unsigned ms)
     return false;
 }
 
+static void pause_work(void)
+{
+    work->pause = 1;
+    for (int i = 0; i < 100 && !work->paused; i++)
+        rest(10000);
+}
+
 static void down_and_up(void)
 {
     char state[16] = "";
 
-    work->pause = 1;
-    for (int i = 0; i < 100 && !work->paused; i++)
-        rest(10000);
+    pause_work();
     control("down");
     for (int i = 0; i < 200; i++) {
         state_of_driver(state);
@@ -367,9 +375,12 @@ int main(int count, char **arguments)
     }
     put("/tmp/inject", "ticks\n");
     last = recoveries(0, list, sizeof list);
+    if (!is_disk)
+        pause_work();
     say("campaign {\"state\":\"ready\"}\n");
     while ((error = put("/tmp/inject", "host\n")) == -EAGAIN)
         usleep(20000);
+    work->pause = 0;
     if (error < 0)
         say("campaign {\"state\":\"refused\",\"error\":%ld}\n", error);
     else

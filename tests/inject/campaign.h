@@ -23,8 +23,8 @@ struct progress {
 
 uint64_t now(void); /* ns; the guest's clock */
 void unit_done(struct progress *p);
-/* Between two units: stands still while the parent wants it. */
-void unit_pause(struct progress *p);
+/* Between two units: stands still while the parent wants it, and says whether it did. */
+bool unit_pause(struct progress *p);
 /* Pseudo-random bytes that depend on the two numbers. */
 void pattern(void *to, unsigned bytes, uint64_t a, uint64_t b);
 

@@ -66,12 +66,12 @@ def test_malformed_manifest(boot):
     assert "the rest runs" in result.out and "e1000.svc:2" in result.klog
 
 
-@pytest.mark.parametrize("megabytes", [3, 4, 5, 6, 8, 10, 12, 14, 16, 18, 20, 24])
+@pytest.mark.parametrize("megabytes", [3, 4, 5, 6, 8, 10, 12, 14, 16, 18, 20, 24, 32])
 def test_too_little_memory(boot, megabytes):
     """It runs, or says at once why not: the emulator's starter, the kernel, RS or, when the shell runs and /tmp is full, the script."""
     result = boot("true", mem=megabytes, expect=None, leak_check=False, timeout=30)
     assert result.status == 0 or re.search("too little memory|out of memory", result.out + result.err)
-    assert result.status in ((0,) if megabytes >= 24 else (0, 1, 125))
+    assert result.status in ((0,) if megabytes >= 32 else (0, 1, 125))
 
 
 def test_several_processors(boot):
