@@ -39,6 +39,10 @@ enum pm_request {
     /* w[0] first pid wanted, w[1] our grant, w[2] how many struct pm_process fit -> how many,
        ordered by pid */
     PM_LIST,
+    /* from services, fs/dev among them: w[0..3] 32 bytes that are mixed into the pool of
+       randomness, as good or bad as they are -> 0, w[0..3] 32 bytes of it, that nobody else gets.
+       -EPERM: from a program */
+    PM_RANDOM,
 };
 
 struct pm_process {

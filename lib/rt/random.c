@@ -6,7 +6,7 @@
 
 #define JITTER_STEPS 512
 
-static bool has_generator(void)
+bool random_is_cheap(void)
 {
     static int known; /* 1: yes, -1: no; CPUID is slow where it is emulated */
     unsigned a, b, c = 0, d;
@@ -45,7 +45,7 @@ uint64_t random_word(void)
     unsigned long word;
     unsigned char good = 0;
 
-    for (int i = 0; i < 10 && has_generator() && !good; i++)
+    for (int i = 0; i < 10 && random_is_cheap() && !good; i++)
         __asm__ volatile("rdrand %0; setc %1" : "=r"(word), "=qm"(good) : : "cc");
     return good ? word : jitter();
 }

@@ -1,39 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Numbers that peers shall not guess: ports, DHCP transactions, initial sequence numbers. From the
- * processor's generator where there is one, and from the time stamp counter; mixed by SipHash-2-4.
+ * Numbers that peers shall not guess: ports, DHCP transactions, initial sequence numbers: SipHash-2-4
+ * under a key of the processor's generator, or of jitter (lib/rt/random.h).
  */
-#include <stdbool.h>
-
-#include "lib/undo/undo.h"
 #include "lib/rt/kernel.h"
+#include "lib/rt/random.h"
+#include "lib/undo/undo.h"
 #include "lwipopts.h"
 
 uint32_t random_next(void);
 
 static uint64_t key[2], counter;
 
-static bool hardware(uint64_t *value)
-{
-    uint32_t a = 1, b, c = 0, d;
-    uint8_t good = 0;
-
-    __asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-    if (!(c >> 30 & 1)) /* CPUID.1:ECX.RDRAND */
-        return false;
-    for (int attempt = 0; attempt < 10 && !good; attempt++)
-        __asm__ volatile("rdrand %0; setc %1" : "=r"(*value), "=qm"(good) : : "cc");
-    return good;
-}
-
 static void seed(void)
 {
-    for (int i = 0; i < 2; i++) {
-        uint64_t value = 0;
-
-        hardware(&value);
-        key[i] ^= undo_input(value ^ __builtin_ia32_rdtsc() * 0x9e3779b97f4a7c15u);
-    }
+    for (int i = 0; i < 2; i++)
+        key[i] = undo_input(random_word());
 }
 
 static inline uint64_t rotate(uint64_t x, int by)

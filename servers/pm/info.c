@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The rest: names of the system, random numbers, prctl, power; and the list of processes
- * for /proc. */
+/* The rest: names of the system, prctl, power; and the list of processes for /proc. */
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/reboot.h>
@@ -8,7 +7,6 @@
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 
-#include "lib/rt/random.h"
 #include "servers/pm/pm.h"
 
 /* reboot(2) */
@@ -52,61 +50,6 @@ static long sys_sysinfo(struct message *m)
     for_processes (p)
         info.procs++;
     return write_user(thread_caller(m), m->w[0], &info, 112); /* Linux's, without musl's reserve */
-}
-
-enum { RANDOM_BLOCKS = 16 }; /* of 64 bytes, that are copied to a program at once */
-
-static inline uint32_t rotate(uint32_t x, int n)
-{
-    return x << n | x >> (32 - n);
-}
-
-static inline __attribute__((always_inline)) void quarter(uint32_t *s, int a, int b, int c, int d)
-{
-    s[a] += s[b], s[d] = rotate(s[d] ^ s[a], 16);
-    s[c] += s[d], s[b] = rotate(s[b] ^ s[c], 12);
-    s[a] += s[b], s[d] = rotate(s[d] ^ s[a], 8);
-    s[c] += s[d], s[b] = rotate(s[b] ^ s[c], 7);
-}
-
-/* A block of ChaCha20 (RFC 8439, 2.3); the key is stirred with fresh entropy before each. (What it
- * stores need not be undone, only never be given out twice.) */
-undo_unlogged static void random_block(uint32_t out[16])
-{
-    static uint32_t state[16] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};
-
-    for (int i = 4; i < 16; i += 2) {
-        uint64_t e = random_word();
-
-        state[i] ^= (uint32_t)e;
-        state[i + 1] ^= (uint32_t)(e >> 32);
-    }
-    memcpy(out, state, 64);
-    for (int round = 0; round < 10; round++) {
-        quarter(out, 0, 4, 8, 12), quarter(out, 1, 5, 9, 13), quarter(out, 2, 6, 10, 14),
-            quarter(out, 3, 7, 11, 15);
-        quarter(out, 0, 5, 10, 15), quarter(out, 1, 6, 11, 12), quarter(out, 2, 7, 8, 13),
-            quarter(out, 3, 4, 9, 14);
-    }
-    for (int i = 0; i < 16; i++)
-        out[i] += state[i];
-}
-
-static long sys_getrandom(struct message *m)
-{
-    struct thread *t = thread_caller(m);
-    uint64_t length = m->w[1] < 0x10000 ? m->w[1] : 0x10000;
-    uint32_t blocks[RANDOM_BLOCKS][16];
-
-    for (uint64_t done = 0; done < length; done += sizeof blocks) {
-        uint64_t n = length - done < sizeof blocks ? length - done : sizeof blocks;
-
-        for (unsigned i = 0; i * sizeof blocks[0] < n; i++)
-            random_block(blocks[i]);
-        if (write_user(t, m->w[0] + done, blocks, n) < 0)
-            return -EFAULT;
-    }
-    return (long)length;
 }
 
 static long sys_prctl(struct message *m)
@@ -251,7 +194,7 @@ static long pm_list(struct message *m)
 }
 
 PM_TABLE(info_calls, {SYS_uname, sys_uname}, {SYS_sethostname, sys_sethostname},
-         {SYS_sysinfo, sys_sysinfo}, {SYS_getrandom, sys_getrandom}, {SYS_prctl, sys_prctl},
+         {SYS_sysinfo, sys_sysinfo}, {SYS_prctl, sys_prctl},
          {SYS_set_tid_address, sys_set_tid_address}, {SYS_reboot, sys_reboot},
          {SYS_sched_getaffinity, sys_sched_getaffinity}, {SYS_sched_setaffinity, nothing},
          {SYS_sched_yield, nothing}, {SYS_set_robust_list, nothing}, {SYS_setpriority, nothing},

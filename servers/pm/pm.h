@@ -15,6 +15,7 @@
  *     calibrate.c    how fast the clock runs; rate.c: its arithmetic
  *     limit.c        limits of resources; what is kept for root
  *     memory.c       what VM must know; memory is short
+ *     random.c       the pool of randomness
  *     futex.c  credentials.c  groups.c  info.c
  *
  * A thread that waits inside PM is blocked in its system call to PM: nothing is kept but what it
@@ -231,7 +232,7 @@ static inline long write_user(struct thread *t, uint64_t address, const void *fr
 #define PM_CALLS(f)                                                                                \
     f(fork_calls) f(exec_calls) f(exit_calls) f(wait_calls) f(signal_calls) f(deliver_calls)       \
         f(timer_calls) f(clock_calls) f(limit_calls) f(futex_calls) f(credentials_calls)           \
-            f(groups_calls) f(info_calls) f(klog_calls)
+            f(groups_calls) f(info_calls) f(random_calls) f(klog_calls)
 #define PM_DECLARE(name)                                                                           \
     extern const struct service_entry name[];                                                      \
     extern const size_t name##_count;

@@ -15,7 +15,7 @@
 #include "lib/rt/rings.h"
 #include "lib/rt/log.h"
 #include "lib/block/disks.h"
-#include "servers/fs/dev/random.h"
+#include "servers/fs/dev/entropy.h"
 
 /* Minors of major 1, as in Linux. As nodes they are the devices; nodes from NODE_ROOT up
  * are names. */
@@ -198,7 +198,7 @@ static long read_random(struct fs_transfer *t)
     while (done < t->length && result == 0) {
         size_t n = piece(t, done, sizeof scratch);
 
-        random_bytes(scratch, n);
+        entropy_take(scratch, n);
         result = copy_to(t->program, t->address + done, scratch, n);
         done += result == 0 ? n : 0;
     }
@@ -236,8 +236,8 @@ static long write_random(struct fs_transfer *t)
 
     if (result < 0)
         return result;
-    random_seed(scratch, n);
-    return (long)t->length;
+    entropy_add(scratch, n);
+    return (long)n;
 }
 
 static long write_kmsg(struct fs_transfer *t)
@@ -326,12 +326,13 @@ static const struct fs_operations operations = {
     .write = write_node,
     .truncate = truncate_node,
     .set_attributes = set_attributes,
+    .notified = entropy_notified,
     .idle = orders_late,
 };
 
 int main(void)
 {
-    random_seed(service_info(), sizeof *service_info());
+    entropy_begin();
     if (service_publish("fs/dev") < 0 || service_publish("chr/1") < 0)
         panic("fs/dev or chr/1 is published by somebody else");
     fs_serve(&operations);

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "servers/fs/dev/entropy.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "abi/entropy_queue.h"
+#include "abi/message.h"
+#include "abi/proto/pm.h"
+#include "lib/random/pool.h"
+#include "lib/rt/kernel.h"
+#include "lib/rt/log.h"
+#include "lib/service/service.h"
+
+#define SOURCES_MAX 4 /* devices; of more only the first are asked */
+#define EVERY 60000000000ull /* ns between two requests to a device */
+
+static struct random_pool pool;
+static struct source {
+    struct service_queue where;
+    struct entropy_queue *queue; /* NULL: none */
+    endpoint_t driver;
+    uint32_t incarnation; /* of the driver that we know; 0: none yet */
+    uint32_t posted; /* what we stored last */
+    bool waits; /* for what was posted */
+    bool is_known; /* the log has said that it gives something */
+    bool is_fresh; /* nothing has come from this incarnation yet */
+} sources[SOURCES_MAX];
+
+/* What PM has goes into our pool, what we have into PM's: 32 bytes each way. */
+static void exchange(void)
+{
+    struct message m = {.type = PM_RANDOM};
+
+    random_pool_take(&pool, m.w, RANDOM_KEY_BYTES);
+    if (ipc_call(service_info()->pm, &m) < 0)
+        return; /* (it will have what we got with the next ones) */
+    random_pool_add(&pool, m.w, RANDOM_KEY_BYTES);
+    memset(&m, 0, sizeof m);
+}
+
+/* ---- devices ---- */
+
+static void post(struct source *s)
+{
+    s->waits = true;
+    queue_publish(&s->queue->posted, ++s->posted);
+    ipc_notify(s->driver, NOTIFY_BIT(NOTIFY_BIT_QUEUE));
+}
+
+static void note_moved(struct source *s)
+{
+    struct queue_header *h = &s->queue->header;
+
+    h->useful++;
+    if (!s->is_fresh)
+        return;
+    s->is_fresh = false;
+    h->reintegrated_ns = clock_now();
+    queue_publish(&h->reintegrated_incarnation, s->incarnation); /* last: it covers the time */
+}
+
+static void take(struct source *s)
+{
+    uint32_t length = *(volatile uint32_t *)&s->queue->length;
+    uint8_t bytes[ENTROPY_BYTES];
+
+    if (length > sizeof bytes)
+        length = sizeof bytes;
+    memcpy(bytes, s->queue->bytes, length);
+    random_pool_add(&pool, bytes, length);
+    memset(s->queue->bytes, 0, sizeof bytes);
+    exchange();
+    s->waits = false;
+    note_moved(s);
+    if (!s->is_known)
+        log_info("random numbers: %u bytes of %s's device have been mixed in", length,
+                 s->where.driver);
+    s->is_known = true;
+}
+
+/* Does the driver keep to the rules? Else it is replaced, and the next one finds them kept. */
+static bool is_sound(struct source *s, uint32_t completed)
+{
+    if (completed == s->posted || completed == s->posted - 1)
+        return true;
+    service_complain(s->where.driver, s->driver, COMPLAINT_PROTOCOL);
+    s->queue->completed = s->posted - 1;
+    return false;
+}
+
+static void look(struct source *s)
+{
+    uint32_t incarnation, completed;
+
+    if (!s->queue)
+        return;
+    incarnation = queue_read(&s->queue->header.incarnation);
+    completed = queue_read(&s->queue->completed);
+    if (incarnation == 0 || !is_sound(s, completed))
+        return;
+    if (s->waits && completed == s->posted)
+        take(s);
+    if (incarnation == s->incarnation)
+        return;
+    s->incarnation = incarnation;
+    s->driver = s->queue->header.driver;
+    s->is_fresh = incarnation != s->queue->header.reintegrated_incarnation;
+    queue_publish(&s->queue->posted, s->posted);
+    queue_claim(&s->queue->header, ENTROPY_QUEUE_MAGIC);
+    if (s->waits)
+        ipc_notify(s->driver, NOTIFY_BIT(NOTIFY_BIT_QUEUE));
+    else
+        post(s);
+}
+
+static void take_queue(struct source *s, const struct service_queue *where)
+{
+    struct entropy_queue *q = (struct entropy_queue *)where->address;
+
+    s->where = *where;
+    if (s->queue == q)
+        return;
+    if (where->size < sizeof *q) {
+        log_info("the queue of %s is too small", where->driver);
+        return;
+    }
+    s->queue = q;
+    /* a predecessor may have posted, and not have seen the end of it */
+    s->posted = queue_read(&q->posted);
+    s->waits = s->posted != queue_read(&q->completed);
+    queue_claim(&q->header, ENTROPY_QUEUE_MAGIC);
+}
+
+static void find_queues(void)
+{
+    for (uint64_t n = 0; n < SOURCES_MAX; n++) {
+        struct service_queue where;
+        long grant = grant_make(service_info()->rs, &where, sizeof where, GRANT_WRITE), result;
+        struct message m = {.type = RS_QUEUE, .w = {n, (uint64_t)grant}};
+
+        if (grant < 0)
+            return;
+        result = ipc_call(service_info()->rs, &m);
+        grant_revoke(grant);
+        if (result < 0)
+            return;
+        take_queue(&sources[n], &where);
+    }
+}
+
+static void ask_all(void)
+{
+    for (unsigned i = 0; i < SOURCES_MAX; i++)
+        if (sources[i].incarnation && !sources[i].waits)
+            post(&sources[i]);
+    clock_alarm(clock_now() + EVERY);
+}
+
+void entropy_notified(uint64_t bits)
+{
+    if (bits & NOTIFY_BIT(NOTIFY_BIT_SERVICES))
+        find_queues();
+    for (unsigned i = 0; i < SOURCES_MAX; i++)
+        look(&sources[i]);
+    if (bits & NOTIFY_BIT(NOTIFY_BIT_ALARM))
+        ask_all();
+}
+
+void entropy_begin(void)
+{
+    random_pool_stir(&pool, clock_now());
+    exchange();
+    find_queues();
+    for (unsigned i = 0; i < SOURCES_MAX; i++)
+        look(&sources[i]);
+    clock_alarm(clock_now() + EVERY);
+}
+
+/* ---- programs ---- */
+
+void entropy_take(void *out, size_t length)
+{
+    random_pool_stir(&pool, clock_now());
+    random_pool_take(&pool, out, length);
+}
+
+void entropy_add(const void *bytes, size_t length)
+{
+    random_pool_add(&pool, bytes, length);
+    exchange();
+}
