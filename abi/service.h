@@ -30,7 +30,9 @@ enum service_id {
 #define SERVICE_PARAMETERS_MAX 512
 #define SERVICE_WINDOWS 4
 
-struct service_device { /* the device it drives; bus 0xffff: none */
+#define SERVICE_NO_BUS 0xffff
+
+struct service_device { /* the device it drives; bus SERVICE_NO_BUS: none on the PCI bus */
     uint16_t bus, device_function; /* device << 3 | function */
     uint16_t vendor, device;
     uint32_t has_msix, pad; /* has_msix: MSI-X is in use, its vector 0 is the driver's irq 0 */

@@ -87,6 +87,10 @@ static void print_device(const struct manifest *m)
     for (uint32_t i = 0; i < m->devices; i++)
         printf("    device         pci %04x:%04x, its BARs and interrupt\n", m->device[i].vendor,
                m->device[i].device);
+    for (uint32_t i = 0; i < m->places; i++) {
+        printf("    device         ports 0x%x-0x%x", m->place[i].first, m->place[i].last);
+        printf(m->place[i].has_irq ? ", irq %u\n" : "\n", m->place[i].irq);
+    }
     for (uint32_t i = 0; i < m->irqs; i++)
         printf("    irq            %u\n", m->irq[i]);
     for (uint32_t i = 0; i < m->ports; i++)

@@ -14,7 +14,7 @@ enum rs_request {
     /* from a service: start-up is done. w[0]: enum rs_ready. May be sent with a deadline. */
     RS_READY = PROTOCOL_RS,
     /* name -> endpoint of the running incarnation, or -ESRCH (unknown), -EAGAIN (down just now),
-       -ENXIO (down until somebody starts it: given up, ended, broken) */
+       -ENXIO (down until somebody starts it: given up, ended, refused, broken) */
     RS_LOOKUP,
     /* from VM, PM, DS: w[0] endpoint -> result 0, w[0..1] name, w[2] memory limit in bytes, w[3]
        pid, w[4] service id; -ESRCH */

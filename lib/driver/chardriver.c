@@ -26,10 +26,10 @@ static uint32_t room(const struct char_device *d)
     return CHAR_RECEIVE_SIZE - (uint32_t)filled;
 }
 
-void char_device_open(struct char_device *d, const struct char_driver *driver, void *queue,
-                      uint64_t size)
+void char_device_open(struct char_device *d, const struct char_driver *driver, unsigned ports,
+                      void *queue, uint64_t size)
 {
-    *d = (struct char_device){.driver = driver, .queue = queue};
+    *d = (struct char_device){.driver = driver, .queue = queue, .ports = ports};
     if (!queue || size < CHAR_QUEUE_BYTES)
         panic("no queue, or too small a one (%lu bytes)", (unsigned long)size);
     d->written = queue_read(&d->queue->receive.written);

@@ -44,11 +44,16 @@ struct char_driver {
     void (*want)(struct char_device *d, bool receive, bool send);
     /* Is there, of what is wanted, something now? Clears the interrupt's cause. */
     bool (*pending)(struct char_device *d);
+    /* ns from one look at the device to the next while something is wanted, for a device whose
+     * interrupts do not tell all; 0: they do. (One without an interrupt is looked at in any
+     * case.) */
+    uint64_t look_every;
 };
 
 struct char_device {
     const struct char_driver *driver;
     struct char_queue *queue;
+    unsigned ports; /* the first of its I/O BAR; 0: it has none */
     uint32_t written, taken; /* our own indices: of the receive and of the transmit ring */
     bool wake_client; /* it waits for what was done */
     bool wants_receive, wants_send; /* as told to the chip */
@@ -61,8 +66,8 @@ void char_driver_run(const struct char_driver *driver) __attribute__((noreturn))
 
 /* Takes in the queue's indices. Ends the driver when there is no queue or its indices make no
  * sense. */
-void char_device_open(struct char_device *d, const struct char_driver *driver, void *queue,
-                      uint64_t size);
+void char_device_open(struct char_device *d, const struct char_driver *driver, unsigned ports,
+                      void *queue, uint64_t size);
 /* Adopts (when `may_adopt`) or resets; counts it in the queue. -errno: the device is dead. */
 int char_device_start(struct char_device *d, bool may_adopt, enum queue_driver_state *state);
 /* One turn: receive and send, a few kB at most. True: something moved, so another turn may find

@@ -103,14 +103,38 @@ static void read_start(struct reader *r, struct manifest *m)
     m->start = (uint32_t)reader_number(r, 0, 1000);
 }
 
+static bool is_range(uint64_t range)
+{
+    return range >> 16 <= (range & 0xffff) && (range & 0xffff) != 0;
+}
+
+/* Where such a device may be; without an interrupt it has none of its own. */
+static void read_place(struct reader *r, struct manifest *m)
+{
+    uint64_t range = reader_pair(r, '-');
+
+    if (m->places == MANIFEST_PLACES || !is_range(range)) {
+        reader_error(r, is_range(range) ? "too many devices" : "bad range of ports", NULL);
+        return;
+    }
+    m->place[m->places].first = (uint16_t)(range >> 16);
+    m->place[m->places].last = (uint16_t)range;
+    m->place[m->places].has_irq = reader_more(r);
+    if (m->place[m->places].has_irq)
+        m->place[m->places].irq = (uint8_t)reader_number(r, 0, 15);
+    m->places++;
+}
+
 static void read_device(struct reader *r, struct manifest *m)
 {
     char word[READER_WORD_MAX];
 
     reader_word(r, word, "pci or isa");
-    if (strcmp(word, "isa") == 0)
+    if (strcmp(word, "isa") == 0) {
         m->isa = true;
-    else if (strcmp(word, "pci") == 0 && m->devices < MANIFEST_DEVICES) {
+        if (reader_more(r))
+            read_place(r, m);
+    } else if (strcmp(word, "pci") == 0 && m->devices < MANIFEST_DEVICES) {
         uint64_t id = reader_pair(r, ':');
 
         m->device[m->devices].vendor = (uint16_t)(id >> 16);
@@ -138,7 +162,7 @@ static void read_ports(struct reader *r, struct manifest *m)
     do {
         uint64_t range = reader_pair(r, '-');
 
-        if (m->ports == MANIFEST_PORTS || range >> 16 > (range & 0xffff) || (range & 0xffff) == 0) {
+        if (m->ports == MANIFEST_PORTS || !is_range(range)) {
             reader_error(
                 r, m->ports == MANIFEST_PORTS ? "too many ranges of ports" : "bad range of ports",
                 NULL);
@@ -434,6 +458,8 @@ static const char *check_whole(const struct manifest *m)
         return "the line \"class\" is missing";
     if (m->isa && m->devices != 0)
         return "a device is either on the PCI or on the ISA bus";
+    if (m->places != 0 && (m->irqs != 0 || m->ports != 0))
+        return "ports and interrupts are given twice: with \"device isa\" and by themselves";
     if (m->queue_size != 0 && strcmp(m->queue_client, m->name) == 0)
         return "a queue to itself";
     return NULL;

@@ -18,6 +18,7 @@
 #define MANIFEST_IRQS 8
 #define MANIFEST_PORTS 4
 #define MANIFEST_DEPENDENTS 8
+#define MANIFEST_PLACES 4 /* of a kind of ISA device */
 #define MANIFEST_KEYS 8
 #define MANIFEST_KEY_MAX 32 /* of a name in DS, with the NUL */
 #define MANIFEST_BUDGET_MAX 1024
@@ -48,6 +49,12 @@ struct manifest {
     enum manifest_class class;
     uint32_t start;
     bool isa; /* "device isa" */
+    uint32_t places; /* "device isa FIRST-LAST [IRQ]": place n is the device of instance n */
+    struct {
+        uint16_t first, last; /* ports */
+        bool has_irq;
+        uint8_t irq; /* ISA line */
+    } place[MANIFEST_PLACES];
     uint32_t devices; /* 0 and not isa: no device */
     struct {
         uint16_t vendor, device;

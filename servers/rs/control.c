@@ -29,7 +29,8 @@ long request_lookup(struct message *m, struct service *caller)
         return -ESRCH;
     if (s->endpoint && s->life.state != RS_BROKEN)
         return s->endpoint;
-    return s->life.state == RS_GIVEN_UP || s->life.state == RS_DOWN || s->life.state == RS_BROKEN
+    return s->life.state == RS_GIVEN_UP || s->life.state == RS_DOWN || s->life.state == RS_BROKEN ||
+                   s->life.state == RS_REFUSED
                ? -ENXIO
                : -EAGAIN;
 }

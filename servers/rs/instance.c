@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Services of which VFS starts an instance for each mount ("instances on-request"). The first is
- * called like its base, the others BASE.1 and so on. One that is down is used again, with its
- * queue.
+ * Services that are more than one process: for each place of an ISA device in the manifest, and
+ * those of which VFS starts an instance for each mount ("instances on-request"). The first is
+ * called like its base, the others BASE.1 and so on. Of the latter one that is down is used again,
+ * with its queue.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -11,15 +12,11 @@
 #include "lib/rt/error.h"
 #include "servers/rs/rs.h"
 
-static struct service *instance_add(const struct service *base)
+static struct service *instance_number(const struct service *base, unsigned number)
 {
     char name[SERVICE_NAME_MAX + 8];
-    unsigned number = 1;
     struct service *s;
 
-    for (unsigned i = 0; i < service_count; i++)
-        if (services[i].id == base->id && services[i].instance >= number)
-            number = services[i].instance + 1;
     if (snprintf(name, sizeof name, "%s.%u", base->name, number) >= SERVICE_NAME_MAX)
         return NULL;
     s = service_add(name);
@@ -27,6 +24,29 @@ static struct service *instance_add(const struct service *base)
         return NULL;
     life_begin(&s->life, RS_DOWN);
     return s;
+}
+
+static struct service *instance_add(const struct service *base)
+{
+    unsigned number = 1;
+
+    for (unsigned i = 0; i < service_count; i++)
+        if (services[i].id == base->id && services[i].instance >= number)
+            number = services[i].instance + 1;
+    return instance_number(base, number);
+}
+
+void instances_of_places(void)
+{
+    unsigned bases = service_count;
+
+    for (unsigned i = 0; i < bases; i++) {
+        const struct manifest *m = services[i].manifest;
+
+        for (unsigned n = 1; m && services[i].image && n < m->places; n++)
+            if (!instance_number(&services[i], n))
+                log_always("%s: no service for its device %u: its name is too long", m->name, n);
+    }
 }
 
 /* One that is down, or one more. Not one into whose queue a disk may yet write for the mount of

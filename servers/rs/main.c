@@ -130,6 +130,7 @@ static void prepare_all(void)
     for (unsigned i = 0; i < service_count; i++)
         if (services[i].id != SERVICE_RS)
             service_prepare(&services[i]);
+    instances_of_places();
     for (unsigned i = 0; i < service_count; i++)
         if (services[i].life.state == RS_DOWN && !services[i].manifest->on_request)
             queue_prepare(&services[i]); /* of ISA devices; of others when pci has found them */

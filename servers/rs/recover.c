@@ -138,9 +138,15 @@ static void give_up(struct service *s, const struct life_event *e)
 
 static void refuse(struct service *s, const struct life_event *e)
 {
+    unsigned first = (unsigned)s->info->device.bar[0].address;
+
     stop(s, e);
-    log_always("%s: its device is none that it can drive; 'service up %s' tries again", s->name,
-               s->name);
+    if (s->manifest->places)
+        log_always("%s: there is no such device at ports %#x; 'service up %s' tries again", s->name,
+                   first, s->name);
+    else
+        log_always("%s: its device is none that it can drive; 'service up %s' tries again", s->name,
+                   s->name);
 }
 
 /* Whatever its script says from now on comes too late. */

@@ -312,6 +312,7 @@ long request_may_publish(struct message *m, struct service *caller);
 long request_complain(struct message *m, struct service *caller);
 
 /* ---- instance.c ---- */
+void instances_of_places(void); /* further devices of ISA drivers, before the first start */
 long request_instance(struct message *m, struct service *caller);
 bool instance_may_control(const struct service *s, const struct service *caller,
                           enum rs_control what);

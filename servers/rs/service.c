@@ -167,7 +167,7 @@ static void prepare_rights(struct service *s)
     const struct manifest *m = s->manifest;
     struct rights *r = &s->config.rights;
 
-    r->calls = m->kernel_calls | (m->irqs || m->devices ? 1ull << KERNEL_IRQ_ACK : 0);
+    r->calls = m->kernel_calls | (m->irqs || m->devices || m->places ? 1ull << KERNEL_IRQ_ACK : 0);
     r->may_call = id_mask(s, &m->calls, "calls") | 1ull << SERVICE_RS;
     r->may_call |= id_mask(s, &m->calls_up, "calls-up");
     r->may_forward = id_mask(s, &m->forwards, "forwards");
@@ -226,7 +226,7 @@ static void prepare_info(struct service *s)
 
     memcpy(info->name, s->name, sizeof info->name);
     info->service_id = s->id;
-    info->device.bus = 0xffff;
+    info->device.bus = SERVICE_NO_BUS;
     info->irqs = s->manifest->irqs;
     info->archive_mapped = s->manifest->archive;
     info->archive_size = s->manifest->archive ? own->archive_size : 0;
@@ -241,6 +241,27 @@ static void add_shown(struct service *s, uint64_t address, uint64_t bytes)
 
     add_mapping(s, address, bytes, MAP_READ | MAP_PHYSICAL,
                 (const void *)memory_query(ENDPOINT_SELF, address, &flags));
+}
+
+/* The device of that instance, where its manifest says where such devices are. */
+static void prepare_place(struct service *s)
+{
+    const struct manifest *m = s->manifest;
+    uint64_t first;
+
+    if (s->instance >= m->places)
+        return;
+    first = m->place[s->instance].first;
+    s->config.rights.ports[0].first = m->place[s->instance].first;
+    s->config.rights.ports[0].last = m->place[s->instance].last;
+    s->info->device.bar[0].address = s->info->device.bar[0].physical = first;
+    s->info->device.bar[0].size = m->place[s->instance].last - first + 1;
+    s->info->device.bar[0].is_port = 1;
+    if (!m->place[s->instance].has_irq)
+        return;
+    s->irq[s->irq_count].line = m->place[s->instance].irq;
+    s->irq[s->irq_count++].flags = IRQ_EDGE;
+    s->info->irqs = s->irq_count;
 }
 
 static void prepare_process(struct service *s)
@@ -259,6 +280,7 @@ static void prepare_process(struct service *s)
         s->irq[s->irq_count].line = m->irq[s->irq_count];
         s->irq[s->irq_count].flags = IRQ_EDGE;
     }
+    prepare_place(s);
     s->stack_page = arena_pages(1);
     stack_prepare(s);
     add_mapping(s, SERVICE_STACK_TOP - PAGE_SIZE, PAGE_SIZE, MAP_READ | MAP_WRITE | MAP_COPY,

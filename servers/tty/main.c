@@ -54,7 +54,7 @@ static long do_open(struct message *m)
 {
     struct terminal *t = device(m->w[0], message_caller(m));
 
-    if (!t)
+    if (!t || !terminal_exists(t))
         return back(m, -ENXIO);
     if (m->w[0] >= NODE_SERIAL && m->w[0] < NODE_FIRST && !(m->w[1] & O_NOCTTY))
         terminal_opened(t, message_caller(m));

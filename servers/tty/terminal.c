@@ -77,6 +77,27 @@ static void restore(struct terminal *t)
 
 /* ---- queues ---- */
 
+/* The driver's name tells which terminal it is: "uart" the first, "uart.3" the fourth. NULL: of
+ * none. */
+static struct terminal *terminal_of_driver(const char *name)
+{
+    size_t base = strcspn(name, ".");
+    unsigned n = 0;
+
+    if (base != strlen(SERIAL_DRIVER) || strncmp(name, SERIAL_DRIVER, base) != 0)
+        return NULL;
+    if (name[base] == '.')
+        n = name[base + 1] > '0' && name[base + 1] <= '9' && name[base + 2] == 0
+                ? (unsigned)(name[base + 1] - '0')
+                : TERMINALS;
+    return n < TERMINALS ? &terminals[n] : NULL;
+}
+
+bool terminal_exists(const struct terminal *t)
+{
+    return t == terminals || (t->queue && queue_read(&t->queue->header.incarnation) != 0);
+}
+
 /* What only we write, also once more for a fresh driver: the one before may have changed it. */
 static void claim(struct terminal *t)
 {
@@ -115,8 +136,9 @@ static void take_queue(struct terminal *t, const struct service_queue *where)
 
 void terminals_find_queues(void)
 {
-    for (uint64_t n = 0; n < TERMINALS; n++) {
+    for (uint64_t n = 0;; n++) {
         struct service_queue where;
+        struct terminal *t;
         long grant = grant_make(service_info()->rs, &where, sizeof where, GRANT_WRITE), result;
         struct message m = {.type = RS_QUEUE, .w = {n, (uint64_t)grant}};
 
@@ -126,7 +148,9 @@ void terminals_find_queues(void)
         grant_revoke(grant);
         if (result < 0)
             return;
-        take_queue(&terminals[n], &where);
+        t = terminal_of_driver(where.driver);
+        if (t)
+            take_queue(t, &where);
     }
 }
 

@@ -28,7 +28,8 @@
 #include "servers/tty/line.h"
 #include "servers/tty/progress.h"
 
-#define TERMINALS 4 /* terminal n is at the other end of queue n */
+#define TERMINALS 4
+#define SERIAL_DRIVER "uart" /* of the first; that of terminal n is called uart.n */
 #define WAITERS 64
 /* terminal n is node NODE_FIRST + n once it is open; below are minors of device files */
 #define NODE_FIRST 0x100u
@@ -84,6 +85,9 @@ void terminals_begin(void); /* state from DS, queues from RS */
 void terminals_find_queues(void);
 void terminal_save(const struct terminal *t); /* what a successor must know has changed */
 struct terminal *terminal_of(uint64_t node); /* NULL: no such */
+/* Is there such a port? The first is taken for granted: it is the console, also before its driver is
+ * up. */
+bool terminal_exists(const struct terminal *t);
 uint64_t terminal_node(const struct terminal *t);
 void terminal_input(struct terminal *t); /* take in what the driver has received */
 bool terminal_settle(struct terminal *t,

@@ -15,6 +15,8 @@
 
 /* ---- a fake 16550 ---- */
 
+#define UART_COM1 0x3f8
+
 static struct {
     uint8_t ier, lcr, mcr, fcr, divisor[2];
     uint8_t in[64], out[100000];
@@ -108,7 +110,7 @@ static void start(void)
 {
     enum queue_driver_state state;
 
-    char_device_open(&device, &uart_driver, queue, sizeof *queue);
+    char_device_open(&device, &uart_driver, UART_COM1, queue, sizeof *queue);
     assert_int_equal(char_device_start(&device, true, &state), 0);
     queue->header.driver_state = state;
 }
@@ -269,7 +271,7 @@ static void test_broken_client(void **state)
     else
         deaths++;
     if (setjmp(death) == 0)
-        char_device_open(&device, &uart_driver, queue, 4096);
+        char_device_open(&device, &uart_driver, UART_COM1, queue, 4096);
     else
         deaths++;
     assert_int_equal(deaths, 3);

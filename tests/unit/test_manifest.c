@@ -129,6 +129,32 @@ static void test_publishes(void **state)
     assert_string_equal(m.complains_of.name[1], "b");
 }
 
+static void test_places(void **state)
+{
+    assert_int_equal(parse("class char\ndevice isa 0x2f8-0x2ff 3\ndevice isa 0x3e8-0x3ef\n"), 0);
+    assert_true(m.isa);
+    assert_int_equal(m.places, 2);
+    assert_int_equal(m.place[0].first, 0x2f8);
+    assert_int_equal(m.place[0].last, 0x2ff);
+    assert_true(m.place[0].has_irq);
+    assert_int_equal(m.place[0].irq, 3);
+    assert_int_equal(m.place[1].first, 0x3e8);
+    assert_false(m.place[1].has_irq);
+    refused("class char\ndevice isa 0x2f8\n", FILE_NAME ":2: expected FIRST-LAST, not '0x2f8'");
+    refused("class char\ndevice isa 5-4 3\n", FILE_NAME ":2: bad range of ports");
+    refused("class char\ndevice isa 1-4 16\n",
+            FILE_NAME ":2: expected a number from 0 to 15, not '16'");
+    refused("class char\ndevice isa 1-4 3 4\n", FILE_NAME ":2: unexpected '4'");
+    refused("class char\ndevice isa 1-2\ndevice isa 3-4\ndevice isa 5-6\ndevice isa 7-8\n"
+            "device isa 9-10\n",
+            FILE_NAME ":6: too many devices");
+    refused("class char\ndevice isa 1-4\nirq 4\n",
+            FILE_NAME ":3: ports and interrupts are given twice: with \"device isa\" and by "
+                      "themselves");
+    refused("class char\ndevice isa 1-4\ndevice pci 1:1\n",
+            FILE_NAME ":3: a device is either on the PCI or on the ISA bus");
+}
+
 static void test_errors(void **state)
 {
     refused("class net\ncalls rs all\n", FILE_NAME ":2: name those that it needs, not 'all'");
@@ -231,9 +257,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),  cmocka_unit_test(test_all_keys),
-        cmocka_unit_test(test_publishes), cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_names),     cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_garbage),
+        cmocka_unit_test(test_publishes), cmocka_unit_test(test_places),
+        cmocka_unit_test(test_errors),    cmocka_unit_test(test_names),
+        cmocka_unit_test(test_limits),    cmocka_unit_test(test_garbage),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

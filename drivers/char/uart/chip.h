@@ -38,8 +38,6 @@ enum {
     DIVISOR_115200 = 1,
 };
 
-#define UART_COM1 0x3f8 /* the ports of the manifest */
-
 extern const struct char_driver uart_driver;
 
 #endif
