@@ -78,7 +78,9 @@ struct service_info {
     uint32_t irqs; /* bound as NOTIFY_BIT_IRQ + 0.. */
     uint32_t archive_mapped;
     uint64_t archive_size; /* bytes at BOOT_ARCHIVE when mapped */
-    uint64_t realtime_boot; /* seconds since 1970 at boot, from the RTC */
+    /* ns: what is added to the clock (since boot) to have the time since 1970. RS writes it into the
+     * pages of all whenever the time is set: realtime_now() in lib/rt/kernel.h. */
+    int64_t realtime_offset;
     char parameters[SERVICE_PARAMETERS_MAX]; /* the manifest's "parameters" line */
 };
 

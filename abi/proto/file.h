@@ -175,7 +175,7 @@ enum file_attribute {
  * Device files: LOOKUP gives mode S_IFCHR or S_IFBLK and rdev. VFS finds the server under the DS
  * key "chr/MAJOR" ("blk/MAJOR") and uses the minor (of disks the whole device number) as the node
  * in FILE_OPEN. Majors as in Linux: 1 mem (fs/dev), 4 ttyS and tty, 5 tty and console, 8 sd, 10
- * misc.
+ * misc, 254 rtc.
  */
 
 #endif

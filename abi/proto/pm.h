@@ -43,6 +43,10 @@ enum pm_request {
        randomness, as good or bad as they are -> 0, w[0..3] 32 bytes of it, that nobody else gets.
        -EPERM: from a program */
     PM_RANDOM,
+    /* from the clock server: w[0] ns since 1970 when the clock (ns since boot) was w[1]. Sets the
+       system's time -> 0, -EALREADY: it has been set, by this or by a program; -EINVAL, -EPERM:
+       from a program */
+    PM_FIRST_TIME,
 };
 
 struct pm_process {

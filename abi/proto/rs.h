@@ -84,6 +84,9 @@ enum rs_request {
     /* from pci: w[0] bus << 8 | devfn: it tried to reach other memory; w[1] the hardware's reason
        -> 0: its driver is replaced; -ESRCH: nobody drives it now, or not for long yet */
     RS_DEVICE_FAULT,
+    /* from PM: w[0] what is to be added to the clock, in ns, to have the time since 1970 -> 0, and
+       all see it: realtime_offset in struct service_info */
+    RS_SET_REALTIME,
 };
 
 struct rs_instance {

@@ -128,9 +128,6 @@ void fs_retry(const struct message *request);
 /* The program whose request is being handled. */
 endpoint_t fs_program(void);
 
-/* ns since 1970. */
-uint64_t fs_time(void);
-
 /* ---- pure logic, tested on the host ---- */
 
 struct fs_walk {

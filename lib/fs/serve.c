@@ -85,11 +85,6 @@ endpoint_t fs_program(void)
     return program;
 }
 
-uint64_t fs_time(void)
-{
-    return service_info()->realtime_boot * 1000000000u + clock_now();
-}
-
 /* ---- names ---- */
 
 static struct fs_user user_of(const struct message *m)

@@ -346,4 +346,13 @@ static inline uint64_t clock_now(void)
     return undo_input((uint64_t)((unsigned __int128)(tsc - boot) * 1000000000u / hz));
 }
 
+/* ns since 1970, as it was last set: the only place that says so. (As long as nobody has, it is the
+ * time since boot.) */
+static inline uint64_t realtime_now(void)
+{
+    int64_t offset = __atomic_load_n(&service_info()->realtime_offset, __ATOMIC_RELAXED);
+
+    return clock_now() + undo_input((uint64_t)offset);
+}
+
 #endif

@@ -10,13 +10,15 @@
 #define NS NS_PER_SECOND
 #define TICK_NS (NS / 100) /* of times() */
 
-static int64_t realtime_offset; /* ns: realtime - clock_now() */
+static bool is_set; /* by a program, or once from the hardware's clock */
 
-uint64_t now_real(void)
+/* RS tells everybody: it has a page in each service. */
+static long set_offset(int64_t ns)
 {
-    if (!realtime_offset)
-        realtime_offset = (int64_t)(service_info()->realtime_boot * NS);
-    return clock_now() + (uint64_t)realtime_offset;
+    struct message m = {.type = RS_SET_REALTIME, .w = {(uint64_t)ns}};
+
+    is_set = true;
+    return ipc_call(service_info()->rs, &m);
 }
 
 /* ---- how much has been used ---- */
@@ -72,7 +74,7 @@ static long clock_read(struct thread *t, uint64_t clock, uint64_t *ns)
     switch (clock) {
     case CLOCK_REALTIME:
     case CLOCK_REALTIME_COARSE:
-        *ns = now_real();
+        *ns = realtime_now();
         return 0;
     case CLOCK_MONOTONIC:
     case CLOCK_MONOTONIC_RAW:
@@ -129,8 +131,21 @@ static long set_real(struct thread *t, uint64_t address, uint64_t parts)
     /* Linux, too, leaves room for 30 years of running. */
     if (time_of(time, parts, &ns) || time[0] >= (int64_t)(SPAN_MOST / NS) - 30 * 365 * 24 * 3600)
         return -EINVAL;
-    realtime_offset = (int64_t)(ns - clock_now());
-    return 0;
+    return set_offset((int64_t)(ns - clock_now()));
+}
+
+/* (Whatever the hardware says: nobody's time jumps but at the boot.) */
+static long pm_first_time(struct message *m)
+{
+    uint64_t ns = m->w[0], at = m->w[1], now = clock_now();
+
+    if (thread_of(message_caller(m)))
+        return -EPERM;
+    if (is_set)
+        return -EALREADY;
+    if (ns >= SPAN_MOST / 2 || at > now)
+        return -EINVAL;
+    return set_offset((int64_t)(ns - at));
 }
 
 static long sys_clock_settime(struct message *m)
@@ -145,13 +160,13 @@ static long sys_settimeofday(struct message *m)
 
 static long sys_gettimeofday(struct message *m)
 {
-    return m->w[0] ? write_time(thread_caller(m), m->w[0], now_real(), 1000) : 0;
+    return m->w[0] ? write_time(thread_caller(m), m->w[0], realtime_now(), 1000) : 0;
 }
 
 static long sys_time(struct message *m)
 {
     struct thread *t = thread_caller(m);
-    uint64_t seconds = now_real() / NS;
+    uint64_t seconds = realtime_now() / NS;
 
     if (m->w[0] && write_user(t, m->w[0], &seconds, sizeof seconds) < 0)
         return -EFAULT;
@@ -190,4 +205,4 @@ static long sys_getrusage(struct message *m)
 PM_TABLE(clock_calls, {SYS_clock_gettime, sys_clock_gettime}, {SYS_clock_getres, sys_clock_getres},
          {SYS_clock_settime, sys_clock_settime}, {SYS_settimeofday, sys_settimeofday},
          {SYS_gettimeofday, sys_gettimeofday}, {SYS_time, sys_time}, {SYS_times, sys_times},
-         {SYS_getrusage, sys_getrusage})
+         {SYS_getrusage, sys_getrusage}, {PM_FIRST_TIME, pm_first_time})

@@ -52,7 +52,7 @@ static long wait(struct thread *t, struct message *m, uint32_t bits, bool absolu
             return -EINVAL;
         now = clock_now();
         if (absolute)
-            ns = time_at(now, realtime ? now_real() : now, ns);
+            ns = time_at(now, realtime ? realtime_now() : now, ns);
         else
             ns = time_after(now, ns);
     }

@@ -210,7 +210,6 @@ void memory_tell(struct process *p); /* its user or its limits have changed */
 void memory_short(void);
 
 /* ---- timer.c ---- */
-uint64_t now_real(void); /* ns since 1970 */
 void timer_set(void); /* after any deadline has changed */
 void timer_alarm(void);
 void wait_forget(struct thread *t); /* it no longer waits */

@@ -105,7 +105,7 @@ static long sys_clock_nanosleep(struct message *m)
         return error;
     if (!(m->w[1] & TIMER_ABSTIME))
         return sleep_until(t, time_after(clock_now(), ns), m->w[3]);
-    return sleep_until(t, time_at(clock_now(), realtime ? now_real() : clock_now(), ns), 0);
+    return sleep_until(t, time_at(clock_now(), realtime ? realtime_now() : clock_now(), ns), 0);
 }
 
 static uint64_t left(const struct process *p)

@@ -155,9 +155,6 @@ void manifests_read(void);
 struct image *image_prepare(const char *name); /* lib/bardo/NAME; NULL: it has told the log why */
 void stack_prepare(struct service *s); /* fills stack_page, sets config.stack */
 
-/* ---- rtc.c ---- */
-uint64_t rtc_boot(void); /* seconds since 1970 when the system was started */
-
 /* ---- service.c ---- */
 extern struct service services[SERVICES_MAX];
 extern unsigned service_count;
@@ -279,6 +276,7 @@ long request_device_done(struct message *m, struct service *caller);
 void device_memory_changed(struct device *d); /* what it may reach is more than before */
 long request_device_memory(struct message *m, struct service *caller);
 long request_device_fault(struct message *m, struct service *caller);
+long request_set_realtime(struct message *m, struct service *caller);
 
 /* ---- iommu.c ---- */
 bool iommu_works(void);

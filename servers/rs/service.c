@@ -3,6 +3,7 @@
  * The table of services. Ids, rights and all else that a manifest says are worked out once, before
  * the first start; what changes from incarnation to incarnation is the endpoint.
  */
+#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -219,6 +220,19 @@ static void prepare_policy(struct service *s)
     s->policy.failure = arena_alloc(s->policy.room * sizeof *s->policy.failure);
 }
 
+static int64_t realtime_offset; /* as it was last set; for those who come later */
+
+long request_set_realtime(struct message *m, struct service *caller)
+{
+    if (caller->id != SERVICE_PM)
+        return -EPERM;
+    realtime_offset = (int64_t)m->w[0];
+    for (unsigned i = 0; i < service_count; i++)
+        if (services[i].info)
+            __atomic_store_n(&services[i].info->realtime_offset, realtime_offset, __ATOMIC_RELAXED);
+    return 0;
+}
+
 static void prepare_info(struct service *s)
 {
     const struct service_info *own = service_info();
@@ -230,7 +244,7 @@ static void prepare_info(struct service *s)
     info->irqs = s->manifest->irqs;
     info->archive_mapped = s->manifest->archive;
     info->archive_size = s->manifest->archive ? own->archive_size : 0;
-    info->realtime_boot = rtc_boot();
+    info->realtime_offset = realtime_offset;
     memcpy(info->parameters, s->manifest->parameters, sizeof info->parameters);
 }
 

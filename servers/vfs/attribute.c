@@ -154,11 +154,6 @@ static long sys_fchownat(struct client *c, const uint64_t *w)
     return change_path(c, (int)w[0], w[1], w[4] & AT_SYMLINK_NOFOLLOW ? 0 : FOUND_FOLLOW, &change);
 }
 
-static uint64_t now_ns(void)
-{
-    return service_info()->realtime_boot * 1000000000u + clock_now();
-}
-
 static long set_times(struct client *c, int at, uint64_t path, unsigned flags,
                       const struct timespec *times)
 {
@@ -174,8 +169,8 @@ static long set_times(struct client *c, int at, uint64_t path, unsigned flags,
             continue;
         if (!now && ((uint64_t)times[i].tv_nsec >= 1000000000u || times[i].tv_sec < 0))
             return -EINVAL;
-        value[i] =
-            now ? now_ns() : (uint64_t)times[i].tv_sec * 1000000000u + (uint64_t)times[i].tv_nsec;
+        value[i] = now ? realtime_now()
+                       : (uint64_t)times[i].tv_sec * 1000000000u + (uint64_t)times[i].tv_nsec;
         *out[i] = value[i];
         change.mask |= i ? ATTRIBUTE_MTIME : ATTRIBUTE_ATIME;
         change.now &= now;

@@ -476,6 +476,11 @@ uint64_t clock_now(void)
     return now;
 }
 
+uint64_t realtime_now(void)
+{
+    return now;
+}
+
 const struct service_info *service_info(void)
 {
     return &info;

@@ -48,6 +48,8 @@ static struct name {
     {"ttyS1", NULL, S_IFCHR | 0620, 4, 65, 0, 5},
     {"ttyS2", NULL, S_IFCHR | 0620, 4, 66, 0, 5},
     {"ttyS3", NULL, S_IFCHR | 0620, 4, 67, 0, 5},
+    {"rtc0", NULL, S_IFCHR | 0600, 254, 0, 0, 0},
+    {"rtc", "rtc0", S_IFLNK | 0777, 0, 0, 0, 0},
     {"fd", "/proc/self/fd", S_IFLNK | 0777, 0, 0, 0, 0},
     {"stdin", "/proc/self/fd/0", S_IFLNK | 0777, 0, 0, 0, 0},
     {"stdout", "/proc/self/fd/1", S_IFLNK | 0777, 0, 0, 0, 0},
@@ -84,7 +86,7 @@ static long attributes(uint64_t node, struct fs_attributes *out)
         out->rdev = makedev(n->major, n->minor);
         out->size = n->target ? strlen(n->target) : 0;
     }
-    out->atime_ns = out->mtime_ns = out->ctime_ns = fs_time();
+    out->atime_ns = out->mtime_ns = out->ctime_ns = realtime_now();
     return n || d || node == NODE_ROOT ? 0 : -ESTALE;
 }
 

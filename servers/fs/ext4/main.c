@@ -159,7 +159,7 @@ void changes_made(void)
 
 uint64_t time_now(void)
 {
-    return fs_time();
+    return realtime_now();
 }
 
 long give_program(endpoint_t program, uint64_t address, const void *from, size_t length)

@@ -145,7 +145,7 @@ static long attributes(uint64_t node, struct fs_attributes *out)
     if (!r)
         return -ESTALE;
     *out = (struct fs_attributes){.mode = r->mode, .links = S_ISDIR(r->mode) ? 2 : 1};
-    out->atime_ns = out->mtime_ns = out->ctime_ns = fs_time();
+    out->atime_ns = out->mtime_ns = out->ctime_ns = realtime_now();
     if (!is_of_process(r))
         return 0;
     if (process_find(pid_of(node), false, &p) < 0)

@@ -116,7 +116,8 @@ void write_system_stat(struct text *t, const struct process *p)
     text_add(t,
              "intr %llu\nctxt %llu\nbtime %llu\nprocesses %d\nprocs_running %d\nprocs_blocked 0\n",
              (unsigned long long)info->interrupts, (unsigned long long)info->context_switches,
-             (unsigned long long)service_info()->realtime_boot, count, running ? running : 1);
+             (unsigned long long)(realtime_now() - clock_now()) / 1000000000u, count,
+             running ? running : 1);
 }
 
 void write_loadavg(struct text *t, const struct process *p)

@@ -109,7 +109,7 @@ static long link_text(uint64_t node, char *text, size_t room)
 
 static void written(struct node *n)
 {
-    n->mtime_ns = n->ctime_ns = fs_time();
+    n->mtime_ns = n->ctime_ns = realtime_now();
 }
 
 static long open_node(uint64_t node, uint32_t flags, uint64_t *use)
@@ -215,7 +215,7 @@ static long set_attributes(uint64_t node, const struct fs_set *set)
         n->atime_ns = set->atime_ns;
     if (set->mask & ATTRIBUTE_MTIME)
         n->mtime_ns = set->mtime_ns;
-    n->ctime_ns = fs_time();
+    n->ctime_ns = realtime_now();
     return 0;
 }
 
@@ -350,7 +350,7 @@ int main(void)
     const struct service_info *info = service_info();
     long result;
 
-    if (!tree_make(&tree, pages_limit(), fs_time))
+    if (!tree_make(&tree, pages_limit(), realtime_now))
         panic_hopeless("no memory for the root directory");
     if (!info->archive_mapped)
         panic_hopeless("no boot archive: the manifest must say  archive yes");

@@ -29,6 +29,7 @@ long clock_alarm(uint64_t when);
 long kernel_log(const char *text, size_t length);
 const struct kernel_info *kernel_info(void);
 uint64_t clock_now(void);
+uint64_t realtime_now(void);
 const struct service_info *service_info(void);
 
 static inline long ipc_call(endpoint_t to, struct message *m)

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+
+#include "abi/message.h"
+#include "abi/proto/pm.h"
+#include "lib/rt/error.h"
+#include "lib/rt/kernel.h"
+#include "lib/rt/log.h"
+#include "lib/rt/pack.h"
+#include "lib/service/service.h"
+#include "servers/clock/clock.h"
+
+#define PATIENCE (2 * NS) /* with a driver that is alive and does not answer */
+
+static struct service_queue where;
+static struct clock_queue *queue; /* NULL: no driver has ever been there */
+static endpoint_t driver;
+static uint32_t incarnation; /* of the driver that we know; 0: none yet */
+static uint32_t posted; /* what we stored last */
+static bool waits; /* for what was posted */
+static bool is_fresh; /* this incarnation has not answered yet */
+static uint64_t patience; /* clock: when this incarnation is complained of */
+static enum { FOR_NOBODY, FOR_BOOT, FOR_PROGRAM } purpose; /* of what was posted */
+
+static void post(const struct clock_request *request)
+{
+    queue->operation = request->operation;
+    queue->set_ns = request->set_ns;
+    queue->set_at_ns = request->set_at_ns;
+    waits = true;
+    patience = clock_now() + PATIENCE;
+    queue_publish(&queue->posted, ++posted);
+    if (driver)
+        ipc_notify(driver, NOTIFY_BIT(NOTIFY_BIT_QUEUE));
+}
+
+bool driver_is_free(void)
+{
+    return queue && !waits;
+}
+
+void driver_ask(const struct clock_request *request)
+{
+    purpose = FOR_PROGRAM;
+    post(request);
+}
+
+bool driver_is_gone(void)
+{
+    struct message m = {.type = RS_LOOKUP};
+
+    if (!queue)
+        return true;
+    pack_text(m.w, where.driver, SERVICE_NAME_MAX);
+    return ipc_call(service_info()->rs, &m) == -ENXIO;
+}
+
+/* ---- the time at boot ---- */
+
+/* PM takes it once. We may be a fresh copy, or somebody has been quicker: then it stays as it is. */
+static void set_first_time(const struct clock_answer *a, uint64_t at_ns)
+{
+    struct message m = {.type = PM_FIRST_TIME, .w = {(uint64_t)a->seconds * NS, at_ns}};
+    long result = a->status < 0 ? a->status : ipc_call(service_info()->pm, &m);
+
+    if (result < 0 && result != -EALREADY)
+        log_info("the clock of %s says no time (%s): it is 1970 until somebody sets it",
+                 where.driver, error_name(result));
+}
+
+/* ---- answers ---- */
+
+static void note_moved(void)
+{
+    queue->header.useful++;
+    if (!is_fresh)
+        return;
+    is_fresh = false;
+    queue->header.reintegrated_ns = clock_now();
+    queue_publish(&queue->header.reintegrated_incarnation,
+                  incarnation); /* last: it covers the time */
+}
+
+static void answered(void)
+{
+    struct clock_answer a = {.status = *(volatile int32_t *)&queue->status,
+                             .seconds = *(volatile int64_t *)&queue->seconds};
+    uint64_t at_ns = *(volatile uint64_t *)&queue->at_ns, now = clock_now();
+
+    waits = false;
+    note_moved();
+    if (a.status > 0 || a.status < -4095 || a.seconds < 0 || a.seconds >= CLOCK_SECONDS_END)
+        a.status = a.status < 0 && a.status >= -4095 ? a.status : -EIO;
+    if (purpose == FOR_BOOT)
+        set_first_time(&a, at_ns < now ? at_ns : now);
+    else if (purpose == FOR_PROGRAM)
+        clock_answered(&a);
+}
+
+static void note_driver(void)
+{
+    uint32_t current = queue_read(&queue->header.incarnation);
+
+    if (current == incarnation)
+        return;
+    incarnation = current;
+    driver = queue->header.driver;
+    is_fresh = incarnation != queue->header.reintegrated_incarnation;
+    queue_publish(&queue->posted, posted); /* its predecessor may have written there */
+    queue_claim(&queue->header, CLOCK_QUEUE_MAGIC);
+    patience = clock_now() + PATIENCE;
+    if (waits)
+        ipc_notify(driver, NOTIFY_BIT(NOTIFY_BIT_QUEUE));
+    else if (is_fresh) /* for the record of its recovery */
+        note_moved();
+}
+
+/* What a predecessor of ours has posted is waited for: the driver may be in the midst of it. */
+static void find_queue(void)
+{
+    struct message m = {.type = RS_QUEUE};
+    long grant, result;
+
+    if (queue)
+        return;
+    grant = grant_make(service_info()->rs, &where, sizeof where, GRANT_WRITE);
+    if (grant < 0)
+        return;
+    m.w[1] = (uint64_t)grant;
+    result = ipc_call(service_info()->rs, &m);
+    grant_revoke(grant);
+    if (result < 0)
+        return;
+    if (where.size < sizeof *queue) {
+        log_info("the queue of %s is too small", where.driver);
+        return;
+    }
+    queue = (struct clock_queue *)where.address;
+    posted = queue_read(&queue->posted);
+    waits = posted != queue_read(&queue->completed);
+    purpose = FOR_NOBODY;
+    queue_claim(&queue->header, CLOCK_QUEUE_MAGIC);
+    if (waits)
+        return;
+    purpose = FOR_BOOT;
+    post(&(struct clock_request){.operation = CLOCK_READ});
+}
+
+void driver_notified(uint64_t bits)
+{
+    if (bits & NOTIFY_BIT(NOTIFY_BIT_SERVICES))
+        find_queue();
+    if (!queue)
+        return;
+    note_driver();
+    if (waits && queue_read(&queue->completed) == posted)
+        answered();
+    if (waits && driver && clock_now() >= patience) {
+        service_complain(where.driver, driver, COMPLAINT_DEADLINE);
+        patience = clock_now() + PATIENCE;
+    }
+}
+
+void driver_begin(void)
+{
+    find_queue();
+}
