@@ -2,7 +2,8 @@
 /*
  * init [COMMAND...]: the first program, once /sbin/init has done what is done once.
  *
- * Keeps a shell on the console; with a COMMAND it runs that, once, and powers off. Reaps orphans.
+ * Keeps a shell on the console, and on each of the machine's own screen, if it has one; with a
+ * COMMAND it runs that in place of the former, once, and powers off. Reaps orphans.
  * Goes down in order when it is told to, by the signals that busybox's `halt`, `poweroff` and
  * `reboot` send (SIGUSR1, SIGUSR2, SIGTERM) or by SIGINT (reboot): programs are asked to end, then
  * made to, disks are unmounted. Each step has its time, so that nothing that hangs keeps the
@@ -28,10 +29,24 @@ enum {
     KILL_SECONDS = 2, /* for the system to end them */
     UNMOUNT_SECONDS = 30, /* for what is not yet on the disks */
     RESPAWN_SECONDS = 1, /* between two shells at least */
+    SCREEN_TRIES = 3, /* a second each: so long a screen may take to show up */
     MOUNTS_MAX = 64
 };
 
 static sigset_t awaited;
+
+static struct session {
+    const char *terminal;
+    pid_t child; /* 0: none is running */
+    double started; /* seconds, of now() */
+    int tries; /* to open it; 0: it is there, or never will be */
+    bool absent;
+} sessions[] = {{"/dev/console", 0, -RESPAWN_SECONDS, 0, false},
+                {"/dev/tty1", 0, -RESPAWN_SECONDS, SCREEN_TRIES, false},
+                {"/dev/tty2", 0, -RESPAWN_SECONDS, SCREEN_TRIES, false},
+                {"/dev/tty3", 0, -RESPAWN_SECONDS, SCREEN_TRIES, false},
+                {"/dev/tty4", 0, -RESPAWN_SECONDS, SCREEN_TRIES, false}};
+enum { SESSIONS = sizeof sessions / sizeof *sessions };
 
 static double now(void)
 {
@@ -72,12 +87,12 @@ static void prepare_signals(void)
     sigprocmask(SIG_BLOCK, &awaited, NULL);
 }
 
-static void use_console(void)
+static void use_terminal(const char *terminal)
 {
     int fd;
 
     setsid();
-    fd = open("/dev/console", O_RDWR);
+    fd = open(terminal, O_RDWR);
     if (fd < 0)
         return;
     ioctl(fd, TIOCSCTTY, 1);
@@ -87,8 +102,9 @@ static void use_console(void)
         close(fd);
 }
 
-/* -1: too little memory, or too many processes, for now. */
-static pid_t start(char **command)
+/* A shell on that terminal, or the command. -1: too little memory, or too many processes, for
+ * now. */
+static pid_t start(const char *terminal, char **command)
 {
     static char *shell[] = {"sh", "-l", NULL};
     pid_t child = fork();
@@ -96,7 +112,7 @@ static pid_t start(char **command)
     if (child)
         return child;
     if (!command[0]) {
-        use_console();
+        use_terminal(terminal);
         command = shell;
         if (chdir("/root") < 0)
             fprintf(stderr, "init: /root: %s\n", strerror(errno));
@@ -105,6 +121,51 @@ static pid_t start(char **command)
     execvp(command[0], command);
     fprintf(stderr, "init: %s: %s\n", command[0], strerror(errno));
     _exit(127);
+}
+
+/* A screen shows up when its driver has found it, or not at all. */
+static bool is_there(struct session *s)
+{
+    int fd;
+
+    if (s->tries == 0)
+        return true;
+    fd = open(s->terminal, O_RDWR | O_NOCTTY | O_NONBLOCK);
+    if (fd >= 0) {
+        close(fd);
+        s->tries = 0;
+        return true;
+    }
+    s->absent = --s->tries == 0;
+    return false;
+}
+
+/* What is due is started. True: it has to be looked at again in a while. */
+static bool sessions_start(char **command)
+{
+    static char *shell[] = {NULL};
+    bool again = false;
+
+    for (int i = 0; i < SESSIONS; i++) {
+        struct session *s = &sessions[i];
+
+        if (s->absent || s->child > 0)
+            continue;
+        if (now() - s->started >= RESPAWN_SECONDS) {
+            s->started = now();
+            if (is_there(s))
+                s->child = start(s->terminal, i == 0 ? command : shell);
+        }
+        again |= s->child <= 0 && !s->absent;
+    }
+    return again;
+}
+
+static void session_ended(pid_t child)
+{
+    for (int i = 0; i < SESSIONS; i++)
+        if (sessions[i].child == child)
+            sessions[i].child = 0;
 }
 
 /* ---- the end ---- */
@@ -200,8 +261,7 @@ static int meaning(int signal)
 
 int main(int argc, char **argv)
 {
-    pid_t session = -1, ended;
-    double started = -RESPAWN_SECONDS;
+    pid_t ended;
 
     (void)argc;
     if (getpid() != 1) {
@@ -210,21 +270,15 @@ int main(int argc, char **argv)
     }
     prepare_signals();
     for (;;) {
-        bool due = session < 0 && (now() - started >= RESPAWN_SECONDS);
-        int signal;
+        bool again = sessions_start(argv + 1);
+        int signal = await(again ? RESPAWN_SECONDS : -1);
 
-        if (due) {
-            started = now();
-            session = start(argv + 1);
-        }
-        signal = await(session < 0 ? RESPAWN_SECONDS : -1);
         if (signal > 0 && signal != SIGCHLD)
             go_down(meaning(signal));
         while ((ended = waitpid(-1, NULL, WNOHANG)) > 0) {
-            if (ended == session && argv[1])
+            if (ended == sessions[0].child && argv[1])
                 go_down(RB_POWER_OFF);
-            if (ended == session)
-                session = -1;
+            session_ended(ended);
         }
     }
 }

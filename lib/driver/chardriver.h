@@ -27,6 +27,7 @@ struct char_device;
 
 struct char_driver {
     const char *name;
+    const char *class; /* as in the manifest; NULL: "char" */
 
     /* Is the device live and set up just as reset() leaves it? Then change nothing and
      * return true. */

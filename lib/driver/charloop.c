@@ -68,8 +68,10 @@ static void silence(void *device)
 
 void char_driver_run(const struct char_driver *driver)
 {
-    static const struct driver_class class = {
-        .name = "char", .started = started, .wake = wake, .silence = silence};
+    struct driver_class class = {.name = driver->class ? driver->class : "char",
+                                 .started = started,
+                                 .wake = wake,
+                                 .silence = silence};
     static struct char_device device;
     const struct service_info *info = service_info();
     struct char_device *d = &device;

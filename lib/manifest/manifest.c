@@ -12,10 +12,13 @@
 #define STACK_DEFAULT (64u << 10)
 #define STACK_MAX (8u << 20)
 #define DAY_S 86400u
+#define ISA_MEMORY 0xa0000u
+#define ISA_MEMORY_END 0x100000u
 
 static const char *const class_names[CLASSES] = {
-    [CLASS_CORE] = "core", [CLASS_SERVER] = "server", [CLASS_FS] = "fs",
-    [CLASS_NET] = "net",   [CLASS_CHAR] = "char",     [CLASS_BLOCK] = "block"};
+    [CLASS_CORE] = "core",   [CLASS_SERVER] = "server", [CLASS_FS] = "fs",
+    [CLASS_NET] = "net",     [CLASS_CHAR] = "char",     [CLASS_BLOCK] = "block",
+    [CLASS_INPUT] = "input", [CLASS_SCREEN] = "screen"};
 
 static const char *const kernel_call_names[KERNEL_CALLS] = {
     [KERNEL_NULL] = "null",
@@ -171,6 +174,21 @@ static void read_ports(struct reader *r, struct manifest *m)
         m->port[m->ports].first = (uint16_t)(range >> 16);
         m->port[m->ports++].last = (uint16_t)range;
     } while (reader_more(r));
+}
+
+/* What adapters on the ISA bus have in memory lies between a PC's two parts of memory. */
+static void read_registers(struct reader *r, struct manifest *m)
+{
+    uint64_t first, last;
+
+    reader_range(r, &first, &last);
+    if (first % PAGE_SIZE || (last + 1) % PAGE_SIZE || first > last || first < ISA_MEMORY ||
+        last >= ISA_MEMORY_END) {
+        reader_error(r, "registers are whole pages from 0xa0000 to 0xfffff", NULL);
+        return;
+    }
+    m->registers = first;
+    m->registers_size = last + 1 - first;
 }
 
 static void read_queue(struct reader *r, struct manifest *m)
@@ -391,6 +409,7 @@ static const struct key {
     {"device", read_device, true},
     {"irq", read_irq, true},
     {"ports", read_ports, true},
+    {"registers", read_registers, false},
     {"queue", read_queue, false},
     {"calls", read_calls, true},
     {"calls-up", read_calls_up, true},
@@ -419,7 +438,7 @@ static const struct key {
     {"parameters", read_parameters, false},
 };
 
-static void read_line(struct reader *r, struct manifest *m, uint32_t *seen)
+static void read_line(struct reader *r, struct manifest *m, uint64_t *seen)
 {
     char word[READER_WORD_MAX];
 
@@ -427,11 +446,11 @@ static void read_line(struct reader *r, struct manifest *m, uint32_t *seen)
     for (unsigned i = 0; i < COUNT(keys); i++) {
         if (strcmp(word, keys[i].name) != 0)
             continue;
-        if ((*seen & 1u << i) && !keys[i].repeats) {
+        if ((*seen & 1ull << i) && !keys[i].repeats) {
             reader_error(r, "given twice", word);
             return;
         }
-        *seen |= 1u << i;
+        *seen |= 1ull << i;
         keys[i].read(r, m);
         reader_end(r);
         return;
@@ -460,6 +479,8 @@ static const char *check_whole(const struct manifest *m)
         return "a device is either on the PCI or on the ISA bus";
     if (m->places != 0 && (m->irqs != 0 || m->ports != 0))
         return "ports and interrupts are given twice: with \"device isa\" and by themselves";
+    if (m->registers_size != 0 && !m->isa)
+        return "registers at a place of their own have ISA devices alone";
     if (m->queue_size != 0 && strcmp(m->queue_client, m->name) == 0)
         return "a queue to itself";
     return NULL;
@@ -469,7 +490,7 @@ int manifest_parse(const char *text, size_t size, const char *file, struct manif
                    char *error, size_t room)
 {
     struct reader r = {.text = text, .size = size, .file = file, .error = error, .room = room};
-    uint32_t seen = 0;
+    uint64_t seen = 0;
     const char *wrong;
 
     memset(manifest, 0, sizeof *manifest);
@@ -505,7 +526,7 @@ int manifest_parse(const char *text, size_t size, const char *file, struct manif
     if (manifest->class == CLASS_CORE) {
         manifest->restart = false;
         for (unsigned i = 0; i < COUNT(keys); i++)
-            if (keys[i].read == read_heartbeat && !(seen & 1u << i))
+            if (keys[i].read == read_heartbeat && !(seen & 1ull << i))
                 manifest->heartbeat_ms = 0; /* nobody could replace it: only when asked for */
     }
     return 0;

@@ -31,6 +31,8 @@ enum manifest_class {
     CLASS_NET,
     CLASS_CHAR,
     CLASS_BLOCK,
+    CLASS_INPUT,
+    CLASS_SCREEN,
     CLASSES
 };
 
@@ -65,6 +67,7 @@ struct manifest {
     struct {
         uint16_t first, last;
     } port[MANIFEST_PORTS];
+    uint64_t registers, registers_size; /* physical address, bytes; of an ISA device. 0: none */
     uint64_t queue_size; /* bytes, a multiple of the page size; 0: no queue */
     char queue_client[MANIFEST_NAME_MAX];
     struct manifest_names calls, notifies, dependents;

@@ -236,6 +236,17 @@ uint64_t reader_pair(struct reader *r, char separator)
     return 0;
 }
 
+void reader_range(struct reader *r, uint64_t *first, uint64_t *last)
+{
+    char word[READER_WORD_MAX];
+    const char *at = word;
+
+    *first = *last = 0;
+    reader_word(r, word, "FIRST-LAST");
+    if (!parse_any(&at, first) || *at++ != '-' || !parse_any(&at, last) || *at != 0)
+        reader_error(r, "expected FIRST-LAST, not", word);
+}
+
 size_t reader_choice(struct reader *r, const char *const *names, size_t count, const char *what)
 {
     char word[READER_WORD_MAX], message[64];

@@ -49,6 +49,8 @@ uint64_t reader_size(struct reader *r, uint64_t low, uint64_t high);
 /* Two numbers of 16 bits, "1234:abcd" (both hexadecimal) or "0x3f8-0x3ff": the first << 16 | the
  * second. */
 uint64_t reader_pair(struct reader *r, char separator);
+/* "FIRST-LAST", two numbers. */
+void reader_range(struct reader *r, uint64_t *first, uint64_t *last);
 /* The index of the next word among names (NULLs are skipped). */
 size_t reader_choice(struct reader *r, const char *const *names, size_t count, const char *what);
 

@@ -278,6 +278,22 @@ static void prepare_place(struct service *s)
     s->info->irqs = s->irq_count;
 }
 
+/* As though it were a BAR of a PCI device; the first is of ports, where these are given by place. */
+static void add_registers(struct service *s)
+{
+    const struct manifest *m = s->manifest;
+    struct service_device *d = &s->info->device;
+    unsigned n = m->places != 0;
+
+    if (m->registers_size == 0)
+        return;
+    d->bar[n].address = DEVICE_WINDOW;
+    d->bar[n].physical = m->registers;
+    d->bar[n].size = m->registers_size;
+    add_mapping(s, DEVICE_WINDOW, m->registers_size,
+                MAP_READ | MAP_WRITE | MAP_PHYSICAL | MAP_UNCACHED, (void *)m->registers);
+}
+
 static void prepare_process(struct service *s)
 {
     const struct manifest *m = s->manifest;
@@ -313,6 +329,7 @@ static void prepare_process(struct service *s)
         add_mapping(s, UNDO_JOURNAL, UNDO_WINDOW_FIRST, MAP_READ | MAP_WRITE, NULL);
         add_mapping(s, UNDO_OUTBOX, UNDO_WINDOW_FIRST, MAP_READ | MAP_WRITE, NULL);
     }
+    add_registers(s);
     if (m->archive)
         add_mapping(s, BOOT_ARCHIVE, service_info()->archive_size, MAP_READ | MAP_SHARE,
                     (void *)BOOT_ARCHIVE);

@@ -17,7 +17,7 @@
 
 static bool is_driver(const struct manifest *m)
 {
-    return m->class == CLASS_NET || m->class == CLASS_CHAR || m->class == CLASS_BLOCK;
+    return m->class >= CLASS_NET; /* behind it in the list are drivers alone */
 }
 
 static bool is_client(const struct service *s)

@@ -27,7 +27,7 @@ bool person_ask(endpoint_t program, struct person *who)
 }
 
 /* Signal 0 only asks: is there anybody? */
-static bool signal_to(int32_t target, int signal)
+bool process_signal(int32_t target, int signal)
 {
     struct message m = {.type = PM_SIGNAL, .w = {(uint64_t)(int64_t)target, (uint64_t)signal}};
 
@@ -37,7 +37,7 @@ static bool signal_to(int32_t target, int signal)
 void group_signal(int32_t group, int signal)
 {
     if (group > 0)
-        signal_to(-group, signal);
+        process_signal(-group, signal);
 }
 
 /* ---- sessions ---- */
@@ -57,7 +57,7 @@ struct terminal *controlling_terminal(endpoint_t program)
 /* (The leader's end is not announced to us: found out when somebody wants the terminal.) */
 static bool has_session(const struct terminal *t)
 {
-    return t->session > 0 && signal_to(t->session, 0);
+    return t->session > 0 && process_signal(t->session, 0);
 }
 
 static void take_terminal(struct terminal *t, const struct person *who)
@@ -184,7 +184,7 @@ static long set_group(struct terminal *t, const struct message *m)
         return -EFAULT;
     if (group <= 0)
         return -EINVAL;
-    if (!signal_to(-group, 0))
+    if (!process_signal(-group, 0))
         return -ESRCH;
     t->group = group;
     terminal_save(t);

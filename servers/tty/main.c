@@ -39,24 +39,35 @@ long answer(const struct message *request, long result)
 
 /* ---- requests ---- */
 
-static struct terminal *device(uint64_t node, endpoint_t program)
+static struct terminal *device(uint64_t rdev, endpoint_t program)
 {
-    if (node == NODE_CONTROLLING)
+    uint64_t n = minor(rdev);
+
+    if (major(rdev) == MAJOR_OTHERS && n == MINOR_CONTROLLING)
         return controlling_terminal(program);
-    if (node == NODE_CONSOLE)
-        node = NODE_FIRST;
-    else if (node >= NODE_SERIAL && node < NODE_FIRST)
-        node = node - NODE_SERIAL + NODE_FIRST;
-    return terminal_of(node);
+    if (major(rdev) == MAJOR_OTHERS)
+        return n == MINOR_CONSOLE ? &terminals[0] : NULL;
+    if (n == 0)
+        return console_shown();
+    if (n <= SCREENS)
+        return console_at((uint32_t)n - 1);
+    return n >= MINOR_SERIAL && n < MINOR_SERIAL + SERIALS ? &terminals[n - MINOR_SERIAL] : NULL;
+}
+
+static uint64_t device_number(const struct terminal *t)
+{
+    uint64_t n = (uint64_t)(t - terminals);
+
+    return makedev(MAJOR_TERMINALS, n < SERIALS ? MINOR_SERIAL + n : n - SERIALS + 1);
 }
 
 static long do_open(struct message *m)
 {
-    struct terminal *t = device(m->w[0], message_caller(m));
+    struct terminal *t = device(m->w[2], message_caller(m));
 
     if (!t || !terminal_exists(t))
         return back(m, -ENXIO);
-    if (m->w[0] >= NODE_SERIAL && m->w[0] < NODE_FIRST && !(m->w[1] & O_NOCTTY))
+    if (major(m->w[2]) == MAJOR_TERMINALS && !(m->w[1] & O_NOCTTY))
         terminal_opened(t, message_caller(m));
     m->w[1] = terminal_node(t);
     return back(m, 0);
@@ -96,13 +107,13 @@ static long do_ioctl(struct message *m)
 
 static long do_stat(struct message *m)
 {
-    struct terminal *t = device(m->w[0], message_caller(m));
+    struct terminal *t = terminal_of(m->w[0]);
     struct fs_attributes a = {.mode = S_IFCHR | 0620, .links = 1, .gid = 5};
     struct stat out;
 
     if (!t)
         return answer(m, -ENXIO);
-    a.rdev = makedev(4, NODE_SERIAL + terminal_node(t) - NODE_FIRST);
+    a.rdev = device_number(t);
     if (!(m->w[5] & FILE_BACK)) {
         fs_fill_stat(terminal_node(t), &a, &out);
         return copy_to(message_caller(m), m->w[1], &out, sizeof out);
@@ -138,6 +149,7 @@ static long do_poll(struct message *m)
     if (!t)
         return -ENXIO;
     terminal_input(t);
+    consoles_serve();
     ready = terminal_ready(t) & (uint32_t)m->w[1];
     if (!ready && m->w[2] == 1)
         t->polled |= (uint32_t)m->w[1];
@@ -178,6 +190,14 @@ static void tell_vfs(struct terminal *t)
     ipc_notify(service_info()->vfs, NOTIFY_BIT(NOTIFY_BIT_POLL));
 }
 
+/* Of two points in time; 0 is none. */
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    if (a == 0 || b == 0)
+        return a + b;
+    return a < b ? a : b;
+}
+
 /* Before every receive: whatever has happened, everybody gets what there is for him. */
 static void serve(void)
 {
@@ -188,19 +208,17 @@ static void serve(void)
     do {
         for (unsigned i = 0; i < TERMINALS; i++)
             terminal_input(&terminals[i]);
+        consoles_serve();
         settled = !waiters_serve(); /* what one of them has done may let another go on */
         for (unsigned i = 0; i < TERMINALS; i++) {
             tell_vfs(&terminals[i]);
             settled &= terminal_settle(&terminals[i], waiters_want_room(&terminals[i]));
         }
+        settled &= consoles_settle();
     } while (!settled);
-    deadline = waiters_deadline();
-    for (unsigned i = 0; i < TERMINALS; i++) {
-        uint64_t look_at = terminal_watch(&terminals[i]);
-
-        if (look_at && (!deadline || look_at < deadline))
-            deadline = look_at;
-    }
+    deadline = earlier(waiters_deadline(), consoles_watch());
+    for (unsigned i = 0; i < TERMINALS; i++)
+        deadline = earlier(deadline, terminal_watch(&terminals[i]));
     if (deadline != alarm)
         clock_alarm(alarm = deadline);
 }

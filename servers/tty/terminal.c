@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <errno.h>
-#include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "abi/proto/rs.h"
+#include "lib/manifest/manifest.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
 #include "lib/service/service.h"
 #include "servers/tty/tty.h"
-
-#define SNAPSHOT_MAGIC 0x32595454u /* "TTY2" */
 
 struct terminal terminals[TERMINALS];
 
@@ -23,56 +19,6 @@ struct terminal *terminal_of(uint64_t node)
 uint64_t terminal_node(const struct terminal *t)
 {
     return NODE_FIRST + (uint64_t)(t - terminals);
-}
-
-/* ---- what survives us ---- */
-
-/* One for each terminal. The index of the receive ring goes with the line: what has come into the
- * one is gone from the other in the same moment. */
-struct snapshot {
-    uint32_t magic;
-    int32_t session, group;
-    uint32_t taken;
-    struct line_termios termios;
-    struct winsize size;
-    uint8_t line[LINE_KEPT_MAX];
-};
-
-static const char *key_of(const struct terminal *t)
-{
-    static char key[] = "terminal0";
-
-    key[sizeof key - 2] = (char)('0' + (t - terminals));
-    return key;
-}
-
-void terminal_save(const struct terminal *t)
-{
-    static struct snapshot s;
-
-    s.magic = SNAPSHOT_MAGIC;
-    s.session = t->session;
-    s.group = t->group;
-    s.taken = t->taken;
-    s.termios = t->line.termios;
-    s.size = t->size;
-    service_save(key_of(t), &s, offsetof(struct snapshot, line) + line_keep(&t->line, s.line));
-}
-
-static void restore(struct terminal *t)
-{
-    static struct snapshot s;
-    long length = service_restore(key_of(t), &s, sizeof s);
-
-    if (length < (long)offsetof(struct snapshot, line) || s.magic != SNAPSHOT_MAGIC)
-        return;
-    t->line.termios = s.termios;
-    t->size = s.size;
-    t->session = s.session;
-    t->group = s.group;
-    t->restored =
-        line_take_over(&t->line, s.line, (size_t)length - offsetof(struct snapshot, line));
-    t->taken = s.taken;
 }
 
 /* ---- queues ---- */
@@ -89,13 +35,14 @@ static struct terminal *terminal_of_driver(const char *name)
     if (name[base] == '.')
         n = name[base + 1] > '0' && name[base + 1] <= '9' && name[base + 2] == 0
                 ? (unsigned)(name[base + 1] - '0')
-                : TERMINALS;
-    return n < TERMINALS ? &terminals[n] : NULL;
+                : SERIALS;
+    return n < SERIALS ? &terminals[n] : NULL;
 }
 
 bool terminal_exists(const struct terminal *t)
 {
-    return t == terminals || (t->queue && queue_read(&t->queue->header.incarnation) != 0);
+    return t == terminals || t->screen ||
+           (t->queue && queue_read(&t->queue->header.incarnation) != 0);
 }
 
 /* What only we write, also once more for a fresh driver: the one before may have changed it. */
@@ -103,7 +50,7 @@ static void claim(struct terminal *t)
 {
     queue_publish(&t->queue->receive.taken, t->taken);
     queue_publish(&t->queue->transmit.written, t->written);
-    queue_claim(&t->queue->header, CHAR_QUEUE_MAGIC);
+    peer_claim(&t->peer);
 }
 
 /* Our indices are what we left in the queue; the driver's are believed if they fit to them. */
@@ -111,7 +58,6 @@ static void take_queue(struct terminal *t, const struct service_queue *where)
 {
     struct char_queue *q = (struct char_queue *)where->address;
 
-    t->where = *where;
     if (t->queue == q)
         return;
     if (where->size < CHAR_QUEUE_BYTES) {
@@ -130,15 +76,26 @@ static void take_queue(struct terminal *t, const struct service_queue *where)
     t->gone = queue_read(&q->transmit.taken);
     if (char_ring_filled(t->written, t->gone, CHAR_TRANSMIT_SIZE) < 0)
         t->gone = t->written;
+    peer_take(&t->peer, where, CHAR_QUEUE_MAGIC);
     claim(t);
-    t->kick = true;
+}
+
+static void take(const struct service_queue *where)
+{
+    struct terminal *t = terminal_of_driver(where->driver);
+
+    if (where->class == CLASS_SCREEN)
+        consoles_take_screen(where);
+    else if (where->class == CLASS_INPUT)
+        consoles_take_keyboard(where);
+    else if (t)
+        take_queue(t, where);
 }
 
 void terminals_find_queues(void)
 {
     for (uint64_t n = 0;; n++) {
         struct service_queue where;
-        struct terminal *t;
         long grant = grant_make(service_info()->rs, &where, sizeof where, GRANT_WRITE), result;
         struct message m = {.type = RS_QUEUE, .w = {n, (uint64_t)grant}};
 
@@ -148,9 +105,7 @@ void terminals_find_queues(void)
         grant_revoke(grant);
         if (result < 0)
             return;
-        t = terminal_of_driver(where.driver);
-        if (t)
-            take_queue(t, &where);
+        take(&where);
     }
 }
 
@@ -158,10 +113,10 @@ void terminals_begin(void)
 {
     for (unsigned i = 0; i < TERMINALS; i++) {
         line_reset(&terminals[i].line);
-        terminals[i].size = (struct winsize){.ws_row = 24, .ws_col = 80};
+        terminals[i].size =
+            (struct winsize){.ws_row = i < SERIALS ? 24 : SCREEN_ROWS, .ws_col = 80};
     }
-    for (unsigned i = 0; i < TERMINALS; i++)
-        restore(&terminals[i]);
+    snapshots_restore();
     terminals_find_queues();
 }
 
@@ -171,10 +126,9 @@ static void driver_is_bad(struct terminal *t)
 {
     struct char_queue *q = t->queue;
 
-    service_complain(t->where.driver, t->driver, COMPLAINT_PROTOCOL);
+    peer_bad(&t->peer);
     q->receive.written = t->taken;
     q->transmit.taken = t->gone;
-    t->kick = true;
 }
 
 /* Bytes that wait in the receive ring. */
@@ -186,17 +140,6 @@ static uint32_t received(struct terminal *t)
     if (filled < 0)
         driver_is_bad(t);
     return filled < 0 ? 0 : (uint32_t)filled;
-}
-
-static void note_moved(struct terminal *t)
-{
-    t->queue->header.useful++;
-    if (!t->fresh)
-        return;
-    t->fresh = false;
-    t->queue->header.reintegrated_ns = clock_now();
-    queue_publish(&t->queue->header.reintegrated_incarnation,
-                  t->incarnation); /* last: it covers the time */
 }
 
 /* What the driver has taken of our output. */
@@ -211,20 +154,7 @@ static void note_gone(struct terminal *t)
         return;
     }
     t->gone = gone;
-    note_moved(t);
-}
-
-static void note_driver(struct terminal *t)
-{
-    uint32_t incarnation = queue_read(&t->queue->header.incarnation);
-
-    if (incarnation != t->incarnation) {
-        t->incarnation = incarnation;
-        t->driver = t->queue->header.driver;
-        t->fresh = incarnation != t->queue->header.reintegrated_incarnation;
-        claim(t);
-        t->kick = true;
-    }
+    peer_moved(&t->peer);
 }
 
 /* ---- output ---- */
@@ -238,12 +168,18 @@ uint32_t terminal_room(const struct terminal *t)
 {
     uint32_t room = t->queue ? CHAR_TRANSMIT_SIZE - terminal_pending(t) : 0;
 
+    if (t->screen)
+        room = CHAR_TRANSMIT_SIZE; /* it is memory: whoever paints it is never waited for */
     return room >= LINE_EXPANSION && !t->line.stopped ? room : 0;
 }
 
 /* Raw bytes into the ring, which has the room. */
 static void transmit(struct terminal *t, const uint8_t *from, uint32_t count)
 {
+    if (t->screen) {
+        console_write(t, from, count);
+        return;
+    }
     while (count != 0) {
         uint32_t piece = char_ring_piece(t->written, count, CHAR_TRANSMIT_SIZE);
 
@@ -254,7 +190,7 @@ static void transmit(struct terminal *t, const uint8_t *from, uint32_t count)
     }
     queue_publish(&t->queue->transmit.written, t->written);
     if (char_ring_wake(&t->queue->transmit.taker_waits))
-        t->kick = true;
+        t->peer.kick = true;
 }
 
 uint32_t terminal_put(struct terminal *t, const uint8_t *from, uint32_t count)
@@ -280,7 +216,7 @@ static void send_echo(struct terminal *t)
 {
     uint32_t room = CHAR_TRANSMIT_SIZE - terminal_pending(t), count = t->line.echo_count;
 
-    if (count != 0)
+    if (count != 0 && (t->queue || t->screen))
         transmit(t, t->line.echo, count < room ? count : room);
     t->line.echo_count = 0;
 }
@@ -296,7 +232,16 @@ void terminal_discard_input(struct terminal *t)
         return;
     queue_publish(&t->queue->receive.taken, t->taken);
     if (char_ring_wake(&t->queue->receive.writer_waits))
-        t->kick = true;
+        t->peer.kick = true;
+}
+
+void terminal_type(struct terminal *t, uint8_t c)
+{
+    int signal = line_input(&t->line, c);
+
+    send_echo(t);
+    if (signal)
+        group_signal(t->group, signal);
 }
 
 /* A byte counts as taken only when all that follows from it has been done. */
@@ -306,34 +251,25 @@ void terminal_input(struct terminal *t)
 
     if (!t->queue)
         return;
-    note_driver(t);
+    if (peer_is_new(&t->peer))
+        claim(t);
     note_gone(t);
     for (count = received(t); count != 0 && line_accepts(&t->line); count--) {
-        int signal = line_input(&t->line, t->queue->receive_bytes[t->taken % CHAR_RECEIVE_SIZE]);
-
+        terminal_type(t, t->queue->receive_bytes[t->taken % CHAR_RECEIVE_SIZE]);
         t->taken++;
-        send_echo(t);
-        if (signal)
-            group_signal(t->group, signal);
     }
     if (t->taken == begin)
         return;
     terminal_save(t);
     queue_publish(&t->queue->receive.taken, t->taken);
     if (char_ring_wake(&t->queue->receive.writer_waits))
-        t->kick = true;
-    note_moved(t);
+        t->peer.kick = true;
+    peer_moved(&t->peer);
 }
 
 uint64_t terminal_watch(struct terminal *t)
 {
-    if (!t->queue || t->incarnation == 0)
-        return 0;
-    if (tty_progress_check(&t->progress, terminal_pending(t), t->gone, clock_now())) {
-        log_info("driver %s sends nothing any more", t->where.driver);
-        service_complain(t->where.driver, t->driver, COMPLAINT_DEADLINE);
-    }
-    return t->progress.look_at;
+    return t->queue ? peer_watch(&t->peer, terminal_pending(t), t->gone) : 0;
 }
 
 bool terminal_settle(struct terminal *t, bool wants_room)
@@ -346,11 +282,6 @@ bool terminal_settle(struct terminal *t, bool wants_room)
     if (wants_room)
         char_ring_wait(&t->queue->transmit.writer_waits);
     more = (received(t) != 0 && line_accepts(&t->line)) ||
-           queue_read(&t->queue->transmit.taken) != t->gone ||
-           queue_read(&t->queue->header.incarnation) != t->incarnation;
-    if (t->kick) {
-        t->kick = false;
-        ipc_notify(t->driver, NOTIFY_BIT(NOTIFY_BIT_QUEUE));
-    }
-    return !more;
+           queue_read(&t->queue->transmit.taken) != t->gone;
+    return peer_settle(&t->peer) && !more;
 }

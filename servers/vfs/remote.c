@@ -26,7 +26,7 @@ static uint64_t named_node(const struct file *f)
 
 long remote_open(struct client *c, struct file *f)
 {
-    struct message m = {.type = FILE_OPEN, .w = {named_node(f), f->flags}};
+    struct message m = {.type = FILE_OPEN, .w = {named_node(f), f->flags, f->rdev}};
     long result = ask(c, f->server, &m, AGAIN);
 
     if (result < 0)
@@ -218,11 +218,12 @@ static void told_leave(struct file *f)
         }
 }
 
+/* (A server that has two names, as of two majors, tells of a node whichever name it was found by.) */
 void remote_ready(struct server *s, uint64_t node)
 {
     for (struct file *f = told, *next; f; f = next) {
         next = f->next_told;
-        if (f->server == s && f->node == node) {
+        if (f->server->endpoint == s->endpoint && f->node == node) {
             told_leave(f);
             wake_all(&f->pollers);
         }

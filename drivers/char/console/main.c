@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The driver of a VGA's text screen. It paints what its queue says (abi/screen_queue.h) and knows
+ * nothing else: a fresh copy paints everything once. What changes faster than anybody can read is
+ * painted a hundred times a second.
+ */
+#include "drivers/char/console/vga.h"
+#include "lib/driver/driverloop.h"
+#include "lib/rt/kernel.h"
+#include "lib/rt/log.h"
+
+#define PAINT_PERIOD 10000000ull /* ns from one painting to the next, at least */
+
+struct console {
+    struct vga vga;
+    struct screen_queue *queue;
+    uint32_t painted; /* as we have published it */
+    bool has_painted;
+    uint64_t painted_at; /* clock */
+};
+
+/* What is to be seen now, as well as it can be read while the client writes. */
+static uint16_t compose(const struct screen_queue *q, uint16_t cell[SCREEN_ROWS][SCREEN_COLUMNS])
+{
+    const struct screen_memory *m = &q->screen[queue_read(&q->shown) % SCREENS];
+    const struct screen_state *s = &m->state[queue_read(&m->valid) & 1];
+    unsigned column = s->cursor_column, row = s->cursor_row;
+
+    for (uint32_t y = 0; y < SCREEN_ROWS; y++) {
+        const volatile uint16_t *line = m->cell[s->line[y] % SCREEN_LINES];
+
+        for (uint32_t x = 0; x < SCREEN_COLUMNS; x++)
+            cell[y][x] = line[x];
+    }
+    if (s->cursor_shown != 1 || column >= SCREEN_COLUMNS || row >= SCREEN_ROWS)
+        return VGA_NO_CURSOR;
+    return (uint16_t)(row * SCREEN_COLUMNS + column);
+}
+
+static void paint(struct console *c)
+{
+    static uint16_t cell[SCREEN_ROWS][SCREEN_COLUMNS];
+    uint32_t changed = queue_read(&c->queue->changed);
+    uint16_t cursor = compose(c->queue, cell);
+
+    vga_paint(&c->vga, cell, cursor);
+    c->painted = changed;
+    c->has_painted = true;
+    c->painted_at = clock_now();
+    queue_publish(&c->queue->painted, changed);
+    if (char_ring_wake(&c->queue->client_waits))
+        driver_notify_client();
+}
+
+static bool is_due(const struct console *c)
+{
+    return queue_read(&c->queue->header.client_ready) &&
+           (!c->has_painted || queue_read(&c->queue->changed) != c->painted);
+}
+
+static void first(void *device)
+{
+    if (is_due(device))
+        paint(device);
+}
+
+static bool wake(void *device, uint64_t bits)
+{
+    struct console *c = device;
+    uint64_t next = c->painted_at + PAINT_PERIOD, now = clock_now();
+
+    (void)bits;
+    char_ring_wait(&c->queue->driver_waits);
+    if (!is_due(c))
+        return true;
+    if (c->has_painted && now < next) {
+        driver_wake_in(next - now);
+        return true;
+    }
+    paint(c);
+    return false; /* it may have changed meanwhile */
+}
+
+static void silence(void *device)
+{
+    (void)device; /* it has no interrupt */
+}
+
+int main(void)
+{
+    static const struct driver_class class = {
+        .name = "screen", .first = first, .wake = wake, .silence = silence};
+    static struct console console;
+    const struct service_info *info = service_info();
+    struct console *c = &console;
+    const char *mismatch;
+
+    c->queue = (struct screen_queue *)(uintptr_t)info->queue.address;
+    if (!c->queue || info->queue.size < SCREEN_QUEUE_BYTES)
+        panic("no queue, or too small a one (%lu bytes)", (unsigned long)info->queue.size);
+    c->vga.queue = c->queue;
+    c->vga.memory = device_registers(&info->device, VGA_APERTURE);
+    mismatch = info->adopt ? vga_mismatch(&c->vga) : "it was to be";
+    if (mismatch) {
+        int status = vga_reset(&c->vga);
+
+        c->queue->header.resets++;
+        if (status < 0)
+            driver_start_failed(status);
+    } else {
+        c->queue->header.adoptions++;
+    }
+    vga_keep_font(&c->vga);
+    driver_loop_run(&class, c, &c->queue->header,
+                    mismatch ? QUEUE_DRIVER_RESET : QUEUE_DRIVER_ADOPTED, mismatch);
+}

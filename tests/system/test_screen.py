@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The person at the machine: keyboard and screen, typed and read through QEMU (tests/screenkeys.py)."""
+import re
+import threading
+from contextlib import contextmanager
+
+import pytest
+
+from screenkeys import COLUMNS, Person
+
+PROMPT = "bardo:~#"
+KILLS = "kill -9 $(pidof console) $(pidof keyboard)"
+
+
+@pytest.fixture
+def sit(boot, tmp_path):
+    """with sit(command) as (person, end): the system runs `command` again and again, every 0.3 s, until end(then) is called, which
+    runs `then` and returns its result."""
+    @contextmanager
+    def at_the_machine(command=":", then="", **options):
+        path, outcome = tmp_path / "qmp", {}
+        script = f"echo begun >/dev/tty1; until [ -e /tmp/done ]; do {command}; usleep 300000; done >/dev/null\n{then}"
+
+        def run():
+            try:
+                outcome["result"] = boot(script, qemu=f"-vga std -qmp unix:{path},server=on,wait=off", **options)
+            except BaseException as error:  # to be raised where it is waited for
+                outcome["error"] = error
+        thread = threading.Thread(target=run)
+        thread.start()
+        person = Person(path)
+
+        def end():
+            person.press("alt", "f4")
+            person.type("\n>/tmp/done\n")
+            thread.join()
+            if "error" in outcome:
+                raise outcome["error"]
+            return outcome["result"]
+        try:
+            person.wait_line(f"{PROMPT} begun")
+            yield person, end
+        finally:
+            if thread.is_alive():
+                try:
+                    person.say("quit")
+                except (OSError, ValueError, AssertionError):
+                    pass
+                thread.join()
+            person.close()
+    return at_the_machine
+
+
+def settled(person, lines):
+    """The screen shows exactly these lines, from the top."""
+    return person.wait(lambda shown: "\n".join(shown).rstrip() == "\n".join(lines), "\n".join(lines))
+
+
+def test_killed_while_typing(sit):
+    """Both drivers die three times a second while somebody works: each key arrives once, the screen is as it was."""
+    words = ["The quick brown Fox", "jumps (over) the lazy_Dog", "0123456789 !@#$%^&*", "~/a\\b;c`d,e.f<g>h?"]
+    with sit(KILLS, then="grep -c -E ' (console|keyboard) killed .* adopted' /proc/recovery; grep -E -c ' (console|keyboard) .* reset ' /proc/recovery; true") as (person, end):
+        person.type("clear\n")
+        settled(person, [PROMPT])
+        expected = []
+        for word in words:
+            person.type(f"echo '{word}'\n")
+            expected += [f"{PROMPT} echo '{word}'", word]
+        settled(person, expected + [PROMPT])
+        person.type("seq 1 200\n")
+        settled(person, [str(n) for n in range(177, 201)] + [PROMPT])
+        person.press("alt", "f2")
+        person.wait(lambda lines: PROMPT in lines and "200" not in lines, "the second console")
+        person.press("alt", "f1")
+        settled(person, [str(n) for n in range(177, 201)] + [PROMPT])
+        adopted, reset = map(int, end().out.split())
+        assert adopted >= 10 and reset == 0
+
+
+def test_editors(sit):
+    """busybox vi and less, with cursor keys, page keys, Delete, Home and End."""
+    with sit(then="cat /root/f") as (person, end):
+        person.type("seq 1 100 >f; vi f\n")
+        person.wait(lambda lines: lines[0] == "1" and lines[23] == "24" and "f" in lines[24], "vi")
+        for key in ("pgdn", "down", "down"):
+            person.press(key)
+        person.type("iNew: ")
+        person.press("end")
+        person.type("!")
+        person.press("home")
+        person.press("delete")
+        person.type("N")
+        person.press("esc")
+        lines = person.wait(lambda lines: any(line.startswith("New: ") for line in lines), "what was typed")
+        number = re.match(r"New: (\d+)!", next(line for line in lines if line.startswith("New"))).group(1)
+        person.wait(lambda lines: lines[24].startswith("- f"), "the end of the insertion")
+        person.type(":wq\n")
+        person.wait(lambda lines: any(line.startswith(PROMPT) for line in lines), "the prompt")
+        person.type("clear; less f\n")
+        person.wait(lambda lines: lines[0] == "1" and lines[23] == "24", "less")
+        person.press("pgdn")
+        person.wait(lambda lines: lines[0] == "25", "the next page")
+        person.press("up")
+        person.wait(lambda lines: lines[0] == "24", "one line back")
+        person.press("end")
+        lines = person.wait(lambda lines: "100" in lines and "(END)" in lines[24], "the end")
+        assert 0x70 in person.attributes(24)
+        person.type("q")
+        person.wait(lambda lines: any(line.startswith(PROMPT) for line in lines), "the prompt")
+        file = end().out.split("\n")
+    assert file[:-1] == [str(n) if str(n) != number else f"New: {n}!" for n in range(1, 101)]
+
+
+def test_consoles(sit):
+    """Four sessions; ^C, job control and top; /dev/tty0; a shell that ends is followed by another."""
+    with sit() as (person, end):
+        for n in (2, 3, 4, 1):
+            person.press("alt", f"f{n}")
+            person.wait(lambda lines: any(line.startswith(PROMPT) for line in lines), "a prompt")
+            person.type(f"clear; echo {n}; stty size\n")
+            settled(person, [f"{n}", "25 80", PROMPT])
+        person.press("alt", "left")
+        settled(person, ["4", "25 80", PROMPT])
+        person.press("alt", "right")
+        settled(person, ["1", "25 80", PROMPT])
+        person.type("clear; cat\nx\n")
+        settled(person, ["x", "x"])
+        person.press("ctrl", "c")
+        person.type("sleep 100\n")
+        person.press("ctrl", "z")
+        person.wait(lambda lines: any("Stopped" in line for line in lines), "the job to be stopped")
+        person.type("kill -9 %1; clear; top\n")
+        lines = person.wait(lambda lines: lines[0].startswith("Mem:") and "[console]" in "".join(lines), "top")
+        row = next(n for n, line in enumerate(lines) if "PID" in line)
+        assert 0x70 in set(person.attributes(row)[:COLUMNS])  # its headings are in reverse
+        person.type("q")
+        person.type("clear; exit\nexit\n")
+        person.wait(lambda lines: any("built-in shell" in line for line in lines), "another shell")
+        person.type("(sleep 1; echo here >/dev/tty0) &\n")
+        person.press("alt", "f3")
+        person.wait(lambda lines: "here" in "".join(lines), "what was written to tty0")
+        end()
+
+
+def test_tty_dies(sit):
+    """The terminal server dies, too: the screen stays, with the console that is shown; what is typed meanwhile arrives."""
+    with sit() as (person, end):
+        person.press("alt", "f2")
+        person.wait(lambda lines: PROMPT in lines, "the second console")
+        person.type("clear; seq 3; service kill tty; echo gone; sleep 3; echo back\n")
+        person.wait(lambda lines: lines[1:5] == ["1", "2", "3", "gone"] or lines[0:4] == ["1", "2", "3", "gone"], "the end of tty")
+        person.type("echo Ahead\n")
+        lines = person.wait(lambda lines: "Ahead" in lines, "what was typed ahead")
+        assert [line for line in lines if line in ("1", "2", "3", "gone", "back", "Ahead")] == ["1", "2", "3", "gone", "back", "Ahead"]
+        end()
+
+
+@pytest.mark.parametrize("machine, absent, present", [("", "console", "keyboard"), ("-vga std -machine i8042=off", "keyboard", "console")])
+def test_not_there(boot, machine, absent, present):
+    """No VGA, no keyboard controller: the driver says so once, and stays down."""
+    result = boot("sleep 0.3; service list; (echo >/dev/tty1) 2>/dev/null; echo $?", qemu=machine)
+    assert re.search(rf"^{absent} +0 refused +\d+ s +0 ", result.out, re.M) and re.search(rf"^{present} +\d+ up +\d+ s +0 ", result.out, re.M)
+    assert result.klog.count(f"{absent}: its device is none that it can drive") == 1
+    assert result.out.endswith("\n1\n" if absent == "console" else "\n0\n")
