@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The queue between tty and a driver of characters (uart, a keyboard): two rings of bytes. As with
+ * The queue between tty or lp and a driver of characters (uart, printer): two rings of bytes. As with
  * abi/queue.h, RS makes the memory before the driver's first start (manifest: `queue 64K tty`), it
  * belongs to the client, and it outlives every incarnation of both sides.
  *
@@ -10,6 +10,8 @@
  * either side may die between any two instructions:
  *   - sent to the chip, but `taken` not yet advanced: those few bytes (one burst) are sent again.
  * None in the ring is ever lost;
+ *     A driver that `starts over` (a printer's) sends nothing of what its predecessor was given: the
+ *     client takes back what was not taken, tells the program, and names the new taker.
  *   - read from the chip, but `written` not yet advanced: those are lost, at most what the chip's
  * FIFO holds.
  *
@@ -44,6 +46,13 @@ struct char_ring {
 struct char_queue {
     struct queue_header header; /* errors: bytes that the device says it lost or got damaged */
     struct char_ring receive, transmit;
+    /* by the client */
+    _Alignas(64) uint32_t taker; /* the incarnation for which the bytes in the transmit ring are,
+                                    where a driver starts over: another takes none */
+    uint32_t status_asked; /* counted up and notified: what is the device's status now? */
+    /* by the driver */
+    _Alignas(64) uint32_t status_told; /* status_asked, once `status` is the answer */
+    uint32_t status; /* a printer's: its status register */
     _Alignas(4096) uint8_t receive_bytes[CHAR_RECEIVE_SIZE];
     uint8_t transmit_bytes[CHAR_TRANSMIT_SIZE];
 };

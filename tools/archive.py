@@ -6,7 +6,7 @@ from pathlib import Path
 
 DIRECTORIES = {  # those that no file brings with it, or with a mode of their own
     "bin": 0o755, "sbin": 0o755, "dev": 0o755, "proc": 0o555, "tmp": 0o1777, "root": 0o700, "mnt": 0o755,
-    "home": 0o755, "usr": 0o755, "var": 0o755, "var/run": 0o755, "var/log": 0o755, "var/mail": 0o1777,
+    "home": 0o755, "usr": 0o755, "var": 0o755, "var/run": 0o755, "var/log": 0o755, "var/mail": 0o1777, "var/spool": 0o755,
     "etc": 0o755, "etc/bardo": 0o755, "etc/bardo/policy": 0o755, "lib": 0o755, "lib/bardo": 0o755,
 }
 

@@ -73,11 +73,38 @@ static bool receive(struct char_device *d)
     return d->written != begin;
 }
 
+/* Of one that starts over: not before the client knows that we are another. */
+static bool may_send(struct char_device *d)
+{
+    struct char_queue *q = d->queue;
+
+    if (!d->driver->send)
+        return false;
+    if (!d->driver->starts_over || d->may_send)
+        return true;
+    if (queue_read(&q->taker) != queue_read(&q->header.incarnation))
+        return false;
+    d->taken = queue_read(&q->transmit.taken);
+    return d->may_send = true;
+}
+
+static void tell_status(struct char_device *d)
+{
+    struct char_queue *q = d->queue;
+    uint32_t asked = queue_read(&q->status_asked);
+
+    if (!d->driver->status || asked == q->status_told)
+        return;
+    q->status = d->driver->status(d);
+    queue_publish(&q->status_told, asked);
+    d->wake_client = true;
+}
+
 static bool send(struct char_device *d)
 {
     uint32_t budget = TURN_BYTES, begin = d->taken, count;
 
-    if (!d->driver->send)
+    if (!may_send(d))
         return false;
     do {
         uint32_t piece = char_ring_piece(d->taken, to_take(d), CHAR_TRANSMIT_SIZE);
@@ -98,6 +125,7 @@ bool char_device_serve(struct char_device *d)
 {
     bool moved = receive(d);
 
+    tell_status(d);
     return send(d) || moved;
 }
 
@@ -108,7 +136,7 @@ bool char_device_settle(struct char_device *d)
 
     char_ring_wait(
         &q->transmit.taker_waits); /* (The client also notifies when it sets client_ready.) */
-    wants_send = d->driver->send && to_take(d) != 0;
+    wants_send = may_send(d) && to_take(d) != 0;
     ready = queue_read(&q->header.client_ready);
     wants_receive = ready && room(d) != 0;
     if (ready && !wants_receive) {

@@ -49,6 +49,11 @@ struct char_driver {
      * interrupts do not tell all; 0: they do. (One without an interrupt is looked at in any
      * case.) */
     uint64_t look_every;
+    /* What the client asks of it (abi/char_queue.h); NULL: it never does. */
+    uint32_t (*status)(struct char_device *d);
+    /* What its predecessor left in the transmit ring is not sent: the client, which hears of the
+     * death, says from where to go on (`taker` of the queue). */
+    bool starts_over;
 };
 
 struct char_device {
@@ -58,6 +63,7 @@ struct char_device {
     uint32_t written, taken; /* our own indices: of the receive and of the transmit ring */
     bool wake_client; /* it waits for what was done */
     bool wants_receive, wants_send; /* as told to the chip */
+    bool may_send; /* of one that starts over: the client has said so */
 };
 
 /* Runs the driver; never returns. Uses service_info(). */

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Prints letters until the printer's driver dies, which it sees to; then what is to be seen of that. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../../abi/printer.h"
+
+static char letters[60000];
+
+static const char *outcome(long result)
+{
+    return result >= 0 ? "done" : errno == EIO ? "EIO" : "another error";
+}
+
+int main(void)
+{
+    unsigned long done = 0;
+    int status = 0, fd = open("/dev/lp0", O_WRONLY);
+    ssize_t n;
+
+    for (unsigned i = 0; i < sizeof letters; i++)
+        letters[i] = (char)('a' + i % 26);
+    if (fd < 0 || ioctl(fd, PRINTER_GET_STATUS, &status) < 0)
+        return 1;
+    printf("status %#x\n", status & 0xf8);
+    if (fork() == 0) {
+        usleep(100000);
+        execl("/bin/service", "service", "kill", "printer", (char *)NULL);
+        _exit(1);
+    }
+    n = write(fd, letters, sizeof letters); /* a third of a second */
+    if (n >= 0 || errno != EIO || ioctl(fd, PRINTER_GET_DONE, &done) < 0)
+        return 1;
+    printf("EIO after %lu bytes\n", done);
+    printf("dead: %s", outcome(write(fd, "x", 1)));
+    printf(" %s,", outcome(write(fd, "x", 1)));
+    printf(" drained: %s\n", outcome(ioctl(fd, PRINTER_DRAIN)));
+    close(fd);
+    wait(NULL);
+    fd = open("/dev/lp0", O_WRONLY);
+    if (write(fd, "#reopened", 9) != 9 || ioctl(fd, PRINTER_DRAIN) < 0)
+        return 1;
+    return 0;
+}
