@@ -40,7 +40,8 @@ enum rs_request {
        -ENOENT past the end. After every NOTIFY_BIT_SERVICES. */
     RS_QUEUE,
     /* from pci: struct rs_device read from our grant w[0] -> 0; matched with the manifests. w[0]:
-       where its MSI-X table is mapped into pci; 0: it is not to be used */
+       where its MSI-X table is mapped into pci; 0: it is not to be used. w[1]: 1 somebody drives
+       it, 0 nobody does */
     RS_DEVICE_FOUND,
     /* from pci, after NOTIFY_BIT_SERVICES: the next thing to do with a device -> w[0] bus << 8 |
        devfn, w[1] enum rs_device_work; w[2..3] its arguments; -ENOENT: nothing */
@@ -87,6 +88,10 @@ enum rs_request {
     /* from PM: w[0] what is to be added to the clock, in ns, to have the time since 1970 -> 0, and
        all see it: realtime_offset in struct service_info */
     RS_SET_REALTIME,
+    /* w[0] index of the first -> how many struct rs_driven were copied to our grant w[1], at most
+       w[2] (0: one); -ENOENT past the end. Devices of the PCI bus, as pci found them, but bridges
+       between its buses. */
+    RS_DEVICES,
 };
 
 struct rs_instance {
@@ -178,6 +183,7 @@ struct rs_service {
     uint32_t incarnation, start_order; /* start_order: the manifest's "start" */
     uint32_t grants_used, pad; /* entries in use of its grant table */
     char class_name[8], description[64]; /* of the manifest; "" when that is broken */
+    char program[16]; /* that it runs: its name, or what its manifest calls `alternate` */
 };
 
 enum rs_step {
@@ -212,6 +218,13 @@ struct rs_device { /* what pci found */
     struct rs_window {
         uint32_t bar, offset, length, multiplier; /* length 0: none */
     } window[4]; /* of virtio devices: SERVICE_WINDOWS in abi/service.h */
+};
+
+struct rs_driven { /* a device and who drives it */
+    uint16_t bus, device_function, vendor, device;
+    uint32_t class_code; /* as in struct rs_device */
+    uint32_t state; /* of its driver: enum rs_state */
+    char driver[16]; /* "": there is none */
 };
 
 struct rs_script {

@@ -7,6 +7,7 @@
 
 #include "abi/kernel.h"
 #include "abi/service.h"
+#include "lib/manifest/names.h"
 #include "lib/manifest/reader.h"
 
 #define STACK_DEFAULT (64u << 10)
@@ -14,49 +15,6 @@
 #define DAY_S 86400u
 #define ISA_MEMORY 0xa0000u
 #define ISA_MEMORY_END 0x100000u
-
-static const char *const class_names[CLASSES] = {
-    [CLASS_CORE] = "core",   [CLASS_SERVER] = "server", [CLASS_FS] = "fs",
-    [CLASS_NET] = "net",     [CLASS_CHAR] = "char",     [CLASS_BLOCK] = "block",
-    [CLASS_INPUT] = "input", [CLASS_SCREEN] = "screen"};
-
-static const char *const kernel_call_names[KERNEL_CALLS] = {
-    [KERNEL_NULL] = "null",
-    [KERNEL_CALL] = "call",
-    [KERNEL_REPLY] = "reply",
-    [KERNEL_RECEIVE] = "receive",
-    [KERNEL_REPLY_RECEIVE] = "reply_receive",
-    [KERNEL_FORWARD] = "forward",
-    [KERNEL_LATE_ANSWER] = "late_answer",
-    [KERNEL_NOTIFY] = "notify",
-    [KERNEL_COPY_FROM] = "copy_from",
-    [KERNEL_COPY_TO] = "copy_to",
-    [KERNEL_GRANT_TABLE] = "grant_table",
-    [KERNEL_GRANT_FROM] = "grant_from",
-    [KERNEL_GRANT_TO] = "grant_to",
-    [KERNEL_ALARM] = "alarm",
-    [KERNEL_CLOCK_RATE] = "clock_rate",
-    [KERNEL_LOG] = "log",
-    [KERNEL_SLOT_CREATE] = "slot_create",
-    [KERNEL_SLOT_DESTROY] = "slot_destroy",
-    [KERNEL_SLOT_CONTROL] = "slot_control",
-    [KERNEL_SLOT_STATUS] = "slot_status",
-    [KERNEL_REGISTERS_GET] = "registers_get",
-    [KERNEL_REGISTERS_SET] = "registers_set",
-    [KERNEL_ROUTE] = "route",
-    [KERNEL_MAP] = "map",
-    [KERNEL_UNMAP] = "unmap",
-    [KERNEL_PROTECT] = "protect",
-    [KERNEL_CLONE] = "clone",
-    [KERNEL_COW_BREAK] = "cow_break",
-    [KERNEL_QUERY] = "query",
-    [KERNEL_IRQ_BIND] = "irq_bind",
-    [KERNEL_IRQ_ACK] = "irq_ack",
-    [KERNEL_PORT_IN] = "port_in",
-    [KERNEL_PORT_OUT] = "port_out",
-    [KERNEL_PORT_OUT_BYTES] = "port_out_bytes",
-    [KERNEL_PANIC] = "panic",
-};
 
 #define CALL_BIT(n) (1ull << (n))
 #define KERNEL_STANDARD                                                                            \
@@ -74,16 +32,6 @@ static const char *const boolean_names[] = {"no", "yes"};
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
-const char *manifest_class_name(enum manifest_class class)
-{
-    return class > CLASS_NONE && class < CLASSES ? class_names[class] : "none";
-}
-
-const char *manifest_kernel_call_name(unsigned call)
-{
-    return call < KERNEL_CALLS ? kernel_call_names[call] : NULL;
-}
-
 bool manifest_kernel_call_standard(unsigned call)
 {
     return KERNEL_STANDARD >> call & 1;
@@ -98,7 +46,7 @@ static void read_description(struct reader *r, struct manifest *m)
 
 static void read_class(struct reader *r, struct manifest *m)
 {
-    m->class = (enum manifest_class)reader_choice(r, class_names, CLASSES, "class");
+    m->class = (enum manifest_class)reader_choice(r, manifest_class_names, CLASSES, "class");
 }
 
 static void read_start(struct reader *r, struct manifest *m)
@@ -294,7 +242,7 @@ static void read_kernel(struct reader *r, struct manifest *m)
 {
     while (reader_more(r))
         m->kernel_calls |=
-            CALL_BIT(reader_choice(r, kernel_call_names, KERNEL_CALLS, "kernel call"));
+            CALL_BIT(reader_choice(r, manifest_kernel_call_names, KERNEL_CALLS, "kernel call"));
 }
 
 static void read_reads(struct reader *r, struct manifest *m)
@@ -388,6 +336,13 @@ static void read_policy(struct reader *r, struct manifest *m)
     reader_rest(r, m->policy_arguments, sizeof m->policy_arguments);
 }
 
+static void read_alternate(struct reader *r, struct manifest *m)
+{
+    reader_text(r, m->alternate, sizeof m->alternate, "name of a program");
+    if (!r->failed && !reader_good_name(m->alternate))
+        reader_error(r, "bad name", m->alternate);
+}
+
 static void read_deadline(struct reader *r, struct manifest *m)
 {
     m->deadline_ms = (uint32_t)reader_number(r, 10, DAY_S * 1000);
@@ -434,6 +389,7 @@ static const struct key {
     {"backoff", read_backoff, false},
     {"dependents", read_dependents, true},
     {"policy", read_policy, false},
+    {"alternate", read_alternate, false},
     {"deadline", read_deadline, false},
     {"parameters", read_parameters, false},
 };
@@ -483,6 +439,10 @@ static const char *check_whole(const struct manifest *m)
         return "registers at a place of their own have ISA devices alone";
     if (m->queue_size != 0 && strcmp(m->queue_client, m->name) == 0)
         return "a queue to itself";
+    if (strcmp(m->alternate, m->name) == 0)
+        return "its alternate is itself";
+    if (m->alternate[0] && (m->class == CLASS_CORE || m->rolled_back))
+        return "one that goes on with its memory has no alternate";
     return NULL;
 }
 

@@ -92,6 +92,7 @@ struct manifest {
     uint32_t budget, budget_window_s; /* at most so many failures in so many seconds */
     uint32_t backoff_free, backoff_first_ms, backoff_max_ms;
     char policy[128], policy_arguments[256];
+    char alternate[MANIFEST_NAME_MAX]; /* program that is tried before it is given up; "": none */
     uint32_t deadline_ms;
     char parameters[512];
 };

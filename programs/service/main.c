@@ -16,6 +16,9 @@ static const char usage[] =
     "  list                     a line for each service\n"
     "  status [NAME]            all about one, or each\n"
     "  log [NAME]               what it, or all, have written to the log\n"
+    "  devices [NAME]           what is on the PCI bus and who drives it: all, a driver's, or at "
+    "an\n"
+    "                           address as 00:02.0\n"
     "  up NAME                  start it (again, when it is down or given up)\n"
     "  down NAME                stop it, until 'up'\n"
     "  restart NAME             replace it by a fresh copy\n"
@@ -26,7 +29,7 @@ static const char usage[] =
     "of\n"
     "                           some of its steps; 0: no more\n"
     "\n"
-    "  --json                   list, status, log: for programs\n"
+    "  --json                   list, status, log, devices: for programs\n"
     "  --delay MS               restart: so many milliseconds from now\n"
     "  --every MS               kill: again and again, so many milliseconds apart, as long as this "
     "runs\n"
@@ -186,6 +189,10 @@ static int run_log(const struct options *o)
 {
     return show_log(o->word[1], o->json);
 }
+static int run_devices(const struct options *o)
+{
+    return list_devices(o->word[1], o->json);
+}
 enum allowed { NEEDS_NAME = 1, REPORTS = 2, DELAYS = 4, REPEATS = 8, NEEDS_NUMBER = 16 };
 
 static const struct command {
@@ -196,6 +203,7 @@ static const struct command {
     {"list", run_list, REPORTS},
     {"status", run_status, REPORTS},
     {"log", run_log, REPORTS},
+    {"devices", run_devices, REPORTS},
     {"up", run_order, NEEDS_NAME},
     {"down", run_order, NEEDS_NAME},
     {"restart", run_order, NEEDS_NAME | DELAYS},

@@ -20,6 +20,7 @@ enum column {
     CPU,
     MEMORY,
     CLASS,
+    PROGRAM,
     DESCRIPTION,
     COLUMNS
 };
@@ -39,6 +40,7 @@ static const struct {
     [CPU] = {"cpu_ms", "cpu time", " ms", false},
     [MEMORY] = {"memory_kb", "memory mapped", " kB", false},
     [CLASS] = {"class", "class", "", true},
+    [PROGRAM] = {"program", "program", "", true},
     [DESCRIPTION] = {"description", "description", "", true},
 };
 
@@ -58,7 +60,7 @@ static bool split(char *line, char *value[COLUMNS])
     return true;
 }
 
-static void print_json_text(const char *text)
+void print_json_text(const char *text)
 {
     putchar('"');
     for (; *text; text++) {

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #define SERVICES_FILE "/proc/bardo/services"
+#define DEVICES_FILE "/proc/bardo/devices"
 #define CONTROL_FILE "/proc/bardo/control"
 #define CONTROL_DEVICE "/dev/bardo"
 #define SCRIPTS_FILE "/proc/bardo/scripts"
@@ -25,6 +26,10 @@ int control(const char *line);
 int list_services(const char *name, bool json);
 int status_services(const char *name, bool json);
 int show_log(const char *name, bool json);
+void print_json_text(const char *text); /* in quotes */
+
+/* devices.c; name: a driver, or an address ("00:02.0"); NULL: all. Result: exit status. */
+int list_devices(const char *name, bool json);
 
 /* runner.c; never returns but on error. */
 int run_policies(void);

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "abi/proto/pci.h"
+#include "lib/pci/class.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/error.h"
 #include "lib/rt/log.h"
@@ -122,7 +123,16 @@ static void do_work(void)
     set_alarm();
 }
 
-static void tell_rs(struct function *f)
+/* Once: not again when we have been replaced. */
+static void say_undriven(const struct function *f)
+{
+    if (pci_class_needs_driver(f->found.class_code))
+        log_info("%02x:%02x.%x: %04x:%04x, %s: no driver", f->place >> 8, f->place >> 3 & 31,
+                 f->place & 7, f->found.vendor, f->found.device,
+                 pci_class_name(f->found.class_code));
+}
+
+static void tell_rs(struct function *f, bool again)
 {
     long grant = grant_make(service_info()->rs, &f->found, sizeof f->found, GRANT_READ);
     struct message m = {.type = RS_DEVICE_FOUND, .w = {(uint64_t)grant}};
@@ -136,6 +146,8 @@ static void tell_rs(struct function *f)
     if (result < 0)
         log_info("%02x:%02x.%x: RS does not take it: %s", f->place >> 8, f->place >> 3 & 31,
                  f->place & 7, error_name(result));
+    else if (!m.w[1] && !again)
+        say_undriven(f);
 }
 
 /* ---- requests ---- */
@@ -170,7 +182,7 @@ int main(void)
     service_publish("pci");
     for (uint32_t i = 0; i < table.count; i++)
         if (table.function[i].secondary == 0)
-            tell_rs(&table.function[i]);
+            tell_rs(&table.function[i], restarted);
     if (!restarted)
         log_info("%u functions", table.count);
     service_ready(RS_READY_FRESH);

@@ -91,6 +91,7 @@ static struct rs_service describe(const struct service *s)
         snprintf(out.class_name, sizeof out.class_name, "%s",
                  manifest_class_name(s->manifest->class));
         memcpy(out.description, s->manifest->description, sizeof out.description);
+        memcpy(out.program, alternate_program(s), sizeof out.program);
     }
     return out;
 }
@@ -122,6 +123,7 @@ static long start_over(struct service *s, enum life_event_type what, uint64_t de
         return -ENOMEM;
     policy_forgive(&s->policy);
     policy_forgive(&s->deaths);
+    alternate_forget(s);
     return recover_asked(s, what, DEFECT_UPDATE, delay);
 }
 

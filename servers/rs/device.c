@@ -320,13 +320,14 @@ long request_device_found(struct message *m, struct service *caller)
     d = device_at((uint64_t)found.bus << 8 | found.device_function);
     if (d) { /* pci has been restarted and tells again what it told before */
         m->w[0] = d->msix_table;
+        m->w[1] = d->owner != NULL;
         return 0;
     }
     if (device_count == DEVICES_MAX)
         return -ENOSPC;
     d = &devices[device_count++];
     d->found = found;
-    m->w[0] = 0;
+    m->w[0] = m->w[1] = 0;
     s = driver_for(&found);
     if (!s || s->irq_count == SERVICE_IRQS)
         return 0;
@@ -334,7 +335,35 @@ long request_device_found(struct message *m, struct service *caller)
         m->w[0] = d->msix_table = map_table(caller, d);
     d->found.has_msix = d->msix_table != 0;
     take_device(s, d);
+    m->w[1] = 1;
     return 0;
+}
+
+long request_devices(struct message *m, struct service *caller)
+{
+    uint64_t first = m->w[0], room = m->w[2] ? m->w[2] : 1, n;
+
+    (void)caller;
+    if (first >= device_count)
+        return -ENOENT;
+    for (n = 0; n < room && first + n < device_count; n++) {
+        const struct device *d = &devices[first + n];
+        struct rs_driven out = {.bus = d->found.bus,
+                                .device_function = d->found.device_function,
+                                .vendor = d->found.vendor,
+                                .device = d->found.device,
+                                .class_code = d->found.class_code};
+        long error;
+
+        if (d->owner) {
+            memcpy(out.driver, d->owner->name, sizeof out.driver);
+            out.state = d->owner->life.state;
+        }
+        error = grant_to(message_caller(m), m->w[1], n * sizeof out, &out, sizeof out);
+        if (error)
+            return error;
+    }
+    return (long)n;
 }
 
 void device_bind_irqs(struct service *s)

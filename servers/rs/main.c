@@ -64,6 +64,7 @@ static long (*const requests[])(struct message *m, struct service *caller) = {
     [RS_DEVICE_MEMORY - PROTOCOL_RS] = request_device_memory,
     [RS_DEVICE_FAULT - PROTOCOL_RS] = request_device_fault,
     [RS_SET_REALTIME - PROTOCOL_RS] = request_set_realtime,
+    [RS_DEVICES - PROTOCOL_RS] = request_devices,
 };
 
 static void request(struct message *m, struct service *caller)

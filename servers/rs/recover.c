@@ -62,20 +62,6 @@ static void end_incarnation(struct service *s)
     s->info->self = 0;
 }
 
-enum { MEMORY_SHORT_PAGES = 512 }; /* it may be the reason then */
-
-void core_lost(const char *name, const char *how)
-{
-    const struct kernel_info *info = kernel_info();
-    char memory[80] = "";
-
-    if (info->frames_free < MEMORY_SHORT_PAGES)
-        snprintf(memory, sizeof memory, " (too little memory: %u kB of %u MB are free)",
-                 (unsigned)(info->frames_free * 4), (unsigned)(info->frames_total >> 8));
-    log_always("core server %s %s: the system cannot go on%s", name, how, memory);
-    kernel_panic(PANIC_STATUS);
-}
-
 static void core_died(const struct service *s, enum rs_defect defect, uint32_t detail)
 {
     char where[64] = "", how[128];
@@ -131,8 +117,11 @@ static void give_up(struct service *s, const struct life_event *e)
     stop(s, e);
     tell_log(s);
     log_always(
-        "%s: given up after %u failures in %u s (last: %s %u); 'service up %s' starts it again",
-        s->name, e->verdict.failures, s->manifest->budget_window_s, defect_names[s->last_defect],
+        "%s: given up after %u failures in %u s%s%s (last: %s %u); 'service up %s' starts it "
+        "again",
+        s->name, e->verdict.failures, s->manifest->budget_window_s,
+        s->image == s->first ? "" : " by its alternate, ",
+        s->image == s->first ? "" : alternate_program(s), defect_names[s->last_defect],
         s->last_detail, s->name);
 }
 
@@ -195,8 +184,7 @@ static void spawn_fresh(struct service *s, const struct life_event *e)
         return;
     }
     log_always("%s: cannot be started: %s", s->name, error_name(error));
-    step(s, &(struct life_event){.type = LIFE_SPAWN_FAILED,
-                                 .verdict = policy_failure(&s->policy, clock_now())});
+    step(s, &(struct life_event){.type = LIFE_SPAWN_FAILED, .verdict = alternate_verdict(s)});
 }
 
 static void integrate(struct service *s, const struct life_event *e)
@@ -255,7 +243,7 @@ static void count_failure(struct service *s)
 
     s->verdict = (struct policy_verdict){0};
     if (counts(s, defect))
-        s->verdict = policy_failure(&s->policy, clock_now());
+        s->verdict = alternate_verdict(s);
     if (defect != DEFECT_UPDATE && s->manifest->restart && s->manifest->policy[0] &&
         script_ask(s, deaths))
         step(s, &(struct life_event){.type = LIFE_SCRIPT_ASKED});
@@ -391,6 +379,9 @@ void recover_failed(struct service *s, enum rs_defect defect, uint32_t detail)
                            .lived = s->ready ? clock_now() - s->ready : 0};
 
     e.refuses = defect == DEFECT_EXIT && detail == RS_EXIT_REFUSED && service_drives(s);
+    if (e.refuses && !s->life.has_been_ready && !s->life.wanted_down && system_phase == RUNNING &&
+        alternate_try(s, "it says that it cannot drive its device"))
+        e.refuses = false;
     step(s, &e);
 }
 

@@ -11,6 +11,7 @@
  *     spawn.c    a fresh incarnation; the end of one
  *     life.c     what comes next in a service's life: a function without effects
  *     recover.c  what happens after a death, how it is done
+ *     alternate.c  another program, before one is given up
  *     succeed.c  the same of those that keep their memory
  *     event.c    what has happened, until recover.c gets to it
  *     timer.c    alarm
@@ -88,7 +89,9 @@ struct queue { /* memory shared by a client and a driver; kept for ever */
 struct service {
     char name[SERVICE_NAME_MAX];
     struct manifest *manifest; /* shared by instances; NULL: broken */
-    struct image *image; /* NULL: broken */
+    struct image *image; /* that is started; NULL: broken */
+    struct image *alternate; /* that its manifest names beside; NULL: none */
+    struct image *first; /* that has its name */
     uint32_t order; /* among all manifests, as they were read */
     uint32_t id, instance; /* instance 0: NAME, n: NAME.n */
     struct life life;
@@ -191,6 +194,14 @@ static inline bool service_runs(const struct service *s)
     return life_runs(&s->life);
 }
 
+/* ---- alternate.c ---- */
+const char *alternate_program(const struct service *s); /* that it runs: of lib/bardo */
+/* Its next incarnation runs the alternate, and the log says why. False: it has none, or runs it. */
+bool alternate_try(struct service *s, const char *why);
+void alternate_forget(struct service *s); /* the next one runs the first program again */
+/* Counts a failure against its budget; before that is used up for good the alternate is tried. */
+struct policy_verdict alternate_verdict(struct service *s);
+
 /* ---- spawn.c ---- */
 long spawn_create(struct service *s); /* the process, ready to run; 0 or -errno */
 void spawn_start(struct service *s);
@@ -201,8 +212,6 @@ void spawn_stock(
 void spawn_unstock(struct service *s);
 
 /* ---- recover.c ---- */
-/* NAME, which cannot be replaced, HOW: says so, and stops the system. */
-void core_lost(const char *name, const char *how);
 void recover_failed(struct service *s, enum rs_defect defect,
                     uint32_t detail); /* whatever it is doing, its incarnation ends */
 void recover_ready(struct service *s, enum rs_ready how); /* it has told that it is up */
@@ -213,6 +222,8 @@ void recover_events(void); /* all that was raised */
 void recover_shutdown(enum power how, int status);
 /* ---- power.c ---- */
 void power_end(enum power how, int status);
+/* NAME, which cannot be replaced, HOW: says so, and stops the system. */
+void core_lost(const char *name, const char *how);
 extern uint64_t boot_services_ready; /* clock at the latest first RS_READY */
 
 /* ---- succeed.c ---- */
@@ -276,6 +287,7 @@ long request_device_done(struct message *m, struct service *caller);
 void device_memory_changed(struct device *d); /* what it may reach is more than before */
 long request_device_memory(struct message *m, struct service *caller);
 long request_device_fault(struct message *m, struct service *caller);
+long request_devices(struct message *m, struct service *caller);
 long request_set_realtime(struct message *m, struct service *caller);
 
 /* ---- iommu.c ---- */

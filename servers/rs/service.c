@@ -342,6 +342,11 @@ void service_prepare(struct service *s)
     s->image = image_prepare(s->name);
     if (!s->image)
         return;
+    s->first = s->image;
+    if (s->manifest->alternate[0])
+        s->alternate = image_prepare(s->manifest->alternate);
+    if (s->manifest->alternate[0] && !s->alternate)
+        log_always("%s: goes without its alternate", s->name);
     prepare_process(s);
     life_begin(&s->life, s->manifest->devices ? RS_NO_DEVICE : RS_DOWN);
 }
@@ -349,7 +354,8 @@ void service_prepare(struct service *s)
 bool service_prepare_instance(struct service *s, const struct service *base, unsigned instance)
 {
     s->manifest = base->manifest;
-    s->image = base->image;
+    s->image = s->first = base->first;
+    s->alternate = base->alternate;
     s->id = base->id; /* the same rights, and the same rights of others towards it */
     s->instance = instance;
     if (!s->image)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-// sources: lib/manifest/manifest.c lib/manifest/authority.c lib/manifest/reader.c
+// sources: lib/manifest/manifest.c lib/manifest/names.c lib/manifest/authority.c lib/manifest/reader.c
 /* The manifest parser: every key, every kind of error, and garbage. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -68,7 +68,8 @@ static void test_all_keys(void **state)
             "process\npriority 2\n"
             "cpu 500\nmemory 4M\nstack 5000\narchive yes\nheartbeat 20\nrestart no\nbudget 300 60\n"
             "backoff 200 10 2000\ndependents tty net\npolicy /etc/bardo/policy/generic.sh -m root\n"
-            "deadline 700\nparameters speed=9600 x\nirq 4 3\nports 0x3f8-0x3ff 96-100"),
+            "deadline 700\nalternate e1000-2\nparameters speed=9600 x\nirq 4 3\nports 0x3f8-0x3ff "
+            "96-100"),
         0);
     assert_string_equal(m.description, "Intel 82540EM");
     assert_int_equal(m.class, CLASS_NET);
@@ -102,6 +103,7 @@ static void test_all_keys(void **state)
     assert_string_equal(m.policy_arguments, "-m root");
     assert_int_equal(m.deadline_ms, 700);
     assert_string_equal(m.parameters, "speed=9600 x");
+    assert_string_equal(m.alternate, "e1000-2");
     assert_int_equal(m.irqs, 2);
     assert_int_equal(m.irq[1], 3);
     assert_int_equal(m.ports, 2);
@@ -199,6 +201,16 @@ static void test_errors(void **state)
     refused("class net\nbudget 5\n", FILE_NAME ":2: expected number");
     refused("class net\npolicy generic.sh\n",
             FILE_NAME ":2: the path of a policy script begins with '/'");
+    refused("class net\nalternate\n", FILE_NAME ":2: expected name of a program");
+    refused("class net\nalternate ../x\n", FILE_NAME ":2: bad name '../x'");
+    refused("class net\nalternate y\nalternate y\n", FILE_NAME ":3: given twice 'alternate'");
+    refused("class net\nalternate y z\n", FILE_NAME ":2: unexpected 'z'");
+    refused("class net\nalternate x\n", FILE_NAME ":2: its alternate is itself");
+    refused("class core\nalternate y\n",
+            FILE_NAME ":2: one that goes on with its memory has no alternate");
+    refused("class server\nreturns rolled-back\nalternate y\n",
+            FILE_NAME ":3: one that goes on with its memory has no alternate");
+    refused("class net\nparameters a\nparameters b\n", FILE_NAME ":3: given twice 'parameters'");
     refused("class net\nrestart maybe\n", FILE_NAME ":2: unknown yes or no 'maybe'");
     refused("class net\nmemory 99999999999G\n",
             FILE_NAME ":2: expected a number from 4096 to 70368744177664, not '99999999999G'");

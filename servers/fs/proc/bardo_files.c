@@ -2,6 +2,7 @@
 /* /proc/bardo and /proc/recovery: what RS and the kernel know. */
 #include <stdlib.h>
 
+#include "lib/pci/class.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/rings.h"
 #include "lib/service/service.h"
@@ -32,7 +33,7 @@ static const char *name_of(const char *const *names, size_t count, uint32_t valu
 #define NAME_OF(names, value) name_of(names, sizeof(names) / sizeof((names)[0]), value)
 
 /* name pid state uptime_ms restarts last_defect last_detail recovery_mean_us recovery_max_us cpu_ms
- * memory_kb class description... */
+ * memory_kb class program description... */
 void write_services(struct text *t, const struct process *p)
 {
     uint64_t now = clock_now();
@@ -46,11 +47,45 @@ void write_services(struct text *t, const struct process *p)
         text_add(t, "%s %u %s %llu %u %s %u ", s.name, s.pid, NAME_OF(state_names, s.state),
                  (unsigned long long)uptime, s.restarts, NAME_OF(defect_names, s.last_defect),
                  s.last_detail);
-        text_add(t, "%llu %llu %llu %llu %.8s %.64s\n",
+        text_add(t, "%llu %llu %llu %llu %.8s %.15s %.64s\n",
                  (unsigned long long)s.recovery_mean_ns / 1000,
                  (unsigned long long)s.recovery_max_ns / 1000,
                  (unsigned long long)s.cpu_ns / 1000000u, (unsigned long long)s.memory_bytes / 1024,
-                 s.class_name[0] ? s.class_name : "-", s.description);
+                 s.class_name[0] ? s.class_name : "-", s.program[0] ? s.program : "-",
+                 s.description);
+    }
+}
+
+/* address vendor:device class driver state class in words... (no driver: "-", and "no-driver", or
+ * "unneeded" where none is wanted) */
+void write_devices(struct text *t, const struct process *p)
+{
+    static struct rs_driven batch[16];
+    uint64_t next = 0;
+
+    (void)p;
+    for (;;) {
+        struct message m = {.type = RS_DEVICES, .w = {next, 0, sizeof batch / sizeof batch[0]}};
+        long grant = grant_make(service_info()->rs, batch, sizeof batch, GRANT_WRITE), n;
+
+        if (grant < 0)
+            return;
+        m.w[1] = (uint64_t)grant;
+        n = ipc_call(service_info()->rs, &m);
+        grant_revoke(grant);
+        if (n <= 0 || n > (long)(sizeof batch / sizeof batch[0]))
+            return;
+        for (long i = 0; i < n; i++) {
+            const struct rs_driven *d = &batch[i];
+            const char *state = pci_class_needs_driver(d->class_code) ? "no-driver" : "unneeded";
+
+            text_add(t, "%02x:%02x.%x %04x:%04x %06x %.15s %s %s\n", d->bus,
+                     d->device_function >> 3, d->device_function & 7, d->vendor, d->device,
+                     d->class_code, d->driver[0] ? d->driver : "-",
+                     d->driver[0] ? NAME_OF(state_names, d->state) : state,
+                     pci_class_name(d->class_code));
+        }
+        next += (uint64_t)n;
     }
 }
 

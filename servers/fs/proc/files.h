@@ -47,6 +47,7 @@ void write_net_none(struct text *t, const struct process *p); /* there is no IPv
 
 /* bardo_files.c */
 void write_services(struct text *t, const struct process *p);
+void write_devices(struct text *t, const struct process *p);
 void write_recovery(struct text *t, const struct process *p);
 void write_kernel(struct text *t, const struct process *p);
 void write_log(struct text *t, const struct process *p);

@@ -82,6 +82,7 @@ static const struct row rows[] = {
     {"tcp6", NET, S_IFREG | 0444, write_net_none},
     {"udp6", NET, S_IFREG | 0444, write_net_none},
     {"services", BARDO, S_IFREG | 0444, write_services},
+    {"devices", BARDO, S_IFREG | 0444, write_devices},
     {"kernel", BARDO, S_IFREG | 0444, write_kernel},
     {"log", BARDO, S_IFREG | 0444, write_log},
     {"trace", BARDO, S_IFREG | 0444, write_trace},

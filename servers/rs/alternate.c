@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The other program that a manifest may name: it has the same name, rights, device and queue, and
+ * gets its turn when the first one has used up its budget, or says that the device is none that it
+ * can drive. 'service up', after both have failed, begins with the first again.
+ */
+#include "servers/rs/rs.h"
+
+const char *alternate_program(const struct service *s)
+{
+    return s->image && s->image == s->alternate ? s->manifest->alternate : s->manifest->name;
+}
+
+/* (Not while an incarnation runs: what is made ready for the next one is of the old program.) */
+static bool take(struct service *s, struct image *image)
+{
+    if (!image || image == s->image)
+        return false;
+    spawn_unstock(s);
+    s->image = image;
+    s->config.entry = image->entry;
+    stack_prepare(s);
+    s->life.has_been_ready = false; /* the one may refuse what the other could drive */
+    return true;
+}
+
+/* What the first one has left in the device is nothing to be adopted. */
+bool alternate_try(struct service *s, const char *why)
+{
+    if (!take(s, s->alternate))
+        return false;
+    policy_forgive(&s->policy);
+    s->life.rung = RUNG_RESET;
+    log_always("%s: %s; from now on its alternate, %s, is tried", s->name, why,
+               s->manifest->alternate);
+    return true;
+}
+
+void alternate_forget(struct service *s)
+{
+    take(s, s->first);
+}
+
+struct policy_verdict alternate_verdict(struct service *s)
+{
+    struct policy_verdict v = policy_failure(&s->policy, clock_now());
+
+    if (v.give_up && s->manifest->restart && alternate_try(s, "its budget is used up"))
+        return (struct policy_verdict){.failures = v.failures};
+    return v;
+}
