@@ -169,11 +169,12 @@ static void write_colours(void)
     pio_write8(DAC_MASK, 0xff);
     pio_write8(DAC_WRITE, 0);
     for (unsigned n = 0; n < 16; n++) {
-        unsigned bright = n & 8 ? 21 : 0;
+        unsigned least = n & 8 ? 21 : 0, most = least + 42;
+        unsigned green = n & 2 ? most : least;
 
-        pio_write8(DAC_DATA, (uint8_t)((n & 4 ? 42 : 0) + bright));
-        pio_write8(DAC_DATA, (uint8_t)(n == 6 ? 21 : (n & 2 ? 42 : 0) + bright));
-        pio_write8(DAC_DATA, (uint8_t)((n & 1 ? 42 : 0) + bright));
+        pio_write8(DAC_DATA, (uint8_t)(n & 4 ? most : least));
+        pio_write8(DAC_DATA, (uint8_t)(n == 6 ? 21 : green));
+        pio_write8(DAC_DATA, (uint8_t)(n & 1 ? most : least));
     }
 }
 

@@ -113,7 +113,8 @@ static void enable_scanning(void)
 static int keyboard_reset(struct char_device *d)
 {
     struct keyboard_witness *w = witness_of(d);
-    bool is_key = w->magic == KEYBOARD_MAGIC && w->asked == 0;
+    bool is_set_up = w->magic == KEYBOARD_MAGIC, is_key = is_set_up && w->asked == 0;
+    bool was_asked = is_set_up && w->asked == 1; /* somebody died there: only the answer is lost */
     int config;
 
     if (status() == STATUS_NOBODY || !put(COMMAND, COMMAND_DISABLE_KEYBOARD) ||
@@ -130,13 +131,14 @@ static int keyboard_reset(struct char_device *d)
         return -ENODEV;
     write_config(wanted((uint8_t)config));
     put(COMMAND, COMMAND_ENABLE_KEYBOARD);
-    enable_scanning();
+    if (!was_asked)
+        enable_scanning();
     w->magic = KEYBOARD_MAGIC;
     keyboard.is_checked = true;
     return 0;
 }
 
-/* Once after an adoption, when no key waits. */
+/* Once after an adoption, when no key waits: to ask may cost one. */
 static void check_config(struct char_device *d)
 {
     int config;
@@ -165,24 +167,28 @@ static bool is_answer(uint8_t code)
     return expected || code == KEYBOARD_ACK || code == KEYBOARD_AGAIN;
 }
 
+/* One at a time: it is counted before the next access to the controller, so that a death there
+ * loses none. */
 static uint32_t keyboard_receive(struct char_device *d, uint8_t *to, uint32_t room)
 {
-    uint32_t n = 0;
-
-    while (n < room && keyboard.early_at < keyboard.early_count)
-        to[n++] = keyboard.early[keyboard.early_at++];
-    for (int i = 0; n < room && i < DRAIN_MAX; i++) {
+    if (room != 0 && keyboard.early_at < keyboard.early_count) {
+        *to = keyboard.early[keyboard.early_at++];
+        return 1;
+    }
+    for (int i = 0; room != 0 && i < DRAIN_MAX; i++) {
         uint8_t now = status(), code;
 
         if (now == STATUS_NOBODY || !(now & STATUS_OUTPUT))
             break;
         code = pio_read8(DATA);
-        if (!(now & STATUS_AUXILIARY) && !is_answer(code))
-            to[n++] = code;
+        if ((now & STATUS_AUXILIARY) || is_answer(code))
+            continue;
+        *to = code;
+        return 1;
     }
-    if (n == 0 && !keyboard.is_checked)
+    if (!keyboard.is_checked)
         check_config(d);
-    return n;
+    return 0;
 }
 
 /* ---- LEDs ---- */
