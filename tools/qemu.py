@@ -80,16 +80,18 @@ def disks(specifications, iommu=False):
     return options
 
 
-def command(initrd, klog, *, nics=(), forwards=(), smp=1, memory=256, icount=False, append="", serial="stdio", cpu="", iommu=False, extra=()):
-    """The whole command line. klog: file for the debug console, which carries the kernel's log."""
+def command(initrd, klog, *, nics=(), forwards=(), smp=1, memory=256, icount=False, append="", serial="stdio", cpu="", iommu=False, screen="", extra=()):
+    """The whole command line. screen: a VGA and that display of QEMU's. klog: file for the debug console, which carries the kernel's log."""
     accel = os.environ.get("ACCEL") or "tcg"
     options = [
         "qemu-system-x86_64", "-M", "q35", "-accel", accel, "-cpu", cpu or "max", "-m", str(memory), "-smp", str(smp),
-        "-display", "none", "-nodefaults", "-no-reboot", "-kernel", str(build_folder() / "kernel.elf"),
+        "-display", screen or "none", "-nodefaults", "-no-reboot", "-kernel", str(build_folder() / "kernel.elf"),
         "-initrd", str(initrd), "-serial", serial, "-debugcon", f"file:{klog}", "-device", "isa-debug-exit",
     ]
     if iommu:  # before the devices
         options += ["-device", "intel-iommu,intremap=off"]
+    if screen:
+        options += ["-vga", "std"]
     if append:
         options += ["-append", append]
     if icount:  # one instruction is one ns, and nothing depends on the host's clock

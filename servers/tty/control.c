@@ -301,7 +301,7 @@ static long run(struct terminal *t, const struct message *m, bool drained)
             return waiter_add(WAIT_DRAIN, t, m, 0);
         return controls[i].handle(t, m);
     }
-    return -ENOTTY;
+    return t->screen ? vt_control(m) : -ENOTTY;
 }
 
 long control(struct terminal *t, const struct message *m)

@@ -9,6 +9,7 @@
  *     peer.c      the driver at the other end of a queue
  *     waiter.c    programs that wait: to read, to write, for the output to be gone
  *     control.c   ioctls, sessions, process groups
+ *     vt.c        ioctls of consoles
  *     snapshot.c  what a successor finds in DS
  *     line.c      the line discipline
  *     screen.c    what a screen shows; csi.c sequence.c glyph.c: what bytes do to it
@@ -160,6 +161,9 @@ bool consoles_settle(void);
 uint64_t consoles_watch(void);
 struct keyboard_kept consoles_keep(void); /* of this moment, for a snapshot */
 void consoles_take_over(const struct keyboard_kept *kept);
+
+/* ---- vt.c ---- */
+long vt_control(const struct message *request); /* an ioctl of consoles */
 
 /* ---- snapshot.c ---- */
 void terminal_save(const struct terminal *t); /* what a successor must know has changed */

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The person at the machine: keyboard and screen, typed and read through QEMU (tests/screenkeys.py)."""
 import re
+import subprocess
 import threading
 from contextlib import contextmanager
 
 import pytest
 
+from conftest import BUILD, LOADED, TOP
 from screenkeys import COLUMNS, Person
 
 PROMPT = "bardo:~#"
@@ -130,14 +132,13 @@ def test_consoles(sit):
         person.press("ctrl", "z")
         person.wait(lambda lines: any("Stopped" in line for line in lines), "the job to be stopped")
         person.type("kill -9 %1; clear; top\n")
-        lines = person.wait(lambda lines: lines[0].startswith("Mem:") and "[console]" in "".join(lines), "top")
+        lines = person.wait(lambda lines: lines[0].startswith("Mem:") and any("PID" in line for line in lines), "top")
         row = next(n for n, line in enumerate(lines) if "PID" in line)
         assert 0x70 in set(person.attributes(row)[:COLUMNS])  # its headings are in reverse
         person.type("q")
         person.type("clear; exit\nexit\n")
         person.wait(lambda lines: any("built-in shell" in line for line in lines), "another shell")
-        person.type("(sleep 1; echo here >/dev/tty0) &\n")
-        person.press("alt", "f3")
+        person.type("(sleep 1; echo here >/dev/tty0) & chvt 3\n")
         person.wait(lambda lines: "here" in "".join(lines), "what was written to tty0")
         end()
 
@@ -162,3 +163,22 @@ def test_not_there(boot, machine, absent, present):
     assert re.search(rf"^{absent} +0 refused +\d+ s +0 ", result.out, re.M) and re.search(rf"^{present} +\d+ up +\d+ s +0 ", result.out, re.M)
     assert result.klog.count(f"{absent}: its device is none that it can drive") == 1
     assert result.out.endswith("\n1\n" if absent == "console" else "\n0\n")
+
+
+def test_without_a_serial_line(tmp_path):
+    """The CD in a machine that has a screen and a keyboard, and nothing else to talk to. Ctrl-Alt-Delete ends it."""
+    made = subprocess.run(["make", "-C", TOP, "--no-print-directory", f"B={BUILD}", "iso", "APPEND=said=so"], capture_output=True, text=True)
+    assert made.returncode == 0, made.stdout + made.stderr
+    path = tmp_path / "qmp"
+    qemu = subprocess.Popen(["qemu-system-x86_64", "-cpu", "max", "-m", "256", "-cdrom", BUILD / "bardo.iso", "-display", "none", "-no-reboot",
+                             "-serial", "none", "-parallel", "none", "-qmp", f"unix:{path},server=on,wait=off"], stdin=subprocess.DEVNULL)
+    try:
+        person = Person(path)
+        person.wait(lambda lines: PROMPT in lines, "the prompt", 60 * LOADED)
+        person.type("cat /proc/cmdline; service list console | tail -n 1\n")
+        person.wait(lambda lines: any("said=so" in line for line in lines) and any(re.match(r"console +\d+ up", line) for line in lines), "the command line")
+        person.press("ctrl", "alt", "delete")
+        assert qemu.wait(60 * LOADED) == 0
+    finally:
+        qemu.kill()
+        qemu.wait()
