@@ -40,10 +40,11 @@ def test_nobody_notices(boot, program):
     assert lines[2].split() == ["restarts", "40"] and " adopted " in lines[3] and lines[3].split()[14] != "-", lines[2:]
 
 
-@pytest.mark.parametrize("properties", ["disable-legacy=on", "vectors=0"])
-def test_devices(boot, properties):
+@pytest.mark.parametrize("properties, iommu", [("disable-legacy=on,iommu_platform=on", True), ("vectors=0", False)])
+def test_devices(boot, properties, iommu):
+    """1.0 alone, behind an IOMMU; with its pin."""
     out = boot("service kill random --every 20 --count 5; sleep 0.1; grep -c ' random killed .* adopted ' /proc/recovery; service log dev",
-               qemu=f"-device virtio-rng-pci,{properties}").out
+               qemu=f"-device virtio-rng-pci,{properties}", iommu=iommu).out
     assert out.startswith("5\n") and "64 bytes of random's device have been mixed in" in out
 
 

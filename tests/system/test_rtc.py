@@ -3,6 +3,8 @@
 import datetime
 import re
 
+from conftest import BUILD, TOP
+
 BASE = "-rtc base=2027-03-04T05:06:07 "
 DAY = datetime.date(2027, 3, 4)
 
@@ -61,6 +63,17 @@ def test_without(boot):
                "service down clock; cat /dev/rtc0 2>&1; service up clock; sleep 0.2; date +%Y; service kill clock; sleep 0.2; date +%Y", qemu=BASE, leak_check=False).out
     assert re.fullmatch("hwclock: can't open '/dev/misc/rtc': No such file or directory\ncat: can't open '/dev/rtc0': No such device\n2027\n2030\n"
                         "cat: can't open '/dev/rtc0': .*\n2030\n2030\n", out), out
+
+
+def test_a_driver_that_is_no_good(boot):
+    """It is given up: the system is there all the same, in 1970, and who asks gets an error. With an alternate the time is right from then on."""
+    text = (TOP / "drivers/char/rtc/rtc.svc").read_text().replace("budget      25 60", "budget 2 60") + "parameters fault=exit delay_ms=0 times=0\n"
+    add = {"/lib/bardo/rtc": BUILD / "services/faulty", "/lib/bardo/spare": BUILD / "services/rtc"}
+    command = "touch /tmp/f; stat -c %y /tmp/f | cut -c1-4; cat /dev/rtc0 2>&1; hwclock -r | cut -c21-24; service status rtc | grep -E 'state|program'; rm /tmp/f"
+    out = boot(command, add={"/etc/bardo/rtc.svc": text, **add}, qemu=BASE, leak_check=False).out
+    assert re.search("^1970\ncat: can't open '/dev/rtc0': No such device\nhwclock: .*\nstate +given-up\nprogram +rtc\n", out), out
+    out = boot(command, add={"/etc/bardo/rtc.svc": text + "alternate spare\n", **add}, qemu=BASE, leak_check=False).out
+    assert re.search("^2027\ncat: read error: Invalid argument\n2027\nstate +up\nprogram +spare\n", out), out
 
 
 def test_a_clock_that_has_no_date(boot):
