@@ -10,8 +10,8 @@
  * differ. So each step is one store, either side may die between any two instructions, and a fresh
  * driver finds in the table all that is to be done.
  *
- * Requests may be done in any order and, when the driver dies, more than once: reads and writes
- * are idempotent as long as the client has no two in flight that overlap, and leaves the data alone
+ * Requests may be done in any order and, when the driver dies, more than once (but for writes to a
+ * unit with BLOCK_UNIT_ONCE): reads and writes are idempotent as long as the client has no two in flight that overlap, and leaves the data alone
  * until they are completed. What was written is on the medium once a BLOCK_FLUSH that was posted
  * after its completion is completed, or at its own completion with BLOCK_FUA.
  *
@@ -53,6 +53,7 @@ enum block_status {
     BLOCK_INVALID, /* beyond the end, bad segments, unknown operation */
     BLOCK_READ_ONLY,
     BLOCK_GONE, /* no such unit (any more) */
+    BLOCK_LOST, /* its driver has died over it, and it must not be repeated (BLOCK_UNIT_ONCE) */
 };
 
 struct block_segment {
@@ -77,6 +78,9 @@ enum block_unit_flag {
     BLOCK_UNIT_WRITE_CACHE =
         4, /* without FLUSH or FUA a completed write may be lost with the power */
     BLOCK_UNIT_COPY = 8, /* the driver reaches this queue's own buffers alone, not other regions */
+    /* What is written stays, and is written in order: a write begins at `next`, and is never
+     * repeated by anybody. One that its driver dies over ends with BLOCK_LOST. */
+    BLOCK_UNIT_ONCE = 16,
 };
 
 struct block_unit {
@@ -86,6 +90,9 @@ struct block_unit {
     uint32_t physical_size;
     uint32_t generation; /* another one: another medium */
     char model[41], serial[21];
+    /* BLOCK_UNIT_ONCE: the sectors before it have been written, or begun */
+    uint64_t next;
+    uint64_t refused; /* sectors that were to be written again, and were not */
 };
 
 struct block_queue {

@@ -145,11 +145,9 @@ bool block_add(struct block_request *r, uint64_t address, uint32_t length)
 
 int block_error(uint32_t status)
 {
-    static const int errors[] = {[BLOCK_OK] = 0,
-                                 [BLOCK_ERROR] = EIO,
-                                 [BLOCK_INVALID] = EINVAL,
-                                 [BLOCK_READ_ONLY] = EROFS,
-                                 [BLOCK_GONE] = ENXIO};
+    static const int errors[] = {[BLOCK_OK] = 0,           [BLOCK_ERROR] = EIO,
+                                 [BLOCK_INVALID] = EINVAL, [BLOCK_READ_ONLY] = EROFS,
+                                 [BLOCK_GONE] = ENXIO,     [BLOCK_LOST] = EIO};
 
     return status < sizeof errors / sizeof errors[0] ? errors[status] : EIO;
 }

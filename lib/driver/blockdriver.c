@@ -38,10 +38,36 @@ void block_unit_set(struct block_device *d, unsigned unit, const struct block_un
     *u = fresh;
 }
 
+static void complete(struct block_device *d, unsigned k, enum block_status status)
+{
+    struct block_queue *q = d->queue;
+
+    d->issued &= ~(1u << k);
+    if (status != BLOCK_OK)
+        q->header.errors++;
+    q->status[k] = status;
+    queue_publish(&q->completed[k], d->posted[k]);
+    d->wake_client = true;
+}
+
+static void lose_writes(struct block_device *d)
+{
+    struct block_queue *q = d->queue;
+
+    for (unsigned k = 0; k < BLOCK_SLOTS; k++) {
+        d->posted[k] = queue_read(&q->posted[k]);
+        if (d->posted[k] != q->completed[k] &&
+            *(volatile uint32_t *)&q->request[k].operation != BLOCK_READ)
+            complete(d, k, BLOCK_LOST);
+    }
+}
+
 int block_device_start(struct block_device *d, bool may_adopt, enum queue_driver_state *state)
 {
     struct block_queue *q = d->queue;
 
+    if (d->driver->once && q->header.driver_state != QUEUE_DRIVER_NONE)
+        lose_writes(d);
     d->mismatch = "reset was ordered";
     if (may_adopt && q->header.driver_state != QUEUE_DRIVER_NONE && d->driver->adopt(d)) {
         d->mismatch = 0;
@@ -130,18 +156,6 @@ static enum block_status take_request(const struct block_device *d, unsigned k,
 }
 
 /* ---- a turn ---- */
-
-static void complete(struct block_device *d, unsigned k, enum block_status status)
-{
-    struct block_queue *q = d->queue;
-
-    d->issued &= ~(1u << k);
-    if (status != BLOCK_OK)
-        q->header.errors++;
-    q->status[k] = status;
-    queue_publish(&q->completed[k], d->posted[k]);
-    d->wake_client = true;
-}
 
 static bool report_finished(struct block_device *d)
 {

@@ -30,6 +30,8 @@ struct block_device;
 struct block_driver {
     const char *name;
     const char *kind; /* how its disks are called: "sd" */
+    /* Writes are never repeated: those that a predecessor left end with BLOCK_LOST. */
+    bool once;
     uint64_t registers_size; /* bytes of registers that the chip has at least; 0: it has none */
 
     /*

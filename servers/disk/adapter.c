@@ -88,6 +88,13 @@ struct job *adapter_post(struct adapter *a, struct job *job)
     return job;
 }
 
+bool adapter_must_not_repeat(struct adapter *a, int slot)
+{
+    const struct block_request *r = block_request(&a->client, slot);
+
+    return r->operation == BLOCK_WRITE && unit_is_once(a, r->unit % BLOCK_UNITS);
+}
+
 static void finish(struct adapter *a, int slot, uint64_t now)
 {
     struct job *job = &a->job[slot];
@@ -99,7 +106,7 @@ static void finish(struct adapter *a, int slot, uint64_t now)
         return;
     }
     if (status == BLOCK_ERROR && !job->is_elsewhere && job->late < LATE_MAX &&
-        ++job->tries < TRIES) {
+        !adapter_must_not_repeat(a, slot) && ++job->tries < TRIES) {
         block_post(&a->client, slot, now);
         return;
     }

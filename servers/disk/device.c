@@ -23,11 +23,8 @@ static const struct kind {
     uint32_t major;
     char first; /* the first disk's letter, or digit: then the partitions' digits are kept apart */
     const char *after;
-} kinds[] = {{"sd", 8, 'a', ""},
-             {"hd", 3, 'a', ""},
-             {"vd", 254, 'a', ""},
-             {"nvme", 240, '0', "n1"},
-             {"ram", 1, '0', ""}};
+} kinds[] = {{"sd", 8, 'a', ""},       {"hd", 3, 'a', ""},  {"vd", 254, 'a', ""},
+             {"nvme", 240, '0', "n1"}, {"ram", 1, '0', ""}, {"wo", 241, '0', ""}};
 
 static bool publish(uint32_t number)
 {
@@ -207,6 +204,19 @@ bool unit_is_gone(const struct adapter *a, unsigned unit)
     for (unsigned m = 0; gone && g && m < INTEGRITY_MEMBERS; m++)
         gone = !g->member[m].adapter || g->member[m].adapter->is_gone;
     return gone;
+}
+
+bool unit_is_once(const struct adapter *a, unsigned unit)
+{
+    return a->unit[unit].flags & BLOCK_UNIT_ONCE;
+}
+
+uint64_t unit_next(const struct adapter *a, unsigned unit, uint64_t *refused)
+{
+    const volatile struct block_unit *u = &a->client.queue->unit[unit];
+
+    *refused = u->refused;
+    return u->next;
 }
 
 bool devices_are_known(void)

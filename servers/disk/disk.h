@@ -123,6 +123,8 @@ struct job *adapter_begin(struct adapter *a, struct block_request **request);
 /* The job that done() will get: another one on a disk that is checked. */
 struct job *adapter_post(struct adapter *a, struct job *job);
 void adapter_post_raw(struct adapter *a, struct job *job); /* to the disk itself */
+/* A write to what is written once: whatever has become of it. */
+bool adapter_must_not_repeat(struct adapter *a, int slot);
 
 /* ---- watch.c ---- */
 void watch_look(void); /* the alarm: requests that take too long */
@@ -178,6 +180,9 @@ const struct block_unit *device_unit(const struct device *d);
 uint64_t unit_sectors(const struct adapter *a, unsigned unit);
 uint32_t unit_logical_size(const struct adapter *a, unsigned unit);
 bool unit_is_gone(const struct adapter *a, unsigned unit); /* for good */
+bool unit_is_once(const struct adapter *a, unsigned unit); /* what is written stays */
+/* As its driver says, just now: where the next write must begin, and how many were refused. */
+uint64_t unit_next(const struct adapter *a, unsigned unit, uint64_t *refused);
 struct device *device_at(const struct adapter *a, unsigned unit);
 bool devices_are_pending(const struct device *but); /* others are not known yet */
 

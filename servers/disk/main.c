@@ -8,6 +8,7 @@
 #include <sys/mount.h>
 #include <sys/sysmacros.h>
 
+#include "abi/burner.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
 #include "servers/disk/disk.h"
@@ -145,6 +146,20 @@ static long read_device(uint64_t node, struct fs_transfer *t)
     return result_of(done, more);
 }
 
+/* The device refuses what was written before. It is not even asked: this may be a call of a program
+ * that VFS makes once more, since our predecessor has died over it. (While a request of that one is
+ * under way there is no chunk, and nobody gets here.) */
+static long check_once(const struct span *s)
+{
+    uint64_t block = unit_logical_size(s->device->adapter, s->device->unit), refused;
+
+    if (s->byte % block || s->length % block)
+        return -EINVAL;
+    return s->byte / BLOCK_SECTOR == unit_next(s->device->adapter, s->device->unit, &refused)
+               ? 0
+               : -EIO;
+}
+
 /* The bytes of a span go into the chunk, and from there to the disk. */
 static long write_span(const struct span *s, struct fs_transfer *t, uint64_t done,
                        struct chunk **out)
@@ -153,6 +168,10 @@ static long write_span(const struct span *s, struct fs_transfer *t, uint64_t don
     uint64_t last = (s->byte + s->length + BLOCK_SECTOR - 1) / BLOCK_SECTOR;
     long error = chunk_get(s->device, first, s->length == CHUNK_BYTES, out);
 
+    if (error)
+        return error;
+    if (unit_is_once(s->device->adapter, s->device->unit))
+        error = check_once(s);
     if (error)
         return error;
     error =
@@ -283,8 +302,17 @@ static long ioctl_device(uint64_t node, uint64_t request, uint64_t argument, end
 
         return put(program, argument, &geometry, sizeof geometry);
     }
-    case BLKFLSBUF:
-        return 0; /* all is written through */
+    case BURNER_GET_STATE: {
+        struct burner_state state = {.block = unit_logical_size(d->adapter, d->unit)};
+
+        if (!unit_is_once(d->adapter, d->unit))
+            return -ENOTTY;
+        state.next = unit_next(d->adapter, d->unit, &state.refused) * BLOCK_SECTOR;
+        return put(program, argument, &state, sizeof state);
+    }
+    case BLKFLSBUF: /* all is written through; but what is read from now on comes from the disk */
+        chunks_forget(d->adapter, d->unit);
+        return 0;
     case BLKRRPART:
         d->is_known = false;
         devices_look();

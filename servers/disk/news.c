@@ -68,7 +68,8 @@ static bool is_doubtful(struct adapter *a, int slot, uint32_t status)
     const struct job *job = &a->job[slot];
     uint32_t flags = a->unit[block_request(&a->client, slot)->unit % BLOCK_UNITS].flags;
 
-    if (job == a->probe || job->late >= LATE_MAX)
+    if (job == a->probe || job->late >= LATE_MAX || status == BLOCK_LOST ||
+        adapter_must_not_repeat(a, slot))
         return false;
     if (status == BLOCK_GONE)
         return flags & BLOCK_UNIT_PRESENT;

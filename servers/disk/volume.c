@@ -254,7 +254,10 @@ static void attach(struct volume *v)
     }
     show_unit(v);
     block_device_start(&v->device, true, &state);
-    announce(v, q->wants_write && (device_unit(disk)->flags & BLOCK_UNIT_READ_ONLY) ? EROFS : 0);
+    announce(v,
+             q->wants_write && (device_unit(disk)->flags & (BLOCK_UNIT_READ_ONLY | BLOCK_UNIT_ONCE))
+                 ? EROFS
+                 : 0);
 }
 
 /* The disk was pulled, or another one was put in: the requests fail. */

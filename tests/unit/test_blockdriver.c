@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 // sources: lib/driver/blockdriver.c lib/block/client.c
 /* The two sides of a block queue against each other, with a chip that is a piece of memory. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -340,6 +341,41 @@ static void test_client_dies(void **state)
     assert_memory_equal(memory + BLOCK_BUFFERS_OFFSET, disk + 3 * 512, 1024);
 }
 
+/* Of a device that is written once: what the dead driver had been given to write ends, whether it was
+ * begun or not, and is given to nobody; what was to be read is read. */
+static void test_written_once(void **state)
+{
+    struct block_driver once = chip;
+    enum queue_driver_state how;
+    int begun, waiting, reading;
+
+    once.once = true;
+    chip_room = 1;
+    begun = post(BLOCK_WRITE, 7, BUFFER, 512);
+    waiting = post(BLOCK_WRITE, 8, BUFFER, 512);
+    reading = post(BLOCK_READ, 9, BUFFER + 512, 512);
+    while (in_chip == 0)
+        block_device_serve(&device);
+    in_chip = 0; /* with its driver */
+    chip_room = 4;
+    memset(given, 0, sizeof given);
+    block_device_open(&device, &once, NULL, memory, PHYSICAL, QUEUE_BYTES);
+    assert_int_equal(block_device_start(&device, true, &how), 0);
+    assert_int_equal(block_finished(&client, 0), 1u << begun | 1u << waiting);
+    assert_int_equal(block_status(&client, begun), BLOCK_LOST);
+    assert_int_equal(block_status(&client, waiting), BLOCK_LOST);
+    assert_int_equal(block_error(BLOCK_LOST), EIO);
+    assert_true(run() >> reading & 1);
+    assert_int_equal(block_status(&client, reading), BLOCK_OK);
+    assert_int_equal(given[begun].operation, 0);
+    assert_int_equal(given[waiting].operation, 0);
+    /* the next one is written */
+    block_free(&client, begun);
+    begun = post(BLOCK_WRITE, 11, BUFFER, 512);
+    assert_true(run() >> begun & 1);
+    assert_int_equal(block_status(&client, begun), BLOCK_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -353,6 +389,7 @@ int main(void)
         cmocka_unit_test_setup(test_no_disk, begin),
         cmocka_unit_test_setup(test_driver_dies, begin),
         cmocka_unit_test_setup(test_client_dies, begin),
+        cmocka_unit_test_setup(test_written_once, begin),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

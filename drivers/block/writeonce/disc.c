@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "drivers/block/writeonce/disc.h"
+
+#include <string.h>
+
+#define DISC_MAGIC 0x4d524f57u /* "WORM" */
+
+struct disc *disc_load(void *memory, uint64_t size)
+{
+    struct disc *disc = memory;
+    uint64_t blocks = size > DISC_HEADER ? (size - DISC_HEADER) / DISC_BLOCK : 0;
+
+    if (blocks > sizeof disc->written * 8)
+        blocks = sizeof disc->written * 8;
+    if (blocks == 0)
+        return NULL;
+    if (disc->magic != DISC_MAGIC || disc->blocks != blocks) {
+        memset(memory, 0, DISC_HEADER);
+        disc->blocks = (uint32_t)blocks;
+        __atomic_store_n(&disc->magic, DISC_MAGIC, __ATOMIC_RELEASE); /* last: it covers the rest */
+    }
+    return disc;
+}
+
+static uint8_t *block_at(const struct disc *disc, uint32_t block)
+{
+    return (uint8_t *)disc + DISC_HEADER + (uint64_t)block * DISC_BLOCK;
+}
+
+static bool is_written(const struct disc *disc, uint32_t block)
+{
+    return disc->written[block / 8] >> block % 8 & 1;
+}
+
+uint32_t disc_next(const struct disc *disc)
+{
+    uint32_t next = disc->blocks;
+
+    while (next && !is_written(disc, next - 1))
+        next--;
+    return next;
+}
+
+/* The mark comes first: a block that was only begun is as good as written. */
+bool disc_write(struct disc *disc, uint32_t block, const uint8_t bytes[DISC_BLOCK])
+{
+    if (block >= disc->blocks || is_written(disc, block)) {
+        disc->refused++;
+        return false;
+    }
+    disc->written[block / 8] |= (uint8_t)(1 << block % 8);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    memcpy(block_at(disc, block), bytes, DISC_BLOCK);
+    return true;
+}
+
+const uint8_t *disc_read(const struct disc *disc, uint32_t block)
+{
+    return block_at(disc, block);
+}
