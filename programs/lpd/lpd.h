@@ -66,6 +66,7 @@ void queue_get_state(char *text, size_t room);
 void client_serve(int fd, pid_t printing); /* one client, to its end */
 
 /* ---- print.c ---- */
-void jobs_print(void) __attribute__((noreturn)); /* SIGUSR1: there is a new one */
+/* SIGUSR1: there is a new one. Ends when `parent` does: another may have been started since. */
+void jobs_print(pid_t parent) __attribute__((noreturn));
 
 #endif

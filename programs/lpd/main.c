@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -93,16 +92,14 @@ static pid_t start(void (*what)(int fd, pid_t printing), int fd, pid_t printing)
         return pid;
     signal(SIGTERM, SIG_DFL);
     signal(SIGINT, SIG_DFL);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
     what(fd, printing);
     _exit(0);
 }
 
-static void print_all(int fd, pid_t printing)
+static void print_all(int fd, pid_t parent)
 {
-    (void)printing;
     close(fd);
-    jobs_print();
+    jobs_print(parent);
 }
 
 static void run(int listener)
@@ -115,7 +112,7 @@ static void run(int listener)
         int fd = -1;
 
         if (!printing) {
-            printing = start(print_all, listener, 0);
+            printing = start(print_all, listener, getpid());
             printing = printing < 0 ? 0 : printing;
         }
         poll(&p, clients < LPD_CLIENTS, clients || !printing ? 100 : 1000);

@@ -21,6 +21,14 @@
 enum { LOOK_MS = 500 }; /* at a printer that takes nothing, at most; at an empty queue twice that */
 
 static int printer = -1;
+static pid_t parent;
+
+/* The job stays as it is: the next spooler goes on with it. */
+static void end_with_parent(void)
+{
+    if (getppid() != parent)
+        _exit(0);
+}
 
 static void pause_ms(unsigned ms)
 {
@@ -45,6 +53,7 @@ static bool printer_open(unsigned number)
     static int last_error;
 
     while (printer < 0) {
+        end_with_parent();
         printer = open(LPD_DEVICE, O_WRONLY | O_CLOEXEC);
         if (printer >= 0) {
             last_error = 0;
@@ -99,6 +108,7 @@ static int put(const struct job *job, const char *bytes, size_t count)
         if (n > 0)
             done += (size_t)n;
         if (n < 0 || done < count) {
+            end_with_parent();
             tell_progress(job);
             if (!queue_has(job->number)) {
                 errno = ECANCELED;
@@ -164,6 +174,7 @@ static bool pages_print(int fd, struct job *job)
             syslog(LOG_ERR, "job %u cannot be read", job->number);
             return true; /* nothing will become of it */
         }
+        end_with_parent();
         if (!printer_open(job->number))
             return false;
         tell_progress(job);
@@ -211,13 +222,14 @@ static void interrupt(int signal)
     (void)signal;
 }
 
-void jobs_print(void)
+void jobs_print(pid_t of)
 {
     struct sigaction action = {.sa_handler = interrupt}; /* no SA_RESTART */
     struct itimerval every = {.it_interval.tv_usec = LOOK_MS * 1000,
                               .it_value.tv_usec = LOOK_MS * 1000};
     struct itimerval never = {0};
 
+    parent = of;
     sigaction(SIGALRM, &action, NULL);
     for (;;) {
         static struct job jobs[LPD_JOBS];
@@ -226,8 +238,10 @@ void jobs_print(void)
             printer_close();
             queue_set_state("idle");
             setitimer(ITIMER_REAL, &never, NULL);
-            while (queue_list(jobs, LPD_JOBS) == 0)
+            while (queue_list(jobs, LPD_JOBS) == 0) {
+                end_with_parent();
                 pause_ms(2 * LOOK_MS);
+            }
             setitimer(ITIMER_REAL, &every, NULL);
         }
         job_print(&jobs[0]);

@@ -88,13 +88,6 @@ struct job *adapter_post(struct adapter *a, struct job *job)
     return job;
 }
 
-bool adapter_must_not_repeat(struct adapter *a, int slot)
-{
-    const struct block_request *r = block_request(&a->client, slot);
-
-    return r->operation == BLOCK_WRITE && unit_is_once(a, r->unit % BLOCK_UNITS);
-}
-
 static void finish(struct adapter *a, int slot, uint64_t now)
 {
     struct job *job = &a->job[slot];

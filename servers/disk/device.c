@@ -206,11 +206,6 @@ bool unit_is_gone(const struct adapter *a, unsigned unit)
     return gone;
 }
 
-bool unit_is_once(const struct adapter *a, unsigned unit)
-{
-    return a->unit[unit].flags & BLOCK_UNIT_ONCE;
-}
-
 uint64_t unit_next(const struct adapter *a, unsigned unit, uint64_t *refused)
 {
     const volatile struct block_unit *u = &a->client.queue->unit[unit];

@@ -123,8 +123,18 @@ struct job *adapter_begin(struct adapter *a, struct block_request **request);
 /* The job that done() will get: another one on a disk that is checked. */
 struct job *adapter_post(struct adapter *a, struct job *job);
 void adapter_post_raw(struct adapter *a, struct job *job); /* to the disk itself */
-/* A write to what is written once: whatever has become of it. */
-bool adapter_must_not_repeat(struct adapter *a, int slot);
+/* What is written to the unit stays. */
+static inline bool unit_is_once(const struct adapter *a, unsigned unit)
+{
+    return a->unit[unit].flags & BLOCK_UNIT_ONCE;
+}
+/* A write to such a one: whatever has become of it. */
+static inline bool adapter_must_not_repeat(struct adapter *a, int slot)
+{
+    const struct block_request *r = block_request(&a->client, slot);
+
+    return r->operation == BLOCK_WRITE && unit_is_once(a, r->unit % BLOCK_UNITS);
+}
 
 /* ---- watch.c ---- */
 void watch_look(void); /* the alarm: requests that take too long */
@@ -180,7 +190,6 @@ const struct block_unit *device_unit(const struct device *d);
 uint64_t unit_sectors(const struct adapter *a, unsigned unit);
 uint32_t unit_logical_size(const struct adapter *a, unsigned unit);
 bool unit_is_gone(const struct adapter *a, unsigned unit); /* for good */
-bool unit_is_once(const struct adapter *a, unsigned unit); /* what is written stays */
 /* As its driver says, just now: where the next write must begin, and how many were refused. */
 uint64_t unit_next(const struct adapter *a, unsigned unit, uint64_t *refused);
 struct device *device_at(const struct adapter *a, unsigned unit);

@@ -22,12 +22,12 @@ def paper(tmp_path):
 
 
 def job(number):
-    """Pages of text: some end with a form feed, some where 66 lines are full."""
+    """Pages of text, each of which takes longer than a slice of the processor: some end with a form feed, some where 66 lines are full."""
     chance = random.Random(number)
     pages = []
-    for page in range(chance.randint(3, 6)):
-        lines = 66 if chance.random() < 0.4 else chance.randint(1, 65)
-        text = "".join(f"job {number} page {page} line {line} {'x' * chance.randint(0, 250)}\n" for line in range(lines))
+    for page in range(chance.randint(3, 5)):
+        lines = 66 if chance.random() < 0.4 else chance.randint(40, 65)
+        text = "".join(f"job {number} page {page} line {line} {'x' * chance.randint(0, 400)}\n" for line in range(lines))
         pages.append(text + ("" if lines == 66 else "\f"))
     return pages
 
@@ -97,3 +97,25 @@ def test_spooler(boot, paper, victim, every):
     assert result.out.endswith("idle\n   JOB  USER            BYTES    PRINTED  TITLE\noften enough\n")
     count, kills = all_jobs(paper.read_bytes(), jobs), len(re.findall(rf"rs: {victim}: killed", result.klog))
     assert 0 < count <= kills, f"{count} of {kills} hit a page"
+
+
+def test_spooler_dies(boot, paper):
+    """The spooler is killed, all of it or the process that prints, and started again: it goes on with the page in progress."""
+    jobs = [job(number) for number in range(6)]
+    result = boot("lpd; for job in /jobs/*; do lpr $job >/dev/null; done; n=0; while [ $n -lt 6 ]; do usleep 300000; if [ $((n % 2)) = 0 ]; then kill -9 $(pidof lpd); lpd; "
+                  f"else kill -9 $(pidof lpd | tr ' ' '\\n' | sort -n | tail -1); fi; n=$((n + 1)); done 2>/dev/null; {EMPTY}; ls /var/spool/lpd; kill $(pidof lpd) 2>/dev/null; true",
+                  qemu=f"-parallel file:{paper}", add={f"/jobs/{number}": "".join(pages) for number, pages in enumerate(jobs)}, leak_check=False)
+    assert result.out.split() == "idle JOB USER BYTES PRINTED TITLE state".split()
+    assert all_jobs(paper.read_bytes(), jobs) <= 12  # a page, and the form feed that repeats it, may both be in progress
+
+
+def test_spooler_refuses(boot, paper):
+    """Too long, too many, nothing, somebody else's, unknown: said, and nothing of it stays."""
+    out = boot("service down printer; lpd; dd if=/dev/zero bs=1M count=17 2>/dev/null | lpr; lpr </dev/null; lpr /nothing; echo a | lpr; su -s /bin/sh user -c 'echo b | lpr -T mine; lprm 1; lprm 2'; lprm 7; lprm x; "
+               "n=0; while [ $n -lt 99 ]; do echo c | lpr >/dev/null || break; n=$((n + 1)); done; echo one more | lpr; lpq | sed -n 1,3p; lprm 1; lpq | grep -c root; lpr -x; lprm; lpq x; lpd; su -s /bin/sh user -c lpd; "
+               "printf 'nonsense\\n' | nc -w 1 local:/var/run/lpd; ls /var/spool/lpd | grep -c new; kill $(pidof lpd) 2>/dev/null; true", qemu=f"-parallel file:{paper}", leak_check=False).out
+    for text in ("standard input: the job is too long", "standard input: there is nothing to print", "/nothing: No such file or directory", "job 1\njob 2\n", "lprm: 1: job 1 is somebody else's",
+                 "lprm: 7: no such job: 7", "lprm: x: no such job: x", "standard input: too many jobs are waiting", "waiting for /dev/lp0: No such device or address",
+                 "usage: lpr ", "usage: lprm ", "usage: lpq", "another one is at work", "lpd: only root may start it"):
+        assert text in out, f"{text}\n{out}"
+    assert "2  user" not in out and paper.read_bytes() == b""

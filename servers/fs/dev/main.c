@@ -56,6 +56,8 @@ static struct name {
     {"tty3", NULL, S_IFCHR | 0620, 4, 3, 0, 5},
     {"tty4", NULL, S_IFCHR | 0620, 4, 4, 0, 5},
     {"lp0", NULL, S_IFCHR | 0660, 6, 0, 0, 7},
+    {"lp1", NULL, S_IFCHR | 0660, 6, 1, 0, 7},
+    {"lp2", NULL, S_IFCHR | 0660, 6, 2, 0, 7},
     {"fd", "/proc/self/fd", S_IFLNK | 0777, 0, 0, 0, 0},
     {"stdin", "/proc/self/fd/0", S_IFLNK | 0777, 0, 0, 0, 0},
     {"stdout", "/proc/self/fd/1", S_IFLNK | 0777, 0, 0, 0, 0},
