@@ -4,6 +4,8 @@ import datetime
 import re
 
 from conftest import BUILD, TOP
+from test_disk import attached
+from test_ext4 import make
 
 BASE = "-rtc base=2027-03-04T05:06:07 "
 DAY = datetime.date(2027, 3, 4)
@@ -26,23 +28,25 @@ def test_hwclock(boot):
         assert when <= seconds(line) < when + 60, line
 
 
-def test_everybody_has_the_same_time(boot):
+def test_everybody_has_the_same_time(boot, tmp_path):
     """From the first file on, and after `date -s`, also while PM, which sets it, dies: programs, files of each file system, /proc."""
+    image = make(tmp_path / "e.img", size="8M")
     result = boot("""
+mkdir /tmp/disk; mount -t ext4 /dev/sda /tmp/disk
 stat -c %y / /dev/null /proc/self | cut -c1-10 | uniq
 touch -d '2001-02-03 04:05:06' /tmp/old; stat -c %y /tmp/old
 service storm pm 5000
 for year in 2031 1999 2026 2040 1971; do
     date -s "$year-06-07 08:09:10" >/dev/null
-    echo >/tmp/written; touch /tmp/touched; mkdir /tmp/made; chmod 600 /etc/fstab
-    for f in "%Y /tmp/written" "%X /tmp/touched" "%Y /tmp/made" "%Z /etc/fstab" "%Y /dev/null" "%Y /proc/self"; do
+    echo >/tmp/written; echo >/tmp/disk/written; touch /tmp/touched; mkdir /tmp/made; chmod 600 /etc/fstab
+    for f in "%Y /tmp/written" "%X /tmp/touched" "%Y /tmp/made" "%Z /etc/fstab" "%Y /tmp/disk/written" "%Y /dev/null" "%Y /proc/self"; do
         [ $(($(date +%s) - $(stat -c $f))) -le 20 ] && [ $(($(date +%s) - $(stat -c $f))) -ge 0 ] || echo $year $f $(stat -c $f)
     done
     booted=$(($(date +%s) - $(cut -d. -f1 /proc/uptime) - $(awk '/btime/ { print $2 }' /proc/stat)))
     [ $booted -ge -2 ] && [ $booted -le 20 ] || echo $year btime $booted
     rm -r /tmp/written /tmp/touched /tmp/made
 done
-service storm pm 0; rm /tmp/old; date +%Y""", qemu=BASE)
+service storm pm 0; rm /tmp/old; umount /tmp/disk; rmdir /tmp/disk; date +%Y""", qemu=BASE + attached(image))
     assert result.out == f"{DAY}\n2001-02-03 04:05:06.000000000 +0000\n1971\n"
 
 
