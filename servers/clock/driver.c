@@ -17,19 +17,30 @@ static struct clock_queue *queue; /* NULL: no driver has ever been there */
 static endpoint_t driver;
 static uint32_t incarnation; /* of the driver that we know; 0: none yet */
 static uint32_t posted; /* what we stored last */
+static struct clock_request asked; /* the request with that number */
 static bool waits; /* for what was posted */
 static bool is_fresh; /* this incarnation has not answered yet */
 static uint64_t patience; /* clock: when this incarnation is complained of */
 static enum { FOR_NOBODY, FOR_BOOT, FOR_PROGRAM } purpose; /* of what was posted */
 
+/* All that is ours in the queue, also once more for a fresh driver: the one before may have written
+ * there. */
+static void write_request(void)
+{
+    queue->operation = asked.operation;
+    queue->set_ns = asked.set_ns;
+    queue->set_at_ns = asked.set_at_ns;
+    queue_publish(&queue->posted, posted);
+    queue_claim(&queue->header, CLOCK_QUEUE_MAGIC);
+}
+
 static void post(const struct clock_request *request)
 {
-    queue->operation = request->operation;
-    queue->set_ns = request->set_ns;
-    queue->set_at_ns = request->set_at_ns;
+    asked = *request;
+    posted++;
     waits = true;
     patience = clock_now() + PATIENCE;
-    queue_publish(&queue->posted, ++posted);
+    write_request();
     if (driver)
         ipc_notify(driver, NOTIFY_BIT(NOTIFY_BIT_QUEUE));
 }
@@ -56,6 +67,17 @@ bool driver_is_gone(void)
 }
 
 /* ---- the time at boot ---- */
+
+static void ask_first_time(void)
+{
+    static bool is_done;
+
+    if (is_done || waits)
+        return;
+    is_done = true;
+    purpose = FOR_BOOT;
+    post(&(struct clock_request){.operation = CLOCK_READ});
+}
 
 /* PM takes it once. We may be a fresh copy, or somebody has been quicker: then it stays as it is. */
 static void set_first_time(const struct clock_answer *a, uint64_t at_ns)
@@ -95,6 +117,13 @@ static void answered(void)
         set_first_time(&a, at_ns < now ? at_ns : now);
     else if (purpose == FOR_PROGRAM)
         clock_answered(&a);
+    ask_first_time(); /* of one who came to a queue in which something was under way */
+}
+
+static bool is_garbled(void)
+{
+    return queue_read(&queue->posted) != posted || queue->operation != asked.operation ||
+           queue->set_ns != asked.set_ns || queue->set_at_ns != asked.set_at_ns;
 }
 
 static void note_driver(void)
@@ -105,9 +134,10 @@ static void note_driver(void)
         return;
     incarnation = current;
     driver = queue->header.driver;
+    if (waits && is_garbled()) /* it may have done something else, with the same number */
+        queue->completed = posted - 1;
     is_fresh = incarnation != queue->header.reintegrated_incarnation;
-    queue_publish(&queue->posted, posted); /* its predecessor may have written there */
-    queue_claim(&queue->header, CLOCK_QUEUE_MAGIC);
+    write_request();
     patience = clock_now() + PATIENCE;
     if (waits)
         ipc_notify(driver, NOTIFY_BIT(NOTIFY_BIT_QUEUE));
@@ -137,13 +167,12 @@ static void find_queue(void)
     }
     queue = (struct clock_queue *)where.address;
     posted = queue_read(&queue->posted);
+    asked = (struct clock_request){
+        .operation = queue->operation, .set_ns = queue->set_ns, .set_at_ns = queue->set_at_ns};
     waits = posted != queue_read(&queue->completed);
     purpose = FOR_NOBODY;
     queue_claim(&queue->header, CLOCK_QUEUE_MAGIC);
-    if (waits)
-        return;
-    purpose = FOR_BOOT;
-    post(&(struct clock_request){.operation = CLOCK_READ});
+    ask_first_time();
 }
 
 void driver_notified(uint64_t bits)

@@ -80,6 +80,15 @@ def test_a_driver_that_is_no_good(boot):
     assert re.search("^2027\ncat: read error: Invalid argument\n2027\nstate +up\nprogram +spare\n", out), out
 
 
+def test_a_driver_that_answers_nothing(boot):
+    """It is complained of, again and again, until the other has its turn: then what was asked of the first is done. (It takes the queue for that of a
+    network card, and writes where it must not.)"""
+    text = (TOP / "drivers/char/rtc/rtc.svc").read_text().replace("budget      25 60", "budget 1 60").replace("queue       4K", "queue 1280K")
+    out = boot("hwclock -r | cut -c21-24; date +%Y; awk '$2 == \"rtc\" { print $3, $4 }' /proc/recovery; service status rtc | grep program", qemu=BASE, leak_check=False,
+               add={"/etc/bardo/rtc.svc": text + "alternate spare\n", "/lib/bardo/rtc": BUILD / "services/faulty", "/lib/bardo/spare": BUILD / "services/rtc"}).out
+    assert re.fullmatch("2027\n2027\ncomplaint 2\ncomplaint 2\nprogram +spare\n", out), out
+
+
 def test_a_clock_that_has_no_date(boot):
     """What is before 1970 is none: the log says so. It can be set."""
     out = boot("service log clock; date +%Y; date -s '2030-01-02' >/dev/null; hwclock -w; hwclock -r", qemu="-rtc base=1969-12-31T01:00:00 ", leak_check=False).out

@@ -79,39 +79,44 @@ static void take(struct source *s)
     s->is_known = true;
 }
 
-/* Does the driver keep to the rules? Else it is replaced, and the next one finds them kept. */
-static bool is_sound(struct source *s, uint32_t completed)
+/* Does the driver keep to the rules? Else they are put right for the next one. */
+static bool is_sound(const struct source *s)
 {
+    uint32_t completed = queue_read(&s->queue->completed);
+
     if (completed == s->posted || completed == s->posted - 1)
         return true;
-    service_complain(s->where.driver, s->driver, COMPLAINT_PROTOCOL);
-    s->queue->completed = s->posted - 1;
+    s->queue->completed = s->posted - s->waits;
     return false;
 }
 
-static void look(struct source *s)
+/* What is ours in the queue is written once more: the one before may have written there. */
+static void greet(struct source *s, uint32_t incarnation)
 {
-    uint32_t incarnation, completed;
-
-    if (!s->queue)
-        return;
-    incarnation = queue_read(&s->queue->header.incarnation);
-    completed = queue_read(&s->queue->completed);
-    if (incarnation == 0 || !is_sound(s, completed))
-        return;
-    if (s->waits && completed == s->posted)
-        take(s);
-    if (incarnation == s->incarnation)
-        return;
     s->incarnation = incarnation;
     s->driver = s->queue->header.driver;
     s->is_fresh = incarnation != s->queue->header.reintegrated_incarnation;
+    is_sound(s);
     queue_publish(&s->queue->posted, s->posted);
     queue_claim(&s->queue->header, ENTROPY_QUEUE_MAGIC);
     if (s->waits)
         ipc_notify(s->driver, NOTIFY_BIT(NOTIFY_BIT_QUEUE));
     else
         post(s);
+}
+
+static void look(struct source *s)
+{
+    uint32_t incarnation = s->queue ? queue_read(&s->queue->header.incarnation) : 0;
+
+    if (incarnation == 0)
+        return;
+    if (incarnation != s->incarnation)
+        greet(s, incarnation);
+    else if (!is_sound(s))
+        service_complain(s->where.driver, s->driver, COMPLAINT_PROTOCOL);
+    if (s->waits && queue_read(&s->queue->completed) == s->posted)
+        take(s);
 }
 
 static void take_queue(struct source *s, const struct service_queue *where)
