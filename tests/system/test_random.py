@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from conftest import BUILD, TOP
+
 RNG = "-device virtio-rng-pci "
 NO_RDRAND = "-cpu max,-rdrand "
 FIRST = "head -c 16 /dev/urandom | hexdump -v -e '/1 \"%02x\"'; echo; /calls_random 1"
@@ -53,6 +55,16 @@ def test_device_that_gives_nothing(boot, program):
     result = boot("head -c 100000 /dev/random | wc -c; service kill random --every 20 --count 5; /calls_random 20; service restart random --reset; sleep 0.2; service status random | grep state",
                   add={"/calls_random": program("calls_random")}, qemu="-device virtio-rng-pci,max-bytes=1,period=3600000 ")
     assert re.search(r"^100000\n[0-9a-f]{32} 2560 of 2560\nstate +up$", result.out, re.M), result.out
+
+
+def test_a_driver_that_writes_garbage(boot, program):
+    """It breaks the queue's rules and is replaced, again and again, until the alternate has its turn; numbers come all the time."""
+    text = (TOP / "drivers/char/random/random.svc").read_text().replace("budget      25 60", "budget 2 60").replace("queue       16K", "queue 1280K")
+    result = boot("/calls_random 20; until service log dev | grep -q 'mixed in'; do usleep 20000; done; /calls_random 1; service status random | grep -E 'state|program'",
+                  add={"/calls_random": program("calls_random"), "/etc/bardo/random.svc": text + "parameters fault=garbage delay_ms=10 times=0\nalternate spare\n",
+                       "/lib/bardo/random": BUILD / "services/faulty", "/lib/bardo/spare": BUILD / "services/random"}, qemu=RNG, leak_check=False)
+    assert re.fullmatch(r"[0-9a-f]{32} 2560 of 2560\n[0-9a-f]{32} 128 of 128\nstate +up\nprogram +spare\n", result.out), result.out
+    assert "dev complains of random (1)" in result.klog
 
 
 def test_one_of_before_1_0(boot):
