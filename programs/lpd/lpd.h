@@ -38,7 +38,7 @@ enum {
     LPD_CLIENTS = 8, /* at a time; others wait */
     LPD_CLIENT_SECONDS = 10, /* without a byte from one, then it is given up */
     LPD_PAGE_LINES = 66, /* where a page ends that has no form feed, */
-    LPD_PAGE_BYTES = 16384, /* or has no line ends either */
+    LPD_PAGE_BYTES = 1 << 18, /* or has no line ends either: a longer one is repeated in pieces */
 };
 
 struct job {
