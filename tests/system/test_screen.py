@@ -113,6 +113,22 @@ def test_editors(sit):
     assert file[:-1] == [str(n) if str(n) != number else f"New: {n}!" for n in range(1, 101)]
 
 
+def test_reset(sit):
+    """Devices that are set up anew, registers, colours and font: the same picture, pixel by pixel; the keyboard types as before."""
+    picture = "seq 15; printf '\\033[?25l\\033[1;31;44mX\\033[m\\033[4mZ\\033[0;7m \\033[m'\n"
+    with sit() as (person, end):
+        shots = []
+        for orders in ("", "service restart console --reset; service restart keyboard --reset"):
+            person.type(orders + "; clear\n" if orders else "clear\n")
+            settled(person, [PROMPT])
+            person.type(picture)
+            person.wait_line(f"XZ {PROMPT}")
+            person.say("screendump", filename=str(person.dump))
+            shots.append(person.dump.read_bytes())
+        assert shots[0] == shots[1] and len(set(shots[0][100:])) >= 4
+        end()
+
+
 def test_consoles(sit):
     """Four sessions; ^C, job control and top; /dev/tty0; a shell that ends is followed by another."""
     with sit() as (person, end):
