@@ -7,7 +7,7 @@ from pathlib import Path
 
 COLUMNS, ROWS = 80, 25
 TEXT = 0xb8000
-HOLD_MS = 4  # how long a key is held: a PS/2 keyboard keeps 16 bytes, so the guest has to keep up
+STATUS, STATUS_OUTPUT = 0x64, 1  # of the i8042: a byte is there that the guest has not read
 NAMES = {" ": "spc", "\n": "ret", "\t": "tab", "\033": "esc", "-": "minus", "=": "equal", "[": "bracket_left", "]": "bracket_right", ";": "semicolon",
          "'": "apostrophe", "`": "grave_accent", "\\": "backslash", ",": "comma", ".": "dot", "/": "slash", "\b": "backspace"}
 SHIFTED = dict(zip('~!@#$%^&*()_+{}|:"<>?', "`1234567890-=[]\\;',./"))
@@ -37,8 +37,16 @@ class Person:
 
     def press(self, *names):
         """Keys by QEMU's names, together: press("alt", "f2")."""
-        self.say("send-key", keys=[{"type": "qcode", "data": name} for name in names], **{"hold-time": HOLD_MS})
-        time.sleep(HOLD_MS / 1000 * 2)
+        for down, keys in ((True, names), (False, reversed(names))):
+            self.say("input-send-event", events=[{"type": "key", "data": {"down": down, "key": {"type": "qcode", "data": name}}} for name in keys])
+        self.wait_taken()
+
+    def wait_taken(self):
+        """Until the guest has taken all that was typed: a PS/2 keyboard keeps 16 bytes, what is more is lost, however slow the host is."""
+        end = time.monotonic() + 60
+        while int(self.say("human-monitor-command", **{"command-line": f"i/b {STATUS}"}).split("=")[1], 0) & STATUS_OUTPUT:
+            assert time.monotonic() < end, "nobody takes what is typed"
+            time.sleep(0.001)
 
     def type(self, text):
         for c in text:
