@@ -11,7 +11,7 @@ from conftest import BUILD, LOADED, TOP
 from screenkeys import COLUMNS, Person
 
 PROMPT = "bardo:~#"
-DEATHS = 20
+DEATHS = 12
 KILLS = "kill -9 $(pidof console) $(pidof keyboard)"
 
 

@@ -265,13 +265,37 @@ static void test_garbage(void **state)
     }
 }
 
+static void test_registers(void **state)
+{
+    assert_int_equal(parse("class screen\ndevice isa\nregisters 0xa0000-0xbffff\n"), 0);
+    assert_int_equal(m.class, CLASS_SCREEN);
+    assert_int_equal(m.registers, 0xa0000);
+    assert_int_equal(m.registers_size, 0x20000);
+    refused("class input\ndevice isa\nregisters 0xa0000\n",
+            FILE_NAME ":3: expected FIRST-LAST, not '0xa0000'");
+    for (unsigned i = 0; i < 6; i++) {
+        static const char *const ranges[] = {"0x9f000-0xa0fff", "0xff000-0x100fff",
+                                             "0xa0010-0xa0fff", "0xa0000-0xa0ffe",
+                                             "0xb0000-0xa0fff", "0-0xffffffffffffffff"};
+        char text[96];
+
+        snprintf(text, sizeof text, "class screen\ndevice isa\nregisters %s\n", ranges[i]);
+        refused(text, FILE_NAME ":3: registers are whole pages from 0xa0000 to 0xfffff");
+    }
+    refused("class screen\nregisters 0xa0000-0xa0fff\n",
+            FILE_NAME ":2: registers at a place of their own have ISA devices alone");
+    refused("class screen\ndevice isa\nregisters 0xa0000-0xa0fff\nregisters 0xa1000-0xa1fff\n",
+            FILE_NAME ":4: given twice 'registers'");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),  cmocka_unit_test(test_all_keys),
-        cmocka_unit_test(test_publishes), cmocka_unit_test(test_places),
-        cmocka_unit_test(test_errors),    cmocka_unit_test(test_names),
-        cmocka_unit_test(test_limits),    cmocka_unit_test(test_garbage),
+        cmocka_unit_test(test_registers), cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_all_keys),  cmocka_unit_test(test_publishes),
+        cmocka_unit_test(test_places),    cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_names),     cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_garbage),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

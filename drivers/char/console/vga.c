@@ -34,6 +34,7 @@ enum {
     GRAPHICS_ON = 1 << 0,
     GRAPHICS_MAP = 3 << 2,
     GRAPHICS_MAP_TEXT = 3 << 2, /* 32 kB from 0xb8000 */
+    GRAPHICS_MAP_FONT = 1 << 2, /* 64 kB from 0xa0000 */
 
     CRTC_COLUMNS = 1,
     CRTC_CURSOR_START = 0x0a,
@@ -114,7 +115,7 @@ static void open_font(void)
     put(SEQUENCER, SEQUENCER_MODE, 6); /* one plane after the other */
     put(GRAPHICS, GRAPHICS_READ_PLANE, 2);
     put(GRAPHICS, GRAPHICS_MODE, 0);
-    put(GRAPHICS, GRAPHICS_MISCELLANEOUS, 4); /* 64 kB from 0xa0000 */
+    put(GRAPHICS, GRAPHICS_MISCELLANEOUS, GRAPHICS_MAP_FONT);
 }
 
 static void close_font(void)
@@ -186,6 +187,8 @@ int vga_reset(struct vga *v)
         return -ENODEV;
     if ((get(GRAPHICS, GRAPHICS_MISCELLANEOUS) & GRAPHICS_ON) && !font_known)
         return -EOPNOTSUPP;
+    put(GRAPHICS, GRAPHICS_MISCELLANEOUS,
+        GRAPHICS_MAP_FONT); /* whoever comes before the end: a mismatch */
     put(SEQUENCER, SEQUENCER_RESET, 1);
     pio_write8(MISCELLANEOUS, MISCELLANEOUS_TEXT);
     for (uint8_t i = 1; i < sizeof sequencer; i++)
@@ -195,10 +198,12 @@ int vga_reset(struct vga *v)
     for (uint8_t i = 0; i < sizeof crtc; i++)
         put(CRTC, i, crtc[i]);
     for (uint8_t i = 0; i < sizeof graphics; i++)
-        put(GRAPHICS, i, graphics[i]);
+        if (i != GRAPHICS_MISCELLANEOUS)
+            put(GRAPHICS, i, graphics[i]);
     write_attributes();
     write_colours();
     write_font(v);
+    put(GRAPHICS, GRAPHICS_MISCELLANEOUS, graphics[GRAPHICS_MISCELLANEOUS]);
     v->is_known = false;
     return 0;
 }
