@@ -112,8 +112,18 @@ enum kernel_call {
     /* (status): the system cannot go on. The latest events go to the log, and the machine stops;
        QEMU's status is 2 * status + 1. RS alone. */
     KERNEL_PANIC,
+    /* (address, ns): when the root task dies from now on, of an exception or an end, or has used so
+       many ns of the CPU (0: however many; GUARD_NS_MAX at most), it goes on at that address. rcx is
+       where it was, r11 why: the exception's vector, or GUARD_*; all other registers are as they
+       were. Not made again, it is so for 100 deaths, with 2 s of the CPU after each; then the system
+       stops. The root task alone: -EPERM. */
+    KERNEL_GUARD,
     KERNEL_CALLS,
 };
+
+#define GUARD_END 0x100 /* it has made the system call that ends a program */
+#define GUARD_TIME 0x101
+#define GUARD_NS_MAX 10000000000ull
 
 #define RECEIVE_POLL (~0ull)
 #define LOG_RECORD_MAX 512

@@ -33,7 +33,7 @@ void foreign_call(struct slot *s)
     to = slot_find(route == ROUTE_GUARDIAN ? s->guardian : servers[route]);
     if (to && to != s)
         ipc_linux(s, to);
-    else
+    else if (route != ROUTE_GUARDIAN || !guard_enter(s, GUARD_END))
         r->rax = (uint64_t)-EIO; /* the server is dead, and RS is about to say so */
 }
 

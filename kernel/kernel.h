@@ -204,6 +204,13 @@ static inline void trace(uint32_t kind, endpoint_t from, endpoint_t to, uint64_t
     trace_at(arch_tsc(), kind, from, to, type, detail);
 }
 
+/* ---- guard.c ---- */
+long call_guard(struct slot *s, const uint64_t *a);
+/* s has died, of an exception's vector or GUARD_*. True: it is the root task, and goes on. */
+bool guard_enter(struct slot *s, uint64_t why);
+void guard_time(struct slot *s); /* the same when it has run for too long */
+uint64_t guard_left(const struct slot *s); /* TSC ticks that it may run; ~0: it may for ever */
+
 /* ---- load.c ---- */
 void load_root(void); /* RS, which comes with the kernel, with all rights */
 

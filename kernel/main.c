@@ -50,6 +50,7 @@ static const call_handler calls[KERNEL_CALLS] = {
     [KERNEL_PORT_OUT] = call_port_out,
     [KERNEL_PORT_OUT_BYTES] = call_port_out_bytes,
     [KERNEL_PANIC] = call_panic,
+    [KERNEL_GUARD] = call_guard,
 };
 
 static void kernel_call(struct slot *s, uint64_t n)
@@ -99,7 +100,8 @@ static void fault(struct slot *s, unsigned vector, uint64_t error, uint64_t addr
     }
     trace(TRACE_EXCEPTION, s->endpoint, s->guardian, vector, address);
     if (ipc_fault(s, s->guardian, MESSAGE_EXCEPTION,
-                  (const uint64_t[4]){vector, error, address, s->registers.rip}) == 0)
+                  (const uint64_t[4]){vector, error, address, s->registers.rip}) == 0 ||
+        guard_enter(s, vector))
         return;
     if (s->service_id == SERVICE_ID_ROOT)
         kernel_panic("the root task died: exception %u (error %lx) at %lx, address %lx", vector,
@@ -117,6 +119,7 @@ struct slot *kernel_exception(struct slot *s, unsigned vector, uint64_t error, u
 struct slot *kernel_user_interrupt(struct slot *s)
 {
     kernel_enter();
+    guard_time(s);
     return leave(s);
 }
 

@@ -109,7 +109,11 @@ static void timer_by(uint64_t when)
  * to anybody. */
 static void timer_for(const struct slot *s)
 {
+    uint64_t left = guard_left(s);
+
     timer_by(clock_earliest);
+    if (left != ~0ull)
+        timer_by(arch_clock(arch_tsc() + left));
     if (schedule.ready && schedule.timer > s->turn_end)
         timer_by(arch_clock(s->turn_end));
 }
@@ -190,7 +194,7 @@ struct slot *sched_next(struct slot *s)
     struct slot *next = woken;
     uint64_t now = arch_tsc();
 
-    if (s && !s->stopped && clock_earliest >= timer_at) {
+    if (s && !s->stopped && timer_at != ~0ull && clock_earliest >= timer_at) {
         /* The two common cases: nothing has changed; a call or reply that goes straight to the one
          * it has woken. */
         if (s->state == SLOT_READY && !next && !(schedule.ready & ((2u << s->priority) - 1)))

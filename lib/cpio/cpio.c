@@ -21,10 +21,11 @@ enum field {
     CHECK
 };
 
-/* A header has a hundred of these digits, and RS goes through the archive for each service. */
+/* A header has a hundred of these digits. */
 static int hexadecimal(const char *text, uint32_t *value)
 {
-    *value = 0;
+    uint32_t number = 0;
+
     for (int i = 0; i < 8; i++) {
         uint32_t digit = (uint32_t)(uint8_t)text[i] - '0';
 
@@ -33,8 +34,9 @@ static int hexadecimal(const char *text, uint32_t *value)
             if (digit < 10 || digit > 15)
                 return -EINVAL;
         }
-        *value = *value << 4 | digit;
+        number = number << 4 | digit;
     }
+    *value = number;
     return 0;
 }
 

@@ -483,11 +483,7 @@ int manifest_parse(const char *text, size_t size, const char *file, struct manif
         snprintf(error, room, "%s:%u: %s", file, r.line, wrong);
         return -EINVAL;
     }
-    if (manifest->class == CLASS_CORE) {
-        manifest->restart = false;
-        for (unsigned i = 0; i < COUNT(keys); i++)
-            if (keys[i].read == read_heartbeat && !(seen & 1ull << i))
-                manifest->heartbeat_ms = 0; /* nobody could replace it: only when asked for */
-    }
+    if (manifest->rolled_back)
+        manifest->restart = false; /* nobody could replace it */
     return 0;
 }

@@ -25,7 +25,6 @@
 
 enum manifest_class {
     CLASS_NONE,
-    CLASS_CORE,
     CLASS_SERVER,
     CLASS_FS,
     CLASS_NET,

@@ -4,7 +4,7 @@
 #include <stddef.h>
 
 const char *const manifest_class_names[CLASSES] = {
-    [CLASS_CORE] = "core",   [CLASS_SERVER] = "server", [CLASS_FS] = "fs",
+    [CLASS_SERVER] = "server", [CLASS_FS] = "fs",
     [CLASS_NET] = "net",     [CLASS_CHAR] = "char",     [CLASS_BLOCK] = "block",
     [CLASS_INPUT] = "input", [CLASS_SCREEN] = "screen",
 };
@@ -45,6 +45,7 @@ const char *const manifest_kernel_call_names[KERNEL_CALLS] = {
     [KERNEL_PORT_OUT] = "port_out",
     [KERNEL_PORT_OUT_BYTES] = "port_out_bytes",
     [KERNEL_PANIC] = "panic",
+    [KERNEL_GUARD] = "guard",
 };
 
 const char *manifest_class_name(enum manifest_class class)

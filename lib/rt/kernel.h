@@ -332,6 +332,14 @@ static inline uint64_t clock_tsc(void)
     return undo_input(tsc_read());
 }
 
+/* What the clock was then. */
+static inline uint64_t clock_of(uint64_t tsc)
+{
+    const struct kernel_page *k = kernel_page();
+
+    return undo_input((uint64_t)((unsigned __int128)(tsc - k->tsc_boot) * 1000000000u / k->tsc_hz));
+}
+
 /* ns since boot, by the TSC: no call. (The multiplication keeps 128 bits.) */
 static inline uint64_t clock_now(void)
 {

@@ -22,6 +22,7 @@
     .quad UNDO_MARK, undo_enter, undo_enter_end, undo_dead
     .globl undo_start
 undo_start:
+    call undo_root_start
     movq %rsp, undo_stack(%rip)
     movq undo_log_begin(%rip), %r15
     jmp _start
@@ -195,7 +196,15 @@ undo_receive_end:
 1:
     .endm
 
-    .globl undo_enter, undo_enter_end, undo_begin
+    .globl undo_enter, undo_enter_root, undo_enter_end, undo_begin
+undo_enter_root: /* the kernel lets RS begin here: rcx is where it was, r11 why it died (KERNEL_GUARD) */
+    cmpq $undo_enter_root, %rcx
+    jb 1f
+    cmpq $undo_enter_end, %rcx
+    jb undo_enter /* it has not looked yet at what is there */
+1:  movq %rcx, undo_dead(%rip)
+    incq %r11
+    movq %r11, undo_root_why(%rip)
 undo_enter:
     cmpq $0, undo_stack(%rip) /* it had not even begun */
     je undo_start

@@ -10,8 +10,8 @@
 
 #include "abi/proto/rs.h"
 #include "lib/rt/kernel.h"
+#include "lib/undo/internal.h"
 #include "lib/undo/layout.h"
-#include "lib/undo/undo.h"
 
 /* A step that has killed so many of its own is given up: its caller gets EIO. */
 #define POISON_DEATHS 2
@@ -20,7 +20,6 @@ _Static_assert(REPLY_RECEIVE == KERNEL_CALL_BASE + KERNEL_REPLY_RECEIVE, "layout
 _Static_assert(offsetof(struct undo_entry, length) == 88, "entry.S");
 _Static_assert(sizeof(struct undo_entry) == 96, "entry.S");
 
-extern struct undo_death undo_dead;
 extern uint64_t undo_stack;
 extern void (*undo_loop_at)(void);
 extern char _start[];
@@ -35,10 +34,10 @@ static uint64_t faults; /* deaths of this step by its own fault */
 static uint64_t fuse_seed = 88172645463325252u;
 static struct undo_output *const outbox = (struct undo_output *)UNDO_OUTBOX;
 static uint64_t outputs;
+static bool given_up; /* the last step was refused */
 static const char *refused; /* why the step is not to be repeated; NULL: it is */
 
-/* Not one that the journal knows of. */
-static long raw_call(long number, long a, long b, long c, long d, long e)
+long undo_raw_call(long number, long a, long b, long c, long d, long e)
 {
     register long r10 __asm__("r10") = d;
     register long r8 __asm__("r8") = e;
@@ -81,7 +80,7 @@ static void say(const char *what, uint64_t a, uint64_t b, uint64_t c)
     at = add_text(at, what);
     at = add_number(add_number(add_number(at, a), b), c);
     *at++ = '\n';
-    raw_call(KERNEL_LOG, (long)text, at - text, 0, 0, 0);
+    undo_raw_call(KERNEL_LOG, (long)text, at - text, 0, 0, 0);
 }
 
 static void log_reset(void)
@@ -171,14 +170,14 @@ long undo_read(long number, long a, long b, long c, long d, long e, void *to, si
         return (long)entry->result[0];
     }
     entry = entry_make((uint64_t)number | UNDO_KEY_DATA, (uint64_t)a);
-    entry->result[0] = (uint64_t)raw_call(number, a, b, c, d, e);
+    entry->result[0] = (uint64_t)undo_raw_call(number, a, b, c, d, e);
     keep_data(entry, to, (long)entry->result[0] < 0 ? 0 : length);
     return (long)entry->result[0];
 }
 
 long undo_again(long number, long a, long b, long c, long d)
 {
-    return raw_call(number, a, b, c, d, 0);
+    return undo_raw_call(number, a, b, c, d, 0);
 }
 
 /* ---- the loop ---- */
@@ -190,6 +189,7 @@ void undo_loop_set(void (*loop)(void), uint64_t stack)
     undo_stack = stack;
     undo_loop_at = loop;
     undo_commit();
+    undo_root_trim();
 }
 
 /* Some steps of some successors are to die at a store: see layout.h. */
@@ -221,6 +221,11 @@ static void raw_message(const struct undo_output *o)
                      : "rcx", "r11", "memory");
 }
 
+uint64_t undo_outbox_end(void)
+{
+    return (uint64_t)(outbox + outputs);
+}
+
 /* (Not with ipc_call(): no journal is to know of it.) */
 static void tell_rs(void)
 {
@@ -228,8 +233,11 @@ static void tell_rs(void)
     uint64_t rdi = (uint64_t)service_info()->rs, rsi = RS_READY, rdx = RS_READY_ROLLED_BACK;
     long rax = KERNEL_CALL_BASE + KERNEL_CALL;
 
-    if (service_info()->self == service_info()->rs)
+    if (service_info()->self == service_info()->rs) {
+        undo_root_back(given_up);
+        given_up = false;
         return;
+    }
     __asm__ volatile("syscall"
                      : "+a"(rax), "+D"(rdi), "+S"(rsi), "+d"(rdx)
                      : "r"(r14)
@@ -247,7 +255,7 @@ static void send_outputs(void)
 {
     for (uint64_t i = 0; i < outputs; i++)
         if (outbox[i].call < KERNEL_CALL_BASE)
-            raw_call((long)outbox[i].call - KERNEL_CALL_BASE, (long)outbox[i].to,
+            undo_raw_call((long)outbox[i].call - KERNEL_CALL_BASE, (long)outbox[i].to,
                      (long)outbox[i].message.type, 0, 0, 0);
         else
             raw_message(&outbox[i]);
@@ -293,11 +301,11 @@ static void take_back(const struct undo_entry *e)
     long result = (long)e->result[0];
 
     if (e->key == KERNEL_CALL_BASE + KERNEL_SLOT_CREATE && result > 0)
-        raw_call(KERNEL_SLOT_DESTROY, result, 0, 0, 0, 0);
+        undo_raw_call(KERNEL_SLOT_DESTROY, result, 0, 0, 0, 0);
     if (e->key == KERNEL_CALL_BASE + KERNEL_MAP && result == 0)
-        raw_call(KERNEL_UNMAP, (long)e->argument, (long)e->result[3], (long)e->result[4], 0, 0);
+        undo_raw_call(KERNEL_UNMAP, (long)e->argument, (long)e->result[3], (long)e->result[4], 0, 0);
     if (e->key == SYS_mmap && (result >= 0 || result < -4095))
-        raw_call(SYS_munmap - KERNEL_CALL_BASE, result, (long)e->result[3], 0, 0, 0);
+        undo_raw_call(SYS_munmap - KERNEL_CALL_BASE, result, (long)e->result[3], 0, 0, 0);
 }
 
 /* The step is given up: what it has made outside is taken back where that can be done. */
@@ -318,6 +326,7 @@ static void drop_step(const char *why)
     if ((void *)undo_loop_at == (void *)_start) /* there is no request yet: it cannot be started */
         __builtin_trap();
     compensate();
+    given_up = true;
     undo_answer_to = asked ? message_caller(&undo_message) : 0;
     undo_message.type = (uint64_t)-EIO;
     undo_in_step = 0;
@@ -334,6 +343,7 @@ void undo_return(void)
 {
     uint64_t begin = undo_log_begin, end = begin + undo_log_bytes();
 
+    undo_root_died(end);
     if (undo_in_step && end != UNDO_LOG) {
         if (end < begin || end > begin + UNDO_WINDOW_MAX) {
             __asm__ volatile("movabsq %0, %%r15" : : "i"(UNDO_LOG));

@@ -153,6 +153,21 @@ long undo_again(long number, long a, long b, long c, long d);
  * as long as it is not. */
 void undo_later(uint64_t call, uint64_t to, const struct message *m, uint64_t forward_to);
 
+/*
+ * Of RS alone, which the kernel lets go on when it dies (root.c).
+ */
+struct undo_root { /* its last death; changes between two steps */
+    uint64_t returns; /* how often it has come back */
+    uint32_t defect, detail; /* enum rs_defect */
+    uint64_t instruction;
+    uint64_t died_tsc, back_tsc;
+};
+extern struct undo_root undo_root;
+void undo_alive(void); /* from time to time: it does not hang */
+/* When it has used so many ns of the CPU from now on it dies, of that enum rs_defect. */
+void undo_guard(uint64_t ns, uint32_t defect);
+void undo_die(uint32_t fuse); /* here and now, once, as though it were killed; struct undo_death */
+
 /* For a function whose stores are output to others, or may happen twice: not logged. */
 #define undo_unlogged __attribute__((no_instrument_function, noinline))
 

@@ -204,8 +204,6 @@ long request_kill(struct message *m, struct service *caller)
             continue;
         if (harmless(m->w[1]))
             return 0;
-        if (s->id == SERVICE_RS)
-            core_lost(s->name, "was killed");
         recover_failed(s, DEFECT_KILLED, (uint32_t)m->w[1]);
         return 0;
     }

@@ -43,6 +43,12 @@ static void take_undo_header(struct image *image, const struct elf_segment *s, c
         image->undo = header;
 }
 
+/* Fresh memory, which is the same when it is filled again: it needs no undoing. */
+undo_unlogged static void fill(char *to, const char *from, uint64_t length)
+{
+    __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(length) : : "memory");
+}
+
 /* At most two mappings each: what is in the file, and zeroed memory after it. */
 static void prepare_segment(struct image *image, const struct elf_segment *s, const char *file)
 {
@@ -55,7 +61,7 @@ static void prepare_segment(struct image *image, const struct elf_segment *s, co
 
         middle = page_up(s->address + s->file_size);
         frames = arena_pages((middle - start) / PAGE_SIZE);
-        memcpy(frames + (s->address - start), file + s->offset, s->file_size);
+        fill(frames + (s->address - start), file + s->offset, s->file_size);
         take_undo_header(image, s, file);
         add_mapping(image, start, middle, flags | (s->write ? MAP_COPY : MAP_SHARE), frames);
     }
@@ -72,7 +78,7 @@ struct image *image_prepare(const char *name)
     struct image *image;
 
     snprintf(path, sizeof path, IMAGE_PREFIX "%s", name);
-    file = archive_file(path, &size);
+    file = archive_program(name, &size);
     if (!file) {
         log_always("%s: not in the boot archive; not started", path);
         return NULL;
@@ -115,8 +121,7 @@ void stack_prepare(struct service *s)
                    page_address = SERVICE_STACK_TOP - PAGE_SIZE;
     uint64_t seed[2];
 
-    __asm__ volatile("rdtsc; shl $32, %%rdx; or %%rdx, %%rax" : "=a"(seed[0]) : : "rdx");
-    seed[0] = (seed[0] ^ s->id) * 0x9e3779b97f4a7c15ull;
+    seed[0] = (clock_tsc() ^ s->id) * 0x9e3779b97f4a7c15ull;
     seed[1] = (seed[0] >> 29 ^ seed[0]) * 0xbf58476d1ce4e5b9ull;
     memcpy(page + (top - page_address), s->name, SERVICE_NAME_MAX);
     memcpy(page + (random - page_address), seed, sizeof seed);

@@ -5,9 +5,9 @@
 #include <sys/syscall.h>
 
 #include "lib/rt/error.h"
+#include "lib/undo/undo.h"
 #include "servers/rs/rs.h"
 
-#define RS_PID 2
 #define VECTOR_PAGE_FAULT 14
 #define ROOM_FOR SECOND /* of more room for a log: others of its kind may follow */
 
@@ -20,7 +20,7 @@ static long request_ready(struct message *m, struct service *caller)
     /* The answer first: what follows takes its time, and it has work to do. */
     ipc_reply_result(message_caller(m), 0);
     if (m->w[0] == RS_READY_ROLLED_BACK) {
-        succeeded(caller);
+        succeeded(caller, clock_now());
         return -EINPROGRESS;
     }
     recover_ready(caller, m->w[0] <= RS_READY_RESET ? (enum rs_ready)m->w[0] : RS_READY_FRESH);
@@ -112,18 +112,6 @@ static void handle(struct message *m)
 
 /* ---- boot ---- */
 
-static void prepare_self(void)
-{
-    struct service *s = service_named("rs");
-
-    if (!s)
-        return;
-    life_begin(&s->life, RS_UP);
-    s->pid = RS_PID;
-    s->incarnation = 1;
-    service_bind(s, service_info()->self);
-}
-
 static void prepare_all(void)
 {
     manifests_read();
@@ -136,7 +124,7 @@ static void prepare_all(void)
     for (unsigned i = 0; i < service_count; i++)
         if (services[i].life.state == RS_DOWN && !services[i].manifest->on_request)
             queue_prepare(&services[i]); /* of ISA devices; of others when pci has found them */
-    prepare_self();
+    self_prepare();
 }
 
 /* All processes are made before the first runs: so each knows the endpoints of the others from its
@@ -168,16 +156,23 @@ static void check_needed(void)
     }
 }
 
+static void steps(void)
+{
+    for (;;) {
+        undo_receive();
+        if (undo_status == 0) {
+            self_look();
+            handle(&undo_message);
+            recover_events();
+        }
+        undo_commit();
+    }
+}
+
 int main(void)
 {
-    struct message m = {0};
-
     prepare_all();
     start_all();
     check_needed();
-    for (;;)
-        if (ipc_receive(ENDPOINT_ANY, &m, 0) == 0) {
-            handle(&m);
-            recover_events();
-        }
+    undo_loop(steps);
 }

@@ -133,12 +133,14 @@ void queue_tell_drivers(const struct service *client)
 
 uint64_t queue_reintegrated(const struct queue *q, uint32_t incarnation)
 {
-    const struct queue_header *header = q->memory;
+    const volatile struct queue_header *header = q->memory;
+    uint64_t at = 0;
 
-    if (q->size < sizeof *header || header->magic == 0 ||
-        header->reintegrated_incarnation != incarnation)
+    if (q->size < sizeof *header)
         return 0;
-    return header->reintegrated_ns;
+    if (header->magic != 0 && header->reintegrated_incarnation == incarnation)
+        at = header->reintegrated_ns;
+    return undo_input(at);
 }
 
 void queue_device_stopped(const struct service *s)

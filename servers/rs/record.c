@@ -80,11 +80,11 @@ void record_ready(struct service *s, enum rs_ready how)
         s->recovery_max = took;
 }
 
-void record_back(struct service *s)
+void record_back(struct service *s, uint64_t when)
 {
     uint64_t started = s->ready;
 
-    s->ready = clock_now();
+    s->ready = when;
     record_ready(s, RS_READY_ROLLED_BACK);
     s->ready = started;
 }

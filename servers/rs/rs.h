@@ -13,6 +13,7 @@
  *     recover.c  what happens after a death, how it is done
  *     alternate.c  another program, before one is given up
  *     succeed.c  the same of those that keep their memory
+ *     self.c     and of RS itself
  *     event.c    what has happened, until recover.c gets to it
  *     timer.c    alarm
  *     storm.c    deaths on purpose, for tests
@@ -149,7 +150,8 @@ void *arena_alloc(size_t size); /* aligned to 16, zeroed, for good */
 struct cpio_entry;
 /* Each file of it, in order; of two files with one name the later counts. */
 void archive_each(void (*visit)(const struct cpio_entry *entry));
-const void *archive_file(const char *name, uint64_t *size); /* NULL: not there */
+/* lib/bardo/NAME, when archive_each() has come by it; NULL: it is not there */
+const void *archive_program(const char *name, uint64_t *size);
 
 /* ---- manifests.c ---- */
 void manifests_read(void);
@@ -177,9 +179,10 @@ bool service_takes_orders(const struct service *s); /* /dev/bardo, for RS_CONTRO
 void service_tell(const char *name); /* NOTIFY_BIT_SERVICES to it, if it runs */
 void service_tell_dependents(struct service *s);
 void service_tell_all(void); /* somebody is gone for good */
+/* One that cannot be replaced by a fresh copy: it goes on with what it had, or the system stops. */
 static inline bool service_core(const struct service *s)
 {
-    return s->manifest && s->manifest->class == CLASS_CORE;
+    return s->manifest && s->manifest->rolled_back;
 }
 static inline bool service_waits_for_device(const struct service *s)
 {
@@ -233,11 +236,20 @@ bool service_keeps_memory(const struct service *s);
  * it can't. */
 uint64_t succeed(struct service *s, enum rs_defect defect, uint32_t detail);
 uint64_t succeed_look(struct service *s);
-void succeeded(struct service *s); /* it has told that it is back */
+/* It has died: for log and records. */
+void succeed_record(struct service *s, enum rs_defect defect, uint32_t detail);
+void succeeded(struct service *s, uint64_t when); /* it is back since then */
 /* A fault at that address is no defect: its logs need more room. False: there is none. */
 bool succeed_wants_room(const struct service *s, uint64_t address);
 bool succeed_make_room(struct service *s, uint64_t address);
 bool succeed_take_room(struct service *s); /* again; false: not just now */
+
+/* ---- self.c ---- */
+void self_prepare(void);
+bool service_is_self(const struct service *s);
+void self_look(void); /* at the beginning of a step: it may have died in the last one */
+void self_die(void); /* here; the step goes on behind it */
+void self_strike(uint64_t ns); /* the same when that much of the CPU is used, wherever it is then */
 
 /* ---- storm.c ---- */
 long control_storm(struct service *s, const struct message *m);
@@ -332,7 +344,7 @@ void record_begin(struct service *s, enum rs_defect defect, uint32_t detail);
 void record_step(struct service *s,
                  enum rs_step step); /* once: a later one of the same step is ignored */
 void record_ready(struct service *s, enum rs_ready how);
-void record_back(struct service *s); /* the same of one that was rolled back, just now */
+void record_back(struct service *s, uint64_t when); /* the same of one that was rolled back */
 long request_recoveries(struct message *m, struct service *caller);
 
 /* ---- script.c ---- */

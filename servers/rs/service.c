@@ -342,6 +342,11 @@ void service_prepare(struct service *s)
     s->image = image_prepare(s->name);
     if (!s->image)
         return;
+    if (s->manifest->rolled_back && s->image->undo.mark == 0) {
+        log_always("%s: its program cannot be rolled back; not started", s->name);
+        s->image = NULL;
+        return;
+    }
     s->first = s->image;
     if (s->manifest->alternate[0])
         s->alternate = image_prepare(s->manifest->alternate);

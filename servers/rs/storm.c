@@ -12,6 +12,7 @@
 
 #define EVERY_MIN_US 50u
 #define EVERY_MAX_US 60000000u
+#define SELF_WITHIN (10 * 1000u) /* ns of RS's own time, when it strikes itself */
 #define FUSE_MAX (UNDO_WINDOW_FIRST / 16)
 
 static uint64_t random_number(void)
@@ -43,7 +44,9 @@ long control_storm(struct service *s, const struct message *m)
 
 void storm_strike(struct service *s)
 {
-    if (service_runs(s) && s->ready != 0)
+    if (service_is_self(s))
+        self_strike(random_number() % SELF_WITHIN);
+    else if (service_runs(s) && s->ready != 0)
         event_raise_failed(s, DEFECT_KILLED, SIGKILL);
     next_strike(s);
 }

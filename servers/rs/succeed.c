@@ -16,7 +16,7 @@
 
 bool service_keeps_memory(const struct service *s)
 {
-    return s->manifest && s->manifest->rolled_back && s->image && s->image->undo.mark;
+    return service_core(s) && s->image;
 }
 
 static void enter(struct service *s, bool blocked_on_us)
@@ -59,10 +59,8 @@ uint64_t succeed_look(struct service *s)
     return 0;
 }
 
-uint64_t succeed(struct service *s, enum rs_defect defect, uint32_t detail)
+void succeed_record(struct service *s, enum rs_defect defect, uint32_t detail)
 {
-    if (defect != DEFECT_KILLED && ++s->deaths_in_a_row > DEATHS_MAX)
-        return SUCCEED_NEVER;
     if (!s->record)
         record_begin(s, defect, detail);
     s->last_defect = defect;
@@ -71,6 +69,17 @@ uint64_t succeed(struct service *s, enum rs_defect defect, uint32_t detail)
     s->died_in_start = s->ready == 0;
     s->dead_incarnation = s->incarnation;
     s->dead_pid = s->pid;
+}
+
+uint64_t succeed(struct service *s, enum rs_defect defect, uint32_t detail)
+{
+    if (service_is_self(s)) {
+        self_die();
+        return 0;
+    }
+    if (defect != DEFECT_KILLED && ++s->deaths_in_a_row > DEATHS_MAX)
+        return SUCCEED_NEVER;
+    succeed_record(s, defect, detail);
     record_step(s, STEP_POLICY);
     slot_control(s->endpoint, SLOT_CONTROL_STOP, 0);
     record_step(s, STEP_STOPPED);
@@ -80,7 +89,7 @@ uint64_t succeed(struct service *s, enum rs_defect defect, uint32_t detail)
     return 0;
 }
 
-void succeeded(struct service *s)
+void succeeded(struct service *s, uint64_t when)
 {
     s->deaths_in_a_row = 0;
     if (s->is_fused && s->fuse == 0) {
@@ -90,7 +99,7 @@ void succeeded(struct service *s)
     if (!s->record)
         return;
     s->record->incarnation = s->incarnation;
-    record_back(s);
+    record_back(s, when);
     record_step(s, STEP_PUBLISHED);
 }
 

@@ -3,6 +3,7 @@
  * RS has one alarm for all its times: services that wait for something, and the beat, at half the
  * shortest heartbeat of all, when each service that runs is looked at (watch.c).
  */
+#include "lib/undo/undo.h"
 #include "servers/rs/rs.h"
 
 #define BEAT_MOST                                                                                  \
@@ -29,7 +30,7 @@ void timer_set(struct service *s, uint64_t when)
 
 void timer_chores(uint64_t when)
 {
-    if (chores_at != 0)
+    if (chores_at != 0 && chores_at <= when)
         return;
     chores_at = when;
     alarm_by(when);
@@ -69,6 +70,7 @@ static void beat(uint64_t now)
     }
     beat_every = shortest;
     beat_at = now + shortest;
+    undo_alive();
 }
 
 static void time_over(struct service *s)

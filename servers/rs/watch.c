@@ -43,7 +43,8 @@ static uint32_t share_of(const struct service *s)
 
 static uint64_t counted_in(const struct queue *q)
 {
-    return __atomic_load_n(&((const struct queue_header *)q->memory)->useful, __ATOMIC_RELAXED);
+    return undo_input(
+        __atomic_load_n(&((const struct queue_header *)q->memory)->useful, __ATOMIC_RELAXED));
 }
 
 /* What the client has counted, of a client all that it has; of others nobody counts: ~0. */

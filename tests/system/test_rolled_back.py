@@ -9,7 +9,7 @@ import pytest
 from conftest import BUILD, TOP
 from test_campaign import INJECTOR
 
-SERVERS = ["ds", "vm", "pm", "vfs", "ram"]
+SERVERS = ["rs", "ds", "vm", "pm", "vfs", "ram"]
 WORK = """
 bad() { echo "BAD: $*"; }
 n=0; while [ $n -lt 40 ]; do x=$(echo a$n | cat | cat); [ "$x" = a$n ] || bad pipe $n; n=$((n + 1)); done
@@ -70,23 +70,44 @@ def test_net(boot, order, number, least):
     assert work == "" and deaths(listed)["net"] > least and listed.endswith("\n1\n"), out
 
 
+def address_in(server, function):
+    symbols = subprocess.run(["nm", BUILD / f"services/{server}.debug"], capture_output=True, text=True, check=True).stdout
+    return re.search(rf"^(\w+) . {function}$", symbols, re.M).group(1)
+
+
 @pytest.mark.parametrize("code, defect", [("0f0b", "exception 6"), ("ebfe", "heartbeat 1")])  # ud2; a jump to itself
 def test_poison(boot, code, defect):
     """A request that kills, or hangs, each time is EIO for who made it; the server's other clients notice nothing."""
-    symbols = subprocess.run(["nm", BUILD / "services/vfs.debug"], capture_output=True, text=True, check=True).stdout
-    at = re.search(r"^(\w+) . symlink_at$", symbols, re.M).group(1)
     manifest = re.sub(r"heartbeat .*", "heartbeat 100", (TOP / "servers/vfs/vfs.svc").read_text())
-    result = boot(f"""mknod /tmp/inject c 240 0; echo 'vfs 0 text 0x{at} {code}' >/tmp/inject
+    result = boot(f"""mknod /tmp/inject c 240 0; echo 'vfs 0 text 0x{address_in("vfs", "symlink_at")} {code}' >/tmp/inject
         for n in 1 2; do seq 1 30000 | sort -rn | tail -n 1 >/tmp/other & ln -s a /tmp/link 2>&1; echo $?; wait; cat /tmp/other; done
         grep -c '^[0-9]* vfs {defect} .* rolled-back' /proc/recovery""", add={**INJECTOR, "/etc/bardo/vfs.svc": manifest}, leak_check=False)
     assert result.out.splitlines() == ["ln: /tmp/link: Input/output error", "1", "1"] * 2 + ["2"], result.out
     assert result.klog.count("a request that kills is refused") == 2
 
 
+@pytest.mark.parametrize("code, defect", [("0f0b", "exception 6"), ("ebfe", "heartbeat 0")])
+def test_poison_of_rs(boot, code, defect):
+    """The same of RS: the kernel lets it go on, also when it hangs; and it guards the others as before. (The order is given twice: service(8) has two ways.)"""
+    result = boot(f"""mknod /tmp/inject c 240 0; echo 'rs 0 text 0x{address_in("rs", "control_storm")} {code}' >/tmp/inject
+        service storm null 1000 2>&1; echo $?; service kill null; echo $?
+        sleep 0.1; grep -c '^[0-9]* rs {defect} .* rolled-back' /proc/recovery; grep -c ' null killed 9 ' /proc/recovery; sleep 0.5; service log rs | grep -c 'rs: {defect} .*; it goes on' """,
+                  add=INJECTOR, leak_check=False)
+    assert result.out.splitlines() == ["service: storm null: I/O error", "1", "0", "2", "1", "2"], result.out
+    assert result.klog.count("a request that kills is refused") == 2
+
+
+def test_rs_that_cannot_go_on(boot):
+    """When what would undo its last step kills it, too, there is nobody left: the system stops, and says so."""
+    result = boot(f"""mknod /tmp/inject c 240 0; echo 'rs 0 text 0x{address_in("rs", "undo_return")} 0f0b' >/tmp/inject
+        service kill rs; sleep 5; echo still here""", add=INJECTOR, expect=125, leak_check=False, timeout=30)
+    assert "still here" not in result.out and "the root task died: exception 6" in result.klog + result.err
+
+
 def test_ordinary_failure(boot):
     """Killed as anything is killed: a record, a line in the log, the same process."""
-    out = boot("""before=$(pidof vfs pm vm ds); for name in vfs pm vm ds ram; do kill -9 $(pidof $name); service kill $name; done; sleep 0.1
-        [ "$(pidof vfs pm vm ds)" = "$before" ] && echo same; grep -c ' killed 9 .* rolled-back ' /proc/recovery; service log rs | grep -c 'killed 9 .*; it goes on'
+    out = boot("""before=$(pidof vfs pm vm ds rs); for name in vfs pm vm ds ram rs; do kill -9 $(pidof $name); service kill $name; done; sleep 0.1
+        [ "$(pidof vfs pm vm ds rs)" = "$before" ] && echo same; grep -c ' killed 9 .* rolled-back ' /proc/recovery; service log rs | grep -c 'killed 9 .*; it goes on'
         service storm vfs 10 2>&1; service fuse e1000 5 2>&1; service storm vfs 2>&1; service restart vfs 2>&1""", nics=["e1000"], expect=1).out.splitlines()
-    assert out[0] == "same" and out[1] == "10" and int(out[2]) >= 5
+    assert out[0] == "same" and out[1] == "12" and int(out[2]) >= 6
     assert "Invalid argument" in out[3] and "does not keep its memory" in out[4] and "a number is needed" in out[5] and "not permitted" in out[-1]

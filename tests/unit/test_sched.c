@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-// includes: kernel/sched.c
+// includes: kernel/sched.c kernel/guard.c
 /* Who runs: priorities, turns, and, over random events, that nobody who is better waits for somebody
  * worse, and nobody for ever. A tick of the TSC is a nanosecond here. */
 #include "kernel_world.h"
@@ -7,6 +7,7 @@
 static uint64_t tsc = 1000;
 #define arch_tsc() tsc
 
+#include "kernel/guard.c"
 #include "kernel/sched.c"
 
 #define SLOTS 12
@@ -264,6 +265,46 @@ static void test_clock_rate(void **state)
     kernel_page = (struct kernel_page){.tsc_hz = arch_tsc_hz};
 }
 
+/* The root task spins, and nobody else has anything to wait for: it is sent to where it has said. It is not after each word from it, and not for ever when it has none. */
+static void test_guard(void **state)
+{
+    const uint64_t wants[] = {0x400000, 50000000}, too_much[] = {0, GUARD_NS_MAX + 1},
+                   nowhere[] = {USER_END, 1};
+    struct slot *root = world_slot(1, SERVICE_ID_ROOT), *other = process(2, 5);
+    unsigned times;
+
+    assert_false(guard_enter(root, 6)); /* it has not said anything */
+    assert_int_equal(call_guard(other, wants), -EPERM);
+    assert_int_equal(call_guard(root, too_much), -EINVAL);
+    assert_int_equal(call_guard(root, nowhere), -EINVAL);
+    assert_int_equal(call_guard(root, wants), 0);
+    assert_false(guard_enter(other, 6));
+    root->priority = 1;
+    root->registers.rip = 0x1234;
+    sched_ready(root);
+    assert_ptr_equal(sched_next(NULL), root);
+    for (int words = 0; words < 3; words++) {
+        assert_ptr_equal(sched_next(root), root);
+        assert_true(timer_set_to <= arch_clock(tsc) + 50000000);
+        tsc += 49999000;
+        sched_timer();
+        guard_time(root);
+        assert_int_equal(root->registers.rip, 0x1234);
+        assert_int_equal(call_guard(root, wants), 0);
+    }
+    sched_next(root);
+    tsc += 50000000;
+    sched_timer();
+    guard_time(other);
+    guard_time(root);
+    assert_int_equal(root->registers.rip, 0x400000);
+    assert_int_equal(root->registers.rcx, 0x1234);
+    assert_int_equal(root->registers.r11, GUARD_TIME);
+    for (times = 1; guard_enter(root, 14); times++)
+        assert_int_equal(root->registers.r11, 14);
+    assert_int_equal(times, DEATHS_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,6 +316,7 @@ int main(void)
         cmocka_unit_test_setup(test_deadline_sets_the_timer, setup),
         cmocka_unit_test_setup(test_random, setup),
         cmocka_unit_test_setup(test_clock_rate, setup),
+        cmocka_unit_test_setup(test_guard, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The same for RS, which nobody is above: the kernel lets it go on (KERNEL_GUARD), it maps its logs
+ * itself, and finds out itself of what it died. Nothing here is logged.
+ */
+#include <signal.h>
+
+#include "abi/proto/rs.h"
+#include "lib/rt/kernel.h"
+#include "lib/undo/internal.h"
+
+#define BOOT_LOG 0x400000 /* bytes: all that it does before its first step is one */
+#define ROOM_LEAST 0x4000 /* bytes that the next store, or entry, may want */
+#define ROOM_MORE 0x10000
+#define HEARTBEAT (2 * 1000000000ull) /* of the CPU, from one word to the next */
+
+extern char undo_enter_root[];
+
+struct undo_root undo_root;
+uint64_t undo_root_why; /* written where a successor begins, 1 more than what the kernel says; 0: it knows */
+
+static uint64_t log_room, journal_room = UNDO_WINDOW_FIRST, outbox_room = UNDO_WINDOW_FIRST;
+static enum rs_defect armed = DEFECT_HEARTBEAT; /* what it is when it has run for that long */
+static bool dies; /* of its own will */
+static struct undo_root dying; /* what undo_root will be; died_tsc 0: it lives */
+
+static bool is_root(void)
+{
+    return service_info()->self == service_info()->rs;
+}
+
+static void map(uint64_t at, uint64_t bytes)
+{
+    undo_raw_call(KERNEL_MAP, ENDPOINT_SELF, (long)at, (long)(bytes / PAGE_SIZE), MAP_READ | MAP_WRITE, 0);
+}
+
+void undo_root_start(void)
+{
+    if (!is_root() || log_room != 0)
+        return;
+    map(UNDO_LOG, BOOT_LOG);
+    map(UNDO_JOURNAL, BOOT_LOG);
+    map(UNDO_OUTBOX, outbox_room);
+    journal_room = BOOT_LOG;
+    log_room = BOOT_LOG;
+    undo_guard(HEARTBEAT, DEFECT_HEARTBEAT);
+}
+
+void undo_guard(uint64_t ns, uint32_t defect)
+{
+    armed = (enum rs_defect)defect;
+    undo_raw_call(KERNEL_GUARD, (long)undo_enter_root, (long)ns, 0, 0, 0);
+}
+
+void undo_alive(void)
+{
+    if (armed == DEFECT_HEARTBEAT)
+        undo_guard(HEARTBEAT, DEFECT_HEARTBEAT);
+}
+
+void undo_die(uint32_t fuse)
+{
+    if (undo_repeated())
+        return;
+    undo_done();
+    undo_dead.fuse = fuse;
+    dies = true;
+    __asm__ volatile("ud2" : : : "memory");
+}
+
+static void more_room(uint64_t window, uint64_t *room)
+{
+    if (*room + ROOM_MORE > UNDO_WINDOW_MAX)
+        return;
+    map(window + *room, ROOM_MORE);
+    *room += ROOM_MORE;
+}
+
+/* It was at the end of what is mapped: no defect. */
+static bool wanted_room(uint64_t log_end)
+{
+    bool is_log = log_end - UNDO_LOG < UNDO_WINDOW_MAX && log_end + ROOM_LEAST > UNDO_LOG + log_room;
+    bool is_journal = undo_journal_at + ROOM_LEAST > UNDO_JOURNAL + journal_room;
+    bool is_outbox = undo_outbox_end() + ROOM_LEAST / 4 > UNDO_OUTBOX + outbox_room;
+
+    if (is_log)
+        more_room(UNDO_LOG, &log_room);
+    if (is_journal)
+        more_room(UNDO_JOURNAL, &journal_room);
+    if (is_outbox)
+        more_room(UNDO_OUTBOX, &outbox_room);
+    return is_log || is_journal || is_outbox;
+}
+
+static enum rs_defect defect_of(uint64_t why)
+{
+    dying.detail = why == GUARD_TIME && armed != DEFECT_KILLED ? 0 : SIGKILL;
+    if (why == GUARD_TIME)
+        return armed;
+    if (dies)
+        return DEFECT_KILLED;
+    dying.detail = why == GUARD_END ? 1 : (uint32_t)why;
+    return why == GUARD_END ? DEFECT_EXIT : DEFECT_EXCEPTION;
+}
+
+void undo_root_died(uint64_t log_end)
+{
+    if (!is_root() || undo_root_why == 0)
+        return;
+    if (dying.died_tsc == 0)
+        dying.died_tsc = tsc_read();
+    dying.instruction = undo_dead.rip;
+    undo_dead.defect = defect_of(undo_root_why - 1);
+    if (undo_dead.defect == DEFECT_EXCEPTION && wanted_room(log_end))
+        undo_dead.defect = DEFECT_NONE;
+    armed = DEFECT_HEARTBEAT;
+    dies = false;
+    undo_root_why = 0;
+}
+
+/* An alarm that it has received and not answered comes again. */
+void undo_root_back(bool given_up)
+{
+    if (undo_dead.defect != DEFECT_NONE) {
+        undo_root.defect = undo_dead.defect;
+        undo_root.detail = dying.detail;
+        undo_root.instruction = dying.instruction;
+        undo_root.died_tsc = dying.died_tsc;
+        undo_root.back_tsc = tsc_read();
+        undo_root.returns++;
+    }
+    dying.died_tsc = 0;
+    if (given_up)
+        undo_raw_call(KERNEL_ALARM, 1, 0, 0, 0, 0);
+    undo_guard(HEARTBEAT, DEFECT_HEARTBEAT);
+}
+
+void undo_root_trim(void)
+{
+    if (log_room == BOOT_LOG) {
+        undo_raw_call(KERNEL_UNMAP, ENDPOINT_SELF, UNDO_LOG + ROOM_MORE, (BOOT_LOG - ROOM_MORE) / PAGE_SIZE, 0, 0);
+        log_room = ROOM_MORE;
+    }
+    if (journal_room == BOOT_LOG) {
+        undo_raw_call(KERNEL_UNMAP, ENDPOINT_SELF, UNDO_JOURNAL + ROOM_MORE, (BOOT_LOG - ROOM_MORE) / PAGE_SIZE, 0, 0);
+        journal_room = ROOM_MORE;
+    }
+}
