@@ -138,6 +138,7 @@ enum rs_state {
 #define RS_EXIT_REFUSED 69
 /* Of a core server: it would be no use to let it go on; the system stops. (EX_OSERR.) */
 #define RS_EXIT_HOPELESS 71
+#define RS_PANIC_STATUS 0x7e /* as of the kernel's own panic: QEMU's status is 253 then */
 
 enum rs_control {
     RS_CONTROL_UP,

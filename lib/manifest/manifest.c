@@ -441,7 +441,7 @@ static const char *check_whole(const struct manifest *m)
         return "a queue to itself";
     if (strcmp(m->alternate, m->name) == 0)
         return "its alternate is itself";
-    if (m->alternate[0] && (m->class == CLASS_CORE || m->rolled_back))
+    if (m->alternate[0] && m->rolled_back)
         return "one that goes on with its memory has no alternate";
     return NULL;
 }

@@ -9,7 +9,9 @@
 #include "lib/rt/kernel.h"
 #include "lib/undo/internal.h"
 
-#define BOOT_LOG 0x400000 /* bytes: all that it does before its first step is one */
+/* bytes: all that it does before its first message is one step */
+#define BOOT_LOG 0x180000
+#define BOOT_JOURNAL 0x20000
 #define ROOM_LEAST 0x4000 /* bytes that the next store, or entry, may want */
 #define ROOM_MORE 0x10000
 #define HEARTBEAT (2 * 1000000000ull) /* of the CPU, from one word to the next */
@@ -19,7 +21,7 @@ extern char undo_enter_root[];
 struct undo_root undo_root;
 uint64_t undo_root_why; /* written where a successor begins, 1 more than what the kernel says; 0: it knows */
 
-static uint64_t log_room, journal_room = UNDO_WINDOW_FIRST, outbox_room = UNDO_WINDOW_FIRST;
+static uint64_t log_room, journal_room, outbox_room = UNDO_WINDOW_FIRST; /* log_room 0: not RS */
 static enum rs_defect armed = DEFECT_HEARTBEAT; /* what it is when it has run for that long */
 static bool dies; /* of its own will */
 static struct undo_root dying; /* what undo_root will be; died_tsc 0: it lives */
@@ -29,19 +31,30 @@ static bool is_root(void)
     return service_info()->self == service_info()->rs;
 }
 
-static void map(uint64_t at, uint64_t bytes)
+static long map(uint64_t at, uint64_t bytes)
 {
-    undo_raw_call(KERNEL_MAP, ENDPOINT_SELF, (long)at, (long)(bytes / PAGE_SIZE), MAP_READ | MAP_WRITE, 0);
+    return undo_raw_call(KERNEL_MAP, ENDPOINT_SELF, (long)at, (long)(bytes / PAGE_SIZE),
+                         MAP_READ | MAP_WRITE, 0);
+}
+
+static void map_first(uint64_t at, uint64_t bytes)
+{
+    static const char too_little[] = "rs: too little memory for its logs\n";
+
+    if (map(at, bytes) >= 0)
+        return;
+    undo_raw_call(KERNEL_LOG, (long)too_little, sizeof too_little - 1, 0, 0, 0);
+    undo_raw_call(KERNEL_PANIC, RS_PANIC_STATUS, 0, 0, 0, 0);
 }
 
 void undo_root_start(void)
 {
     if (!is_root() || log_room != 0)
         return;
-    map(UNDO_LOG, BOOT_LOG);
-    map(UNDO_JOURNAL, BOOT_LOG);
-    map(UNDO_OUTBOX, outbox_room);
-    journal_room = BOOT_LOG;
+    map_first(UNDO_LOG, BOOT_LOG);
+    map_first(UNDO_JOURNAL, BOOT_JOURNAL);
+    map_first(UNDO_OUTBOX, outbox_room);
+    journal_room = BOOT_JOURNAL;
     log_room = BOOT_LOG;
     undo_guard(HEARTBEAT, DEFECT_HEARTBEAT);
 }
@@ -68,6 +81,7 @@ void undo_die(uint32_t fuse)
     __asm__ volatile("ud2" : : : "memory");
 }
 
+/* Without memory it dies of the same again, until the system stops. */
 static void more_room(uint64_t window, uint64_t *room)
 {
     if (*room + ROOM_MORE > UNDO_WINDOW_MAX)
@@ -135,14 +149,19 @@ void undo_root_back(bool given_up)
     undo_guard(HEARTBEAT, DEFECT_HEARTBEAT);
 }
 
+static void trim(uint64_t window, uint64_t *room)
+{
+    uint64_t is = *room;
+
+    if (is <= ROOM_MORE)
+        return;
+    *room = ROOM_MORE;
+    undo_raw_call(KERNEL_UNMAP, ENDPOINT_SELF, (long)(window + ROOM_MORE),
+                  (long)((is - ROOM_MORE) / PAGE_SIZE), 0, 0);
+}
+
 void undo_root_trim(void)
 {
-    if (log_room == BOOT_LOG) {
-        undo_raw_call(KERNEL_UNMAP, ENDPOINT_SELF, UNDO_LOG + ROOM_MORE, (BOOT_LOG - ROOM_MORE) / PAGE_SIZE, 0, 0);
-        log_room = ROOM_MORE;
-    }
-    if (journal_room == BOOT_LOG) {
-        undo_raw_call(KERNEL_UNMAP, ENDPOINT_SELF, UNDO_JOURNAL + ROOM_MORE, (BOOT_LOG - ROOM_MORE) / PAGE_SIZE, 0, 0);
-        journal_room = ROOM_MORE;
-    }
+    trim(UNDO_LOG, &log_room);
+    trim(UNDO_JOURNAL, &journal_room);
 }

@@ -55,5 +55,5 @@ void archive_each(void (*visit)(const struct cpio_entry *entry))
     log_always("corrupt boot archive: damaged at byte %zu of %zu; what follows is ignored",
                archive.at, archive.size);
     if (archive.at == 0)
-        kernel_panic(PANIC_STATUS);
+        kernel_panic(RS_PANIC_STATUS);
 }

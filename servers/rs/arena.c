@@ -16,7 +16,7 @@ void *arena_pages(uint64_t pages)
     if (error < 0) {
         log_always("too little memory to start the services (error %ld, %llu pages wanted)", error,
                    (unsigned long long)pages);
-        kernel_panic(PANIC_STATUS);
+        kernel_panic(RS_PANIC_STATUS);
     }
     arena_end += (pages + 1) * PAGE_SIZE; /* with a hole behind */
     return (void *)at;

@@ -34,7 +34,7 @@ static long request_shutdown(struct message *m, struct service *caller)
     if (m->w[0] > POWER_PANIC)
         return -EINVAL;
     ipc_reply_result(message_caller(m), 0); /* those who finish may need it yet */
-    recover_shutdown((enum power)m->w[0], (int)m->w[1]);
+    shutdown_begin((enum power)m->w[0], (int)m->w[1]);
     return -EINPROGRESS;
 }
 

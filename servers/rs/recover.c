@@ -10,9 +10,9 @@
 #include "lib/rt/error.h"
 #include "servers/rs/rs.h"
 
-#define SHUTDOWN_PATIENCE (300 * MS) /* for each stage of the shutdown */
 #define STOP_PATIENCE (500 * MS) /* for a service to finish when told to */
 #define CHORES_LATER (5 * MS)
+#define TELL_LATER (200 * MS) /* for a fresh copy to be ready, so that the log can say it */
 /* Two restarts on request within that: the second counts as a failure. */
 #define UPDATE_SOON SECOND
 
@@ -23,9 +23,6 @@ static const char *const defect_names[DEFECTS] = {
     [DEFECT_DMA] = "dma",
 };
 
-static enum { RUNNING, STOPPING_SERVERS, STOPPING_DRIVERS } system_phase;
-static enum power power_how;
-static int power_status;
 uint64_t boot_services_ready;
 
 /* The log line about the last failure. Writing it costs more than a restart, so it comes when the
@@ -319,8 +316,6 @@ static void stop_system(struct service *s, const struct life_event *e)
     core_died(s, e->defect, e->detail);
 }
 
-static void shutdown_step(void);
-
 static void stop_last(struct service *s, const struct life_event *e)
 {
     (void)e;
@@ -360,7 +355,7 @@ static long step(struct service *s, struct life_event *e)
     e->is_core = service_core(s);
     e->keeps_memory = service_keeps_memory(s) && !is_hopeless(s, e);
     e->restarts = s->manifest && s->manifest->restart;
-    e->going_down = system_phase != RUNNING;
+    e->going_down = shutdown_has_begun();
     effect = life_next(&s->life, e);
     if (effect < 0)
         return effect;
@@ -404,9 +399,14 @@ long recover_asked(struct service *s, enum life_event_type what, enum rs_defect 
     struct life_event e = {.type = what, .defect = defect, .delay = delay};
 
     e.rung = s->device ? RUNG_RESET : RUNG_ADOPT;
-    if (what == LIFE_ASKED_DOWN)
+    if (what == LIFE_ASKED_DOWN && delay == 0)
         e.delay = STOP_PATIENCE;
     return step(s, &e);
+}
+
+static bool is_being_replaced(const struct service *s)
+{
+    return s->untold && s->life.state == RS_STARTING && clock_now() - s->started < TELL_LATER;
 }
 
 static void chores(void)
@@ -414,7 +414,10 @@ static void chores(void)
     bool is_done = true;
 
     for (unsigned i = 0; i < service_count; i++) {
-        tell_log(&services[i]);
+        if (is_being_replaced(&services[i]))
+            is_done = false;
+        else
+            tell_log(&services[i]);
         spawn_stock(&services[i]);
         is_done &= succeed_take_room(&services[i]);
     }
@@ -454,45 +457,4 @@ void recover_events(void)
             happened(&event);
         else
             chores();
-}
-
-/* ---- the end of the system ---- */
-
-/* Servers first, so that drivers can still bring out what those have; core servers are not told. */
-static bool tell_stage(bool drivers)
-{
-    bool waiting = false;
-
-    for (unsigned i = 0; i < service_count; i++) {
-        struct service *s = &services[i];
-
-        if (!s->endpoint || s->id == SERVICE_RS || service_core(s) || service_drives(s) != drivers)
-            continue;
-        if (!s->life.wanted_down)
-            step(s, &(struct life_event){.type = LIFE_ASKED_DOWN, .delay = SHUTDOWN_PATIENCE});
-        waiting = true;
-    }
-    return waiting;
-}
-
-static void shutdown_step(void)
-{
-    if (system_phase == STOPPING_SERVERS) {
-        if (tell_stage(false))
-            return;
-        system_phase = STOPPING_DRIVERS;
-    }
-    if (!tell_stage(true))
-        power_end(power_how, power_status);
-}
-
-void recover_shutdown(enum power how, int status)
-{
-    if (system_phase != RUNNING)
-        return;
-    power_how = how;
-    power_status = status;
-    system_phase = STOPPING_SERVERS;
-    log_always("the system goes down");
-    shutdown_step();
 }

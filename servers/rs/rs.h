@@ -15,6 +15,7 @@
  *     succeed.c  the same of those that keep their memory
  *     self.c     and of RS itself
  *     event.c    what has happened, until recover.c gets to it
+ *     power.c    the end of the system
  *     timer.c    alarm
  *     storm.c    deaths on purpose, for tests
  *     watch.c    who is alive and ill: heartbeat, shares of the CPU
@@ -43,8 +44,7 @@
 #include "servers/rs/life.h"
 #include "servers/rs/policy.h"
 
-#define SERVICES_MAX 64
-#define PANIC_STATUS 0x7e /* as of the kernel's own panic: QEMU's status is 253 then */
+#define SERVICES_MAX 96
 #define DEVICES_MAX 64
 #define WORKS_MAX 4
 #define IMAGE_MAPPINGS 20
@@ -222,12 +222,14 @@ void recover_ready(struct service *s, enum rs_ready how); /* it has told that it
 long recover_asked(struct service *s, enum life_event_type what, enum rs_defect defect,
                    uint64_t delay);
 void recover_events(void); /* all that was raised */
-void recover_shutdown(enum power how, int status);
+extern uint64_t boot_services_ready; /* clock at the latest first RS_READY */
+
 /* ---- power.c ---- */
-void power_end(enum power how, int status);
+void shutdown_begin(enum power how, int status);
+bool shutdown_has_begun(void);
+void shutdown_step(void); /* one of those that were told has ended */
 /* NAME, which cannot be replaced, HOW: says so, and stops the system. */
 void core_lost(const char *name, const char *how);
-extern uint64_t boot_services_ready; /* clock at the latest first RS_READY */
 
 /* ---- succeed.c ---- */
 #define SUCCEED_NEVER (~0ull)

@@ -121,17 +121,38 @@ static void number_rest(void)
             }
 }
 
+/* In the order of their starts; nobody has a pointer into the table yet. Each is moved once: all
+ * that is moved is logged (lib/undo). */
+static void sort(void)
+{
+    static struct service held;
+    unsigned from[SERVICES_MAX];
+
+    for (unsigned i = 0; i < service_count; i++) {
+        unsigned j = i;
+
+        for (; j > 0 && before(&services[i], &services[from[j - 1]]); j--)
+            from[j] = from[j - 1];
+        from[j] = i;
+    }
+    for (unsigned begin = 0; begin < service_count; begin++) {
+        unsigned to = begin, next;
+
+        if (from[begin] == begin)
+            continue;
+        held = services[begin];
+        for (; (next = from[to]) != begin; to = next) {
+            services[to] = services[next];
+            from[to] = to;
+        }
+        services[to] = held;
+        from[to] = to;
+    }
+}
+
 void services_number(void)
 {
-    for (unsigned i = 1; i < service_count;
-         i++) /* in the order of their starts; nobody has a pointer into the table yet */
-        for (unsigned j = i; j > 0 && before(&services[j], &services[j - 1]); j--) {
-            static struct service swap;
-
-            swap = services[j];
-            services[j] = services[j - 1];
-            services[j - 1] = swap;
-        }
+    sort();
     for (unsigned i = 0; i < service_count; i++) {
         services[i].id = SERVICE_ID_PROGRAM; /* of none: nobody can be given a right to it */
         for (unsigned k = 0; k < KNOWN; k++)

@@ -59,6 +59,6 @@ def test_many_manifests(boot):
     broken = {f"/etc/bardo/a{n}.svc": "class nonsense\n" for n in range(35)}
     result = boot("service list | grep -c broken; service list uart | tail -1", add=broken)
     assert result.out.startswith("35\n") and re.search(r"^uart +\d+ up", result.out, re.M)
-    good = {f"/etc/bardo/a{n}.svc": "class server\ninstances on-request\n" for n in range(50)}
+    good = {f"/etc/bardo/a{n}.svc": "class server\ninstances on-request\n" for n in range(80)}
     result = boot("service list | wc -l; service list uart | tail -1", add=good)
-    assert "more than 64 services; not started" in result.klog and re.search(r"^uart +\d+ up", result.out, re.M)
+    assert "more than 96 services; not started" in result.klog and re.search(r"^uart +\d+ up", result.out, re.M)
