@@ -374,7 +374,7 @@ void recover_failed(struct service *s, enum rs_defect defect, uint32_t detail)
                            .lived = s->ready ? clock_now() - s->ready : 0};
 
     e.refuses = defect == DEFECT_EXIT && detail == RS_EXIT_REFUSED && service_drives(s);
-    if (e.refuses && !s->life.has_been_ready && !s->life.wanted_down && system_phase == RUNNING &&
+    if (e.refuses && !s->life.has_been_ready && !s->life.wanted_down && !shutdown_has_begun() &&
         alternate_try(s, "it says that it cannot drive its device"))
         e.refuses = false;
     step(s, &e);
