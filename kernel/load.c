@@ -72,8 +72,13 @@ void load_root(void)
         .service_id = SERVICE_ID_ROOT,
         .entry = root_image.entry,
         .stack = SERVICE_STACK_TOP - STACK_WORDS * 8,
-        .rights = {~0ull, ~0ull, ~0ull, ~0ull, 1u << ROUTE_GUARDIAN | 1u << ROUTE_KERNEL,
-                   RIGHT_COPY_ANY, {{0, 0xffff}}}}; /* no server may keep it waiting */
+        .rights = {~0ull,
+                   ~0ull,
+                   ~0ull,
+                   ~0ull,
+                   1u << ROUTE_GUARDIAN | 1u << ROUTE_KERNEL,
+                   RIGHT_COPY_ANY,
+                   {{0, 0xffff}}}}; /* no server may keep it waiting */
     endpoint_t self = (endpoint_t)slot_make(NULL, &config);
     struct slot *s = &slots[endpoint_slot(self)];
     struct service_info info = {

@@ -4,9 +4,9 @@
 #include <stddef.h>
 
 const char *const manifest_class_names[CLASSES] = {
-    [CLASS_SERVER] = "server", [CLASS_FS] = "fs",
-    [CLASS_NET] = "net",     [CLASS_CHAR] = "char",     [CLASS_BLOCK] = "block",
-    [CLASS_INPUT] = "input", [CLASS_SCREEN] = "screen",
+    [CLASS_SERVER] = "server", [CLASS_FS] = "fs",       [CLASS_NET] = "net",
+    [CLASS_CHAR] = "char",     [CLASS_BLOCK] = "block", [CLASS_INPUT] = "input",
+    [CLASS_SCREEN] = "screen",
 };
 
 const char *const manifest_kernel_call_names[KERNEL_CALLS] = {

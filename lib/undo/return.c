@@ -256,7 +256,7 @@ static void send_outputs(void)
     for (uint64_t i = 0; i < outputs; i++)
         if (outbox[i].call < KERNEL_CALL_BASE)
             undo_raw_call((long)outbox[i].call - KERNEL_CALL_BASE, (long)outbox[i].to,
-                     (long)outbox[i].message.type, 0, 0, 0);
+                          (long)outbox[i].message.type, 0, 0, 0);
         else
             raw_message(&outbox[i]);
     outputs = 0;
@@ -303,7 +303,8 @@ static void take_back(const struct undo_entry *e)
     if (e->key == KERNEL_CALL_BASE + KERNEL_SLOT_CREATE && result > 0)
         undo_raw_call(KERNEL_SLOT_DESTROY, result, 0, 0, 0, 0);
     if (e->key == KERNEL_CALL_BASE + KERNEL_MAP && result == 0)
-        undo_raw_call(KERNEL_UNMAP, (long)e->argument, (long)e->result[3], (long)e->result[4], 0, 0);
+        undo_raw_call(KERNEL_UNMAP, (long)e->argument, (long)e->result[3], (long)e->result[4], 0,
+                      0);
     if (e->key == SYS_mmap && (result >= 0 || result < -4095))
         undo_raw_call(SYS_munmap - KERNEL_CALL_BASE, result, (long)e->result[3], 0, 0, 0);
 }

@@ -19,7 +19,8 @@
 extern char undo_enter_root[];
 
 struct undo_root undo_root;
-uint64_t undo_root_why; /* written where a successor begins, 1 more than what the kernel says; 0: it knows */
+uint64_t
+    undo_root_why; /* written where a successor begins, 1 more than what the kernel says; 0: it knows */
 
 static uint64_t log_room, journal_room, outbox_room = UNDO_WINDOW_FIRST; /* log_room 0: not RS */
 static enum rs_defect armed = DEFECT_HEARTBEAT; /* what it is when it has run for that long */
@@ -93,7 +94,8 @@ static void more_room(uint64_t window, uint64_t *room)
 /* It was at the end of what is mapped: no defect. */
 static bool wanted_room(uint64_t log_end)
 {
-    bool is_log = log_end - UNDO_LOG < UNDO_WINDOW_MAX && log_end + ROOM_LEAST > UNDO_LOG + log_room;
+    bool is_log =
+        log_end - UNDO_LOG < UNDO_WINDOW_MAX && log_end + ROOM_LEAST > UNDO_LOG + log_room;
     bool is_journal = undo_journal_at + ROOM_LEAST > UNDO_JOURNAL + journal_room;
     bool is_outbox = undo_outbox_end() + ROOM_LEAST / 4 > UNDO_OUTBOX + outbox_room;
 
