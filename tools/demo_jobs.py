@@ -11,9 +11,11 @@ import qemu
 
 TOP = Path(__file__).resolve().parent.parent
 DEATHS = 3  # a run goes on until the component has died so often
+ALL_DEATHS = 30  # VICTIM=all: at most about so many services are up, and each dies once at least; for the time-out alone
 FILES_MAX = 1000
 SPARE_MEMORY = 400  # MB beyond the file
 BAR_WIDTH = 40
+FORK_LINES = 250  # of demo_forks.sh
 SECONDS_PER_RUN = 60  # for the time-out: beside transfers and verification
 SLOWEST = 5.0  # MB/s
 VERIFICATION = 8  # times as long as the transfer, at worst
@@ -25,9 +27,11 @@ def random_file(size):
     if not path.exists() or path.stat().st_size != size << 20:
         print(f"making {size} MB of random bytes", flush=True)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "wb") as file:
+        partial = path.with_suffix(f".{os.getpid()}")
+        with open(partial, "wb") as file:
             for _ in range(size):
                 file.write(os.urandom(1 << 20))
+        partial.rename(path)
     return path
 
 
@@ -41,8 +45,17 @@ def sum_command(verify):
     return "'digest -s'" if verify == "sum" else "digest"
 
 
-def time_limit(size, kills):
-    return int(sum(SECONDS_PER_RUN + VERIFICATION * (DEATHS * float(kill) + size / SLOWEST) for kill in kills))
+def time_limit(size, kills, victim):
+    deaths = ALL_DEATHS if victim == "all" else DEATHS
+    return int(sum(SECONDS_PER_RUN + VERIFICATION * (deaths * float(kill) + size / SLOWEST) for kill in kills))
+
+
+def scripts(folder, *names):
+    """Arguments for tools/guest: the scripts, and what demo_forks.sh must say."""
+    said = Path(folder) / "demo_forks.out"
+    said.write_text("".join(f"line {n}, status {n % 100}\n" for n in range(FORK_LINES)))
+    places = [(TOP / "tools" / name, name) for name in ("demo.sh", "demo_forks.sh", *names)] + [(said, said.name)]
+    return [word for path, name in places for word in ("--add", f"{path}:/etc/guest/{name}")]
 
 
 class Progress(threading.Thread):
@@ -80,7 +93,11 @@ class Runs:
             self.runs[-1]["recoveries"].append(text.split(None, 2)[2])
             return
         values = dict(word.split("=", 1) for word in words[2:] if "=" in word)
-        if words[1] == "begin":
+        if words[1] == "forks":
+            self.runs[-1]["forks_right"] += int(values.get("right", 0))
+            if "wrong" in values:
+                self.problems.append(text)
+        elif words[1] == "begin":
             self.begin(values)
         elif words[1] == "end":
             self.end(values)
@@ -99,7 +116,7 @@ class Runs:
     def begin(self, values):
         key = {"op": values["op"], "kill_s": float(values["kill"])}
         if not self.runs or any(self.runs[-1][name] != value for name, value in key.items()):
-            self.runs.append({**key, "files": [], "recoveries": []})
+            self.runs.append({**key, "files": [], "recoveries": [], "forks_right": 0})
         self.runs[-1]["files"].append({"begin": float(values["up"]), "host": time.monotonic(), "number": values["file"], "sum_ok": False})
 
     def end(self, values):

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The network job: fetch a file over the user-mode Ethernet driver."""
 import subprocess
+import tempfile
 import time
 
-from demo_jobs import DEATHS, FILES_MAX, SPARE_MEMORY, TOP, Progress, Runs, digest, follow, random_file, sum_command, time_limit
+from demo_jobs import DEATHS, FILES_MAX, SPARE_MEMORY, TOP, Progress, Runs, digest, follow, random_file, scripts, sum_command, time_limit
 from httpd import FileServer
+import qemu
 
 
 class Transfers:
@@ -30,17 +32,19 @@ class Transfers:
         return "net", kill, number, transfer.sent / transfer.size, transfer.sent / seconds / 1e6
 
 
-def run(size, kills, verify, device):
+def run(size, kills, verify, device, victim):
     path = random_file(size)
     expected = digest(path, verify)
     server = FileServer(path).start()
     transfers = Transfers(server)
-    print(f"{size} MB over {device}; {verify} {expected}", flush=True)
+    victim = qemu.NICS[device].service if victim == "driver" else victim
+    print(f"{size} MB over {device}, {victim} is killed; {verify} {expected}", flush=True)
     runs = Runs({"net": (expected,)}, transfers.samples)
-    command = [str(TOP / "tools/guest"), "--nic", device, "--mem", str(max(256, size + SPARE_MEMORY)), "--timeout", str(time_limit(size, kills)),
-               "--add", f"{TOP / 'tools/demo.sh'}:/etc/guest/demo.sh", "--",
-               f"sh /etc/guest/demo.sh net http://10.0.2.2:{server.port} {device} {sum_command(verify)} '' {DEATHS} {FILES_MAX} {' '.join(kills)}"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace")
-    status = follow(process, runs, Progress(transfers))
-    return {"job": "net", "device": device, "size_mb": size, "verify": verify, "status": status, "kills": kills, "operations": ["net"],
-            "runs": runs.runs}
+    with tempfile.TemporaryDirectory() as folder:
+        command = [str(TOP / "tools/guest"), "--nic", device, "--mem", str(max(256, size + SPARE_MEMORY)), "--timeout", str(time_limit(size, kills, victim)),
+                   *scripts(folder), "--",
+                   f"sh /etc/guest/demo.sh net http://10.0.2.2:{server.port} {victim} {sum_command(verify)} '' {DEATHS} {FILES_MAX} {' '.join(kills)}"]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace")
+        status = follow(process, runs, Progress(transfers))
+    return {"job": "net", "device": device, "driver": qemu.NICS[device].service, "victim": victim, "size_mb": size, "verify": verify, "status": status, "kills": kills, "operations": ["net"],
+            "problems": runs.problems, "runs": runs.runs}

@@ -22,7 +22,8 @@ static const char usage[] =
     "  up NAME                  start it (again, when it is down or given up)\n"
     "  down NAME                stop it, until 'up'\n"
     "  restart NAME             replace it by a fresh copy\n"
-    "  kill NAME                end it as kill -9 would; policy replaces it\n"
+    "  kill NAME...             end it as kill -9 would; policy replaces it. Several: one after the\n"
+    "                           other\n"
     "  storm NAME US            test: kill it at random instants, US microseconds apart; 0: no "
     "more\n"
     "  fuse NAME STORES         test one that keeps its memory: it dies at one of so many stores "
@@ -32,7 +33,8 @@ static const char usage[] =
     "  --json                   list, status, log, devices: for programs\n"
     "  --delay MS               restart: so many milliseconds from now\n"
     "  --every MS               kill: again and again, so many milliseconds apart, as long as this "
-    "runs\n"
+    "runs;\n"
+    "                           several names in turn\n"
     "  --count N                kill: with --every, so many times\n"
     "  --reset                  restart: the fresh copy resets the device\n"
     "  --policy-runner          run policy scripts as they are asked for (init starts this)\n"
@@ -40,10 +42,12 @@ static const char usage[] =
     "\n"
     "Exit status: 0 done, 1 failed, 2 usage. Names are those of 'service list'.\n";
 
+#define WORDS_MAX 100 /* RS has room for 96 services */
+
 struct options {
     bool json, reset;
     const char *delay, *every, *count;
-    const char *word[3]; /* command, name, number */
+    const char *word[WORDS_MAX]; /* command, name, number; or command, names */
     int words;
 };
 
@@ -123,28 +127,29 @@ static const char *reason(int error)
 }
 
 /* 0, or an errno. */
-static int send_order(const struct options *o, const char *verb)
+static int send_order(const char *verb, const char *name, const char *argument)
 {
-    const char *argument = o->delay ? o->delay : o->word[2];
     char line[128];
 
-    if (snprintf(line, sizeof line, "%s %s %s\n", verb, o->word[1], argument ? argument : "") >=
+    if (snprintf(line, sizeof line, "%s %s %s\n", verb, name, argument ? argument : "") >=
         (int)sizeof line)
         return ESRCH;
     return control(line);
 }
 
-static int tell(const struct options *o, int error)
+static int tell(const char *command, const char *name, int error)
 {
     if (!error)
         return EXIT_OK;
-    fprintf(stderr, "service: %s %s: %s\n", o->word[0], o->word[1], reason(error));
+    fprintf(stderr, "service: %s %s: %s\n", command, name, reason(error));
     return EXIT_ERROR;
 }
 
 static int run_order(const struct options *o)
 {
-    return tell(o, send_order(o, o->reset ? "reset" : o->word[0]));
+    const char *verb = o->reset ? "reset" : o->word[0], *name = o->word[1];
+
+    return tell(o->word[0], name, send_order(verb, name, o->delay ? o->delay : o->word[2]));
 }
 
 static void sleep_until(struct timespec *t, long ms)
@@ -156,20 +161,33 @@ static void sleep_until(struct timespec *t, long ms)
     }
 }
 
-/* One that is not up just now has not come back yet: its turn is passed over. */
+static int kill_each(const struct options *o)
+{
+    int status = EXIT_OK;
+
+    for (int i = 1; i < o->words; i++)
+        if (tell("kill", o->word[i], send_order("kill", o->word[i], NULL)) != EXIT_OK)
+            status = EXIT_ERROR;
+    return status;
+}
+
+/* Again and again, in turn. One that is not up just now has not come back yet: its turn is passed
+ * over. */
 static int run_kill(const struct options *o)
 {
     long every = o->every ? atol(o->every) : 0, count = o->count ? atol(o->count) : 0;
     struct timespec next;
-    int error;
+    int turn = 0;
 
     if (!o->every)
-        return run_order(o);
+        return kill_each(o);
     clock_gettime(CLOCK_MONOTONIC, &next);
     for (long n = 0; count == 0 || n < count;) {
-        error = send_order(o, "kill");
+        const char *name = o->word[1 + turn++ % (o->words - 1)];
+        int error = send_order("kill", name, NULL);
+
         if (error && error != EALREADY)
-            return tell(o, error);
+            return tell("kill", name, error);
         n += !error;
         if (count == 0 || n < count)
             sleep_until(&next, every);
@@ -193,7 +211,7 @@ static int run_devices(const struct options *o)
 {
     return list_devices(o->word[1], o->json);
 }
-enum allowed { NEEDS_NAME = 1, REPORTS = 2, DELAYS = 4, REPEATS = 8, NEEDS_NUMBER = 16 };
+enum allowed { NEEDS_NAME = 1, REPORTS = 2, DELAYS = 4, REPEATS = 8, NEEDS_NUMBER = 16, MANY = 32 };
 
 static const struct command {
     const char *name;
@@ -207,7 +225,7 @@ static const struct command {
     {"up", run_order, NEEDS_NAME},
     {"down", run_order, NEEDS_NAME},
     {"restart", run_order, NEEDS_NAME | DELAYS},
-    {"kill", run_kill, NEEDS_NAME | REPEATS},
+    {"kill", run_kill, NEEDS_NAME | REPEATS | MANY},
     {"storm", run_order, NEEDS_NAME | NEEDS_NUMBER},
     {"fuse", run_order, NEEDS_NAME | NEEDS_NUMBER},
 };
@@ -248,8 +266,8 @@ static int parse(struct options *o, int argc, char **argv)
                 return misuse("--delay needs a number of milliseconds", NULL);
         } else if (a[0] == '-')
             return misuse("unknown option", a);
-        else if (o->words == 3)
-            return misuse("one name at a time, not", a);
+        else if (o->words == WORDS_MAX)
+            return misuse("too many names, from", a);
         else
             o->word[o->words++] = a;
     }
@@ -259,7 +277,7 @@ static int parse(struct options *o, int argc, char **argv)
 int main(int argc, char **argv)
 {
     struct options o = {0};
-    int wrong;
+    int wrong, words;
 
     if (argc == 2 && strcmp(argv[1], "--policy-runner") == 0)
         return run_policies();
@@ -279,8 +297,9 @@ int main(int argc, char **argv)
             continue;
         if ((c->allows & NEEDS_NAME) && o.words < 2)
             return misuse("which service?", NULL);
-        if (o.words == 3 && !(c->allows & NEEDS_NUMBER))
-            return misuse("one name at a time, not", o.word[2]);
+        words = c->allows & MANY ? WORDS_MAX : c->allows & NEEDS_NUMBER ? 3 : 2;
+        if (o.words > words)
+            return misuse("one name at a time, not", o.word[words]);
         if ((c->allows & NEEDS_NUMBER) && (o.words < 3 || !number(o.word[2])))
             return misuse("a number is needed after the name, by", c->name);
         if (o.json && !(c->allows & REPORTS))

@@ -45,10 +45,15 @@ def test_list_and_status(boot):
 
 
 @pytest.mark.parametrize("command, status", [("--help", 0), ("", 2), ("fly", 2), ("up", 2), ("up a b", 2), ("list --fly", 2), ("restart e1000 --delay x", 2),
-                                             ("kill e1000 --every x", 2), ("kill e1000 --count 2", 2),
+                                             ("kill nosuch pm", 1), ("storm pm 1 2", 2), ("kill e1000 --every x", 2), ("kill e1000 --count 2", 2),
                                              ("up e1000 --every 5", 2), ("kill nosuch --every 5", 1), ("up nosuch", 1), ("status nosuch", 1), ("restart vm", 1), ("up rtl8139", 1)])
 def test_command_line(boot, command, status):
     assert boot(f"service {command}", expect=status).out or status
+
+
+def test_kill_in_turn(boot):
+    out = boot("""service kill null vfs pm; service kill null vfs pm --every 30 --count 7; sleep 0.2; service list | sed -n 's/^\\(null\\|vfs\\|pm\\) .* up .* s *\\([0-9]*\\) .*/\\1 \\2/p' | sort""").out
+    assert out.splitlines() == ["null 4", "pm 3", "vfs 3"], out
 
 
 def test_only_root_controls(boot):
