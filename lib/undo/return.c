@@ -203,7 +203,7 @@ static void set_fuse(void)
     undo_log_begin = UNDO_FUSE + UNDO_WINDOW_FIRST - 16 * (1 + fuse_seed % undo_dead.fuse);
 }
 
-static void raw_message(const struct undo_output *o)
+static long raw_message(const struct undo_output *o)
 {
     const struct message *m = &o->message;
     register uint64_t r10 __asm__("r10") = m->w[1];
@@ -219,6 +219,18 @@ static void raw_message(const struct undo_output *o)
                        "+r"(r12), "+r"(r13), "+r"(r14)
                      :
                      : "rcx", "r11", "memory");
+    return (long)rax;
+}
+
+/* Whom it was for is dead: the caller comes back to us, as though that one had died a moment later.
+ * (When the caller is dead itself, or no more ours, the kernel refuses this, too.) */
+static void bounce(const struct undo_output *o)
+{
+    struct undo_output back = *o;
+
+    back.message = (struct message){.type = MESSAGE_BOUNCED, .w = {o->forward_to}};
+    back.forward_to = (uint64_t)(int64_t)service_info()->self;
+    raw_message(&back);
 }
 
 uint64_t undo_outbox_end(void)
@@ -257,8 +269,9 @@ static void send_outputs(void)
         if (outbox[i].call < KERNEL_CALL_BASE)
             undo_raw_call((long)outbox[i].call - KERNEL_CALL_BASE, (long)outbox[i].to,
                           (long)outbox[i].message.type, 0, 0, 0);
-        else
-            raw_message(&outbox[i]);
+        else if (raw_message(&outbox[i]) == -EDEADSRCDST &&
+                 outbox[i].call == KERNEL_CALL_BASE + KERNEL_FORWARD)
+            bounce(&outbox[i]);
     outputs = 0;
     undo_returning &= ~(uint64_t)UNDO_OUTPUT;
 }

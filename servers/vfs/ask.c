@@ -60,7 +60,11 @@ static bool request_may_wait(const struct server *s, uint64_t type)
     }
 }
 
-/* 0, or the error of a server that is not there any more. */
+/*
+ * 0, or the error of a server that is not there any more. One that has a grant of ours goes when the
+ * step is done: when we die, what is undone and done again may be the grant, or what it is for; so the
+ * server must not look at it, or write there, before. (Should it be dead then, the client bounces.)
+ */
 static long forward(struct client *c, struct server *s, const struct message *m)
 {
     struct message copy = *m;
@@ -68,7 +72,9 @@ static long forward(struct client *c, struct server *s, const struct message *m)
 
     if (!s->endpoint)
         return -EDEADSRCDST;
-    result = ipc_forward(c->endpoint, s->endpoint, &copy);
+    if (s->grants)
+        ipc_forward_at_end(c->endpoint, s->endpoint, &copy);
+    result = s->grants ? 0 : ipc_forward(c->endpoint, s->endpoint, &copy);
     if (result == 0) {
         c->behind = s;
         c->behind_endpoint = s->endpoint;

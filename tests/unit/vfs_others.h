@@ -33,6 +33,15 @@ long ipc_forward(endpoint_t caller, endpoint_t to, struct message *m)
     return let_go(caller, to, m);
 }
 
+/* (Nobody dies here in the midst of a step, so the end may as well be now.) */
+void ipc_forward_at_end(endpoint_t caller, endpoint_t to, struct message *m)
+{
+    struct program *p = program_of(caller);
+
+    if (ipc_forward(caller, to, m) == -EDEADSRCDST && p && p->where == AT_VFS)
+        enqueue(p, EP_VFS, (struct message){.type = MESSAGE_BOUNCED, .w = {(uint64_t)to}});
+}
+
 long ipc_reply(endpoint_t to, struct message *m, long result)
 {
     struct program *p = program_of(to);

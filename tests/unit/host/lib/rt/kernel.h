@@ -18,6 +18,7 @@ long ipc_reply(endpoint_t to, struct message *m, long result);
 long ipc_receive(endpoint_t from, struct message *m, uint64_t timeout);
 long ipc_reply_receive(endpoint_t to, struct message *m, uint64_t timeout);
 long ipc_forward(endpoint_t caller, endpoint_t to, struct message *m);
+void ipc_forward_at_end(endpoint_t caller, endpoint_t to, struct message *m);
 long ipc_late_answer(endpoint_t caller, struct message *m);
 long ipc_notify(endpoint_t to, uint64_t bits);
 long copy_from(endpoint_t who, uint64_t remote, void *local, size_t length);
