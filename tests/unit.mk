@@ -22,5 +22,10 @@ $(B)/unit/$(1).passed: $(B)/unit/$(1)
 endef
 $(foreach t,$(UNIT_TESTS),$(eval $(call unit_rules,$(t))))
 
+$(B)/undo_subject.a: tests/unit/undo_subject.c tests/unit/undo_subject.h $(UNDO_PLUGIN)
+	@gcc -std=gnu17 -O2 -g -I. -Wall -Wextra -Werror -mgeneral-regs-only -fno-pie -fno-strict-aliasing $(UNDO_CFLAGS) -c -o $(@:.a=.o) $<
+	@rm -f $@
+	@ar rcs $@ $(@:.a=.o)
+
 .PHONY: unit
 unit: $(UNIT_TESTS:%=$(B)/unit/%.passed) ## unit tests on the host (cmocka, ASan, UBSan)

@@ -304,7 +304,7 @@ static void roll_back(uint64_t begin, uint64_t end)
             end -= (e[1] + 15) & ~15ull;
             memcpy((void *)(e[0] & ~(1ull << 63)), (const void *)end, e[1]);
         } else
-            *(uint64_t *)e[0] = e[1];
+            memcpy((void *)e[0], &e[1], sizeof e[1]); /* wherever it lies */
     }
 }
 
