@@ -129,7 +129,7 @@ long call_clock_rate(struct slot *s, const uint64_t *a);
 void clock_deadline(struct slot *s, uint64_t from_now); /* 0: none */
 void clock_forget(struct slot *s, bool alarm_too);
 void clock_timer(void); /* the timer has gone off: time-outs and alarms */
-extern uint64_t clock_earliest; /* of all deadlines and alarms, ns; ~0 none */
+extern uint64_t clock_earliest; /* of all deadlines and alarms, ns, or when to look again */
 long call_alarm(struct slot *s, const uint64_t *a);
 
 /* ---- space.c ---- */

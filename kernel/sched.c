@@ -194,7 +194,7 @@ struct slot *sched_next(struct slot *s)
     struct slot *next = woken;
     uint64_t now = arch_tsc();
 
-    if (s && !s->stopped && timer_at != ~0ull && clock_earliest >= timer_at) {
+    if (s && !s->stopped && clock_earliest >= timer_at) {
         /* The two common cases: nothing has changed; a call or reply that goes straight to the one
          * it has woken. */
         if (s->state == SLOT_READY && !next && !(schedule.ready & ((2u << s->priority) - 1)))

@@ -56,8 +56,8 @@ static void notified(const struct service_table *table, uint64_t bits)
         table->notified(bits);
 }
 
-/* Returns whom to answer, with m; 0: nobody. */
-static endpoint_t handle(const struct service_table *table, struct message *m)
+/* Returns whom to answer, with the words of m; 0: nobody. */
+static endpoint_t handle(const struct service_table *table, struct message *m, long *answer)
 {
     endpoint_t from = message_caller(m);
     service_handler handler;
@@ -72,7 +72,7 @@ static endpoint_t handle(const struct service_table *table, struct message *m)
     result = handler ? handler(m) : -ENOSYS;
     if (result == SERVICE_NO_REPLY)
         return 0;
-    m->type = (uint64_t)result;
+    *answer = result;
     return from;
 }
 
@@ -87,8 +87,12 @@ static void steps(void)
             undo_forget();
         }
         undo_receive();
-        if (undo_status >= 0)
-            undo_answer_to = handle(served, &undo_message);
+        if (undo_status >= 0) {
+            long result = 0;
+            endpoint_t to = handle(served, &undo_message, &result);
+
+            undo_answer(to, result);
+        }
         if (served->idle)
             served->idle();
         undo_commit();
@@ -108,6 +112,7 @@ void service_run(const struct service_table *table)
 {
     struct message m = {0};
     endpoint_t to = 0;
+    long result = 0;
 
     index_build(table);
     for (;;) {
@@ -115,7 +120,8 @@ void service_run(const struct service_table *table)
             table->idle();
         if (table->publish)
             table->publish();
-        to = ipc_reply_receive(to, &m, 0) < 0 ? 0 : handle(table, &m); /* the commit point */
+        m.type = (uint64_t)result;
+        to = ipc_reply_receive(to, &m, 0) < 0 ? 0 : handle(table, &m, &result); /* the commit point */
     }
 }
 #endif

@@ -165,6 +165,7 @@ undo_diverged_call:
 undo_receive_message:
     movslq undo_answer_to(%rip), %rdi
     get_words undo_message, %rip
+    movq undo_result(%rip), %rsi
     xorl %r14d, %r14d
     movl $REPLY_RECEIVE, %eax
 undo_receive_insn:
@@ -234,13 +235,14 @@ undo_loop:
     .balign 16
     .skip 0x2000
 undo_return_stack_top:
-    .globl undo_in_step, undo_replay_at, undo_returning, undo_message, undo_status, undo_answer_to, undo_dead
+    .globl undo_in_step, undo_replay_at, undo_returning, undo_message, undo_status, undo_answer_to, undo_result, undo_dead
     .globl undo_journal_at, undo_log_begin, undo_stack, undo_loop_at
 undo_replay_at: .quad 0
 undo_returning: .quad 0
 undo_message: .skip 64
 undo_status: .quad 0
-undo_answer_to: .quad 0
+undo_answer_to: .quad 0 /* endpoint_t; 0: nobody */
+undo_result: .quad 0
 undo_stack: .quad 0
     .data
     .balign 8

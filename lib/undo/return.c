@@ -341,8 +341,7 @@ static void drop_step(const char *why)
         __builtin_trap();
     compensate();
     given_up = true;
-    undo_answer_to = asked ? message_caller(&undo_message) : 0;
-    undo_message.type = (uint64_t)-EIO;
+    undo_answer(asked ? message_caller(&undo_message) : 0, -EIO);
     undo_in_step = 0;
     undo_journal_at = UNDO_JOURNAL;
 }

@@ -65,9 +65,8 @@ extern uint64_t undo_journal_at; /* the journal's end */
 extern uint64_t undo_replay_at; /* the next entry to be taken from it; 0: calls are made */
 extern uint64_t undo_returning; /* enum undo_returning: what undo_receive_slow() is to look after */
 extern uint64_t undo_log_begin; /* UNDO_LOG, or with a fuse somewhere in UNDO_FUSE */
-extern struct message undo_message; /* of the step; at its end: its answer */
+extern struct message undo_message; /* of the step; at its end the words of its answer */
 extern int64_t undo_status; /* of its receiving */
-extern endpoint_t undo_answer_to; /* 0: nobody */
 
 /*
  * The loop of steps. undo_loop() never returns; from the end of this step on, a successor begins
@@ -75,7 +74,8 @@ extern endpoint_t undo_answer_to; /* 0: nobody */
  *
  *     for (;;) {
  *         undo_receive();        unless the step is there already
- *         ...                    handles undo_message; sets undo_answer_to
+ *         ...                    handles undo_message
+ *         undo_answer(to, result);
  *         undo_commit();
  *     }
  */
@@ -93,6 +93,16 @@ static inline __attribute__((always_inline)) void undo_receive(void)
                          :
                          : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12",
                            "r13", "r14", "memory");
+}
+
+/* The end of a step: whom to answer (0: nobody), and what. A repeated step does that again, so it is
+ * not logged. */
+static inline __attribute__((always_inline)) void undo_answer(endpoint_t to, long result)
+{
+    __asm__ volatile("movl %0, undo_answer_to(%%rip)\n\tmovq %1, undo_result(%%rip)"
+                     :
+                     : "r"(to), "r"(result)
+                     : "memory");
 }
 
 /* What has been logged and kept since the commit, by what may be repeated, is forgotten. */

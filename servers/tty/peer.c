@@ -9,6 +9,7 @@ void peer_take(struct peer *p, const struct service_queue *where, uint32_t magic
     p->where = *where;
     p->header = (struct queue_header *)where->address;
     p->magic = magic;
+    p->incarnation = 0;
     p->kick = true;
 }
 

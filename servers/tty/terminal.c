@@ -80,9 +80,31 @@ static void take_queue(struct terminal *t, const struct service_queue *where)
     claim(t);
 }
 
+static bool is_driven_by(const struct terminal *t, const char *name)
+{
+    return t->queue && strcmp(t->peer.where.driver, name) == 0;
+}
+
+/* A driver of another name is given the last port of which there is none: it is a terminal as any
+ * other, and watched as any other. */
+static struct terminal *terminal_for(const char *name)
+{
+    struct terminal *t = terminal_of_driver(name);
+
+    if (t)
+        return is_driven_by(t, name) || !t->queue || !terminal_exists(t) ? t : NULL;
+    for (unsigned i = 0; i < SERIALS; i++)
+        if (is_driven_by(&terminals[i], name))
+            return &terminals[i];
+    for (unsigned i = SERIALS; i-- > 1;)
+        if (!terminal_exists(&terminals[i]))
+            return &terminals[i];
+    return NULL;
+}
+
 static void take(const struct service_queue *where)
 {
-    struct terminal *t = terminal_of_driver(where->driver);
+    struct terminal *t = terminal_for(where->driver);
 
     if (where->class == CLASS_SCREEN)
         consoles_take_screen(where);

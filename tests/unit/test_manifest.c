@@ -204,8 +204,6 @@ static void test_errors(void **state)
     refused("class net\nalternate y\nalternate y\n", FILE_NAME ":3: given twice 'alternate'");
     refused("class net\nalternate y z\n", FILE_NAME ":2: unexpected 'z'");
     refused("class net\nalternate x\n", FILE_NAME ":2: its alternate is itself");
-    refused("class core\nalternate y\n",
-            FILE_NAME ":2: one that goes on with its memory has no alternate");
     refused("class server\nreturns rolled-back\nalternate y\n",
             FILE_NAME ":3: one that goes on with its memory has no alternate");
     refused("class net\nparameters a\nparameters b\n", FILE_NAME ":3: given twice 'parameters'");

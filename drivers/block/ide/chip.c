@@ -24,6 +24,7 @@
 #define MS 1000000ull
 #define SELECT_PATIENCE (10 * MS) /* for a drive at rest: ATA8-APT allows no more */
 #define RESET_PATIENCE (1000 * MS) /* for drives that have been at work */
+#define STATUS_PATIENCE (300 * MS) /* for a status that says that somebody is there */
 #define READY_PATIENCE (5000 * MS) /* for a drive that spins up */
 
 static const struct {
@@ -322,6 +323,29 @@ static bool identify(unsigned c, unsigned drive, struct block_unit *u)
     return false;
 }
 
+static bool has_disk(const struct block_device *d, unsigned c)
+{
+    uint32_t flags = 0;
+
+    for (unsigned drive = 0; drive < IDE_DRIVES; drive++)
+        flags |= d->queue->unit[c * IDE_DRIVES + drive].flags;
+    return flags & BLOCK_UNIT_PRESENT;
+}
+
+/* A status of 0 is that of a channel with no drive, but also, for a moment after a reset, that of
+ * QEMU's drives: they do it when the emulator comes round to it. So where there is, or may be, a
+ * disk it is not believed at once. */
+static void wait_for_status(const struct block_device *d, unsigned c)
+{
+    uint64_t end = clock_now() + STATUS_PATIENCE;
+
+    if (service_info()->incarnation > 1 && !has_disk(d, c))
+        return;
+    while (peek(c) == 0 && clock_now() < end) {
+    }
+    wait_idle(c, READY_PATIENCE);
+}
+
 static int reset(struct block_device *d)
 {
     if (d->ports == 0)
@@ -332,6 +356,7 @@ static int reset(struct block_device *d)
     for (unsigned c = 0; c < IDE_CHANNELS; c++) {
         bool answers = channel_reset(d, c, READY_PATIENCE);
 
+        wait_for_status(d, c);
         order_write(d, c, 0);
         for (unsigned drive = 0; drive < IDE_DRIVES; drive++) {
             struct block_unit u = {0};
@@ -346,15 +371,6 @@ static int reset(struct block_device *d)
 }
 
 /* ---- taking over ---- */
-
-static bool has_disk(const struct block_device *d, unsigned c)
-{
-    uint32_t flags = 0;
-
-    for (unsigned drive = 0; drive < IDE_DRIVES; drive++)
-        flags |= d->queue->unit[c * IDE_DRIVES + drive].flags;
-    return flags & BLOCK_UNIT_PRESENT;
-}
 
 /* The order must be for what the queue says. */
 static bool order_agrees(const struct block_device *d, unsigned c, uint32_t order)
