@@ -121,7 +121,8 @@ void service_run(const struct service_table *table)
         if (table->publish)
             table->publish();
         m.type = (uint64_t)result;
-        to = ipc_reply_receive(to, &m, 0) < 0 ? 0 : handle(table, &m, &result); /* the commit point */
+        to = ipc_reply_receive(to, &m, 0) < 0 ? 0
+                                              : handle(table, &m, &result); /* the commit point */
     }
 }
 #endif
