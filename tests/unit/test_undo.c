@@ -43,7 +43,8 @@ static uint64_t run_logged(uint64_t log_end, unsigned kind, unsigned n, uint64_t
 
 static int setup(void **state)
 {
-    void *log = mmap((void *)UNDO_LOG, LOG_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    void *log = mmap((void *)UNDO_LOG, LOG_BYTES, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 
     return log == (void *)UNDO_LOG ? 0 : -1;
 }
@@ -61,12 +62,14 @@ static void test_each_kind(void **state)
         for (int round = 0; round < 2000; round++) {
             struct subject_memory before = subject;
             unsigned calls = subject_calls();
-            uint64_t end = run_logged(UNDO_LOG, kind, (unsigned)random_number() % 4096, random_number());
+            uint64_t end =
+                run_logged(UNDO_LOG, kind, (unsigned)random_number() % 4096, random_number());
 
             assert_int_equal(subject_calls(), calls + 1);
             roll_back(UNDO_LOG, end);
             assert_as_before(&before, calls);
-            run_logged(UNDO_LOG, kind, (unsigned)random_number() % 4096, random_number()); /* so that there is something */
+            run_logged(UNDO_LOG, kind, (unsigned)random_number() % 4096,
+                       random_number()); /* so that there is something */
         }
 }
 
@@ -80,7 +83,8 @@ static void test_steps(void **state)
         uint64_t end = UNDO_LOG, middle;
 
         for (unsigned i = 0; i < parts; i++)
-            end = run_logged(end, (unsigned)random_number(), (unsigned)random_number() % 4096, random_number());
+            end = run_logged(end, (unsigned)random_number(), (unsigned)random_number() % 4096,
+                             random_number());
         assert_true(end - UNDO_LOG < LOG_BYTES);
         for (middle = end; middle > UNDO_LOG && random_number() % 50 != 0;) { /* back by entries */
             const uint64_t *e = (const uint64_t *)(middle - 16);
@@ -116,10 +120,11 @@ static void test_undo_range(void **state)
 
         for (unsigned i = 0; i < sizeof bytes; i++)
             before[i] = bytes[i] = (uint8_t)random_number();
-        __asm__ volatile("pushq %%r15\n\tmovq %1, %%r15\n\tcall __undo_range\n\tmovq %%r15, %%rax\n\tpopq %%r15"
-                         : "=r"(end)
-                         : "r"((uint64_t)UNDO_LOG), "D"(bytes + at), "S"((uint64_t)length)
-                         : "rcx", "cc", "memory");
+        __asm__ volatile(
+            "pushq %%r15\n\tmovq %1, %%r15\n\tcall __undo_range\n\tmovq %%r15, %%rax\n\tpopq %%r15"
+            : "=r"(end)
+            : "r"((uint64_t)UNDO_LOG), "D"(bytes + at), "S"((uint64_t)length)
+            : "rcx", "cc", "memory");
         assert_int_equal(end - UNDO_LOG, length ? ((length + 15) & ~15u) + 16 : 0);
         memset(bytes + at, 0x55, length);
         roll_back(UNDO_LOG, end);

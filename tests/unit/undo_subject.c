@@ -49,7 +49,8 @@ static void fields(unsigned n, uint64_t x)
 
 static void whole(unsigned n, uint64_t x)
 {
-    struct subject_item item = {.flag = 1, .many = (uint32_t)x & 0x1fffffff, .next = &subject.items[n % ITEMS]};
+    struct subject_item item = {
+        .flag = 1, .many = (uint32_t)x & 0x1fffffff, .next = &subject.items[n % ITEMS]};
     struct subject_item *to = &subject.items[x % ITEMS];
 
     *to = item;
@@ -126,7 +127,8 @@ static __attribute__((no_instrument_function, noinline)) void unlogged(unsigned 
 static __attribute__((noinline)) void atomics(unsigned n, uint64_t x)
 {
     unlogged(n, x);
-    __atomic_fetch_add(&subject.shared, x, __ATOMIC_RELAXED); /* others' too: nobody may take it back */
+    __atomic_fetch_add(&subject.shared, x,
+                       __ATOMIC_RELAXED); /* others' too: nobody may take it back */
 }
 
 unsigned subject_calls(void)
@@ -136,8 +138,8 @@ unsigned subject_calls(void)
 
 void subject_run(unsigned kind, unsigned n, uint64_t x)
 {
-    static void (*const run[SUBJECT_KINDS])(unsigned, uint64_t) = {words,    small, fields,     whole,  ranges,
-                                                                   pointers, loops, conditions, atomics};
+    static void (*const run[SUBJECT_KINDS])(unsigned, uint64_t) = {
+        words, small, fields, whole, ranges, pointers, loops, conditions, atomics};
 
     calls++;
     run[kind % SUBJECT_KINDS](n, x);
