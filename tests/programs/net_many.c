@@ -113,7 +113,8 @@ static void work(int busy, long total)
         left = 0;
         for (int e = 0; e < 2 * busy; e++) {
             polled[e].fd = ends[e].fd;
-            polled[e].events = (ends[e].received < total ? POLLIN : 0) | (allowed(e, total) > 0 ? POLLOUT : 0);
+            polled[e].events =
+                (ends[e].received < total ? POLLIN : 0) | (allowed(e, total) > 0 ? POLLOUT : 0);
             left += ends[e].received < total || ends[e].sent < total;
         }
         if (left && poll(polled, (nfds_t)(2 * busy), 30000) <= 0)
@@ -140,7 +141,8 @@ int main(int argc, char **argv)
     for (int n = busy; n < busy + idle; n++) {
         char byte = 0;
 
-        if (send(ends[2 * n].fd, "x", 1, MSG_NOSIGNAL) != 1 || recv(ends[2 * n + 1].fd, &byte, 1, 0) != 1 || byte != 'x')
+        if (send(ends[2 * n].fd, "x", 1, MSG_NOSIGNAL) != 1 ||
+            recv(ends[2 * n + 1].fd, &byte, 1, 0) != 1 || byte != 'x')
             fail("idle", n);
     }
     printf("stall %ld.%03ld\n", stall_us / 1000, stall_us % 1000);
