@@ -298,7 +298,9 @@ int main(int argc, char **argv)
             continue;
         if ((c->allows & NEEDS_NAME) && o.words < 2)
             return misuse("which service?", NULL);
-        words = c->allows & MANY ? WORDS_MAX : c->allows & NEEDS_NUMBER ? 3 : 2;
+        words = c->allows & NEEDS_NUMBER ? 3 : 2;
+        if (c->allows & MANY)
+            words = WORDS_MAX;
         if (o.words > words)
             return misuse("one name at a time, not", o.word[words]);
         if ((c->allows & NEEDS_NUMBER) && (o.words < 3 || !number(o.word[2])))
