@@ -8,7 +8,7 @@ from conftest import BUILD, TOP
 
 RNG = "-device virtio-rng-pci "
 NO_RDRAND = "-cpu max,-rdrand "
-FIRST = "head -c 16 /dev/urandom | hexdump -v -e '/1 \"%02x\"'; echo; /calls_random 1"
+FIRST = "head -c 16 /dev/urandom | hexdump -v -e '/1 \"%02x\"'; echo; /random_calls 1"
 
 
 def numbers(result):
@@ -21,7 +21,7 @@ def numbers(result):
 def test_what_the_device_is_worth(boot, program, tmp_path):
     """On a machine that is the same to the last instruction, whose processor has no generator, the device alone makes the difference; and
     what it gives reaches both pools."""
-    add = {"/calls_random": program("calls_random")}
+    add = {"/random_calls": program("random_calls")}
     (tmp_path / "a").write_bytes(b"a" * 4096)
     (tmp_path / "b").write_bytes(b"b" * 4096)
     alone, again = (numbers(boot(FIRST, add=add, icount=True, qemu=NO_RDRAND)) for _ in range(2))
@@ -35,8 +35,8 @@ def test_what_the_device_is_worth(boot, program, tmp_path):
 def test_nobody_notices(boot, program):
     """Numbers come, and none twice, while driver, /dev and PM are killed; each fresh driver gets bytes of the device into the pool."""
     result = boot("service kill random --every 20 --count 40 & service kill dev --every 70 --count 10 & service storm pm 10000\n"
-                  "/calls_random 400; wait; service storm pm 0; /calls_random 1; service status random | grep restarts; grep ' random killed' /proc/recovery | tail -1",
-                  add={"/calls_random": program("calls_random")}, qemu=RNG)
+                  "/random_calls 400; wait; service storm pm 0; /random_calls 1; service status random | grep restarts; grep ' random killed' /proc/recovery | tail -1",
+                  add={"/random_calls": program("random_calls")}, qemu=RNG)
     lines = result.out.splitlines()
     assert re.match("[0-9a-f]{32} 51200 of 51200$", lines[0]) and lines[1].endswith(" 128 of 128")
     assert lines[2].split() == ["restarts", "40"] and " adopted " in lines[3] and lines[3].split()[14] != "-", lines[2:]
@@ -52,16 +52,16 @@ def test_devices(boot, properties, iommu):
 
 def test_device_that_gives_nothing(boot, program):
     """One byte in an hour: nobody waits for it, killed drivers included."""
-    result = boot("head -c 100000 /dev/random | wc -c; service kill random --every 20 --count 5; /calls_random 20; service restart random --reset; sleep 0.2; service status random | grep state",
-                  add={"/calls_random": program("calls_random")}, qemu="-device virtio-rng-pci,max-bytes=1,period=3600000 ")
+    result = boot("head -c 100000 /dev/random | wc -c; service kill random --every 20 --count 5; /random_calls 20; service restart random --reset; sleep 0.2; service status random | grep state",
+                  add={"/random_calls": program("random_calls")}, qemu="-device virtio-rng-pci,max-bytes=1,period=3600000 ")
     assert re.search(r"^100000\n[0-9a-f]{32} 2560 of 2560\nstate +up$", result.out, re.M), result.out
 
 
 def test_a_driver_that_writes_garbage(boot, program):
     """It breaks the queue's rules and is replaced, again and again, until the alternate has its turn; numbers come all the time."""
     text = (TOP / "drivers/char/random/random.svc").read_text().replace("budget      25 60", "budget 2 60").replace("queue       16K", "queue 1280K")
-    result = boot("/calls_random 20; until service log dev | grep -q 'mixed in'; do usleep 20000; done; /calls_random 1; service status random | grep -E 'state|program'",
-                  add={"/calls_random": program("calls_random"), "/etc/bardo/random.svc": text + "parameters fault=garbage delay_ms=10 times=0\nalternate spare\n",
+    result = boot("/random_calls 20; until service log dev | grep -q 'mixed in'; do usleep 20000; done; /random_calls 1; service status random | grep -E 'state|program'",
+                  add={"/random_calls": program("random_calls"), "/etc/bardo/random.svc": text + "parameters fault=garbage delay_ms=10 times=0\nalternate spare\n",
                        "/lib/bardo/random": BUILD / "services/faulty", "/lib/bardo/spare": BUILD / "services/random"}, qemu=RNG, leak_check=False)
     assert re.fullmatch(r"[0-9a-f]{32} 2560 of 2560\n[0-9a-f]{32} 128 of 128\nstate +up\nprogram +spare\n", result.out), result.out
     assert "dev complains of random (1)" in result.klog

@@ -53,11 +53,11 @@ service storm pm 0; rm /tmp/old; umount /tmp/disk; rmdir /tmp/disk; date +%Y""",
 def test_nobody_notices(boot, program):
     """While driver and server are killed the clock is read and set, each time right, and the system's time goes on; afterwards all is as before."""
     out = boot("service kill rtc --every 8 --count 60 & service kill clock --every 40 --count 11 &\n"
-               "before=$(date +%s); /calls_rtc 100; while [ $(service status rtc | awk '/restarts/ { print $2 }') -lt 45 ]; do /calls_rtc 20; done >/dev/null; wait\n"
+               "before=$(date +%s); /rtc_calls 100; while [ $(service status rtc | awk '/restarts/ { print $2 }') -lt 45 ]; do /rtc_calls 20; done >/dev/null; wait\n"
                "after=$(date +%s); [ $after -ge $before ] && [ $after -lt $((before + 300)) ] && echo goes on\n"
                "hwclock -w; [ $(($(date +%s) - $(date -d \"$(hwclock -r | cut -c5-24)\" -D '%b %e %H:%M:%S %Y' +%s))) -le 2 ] && echo as before\n"
-               "/calls_rtc; grep -E ' (rtc|clock) killed' /proc/recovery | awk '{ n[$2 \" \" $8]++ } END { print (n[\"rtc adopted\"] > 40) ? \"adopted\" : \"reset\", n[\"clock fresh\"] }'",
-               add={"/calls_rtc": program("calls_rtc")}, qemu=BASE).out
+               "/rtc_calls; grep -E ' (rtc|clock) killed' /proc/recovery | awk '{ n[$2 \" \" $8]++ } END { print (n[\"rtc adopted\"] > 40) ? \"adopted\" : \"reset\", n[\"clock fresh\"] }'",
+               add={"/rtc_calls": program("rtc_calls")}, qemu=BASE).out
     assert out == "done\ngoes on\nas before\ndone\nadopted 11\n"
 
 

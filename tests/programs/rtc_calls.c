@@ -72,7 +72,7 @@ static void refuses(int fd)
     }
 }
 
-/* calls_rtc: the errors. calls_rtc COUNT: sets and reads that often; what is read is what was set,
+/* rtc_calls: the errors. rtc_calls COUNT: sets and reads that often; what is read is what was set,
  * or up to two seconds more. */
 int main(int argc, char **argv)
 {

@@ -44,7 +44,7 @@ static void errors(void)
     CHECK(getrandom(edge + 4096 - 1024, 2048, 0) == 1024); /* what had come, as with Linux */
 }
 
-/* calls_random COUNT: that many calls of each kind. Prints the first number, and how many different
+/* random_calls COUNT: that many calls of each kind. Prints the first number, and how many different
  * ones came. */
 int main(int argc, char **argv)
 {
