@@ -22,6 +22,10 @@
     .quad UNDO_MARK, undo_enter, undo_enter_end, undo_dead
     .globl undo_start
 undo_start:
+    cmpq $0, undo_first_stack(%rip) /* it may die in the call, and begin here again */
+    jne 1f
+    movq %rsp, undo_first_stack(%rip)
+1:  movq undo_first_stack(%rip), %rsp
     call undo_root_start
     movq %rsp, undo_stack(%rip)
     movq undo_log_begin(%rip), %r15
@@ -244,6 +248,7 @@ undo_status: .quad 0
 undo_answer_to: .quad 0 /* endpoint_t; 0: nobody */
 undo_result: .quad 0
 undo_stack: .quad 0
+undo_first_stack: .quad 0
     .data
     .balign 8
 undo_dead: .skip 16 /* struct undo_death, written by RS */

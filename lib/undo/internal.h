@@ -9,12 +9,11 @@ extern struct undo_death undo_dead;
 
 /* A kernel call that the journal does not know of. */
 long undo_raw_call(long number, long a, long b, long c, long d, long e);
-uint64_t undo_outbox_end(void);
 
 /* ---- root.c; nothing happens in any service but RS ---- */
 void undo_root_start(void); /* before the first store */
 void undo_root_died(uint64_t log_end); /* before anything is undone: undo_dead.defect is set */
 void undo_root_back(bool given_up); /* the step is done, or was given up */
-void undo_root_trim(void); /* the first is: back the room that it has taken */
+void undo_root_trim(void); /* between steps: back the room that the last one has taken */
 
 #endif

@@ -233,11 +233,6 @@ static void bounce(const struct undo_output *o)
     raw_message(&back);
 }
 
-uint64_t undo_outbox_end(void)
-{
-    return (uint64_t)(outbox + outputs);
-}
-
 /* (Not with ipc_call(): no journal is to know of it.) */
 static void tell_rs(void)
 {

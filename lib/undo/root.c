@@ -13,16 +13,16 @@
 #define BOOT_LOG 0x180000
 #define BOOT_JOURNAL 0x20000
 #define ROOM_LEAST 0x4000 /* bytes that the next store, or entry, may want */
-#define ROOM_MORE 0x10000
+#define ROOM_KEPT 0x10000
 #define HEARTBEAT (2 * 1000000000ull) /* of the CPU, from one word to the next */
 
 extern char undo_enter_root[];
 
 struct undo_root undo_root;
-uint64_t
-    undo_root_why; /* written where a successor begins, 1 more than what the kernel says; 0: it knows */
+/* Written where a successor begins, 1 more than what the kernel says; 0: it is dealt with. */
+uint64_t undo_root_why;
 
-static uint64_t log_room, journal_room, outbox_room = UNDO_WINDOW_FIRST; /* log_room 0: not RS */
+static uint64_t log_room, journal_room; /* bytes that are mapped; log_room 0: not RS */
 static enum rs_defect armed = DEFECT_HEARTBEAT; /* what it is when it has run for that long */
 static bool dies; /* of its own will */
 static struct undo_root dying; /* what undo_root will be; died_tsc 0: it lives */
@@ -54,7 +54,7 @@ void undo_root_start(void)
         return;
     map_first(UNDO_LOG, BOOT_LOG);
     map_first(UNDO_JOURNAL, BOOT_JOURNAL);
-    map_first(UNDO_OUTBOX, outbox_room);
+    map_first(UNDO_OUTBOX, UNDO_WINDOW_FIRST);
     journal_room = BOOT_JOURNAL;
     log_room = BOOT_LOG;
     undo_guard(HEARTBEAT, DEFECT_HEARTBEAT);
@@ -82,30 +82,42 @@ void undo_die(uint32_t fuse)
     __asm__ volatile("ud2" : : : "memory");
 }
 
-/* Without memory it dies of the same again, until the system stops. */
-static void more_room(uint64_t window, uint64_t *room)
+/* Twice as much. False: there is no more. */
+static bool more_room(uint64_t window, uint64_t *room)
 {
-    if (*room + ROOM_MORE > UNDO_WINDOW_MAX)
-        return;
-    map(window + *room, ROOM_MORE);
-    *room += ROOM_MORE;
+    if (*room > UNDO_WINDOW_MAX / 2 || map(window + *room, *room) < 0)
+        return false;
+    *room *= 2;
+    return true;
 }
 
-/* It was at the end of what is mapped: no defect. */
-static bool wanted_room(uint64_t log_end)
+/* It was at the end of what is mapped, and there is more now: no defect. (If there is none the step
+ * is given up, as any that kills.) */
+static bool made_room(uint64_t log_end)
 {
-    bool is_log =
-        log_end - UNDO_LOG < UNDO_WINDOW_MAX && log_end + ROOM_LEAST > UNDO_LOG + log_room;
-    bool is_journal = undo_journal_at + ROOM_LEAST > UNDO_JOURNAL + journal_room;
-    bool is_outbox = undo_outbox_end() + ROOM_LEAST / 4 > UNDO_OUTBOX + outbox_room;
+    bool made = false;
 
-    if (is_log)
-        more_room(UNDO_LOG, &log_room);
-    if (is_journal)
-        more_room(UNDO_JOURNAL, &journal_room);
-    if (is_outbox)
-        more_room(UNDO_OUTBOX, &outbox_room);
-    return is_log || is_journal || is_outbox;
+    if (log_end - UNDO_LOG < UNDO_WINDOW_MAX && log_end + ROOM_LEAST > UNDO_LOG + log_room)
+        made |= more_room(UNDO_LOG, &log_room);
+    if (undo_journal_at + ROOM_LEAST > UNDO_JOURNAL + journal_room)
+        made |= more_room(UNDO_JOURNAL, &journal_room);
+    return made;
+}
+
+/* Done again from its beginning when it dies in it: what is unmapped may be unmapped. */
+static void trim(uint64_t window, uint64_t *room)
+{
+    if (*room <= ROOM_KEPT)
+        return;
+    undo_raw_call(KERNEL_UNMAP, ENDPOINT_SELF, (long)(window + ROOM_KEPT),
+                  (long)((*room - ROOM_KEPT) / PAGE_SIZE), 0, 0);
+    *room = ROOM_KEPT;
+}
+
+void undo_root_trim(void)
+{
+    trim(UNDO_LOG, &log_room);
+    trim(UNDO_JOURNAL, &journal_room);
 }
 
 static enum rs_defect defect_of(uint64_t why)
@@ -123,11 +135,13 @@ void undo_root_died(uint64_t log_end)
 {
     if (!is_root() || undo_root_why == 0)
         return;
+    if (!undo_in_step)
+        undo_root_trim();
     if (dying.died_tsc == 0)
         dying.died_tsc = tsc_read();
     dying.instruction = undo_dead.rip;
     undo_dead.defect = defect_of(undo_root_why - 1);
-    if (undo_dead.defect == DEFECT_EXCEPTION && wanted_room(log_end))
+    if (undo_dead.defect == DEFECT_EXCEPTION && made_room(log_end))
         undo_dead.defect = DEFECT_NONE;
     armed = DEFECT_HEARTBEAT;
     dies = false;
@@ -146,24 +160,8 @@ void undo_root_back(bool given_up)
         undo_root.returns++;
     }
     dying.died_tsc = 0;
+    undo_root_trim();
     if (given_up)
         undo_raw_call(KERNEL_ALARM, 1, 0, 0, 0, 0);
     undo_guard(HEARTBEAT, DEFECT_HEARTBEAT);
-}
-
-static void trim(uint64_t window, uint64_t *room)
-{
-    uint64_t is = *room;
-
-    if (is <= ROOM_MORE)
-        return;
-    *room = ROOM_MORE;
-    undo_raw_call(KERNEL_UNMAP, ENDPOINT_SELF, (long)(window + ROOM_MORE),
-                  (long)((is - ROOM_MORE) / PAGE_SIZE), 0, 0);
-}
-
-void undo_root_trim(void)
-{
-    trim(UNDO_LOG, &log_room);
-    trim(UNDO_JOURNAL, &journal_room);
 }

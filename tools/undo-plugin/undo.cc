@@ -185,7 +185,7 @@ static void look_at_builtin(gimple_stmt_iterator *at, gcall *call, tree function
         if (!points_to_own(to))
             log_range(at, to, gimple_call_arg(call, 2));
         break;
-    case BUILT_IN_STRNCPY: // lib/undo/string.c has these: their own stores are logged
+    case BUILT_IN_STRNCPY: // lib/undo/libc.c has these: their own stores are logged
     case BUILT_IN_STPNCPY:
     case BUILT_IN_STRCPY:
     case BUILT_IN_STPCPY:
