@@ -88,6 +88,10 @@ static inline long ipc_call_deadline(endpoint_t to, struct message *m, uint64_t 
 {
     long status = kernel_message(KERNEL_CALL, to, m, deadline);
 
+#ifdef UNDO
+    if (__builtin_expect(undo_write_grants != 0, 0))
+        undo_granted(to);
+#endif
     return status < 0 ? status : (long)m->type;
 }
 static inline long ipc_call(endpoint_t to, struct message *m)

@@ -22,12 +22,15 @@ long grant_make(endpoint_t to, const void *address, size_t length, uint32_t flag
         if (result < 0)
             return result;
         known = 1;
+        undo_grant_table(table, GRANTS);
     }
     for (long i = 0; i < GRANTS; i++)
         if (!table[i].to) {
             table[i] = (struct grant){to, flags, (uint64_t)address, length};
-            if (flags & GRANT_WRITE)
+            if (flags & GRANT_WRITE) {
                 undo_range(address, length);
+                undo_count_grants(1);
+            }
             return i;
         }
     return -ENOSPC;
@@ -44,6 +47,8 @@ void grant_revoke(long index)
 {
     if (index < 0 || index >= GRANTS)
         return;
+    if ((table[index].flags & GRANT_WRITE) && table[index].to)
+        undo_count_grants(-1);
     table[index].to = 0;
     if (table[index].flags & GRANT_WRITE)
         undo_input_bytes((void *)table[index].address, table[index].length);

@@ -34,6 +34,9 @@ static uint64_t faults; /* deaths of this step by its own fault */
 static uint64_t fuse_seed = 88172645463325252u;
 static struct undo_output *const outbox = (struct undo_output *)UNDO_OUTBOX;
 static uint64_t outputs;
+uint64_t undo_write_grants;
+static const struct grant *granted;
+static size_t granted_count;
 static bool given_up; /* the last step was refused */
 static const char *refused; /* why the step is not to be repeated; NULL: it is */
 
@@ -173,6 +176,60 @@ long undo_read(long number, long a, long b, long c, long d, long e, void *to, si
     entry->result[0] = (uint64_t)undo_raw_call(number, a, b, c, d, e);
     keep_data(entry, to, (long)entry->result[0] < 0 ? 0 : length);
     return (long)entry->result[0];
+}
+
+/* ---- what a callee has written ---- */
+
+void undo_grant_table(const struct grant *table, size_t count)
+{
+    granted = table;
+    granted_count = count;
+}
+
+static bool is_written_by(const struct grant *g, endpoint_t callee)
+{
+    return g->to == callee && (g->flags & GRANT_WRITE);
+}
+
+static void keep_granted(endpoint_t callee)
+{
+    struct undo_entry *e = entry_make(UNDO_KEY_GRANTED, (uint64_t)callee);
+    char *to = (char *)(e + 1);
+
+    for (const struct grant *g = granted; g < granted + granted_count; g++)
+        if (is_written_by(g, callee))
+            to = (char *)memcpy(to, (const void *)g->address, g->length) + g->length;
+    e->length = (uint64_t)(to - (char *)(e + 1));
+    undo_journal_at = entry_end(e);
+}
+
+void undo_granted(endpoint_t callee)
+{
+    const char *from;
+
+    if (!undo_replay_at) {
+        keep_granted(callee);
+        return;
+    }
+    from = (const char *)(entry_replayed(UNDO_KEY_GRANTED, (uint64_t)callee) + 1);
+    for (const struct grant *g = granted; g < granted + granted_count; g++)
+        if (is_written_by(g, callee)) {
+            memcpy((void *)g->address, from, g->length);
+            from += g->length;
+        }
+}
+
+/* The step has died between its call's answer and undo_granted(). */
+static void keep_what_was_written(void)
+{
+    const struct undo_entry *last = NULL;
+
+    if (undo_replay_at || !undo_write_grants)
+        return;
+    for (uint64_t at = UNDO_JOURNAL; at < undo_journal_at; at = entry_end(last))
+        last = (const struct undo_entry *)at;
+    if (last && last->key == KERNEL_CALL_BASE + KERNEL_CALL)
+        keep_granted((endpoint_t)last->argument);
 }
 
 long undo_again(long number, long a, long b, long c, long d)
@@ -352,6 +409,8 @@ void undo_return(void)
     uint64_t begin = undo_log_begin, end = begin + undo_log_bytes();
 
     undo_root_died(end);
+    if (undo_in_step)
+        keep_what_was_written();
     if (undo_in_step && end != UNDO_LOG) {
         if (end < begin || end > begin + UNDO_WINDOW_MAX) {
             __asm__ volatile("movabsq %0, %%r15" : : "i"(UNDO_LOG));

@@ -38,6 +38,8 @@ enum {
     UNDO_KEY_DATA = 0x10000, /* data of `length` bytes lie behind the entry */
     UNDO_KEY_INPUT = 0x20000, /* a word: the clock, say */
     UNDO_KEY_DONE = 0x30000, /* undo_done() */
+    UNDO_KEY_GRANTED =
+        0x40000, /* data: what the callee has written by our grants, in their order */
 };
 
 struct undo_output { /* what is to be done after the commit; twice does no harm */
@@ -150,6 +152,19 @@ uint64_t undo_input(uint64_t value);
 /* The same of memory that somebody else has written, after undo_range() before that: it is as it was
  * then. */
 void undo_input_bytes(void *at, size_t length);
+/*
+ * What a callee writes by a grant while we wait for its answer is an input as the answer is, and is
+ * kept right behind it: by the call itself, or, when we die before, by the successor before it undoes
+ * anything.
+ */
+extern uint64_t undo_write_grants; /* how many are open */
+static inline void undo_count_grants(int more)
+{
+    undo_write_grants += (uint64_t)(int64_t)more;
+}
+void undo_grant_table(const struct grant *table, size_t count);
+void undo_granted(endpoint_t callee); /* it has answered */
+
 /* A kernel call (not one with a message) that fills `to`. */
 long undo_read(long number, long a, long b, long c, long d, long e, void *to, size_t length);
 
@@ -206,6 +221,17 @@ static inline void undo_range(const void *at, size_t length)
 {
     (void)at;
     (void)length;
+}
+
+static inline void undo_grant_table(const struct grant *table, size_t count)
+{
+    (void)table;
+    (void)count;
+}
+
+static inline void undo_count_grants(int more)
+{
+    (void)more;
 }
 
 static inline bool undo_repeated(void)

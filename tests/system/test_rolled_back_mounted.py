@@ -2,6 +2,7 @@
 """Servers that keep their memory die over a mounted ext4, alone and together with all that stands below it: programs notice nothing, contents are right, and so is the file
 system afterwards. Longer: more ROUNDS, and LINKS."""
 import os
+import re
 
 import pytest
 
@@ -52,4 +53,14 @@ def test_storm(boot, tmp_path, storms, least):
     assert "undo:" not in result.klog and "core server" not in result.klog
     died = deaths(listed)
     assert min(died[name] for name in storms) >= least, died
+    check(image)
+
+
+def test_answers_by_grant(boot, tmp_path):
+    """What RS writes into VFS's memory while VFS waits for it and is killed (the name of the file server that it starts) is not lost: each is stopped again."""
+    image = make(tmp_path / "e.img", "-U", SEED, "-E", f"hash_seed={SEED}")
+    out = boot("mkdir -p /mnt; service storm vfs 60; for n in $(seq 30); do mount -t ext4 /dev/sda /mnt || echo BAD $n; umount /mnt || echo BAD umount $n; done; service storm vfs 0\n"
+               "service list", icount=True, timeout=100, leak_check=False, qemu=attached(image)).out
+    assert "BAD" not in out and not re.search(r"^ext4\.", out, re.M), out
+    assert deaths(out)["vfs"] > 500
     check(image)
