@@ -1,7 +1,7 @@
 # Bardo. `make help` lists what there is to make. Components are found by their folders: nothing here is edited to add one.
 #
 #   servers/**/X.svc, drivers/**/X.svc   a service X: all .c files of that folder (and component.mk, if there: X_CFLAGS, X_LIBS)
-#   programs/X.c, programs/X/*.c         a Linux program X
+#   programs/X.c, programs/X/*.c         a Linux program X (and component.mk, if there: X_PROGRAM_NEEDS, sources of services that it shares)
 #   lib/*/*.c                            one library that all services may link
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -134,8 +134,9 @@ SERVICE_IMAGES := $(SERVICES:%=$(B)/services/%)
 
 # ---- programs ----
 define program_rules
-$(1)_PROGRAM_SOURCES := $$(sort $$(wildcard programs/$(1).c programs/$(1)/*.c))
-$(B)/programs/$(1): $$($(1)_PROGRAM_SOURCES) $$(wildcard programs/$(1)/*.h lib/*/*.h abi/*.h abi/proto/*.h)
+-include programs/$(1)/component.mk
+$(1)_PROGRAM_SOURCES := $$(sort $$(wildcard programs/$(1).c programs/$(1)/*.c)) $$($(1)_PROGRAM_NEEDS)
+$(B)/programs/$(1): $$($(1)_PROGRAM_SOURCES) $$(wildcard programs/$(1)/*.h lib/*/*.h abi/*.h abi/proto/*.h servers/rs/*.h)
 	@mkdir -p $$(@D)
 	@echo "  CC    $$@"
 	@$(CC_SERVICE) $(filter-out -MMD -MP,$(PROGRAM_CFLAGS)) $(SERVICE_LDFLAGS) -s -o $$@ $$($(1)_PROGRAM_SOURCES)

@@ -1,5 +1,5 @@
 # Who may do what: the matrix of all manifests, by the parser that RS has. Fails when one is wrong or calls uphill.
-$(B)/authority: tools/authority.c lib/manifest/manifest.c lib/manifest/names.c lib/manifest/reader.c lib/manifest/authority.c lib/manifest/manifest.h
+$(B)/authority: tools/authority.c $(wildcard lib/manifest/*.[ch])
 	@mkdir -p $(@D) && echo "  CC    $@"
 	@gcc -std=gnu17 -O1 -g -I. $(WARN) -o $@ $(filter %.c,$^)
 all: $(B)/authority

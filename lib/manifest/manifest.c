@@ -6,15 +6,10 @@
 #include <string.h>
 
 #include "abi/kernel.h"
-#include "abi/service.h"
-#include "lib/manifest/names.h"
-#include "lib/manifest/reader.h"
+#include "lib/manifest/keys.h"
+#include "lib/manifest/suggest.h"
 
 #define STACK_DEFAULT (64u << 10)
-#define STACK_MAX (8u << 20)
-#define DAY_S 86400u
-#define ISA_MEMORY 0xa0000u
-#define ISA_MEMORY_END 0x100000u
 
 #define CALL_BIT(n) (1ull << (n))
 #define KERNEL_STANDARD                                                                            \
@@ -24,395 +19,70 @@
      CALL_BIT(KERNEL_GRANT_TABLE) | CALL_BIT(KERNEL_GRANT_FROM) | CALL_BIT(KERNEL_GRANT_TO) |      \
      CALL_BIT(KERNEL_ALARM) | CALL_BIT(KERNEL_LOG))
 
-static const char *const right_names[] = {[0] = "copy_any"};
-static const char *const route_names[] = {
-    [ROUTE_VM] = "memory", [ROUTE_PM] = "process", [ROUTE_VFS] = "files"};
-static const char *const ring_names[] = {[RING_LOG] = "log", [RING_TRACE] = "trace"};
-static const char *const boolean_names[] = {"no", "yes"};
-
-#define COUNT(a) (sizeof(a) / sizeof *(a))
-
 bool manifest_kernel_call_standard(unsigned call)
 {
     return KERNEL_STANDARD >> call & 1;
 }
 
-/* ---- the keys; each reads its own words ---- */
+/* ---- a line ---- */
 
-static void read_description(struct reader *r, struct manifest *m)
+static void read_value(struct reader *r, struct manifest *m, unsigned i, uint16_t *given)
 {
-    reader_rest(r, m->description, sizeof m->description);
-}
+    const struct manifest_key *key = &manifest_keys[i];
+    char message[96];
 
-static void read_class(struct reader *r, struct manifest *m)
-{
-    m->class = (enum manifest_class)reader_choice(r, manifest_class_names, CLASSES, "class");
-}
-
-static void read_start(struct reader *r, struct manifest *m)
-{
-    m->start = (uint32_t)reader_number(r, 0, 1000);
-}
-
-static bool is_range(uint64_t range)
-{
-    return range >> 16 <= (range & 0xffff) && (range & 0xffff) != 0;
-}
-
-/* Where such a device may be; without an interrupt it has none of its own. */
-static void read_place(struct reader *r, struct manifest *m)
-{
-    uint64_t range = reader_pair(r, '-');
-
-    if (m->places == MANIFEST_PLACES || !is_range(range)) {
-        reader_error(r, is_range(range) ? "too many devices" : "bad range of ports", NULL);
+    r->key = key->name;
+    if (*given && !key->repeats) {
+        snprintf(message, sizeof message, "given twice; line %u has it already", *given);
+        reader_error(r, message, NULL);
         return;
     }
-    m->place[m->places].first = (uint16_t)(range >> 16);
-    m->place[m->places].last = (uint16_t)range;
-    m->place[m->places].has_irq = reader_more(r);
-    if (m->place[m->places].has_irq)
-        m->place[m->places].irq = (uint8_t)reader_number(r, 0, 15);
-    m->places++;
-}
-
-static void read_device(struct reader *r, struct manifest *m)
-{
-    char word[READER_WORD_MAX];
-
-    reader_word(r, word, "pci or isa");
-    if (strcmp(word, "isa") == 0) {
-        m->isa = true;
-        if (reader_more(r))
-            read_place(r, m);
-    } else if (strcmp(word, "pci") == 0 && m->devices < MANIFEST_DEVICES) {
-        uint64_t id = reader_pair(r, ':');
-
-        m->device[m->devices].vendor = (uint16_t)(id >> 16);
-        m->device[m->devices++].device = (uint16_t)id;
-    } else
-        reader_error(r, m->devices < MANIFEST_DEVICES ? "bad kind of device" : "too many devices",
-                     word);
-}
-
-static void read_irq(struct reader *r, struct manifest *m)
-{
-    do {
-        uint64_t line = reader_number(r, 0, 15);
-
-        if (m->irqs == MANIFEST_IRQS) {
-            reader_error(r, "too many interrupts", NULL);
-            return;
-        }
-        m->irq[m->irqs++] = (uint8_t)line;
-    } while (reader_more(r));
-}
-
-static void read_ports(struct reader *r, struct manifest *m)
-{
-    do {
-        uint64_t range = reader_pair(r, '-');
-
-        if (m->ports == MANIFEST_PORTS || !is_range(range)) {
-            reader_error(
-                r, m->ports == MANIFEST_PORTS ? "too many ranges of ports" : "bad range of ports",
-                NULL);
-            return;
-        }
-        m->port[m->ports].first = (uint16_t)(range >> 16);
-        m->port[m->ports++].last = (uint16_t)range;
-    } while (reader_more(r));
-}
-
-/* What adapters on the ISA bus have in memory lies between a PC's two parts of memory. */
-static void read_registers(struct reader *r, struct manifest *m)
-{
-    uint64_t first, last;
-
-    reader_range(r, &first, &last);
-    if (first % PAGE_SIZE || (last + 1) % PAGE_SIZE || first > last || first < ISA_MEMORY ||
-        last >= ISA_MEMORY_END) {
-        reader_error(r, "registers are whole pages from 0xa0000 to 0xfffff", NULL);
+    *given = (uint16_t)r->line;
+    if (!reader_more(r)) {
+        snprintf(message, sizeof message, "its value is missing: %s", key->value);
+        reader_error(r, message, NULL);
         return;
     }
-    m->registers = first;
-    m->registers_size = last + 1 - first;
+    key->read(r, m);
+    reader_end(r);
 }
 
-static void read_queue(struct reader *r, struct manifest *m)
+static void read_line(struct reader *r, struct manifest *m, struct manifest_lines *lines)
 {
-    m->queue_size = reader_size(r, PAGE_SIZE, QUEUE_STRIDE);
-    if (m->queue_size % PAGE_SIZE != 0)
-        reader_error(r, "size of the queue is not a multiple of 4K", NULL);
-    reader_name(r, m->queue_client);
-}
+    char word[READER_WORD_MAX], message[READER_WORD_MAX + 64];
+    const char *near;
 
-static bool is_class(const char *word)
-{
-    for (unsigned c = CLASS_NONE + 1; c < CLASSES; c++)
-        if (manifest_names_it(word, "", (enum manifest_class)c))
-            return true;
-    return false;
-}
-
-static void read_names(struct reader *r, struct manifest_names *names, uint32_t limit)
-{
-    char name[MANIFEST_NAME_MAX];
-
-    while (reader_more(r)) {
-        reader_name(r, name);
-        if (strcmp(name, "all") == 0)
-            names->all = true;
-        else if (names->count == limit) {
-            reader_error(r, "too many names", name);
-            return;
-        } else {
-            names->line[names->count] = (uint16_t)r->line;
-            memcpy(names->name[names->count++], name, sizeof name);
-        }
-    }
-}
-
-/* Those that may be given as a whole class, with a star; but never as "all". */
-static void read_callees(struct reader *r, struct manifest_names *names)
-{
-    while (reader_more(r)) {
-        char name[MANIFEST_NAME_MAX];
-
-        reader_text(r, name, sizeof name, "name of a service");
-        if (!r->failed && strcmp(name, "all") == 0)
-            reader_error(r, "name those that it needs, not", name);
-        if (!r->failed && !reader_good_name(name) && !is_class(name))
-            reader_error(r, "bad name", name);
-        if (!r->failed && names->count == MANIFEST_NAMES)
-            reader_error(r, "too many names", name);
-        if (r->failed)
-            return;
-        names->line[names->count] = (uint16_t)r->line;
-        memcpy(names->name[names->count++], name, sizeof name);
-    }
-}
-
-static void read_calls(struct reader *r, struct manifest *m)
-{
-    read_callees(r, &m->calls);
-}
-
-static void read_calls_up(struct reader *r, struct manifest *m)
-{
-    read_callees(r, &m->calls_up);
-}
-
-static void read_forwards(struct reader *r, struct manifest *m)
-{
-    read_callees(r, &m->forwards);
-}
-
-static void read_notifies(struct reader *r, struct manifest *m)
-{
-    read_names(r, &m->notifies, MANIFEST_NAMES);
-}
-
-static void read_dependents(struct reader *r, struct manifest *m)
-{
-    read_names(r, &m->dependents, MANIFEST_DEPENDENTS);
-}
-
-static void read_complains_of(struct reader *r, struct manifest *m)
-{
-    read_names(r, &m->complains_of, MANIFEST_NAMES);
-}
-
-static void read_publishes(struct reader *r, struct manifest *m)
-{
-    do {
-        char key[MANIFEST_KEY_MAX];
-
-        reader_text(r, key, sizeof key, "name in DS");
-        if (!r->failed && !reader_good_key(key))
-            reader_error(r, "bad name", key);
-        if (!r->failed && m->keys == MANIFEST_KEYS)
-            reader_error(r, "too many names", key);
-        if (!r->failed)
-            memcpy(m->key[m->keys++], key, sizeof key);
-    } while (reader_more(r));
-}
-
-static void read_kernel(struct reader *r, struct manifest *m)
-{
-    while (reader_more(r))
-        m->kernel_calls |=
-            CALL_BIT(reader_choice(r, manifest_kernel_call_names, KERNEL_CALLS, "kernel call"));
-}
-
-static void read_reads(struct reader *r, struct manifest *m)
-{
-    while (reader_more(r))
-        m->reads |= 1u << reader_choice(r, ring_names, COUNT(ring_names), "ring of the kernel");
-}
-
-static void read_rights(struct reader *r, struct manifest *m)
-{
-    while (reader_more(r))
-        m->right_flags |= 1u << reader_choice(r, right_names, COUNT(right_names), "right");
-}
-
-static void read_linux(struct reader *r, struct manifest *m)
-{
-    while (reader_more(r))
-        m->routes |=
-            1u << reader_choice(r, route_names, COUNT(route_names), "class of Linux calls");
-}
-
-static void read_priority(struct reader *r, struct manifest *m)
-{
-    m->priority = (uint32_t)reader_number(r, 0, PRIORITIES - 1);
-}
-
-static void read_cpu(struct reader *r, struct manifest *m)
-{
-    m->cpu_permille = (uint32_t)reader_number(r, 1, 1000);
-}
-
-static void read_memory(struct reader *r, struct manifest *m)
-{
-    m->memory = reader_size(r, PAGE_SIZE, 1ull << 46);
-}
-
-static void read_stack(struct reader *r, struct manifest *m)
-{
-    m->stack = (reader_size(r, PAGE_SIZE, STACK_MAX) + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
-}
-
-static void read_archive(struct reader *r, struct manifest *m)
-{
-    m->archive = reader_choice(r, boolean_names, 2, "yes or no");
-}
-
-static void read_heartbeat(struct reader *r, struct manifest *m)
-{
-    m->heartbeat_ms = (uint32_t)reader_number(r, 0, 60000);
-    if (m->heartbeat_ms > 0 && m->heartbeat_ms < 10)
-        reader_error(r, "a heartbeat is 0 (none) or 10 ms and more", NULL);
-}
-
-static void read_restart(struct reader *r, struct manifest *m)
-{
-    m->restart = reader_choice(r, boolean_names, 2, "yes or no");
-}
-
-static void read_instances(struct reader *r, struct manifest *m)
-{
-    static const char *const names[] = {"one", "on-request"};
-
-    m->on_request = reader_choice(r, names, 2, "one or on-request");
-}
-
-static void read_returns(struct reader *r, struct manifest *m)
-{
-    static const char *const names[] = {"fresh", "rolled-back"};
-
-    m->rolled_back = reader_choice(r, names, 2, "fresh or rolled-back");
-}
-
-static void read_budget(struct reader *r, struct manifest *m)
-{
-    m->budget = (uint32_t)reader_number(r, 0, MANIFEST_BUDGET_MAX);
-    m->budget_window_s = (uint32_t)reader_number(r, 1, DAY_S);
-}
-
-static void read_backoff(struct reader *r, struct manifest *m)
-{
-    m->backoff_free = (uint32_t)reader_number(r, 0, MANIFEST_BUDGET_MAX);
-    m->backoff_first_ms = (uint32_t)reader_number(r, 1, DAY_S * 1000);
-    m->backoff_max_ms = (uint32_t)reader_number(r, m->backoff_first_ms, DAY_S * 1000);
-}
-
-static void read_policy(struct reader *r, struct manifest *m)
-{
-    reader_text(r, m->policy, sizeof m->policy, "path of the script");
-    if (m->policy[0] != '/')
-        reader_error(r, "the path of a policy script begins with '/'", NULL);
-    reader_rest(r, m->policy_arguments, sizeof m->policy_arguments);
-}
-
-static void read_alternate(struct reader *r, struct manifest *m)
-{
-    reader_text(r, m->alternate, sizeof m->alternate, "name of a program");
-    if (!r->failed && !reader_good_name(m->alternate))
-        reader_error(r, "bad name", m->alternate);
-}
-
-static void read_deadline(struct reader *r, struct manifest *m)
-{
-    m->deadline_ms = (uint32_t)reader_number(r, 10, DAY_S * 1000);
-}
-
-static void read_parameters(struct reader *r, struct manifest *m)
-{
-    reader_rest(r, m->parameters, sizeof m->parameters);
-}
-
-static const struct key {
-    const char *name;
-    void (*read)(struct reader *r, struct manifest *m);
-    bool repeats; /* may be given more than once */
-} keys[] = {
-    {"description", read_description, false},
-    {"class", read_class, false},
-    {"start", read_start, false},
-    {"device", read_device, true},
-    {"irq", read_irq, true},
-    {"ports", read_ports, true},
-    {"registers", read_registers, false},
-    {"queue", read_queue, false},
-    {"calls", read_calls, true},
-    {"calls-up", read_calls_up, true},
-    {"forwards", read_forwards, true},
-    {"notifies", read_notifies, true},
-    {"complains-of", read_complains_of, true},
-    {"publishes", read_publishes, true},
-    {"kernel", read_kernel, true},
-    {"reads", read_reads, true},
-    {"rights", read_rights, true},
-    {"linux", read_linux, true},
-    {"priority", read_priority, false},
-    {"cpu", read_cpu, false},
-    {"memory", read_memory, false},
-    {"stack", read_stack, false},
-    {"archive", read_archive, false},
-    {"heartbeat", read_heartbeat, false},
-    {"restart", read_restart, false},
-    {"returns", read_returns, false},
-    {"instances", read_instances, false},
-    {"budget", read_budget, false},
-    {"backoff", read_backoff, false},
-    {"dependents", read_dependents, true},
-    {"policy", read_policy, false},
-    {"alternate", read_alternate, false},
-    {"deadline", read_deadline, false},
-    {"parameters", read_parameters, false},
-};
-
-static void read_line(struct reader *r, struct manifest *m, uint64_t *seen)
-{
-    char word[READER_WORD_MAX];
-
+    r->key = NULL;
     reader_word(r, word, "key");
-    for (unsigned i = 0; i < COUNT(keys); i++) {
-        if (strcmp(word, keys[i].name) != 0)
-            continue;
-        if ((*seen & 1ull << i) && !keys[i].repeats) {
-            reader_error(r, "given twice", word);
+    if (r->failed)
+        return;
+    for (unsigned i = 0; i < manifest_key_count; i++)
+        if (strcmp(word, manifest_keys[i].name) == 0) {
+            read_value(r, m, i, &lines->of[i]);
             return;
         }
-        *seen |= 1ull << i;
-        keys[i].read(r, m);
-        reader_end(r);
-        return;
-    }
-    reader_error(r, "unknown key", word);
+    near = suggest_name(word, &manifest_keys[0].name, manifest_key_count, sizeof manifest_keys[0]);
+    if (near)
+        snprintf(message, sizeof message, "unknown key '%s' (did you mean '%s'?)", word, near);
+    else
+        snprintf(message, sizeof message, "unknown key '%s'", word);
+    reader_error(r, message, NULL);
 }
+
+unsigned manifest_line(const struct manifest_lines *lines, const char *key)
+{
+    for (unsigned i = 0; i < manifest_key_count; i++)
+        if (strcmp(key, manifest_keys[i].name) == 0)
+            return lines->of[i];
+    return 0;
+}
+
+const char *manifest_key_name(unsigned n)
+{
+    return n < manifest_key_count ? manifest_keys[n].name : NULL;
+}
+
+/* ---- the whole ---- */
 
 /* NAME from .../NAME.svc; false: no such name. */
 static bool take_name(struct manifest *m, const char *file)
@@ -427,32 +97,37 @@ static bool take_name(struct manifest *m, const char *file)
     return reader_good_name(m->name);
 }
 
-static const char *check_whole(const struct manifest *m)
+/* What is wrong with it as a whole, and with which key; NULL: nothing. */
+static const char *check_whole(const struct manifest *m, const char **key)
 {
-    if (m->class == CLASS_NONE)
-        return "the line \"class\" is missing";
-    if (m->isa && m->devices != 0)
-        return "a device is either on the PCI or on the ISA bus";
-    if (m->places != 0 && (m->irqs != 0 || m->ports != 0))
-        return "ports and interrupts are given twice: with \"device isa\" and by themselves";
-    if (m->registers_size != 0 && !m->isa)
-        return "registers at a place of their own have ISA devices alone";
-    if (m->queue_size != 0 && strcmp(m->queue_client, m->name) == 0)
-        return "a queue to itself";
-    if (strcmp(m->alternate, m->name) == 0)
-        return "its alternate is itself";
-    if (m->alternate[0] && m->rolled_back)
-        return "one that goes on with its memory has no alternate";
+    const struct {
+        bool is_wrong;
+        const char *key, *what;
+    } rules[] = {
+        {m->class == CLASS_NONE, "class", "the line \"class\" is missing"},
+        {m->isa && m->devices != 0, "device", "a device is either on the PCI or on the ISA bus"},
+        {m->places != 0 && m->irqs != 0, "irq",
+         "interrupts are given twice: with \"device isa\" and by themselves"},
+        {m->places != 0 && m->ports != 0, "ports",
+         "ports are given twice: with \"device isa\" and by themselves"},
+        {m->registers_size != 0 && !m->isa, "registers",
+         "registers at a place of their own have ISA devices alone"},
+        {m->queue_size != 0 && strcmp(m->queue_client, m->name) == 0, "queue", "a queue to itself"},
+        {strcmp(m->alternate, m->name) == 0, "alternate", "its alternate is itself"},
+        {m->alternate[0] && m->rolled_back, "alternate",
+         "one that goes on with its memory has no alternate"},
+    };
+
+    for (unsigned i = 0; i < sizeof rules / sizeof *rules; i++)
+        if (rules[i].is_wrong) {
+            *key = rules[i].key;
+            return rules[i].what;
+        }
     return NULL;
 }
 
-int manifest_parse(const char *text, size_t size, const char *file, struct manifest *manifest,
-                   char *error, size_t room)
+static void set_defaults(struct manifest *manifest)
 {
-    struct reader r = {.text = text, .size = size, .file = file, .error = error, .room = room};
-    uint64_t seen = 0;
-    const char *wrong;
-
     memset(manifest, 0, sizeof *manifest);
     *manifest = (struct manifest){.start = 7,
                                   .kernel_calls = KERNEL_STANDARD,
@@ -467,23 +142,75 @@ int manifest_parse(const char *text, size_t size, const char *file, struct manif
                                   .backoff_max_ms = 1000,
                                   .deadline_ms = 5000,
                                   .routes = 1u << ROUTE_GUARDIAN | 1u << ROUTE_KERNEL};
+}
+
+/* Each fault is told, when somebody wants to hear of all; else the first ends it. */
+static bool goes_on(struct reader *r, const struct manifest_listener *all, unsigned *faults)
+{
+    if (!r->failed)
+        return true;
+    ++*faults;
+    if (!all)
+        return false;
+    all->report(all->to, r->error);
+    r->failed = false;
+    return true;
+}
+
+static unsigned parse(struct reader *r, struct manifest *m, struct manifest_lines *lines,
+                      const struct manifest_listener *all)
+{
+    const char *wrong, *key = NULL;
+    unsigned faults = 0, line;
+
+    while (reader_next_line(r) || r->failed) {
+        if (!r->failed)
+            read_line(r, m, lines);
+        if (!goes_on(r, all, &faults))
+            return faults;
+    }
+    wrong = check_whole(m, &key);
+    if (!wrong || (faults && strcmp(key, "class") == 0 && manifest_line(lines, key)))
+        return faults;
+    line = manifest_line(lines, key);
+    r->key = NULL;
+    if (line)
+        r->line = line;
+    else if (r->line == 0)
+        r->line = 1;
+    reader_error(r, wrong, NULL);
+    goes_on(r, all, &faults);
+    return faults;
+}
+
+int manifest_parse_all(const char *text, size_t size, const char *file, struct manifest *manifest,
+                       struct manifest_lines *lines, const struct manifest_listener *all,
+                       char *error, size_t room)
+{
+    struct reader r = {.text = text, .size = size, .file = file, .error = error, .room = room};
+
+    set_defaults(manifest);
+    memset(lines, 0, sizeof *lines);
     if (!take_name(manifest, file)) {
         snprintf(error, room,
                  "%s: a manifest's name is NAME.svc, NAME of at most %d letters, digits, '-', '_' "
                  "and '.'",
                  file, MANIFEST_NAME_MAX - 1);
+        if (all)
+            all->report(all->to, error);
         return -EINVAL;
     }
-    while (!r.failed && reader_next_line(&r))
-        read_line(&r, manifest, &seen);
-    if (r.failed)
+    if (parse(&r, manifest, lines, all) != 0)
         return -EINVAL;
-    wrong = check_whole(manifest);
-    if (wrong) {
-        snprintf(error, room, "%s:%u: %s", file, r.line, wrong);
-        return -EINVAL;
-    }
     if (manifest->rolled_back)
         manifest->restart = false; /* nobody could replace it */
     return 0;
+}
+
+int manifest_parse(const char *text, size_t size, const char *file, struct manifest *manifest,
+                   char *error, size_t room)
+{
+    struct manifest_lines lines;
+
+    return manifest_parse_all(text, size, file, manifest, &lines, NULL, error, room);
 }

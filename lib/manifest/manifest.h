@@ -22,6 +22,8 @@
 #define MANIFEST_KEYS 8
 #define MANIFEST_KEY_MAX 32 /* of a name in DS, with the NUL */
 #define MANIFEST_BUDGET_MAX 1024
+#define MANIFEST_KEY_KINDS 64 /* room for as many keys of manifests as there may ever be */
+#define MANIFEST_ERROR_MAX 256 /* of a message, with the NUL */
 
 enum manifest_class {
     CLASS_NONE,
@@ -102,6 +104,23 @@ struct manifest {
  */
 int manifest_parse(const char *text, size_t size, const char *file, struct manifest *manifest,
                    char *error, size_t room);
+
+/*
+ * The same for who wants to hear of every fault: after each, `report` is called and the next line is
+ * read. lines: where each key was given last. all NULL: it ends with the first.
+ */
+struct manifest_lines {
+    uint16_t of[MANIFEST_KEY_KINDS]; /* 0: it was not given */
+};
+struct manifest_listener {
+    void (*report)(void *to, const char *message);
+    void *to;
+};
+int manifest_parse_all(const char *text, size_t size, const char *file, struct manifest *manifest,
+                       struct manifest_lines *lines, const struct manifest_listener *all,
+                       char *error, size_t room);
+unsigned manifest_line(const struct manifest_lines *lines, const char *key); /* 0: not given */
+const char *manifest_key_name(unsigned n); /* NULL past the end */
 
 const char *manifest_class_name(enum manifest_class class);
 const char *manifest_kernel_call_name(unsigned call); /* NULL: no such call */

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/manifest/suggest.h"
+
 static bool blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\r';
@@ -11,13 +13,15 @@ static bool blank(char c)
 
 void reader_error(struct reader *r, const char *what, const char *word)
 {
+    const char *key = r->key ? r->key : "", *colon = r->key ? ": " : "";
+
     if (r->failed)
         return;
     r->failed = true;
     if (word)
-        snprintf(r->error, r->room, "%s:%u: %s '%s'", r->file, r->line, what, word);
+        snprintf(r->error, r->room, "%s:%u: %s%s%s '%s'", r->file, r->line, key, colon, what, word);
     else
-        snprintf(r->error, r->room, "%s:%u: %s", r->file, r->line, what);
+        snprintf(r->error, r->room, "%s:%u: %s%s%s", r->file, r->line, key, colon, what);
 }
 
 static void skip_blanks(struct reader *r)
@@ -47,6 +51,7 @@ bool reader_next_line(struct reader *r)
         r->line_end = comment;
         for (size_t i = r->at; i < comment; i++)
             if ((unsigned char)r->text[i] < ' ' && !blank(r->text[i])) {
+                r->key = NULL;
                 reader_error(r, "a control character in the line", NULL);
                 return false;
             }
@@ -80,15 +85,17 @@ void reader_text(struct reader *r, char *text, size_t room, const char *what)
     if (r->failed)
         return;
     if (!reader_more(r)) {
-        snprintf(message, sizeof message, "expected %s", what);
+        snprintf(message, sizeof message, "expected %s, but the line ends", what);
         reader_error(r, message, NULL);
         return;
     }
     while (r->at < r->line_end && !blank(r->text[r->at]) && n < room - 1)
         text[n++] = r->text[r->at++];
     text[n] = 0;
-    if (r->at < r->line_end && !blank(r->text[r->at]))
-        reader_error(r, "too long a word", text);
+    if (r->at < r->line_end && !blank(r->text[r->at])) {
+        snprintf(message, sizeof message, "longer than %zu characters:", room - 1);
+        reader_error(r, message, text);
+    }
 }
 
 void reader_word(struct reader *r, char word[READER_WORD_MAX], const char *what)
@@ -98,6 +105,7 @@ void reader_word(struct reader *r, char word[READER_WORD_MAX], const char *what)
 
 void reader_rest(struct reader *r, char *text, size_t room)
 {
+    char message[80];
     size_t n;
 
     text[0] = 0;
@@ -107,7 +115,8 @@ void reader_rest(struct reader *r, char *text, size_t room)
     while (n > 0 && blank(r->text[r->at + n - 1]))
         n--;
     if (n >= room) {
-        reader_error(r, "too long a text", NULL);
+        snprintf(message, sizeof message, "longer than %zu characters", room - 1);
+        reader_error(r, message, NULL);
         return;
     }
     memcpy(text, r->text + r->at, n);
@@ -186,12 +195,14 @@ static uint64_t checked(struct reader *r, const char *word, bool good, uint64_t 
 
 uint64_t reader_number(struct reader *r, uint64_t low, uint64_t high)
 {
-    char word[READER_WORD_MAX];
+    char word[READER_WORD_MAX], what[64];
     const char *at = word;
     uint64_t value = 0;
     bool good;
 
-    reader_word(r, word, "number");
+    snprintf(what, sizeof what, "a number from %llu to %llu", (unsigned long long)low,
+             (unsigned long long)high);
+    reader_word(r, word, what);
     good = parse_any(&at, &value) && *at == 0;
     return checked(r, word, good, value, low, high);
 }
@@ -204,7 +215,7 @@ uint64_t reader_size(struct reader *r, uint64_t low, uint64_t high)
     uint64_t value = 0;
     bool good;
 
-    reader_word(r, word, "size");
+    reader_word(r, word, "a size");
     good = parse_any(&at, &value);
     if (good && *at && (unit = strchr(units, *at))) {
         unsigned shift = 10 * (unsigned)(unit - units + 1);
@@ -249,13 +260,20 @@ void reader_range(struct reader *r, uint64_t *first, uint64_t *last)
 
 size_t reader_choice(struct reader *r, const char *const *names, size_t count, const char *what)
 {
-    char word[READER_WORD_MAX], message[64];
+    char word[READER_WORD_MAX], message[READER_WORD_MAX + 96];
+    const char *near;
 
     reader_word(r, word, what);
     for (size_t i = 0; i < count; i++)
         if (names[i] && strcmp(word, names[i]) == 0)
             return i;
-    snprintf(message, sizeof message, "unknown %s", what);
-    reader_error(r, message, word);
+    near = suggest_name(word, names, count, sizeof *names);
+    if (strstr(what, " or "))
+        snprintf(message, sizeof message, "expected %s, not '%s'", what, word);
+    else if (near)
+        snprintf(message, sizeof message, "unknown %s '%s' (did you mean '%s'?)", what, word, near);
+    else
+        snprintf(message, sizeof message, "unknown %s '%s'", what, word);
+    reader_error(r, message, NULL);
     return 0;
 }

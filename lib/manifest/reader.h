@@ -15,6 +15,7 @@
 struct reader {
     const char *text, *file;
     size_t size;
+    const char *key; /* of the line, for messages; NULL: none yet */
     char *error; /* the message goes here */
     size_t room;
     size_t at, line_end; /* what is left of the line */
@@ -28,7 +29,7 @@ bool reader_next_line(struct reader *r);
 bool reader_more(struct reader *r);
 /* Nothing more may be on the line. */
 void reader_end(struct reader *r);
-/* "FILE:LINE: what 'word'"; word may be NULL. */
+/* "FILE:LINE: KEY: what 'word'"; word may be NULL. */
 void reader_error(struct reader *r, const char *what, const char *word);
 
 /* The next word; `what` is expected. */
@@ -51,7 +52,7 @@ uint64_t reader_size(struct reader *r, uint64_t low, uint64_t high);
 uint64_t reader_pair(struct reader *r, char separator);
 /* "FIRST-LAST", two numbers. */
 void reader_range(struct reader *r, uint64_t *first, uint64_t *last);
-/* The index of the next word among names (NULLs are skipped). */
+/* The index of the next word among names (NULLs are skipped); else the message has a suggestion. */
 size_t reader_choice(struct reader *r, const char *const *names, size_t count, const char *what);
 
 #endif

@@ -7,6 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/manifest/suggest.h"
+#include "programs/service/check.h"
 #include "programs/service/service.h"
 
 static const char usage[] =
@@ -19,6 +21,9 @@ static const char usage[] =
     "  devices [NAME]           what is on the PCI bus and who drives it: all, a driver's, or at "
     "an\n"
     "                           address as 00:02.0\n"
+    "  check FILE...            is it a good manifest (NAME.svc), or policy script? All that is "
+    "wrong is\n"
+    "                           said with FILE:LINE\n"
     "  up NAME                  start it (again, when it is down or given up)\n"
     "  down NAME                stop it, until 'up'\n"
     "  restart NAME             replace it by a fresh copy\n"
@@ -38,6 +43,7 @@ static const char usage[] =
     "                           several names in turn\n"
     "  --count N                kill: with --every, so many times\n"
     "  --reset                  restart: the fresh copy resets the device\n"
+    "  --top DIR                check: of the source tree DIR, not of the system that runs\n"
     "  --policy-runner          run policy scripts as they are asked for (init starts this)\n"
     "  --help                   this\n"
     "\n"
@@ -47,7 +53,7 @@ static const char usage[] =
 
 struct options {
     bool json, reset;
-    const char *delay, *every, *count;
+    const char *delay, *every, *count, *top;
     const char *word[WORDS_MAX]; /* command, name, number; or command, names */
     int words;
 };
@@ -212,7 +218,20 @@ static int run_devices(const struct options *o)
 {
     return list_devices(o->word[1], o->json);
 }
-enum allowed { NEEDS_NAME = 1, REPORTS = 2, DELAYS = 4, REPEATS = 8, NEEDS_NUMBER = 16, MANY = 32 };
+static int run_check(const struct options *o)
+{
+    return check_files(o->word + 1, o->words - 1, o->top);
+}
+
+enum allowed {
+    NEEDS_NAME = 1,
+    REPORTS = 2,
+    DELAYS = 4,
+    REPEATS = 8,
+    NEEDS_NUMBER = 16,
+    MANY = 32,
+    CHECKS = 64
+};
 
 static const struct command {
     const char *name;
@@ -229,12 +248,65 @@ static const struct command {
     {"kill", run_kill, NEEDS_NAME | REPEATS | MANY},
     {"storm", run_order, NEEDS_NAME | NEEDS_NUMBER},
     {"fuse", run_order, NEEDS_NAME | NEEDS_NUMBER},
+    {"check", run_check, NEEDS_NAME | MANY | CHECKS},
 };
+#define COMMANDS (sizeof commands / sizeof *commands)
+
+static const char *const options[] = {"--json",  "--delay", "--every", "--count",
+                                      "--reset", "--top",   "--help",  "--policy-runner"};
+#define OPTIONS (sizeof options / sizeof *options)
+
+static const struct command *command_of(const char *word)
+{
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(word, commands[i].name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+bool command_exists(const char *word)
+{
+    return command_of(word) != NULL;
+}
+
+bool command_needs_name(const char *word)
+{
+    const struct command *c = command_of(word);
+
+    return c && (c->allows & NEEDS_NAME) && !(c->allows & CHECKS);
+}
+
+const char *command_suggested(const char *word)
+{
+    return suggest_name(word, &commands[0].name, COMMANDS, sizeof *commands);
+}
+
+bool option_exists(const char *word)
+{
+    for (size_t i = 0; i < OPTIONS; i++)
+        if (strcmp(word, options[i]) == 0)
+            return true;
+    return false;
+}
+
+const char *option_suggested(const char *word)
+{
+    return suggest_name(word, options, OPTIONS, sizeof *options);
+}
 
 static int misuse(const char *what, const char *word)
 {
     fprintf(stderr, "service: %s%s%s\nTry 'service --help'.\n", what, word ? " " : "",
             word ? word : "");
+    return EXIT_USAGE;
+}
+
+static int unknown(const char *what, const char *word, const char *near)
+{
+    if (!near)
+        return misuse(what, word);
+    fprintf(stderr, "service: %s %s (did you mean '%s'?)\nTry 'service --help'.\n", what, word,
+            near);
     return EXIT_USAGE;
 }
 
@@ -261,12 +333,16 @@ static int parse(struct options *o, int argc, char **argv)
                 return misuse("--count needs a number", NULL);
         } else if (strcmp(a, "--reset") == 0)
             o->reset = true;
-        else if (strcmp(a, "--delay") == 0) {
+        else if (strcmp(a, "--top") == 0) {
+            o->top = argv[++i];
+            if (i >= argc)
+                return misuse("--top needs a folder", NULL);
+        } else if (strcmp(a, "--delay") == 0) {
             o->delay = argv[++i];
             if (i >= argc || !number(o->delay))
                 return misuse("--delay needs a number of milliseconds", NULL);
         } else if (a[0] == '-')
-            return misuse("unknown option", a);
+            return unknown("unknown option", a, option_suggested(a));
         else if (o->words == WORDS_MAX)
             return misuse("too many names, from", a);
         else
@@ -275,10 +351,37 @@ static int parse(struct options *o, int argc, char **argv)
     return 0;
 }
 
+/* What goes with the command, and how many names. 0, or the exit status. */
+static int check_words(const struct command *c, const struct options *o)
+{
+    int words = 2;
+
+    if ((c->allows & NEEDS_NAME) && o->words < 2)
+        return misuse(c->allows & CHECKS ? "which file?" : "which service?", NULL);
+    if (c->allows & NEEDS_NUMBER)
+        words = 3;
+    if (c->allows & MANY)
+        words = WORDS_MAX;
+    if (o->words > words)
+        return misuse("one name at a time, not", o->word[words]);
+    if ((c->allows & NEEDS_NUMBER) && (o->words < 3 || !number(o->word[2])))
+        return misuse("a number is needed after the name, by", c->name);
+    if (o->json && !(c->allows & REPORTS))
+        return misuse("--json does not go with", c->name);
+    if ((o->delay || o->reset) && !(c->allows & DELAYS))
+        return misuse("--delay and --reset do not go with", c->name);
+    if (o->top && !(c->allows & CHECKS))
+        return misuse("--top does not go with", c->name);
+    if ((o->every && !(c->allows & REPEATS)) || (o->count && !o->every))
+        return misuse("--every, and --count with it, go with kill alone", NULL);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
+    const struct command *c;
     struct options o = {0};
-    int wrong, words;
+    int wrong;
 
     if (argc == 2 && strcmp(argv[1], "--policy-runner") == 0)
         return run_policies();
@@ -291,27 +394,9 @@ int main(int argc, char **argv)
         return wrong;
     if (o.words == 0)
         return misuse("what?", NULL);
-    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
-        const struct command *c = &commands[i];
-
-        if (strcmp(o.word[0], c->name) != 0)
-            continue;
-        if ((c->allows & NEEDS_NAME) && o.words < 2)
-            return misuse("which service?", NULL);
-        words = c->allows & NEEDS_NUMBER ? 3 : 2;
-        if (c->allows & MANY)
-            words = WORDS_MAX;
-        if (o.words > words)
-            return misuse("one name at a time, not", o.word[words]);
-        if ((c->allows & NEEDS_NUMBER) && (o.words < 3 || !number(o.word[2])))
-            return misuse("a number is needed after the name, by", c->name);
-        if (o.json && !(c->allows & REPORTS))
-            return misuse("--json does not go with", c->name);
-        if ((o.delay || o.reset) && !(c->allows & DELAYS))
-            return misuse("--delay and --reset do not go with", c->name);
-        if ((o.every && !(c->allows & REPEATS)) || (o.count && !o.every))
-            return misuse("--every, and --count with it, go with kill alone", NULL);
-        return c->run(&o);
-    }
-    return misuse("unknown command", o.word[0]);
+    c = command_of(o.word[0]);
+    if (!c)
+        return unknown("unknown command", o.word[0], command_suggested(o.word[0]));
+    wrong = check_words(c, &o);
+    return wrong ? wrong : c->run(&o);
 }

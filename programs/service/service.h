@@ -22,6 +22,13 @@ char *read_file(const char *path);
 /* One line to CONTROL_FILE; 0 or errno. */
 int control(const char *line);
 
+/* main.c: the words of the command line */
+bool command_exists(const char *word);
+bool command_needs_name(const char *word);
+const char *command_suggested(const char *word); /* NULL: none is near */
+bool option_exists(const char *word);
+const char *option_suggested(const char *word);
+
 /* report.c; name NULL: all. Results: exit status. */
 int list_services(const char *name, bool json);
 int status_services(const char *name, bool json);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-// sources: lib/manifest/manifest.c lib/manifest/names.c lib/manifest/authority.c lib/manifest/reader.c
+// sources: lib/manifest/*.c
 /* The manifest parser: every key, every kind of error, and garbage. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,6 +13,7 @@
 #include "abi/kernel.h"
 #include "abi/service.h"
 #include "lib/manifest/manifest.h"
+#include "lib/manifest/suggest.h"
 
 #define FILE_NAME "etc/bardo/x.svc"
 
@@ -140,16 +141,17 @@ static void test_places(void **state)
     assert_int_equal(m.place[0].irq, 3);
     assert_int_equal(m.place[1].first, 0x3e8);
     assert_false(m.place[1].has_irq);
-    refused("class char\ndevice isa 0x2f8\n", FILE_NAME ":2: expected FIRST-LAST, not '0x2f8'");
-    refused("class char\ndevice isa 5-4 3\n", FILE_NAME ":2: bad range of ports");
+    refused("class char\ndevice isa 0x2f8\n",
+            FILE_NAME ":2: device: expected FIRST-LAST, not '0x2f8'");
+    refused("class char\ndevice isa 5-4 3\n", FILE_NAME ":2: device: bad range of ports");
     refused("class char\ndevice isa 1-4 16\n",
-            FILE_NAME ":2: expected a number from 0 to 15, not '16'");
-    refused("class char\ndevice isa 1-4 3 4\n", FILE_NAME ":2: unexpected '4'");
+            FILE_NAME ":2: device: expected a number from 0 to 15, not '16'");
+    refused("class char\ndevice isa 1-4 3 4\n", FILE_NAME ":2: device: unexpected '4'");
     refused("class char\ndevice isa 1-2\ndevice isa 3-4\ndevice isa 5-6\ndevice isa 7-8\n"
             "device isa 9-10\n",
-            FILE_NAME ":6: too many devices");
+            FILE_NAME ":6: device: too many devices");
     refused("class char\ndevice isa 1-4\nirq 4\n",
-            FILE_NAME ":3: ports and interrupts are given twice: with \"device isa\" and by "
+            FILE_NAME ":3: interrupts are given twice: with \"device isa\" and by "
                       "themselves");
     refused("class char\ndevice isa 1-4\ndevice pci 1:1\n",
             FILE_NAME ":3: a device is either on the PCI or on the ISA bus");
@@ -157,59 +159,69 @@ static void test_places(void **state)
 
 static void test_errors(void **state)
 {
-    refused("class net\ncalls rs all\n", FILE_NAME ":2: name those that it needs, not 'all'");
-    refused("class net\nforwards fs/x\n", FILE_NAME ":2: bad name 'fs/x'");
-    refused("class net\npublishes fs/*\n", FILE_NAME ":2: bad name 'fs/*'");
-    refused("class net\npublishes\n", FILE_NAME ":2: expected name in DS");
-    refused("class net\npublishes 0123456789012345678901234567890123\n",
-            FILE_NAME ":2: too long a word '0123456789012345678901234567890'");
-    refused("class net\npublishes 1 2 3 4 5 6 7 8 9\n", FILE_NAME ":2: too many names '9'");
-    refused("", FILE_NAME ":0: the line \"class\" is missing");
+    refused("class net\ncalls rs all\n",
+            FILE_NAME ":2: calls: name those that it needs, not 'all'");
+    refused("class net\nforwards fs/x\n", FILE_NAME ":2: forwards: bad name 'fs/x'");
+    refused("class net\npublishes fs/*\n", FILE_NAME ":2: publishes: bad name 'fs/*'");
+    refused("class net\npublishes\n", FILE_NAME ":2: publishes: its value is missing: NAME...");
+    refused("class net\npublishes 0123456789012345678901234567890123\n", FILE_NAME
+            ":2: publishes: longer than 31 characters: '0123456789012345678901234567890'");
+    refused("class net\npublishes 1 2 3 4 5 6 7 8 9\n",
+            FILE_NAME ":2: publishes: too many names '9'");
+    refused("", FILE_NAME ":1: the line \"class\" is missing");
     refused("class net\n\nfoo bar\n", FILE_NAME ":3: unknown key 'foo'");
-    refused("class nets\n", FILE_NAME ":1: unknown class 'nets'");
-    refused("class net\nclass net\n", FILE_NAME ":2: given twice 'class'");
-    refused("class net x\n", FILE_NAME ":1: unexpected 'x'");
-    refused("class\n", FILE_NAME ":1: expected class");
+    refused("class nets\n", FILE_NAME ":1: class: unknown class 'nets' (did you mean 'net'?)");
+    refused("class net\nclass net\n", FILE_NAME ":2: class: given twice; line 1 has it already");
+    refused("class net x\n", FILE_NAME ":1: class: unexpected 'x'");
+    refused("class\n", FILE_NAME
+            ":1: class: its value is missing: server, fs, net, char, block, input or screen");
     refused("class net\nheartbeat abc\n",
-            FILE_NAME ":2: expected a number from 0 to 60000, not 'abc'");
-    refused("class net\nheartbeat 5\n", FILE_NAME ":2: a heartbeat is 0 (none) or 10 ms and more");
-    refused("class net\nheartbeat 99999999999999999999999\n",
-            FILE_NAME ":2: expected a number from 0 to 60000, not '99999999999999999999999'");
-    refused("class net\npriority 16\n", FILE_NAME ":2: expected a number from 0 to 15, not '16'");
+            FILE_NAME ":2: heartbeat: expected a number from 0 to 60000, not 'abc'");
+    refused("class net\nheartbeat 5\n",
+            FILE_NAME ":2: heartbeat: a heartbeat is 0 (none) or 10 ms and more");
+    refused("class net\nheartbeat 99999999999999999999999\n", FILE_NAME
+            ":2: heartbeat: expected a number from 0 to 60000, not '99999999999999999999999'");
+    refused("class net\npriority 16\n",
+            FILE_NAME ":2: priority: expected a number from 0 to 15, not '16'");
     refused("class net\ndevice pci 8086\n",
-            FILE_NAME ":2: expected VENDOR:DEVICE in hexadecimal, not '8086'");
+            FILE_NAME ":2: device: expected VENDOR:DEVICE in hexadecimal, not '8086'");
     refused("class net\ndevice pci 18086:1\n",
-            FILE_NAME ":2: expected VENDOR:DEVICE in hexadecimal, not '18086:1'");
-    refused("class net\ndevice usb 1:1\n", FILE_NAME ":2: bad kind of device 'usb'");
+            FILE_NAME ":2: device: expected VENDOR:DEVICE in hexadecimal, not '18086:1'");
+    refused("class net\ndevice usb 1:1\n", FILE_NAME ":2: device: bad kind of device 'usb'");
     refused("class net\ndevice isa\ndevice pci 1:1\n",
             FILE_NAME ":3: a device is either on the PCI or on the ISA bus");
-    refused("class net\nports 0x3ff-0x3f8\n", FILE_NAME ":2: bad range of ports");
+    refused("class net\nports 0x3ff-0x3f8\n", FILE_NAME ":2: ports: bad range of ports");
     refused("class net\nqueue 5000 net\n",
-            FILE_NAME ":2: size of the queue is not a multiple of 4K");
-    refused("class net\nqueue 64K\n", FILE_NAME ":2: expected name of a service");
+            FILE_NAME ":2: queue: size of the queue is not a multiple of 4K");
+    refused("class net\nqueue 64K\n",
+            FILE_NAME ":2: queue: expected name of a service, but the line ends");
     refused("class net\nqueue 64K x\n", FILE_NAME ":2: a queue to itself");
-    refused("class net\nqueue 64K ../x\n", FILE_NAME ":2: bad name '../x'");
-    refused("class net\nkernel fly\n", FILE_NAME ":2: unknown kernel call 'fly'");
-    refused("class net\nrights all\n", FILE_NAME ":2: unknown right 'all'");
-    refused("class net\nlinux memory disk\n", FILE_NAME ":2: unknown class of Linux calls 'disk'");
+    refused("class net\nqueue 64K ../x\n", FILE_NAME ":2: queue: bad name '../x'");
+    refused("class net\nkernel fly\n", FILE_NAME ":2: kernel: unknown kernel call 'fly'");
+    refused("class net\nrights all\n", FILE_NAME ":2: rights: unknown right 'all'");
+    refused("class net\nlinux memory disk\n",
+            FILE_NAME ":2: linux: unknown class of Linux calls 'disk'");
     refused("class net\ncalls abcdefghijklmnopq\n",
-            FILE_NAME ":2: too long a word 'abcdefghijklmno'");
+            FILE_NAME ":2: calls: longer than 15 characters: 'abcdefghijklmno'");
     refused("class net\nbackoff 1 100 50\n",
-            FILE_NAME ":2: expected a number from 100 to 86400000, not '50'");
-    refused("class net\nbudget 5\n", FILE_NAME ":2: expected number");
+            FILE_NAME ":2: backoff: expected a number from 100 to 86400000, not '50'");
+    refused("class net\nbudget 5\n",
+            FILE_NAME ":2: budget: expected a number from 1 to 86400, but the line ends");
     refused("class net\npolicy generic.sh\n",
-            FILE_NAME ":2: the path of a policy script begins with '/'");
-    refused("class net\nalternate\n", FILE_NAME ":2: expected name of a program");
-    refused("class net\nalternate ../x\n", FILE_NAME ":2: bad name '../x'");
-    refused("class net\nalternate y\nalternate y\n", FILE_NAME ":3: given twice 'alternate'");
-    refused("class net\nalternate y z\n", FILE_NAME ":2: unexpected 'z'");
+            FILE_NAME ":2: policy: the path of a policy script begins with '/'");
+    refused("class net\nalternate\n", FILE_NAME ":2: alternate: its value is missing: PROGRAM");
+    refused("class net\nalternate ../x\n", FILE_NAME ":2: alternate: bad name '../x'");
+    refused("class net\nalternate y\nalternate y\n",
+            FILE_NAME ":3: alternate: given twice; line 2 has it already");
+    refused("class net\nalternate y z\n", FILE_NAME ":2: alternate: unexpected 'z'");
     refused("class net\nalternate x\n", FILE_NAME ":2: its alternate is itself");
     refused("class server\nreturns rolled-back\nalternate y\n",
             FILE_NAME ":3: one that goes on with its memory has no alternate");
-    refused("class net\nparameters a\nparameters b\n", FILE_NAME ":3: given twice 'parameters'");
-    refused("class net\nrestart maybe\n", FILE_NAME ":2: unknown yes or no 'maybe'");
-    refused("class net\nmemory 99999999999G\n",
-            FILE_NAME ":2: expected a number from 4096 to 70368744177664, not '99999999999G'");
+    refused("class net\nparameters a\nparameters b\n",
+            FILE_NAME ":3: parameters: given twice; line 2 has it already");
+    refused("class net\nrestart maybe\n", FILE_NAME ":2: restart: expected yes or no, not 'maybe'");
+    refused("class net\nmemory 99999999999G\n", FILE_NAME
+            ":2: memory: expected a number from 4096 to 70368744177664, not '99999999999G'");
     refused("class \x01net\n", FILE_NAME ":1: a control character in the line");
 }
 
@@ -232,17 +244,17 @@ static void test_limits(void **state)
 
     for (int i = 0; i <= MANIFEST_DEVICES; i++)
         strcat(text, "device pci 1:1\n");
-    refused(text, FILE_NAME ":18: too many devices 'pci'");
+    refused(text, FILE_NAME ":18: device: too many devices 'pci'");
     strcpy(text, "class net\ncalls");
     for (int i = 0; i <= MANIFEST_NAMES; i++)
         strcat(text, " a");
-    refused(text, FILE_NAME ":2: too many names 'a'");
+    refused(text, FILE_NAME ":2: calls: too many names 'a'");
     strcpy(text, "class net\nirq 1 2 3 4 5 6 7 8 9");
-    refused(text, FILE_NAME ":2: too many interrupts");
+    refused(text, FILE_NAME ":2: irq: too many interrupts");
     memset(text, 'p', 1000);
     memcpy(text, "class net\nparameters ", 21);
     text[1000] = 0;
-    refused(text, FILE_NAME ":2: too long a text");
+    refused(text, FILE_NAME ":2: parameters: longer than 511 characters");
 }
 
 static void test_garbage(void **state)
@@ -268,7 +280,7 @@ static void test_registers(void **state)
     assert_int_equal(m.registers, 0xa0000);
     assert_int_equal(m.registers_size, 0x20000);
     refused("class input\ndevice isa\nregisters 0xa0000\n",
-            FILE_NAME ":3: expected FIRST-LAST, not '0xa0000'");
+            FILE_NAME ":3: registers: expected FIRST-LAST, not '0xa0000'");
     for (unsigned i = 0; i < 6; i++) {
         static const char *const ranges[] = {"0x9f000-0xa0fff", "0xff000-0x100fff",
                                              "0xa0010-0xa0fff", "0xa0000-0xa0ffe",
@@ -276,22 +288,170 @@ static void test_registers(void **state)
         char text[96];
 
         snprintf(text, sizeof text, "class screen\ndevice isa\nregisters %s\n", ranges[i]);
-        refused(text, FILE_NAME ":3: registers are whole pages from 0xa0000 to 0xfffff");
+        refused(text, FILE_NAME ":3: registers: registers are whole pages from 0xa0000 to 0xfffff");
     }
     refused("class screen\nregisters 0xa0000-0xa0fff\n",
             FILE_NAME ":2: registers at a place of their own have ISA devices alone");
     refused("class screen\ndevice isa\nregisters 0xa0000-0xa0fff\nregisters 0xa1000-0xa1fff\n",
-            FILE_NAME ":4: given twice 'registers'");
+            FILE_NAME ":4: registers: given twice; line 3 has it already");
+}
+
+/* A good value of each key, a word or number that it does not take, one that is too long. */
+static const struct {
+    const char *key, *good, *bad;
+    bool repeats;
+} samples[] = {
+    {"description", "text", NULL, false},
+    {"class", "net", "nte", false},
+    {"start", "0", "1001", false},
+    {"device", "pci 8086:100e", "pci 8086:1000e", true},
+    {"irq", "15", "16", true},
+    {"ports", "0x3f8-0x3ff", "0-0x10000", true},
+    {"registers", "0xa0000-0xa0fff", "0x9f000-0xa0fff", false},
+    {"queue", "4K net", "1 net", false},
+    {"calls", "rs", "r/s", true},
+    {"calls-up", "rs", "all", true},
+    {"forwards", "rs", "r!", true},
+    {"notifies", "rs", "fs/*", true},
+    {"complains-of", "rs", "a/b", true},
+    {"publishes", "blk/8", "blk*", true},
+    {"kernel", "port_in", "port-in", true},
+    {"reads", "log", "logs", true},
+    {"rights", "copy_any", "copy", true},
+    {"linux", "files", "file", true},
+    {"priority", "15", "16", false},
+    {"cpu", "1000", "0", false},
+    {"memory", "4096", "4095", false},
+    {"stack", "64K", "9M", false},
+    {"archive", "yes", "y", false},
+    {"heartbeat", "60000", "60001", false},
+    {"restart", "no", "none", false},
+    {"returns", "fresh", "back", false},
+    {"instances", "one", "two", false},
+    {"budget", "1024 86400", "1025 60", false},
+    {"backoff", "1 2 3", "1 3 2", false},
+    {"dependents", "a", "a/b", true},
+    {"policy", "/a", "a", false},
+    {"alternate", "y", "y/z", false},
+    {"deadline", "10", "9", false},
+    {"parameters", "text", NULL, false},
+};
+#define SAMPLES (sizeof samples / sizeof *samples)
+
+static void begins(const char *text, const char *format, ...)
+{
+    char start[64];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(start, sizeof start, format, arguments);
+    va_end(arguments);
+    assert_true(parse(text) < 0);
+    if (strncmp(error, start, strlen(start)) != 0)
+        assert_string_equal(error, start);
+}
+
+/* Of every key: its value missing, given twice, out of range, too long, with something behind it. */
+static void test_each_key(void **state)
+{
+    char text[1200], junk[601];
+    unsigned n = 0;
+
+    memset(junk, 'a', sizeof junk - 1);
+    junk[sizeof junk - 1] = 0;
+    for (; manifest_key_name(n); n++) {
+        const char *key = samples[n].key;
+        unsigned line = strcmp(key, "class") == 0 ? 1 : 2;
+        const char *first = line == 1 ? "" : "class net\n";
+
+        assert_string_equal(manifest_key_name(n), key);
+        snprintf(text, sizeof text, "%s%s %s\n", first, key, samples[n].good);
+        assert_true(parse(text) == 0 || strcmp(key, "registers") == 0);
+        snprintf(text, sizeof text, "%s%s\n", first, key);
+        begins(text, FILE_NAME ":%u: %s: its value is missing: ", line, key);
+        snprintf(text, sizeof text, "%s%s # %s\n", first, key, samples[n].good);
+        begins(text, FILE_NAME ":%u: %s: its value is missing: ", line, key);
+        snprintf(text, sizeof text, "%s%s %s\n", first, key, junk);
+        begins(text, FILE_NAME ":%u: %s: ", line, key);
+        snprintf(text, sizeof text, "%s%s %s\n", first, key, samples[n].bad ? samples[n].bad : "");
+        begins(text, FILE_NAME ":%u: %s: ", line, key);
+        if (samples[n].repeats)
+            continue;
+        snprintf(text, sizeof text, "%s%s %s\n\n%s %s\n", first, key, samples[n].good, key,
+                 samples[n].good);
+        begins(text, FILE_NAME ":%u: %s: given twice; line %u has it already", line + 2, key, line);
+    }
+    assert_int_equal(n, SAMPLES);
+}
+
+static char told[1024];
+
+static void note(void *to, const char *message)
+{
+    assert_ptr_equal(to, told);
+    strcat(strcat(told, message + strlen("etc/bardo/")), "\n");
+}
+
+static const char *all_faults(const char *text)
+{
+    struct manifest_listener all = {note, told};
+    struct manifest_lines lines;
+
+    told[0] = 0;
+    manifest_parse_all(text, strlen(text), FILE_NAME, &m, &lines, &all, error, sizeof error);
+    return told;
+}
+
+static void test_all_faults(void **state)
+{
+    assert_string_equal(all_faults("clas net\nheartbaet 5\n\x01\nbudget 1\nstart 2\nstart 3\n"),
+                        "x.svc:1: unknown key 'clas' (did you mean 'class'?)\n"
+                        "x.svc:2: unknown key 'heartbaet' (did you mean 'heartbeat'?)\n"
+                        "x.svc:3: a control character in the line\n"
+                        "x.svc:4: budget: expected a number from 1 to 86400, but the line ends\n"
+                        "x.svc:6: start: given twice; line 5 has it already\n"
+                        "x.svc:6: the line \"class\" is missing\n");
+    assert_string_equal(all_faults("class nte"),
+                        "x.svc:1: class: unknown class 'nte' (did you mean "
+                        "'net'?)\n");
+    assert_string_equal(all_faults("class net\nqueue 4K x\nstart 1\n"),
+                        "x.svc:2: a queue to itself\n");
+    assert_string_equal(all_faults("class net\n"), "");
+}
+
+static const char *suggested(const char *word)
+{
+    static const char *const names[] = {"list", "status", NULL,       "restart",
+                                        "log",  "up",     "heartbeat"};
+
+    return suggest_name(word, names, sizeof names / sizeof *names, sizeof *names);
+}
+
+static void test_suggestions(void **state)
+{
+    assert_string_equal(suggested("lits"), "list");
+    assert_string_equal(suggested("staus"), "status");
+    assert_string_equal(suggested("restrat"), "restart");
+    assert_string_equal(suggested("rest"), "restart");
+    assert_string_equal(suggested("lgo"), "log");
+    assert_string_equal(suggested("pu"), "up");
+    assert_string_equal(suggested("hearbeta"), "heartbeat");
+    assert_null(suggested("x"));
+    assert_null(suggested(""));
+    assert_null(suggested("fly"));
+    assert_null(suggested("wonderful"));
+    assert_null(suggested("restartrestartrestartrestartrestart"));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_registers), cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_all_keys),  cmocka_unit_test(test_publishes),
-        cmocka_unit_test(test_places),    cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_names),     cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_garbage),
+        cmocka_unit_test(test_registers),  cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_all_keys),   cmocka_unit_test(test_publishes),
+        cmocka_unit_test(test_places),     cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_names),      cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_garbage),    cmocka_unit_test(test_each_key),
+        cmocka_unit_test(test_all_faults), cmocka_unit_test(test_suggestions),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 // sources: servers/rs/policy.c
-// sources: lib/manifest/manifest.c lib/manifest/names.c lib/manifest/reader.c lib/manifest/authority.c
+// sources: lib/manifest/*.c
 /* The arithmetic of recovery: budget, backoff, ladder, heartbeat, shares of the CPU; and the
  * shipped manifests. */
 #include <glob.h>
