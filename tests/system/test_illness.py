@@ -51,7 +51,7 @@ def test_policy_script_that_runs_wild(boot):
 @pytest.mark.parametrize("broken", ["ram", "ds", "pm"])
 def test_broken_manifest_of_a_needed_server(boot, broken):
     result = boot("true", add={f"/etc/bardo/{broken}.svc": "class nonsense\n"}, expect=125, leak_check=False, timeout=60)
-    assert f"core server {broken} could not be started: the system cannot go on" in result.klog and f"{broken}.svc:1: unknown class" in result.klog
+    assert f"core server {broken} could not be started: the system cannot go on" in result.klog and f"{broken}.svc:1: class: unknown class" in result.klog
 
 
 def test_many_manifests(boot):
