@@ -27,12 +27,13 @@ WORK = {
     "ahci": ("disk", "/dev/sda", "ahci"), "virtio-block": ("disk", "/dev/vda", "virtio"), "ide": ("disk", "/dev/hda", "ide"),
     "uart": ("serial", "/dev/ttyS0", None),
 }
+WORKS = {**WORK, "flips": ("flips", "/dev/sda", "ahci")}  # tools/flips: work of every kind
 MB = 1 << 20
 DISK, FIRST, FILES, RAW = 32 * MB, MB, 20 * MB, 4 * MB  # of the disk; where the first partition begins; the lengths of the two
 FROZEN = 20  # seconds of the guest without a word of the work
 SILENT = 300  # seconds of the host without a sign of life
 FAULT = 200  # characters of a command, all of the same length
-RUN = "{{ campaign {work} {argument} {driver}; }} </dev/null >/dev/null 2>&1; poweroff -f\n"
+RUN = "{{ {program} {work} {argument} {driver}; }} </dev/null >/dev/null 2>&1; poweroff -f\n"
 GUARD = "programs/blockguard"
 GATEWAY = (bytes.fromhex("52550a000202"), bytes.fromhex("52550a000203"))  # who answers on QEMU's wire
 
@@ -127,7 +128,7 @@ class Machine:
 
     def __init__(self, driver, folder, saved=None, fault="", trace=None):
         self.driver, self.folder, self.klog = driver, Path(folder), Path(folder) / "klog"
-        self.work, self.argument, self.disk = WORK[driver]
+        self.work, self.argument, self.disk = WORKS[driver]
         self.pending, self.klog_at, self.partial = b"", 0, ""
         command = self.command(fault) + (["-incoming", f"exec:cat {saved}/state"] if saved else [])
         if trace:
@@ -143,11 +144,11 @@ class Machine:
         image, extra = self.folder / "disk", []
         if self.disk:
             extra += qemu.disks([f"{image}:{self.disk}"])
-        nics = [kind for kind, nic in qemu.NICS.items() if nic.service == self.driver]
+        nics = ["e1000"] if self.work == "flips" else [kind for kind, nic in qemu.NICS.items() if nic.service == self.driver]
         # Time is counted in instructions, 16 ns each: a guest that spins gets through its seconds. What is outside the emulator takes
         # its own time, though: then the clock must not run ahead when the guest is idle.
         extra += ["-icount", f"shift=4,sleep={'off' if self.work == 'net' else 'on'}", "-rtc", "base=2026-01-01,clock=vm"]
-        if nics:
+        if nics and self.work == "net":
             extra += ["-object", f"filter-dump,id=wire,netdev=net0,maxlen=64,file={self.folder / 'wire'}"]
         extra += ["-fw_cfg", f"name=opt/bardo/fault,string={fault or '-':{FAULT}}", "-qmp", f"unix:{self.folder / 'qmp'},server=on,wait=off"]
         return qemu.command(self.folder / "boot.cpio", self.klog, nics=nics, memory=128, extra=extra)
@@ -240,7 +241,8 @@ class Saved:
     """The saved machine of a driver: made when there is none, or an old one."""
 
     def __init__(self, driver):
-        self.driver, self.work = driver, WORK[driver][0]
+        self.driver, (self.work, _, self.disk) = driver, WORKS[driver]
+        self.program = "flips" if self.work == "flips" else "campaign"
         self.folder = qemu.build_folder() / "campaign" / driver
         self.folder.mkdir(parents=True, exist_ok=True)
         with open(self.folder / "lock", "w", encoding="ascii") as lock:
@@ -249,20 +251,20 @@ class Saved:
                 self.make()
 
     def parts(self):
-        names = ["kernel.elf", "boot.cpio", "services/inject", "tests/campaign", GUARD]
+        names = ["kernel.elf", "boot.cpio", "services/inject", f"tests/{self.program}", GUARD]
         return [*(qemu.build_folder() / name for name in names), TOP / "tests/inject/inject.manifest", Path(__file__), Path(qemu.__file__)]
 
     def key(self):
         return hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in self.parts())).hexdigest()
 
     def write_initrd(self, path):
-        work, argument, _ = WORK[self.driver]
+        work, argument, _ = WORKS[self.driver]
         archive = Archive()
-        archive.add("etc/guest/run", 0o100644, RUN.format(work=work, argument=argument, driver=self.driver).encode())
+        archive.add("etc/guest/run", 0o100644, RUN.format(program=self.program, work=work, argument=argument, driver=self.driver).encode())
         archive.add("etc/guest/command", 0o100755, b"true\n")
         archive.add_file("etc/bardo/inject.svc", TOP / "tests/inject/inject.manifest")
         archive.add_file("lib/bardo/inject", qemu.build_folder() / "services/inject")
-        archive.add_file("bin/campaign", qemu.build_folder() / "tests/campaign")
+        archive.add_file(f"bin/{self.program}", qemu.build_folder() / f"tests/{self.program}")
         path.write_bytes((qemu.build_folder() / "boot.cpio").read_bytes() + archive.bytes())
 
     def make(self):
@@ -285,9 +287,9 @@ class Saved:
 
     def prepare(self, scratch, from_saved=True):
         (scratch / "boot.cpio").symlink_to(self.folder / "boot.cpio")
-        if self.work == "disk" and from_saved:
+        if self.disk and from_saved:
             subprocess.run(["cp", "--sparse=always", self.folder / "disk", scratch / "disk"], check=True)
-        elif self.work == "disk":
+        elif self.disk:
             make_disk(scratch / "disk")
 
     def run(self, fault, scratch, trace=None):

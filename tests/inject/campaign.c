@@ -21,7 +21,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "campaign.h"
@@ -44,48 +43,6 @@ static struct progress *work;
 static const char *driver;
 static bool is_disk;
 static FILE *kmsg;
-
-uint64_t now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-void pattern(void *to, unsigned bytes, uint64_t a, uint64_t b)
-{
-    uint64_t x = (a * 0x9e3779b97f4a7c15ull) ^ (b * 0xbf58476d1ce4e5b9ull) ^ 0x94d049bb133111ebull;
-
-    for (unsigned i = 0; i < bytes; i++) {
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
-        ((uint8_t *)to)[i] = (uint8_t)(x >> 32);
-    }
-}
-
-void unit_done(struct progress *p)
-{
-    uint64_t at = now();
-
-    if (at - p->last > p->gap)
-        p->gap = at - p->last;
-    p->last = at;
-    p->done++;
-}
-
-bool unit_pause(struct progress *p)
-{
-    bool paused = false;
-
-    for (; p->pause; paused = true) {
-        p->paused = 1;
-        usleep(1000);
-    }
-    p->paused = 0;
-    return paused;
-}
 
 static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void say(const char *format, ...)

@@ -17,6 +17,8 @@
  *                                      So a machine that was stopped there goes on with any fault
  *     ticks                            from now on, say in the log every second that time goes on
  *
+ * (Its device 240:2 flips bits of servers: flip.h.)
+ *
  * TRAP is the address of an instruction: the fault happens when that is next about to run. So it is
  * known whether a fault was ever triggered, and when. 0: at once.
  *
@@ -37,6 +39,8 @@
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
 #include "lib/rt/pack.h"
+#include "tests/inject/flip.h"
+#include "tests/inject/host.h"
 
 enum { MAJOR = 240, NODE = 1, COMMAND_MAX = 256, BYTES_MAX = 16, PAGES_MAX = 2 };
 enum { TRAP = 0xf4 /* hlt */, VECTOR_PROTECTION = 13 };
@@ -62,6 +66,8 @@ static const char *const kinds[KINDS] = {"text", "register", "stack", "data", "p
 static uint8_t bait[PAGE_SIZE]
     __attribute__((aligned(PAGE_SIZE))); /* nobody's device may reach it */
 static bool ticks;
+static uint64_t next_tick; /* clock */
+static char host_line[COMMAND_MAX]; /* of tools/flips: for who reads */
 
 static uint64_t page_of(uint64_t address)
 {
@@ -232,15 +238,20 @@ static long its_exit(struct message *m)
 
 /* ---- commands ---- */
 
-static long find_victim(const char *name)
+endpoint_t victim_find(const char *name)
 {
     struct message m = {.type = RS_LOOKUP};
-    long result;
 
     pack_text(m.w, name, SERVICE_NAME_MAX);
-    result = ipc_call(service_info()->rs, &m);
-    fault.driver = result < 0 ? 0 : (endpoint_t)result;
-    return result < 0 ? result : 0;
+    return (endpoint_t)ipc_call(service_info()->rs, &m);
+}
+
+static long find_victim(const char *name)
+{
+    endpoint_t found = victim_find(name);
+
+    fault.driver = found < 0 ? 0 : found;
+    return found < 0 ? found : 0;
 }
 
 static long parse_bytes(const char *text)
@@ -323,59 +334,23 @@ static long inject(char *line)
 
 /* ---- what the host says ---- */
 
-/* QEMU's docs/specs/fw_cfg: a register that selects a file, and one that gives its bytes in turn.
- * File numbers, from a directory whose words have the high byte first. */
-enum { CONFIG_SELECT = 0x510, CONFIG_DATA = 0x511, CONFIG_DIRECTORY = 0x19, CONFIG_NAME = 56 };
-
-static void config_read(char *to, unsigned count)
+static long host_command(char line[COMMAND_MAX])
 {
-    for (unsigned i = 0; i < count; i++)
-        to[i] = (char)port_in(CONFIG_DATA, 1);
-}
+    long error = host_read(line, COMMAND_MAX);
 
-static uint32_t config_word(unsigned bytes)
-{
-    uint32_t word = 0;
-
-    while (bytes--)
-        word = word << 8 | (uint32_t)port_in(CONFIG_DATA, 1);
-    return word;
-}
-
-static uint32_t config_find(const char *wanted)
-{
-    char name[CONFIG_NAME];
-    uint32_t files, number;
-
-    port_out(CONFIG_SELECT, 2, CONFIG_DIRECTORY);
-    files = config_word(4);
-    while (files--) {
-        config_word(4); /* its size */
-        number = config_word(2);
-        config_word(2);
-        config_read(name, sizeof name);
-        if (strncmp(name, wanted, sizeof name) == 0)
-            return number;
-    }
+    if (error < 0)
+        return error;
+    if (strncmp(line, "flips ", 6) != 0)
+        return inject(line);
+    strcpy(host_line, line);
     return 0;
 }
 
-static long host_command(char line[COMMAND_MAX])
+static void set_alarm(void)
 {
-    static uint32_t file;
+    uint64_t at = ticks ? next_tick : 0, due = flip_due();
 
-    if (!file)
-        file = config_find("opt/bardo/fault");
-    if (!file)
-        return -ENODEV;
-    port_out(CONFIG_SELECT, 2, file);
-    config_read(line, 1);
-    if (*line == '-')
-        return -EAGAIN;
-    config_read(line + 1, COMMAND_MAX - 2);
-    line[COMMAND_MAX - 1] = 0;
-    line[strcspn(line, "\n")] = 0;
-    return inject(line);
+    clock_alarm(at == 0 || (due && due < at) ? due : at);
 }
 
 static long write_command(uint64_t node, struct fs_transfer *t)
@@ -383,16 +358,19 @@ static long write_command(uint64_t node, struct fs_transfer *t)
     char line[COMMAND_MAX];
     long error;
 
-    (void)node;
     if (t->length >= sizeof line)
         return -EINVAL;
     error = copy_from(t->program, t->address, line, t->length);
     if (error < 0)
         return error;
     line[t->length] = 0;
-    if (strcmp(line, "ticks\n") == 0) {
+    if (node == FLIP_NODE) {
+        error = flip_command(line);
+        set_alarm();
+    } else if (strcmp(line, "ticks\n") == 0) {
         ticks = true;
-        clock_alarm(clock_now() + TICK);
+        next_tick = clock_now() + TICK;
+        set_alarm();
     } else if (strcmp(line, "host\n") == 0) {
         error = host_command(line);
     } else {
@@ -411,15 +389,19 @@ static const char *what_became(void)
 static long read_state(uint64_t node, struct fs_transfer *t)
 {
     static const char *const names[] = {"none", "armed", "triggered", "failed", "gone"};
-    char line[80];
+    char line[COMMAND_MAX];
     long error;
     int n;
 
-    (void)node;
     if (fault.state == ARMED && slot_control(fault.driver, SLOT_CONTROL_START, 0) < 0)
         fault.state = GONE; /* it ended by another's will */
-    n = snprintf(line, sizeof line, "%s %llu %ld%s\n", names[fault.state],
-                 (unsigned long long)fault.when, fault.error, what_became());
+    if (node == FLIP_NODE)
+        n = flip_state(line, sizeof line);
+    else if (host_line[0])
+        n = snprintf(line, sizeof line, "%s\n", host_line);
+    else
+        n = snprintf(line, sizeof line, "%s %llu %ld%s\n", names[fault.state],
+                     (unsigned long long)fault.when, fault.error, what_became());
     if ((uint64_t)n > t->length)
         return -EINVAL;
     error = copy_to(t->program, t->address, line, (size_t)n);
@@ -428,17 +410,16 @@ static long read_state(uint64_t node, struct fs_transfer *t)
 
 static long attributes(uint64_t node, struct fs_attributes *out)
 {
-    (void)node;
-    *out = (struct fs_attributes){.mode = S_IFCHR | 0600, .links = 1, .rdev = makedev(MAJOR, 0)};
+    *out = (struct fs_attributes){
+        .mode = S_IFCHR | 0600, .links = 1, .rdev = makedev(MAJOR, node == FLIP_NODE ? node : 0)};
     return 0;
 }
 
 /* The minor number 0 is no node. */
 static long open_node(uint64_t node, uint32_t flags, uint64_t *use)
 {
-    (void)node;
     (void)flags;
-    *use = NODE;
+    *use = node == FLIP_NODE ? node : NODE;
     return 0;
 }
 
@@ -446,10 +427,15 @@ static void notified(uint64_t bits)
 {
     static unsigned seconds;
 
-    if (!(bits & NOTIFY_BIT(NOTIFY_BIT_ALARM)) || !ticks)
+    if (!(bits & NOTIFY_BIT(NOTIFY_BIT_ALARM)))
         return;
-    clock_alarm(clock_now() + TICK);
-    log_always("tick %u", ++seconds);
+    if (flip_due() && clock_now() >= flip_due())
+        flip_now();
+    if (ticks && clock_now() >= next_tick) {
+        next_tick += TICK;
+        log_always("tick %u", ++seconds);
+    }
+    set_alarm();
 }
 
 int main(void)
