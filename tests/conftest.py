@@ -39,7 +39,7 @@ def boot(tmp_path, request):
     runs = []
 
     def run(command, *, nics=(), smp=1, mem=256, add=None, forward=(), append="", timeout=60, expect=0, leak_check=True,
-            archive=None, icount=False, iommu=False, disks=(), qemu=""):
+            archive=None, icount=False, iommu=False, disks=(), sound="", qemu=""):
         """timeout: seconds on a host that is idle; one that is not has LOADED times that. expect: the exit status, None: any.
         add: {guest path: text, bytes or Path}. leak_check: frames, slots and grants are as many after the command as before; switch it off where the system is meant to die or files are meant to stay."""
         number = len(runs)
@@ -63,6 +63,8 @@ def boot(tmp_path, request):
             arguments += ["--icount"]
         if iommu:
             arguments += ["--iommu"]
+        if sound:
+            arguments += ["--sound", sound]
         arguments += [f"--qemu={qemu}", f"--append={append}", "--", command]
         done = subprocess.run(arguments, capture_output=True, timeout=timeout + 60, env=dict(os.environ, B=str(BUILD)))
         result = Result(done.stdout.decode(errors="replace"), done.stdout, done.returncode, done.stderr.decode(errors="replace"),

@@ -80,6 +80,15 @@ def disks(specifications, iommu=False):
     return options
 
 
+def sound(specification):
+    """Options for a sound card. specification: QEMU's -audiodev, but "wav:FILE" is a recording; properties after a comma ("wav:FILE,out.frequency=22050")."""
+    kind, _, path = specification.partition(":")
+    backend = f"{kind},id=sound" + (f",path={path}" if path else "")
+    if "," in kind:  # no file, but properties
+        backend = kind.replace(",", ",id=sound,", 1)
+    return ["-audiodev", backend, "-device", "ES1370,audiodev=sound"]
+
+
 def command(initrd, klog, *, nics=(), forwards=(), smp=1, memory=256, icount=False, append="", serial="stdio", cpu="", iommu=False, screen="", extra=()):
     """The whole command line. screen: a VGA and that display of QEMU's. klog: file for the debug console, which carries the kernel's log."""
     accel = os.environ.get("ACCEL") or "tcg"

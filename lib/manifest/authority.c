@@ -27,8 +27,8 @@ bool manifest_may_publish(const struct manifest *m, const char *name, const char
 static const struct {
     const char *name;
     unsigned level;
-} order[] = {{"rs", 0},  {"ds", 1},  {"vm", 2}, {"log", 3},   {"pm", 4},  {"pci", 5}, {"disk", 6},
-             {"net", 7}, {"tty", 7}, {"lp", 7}, {"clock", 7}, {"ram", 8}, {"vfs", 9}};
+} order[] = {{"rs", 0},  {"ds", 1},  {"vm", 2}, {"log", 3},   {"pm", 4},    {"pci", 5}, {"disk", 6},
+             {"net", 7}, {"tty", 7}, {"lp", 7}, {"clock", 7}, {"audio", 7}, {"ram", 8}, {"vfs", 9}};
 enum { LEVEL_FS = 8, LEVEL_OTHERS = 10 };
 
 static unsigned level_of(const char *name, enum manifest_class class)

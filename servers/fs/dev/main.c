@@ -58,6 +58,8 @@ static struct name {
     {"lp0", NULL, S_IFCHR | 0660, 6, 0, 0, 7},
     {"lp1", NULL, S_IFCHR | 0660, 6, 1, 0, 7},
     {"lp2", NULL, S_IFCHR | 0660, 6, 2, 0, 7},
+    {"mixer", NULL, S_IFCHR | 0660, 14, 0, 0, 29},
+    {"dsp", NULL, S_IFCHR | 0660, 14, 3, 0, 29},
     {"fd", "/proc/self/fd", S_IFLNK | 0777, 0, 0, 0, 0},
     {"stdin", "/proc/self/fd/0", S_IFLNK | 0777, 0, 0, 0, 0},
     {"stdout", "/proc/self/fd/1", S_IFLNK | 0777, 0, 0, 0, 0},

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <string.h>
+
+#include "abi/proto/rs.h"
+#include "lib/rt/kernel.h"
+#include "lib/rt/log.h"
+#include "lib/rt/pack.h"
+#include "lib/service/service.h"
+#include "servers/audio/audio.h"
+
+#define PATIENCE 2000000000ull /* ns, with a driver that is alive and does nothing */
+
+struct card card;
+
+/* What only we write, also once more for a fresh driver: the one before may have changed it. */
+static void claim(void)
+{
+    struct sound_queue *q = card.queue;
+
+    queue_publish(&q->written, card.written);
+    mixer_tell_card();
+    queue_claim(&q->header, SOUND_QUEUE_MAGIC);
+    card.kick = true;
+}
+
+/* What we knew is what we left in the queue. */
+static void take_queue(void)
+{
+    struct sound_queue *q = (struct sound_queue *)card.where.address;
+
+    if (card.where.size < SOUND_QUEUE_BYTES) {
+        log_info("the queue of %s is too small", card.where.driver);
+        return;
+    }
+    card.queue = q;
+    card.written = queue_read(&q->written);
+    card.played = queue_read(&q->played);
+    if (card.written - card.played > SOUND_RING)
+        card.played = card.written;
+    card.asked = queue_read(&q->asked);
+    card.busy = queue_read(&q->told) != card.asked;
+    stream_begin();
+    claim();
+}
+
+void card_find(void)
+{
+    struct message m = {.type = RS_QUEUE};
+    long grant, result;
+
+    if (card.queue)
+        return;
+    grant = grant_make(service_info()->rs, &card.where, sizeof card.where, GRANT_WRITE);
+    if (grant < 0)
+        return;
+    m.w[1] = (uint64_t)grant;
+    result = ipc_call(service_info()->rs, &m);
+    grant_revoke(grant);
+    if (result >= 0)
+        take_queue();
+}
+
+/* Its endpoint; -EAGAIN: it will be back; -ENXIO: it won't. */
+static long find_driver(void)
+{
+    struct message m = {.type = RS_LOOKUP};
+
+    pack_text(m.w, card.where.driver, sizeof card.where.driver);
+    return ipc_call(service_info()->rs, &m);
+}
+
+long card_ask_for_driver(void)
+{
+    return !card.queue || find_driver() == -ENXIO ? -ENODEV : 0;
+}
+
+/* ---- the driver ---- */
+
+static void note_moved(void)
+{
+    struct queue_header *h = &card.queue->header;
+
+    card.patience = 0;
+    h->useful++;
+    if (!card.fresh)
+        return;
+    card.fresh = false;
+    h->reintegrated_ns = clock_now();
+    queue_publish(&h->reintegrated_incarnation, card.incarnation); /* last: it covers the time */
+}
+
+static void note_driver(void)
+{
+    struct queue_header *h = &card.queue->header;
+    uint32_t incarnation = queue_read(&h->incarnation);
+
+    if (incarnation == card.incarnation)
+        return;
+    card.incarnation = incarnation;
+    card.driver = h->driver;
+    card.fresh = incarnation != h->reintegrated_incarnation;
+    card.patience = 0;
+    claim();
+    if (card.fresh && !card_watch()) /* for the record of its recovery: there is nothing to play */
+        note_moved();
+}
+
+static void note_played(void)
+{
+    uint32_t played = queue_read(&card.queue->played), n = played - card.played;
+
+    if (n == 0)
+        return;
+    if (n > card.written - card.played) {
+        log_info("driver %s has played more than there was", card.where.driver);
+        queue_publish(&card.queue->played, card.played);
+        service_complain(card.where.driver, card.driver, COMPLAINT_PROTOCOL);
+        return;
+    }
+    card.played = played;
+    note_moved();
+}
+
+void card_look(void)
+{
+    if (!card.queue)
+        return;
+    note_played();
+    if (card.busy && queue_read(&card.queue->told) == card.asked) {
+        card.busy = false;
+        note_played();
+        note_moved();
+    }
+    note_driver();
+}
+
+bool card_watch(void)
+{
+    uint64_t now = clock_now();
+    const struct sound_queue *q = card.queue;
+
+    if (!q || (!card.busy && (card.written == card.played || q->is_paused))) {
+        card.patience = 0;
+        return false;
+    }
+    if (card.patience == 0)
+        card.patience = now + PATIENCE;
+    if (now < card.patience)
+        return true;
+    card.patience = now + PATIENCE;
+    if (card.driver && find_driver() == card.driver) {
+        log_info("driver %s plays nothing any more", card.where.driver);
+        service_complain(card.where.driver, card.driver, COMPLAINT_DEADLINE);
+    }
+    return true;
+}
+
+/* ---- what it is to do ---- */
+
+void card_command(uint32_t rate)
+{
+    card.queue->rate_asked = rate;
+    card.busy = true;
+    queue_publish(&card.queue->asked, ++card.asked);
+    card.kick = true;
+}
+
+void card_publish(uint32_t written)
+{
+    card.written = written;
+    queue_publish(&card.queue->written, written);
+    card.kick = true;
+}
+
+void card_pause(bool pause)
+{
+    queue_publish(&card.queue->is_paused, pause);
+    card.kick = true;
+}
+
+void card_set_volume(uint32_t volume)
+{
+    if (!card.queue)
+        return;
+    queue_publish(&card.queue->volume, volume);
+    card.kick = true;
+}
+
+bool card_settle(bool waits)
+{
+    struct sound_queue *q = card.queue;
+
+    if (!q)
+        return true;
+    if (waits) {
+        queue_publish(&q->client_waits, 1);
+        /* the flag before the index: the driver does it the other way round */
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    }
+    if (card.kick && card.driver)
+        ipc_notify(card.driver, NOTIFY_BIT(NOTIFY_BIT_QUEUE));
+    card.kick = false;
+    return queue_read(&q->played) == card.played &&
+           queue_read(&q->header.incarnation) == card.incarnation &&
+           card.busy == (queue_read(&q->told) != card.asked);
+}

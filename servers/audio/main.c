@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The file protocol of sound devices (abi/proto/file.h), programs that wait, and the loop. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <sys/uio.h>
+
+#include "abi/proto/file.h"
+#include "lib/fs/fs.h"
+#include "lib/rt/kernel.h"
+#include "lib/rt/log.h"
+#include "lib/service/service.h"
+#include "servers/audio/audio.h"
+
+enum { WAITERS = 32, SEGMENTS_MAX = 1024, PIECE = 4096 };
+#define LOOK_NS 100000000ull /* while somebody waits: is there a driver? */
+
+enum waiter_kind { WAIT_OPEN, WAIT_WRITE, WAIT_COMMAND, WAIT_DRAIN, WAIT_CLOSE };
+
+static struct waiter {
+    enum waiter_kind kind;
+    struct message request; /* as it came */
+    uint64_t done; /* write: bytes that are taken */
+} waiters[WAITERS]; /* the first `count` are used, in the order in which they came */
+static unsigned count;
+static uint32_t open_flags;
+static bool is_polled, poll_ready; /* VFS wants to hear of it; there is something to be heard */
+
+/* ---- answers ---- */
+
+/* The program goes back to VFS with a result; w[1..5] are the request's results. VFS itself may be
+ * the caller: reply. */
+static long back(struct message *m, long result)
+{
+    if (message_via(m) == 0)
+        return result;
+    m->w[0] = (uint64_t)result;
+    m->type = FILE_BACK_RESULT;
+    ipc_forward(message_caller(m), message_via(m), m); /* fails only when it or VFS has died */
+    return SERVICE_NO_REPLY;
+}
+
+/* Of a request that has waited, and is always sent back. */
+static void back_later(struct message m, long result)
+{
+    if (back(&m, result) != SERVICE_NO_REPLY)
+        ipc_reply_result(message_caller(&m), result);
+}
+
+static long answer(const struct message *request, long result)
+{
+    struct message m = *request;
+
+    if (result == SERVICE_NO_REPLY)
+        return result;
+    if (!(request->w[5] & FILE_BACK) || back(&m, result) != SERVICE_NO_REPLY)
+        ipc_reply_result(message_caller(request), result);
+    return SERVICE_NO_REPLY;
+}
+
+/* ---- programs that wait ---- */
+
+static long wait_for(enum waiter_kind kind, const struct message *m)
+{
+    if (count == WAITERS)
+        return -EAGAIN;
+    waiters[count++] = (struct waiter){.kind = kind, .request = *m};
+    return SERVICE_NO_REPLY;
+}
+
+static void drop(unsigned i)
+{
+    memmove(&waiters[i], &waiters[i + 1], (count - i - 1) * sizeof waiters[0]);
+    count--;
+}
+
+static bool may_not_block(const struct message *m)
+{
+    return (m->w[4] & O_NONBLOCK) || dsp_is_nonblocking();
+}
+
+/* The piece of the program's memory behind the first `done` bytes; *length 0: that was all. */
+static long piece_of(const struct message *m, uint64_t done, uint64_t *address, uint64_t *length)
+{
+    struct iovec v;
+
+    *address = m->w[1] + done;
+    *length = m->w[2] - done;
+    if (m->type == FILE_WRITE)
+        return 0;
+    *length = 0;
+    if (m->w[2] > SEGMENTS_MAX)
+        return -EINVAL;
+    for (uint64_t i = 0; i < m->w[2]; i++) {
+        if (copy_from(message_caller(m), m->w[1] + i * sizeof v, &v, sizeof v) < 0)
+            return -EFAULT;
+        if (done < v.iov_len) {
+            *address = (uint64_t)v.iov_base + done;
+            *length = v.iov_len - done;
+            return 0;
+        }
+        done -= v.iov_len;
+    }
+    return 0;
+}
+
+/* Into the ring, as much as there is room for. 1: that was all of it; 0: not yet; -errno. */
+static long put(struct waiter *w)
+{
+    static uint8_t bytes[PIECE];
+    uint64_t address, length;
+
+    for (;;) {
+        uint32_t room = stream_room(), n = room < PIECE ? room : PIECE;
+        long error = piece_of(&w->request, w->done, &address, &length);
+
+        if (error < 0 || length == 0)
+            return error < 0 ? error : 1;
+        if (room == 0)
+            return 0;
+        n = length < n ? (uint32_t)length : n;
+        if (copy_from(message_caller(&w->request), address, bytes, n) < 0)
+            return -EFAULT;
+        stream_put(bytes, n);
+        w->done += n;
+    }
+}
+
+/* Each of these: true when the waiter was answered. */
+static bool serve_write(struct waiter *w)
+{
+    long result = stream_is_ready() ? put(w) : 0;
+
+    if (result == 0 && !may_not_block(&w->request))
+        return false;
+    if (w->done || result == 1)
+        result = (long)w->done;
+    else if (result == 0)
+        result = -EAGAIN;
+    answer(&w->request, result);
+    return true;
+}
+
+static bool serve_open(struct waiter *w)
+{
+    struct message m = w->request;
+    bool busy = stream_is_busy(message_caller(&m)), waits = !stream_is_drained();
+    long result = -EBUSY;
+
+    if (!busy && stream_kept()->node == 0 && waits && !(m.w[1] & O_NONBLOCK))
+        return false; /* what was closed is not played to its end */
+    if (!busy && (stream_kept()->node || !waits))
+        result = stream_open(message_caller(&m), &m.w[1]);
+    if (result == 0)
+        open_flags = (uint32_t)w->request.w[1];
+    back_later(m, result);
+    return true;
+}
+
+static bool serve_command(struct waiter *w)
+{
+    if (!stream_is_ready())
+        return false;
+    answer(&w->request, dsp_finish(&w->request));
+    return true;
+}
+
+static bool serve_drain(struct waiter *w)
+{
+    if (!stream_is_drained())
+        return false;
+    answer(&w->request, 0);
+    return true;
+}
+
+static void finish_close(struct waiter *w)
+{
+    if (stream_is_open(w->request.w[0]))
+        stream_close();
+    back_later(w->request, 0);
+}
+
+static bool serve_close(struct waiter *w)
+{
+    if (!stream_is_drained())
+        return false;
+    finish_close(w);
+    return true;
+}
+
+static bool serve_waiters(void)
+{
+    static bool (*const serve[])(struct waiter *) = {[WAIT_OPEN] = serve_open,
+                                                     [WAIT_WRITE] = serve_write,
+                                                     [WAIT_COMMAND] = serve_command,
+                                                     [WAIT_DRAIN] = serve_drain,
+                                                     [WAIT_CLOSE] = serve_close};
+    unsigned before = count;
+    bool hold = false; /* an earlier write waits */
+
+    for (unsigned i = 0; i < count && card.queue;) {
+        struct waiter *w = &waiters[i];
+
+        if (w->kind == WAIT_WRITE && hold) {
+            i++;
+        } else if (serve[w->kind](w)) {
+            drop(i);
+        } else {
+            hold |= w->kind == WAIT_WRITE;
+            i++;
+        }
+    }
+    return count != before;
+}
+
+/* Nobody will come any more who could do it. */
+static void fail_waiters(void)
+{
+    while (count) {
+        struct waiter w = waiters[0];
+
+        drop(0);
+        if (w.kind == WAIT_OPEN)
+            back_later(w.request, -ENODEV);
+        else if (w.kind == WAIT_CLOSE)
+            finish_close(&w);
+        else
+            answer(&w.request, w.done ? (long)w.done : -EIO);
+    }
+}
+
+/* ---- requests ---- */
+
+static long do_open(struct message *m)
+{
+    long result;
+
+    if (m->w[0] == MINOR_MIXER || m->w[0] == NODE_MIXER) {
+        m->w[1] = NODE_MIXER;
+        return back(m, card.queue ? 0 : -ENODEV);
+    }
+    if (m->w[0] != MINOR_DSP && !stream_is_open(m->w[0]))
+        return back(m, -ENXIO);
+    result = card_ask_for_driver();
+    if (result == 0 && (m->w[1] & O_ACCMODE) == O_RDONLY)
+        result = -ENODEV; /* nothing is recorded */
+    if (result == 0)
+        result = wait_for(WAIT_OPEN, m);
+    return result == SERVICE_NO_REPLY ? result : back(m, result);
+}
+
+/* It waits until all is played, unless nobody is there to wait. */
+static long do_close(struct message *m)
+{
+    if (!stream_is_open(m->w[0]))
+        return back(m, 0);
+    is_polled = poll_ready = false;
+    stream_flush();
+    if (message_via(m) && !(open_flags & O_NONBLOCK) && !card.queue->is_paused &&
+        wait_for(WAIT_CLOSE, m) == SERVICE_NO_REPLY)
+        return SERVICE_NO_REPLY;
+    stream_close();
+    return back(m, 0);
+}
+
+static long do_read(struct message *m)
+{
+    return answer(m, -EINVAL);
+}
+
+static long do_write(struct message *m)
+{
+    if (m->w[0] == NODE_MIXER)
+        return answer(m, -EINVAL);
+    return answer(m, stream_is_open(m->w[0]) ? wait_for(WAIT_WRITE, m) : -EIO);
+}
+
+static long do_ioctl(struct message *m)
+{
+    enum dsp_wait wait;
+    long result;
+
+    if (m->w[0] == NODE_MIXER)
+        return answer(m, mixer_ioctl(message_caller(m), (uint32_t)m->w[1], m->w[2]));
+    if (!stream_is_open(m->w[0]))
+        return answer(m, -EIO);
+    result = dsp_ioctl(m, &wait);
+    if (result == 0 && wait != DSP_DONE)
+        result = wait_for(wait == DSP_WAITS_DRAIN ? WAIT_DRAIN : WAIT_COMMAND, m);
+    return answer(m, result);
+}
+
+static long do_stat(struct message *m)
+{
+    struct fs_attributes a = {.mode = S_IFCHR | 0660, .links = 1, .gid = GROUP_AUDIO};
+    struct stat out;
+
+    a.rdev = makedev(AUDIO_MAJOR, m->w[0] == NODE_MIXER ? MINOR_MIXER : MINOR_DSP);
+    if (!(m->w[5] & FILE_BACK)) {
+        fs_fill_stat(m->w[0], &a, &out);
+        return copy_to(message_caller(m), m->w[1], &out, sizeof out);
+    }
+    m->w[1] = a.mode | (uint64_t)a.links << 32;
+    m->w[2] = 0;
+    m->w[3] = (uint64_t)a.gid << 32;
+    m->w[4] = a.rdev;
+    m->w[5] = 0;
+    return back(m, 0);
+}
+
+static long do_sync(struct message *m)
+{
+    return answer(m, -EINVAL);
+}
+
+static long do_refuse(struct message *m)
+{
+    return back(m, -EINVAL);
+}
+
+static long do_map(struct message *m)
+{
+    return back(m, -ENODEV);
+}
+
+static uint32_t events(void)
+{
+    bool ready = stream_is_ready() && stream_room() >= stream_fragment_bytes();
+
+    return ready ? POLLOUT | POLLWRNORM : 0;
+}
+
+static long do_poll(struct message *m)
+{
+    uint32_t ready;
+
+    if (m->w[0] == NODE_MIXER)
+        return 0;
+    if (!stream_is_open(m->w[0]))
+        return POLLERR;
+    card_look();
+    ready = events() & (uint32_t)m->w[1];
+    if (!ready && m->w[2] == 1)
+        is_polled = true;
+    return ready;
+}
+
+static long do_poll_events(struct message *m)
+{
+    for (unsigned i = 0; i < MESSAGE_WORDS; i++)
+        m->w[i] = 0;
+    if (poll_ready)
+        m->w[0] = stream_kept()->node;
+    poll_ready = false;
+    return 0;
+}
+
+/* What is taken counts as written. */
+static long do_cancel(struct message *m)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (message_caller(&waiters[i].request) == (endpoint_t)m->w[0]) {
+            m->w[1] = waiters[i].done;
+            drop(i);
+            return 1;
+        }
+    return 0;
+}
+
+/* ---- the loop ---- */
+
+static void tell_vfs(void)
+{
+    if (!is_polled || !events())
+        return;
+    is_polled = false;
+    poll_ready = true;
+    ipc_notify(service_info()->vfs, NOTIFY_BIT(NOTIFY_BIT_POLL));
+}
+
+static uint64_t look_at; /* clock; 0: nobody waits */
+
+static void serve(void)
+{
+    bool settled;
+
+    do {
+        card_look();
+        settled = !serve_waiters();
+        tell_vfs();
+        settled &= card_settle(count || is_polled);
+    } while (!settled);
+    if (!card_watch() && count == 0)
+        look_at = 0;
+    else if (!look_at)
+        clock_alarm(look_at = clock_now() + LOOK_NS);
+}
+
+static void notified(uint64_t bits)
+{
+    if (bits & NOTIFY_BIT(NOTIFY_BIT_SERVICES))
+        card_find();
+    if (bits & NOTIFY_BIT(NOTIFY_BIT_ALARM))
+        look_at = 0;
+    if ((bits & (NOTIFY_BIT(NOTIFY_BIT_SERVICES) | NOTIFY_BIT(NOTIFY_BIT_ALARM))) && count &&
+        card_ask_for_driver() < 0)
+        fail_waiters();
+}
+
+int main(void)
+{
+    static const struct service_entry entries[] = {
+        {FILE_OPEN, do_open},
+        {FILE_CLOSE, do_close},
+        {FILE_READ, do_read},
+        {FILE_WRITE, do_write},
+        {FILE_READ_VECTOR, do_read},
+        {FILE_WRITE_VECTOR, do_write},
+        {FILE_IOCTL, do_ioctl},
+        {FILE_STAT, do_stat},
+        {FILE_SYNC, do_sync},
+        {FILE_TRUNCATE, do_refuse},
+        {FILE_SET_ATTRIBUTES, do_refuse},
+        {FILE_MAP, do_map},
+        {FILE_POLL, do_poll},
+        {FILE_POLL_EVENTS, do_poll_events},
+        {FILE_CANCEL, do_cancel},
+    };
+
+    mixer_begin();
+    card_find();
+    if (service_publish("chr/14") < 0)
+        panic("chr/14 is published by somebody else");
+    service_ready(RS_READY_FRESH);
+    service_run(&(struct service_table){.entries = entries,
+                                        .count = sizeof entries / sizeof *entries,
+                                        .notified = notified,
+                                        .idle = serve});
+}
