@@ -173,6 +173,13 @@ enum power {
     POWER_PANIC /* as when a core server is lost */
 };
 
+enum rs_rung { /* what an incarnation is told to do with the device */
+               RS_RUNG_ADOPT, /* as it is */
+               RS_RUNG_RESET,
+               RS_RUNG_BUS_RESET, /* pci has reset it beforehand */
+               RS_RUNGS
+};
+
 struct rs_service {
     char name[16];
     uint32_t pid, state, service_id, restarts; /* restarts: since boot */
@@ -182,7 +189,10 @@ struct rs_service {
     uint64_t started_ns; /* clock when this incarnation was started */
     uint64_t recovery_mean_ns, recovery_max_ns, cpu_ns, memory_bytes;
     uint32_t incarnation, start_order; /* start_order: the manifest's "start" */
-    uint32_t grants_used, pad; /* entries in use of its grant table */
+    uint32_t grants_used; /* entries in use of its grant table */
+    uint32_t failures; /* that count against its budget and are not forgotten yet */
+    uint32_t rung, pad; /* enum rs_rung: on which this incarnation was started */
+    uint64_t messages; /* how often this incarnation has come back for the next message */
     char class_name[8], description[64]; /* of the manifest; "" when that is broken */
     char program[16]; /* that it runs: its name, or what its manifest calls `alternate` */
 };

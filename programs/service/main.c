@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <errno.h>
-#include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "lib/manifest/suggest.h"
 #include "programs/service/check.h"
+#include "programs/service/options.h"
 #include "programs/service/service.h"
 
 static const char usage[] =
@@ -21,6 +19,8 @@ static const char usage[] =
     "  devices [NAME]           what is on the PCI bus and who drives it: all, a driver's, or at "
     "an\n"
     "                           address as 00:02.0\n"
+    "  wait NAME                until it is up; status 1: it will not be, or not in time\n"
+    "  policy NAME              what would happen at its next failure, and those after it\n"
     "  check FILE...            is it a good manifest (NAME.svc), or policy script? All that is "
     "wrong is\n"
     "                           said with FILE:LINE\n"
@@ -36,7 +36,8 @@ static const char usage[] =
     "of\n"
     "                           some of its steps; 0: no more\n"
     "\n"
-    "  --json                   list, status, log, devices: for programs\n"
+    "  --json                   list, status, log, devices, policy: for programs\n"
+    "  --timeout S              wait: so many seconds at most (0.5: half of one)\n"
     "  --delay MS               restart: so many milliseconds from now\n"
     "  --every MS               kill: again and again, so many milliseconds apart, as long as this "
     "runs;\n"
@@ -49,188 +50,70 @@ static const char usage[] =
     "\n"
     "Exit status: 0 done, 1 failed, 2 usage. Names are those of 'service list'.\n";
 
-#define WORDS_MAX 100 /* RS has room for 96 services */
-
-struct options {
-    bool json, reset;
-    const char *delay, *every, *count, *top;
-    const char *word[WORDS_MAX]; /* command, name, number; or command, names */
-    int words;
-};
-
-char *read_file(const char *path)
+/* Seconds, three places of decimals at most, as ms; -1: that is none. */
+static long milliseconds(const char *text)
 {
-    size_t size = 0, room = 4096;
-    char *text = malloc(room);
-    int fd = open(path, O_RDONLY);
-    ssize_t n = -1;
+    size_t whole = strspn(text, "0123456789"), part = 0;
+    long ms = atol(text) * 1000;
 
-    while (fd >= 0 && text && (n = read(fd, text + size, room - size - 1)) > 0) {
-        size += (size_t)n;
-        if (room - size < 2048) {
-            char *more = realloc(text, room *= 2);
-
-            if (!more)
-                free(text);
-            text = more;
-        }
-    }
-    if (n < 0 || !text) {
-        fprintf(stderr, "service: %s: %s\n", path, strerror(errno));
-        free(text);
-        text = NULL;
-    } else
-        text[size] = 0;
-    if (fd >= 0)
-        close(fd);
-    return text;
-}
-
-static int write_to(const char *path, const char *line)
-{
-    int fd = open(path, O_WRONLY), error = 0;
-
-    if (fd < 0 || write(fd, line, strlen(line)) < 0)
-        error = errno;
-    if (fd >= 0)
-        close(fd);
-    return error;
-}
-
-/* By fs/proc; when that is away for good, by fs/dev. Stale: fs/proc was replaced between the two
- * calls, and has not read the line. */
-int control(const char *line)
-{
-    int error = write_to(CONTROL_FILE, line);
-
-    for (int n = 0; error == ESTALE && n < 100; n++)
-        error = write_to(CONTROL_FILE, line);
-    return error == EIO || error == ENXIO || error == ENOENT || error == ESTALE
-               ? write_to(CONTROL_DEVICE, line)
-               : error;
-}
-
-static const char *reason(int error)
-{
-    static const struct {
-        int error;
-        const char *text;
-    } reasons[] = {
-        {ESRCH, "there is no such service"},
-        {EALREADY, "nothing to do: it is so already"},
-        {EPERM, "not permitted (only root may, and core services can't be replaced)"},
-        {EACCES, "not permitted: only root may"},
-        {ENOTRECOVERABLE,
-         "it is given up, or has refused its device: 'service up' starts it again"},
-        {ENODEV, "its device is not in this machine"},
-        {ENOTSUP, "it does not keep its memory (its manifest has no 'returns rolled-back')"},
-        {ENOEXEC, "its manifest or program is broken; see 'service log rs'"},
-    };
-
-    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
-        if (reasons[i].error == error)
-            return reasons[i].text;
-    return strerror(error);
-}
-
-/* 0, or an errno. */
-static int send_order(const char *verb, const char *name, const char *argument)
-{
-    char line[128];
-
-    if (snprintf(line, sizeof line, "%s %s %s\n", verb, name, argument ? argument : "") >=
-        (int)sizeof line)
-        return ESRCH;
-    return control(line);
-}
-
-static int tell(const char *command, const char *name, int error)
-{
-    if (!error)
-        return EXIT_OK;
-    fprintf(stderr, "service: %s %s: %s\n", command, name, reason(error));
-    return EXIT_ERROR;
-}
-
-static int run_order(const struct options *o)
-{
-    const char *verb = o->reset ? "reset" : o->word[0], *name = o->word[1];
-
-    return tell(o->word[0], name, send_order(verb, name, o->delay ? o->delay : o->word[2]));
-}
-
-static void sleep_until(struct timespec *t, long ms)
-{
-    t->tv_nsec += ms % 1000 * 1000000;
-    t->tv_sec += ms / 1000 + t->tv_nsec / 1000000000;
-    t->tv_nsec %= 1000000000;
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, t, NULL) == EINTR) {
-    }
-}
-
-static int kill_each(const struct options *o)
-{
-    int status = EXIT_OK;
-
-    for (int i = 1; i < o->words; i++)
-        if (tell("kill", o->word[i], send_order("kill", o->word[i], NULL)) != EXIT_OK)
-            status = EXIT_ERROR;
-    return status;
-}
-
-/* Again and again, in turn. One that is not up just now has not come back yet: its turn is passed
- * over. */
-static int run_kill(const struct options *o)
-{
-    long every = o->every ? atol(o->every) : 0, count = o->count ? atol(o->count) : 0;
-    struct timespec next;
-    int turn = 0;
-
-    if (!o->every)
-        return kill_each(o);
-    clock_gettime(CLOCK_MONOTONIC, &next);
-    for (long n = 0; count == 0 || n < count;) {
-        const char *name = o->word[1 + turn++ % (o->words - 1)];
-        int error = send_order("kill", name, NULL);
-
-        if (error && error != EALREADY)
-            return tell("kill", name, error);
-        n += !error;
-        if (count == 0 || n < count)
-            sleep_until(&next, every);
-    }
-    return EXIT_OK;
+    if (whole == 0 || whole > 6 || (text[whole] && text[whole] != '.'))
+        return -1;
+    if (text[whole] == '.')
+        part = strspn(text + whole + 1, "0123456789");
+    if (text[whole] && (part == 0 || part > 3 || text[whole + 1 + part]))
+        return -1;
+    for (size_t i = 0, worth = 100; i < part; i++, worth /= 10)
+        ms += (text[whole + 1 + i] - '0') * (long)worth;
+    return ms;
 }
 
 static int run_list(const struct options *o)
 {
     return list_services(o->word[1], o->json);
 }
+
 static int run_status(const struct options *o)
 {
     return status_services(o->word[1], o->json);
 }
+
 static int run_log(const struct options *o)
 {
     return show_log(o->word[1], o->json);
 }
+
 static int run_devices(const struct options *o)
 {
     return list_devices(o->word[1], o->json);
 }
+
 static int run_check(const struct options *o)
 {
     return check_files(o->word + 1, o->words - 1, o->top);
 }
 
-enum allowed {
-    NEEDS_NAME = 1,
-    REPORTS = 2,
-    DELAYS = 4,
-    REPEATS = 8,
-    NEEDS_NUMBER = 16,
-    MANY = 32,
-    CHECKS = 64
+static int run_wait(const struct options *o)
+{
+    return wait_for_service(o->word[1], o->timeout ? milliseconds(o->timeout) : -1);
+}
+
+static int run_policy(const struct options *o)
+{
+    return foretell(o->word[1], o->json);
+}
+
+/* ---- the words that there are ---- */
+
+enum allowed { /* of a command: names, and options that go with it */
+               NEEDS_NAME = 1,
+               NEEDS_NUMBER = 2, /* behind the name */
+               NEEDS_FILE = 4,
+               MANY = 8, /* names, or files */
+               REPORTS = 16,
+               DELAYS = 32,
+               REPEATS = 64,
+               CHECKS = 128,
+               WAITS = 256,
 };
 
 static const struct command {
@@ -242,18 +125,55 @@ static const struct command {
     {"status", run_status, REPORTS},
     {"log", run_log, REPORTS},
     {"devices", run_devices, REPORTS},
+    {"wait", run_wait, NEEDS_NAME | WAITS},
+    {"policy", run_policy, NEEDS_NAME | REPORTS},
+    {"check", run_check, NEEDS_FILE | MANY | CHECKS},
     {"up", run_order, NEEDS_NAME},
     {"down", run_order, NEEDS_NAME},
     {"restart", run_order, NEEDS_NAME | DELAYS},
     {"kill", run_kill, NEEDS_NAME | REPEATS | MANY},
     {"storm", run_order, NEEDS_NAME | NEEDS_NUMBER},
     {"fuse", run_order, NEEDS_NAME | NEEDS_NUMBER},
-    {"check", run_check, NEEDS_NAME | MANY | CHECKS},
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
 
-static const char *const options[] = {"--json",  "--delay", "--every", "--count",
-                                      "--reset", "--top",   "--help",  "--policy-runner"};
+static bool is_number(const char *text)
+{
+    return *text && strlen(text) <= 8 && text[strspn(text, "0123456789")] == 0;
+}
+
+static bool is_count(const char *text)
+{
+    return is_number(text) && atol(text) != 0;
+}
+
+static bool is_seconds(const char *text)
+{
+    return milliseconds(text) >= 0;
+}
+
+static bool is_text(const char *text)
+{
+    return *text != 0;
+}
+
+static const struct option {
+    const char *name;
+    size_t place; /* in struct options */
+    unsigned allowed; /* by commands that allow that; 0: by itself, see main() */
+    bool (*is_good)(const char *value); /* NULL: nothing follows it */
+    const char *needs;
+} options[] = {
+    {"--json", offsetof(struct options, json), REPORTS, NULL, NULL},
+    {"--reset", offsetof(struct options, reset), DELAYS, NULL, NULL},
+    {"--delay", offsetof(struct options, delay), DELAYS, is_number, "a number of milliseconds"},
+    {"--every", offsetof(struct options, every), REPEATS, is_count, "a number of milliseconds"},
+    {"--count", offsetof(struct options, count), REPEATS, is_count, "a number"},
+    {"--timeout", offsetof(struct options, timeout), WAITS, is_seconds, "a number of seconds"},
+    {"--top", offsetof(struct options, top), CHECKS, is_text, "a folder"},
+    {"--help", 0, 0, NULL, NULL},
+    {"--policy-runner", 0, 0, NULL, NULL},
+};
 #define OPTIONS (sizeof options / sizeof *options)
 
 static const struct command *command_of(const char *word)
@@ -261,6 +181,14 @@ static const struct command *command_of(const char *word)
     for (size_t i = 0; i < COMMANDS; i++)
         if (strcmp(word, commands[i].name) == 0)
             return &commands[i];
+    return NULL;
+}
+
+static const struct option *option_of(const char *word)
+{
+    for (size_t i = 0; i < OPTIONS; i++)
+        if (strcmp(word, options[i].name) == 0)
+            return &options[i];
     return NULL;
 }
 
@@ -273,7 +201,7 @@ bool command_needs_name(const char *word)
 {
     const struct command *c = command_of(word);
 
-    return c && (c->allows & NEEDS_NAME) && !(c->allows & CHECKS);
+    return c && (c->allows & NEEDS_NAME);
 }
 
 const char *command_suggested(const char *word)
@@ -283,16 +211,15 @@ const char *command_suggested(const char *word)
 
 bool option_exists(const char *word)
 {
-    for (size_t i = 0; i < OPTIONS; i++)
-        if (strcmp(word, options[i]) == 0)
-            return true;
-    return false;
+    return option_of(word) != NULL;
 }
 
 const char *option_suggested(const char *word)
 {
-    return suggest_name(word, options, OPTIONS, sizeof *options);
+    return suggest_name(word, &options[0].name, OPTIONS, sizeof *options);
 }
+
+/* ---- the words that were given ---- */
 
 static int misuse(const char *what, const char *word)
 {
@@ -310,71 +237,81 @@ static int unknown(const char *what, const char *word, const char *near)
     return EXIT_USAGE;
 }
 
-static bool number(const char *text)
+static int misuse_option(const char *option, const char *what)
 {
-    return *text && strlen(text) <= 8 && text[strspn(text, "0123456789")] == 0;
+    fprintf(stderr, "service: %s %s\nTry 'service --help'.\n", option, what);
+    return EXIT_USAGE;
+}
+
+static const char **value_of(struct options *o, const struct option *option)
+{
+    return (const char **)((char *)o + option->place);
+}
+
+/* Takes the option at argv[*i], and what belongs to it. 0, or the exit status. */
+static int take_option(struct options *o, char **argv, int *i)
+{
+    const struct option *option = option_of(argv[*i]);
+    char needs[64];
+
+    if (!option)
+        return unknown("unknown option", argv[*i], option_suggested(argv[*i]));
+    if (!option->allowed)
+        return misuse_option(option->name, "stands by itself");
+    *value_of(o, option) = option->name;
+    if (!option->is_good)
+        return 0;
+    *value_of(o, option) = argv[++*i];
+    if (argv[*i] && option->is_good(argv[*i]))
+        return 0;
+    snprintf(needs, sizeof needs, "needs %s", option->needs);
+    return misuse_option(option->name, needs);
 }
 
 /* 0, or the exit status for a wrong command line. */
-static int parse(struct options *o, int argc, char **argv)
+static int parse(struct options *o, char **argv)
 {
-    for (int i = 1; i < argc; i++) {
-        const char *a = argv[i];
+    for (int i = 1; argv[i]; i++) {
+        int wrong = 0;
 
-        if (strcmp(a, "--json") == 0)
-            o->json = true;
-        else if (strcmp(a, "--every") == 0) {
-            o->every = argv[++i];
-            if (i >= argc || !number(o->every) || atol(o->every) == 0)
-                return misuse("--every needs a number of milliseconds", NULL);
-        } else if (strcmp(a, "--count") == 0) {
-            o->count = argv[++i];
-            if (i >= argc || !number(o->count) || atol(o->count) == 0)
-                return misuse("--count needs a number", NULL);
-        } else if (strcmp(a, "--reset") == 0)
-            o->reset = true;
-        else if (strcmp(a, "--top") == 0) {
-            o->top = argv[++i];
-            if (i >= argc)
-                return misuse("--top needs a folder", NULL);
-        } else if (strcmp(a, "--delay") == 0) {
-            o->delay = argv[++i];
-            if (i >= argc || !number(o->delay))
-                return misuse("--delay needs a number of milliseconds", NULL);
-        } else if (a[0] == '-')
-            return unknown("unknown option", a, option_suggested(a));
+        if (argv[i][0] == '-' && argv[i][1])
+            wrong = take_option(o, argv, &i);
         else if (o->words == WORDS_MAX)
-            return misuse("too many names, from", a);
+            wrong = misuse("too many names, from", argv[i]);
         else
-            o->word[o->words++] = a;
+            o->word[o->words++] = argv[i];
+        if (wrong)
+            return wrong;
     }
     return 0;
 }
 
-/* What goes with the command, and how many names. 0, or the exit status. */
+/* How many names and numbers go with the command. 0, or the exit status. */
 static int check_words(const struct command *c, const struct options *o)
 {
-    int words = 2;
+    int words = c->allows & NEEDS_NUMBER ? 3 : 2;
 
-    if ((c->allows & NEEDS_NAME) && o->words < 2)
-        return misuse(c->allows & CHECKS ? "which file?" : "which service?", NULL);
-    if (c->allows & NEEDS_NUMBER)
-        words = 3;
+    if ((c->allows & (NEEDS_NAME | NEEDS_FILE)) && o->words < 2)
+        return misuse(c->allows & NEEDS_FILE ? "which file?" : "which service?", NULL);
     if (c->allows & MANY)
         words = WORDS_MAX;
     if (o->words > words)
         return misuse("one name at a time, not", o->word[words]);
-    if ((c->allows & NEEDS_NUMBER) && (o->words < 3 || !number(o->word[2])))
+    if ((c->allows & NEEDS_NUMBER) && (o->words < 3 || !is_number(o->word[2])))
         return misuse("a number is needed after the name, by", c->name);
-    if (o->json && !(c->allows & REPORTS))
-        return misuse("--json does not go with", c->name);
-    if ((o->delay || o->reset) && !(c->allows & DELAYS))
-        return misuse("--delay and --reset do not go with", c->name);
-    if (o->top && !(c->allows & CHECKS))
-        return misuse("--top does not go with", c->name);
-    if ((o->every && !(c->allows & REPEATS)) || (o->count && !o->every))
-        return misuse("--every, and --count with it, go with kill alone", NULL);
     return 0;
+}
+
+static int check_options(const struct command *c, struct options *o)
+{
+    for (size_t i = 0; i < OPTIONS; i++)
+        if (options[i].allowed && *value_of(o, &options[i]) && !(c->allows & options[i].allowed)) {
+            char what[64];
+
+            snprintf(what, sizeof what, "does not go with %s", c->name);
+            return misuse_option(options[i].name, what);
+        }
+    return o->count && !o->every ? misuse_option("--count", "goes with --every") : 0;
 }
 
 int main(int argc, char **argv)
@@ -389,7 +326,7 @@ int main(int argc, char **argv)
         fputs(usage, stdout);
         return EXIT_OK;
     }
-    wrong = parse(&o, argc, argv);
+    wrong = parse(&o, argv);
     if (wrong)
         return wrong;
     if (o.words == 0)
@@ -398,5 +335,7 @@ int main(int argc, char **argv)
     if (!c)
         return unknown("unknown command", o.word[0], command_suggested(o.word[0]));
     wrong = check_words(c, &o);
+    if (!wrong)
+        wrong = check_options(c, &o);
     return wrong ? wrong : c->run(&o);
 }

@@ -4,26 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "programs/service/rows.h"
 #include "programs/service/service.h"
 
-/* The columns of SERVICES_FILE, in order; the last takes the rest of the line. */
-enum column {
-    NAME,
-    PID,
-    STATE,
-    UPTIME,
-    RESTARTS,
-    DEFECT,
-    DETAIL,
-    MEAN,
-    MAX,
-    CPU,
-    MEMORY,
-    CLASS,
-    PROGRAM,
-    DESCRIPTION,
-    COLUMNS
-};
 static const struct {
     const char *key, *label, *unit;
     bool text;
@@ -39,26 +22,13 @@ static const struct {
     [MAX] = {"recovery_max_us", "longest recovery", " us", false},
     [CPU] = {"cpu_ms", "cpu time", " ms", false},
     [MEMORY] = {"memory_kb", "memory mapped", " kB", false},
+    [FAILED] = {"failures", "failures", " that count now", false},
+    [RUNG] = {"rung", "started with", "", true},
+    [MESSAGES] = {"messages", "messages", "", false},
     [CLASS] = {"class", "class", "", true},
     [PROGRAM] = {"program", "program", "", true},
     [DESCRIPTION] = {"description", "description", "", true},
 };
-
-/* Cuts a line into its columns; false: it has too few. */
-static bool split(char *line, char *value[COLUMNS])
-{
-    for (int i = 0; i < COLUMNS; i++) {
-        value[i] = line;
-        if (i == DESCRIPTION)
-            break;
-        line += strcspn(line, " ");
-        if (*line == 0 && i + 1 < DESCRIPTION)
-            return false;
-        if (*line)
-            *line++ = 0;
-    }
-    return true;
-}
 
 void print_json_text(const char *text)
 {
@@ -116,7 +86,7 @@ static int report(const char *name, bool json,
     if (json)
         putchar('[');
     for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-        if (!split(line, value) || (name && strcmp(value[NAME], name) != 0))
+        if (!row_split(line, value) || (name && strcmp(value[NAME], name) != 0))
             continue;
         (json ? print_json : print)(value, first);
         first = false;

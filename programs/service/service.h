@@ -19,6 +19,7 @@ enum { EXIT_OK, EXIT_ERROR, EXIT_USAGE };
 
 /* A whole file, NUL-terminated; the caller frees it. NULL: it has told why. */
 char *read_file(const char *path);
+char *file_text(const char *path); /* the same; NULL: errno says why */
 /* One line to CONTROL_FILE; 0 or errno. */
 int control(const char *line);
 
@@ -34,6 +35,12 @@ int list_services(const char *name, bool json);
 int status_services(const char *name, bool json);
 int show_log(const char *name, bool json);
 void print_json_text(const char *text); /* in quotes */
+
+/* wait.c; ms < 0: however long it takes. Exit status. */
+int wait_for_service(const char *name, long ms);
+
+/* foretell.c: what its policy will do; exit status */
+int foretell(const char *name, bool json);
 
 /* devices.c; name: a driver, or an address ("00:02.0"); NULL: all. Result: exit status. */
 int list_devices(const char *name, bool json);

@@ -86,6 +86,9 @@ static struct rs_service describe(const struct service *s)
     out.memory_bytes = status.pages * PAGE_SIZE;
     out.incarnation = s->incarnation;
     out.grants_used = grants_used(&status);
+    out.failures = s->policy.room ? policy_failures(&s->policy, clock_now()) : 0;
+    out.rung = s->life.rung;
+    out.messages = status.receives;
     if (s->manifest) {
         out.start_order = s->manifest->start;
         snprintf(out.class_name, sizeof out.class_name, "%s",

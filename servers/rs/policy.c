@@ -36,6 +36,14 @@ struct policy_verdict policy_failure(struct policy *p, uint64_t now)
     return verdict;
 }
 
+uint32_t policy_failures(const struct policy *p, uint64_t now)
+{
+    struct policy left = *p;
+
+    drop_old(&left, now);
+    return left.count;
+}
+
 void policy_forgive(struct policy *p)
 {
     p->count = 0;

@@ -44,6 +44,8 @@ static inline uint32_t policy_room(const struct policy_limits *limits)
 }
 /* Counts a failure. */
 struct policy_verdict policy_failure(struct policy *policy, uint64_t now);
+/* How many are in the window. */
+uint32_t policy_failures(const struct policy *policy, uint64_t now);
 /* As though it had never failed: somebody took care of it. */
 void policy_forgive(struct policy *policy);
 /*
@@ -56,7 +58,11 @@ uint64_t policy_useless_life(uint64_t heartbeat);
 
 /* ---- the ladder ---- */
 
-enum rung { RUNG_ADOPT, RUNG_RESET, RUNG_BUS_RESET };
+enum rung {
+    RUNG_ADOPT = RS_RUNG_ADOPT,
+    RUNG_RESET = RS_RUNG_RESET,
+    RUNG_BUS_RESET = RS_RUNG_BUS_RESET
+};
 #define LADDER_SOON SECOND
 
 struct ladder_death {

@@ -26,6 +26,12 @@ static const char *const ready_names[] = {
     [RS_READY_ROLLED_BACK] = "rolled-back",
 };
 
+static const char *const rung_names[RS_RUNGS] = {
+    [RS_RUNG_ADOPT] = "adopt",
+    [RS_RUNG_RESET] = "reset",
+    [RS_RUNG_BUS_RESET] = "bus-reset",
+};
+
 static const char *name_of(const char *const *names, size_t count, uint32_t value)
 {
     return value < count && names[value] ? names[value] : "?";
@@ -33,7 +39,7 @@ static const char *name_of(const char *const *names, size_t count, uint32_t valu
 #define NAME_OF(names, value) name_of(names, sizeof(names) / sizeof((names)[0]), value)
 
 /* name pid state uptime_ms restarts last_defect last_detail recovery_mean_us recovery_max_us cpu_ms
- * memory_kb class program description... */
+ * memory_kb failures rung messages class program description... */
 void write_services(struct text *t, const struct process *p)
 {
     uint64_t now = clock_now();
@@ -47,12 +53,13 @@ void write_services(struct text *t, const struct process *p)
         text_add(t, "%s %u %s %llu %u %s %u ", s.name, s.pid, NAME_OF(state_names, s.state),
                  (unsigned long long)uptime, s.restarts, NAME_OF(defect_names, s.last_defect),
                  s.last_detail);
-        text_add(t, "%llu %llu %llu %llu %.8s %.15s %.64s\n",
+        text_add(t, "%llu %llu %llu %llu %u %s %llu ",
                  (unsigned long long)s.recovery_mean_ns / 1000,
                  (unsigned long long)s.recovery_max_ns / 1000,
                  (unsigned long long)s.cpu_ns / 1000000u, (unsigned long long)s.memory_bytes / 1024,
-                 s.class_name[0] ? s.class_name : "-", s.program[0] ? s.program : "-",
-                 s.description);
+                 s.failures, NAME_OF(rung_names, s.rung), (unsigned long long)s.messages);
+        text_add(t, "%.8s %.15s %.64s\n", s.class_name[0] ? s.class_name : "-",
+                 s.program[0] ? s.program : "-", s.description);
     }
 }
 

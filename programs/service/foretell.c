@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * service policy NAME: what RS would do at the next failure, and at those after it, if they came one
+ * after another from now on. It is worked out here by the functions by which RS does it, from the
+ * manifest and from what RS has counted so far.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "programs/service/manifests.h"
+#include "programs/service/rows.h"
+#include "programs/service/service.h"
+#include "servers/rs/life.h"
+#include "servers/rs/policy.h"
+
+#define STEPS_MAX (MANIFEST_BUDGET_MAX + 1)
+
+struct step { /* the failure number `failure` in the window */
+    uint32_t failure;
+    uint64_t delay_ms;
+    enum { STEP_RESTART, STEP_ALTERNATE, STEP_GIVE_UP } what;
+    enum rung rung; /* of the fresh copy, when the last one had not worked for a second */
+};
+
+static const char *const what_names[] = {"restart", "alternate", "give-up"};
+static const char *const rung_names[] = {"adopt", "reset", "bus-reset"};
+
+static const struct manifest *m;
+static const struct row *row;
+static struct step steps[STEPS_MAX];
+static unsigned step_count;
+
+static enum rung rung_now(void)
+{
+    for (unsigned i = 0; i < RS_RUNGS; i++)
+        if (strcmp(row->value[RUNG], rung_names[i]) == 0)
+            return (enum rung)i;
+    return RUNG_ADOPT;
+}
+
+/* Who could reset it from outside is pci. */
+static enum rung rung_of(enum rung rung)
+{
+    return m->isa && rung == RUNG_BUS_RESET ? RUNG_RESET : rung;
+}
+
+static bool has_device(void)
+{
+    return m->isa || m->devices != 0;
+}
+
+static bool runs_alternate(void)
+{
+    return m->alternate[0] && strcmp(row->value[PROGRAM], m->alternate) == 0;
+}
+
+/* All failures up to the one that ends it, the earlier ones as though they were of this moment. */
+static void work_out(void)
+{
+    static uint64_t times[STEPS_MAX];
+    struct policy p = {.limits = {m->budget, m->budget_window_s * SECOND, m->backoff_free,
+                                  m->backoff_first_ms * MS, m->backoff_max_ms * MS},
+                       .failure = times};
+    uint64_t so_far = row_number(row, FAILED);
+    enum rung rung = rung_now();
+
+    p.room = policy_room(&p.limits);
+    for (uint64_t i = 0; i < so_far && i <= m->budget; i++)
+        policy_failure(&p, SECOND);
+    for (step_count = 0; step_count < STEPS_MAX;) {
+        struct policy_verdict v = policy_failure(&p, SECOND);
+        struct step *s = &steps[step_count++];
+
+        rung = ladder_next(&(struct ladder_death){rung, DEFECT_EXCEPTION, false, 0});
+        *s = (struct step){v.failures, v.delay / MS, STEP_RESTART, rung_of(rung)};
+        if (!v.give_up)
+            continue;
+        s->delay_ms = 0;
+        s->what = m->alternate[0] && !runs_alternate() ? STEP_ALTERNATE : STEP_GIVE_UP;
+        s->rung = RUNG_RESET;
+        return;
+    }
+}
+
+/* ---- in words ---- */
+
+static void print_when(const struct step *s, char *text, size_t room)
+{
+    if (s->what == STEP_ALTERNATE)
+        snprintf(text, room, "its alternate, %s", m->alternate);
+    else if (s->what == STEP_GIVE_UP)
+        snprintf(text, room, "given up");
+    else if (s->delay_ms == 0)
+        snprintf(text, room, "at once");
+    else
+        snprintf(text, room, "after %llu ms", (unsigned long long)s->delay_ms);
+}
+
+static const char *device_word(const struct step *s)
+{
+    static const char *const words[] = {"taken over as it is", "reset by the fresh copy",
+                                        "reset from outside before"};
+
+    if (s->what == STEP_GIVE_UP)
+        return "stopped: it reaches no memory any more";
+    return words[s->rung];
+}
+
+static bool is_same(const struct step *a, const struct step *b)
+{
+    return a->what == b->what && a->delay_ms == b->delay_ms &&
+           (!has_device() || a->rung == b->rung);
+}
+
+/* Those that are alike on one line. */
+static void print_steps(void)
+{
+    printf("    %-9s %-24s%s\n", "FAILURE", "FRESH COPY", has_device() ? "ITS DEVICE" : "");
+    for (unsigned i = 0, next; i < step_count; i = next) {
+        char number[24], when[48];
+
+        for (next = i + 1; next < step_count && is_same(&steps[i], &steps[next]); next++)
+            ;
+        if (next == i + 1)
+            snprintf(number, sizeof number, "%u", steps[i].failure);
+        else
+            snprintf(number, sizeof number, "%u-%u", steps[i].failure, steps[next - 1].failure);
+        print_when(&steps[i], when, sizeof when);
+        printf("    %-9s ", number);
+        if (has_device())
+            printf("%-23s %s\n", when, device_word(&steps[i]));
+        else
+            printf("%s\n", when);
+    }
+}
+
+static void print_device(void)
+{
+    if (!has_device())
+        return;
+    puts("\nThat of its device is so while copies die within a second of being ready, or\n"
+         "before. After a copy that has worked for longer the fresh one takes the device\n"
+         "over as it is; after a complaint, or when an IOMMU stopped the device, it\n"
+         "resets it.");
+}
+
+static void print_end(void)
+{
+    const struct step *last = &steps[step_count - 1];
+
+    putchar('\n');
+    if (last->what == STEP_ALTERNATE)
+        printf("The alternate has the same name, rights and device, and a budget of its own:\n"
+               "%u failures in %u s. When that is used up, too, it is given up.\n",
+               m->budget, m->budget_window_s);
+    printf("Given up, it stays down, and all are told; 'service up %s' starts it again.\n",
+           row->value[NAME]);
+}
+
+static void print_dependents(void)
+{
+    if (m->dependents.count == 0)
+        return;
+    printf("\nWhen the fresh copy is ready, these are restarted, too:\n   ");
+    for (uint32_t i = 0; i < m->dependents.count; i++)
+        printf(" %s", m->dependents.name[i]);
+    putchar('\n');
+}
+
+static void print_script(void)
+{
+    printf("A script decides first:\n    %s%s%s\n", m->policy, m->policy_arguments[0] ? " " : "",
+           m->policy_arguments);
+    printf("It has %u ms; then it is ended, with all that it has started. It may restart\n"
+           "at once or later, reset the device, or leave it down; no budget limits what it\n"
+           "decides. Only if it fails, hangs, is missing or not executable, or nobody takes\n"
+           "it to run within %llu ms, does the manifest decide:\n\n",
+           m->deadline_ms, (unsigned long long)(LIFE_FETCH_PATIENCE / MS));
+}
+
+static void print_counted(void)
+{
+    printf("\nCounted are failures of its own in the last %u s: just now %s; %u are allowed.\n"
+           "A kill by a user (kill -9, service kill) and a restart on request are answered\n"
+           "at once and do not count, but for a restart within a second of the last start.\n",
+           m->budget_window_s, row->value[FAILED], m->budget);
+}
+
+static void print_core(void)
+{
+    printf("It keeps its memory when it dies: the same process goes on. What it was doing\n"
+           "is undone and done again, so that nobody notices, however often that is. A\n"
+           "step that has ended it twice is given up: who asked for it gets EIO. There is\n"
+           "no budget, and no fresh copy; %s.\n",
+           strcmp(m->name, "rs") == 0 ? "after 100 deaths within one step the system stops"
+                                      : "if it cannot go on, the system stops");
+}
+
+static void print_text(void)
+{
+    printf("%s: %s%s%s; %s\n\n", row->value[NAME], row->value[STATE],
+           runs_alternate() ? ", by its alternate, " : "",
+           runs_alternate() ? row->value[PROGRAM] : "", row->value[DESCRIPTION]);
+    if (m->rolled_back || strcmp(m->name, "rs") == 0) {
+        print_core();
+        return;
+    }
+    if (!m->restart) {
+        printf("It stays down when it ends, as its manifest says ('restart no'); 'service up %s'\n"
+               "starts it again.\n",
+               row->value[NAME]);
+        return;
+    }
+    if (m->policy[0])
+        print_script();
+    print_steps();
+    print_device();
+    print_end();
+    print_dependents();
+    print_counted();
+}
+
+/* ---- for programs ---- */
+
+static void print_json(void)
+{
+    bool is_core = m->rolled_back || strcmp(m->name, "rs") == 0;
+
+    printf("{\"name\": ");
+    print_json_text(row->value[NAME]);
+    printf(", \"state\": ");
+    print_json_text(row->value[STATE]);
+    printf(", \"keeps_memory\": %s, \"restarts\": %s, \"failures\": %s, \"budget\": %u, "
+           "\"window_s\": %u",
+           is_core ? "true" : "false", m->restart ? "true" : "false", row->value[FAILED], m->budget,
+           m->budget_window_s);
+    printf(", \"script\": ");
+    if (m->policy[0])
+        print_json_text(m->policy);
+    else
+        printf("null");
+    printf(", \"deadline_ms\": %u, \"dependents\": [", m->deadline_ms);
+    for (uint32_t i = 0; i < m->dependents.count; i++) {
+        printf(i ? ", " : "");
+        print_json_text(m->dependents.name[i]);
+    }
+    printf("], \"steps\": [");
+    for (unsigned i = 0; i < step_count && m->restart && !is_core; i++)
+        printf("%s{\"failure\": %u, \"what\": \"%s\", \"delay_ms\": %llu, \"device\": \"%s\"}",
+               i ? ",\n  " : "\n  ", steps[i].failure, what_names[steps[i].what],
+               (unsigned long long)steps[i].delay_ms,
+               has_device() ? rung_names[steps[i].rung] : "none");
+    puts("]}");
+}
+
+int foretell(const char *name, bool json)
+{
+    static struct rows rows;
+    int status = EXIT_ERROR;
+
+    manifests_load(NULL);
+    if (!rows_read(&rows))
+        fprintf(stderr, "service: " SERVICES_FILE " cannot be read\n");
+    else if (!(row = rows_find(&rows, name)))
+        fprintf(stderr, "service: policy %s: there is no such service\n", name);
+    else if (!(m = manifest_of(name)))
+        fprintf(stderr,
+                "service: policy %s: its manifest in " MANIFESTS_FOLDER
+                " is not there, or broken: 'service check' says how\n",
+                name);
+    else {
+        work_out();
+        (json ? print_json : print_text)();
+        status = EXIT_OK;
+    }
+    rows_free(&rows);
+    return status;
+}
