@@ -32,8 +32,8 @@
 #define DSP_READ_RATE 0x80045002u
 #define DSP_READ_CHANNELS 0x80045006u
 #define DSP_READ_BITS 0x80045005u
-#define OSS_GETVERSION 0x80044d76u
-#define OSS_VERSION 0x030802
+#define SOUND_GET_VERSION 0x80044d76u
+#define SOUND_OSS_VERSION 0x030802
 /*
  * Ours. uint64_t: bytes of this open file that the audio server has taken, since it was opened or
  * what was not played was dropped (DSP_RESET, or a change of format or rate). It says after an EIO
@@ -42,7 +42,7 @@
 #define DSP_GET_WRITTEN 0x80085080u
 
 enum dsp_format { DSP_QUERY = 0, DSP_U8 = 8, DSP_S16_LE = 16 };
-enum dsp_capability { DSP_CAN_REALTIME = 0x100, DSP_CAN_TRIGGER = 0x1000 };
+enum dsp_capability { DSP_CAN_REALTIME = 0x200, DSP_CAN_TRIGGER = 0x1000 };
 #define DSP_TRIGGER_OUTPUT 2
 
 struct dsp_space {
@@ -57,9 +57,9 @@ struct dsp_position {
 };
 
 /* Volumes: left | right << 8, each 0 to 100. Also with an open /dev/dsp. */
-#define MIXER_READ(device) (0x80044d00u | (device))
-#define MIXER_WRITE(device) (0xc0044d00u | (device))
-#define MIXER_INFO 0x805c4d65u /* struct mixer_info */
+#define MIXER_GET(device) (0x80044d00u | (device))
+#define MIXER_SET(device) (0xc0044d00u | (device))
+#define MIXER_ABOUT 0x805c4d65u /* struct sound_mixer_info */
 enum mixer_device {
     MIXER_VOLUME = 0, /* of the card */
     MIXER_PCM = 4, /* of what is written to /dev/dsp, from then on */
@@ -70,7 +70,7 @@ enum mixer_device {
     MIXER_RECORD_SOURCE = 0xff,
 };
 
-struct mixer_info {
+struct sound_mixer_info {
     char id[16], name[32];
     int32_t modified; /* counts changes */
     int32_t pad[10];

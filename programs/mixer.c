@@ -63,7 +63,7 @@ static void show(int fd, int i)
 {
     int levels;
 
-    if (ioctl(fd, (int)MIXER_READ(controls[i].device), &levels) < 0)
+    if (ioctl(fd, (int)MIXER_GET(controls[i].device), &levels) < 0)
         fail();
     printf("%s %d:%d\n", controls[i].name, levels & 0xff, levels >> 8 & 0xff);
 }
@@ -86,7 +86,7 @@ int main(int argc, char **argv)
     fd = open("/dev/mixer", O_RDWR | O_CLOEXEC);
     if (fd < 0)
         fail();
-    if (argc == 3 && ioctl(fd, (int)MIXER_WRITE(controls[which].device), &levels) < 0)
+    if (argc == 3 && ioctl(fd, (int)MIXER_SET(controls[which].device), &levels) < 0)
         fail();
     for (int i = 0; i < CONTROLS && argc != 3; i++)
         if (which < 0 || which == i)

@@ -97,39 +97,47 @@ static long subdivide(const struct message *m, uint32_t wanted)
     return give_number(m, wanted);
 }
 
-static long set_trigger(uint32_t wanted)
+static long set_trigger(const struct message *m, uint32_t wanted)
 {
+    (void)m;
     card_pause(!(wanted & DSP_TRIGGER_OUTPUT));
     return 0;
 }
 
+/* (The answer is the driver's: dsp_finish().) */
+static long set_rate(const struct message *m, uint32_t wanted)
+{
+    (void)m;
+    if (wanted)
+        stream_set_rate((int32_t)wanted < 0 ? 0 : wanted);
+    return 0;
+}
+
+static const struct setting {
+    uint32_t request;
+    long (*set)(const struct message *m, uint32_t wanted);
+    enum dsp_wait wait;
+} settings[] = {
+    {DSP_SPEED, set_rate, DSP_WAITS_COMMAND},   {DSP_SETFMT, set_format, DSP_DONE},
+    {DSP_CHANNELS, set_channels, DSP_DONE},     {DSP_STEREO, set_stereo, DSP_DONE},
+    {DSP_SETFRAGMENT, set_fragments, DSP_DONE}, {DSP_SUBDIVIDE, subdivide, DSP_DONE},
+    {DSP_SETTRIGGER, set_trigger, DSP_DONE},
+};
+
+/* -EINVAL also for those of recording, of mapping, of full duplex. */
 static long set(const struct message *m, enum dsp_wait *wait)
 {
-    uint32_t wanted;
+    for (const struct setting *s = settings; s < settings + sizeof settings / sizeof *s; s++) {
+        uint32_t wanted;
 
-    if (copy_from(message_caller(m), m->w[2], &wanted, sizeof wanted) < 0)
-        return -EFAULT;
-    switch ((uint32_t)m->w[1]) {
-    case DSP_SPEED:
-        if (wanted)
-            stream_set_rate((int32_t)wanted < 0 ? 0 : wanted);
-        *wait = DSP_WAITS_COMMAND;
-        return 0;
-    case DSP_SETFMT:
-        return set_format(m, wanted);
-    case DSP_CHANNELS:
-        return set_channels(m, wanted);
-    case DSP_STEREO:
-        return set_stereo(m, wanted);
-    case DSP_SETFRAGMENT:
-        return set_fragments(m, wanted);
-    case DSP_SUBDIVIDE:
-        return subdivide(m, wanted);
-    case DSP_SETTRIGGER:
-        return set_trigger(wanted);
-    default:
-        return -EINVAL; /* of recording, of mapping, of full duplex */
+        if (s->request != (uint32_t)m->w[1])
+            continue;
+        if (copy_from(message_caller(m), m->w[2], &wanted, sizeof wanted) < 0)
+            return -EFAULT;
+        *wait = s->wait;
+        return s->set(m, wanted);
     }
+    return -EINVAL;
 }
 
 /* ---- questions ---- */

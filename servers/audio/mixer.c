@@ -65,7 +65,7 @@ static long set(endpoint_t program, uint32_t *volume, uint64_t address)
 
 static long give_info(endpoint_t program, uint64_t address)
 {
-    struct mixer_info info = {.modified = (int32_t)mixer.modified};
+    struct sound_mixer_info info = {.modified = (int32_t)mixer.modified};
 
     strcpy(info.id, "bardo");
     strncpy(info.name, card.queue ? card.where.driver : "no card", sizeof info.name - 1);
@@ -77,24 +77,24 @@ long mixer_ioctl(endpoint_t program, uint32_t request, uint64_t argument)
     const uint32_t devices = 1u << MIXER_VOLUME | 1u << MIXER_PCM;
 
     switch (request) {
-    case OSS_GETVERSION:
-        return give(program, argument, OSS_VERSION);
-    case MIXER_INFO:
+    case SOUND_GET_VERSION:
+        return give(program, argument, SOUND_OSS_VERSION);
+    case MIXER_ABOUT:
         return give_info(program, argument);
-    case MIXER_READ(MIXER_DEVICES):
-    case MIXER_READ(MIXER_STEREO_DEVICES):
+    case MIXER_GET(MIXER_DEVICES):
+    case MIXER_GET(MIXER_STEREO_DEVICES):
         return give(program, argument, devices);
-    case MIXER_READ(MIXER_CAPABILITIES):
-    case MIXER_READ(MIXER_RECORD_MASK):
-    case MIXER_READ(MIXER_RECORD_SOURCE):
+    case MIXER_GET(MIXER_CAPABILITIES):
+    case MIXER_GET(MIXER_RECORD_MASK):
+    case MIXER_GET(MIXER_RECORD_SOURCE):
         return give(program, argument, 0);
-    case MIXER_READ(MIXER_VOLUME):
+    case MIXER_GET(MIXER_VOLUME):
         return give(program, argument, mixer.card);
-    case MIXER_READ(MIXER_PCM):
+    case MIXER_GET(MIXER_PCM):
         return give(program, argument, mixer.pcm);
-    case MIXER_WRITE(MIXER_VOLUME):
+    case MIXER_SET(MIXER_VOLUME):
         return set(program, &mixer.card, argument);
-    case MIXER_WRITE(MIXER_PCM):
+    case MIXER_SET(MIXER_PCM):
         return set(program, &mixer.pcm, argument);
     default:
         return (request & 0xff00) == 0x4d00 ? -EINVAL : -ENOTTY;

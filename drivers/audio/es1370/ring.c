@@ -16,8 +16,8 @@
 /* Frames: more than the card reads at once. QEMU's reads as many as its own buffer has room for, of
  * 1024 frames as a rule. */
 #define MARGIN 1024u
-/* Periods of silence behind the last frame, so that what the card has read comes out of it, too. */
-#define TAIL 2u
+/* Frames of silence behind the last one, so that what the card has read comes out of it, too. */
+#define TAIL (2 * MARGIN)
 #define FIRST_RATE 44100u
 #define NS 1000000000ull
 
@@ -82,7 +82,7 @@ static void look(struct sound_device *d, uint64_t now)
     }
     d->has_news |= had != 0;
     advance(d, d->taken, now);
-    if (ahead - had >= TAIL * es1370_period(d->rate))
+    if (ahead - had >= TAIL)
         stop_dry(d);
 }
 
