@@ -131,12 +131,15 @@ $(B)/services/$(1): $$($(1)_LINKED) $(call undo_of,$(1),tools/undo-check)
 endef
 $(foreach m,$(MANIFESTS),$(eval $(call service_rules,$(basename $(notdir $(m))),$(patsubst %/,%,$(dir $(m))))))
 SERVICE_IMAGES := $(SERVICES:%=$(B)/services/%)
+$(B)/services/%.symbols: $(B)/services/% tools/symbols
+	@tools/symbols $<.debug $@
+SERVICE_SYMBOLS := $(SERVICES:%=$(B)/services/%.symbols)
 
 # ---- programs ----
 define program_rules
 -include programs/$(1)/component.mk
 $(1)_PROGRAM_SOURCES := $$(sort $$(wildcard programs/$(1).c programs/$(1)/*.c)) $$($(1)_PROGRAM_NEEDS)
-$(B)/programs/$(1): $$($(1)_PROGRAM_SOURCES) $$(wildcard programs/$(1)/*.h lib/*/*.h abi/*.h abi/proto/*.h servers/rs/*.h)
+$(B)/programs/$(1): $$($(1)_PROGRAM_SOURCES) $$(wildcard programs/$(1)/*.h lib/*/*.h abi/*.h abi/proto/*.h servers/rs/*.h) | $(GEN)
 	@mkdir -p $$(@D)
 	@echo "  CC    $$@"
 	@$(CC_SERVICE) $(filter-out -MMD -MP,$(PROGRAM_CFLAGS)) $(SERVICE_LDFLAGS) -s -o $$@ $$($(1)_PROGRAM_SOURCES)
@@ -145,7 +148,7 @@ $(foreach p,$(PROGRAMS),$(eval $(call program_rules,$(p))))
 PROGRAM_IMAGES := $(PROGRAMS:%=$(B)/programs/%)
 
 # ---- boot archive: rootfs/ with busybox, services, manifests, programs, policy scripts ----
-$(B)/boot.cpio: $(SERVICE_IMAGES) $(PROGRAM_IMAGES) $(MANIFESTS) $(shell find rootfs policy -type f 2>/dev/null) tools/image
+$(B)/boot.cpio: $(SERVICE_IMAGES) $(SERVICE_SYMBOLS) $(PROGRAM_IMAGES) $(MANIFESTS) $(shell find rootfs policy -type f 2>/dev/null) tools/image
 	@echo "  IMAGE $@"
 	@tools/image $@
 

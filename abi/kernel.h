@@ -74,7 +74,10 @@ enum kernel_call {
        endpoint. -EAGAIN: no slot; -ENOMEM. */
     KERNEL_SLOT_CREATE,
     /* (ep): ends it at once, whatever it does; whoever is blocked on it gets -EDEADSRCDST. */
-    KERNEL_SLOT_DESTROY, /* (second argument 0) */
+    /* The second argument is 0; or SLOT_KEEP: what it was, registers and memory, stays under a new
+       endpoint, which is returned. That is for REGISTERS_GET, QUERY, COPY_FROM, UNMAP and SLOT_DESTROY
+       alone: it never runs, and can neither be called nor notified. */
+    KERNEL_SLOT_DESTROY,
     KERNEL_SLOT_CONTROL, /* (ep, enum slot_control, value) */
     KERNEL_SLOT_STATUS, /* (ep, struct slot_status *) */
     KERNEL_REGISTERS_GET, /* (ep, struct registers *): of a process that is not running. -EBUSY */
@@ -188,6 +191,7 @@ enum slot_flag {
     SLOT_CALLING = 2,
 };
 #define PRIORITIES 16
+#define SLOT_KEEP 2 /* of KERNEL_SLOT_DESTROY */
 
 enum slot_control {
     SLOT_CONTROL_STOP, /* does not run until started; its IPC goes on around it */

@@ -2,7 +2,7 @@
 # (tools/guest --add build/services/X:/lib/bardo/X --add X.manifest:/etc/bardo/X.svc).
 EXTRA_SERVICES := faulty hostile bench_client bench_server probe ahci_liar pci_late misclock hoard
 EXTRA_IMAGES := $(EXTRA_SERVICES:%=$(B)/services/%)
-EXTRA_BUILD = @mkdir -p $(@D) && echo "  LD    $@" && $(CC_SERVICE) $(filter-out -MMD -MP,$(SERVICE_CFLAGS)) $(SERVICE_LDFLAGS) -s -o $@ $(filter %.c,$^) $(B)/libbardo.a
+EXTRA_BUILD = @mkdir -p $(@D) && echo "  LD    $@" && $(CC_SERVICE) $(filter-out -MMD -MP,$(SERVICE_CFLAGS)) $(SERVICE_LDFLAGS) -o $@.debug $(filter %.c,$^) $(B)/libbardo.a $(EXTRA_FLAGS) && objcopy --strip-all $@.debug $@
 
 all: $(EXTRA_IMAGES)
 
@@ -25,7 +25,8 @@ $(B)/services/bench_server: bench/services/bench_server.c $(B)/libbardo.a
 $(B)/services/ahci_liar: tests/services/ahci_liar.c drivers/block/ahci/chip.c $(B)/libbardo.a
 	$(EXTRA_BUILD)
 $(B)/services/pci_late: tests/services/pci_late.c $(wildcard servers/pci/*.c) $(B)/libbardo.a
-	$(EXTRA_BUILD) -Wl,--wrap=device_msi
+	$(EXTRA_BUILD)
+$(B)/services/pci_late: EXTRA_FLAGS := -Wl,--wrap=device_msi
 
 # Linux programs that only the benchmarks need.
 $(B)/bench/%: bench/programs/%.c

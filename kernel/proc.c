@@ -93,7 +93,8 @@ long slot_make(struct slot *creator, const struct slot_config *c)
     return s->endpoint;
 }
 
-void slot_destroy(struct slot *s)
+/* It runs no more, and its endpoint is of the past. */
+static void slot_end(struct slot *s)
 {
     trace(TRACE_DESTROY, current ? current->endpoint : 0, s->endpoint, s->service_id,
           s->registers.rip);
@@ -102,11 +103,30 @@ void slot_destroy(struct slot *s)
     ipc_dying(s);
     sched_forget(s);
     irq_release(s);
+    s->grants.count = 0;
+}
+
+/* Its remains: registers and memory under a new name, for whoever may copy from anybody. */
+static endpoint_t slot_keep(struct slot *s)
+{
+    slot_end(s);
+    s->generation = s->generation % (ENDPOINT_GENERATIONS - 1) + 1;
+    s->endpoint = endpoint_make((unsigned)(s - slots), s->generation);
+    s->state = SLOT_FAULTED;
+    s->rights = (struct rights){0};
+    s->fast = s->pending = 0;
+    s->guardian = s->pager = s->peer = s->forwarder = s->seized_from = 0;
+    s->service_id = SERVICE_ID_PROGRAM; /* nobody calls or notifies it */
+    return s->endpoint;
+}
+
+void slot_destroy(struct slot *s)
+{
+    slot_end(s);
     arch_slot_free(s);
     frame_free((uint64_t)s->fpu_area - DIRECT_MAP);
     space_release(s->space);
     s->space = NULL;
-    s->grants.count = 0;
     kernel_page.info.slots_used--;
 }
 
@@ -124,9 +144,11 @@ long call_slot_destroy(struct slot *s, const uint64_t *a)
 {
     struct slot *victim = slot_find((endpoint_t)a[0]);
 
-    if (!a[1]) {
+    if (a[1] != 1) {
         if (!victim || victim == s)
             return victim ? -EINVAL : -EDEADSRCDST;
+        if (a[1] == SLOT_KEEP)
+            return slot_keep(victim);
         slot_destroy(victim);
     }
     s->registers.rsi = 1; /* what is left to do is its memory */

@@ -14,7 +14,7 @@ enum rs_request {
     /* from a service: start-up is done. w[0]: enum rs_ready. May be sent with a deadline. */
     RS_READY = PROTOCOL_RS,
     /* name -> endpoint of the running incarnation, or -ESRCH (unknown), -EAGAIN (down just now),
-       -ENXIO (down until somebody starts it: given up, ended, refused, broken) */
+       -ENXIO (down until somebody starts it: given up, ended, refused, broken, held) */
     RS_LOOKUP,
     /* from VM, PM, DS: w[0] endpoint -> result 0, w[0..1] name, w[2] memory limit in bytes, w[3]
        pid, w[4] service id; -ESRCH */
@@ -92,6 +92,12 @@ enum rs_request {
        w[2] (0: one); -ENOENT past the end. Devices of the PCI bus, as pci found them, but bridges
        between its buses. */
     RS_DEVICES,
+    /* from fs/proc: w[0] number -> struct rs_corpse (abi/proto/corpse.h) of the corpse with that
+       number, or the oldest that is younger, copied to our grant w[1]; -ENOENT: there is none */
+    RS_CORPSE,
+    /* from fs/proc: w[0] number of a corpse, w[1] address -> w[0] where from there on the next part of
+       its memory begins, w[1] how many pages (not more than 32: there may be more behind); -ENOENT */
+    RS_CORPSE_AREA,
 };
 
 struct rs_instance {
@@ -131,6 +137,7 @@ enum rs_state {
     RS_NO_DEVICE,
     RS_BROKEN /* bad manifest or image */,
     RS_REFUSED, /* it has said that this device is none that it can drive */
+    RS_HELD, /* it has died, and is kept for inspection until `up` or `restart` */
 };
 
 /* Exit status of a driver that finds, before it has ever been ready, a device that is none of its:
@@ -147,6 +154,8 @@ enum rs_control {
     RS_CONTROL_KILL,
     RS_CONTROL_STORM, /* w[4]: kills at random instants, so many us apart on average; 0: no more */
     RS_CONTROL_FUSE, /* w[4]: dies at one of so many stores of some steps; 0: no more; -ENOTSUP */
+    RS_CONTROL_HOLD, /* it is not replaced when it dies, or now; -ENXIO: it is down */
+    RS_CONTROL_FORGET, /* what is kept of its dead, but for one that is held */
 };
 
 enum rs_complaint {

@@ -20,6 +20,8 @@ static const struct order {
     {"kill", RS_CONTROL_KILL, DEFECT_KILLED},
     {"storm", RS_CONTROL_STORM, DEFECT_KILLED},
     {"fuse", RS_CONTROL_FUSE, DEFECT_EXCEPTION},
+    {"hold", RS_CONTROL_HOLD, DEFECT_NONE},
+    {"forget", RS_CONTROL_FORGET, DEFECT_NONE},
     {"restart", RS_CONTROL_RESTART, DEFECT_UPDATE},
     {"reset", RS_CONTROL_RESTART, DEFECT_COMPLAINT}, /* the fresh incarnation resets the device */
 };
@@ -43,7 +45,8 @@ static long give(const char *name, const struct message *m)
 {
     struct message order = *m;
 
-    if (m->w[2] != RS_CONTROL_UP && strcmp(name, service_info()->name) == 0) {
+    if (m->w[2] != RS_CONTROL_UP && m->w[2] != RS_CONTROL_HOLD && m->w[2] != RS_CONTROL_FORGET &&
+        strcmp(name, service_info()->name) == 0) {
         about_us = *m;
         is_late = true;
         return 0;

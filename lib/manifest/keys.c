@@ -280,6 +280,11 @@ static void read_heartbeat(struct reader *r, struct manifest *m)
         reader_error(r, "a heartbeat is 0 (none) or 10 ms and more", NULL);
 }
 
+static void read_hold(struct reader *r, struct manifest *m)
+{
+    m->hold = reader_choice(r, boolean_names, 2, "yes or no");
+}
+
 static void read_restart(struct reader *r, struct manifest *m)
 {
     m->restart = reader_choice(r, boolean_names, 2, "yes or no");
@@ -363,6 +368,7 @@ const struct manifest_key manifest_keys[] = {
     {"archive", read_archive, false, "yes or no"},
     {"heartbeat", read_heartbeat, false, "MS"},
     {"restart", read_restart, false, "yes or no"},
+    {"hold", read_hold, false, "yes or no"},
     {"returns", read_returns, false, "fresh or rolled-back"},
     {"instances", read_instances, false, "one or on-request"},
     {"budget", read_budget, false, "FAILURES SECONDS"},

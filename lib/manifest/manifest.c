@@ -116,6 +116,7 @@ static const char *check_whole(const struct manifest *m, const char **key)
         {strcmp(m->alternate, m->name) == 0, "alternate", "its alternate is itself"},
         {m->alternate[0] && m->rolled_back, "alternate",
          "one that goes on with its memory has no alternate"},
+        {m->hold && m->rolled_back, "hold", "one that goes on with its memory is never held"},
     };
 
     for (unsigned i = 0; i < sizeof rules / sizeof *rules; i++)

@@ -89,6 +89,7 @@ struct manifest {
     uint32_t heartbeat_ms; /* 0: none */
     bool on_request; /* not started at boot: each request of VFS starts one more */
     bool restart;
+    bool hold; /* when it has failed it is kept for inspection in place of being restarted */
     bool rolled_back; /* it keeps its memory when it dies, and undoes what it was doing */
     uint32_t budget, budget_window_s; /* at most so many failures in so many seconds */
     uint32_t backoff_free, backoff_first_ms, backoff_max_ms;

@@ -209,6 +209,11 @@ static inline long slot_destroy(endpoint_t ep)
 {
     return kernel_call6(KERNEL_SLOT_DESTROY, ep, 0, 0, 0, 0, 0);
 }
+/* The same, but registers and memory stay, under the endpoint that is returned. */
+static inline endpoint_t slot_keep(endpoint_t ep)
+{
+    return (endpoint_t)kernel_call6(KERNEL_SLOT_DESTROY, ep, SLOT_KEEP, 0, 0, 0, 0);
+}
 static inline long slot_control(endpoint_t ep, enum slot_control what, uint64_t value)
 {
     return kernel_call6(KERNEL_SLOT_CONTROL, ep, what, (long)value, 0, 0, 0);

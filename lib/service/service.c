@@ -108,9 +108,14 @@ void service_run(const struct service_table *table)
     undo_loop(steps);
 }
 #else
+/* What is being served, in a place that has a name: who looks at a dead one finds it by that
+ * (programs/service/corpse.c). */
+struct message service_request;
+uint64_t service_serves; /* 0: it waits */
+
 void service_run(const struct service_table *table)
 {
-    struct message m = {0};
+    struct message *m = &service_request;
     endpoint_t to = 0;
     long result = 0;
 
@@ -120,9 +125,14 @@ void service_run(const struct service_table *table)
             table->idle();
         if (table->publish)
             table->publish();
-        m.type = (uint64_t)result;
-        to = ipc_reply_receive(to, &m, 0) < 0 ? 0
-                                              : handle(table, &m, &result); /* the commit point */
+        m->type = (uint64_t)result;
+        service_serves = 0;
+        if (ipc_reply_receive(to, m, 0) < 0) { /* the commit point */
+            to = 0;
+            continue;
+        }
+        service_serves = 1;
+        to = handle(table, m, &result);
     }
 }
 #endif

@@ -365,7 +365,9 @@ static void take_back(const struct undo_entry *e)
 {
     long result = (long)e->result[0];
 
-    if (e->key == KERNEL_CALL_BASE + KERNEL_SLOT_CREATE && result > 0)
+    if ((e->key == KERNEL_CALL_BASE + KERNEL_SLOT_CREATE ||
+         e->key == KERNEL_CALL_BASE + KERNEL_SLOT_DESTROY) && /* it was kept under a new name */
+        result > 0)
         undo_raw_call(KERNEL_SLOT_DESTROY, result, 0, 0, 0, 0);
     if (e->key == KERNEL_CALL_BASE + KERNEL_MAP && result == 0)
         undo_raw_call(KERNEL_UNMAP, (long)e->argument, (long)e->result[3], (long)e->result[4], 0,

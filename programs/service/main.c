@@ -16,6 +16,8 @@ static const char usage[] =
     "  list                     a line for each service\n"
     "  status [NAME]            all about one, or each\n"
     "  log [NAME]               what it, or all, have written to the log\n"
+    "  corpse [NAME]            a line for each incarnation that died and is kept, or all about "
+    "NAME's\n"
     "  devices [NAME]           what is on the PCI bus and who drives it: all, a driver's, or at "
     "an\n"
     "                           address as 00:02.0\n"
@@ -30,6 +32,10 @@ static const char usage[] =
     "  kill NAME...             end it as kill -9 would; policy replaces it. Several: one after "
     "the\n"
     "                           other\n"
+    "  hold NAME                when it dies, keep it for inspection in place of restarting it, "
+    "until "
+    "'up'\n"
+    "                           or 'restart'\n"
     "  storm NAME US            test: kill it at random instants, US microseconds apart; 0: no "
     "more\n"
     "  fuse NAME STORES         test one that keeps its memory: it dies at one of so many stores "
@@ -38,6 +44,10 @@ static const char usage[] =
     "\n"
     "  --json                   list, status, log, devices, policy: for programs\n"
     "  --timeout S              wait: so many seconds at most (0.5: half of one)\n"
+    "  --core FILE              corpse NAME: write the latest as a core file, for gdb and\n"
+    "                           build/services/NAME.debug on the host\n"
+    "  --number N               corpse: the one with that number\n"
+    "  --forget                 corpse: give back what is kept, of NAME or of all\n"
     "  --delay MS               restart: so many milliseconds from now\n"
     "  --every MS               kill: again and again, so many milliseconds apart, as long as this "
     "runs;\n"
@@ -131,6 +141,7 @@ static const struct command {
     {"up", run_order, NEEDS_NAME},
     {"down", run_order, NEEDS_NAME},
     {"restart", run_order, NEEDS_NAME | DELAYS},
+    {"hold", run_order, NEEDS_NAME},
     {"kill", run_kill, NEEDS_NAME | REPEATS | MANY},
     {"storm", run_order, NEEDS_NAME | NEEDS_NUMBER},
     {"fuse", run_order, NEEDS_NAME | NEEDS_NUMBER},
@@ -326,6 +337,8 @@ int main(int argc, char **argv)
         fputs(usage, stdout);
         return EXIT_OK;
     }
+    if (argc >= 2 && strcmp(argv[1], "corpse") == 0)
+        return run_corpse(argc - 1, argv + 1);
     wrong = parse(&o, argv);
     if (wrong)
         return wrong;

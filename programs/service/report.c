@@ -129,12 +129,17 @@ static void print_nothing(char *const value[COLUMNS], bool first)
     (void)first;
 }
 
+bool has_service(const char *name)
+{
+    return report(name, false, print_nothing) == EXIT_OK;
+}
+
 int show_log(const char *name, bool json)
 {
     bool first = true;
     char *text, *rest, *line;
 
-    if (name && report(name, false, print_nothing) != EXIT_OK)
+    if (name && !has_service(name))
         return EXIT_ERROR;
     text = read_file(LOG_FILE);
     if (!text)

@@ -34,6 +34,7 @@ const char *option_suggested(const char *word);
 int list_services(const char *name, bool json);
 int status_services(const char *name, bool json);
 int show_log(const char *name, bool json);
+bool has_service(const char *name); /* false: it has told that there is none */
 void print_json_text(const char *text); /* in quotes */
 
 /* wait.c; ms < 0: however long it takes. Exit status. */
@@ -44,6 +45,9 @@ int foretell(const char *name, bool json);
 
 /* devices.c; name: a driver, or an address ("00:02.0"); NULL: all. Result: exit status. */
 int list_devices(const char *name, bool json);
+
+/* corpse.c; its own part of the command line, argv[0] is "corpse". Result: exit status. */
+int run_corpse(int argc, char **argv);
 
 /* runner.c; never returns but on error. */
 int run_policies(void);

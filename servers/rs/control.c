@@ -30,7 +30,7 @@ long request_lookup(struct message *m, struct service *caller)
     if (s->endpoint && s->life.state != RS_BROKEN)
         return s->endpoint;
     return s->life.state == RS_GIVEN_UP || s->life.state == RS_DOWN || s->life.state == RS_BROKEN ||
-                   s->life.state == RS_REFUSED
+                   s->life.state == RS_REFUSED || s->life.state == RS_HELD
                ? -ENXIO
                : -EAGAIN;
 }
@@ -127,13 +127,19 @@ static long start_over(struct service *s, enum life_event_type what, uint64_t de
     policy_forgive(&s->policy);
     policy_forgive(&s->deaths);
     alternate_forget(s);
+    s->holds = false;
     return recover_asked(s, what, DEFECT_UPDATE, delay);
 }
 
 static long control_up(struct service *s, const struct message *m)
 {
+    bool was_to_be_held = s->holds;
+
     (void)m;
-    return service_runs(s) ? -EALREADY : start_over(s, LIFE_ASKED_UP, 0);
+    s->holds = false;
+    if (service_runs(s))
+        return was_to_be_held ? 0 : -EALREADY;
+    return start_over(s, LIFE_ASKED_UP, 0);
 }
 
 static long control_down(struct service *s, const struct message *m)
@@ -149,8 +155,9 @@ static long control_restart(struct service *s, const struct message *m)
 
     if (delay > DELAY_MAX_MS)
         return -EINVAL;
-    if (s->life.state == RS_DOWN)
+    if (s->life.state == RS_DOWN || s->life.state == RS_HELD)
         return start_over(s, LIFE_ASKED_RESTART, delay * MS);
+    s->holds = false;
     return recover_asked(s, LIFE_ASKED_RESTART, defect, delay * MS);
 }
 
@@ -163,12 +170,32 @@ static long control_kill(struct service *s, const struct message *m)
     return 0;
 }
 
+static long control_hold(struct service *s, const struct message *m)
+{
+    (void)m;
+    if (service_core(s))
+        return -EPERM;
+    if (!service_runs(s))
+        return recover_asked(s, LIFE_ASKED_HOLD, DEFECT_NONE, 0);
+    if (s->holds)
+        return -EALREADY;
+    s->holds = true;
+    return 0;
+}
+
+static long control_forget(struct service *s, const struct message *m)
+{
+    (void)m;
+    return corpses_forget(s);
+}
+
 long request_control(struct message *m, struct service *caller)
 {
     static long (*const controls[])(struct service *, const struct message *) = {
         [RS_CONTROL_UP] = control_up,           [RS_CONTROL_DOWN] = control_down,
         [RS_CONTROL_RESTART] = control_restart, [RS_CONTROL_KILL] = control_kill,
         [RS_CONTROL_STORM] = control_storm,     [RS_CONTROL_FUSE] = control_fuse,
+        [RS_CONTROL_HOLD] = control_hold,       [RS_CONTROL_FORGET] = control_forget,
     };
     struct service *s = named_in(m);
 

@@ -142,6 +142,8 @@ static long script_against(struct life *l, const struct life_event *e)
 
 static long decided(struct life *l, const struct life_event *e)
 {
+    if (e->holds && e->defect != DEFECT_UPDATE)
+        return end(l, RS_HELD, LIFE_DO_HOLD);
     if (!e->restarts && e->defect != DEFECT_UPDATE)
         return end(l, RS_DOWN, LIFE_DO_STOP);
     if (e->verdict.give_up)
@@ -193,7 +195,8 @@ static long asked_up(struct life *l, const struct life_event *e)
     if (life_runs(l))
         return -EALREADY;
     /* nobody has looked after its device meanwhile */
-    if (l->state == RS_GIVEN_UP || l->state == RS_DOWN || l->state == RS_REFUSED)
+    if (l->state == RS_GIVEN_UP || l->state == RS_DOWN || l->state == RS_REFUSED ||
+        l->state == RS_HELD)
         l->rung = e->rung;
     return start(l, e);
 }
@@ -221,9 +224,19 @@ static long asked_restart(struct life *l, const struct life_event *e)
         wait_for(l, WAIT_RESTART, e->delay); /* it works until then */
         return LIFE_DO_NOTHING;
     }
-    if (l->state == RS_DOWN)
+    if (l->state == RS_DOWN || l->state == RS_HELD)
         l->rung = e->rung;
     return e->delay == 0 ? start(l, e) : back_off(l, e->delay, LIFE_DO_POSTPONE);
+}
+
+static long asked_hold(struct life *l, const struct life_event *e)
+{
+    (void)e;
+    if (l->state == RS_HELD)
+        return -EALREADY;
+    if (l->state != RS_SCRIPT_DECIDES && l->state != RS_BACKOFF)
+        return -ENXIO;
+    return end(l, RS_HELD, LIFE_DO_HOLD);
 }
 
 static long device_found(struct life *l, const struct life_event *e)
@@ -250,6 +263,7 @@ long life_next(struct life *l, const struct life_event *e)
         [LIFE_ASKED_UP] = asked_up,
         [LIFE_ASKED_DOWN] = asked_down,
         [LIFE_ASKED_RESTART] = asked_restart,
+        [LIFE_ASKED_HOLD] = asked_hold,
     };
 
     l->patience = LIFE_UNCHANGED;

@@ -5,8 +5,8 @@
  * table, so that tests can walk every path (tests/unit/test_life.c). recover.c does what it says.
  *
  *     down --starts--> starting --ready--> up --ended--> (ended)
- *     (ended)  as wanted: down; refuses its device: refused; else by its policy:
- *              restart at once, or after a backoff, or when a script has decided; or given up
+ *     (ended)  as wanted: down; refuses its device: refused; to be looked at: held; else by its
+ *              policy: restart at once, or after a backoff, or when a script has decided; or given up
  */
 #ifndef RS_LIFE_H
 #define RS_LIFE_H
@@ -52,11 +52,12 @@ enum life_event_type {
     LIFE_SCRIPT_ASKED,
     LIFE_SCRIPT_FAILED,
     LIFE_SCRIPT_AGAINST, /* it has decided that there is no restart */
-    LIFE_DECIDED, /* verdict, defect */
+    LIFE_DECIDED, /* verdict, defect; holds: it is kept for inspection whatever policy says */
     LIFE_TIME, /* its time has come: script_left */
     LIFE_ASKED_UP, /* rung */
     LIFE_ASKED_DOWN, /* delay: how long it has for that */
     LIFE_ASKED_RESTART, /* rung, delay */
+    LIFE_ASKED_HOLD, /* of one that is dead and would be replaced later */
 };
 
 struct life_event {
@@ -67,7 +68,7 @@ struct life_event {
     bool restarts; /* its manifest does not say that it is not to be restarted */
     bool going_down; /* the system */
     /* what belongs to some of the types */
-    bool busy, refuses, reached_ready, as_dependent;
+    bool busy, refuses, reached_ready, as_dependent, holds;
     enum rs_defect defect;
     uint32_t detail; /* for the log and the record alone */
     enum rung rung;
@@ -95,6 +96,7 @@ enum life_effect {
     LIFE_DO_STOP_LAST, /* and the system goes on going down */
     LIFE_DO_GIVE_UP,
     LIFE_DO_REFUSE,
+    LIFE_DO_HOLD,
     LIFE_DO_PANIC,
     LIFE_EFFECTS
 };
@@ -112,7 +114,7 @@ static inline bool life_runs(const struct life *life)
 
 /*
  * What to do now: an enum life_effect. Or, to what users ask: -EALREADY, -ENOTRECOVERABLE (only
- * `up` gives it a fresh start); then nothing has changed.
+ * `up` gives it a fresh start), -ENXIO (to hold: it is down); then nothing has changed.
  */
 long life_next(struct life *life, const struct life_event *event);
 

@@ -65,6 +65,8 @@ static long (*const requests[])(struct message *m, struct service *caller) = {
     [RS_DEVICE_FAULT - PROTOCOL_RS] = request_device_fault,
     [RS_SET_REALTIME - PROTOCOL_RS] = request_set_realtime,
     [RS_DEVICES - PROTOCOL_RS] = request_devices,
+    [RS_CORPSE - PROTOCOL_RS] = request_corpse,
+    [RS_CORPSE_AREA - PROTOCOL_RS] = request_corpse_area,
 };
 
 static void request(struct message *m, struct service *caller)

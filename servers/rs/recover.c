@@ -92,6 +92,7 @@ static void stop(struct service *s, const struct life_event *e)
     record_step(s, STEP_POLICY);
     end_incarnation(s);
     spawn_bury(s);
+    corpse_fill(s);
     spawn_unstock(s);
     script_forget(s);
     s->record = NULL;
@@ -120,6 +121,15 @@ static void give_up(struct service *s, const struct life_event *e)
         s->image == s->first ? "" : " by its alternate, ",
         s->image == s->first ? "" : alternate_program(s), defect_names[s->last_defect],
         s->last_detail, s->name);
+}
+
+static void hold(struct service *s, const struct life_event *e)
+{
+    stop(s, e);
+    tell_log(s);
+    log_always(
+        "%s: held for inspection: 'service corpse %s' shows it, 'service restart %s' goes on",
+        s->name, s->name, s->name);
 }
 
 static void refuse(struct service *s, const struct life_event *e)
@@ -197,6 +207,7 @@ static void integrate(struct service *s, const struct life_event *e)
         restart_dependents(s);
     if (s->id == SERVICE_PCI)
         device_forget_handed();
+    corpse_fill(s);
     timer_chores(clock_now() + CHORES_LATER);
 }
 
@@ -207,6 +218,7 @@ static void back_off(struct service *s, const struct life_event *e)
     record_step(s, STEP_POLICY);
     spawn_bury(s);
     service_tell_dependents(s);
+    corpse_fill(s);
     tell_log(s);
     log_always("%s: %u failures in %u s; restart in %llu ms", s->name, e->verdict.failures,
                s->manifest->budget_window_s, (unsigned long long)(e->verdict.delay / MS));
@@ -227,10 +239,18 @@ static void postpone(struct service *s, const struct life_event *e)
     decided(s);
 }
 
+/* What users kill is none of the manifest's. */
+static bool holds(const struct service *s)
+{
+    return s->holds || (s->manifest->hold && s->last_defect != DEFECT_KILLED);
+}
+
 static void decide(struct service *s)
 {
-    step(s, &(struct life_event){
-                .type = LIFE_DECIDED, .defect = s->last_defect, .verdict = s->verdict});
+    step(s, &(struct life_event){.type = LIFE_DECIDED,
+                                 .defect = s->last_defect,
+                                 .verdict = s->verdict,
+                                 .holds = holds(s)});
 }
 
 static void count_failure(struct service *s)
@@ -241,7 +261,7 @@ static void count_failure(struct service *s)
     s->verdict = (struct policy_verdict){0};
     if (counts(s, defect))
         s->verdict = alternate_verdict(s);
-    if (defect != DEFECT_UPDATE && s->manifest->restart && s->manifest->policy[0] &&
+    if (defect != DEFECT_UPDATE && s->manifest->restart && s->manifest->policy[0] && !holds(s) &&
         script_ask(s, deaths))
         step(s, &(struct life_event){.type = LIFE_SCRIPT_ASKED});
     else
@@ -259,6 +279,7 @@ static void replace(struct service *s, const struct life_event *e)
     s->died_in_start = s->ready == 0;
     s->dead_incarnation = s->incarnation;
     s->dead_pid = s->pid;
+    corpse_note(s);
     count_failure(s);
     timer_chores(clock_now() + CHORES_LATER);
 }
@@ -292,6 +313,7 @@ static void await_script(struct service *s, const struct life_event *e)
 {
     (void)e;
     spawn_bury(s);
+    corpse_fill(s);
     s->script_deadline = clock_now() + s->manifest->deadline_ms * MS;
     service_tell_dependents(s);
 }
@@ -348,7 +370,7 @@ static long step(struct service *s, struct life_event *e)
         [LIFE_DO_STOP_WANTED] = stop_wanted,   [LIFE_DO_STOP_LAST] = stop_last,
         [LIFE_DO_GIVE_UP] = give_up,           [LIFE_DO_REFUSE] = refuse,
         [LIFE_DO_PANIC] = stop_system,         [LIFE_DO_SUCCEED] = go_on,
-        [LIFE_DO_LOOK] = look_at_call,
+        [LIFE_DO_LOOK] = look_at_call,         [LIFE_DO_HOLD] = hold,
     };
     long effect;
 
@@ -418,9 +440,11 @@ static void chores(void)
             is_done = false;
         else
             tell_log(&services[i]);
+        corpse_fill(&services[i]);
         spawn_stock(&services[i]);
         is_done &= succeed_take_room(&services[i]);
     }
+    corpses_tidy();
     if (!is_done)
         timer_chores(clock_now() + CHORES_LATER);
 }

@@ -14,6 +14,7 @@
  *     alternate.c  another program, before one is given up
  *     succeed.c  the same of those that keep their memory
  *     self.c     and of RS itself
+ *     corpse.c   what is kept of the dead, to be looked at
  *     event.c    what has happened, until recover.c gets to it
  *     power.c    the end of the system
  *     timer.c    alarm
@@ -107,6 +108,15 @@ struct service {
     struct {
         uint64_t error, address, instruction;
     } fault; /* of the last exception */
+    bool holds; /* users want it to be kept when it dies */
+    struct {
+        bool is_wanted; /* its remains are worth a look */
+        const struct image *image;
+        uint64_t ns, started_ns; /* clock */
+        uint64_t trace_end; /* of the kernel's trace */
+        uint64_t error, address, instruction; /* of an exception */
+    } death; /* the last one */
+    uint32_t corpse; /* number of what is to be filled in of its last one; 0: nothing */
     uint64_t started, ready; /* clock; ready 0: not yet */
     uint64_t recovery_total, recovery_max, recoveries;
     uint32_t deaths_in_a_row; /* of one that keeps its memory, since it was last back */
@@ -252,6 +262,18 @@ bool service_is_self(const struct service *s);
 void self_look(void); /* at the beginning of a step: it may have died in the last one */
 void self_die(void); /* here; the step goes on behind it */
 void self_strike(uint64_t ns); /* the same when that much of the CPU is used, wherever it is then */
+
+/* ---- corpse.c ---- */
+void corpse_note(struct service *s); /* it has just died, and is stopped */
+/* Its remains become a corpse, as cheaply as can be. False: they are not wanted. */
+bool corpse_lay(struct service *s);
+void corpse_fill(struct service *s); /* what may wait until its successor is at work, or must not */
+void corpses_tidy(void); /* what may wait longer */
+void corpses_look(void); /* from time to time: memory may be short */
+bool corpses_drop(void); /* memory is needed now; true: there is more now */
+long corpses_forget(struct service *s); /* -ENOENT: there are none */
+long request_corpse(struct message *m, struct service *caller);
+long request_corpse_area(struct message *m, struct service *caller);
 
 /* ---- storm.c ---- */
 long control_storm(struct service *s, const struct message *m);

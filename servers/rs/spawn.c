@@ -93,6 +93,8 @@ long spawn_create(struct service *s)
     endpoint_t ep = s->stock ? s->stock : make(s);
 
     s->stock = 0;
+    if ((ep == -ENOMEM || ep == -EAGAIN) && corpses_drop())
+        ep = make(s);
     if (ep < 0)
         return ep;
     take_place(s, ep);
@@ -138,7 +140,7 @@ long spawn(struct service *s)
 
 void spawn_bury(struct service *s)
 {
-    if (s->remains)
+    if (s->remains && !corpse_lay(s))
         slot_destroy(s->remains);
     s->remains = 0;
 }

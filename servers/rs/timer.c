@@ -70,6 +70,7 @@ static void beat(uint64_t now)
     }
     beat_every = shortest;
     beat_at = now + shortest;
+    corpses_look();
     undo_alive();
 }
 

@@ -150,6 +150,38 @@ static void test_script_decides(void **state)
     assert_int_equal(NEXT(.type = LIFE_SCRIPT_FAILED), LIFE_DO_BY_MANIFEST);
 }
 
+static void test_hold(void **state)
+{
+    up();
+    ENDED(.defect = DEFECT_KILLED);
+    assert_int_equal(NEXT(.type = LIFE_DECIDED, .defect = DEFECT_KILLED, .holds = true),
+                     LIFE_DO_HOLD);
+    assert_int_equal(life.state, RS_HELD);
+    assert_int_equal(NEXT(.type = LIFE_ASKED_HOLD), -EALREADY);
+    assert_int_equal(NEXT(.type = LIFE_DEVICE_FOUND), LIFE_DO_NOTHING);
+    assert_int_equal(NEXT(.type = LIFE_ASKED_RESTART, .rung = RUNG_RESET), LIFE_DO_START);
+    assert_int_equal(life.rung, RUNG_RESET); /* nobody has looked after its device */
+    up();
+    ENDED(.defect = DEFECT_EXIT);
+    NEXT(.type = LIFE_DECIDED, .defect = DEFECT_EXIT, .holds = true);
+    assert_int_equal(NEXT(.type = LIFE_ASKED_DOWN), LIFE_DO_STOP);
+    assert_int_equal(life.state, RS_DOWN);
+    assert_int_equal(NEXT(.type = LIFE_ASKED_HOLD), -ENXIO);
+    assert_int_equal(NEXT(.type = LIFE_ASKED_UP), LIFE_DO_START);
+    up();
+    assert_int_equal(NEXT(.type = LIFE_ASKED_HOLD), -ENXIO); /* that it lives is for RS to see */
+    ENDED(.defect = DEFECT_UPDATE); /* a restart on request is one */
+    assert_int_equal(NEXT(.type = LIFE_DECIDED, .defect = DEFECT_UPDATE, .holds = true),
+                     LIFE_DO_START);
+    up();
+    ENDED(.defect = DEFECT_EXIT);
+    NEXT(.type = LIFE_SCRIPT_ASKED); /* which says so */
+    assert_int_equal(NEXT(.type = LIFE_ASKED_HOLD), LIFE_DO_HOLD);
+    assert_int_equal(life.state, RS_HELD);
+    assert_int_equal(life.wait, WAIT_NOTHING);
+    assert_int_equal(NEXT(.type = LIFE_SCRIPT_AGAINST), LIFE_DO_NOTHING);
+}
+
 static void test_down(void **state)
 {
     up();
@@ -231,10 +263,11 @@ static void test_any_order(void **state)
     srand(1);
     up();
     for (unsigned i = 0; i < 200000; i++) {
-        struct life_event e = {.type = (enum life_event_type)(rand() % (LIFE_ASKED_RESTART + 1)),
+        struct life_event e = {.type = (enum life_event_type)(rand() % (LIFE_ASKED_HOLD + 1)),
                                .restarts = rand() % 8 != 0,
                                .busy = rand() % 2,
                                .defect = (enum rs_defect)(1 + rand() % (DEFECTS - 1)),
+                               .holds = rand() % 8 == 0,
                                .reached_ready = life.state == RS_UP,
                                .delay = (uint64_t)(rand() % 3),
                                .script_left = (uint64_t)(rand() % 2)};
@@ -262,8 +295,9 @@ static void test_any_order(void **state)
             effect = life_next(&life, &e);
         }
         if (effect == LIFE_DO_START || effect == LIFE_DO_SPAWN) {
-            if (!by_user && (before.state == RS_GIVEN_UP || before.state == RS_DOWN ||
-                             before.state == RS_REFUSED || before.wanted_down))
+            if (!by_user &&
+                (before.state == RS_GIVEN_UP || before.state == RS_DOWN ||
+                 before.state == RS_HELD || before.state == RS_REFUSED || before.wanted_down))
                 fail_msg("event %d of state %d, seed 1, step %u starts it", e.type, before.state,
                          i);
             if (effect == LIFE_DO_START) {
@@ -277,7 +311,8 @@ static void test_any_order(void **state)
         }
         if (life.state == RS_BACKOFF || life.state == RS_SCRIPT_DECIDES)
             assert_int_not_equal(life.wait, WAIT_NOTHING);
-        if (life.state == RS_GIVEN_UP || life.state == RS_DOWN || life.state == RS_REFUSED)
+        if (life.state == RS_GIVEN_UP || life.state == RS_DOWN || life.state == RS_REFUSED ||
+            life.state == RS_HELD)
             assert_int_equal(life.wait, WAIT_NOTHING);
     }
 }
@@ -294,6 +329,7 @@ int main(void)
         cmocka_unit_test(test_refusal),
         cmocka_unit_test(test_script),
         cmocka_unit_test(test_script_decides),
+        cmocka_unit_test(test_hold),
         cmocka_unit_test(test_down),
         cmocka_unit_test(test_system_goes_down),
         cmocka_unit_test(test_core),

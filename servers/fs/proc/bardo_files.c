@@ -12,6 +12,7 @@ static const char *const state_names[] = {
     [RS_DOWN] = "down",           [RS_STARTING] = "starting",     [RS_UP] = "up",
     [RS_BACKOFF] = "backoff",     [RS_SCRIPT_DECIDES] = "policy", [RS_GIVEN_UP] = "given-up",
     [RS_NO_DEVICE] = "no-device", [RS_BROKEN] = "broken",         [RS_REFUSED] = "refused",
+    [RS_HELD] = "held",
 };
 static const char *const defect_names[DEFECTS] = {
     [DEFECT_NONE] = "none",     [DEFECT_EXIT] = "exit",           [DEFECT_EXCEPTION] = "exception",
@@ -37,6 +38,11 @@ static const char *name_of(const char *const *names, size_t count, uint32_t valu
     return value < count && names[value] ? names[value] : "?";
 }
 #define NAME_OF(names, value) name_of(names, sizeof(names) / sizeof((names)[0]), value)
+
+const char *defect_name(uint32_t defect)
+{
+    return NAME_OF(defect_names, defect);
+}
 
 /* name pid state uptime_ms restarts last_defect last_detail recovery_mean_us recovery_max_us cpu_ms
  * memory_kb failures rung messages class program description... */
@@ -233,16 +239,22 @@ static char *put_endpoint(char *at, endpoint_t ep)
     return put_number(put_number(at, endpoint_slot(ep), 10, '.'), endpoint_generation(ep), 10, ' ');
 }
 
+static const char *const trace_kinds[] = {
+    [TRACE_NONE] = "none",           [TRACE_CALL] = "call",       [TRACE_REPLY] = "reply",
+    [TRACE_FORWARD] = "forward",     [TRACE_NOTIFY] = "notify",   [TRACE_FAULT] = "fault",
+    [TRACE_EXCEPTION] = "exception", [TRACE_IRQ] = "irq",         [TRACE_CREATE] = "create",
+    [TRACE_DESTROY] = "destroy",     [TRACE_SYSCALL] = "syscall",
+};
+
+const char *trace_kind_name(uint32_t kind)
+{
+    return NAME_OF(trace_kinds, kind);
+}
+
 /* Oldest first: time in ns since boot, kind, from, to, type, detail. Endpoints
  * as slot.generation. */
 void write_trace(struct text *t, const struct process *p)
 {
-    static const char *const kinds[] = {
-        [TRACE_NONE] = "none",           [TRACE_CALL] = "call",       [TRACE_REPLY] = "reply",
-        [TRACE_FORWARD] = "forward",     [TRACE_NOTIFY] = "notify",   [TRACE_FAULT] = "fault",
-        [TRACE_EXCEPTION] = "exception", [TRACE_IRQ] = "irq",         [TRACE_CREATE] = "create",
-        [TRACE_DESTROY] = "destroy",     [TRACE_SYSCALL] = "syscall",
-    };
     static struct trace_event batch[128];
     const struct kernel_page *clock = kernel_page();
     uint64_t position = 0, end = kernel_info()->trace_end, first;
@@ -259,7 +271,7 @@ void write_trace(struct text *t, const struct process *p)
                                      clock->tsc_hz);
 
             at = put_number(line, ns, 10, ' ');
-            at = put_text(at, NAME_OF(kinds, e->kind));
+            at = put_text(at, trace_kind_name(e->kind));
             *at++ = ' ';
             at = put_endpoint(at, e->from);
             at = put_endpoint(at, e->to);

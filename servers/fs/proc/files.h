@@ -52,5 +52,7 @@ void write_recovery(struct text *t, const struct process *p);
 void write_kernel(struct text *t, const struct process *p);
 void write_log(struct text *t, const struct process *p);
 void write_trace(struct text *t, const struct process *p);
+const char *defect_name(uint32_t defect); /* enum rs_defect */
+const char *trace_kind_name(uint32_t kind); /* enum trace_kind */
 
 #endif

@@ -16,13 +16,25 @@
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
 #include "servers/fs/proc/control.h"
+#include "servers/fs/proc/corpse.h"
 #include "servers/fs/proc/files.h"
 
 enum { HANDLES = 256, PIDS_MAX = ENDPOINT_SLOTS, FD_MAX = 1024, LIST_FRESH_NS = 50000000 };
 enum { IS_CWD = -1, IS_EXE = -2 }; /* of VFS_FD_LINK */
 
 /* Directories come before what is in them; the number of a row is its place. */
-enum row_number { ROOT, PROCESS, PROCESS_FD, SYS, SYS_KERNEL, SYS_VM, NET, BARDO, DIRECTORIES };
+enum row_number {
+    ROOT,
+    PROCESS,
+    PROCESS_FD,
+    SYS,
+    SYS_KERNEL,
+    SYS_VM,
+    NET,
+    BARDO,
+    CORPSE,
+    DIRECTORIES
+};
 
 struct row {
     const char *name; /* NULL: not by name (a pid, a descriptor) */
@@ -43,6 +55,7 @@ static const struct row rows[] = {
     [SYS_VM] = {"vm", SYS, S_IFDIR | 0555},
     [NET] = {"net", ROOT, S_IFDIR | 0555},
     [BARDO] = {"bardo", ROOT, S_IFDIR | 0555},
+    [CORPSE] = {"corpse", BARDO, S_IFDIR | 0500},
     {"self", ROOT, S_IFLNK | 0777},
     {"thread-self", ROOT, S_IFLNK | 0777},
     {"cpuinfo", ROOT, S_IFREG | 0444, write_cpuinfo},
@@ -69,6 +82,7 @@ static const struct row rows[] = {
     {"cwd", PROCESS, S_IFLNK | 0777},
     {"root", PROCESS, S_IFLNK | 0777, .target = "/"},
     {NULL, PROCESS_FD, S_IFLNK | 0700},
+    {NULL, CORPSE, S_IFREG | 0400, write_corpse},
     {"ostype", SYS_KERNEL, S_IFREG | 0444, write_ostype},
     {"osrelease", SYS_KERNEL, S_IFREG | 0444, write_osrelease},
     {"pid_max", SYS_KERNEL, S_IFREG | 0444, write_pid_max},
@@ -176,6 +190,16 @@ static int row_at(const struct row *r)
 
 static long descriptor_link(int pid, int descriptor, char *text, size_t room, int *next_descriptor);
 
+/* The row of what has no name of its own there. */
+static int unnamed_in(int directory)
+{
+    int i = DIRECTORIES;
+
+    while (rows[i].in != directory || rows[i].name)
+        i++;
+    return i;
+}
+
 static long child_descriptor(int pid, const char *name, uint64_t *node)
 {
     int descriptor = number_of(name);
@@ -184,10 +208,16 @@ static long child_descriptor(int pid, const char *name, uint64_t *node)
     if (descriptor < 0 || descriptor >= FD_MAX ||
         descriptor_link(pid, descriptor, text, sizeof text, NULL) < 0)
         return -ENOENT;
-    for (int i = 0; i < ROWS; i++)
-        if (rows[i].in == PROCESS_FD)
-            *node = node_make(i, pid, descriptor);
+    *node = node_make(unnamed_in(PROCESS_FD), pid, descriptor);
     return 0;
+}
+
+static long child_corpse(const char *name, uint64_t *node)
+{
+    int number = corpse_named(name);
+
+    *node = node_make(unnamed_in(CORPSE), number, 0);
+    return number > 0 ? 0 : -ENOENT;
 }
 
 static long child(uint64_t directory, const char *name, uint64_t *node)
@@ -199,6 +229,8 @@ static long child(uint64_t directory, const char *name, uint64_t *node)
         return -ESTALE;
     if (r == &rows[PROCESS_FD])
         return child_descriptor(pid_of(directory), name, node);
+    if (r == &rows[CORPSE])
+        return child_corpse(name, node);
     if (r == &rows[ROOT] && number_of(name) > 0) {
         *node = node_make(PROCESS, number_of(name), 0);
         return process_find(number_of(name), false, &p) < 0 ? -ENOENT : 0;
@@ -265,6 +297,15 @@ static long next_descriptor(int pid, uint64_t cookie, struct fs_entry *out)
     return 0;
 }
 
+static long next_corpse(uint64_t cookie, struct fs_entry *out)
+{
+    int number = corpse_next((int)cookie, out->name, sizeof out->name);
+
+    out->mode = S_IFREG;
+    out->cookie = (uint64_t)number + 1;
+    return (out->node = node_make(unnamed_in(CORPSE), number, 0)) && number > 0;
+}
+
 static long next(uint64_t directory, uint64_t cookie, struct fs_entry *out)
 {
     const struct row *r = row_of(&directory);
@@ -273,6 +314,8 @@ static long next(uint64_t directory, uint64_t cookie, struct fs_entry *out)
         return -ESTALE;
     if (r == &rows[PROCESS_FD])
         return next_descriptor(pid_of(directory), cookie, out);
+    if (r == &rows[CORPSE])
+        return next_corpse(cookie, out);
     for (uint64_t i = cookie; i < ROWS; i++) {
         if (rows[i].in != row_at(r) || !rows[i].name)
             continue;
@@ -376,7 +419,7 @@ static void write_mounts(struct text *t)
 
 static long generate(uint64_t node, const struct row *r, struct text *t)
 {
-    struct process p;
+    struct process p = {.p.pid = pid_of(node)};
 
     t->length = 0;
     if (is_of_process(r) && process_find(pid_of(node), true, &p) < 0)
@@ -402,7 +445,9 @@ static long read_node(uint64_t node, struct fs_transfer *t)
         h = &once;
     if (t->offset == 0 || !h->text.bytes)
         result = generate(node, r, &h->text);
-    if (result == 0 && t->offset < h->text.length) {
+    if (result == 0 && r->in == CORPSE && t->offset >= h->text.length)
+        result = corpse_read(pid_of(node), &h->text, t);
+    else if (result == 0 && t->offset < h->text.length) {
         size_t left = h->text.length - (size_t)t->offset,
                n = t->length < left ? (size_t)t->length : left;
 

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* corpse: what is kept of the incarnations that died: which there are, their core files. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "programs/service/core.h"
+#include "programs/service/service.h"
+
+#define FOLDER "/proc/bardo/corpse"
+#define CORPSES_MAX 64
+
+struct options {
+    const char *name, *core;
+    unsigned long number; /* 0: all of them; for a core the latest */
+    bool forget;
+};
+
+/* ---- what there is ---- */
+
+struct found {
+    unsigned long number;
+    char file[256];
+};
+
+static int by_number(const void *a, const void *b)
+{
+    const struct found *x = a, *y = b;
+
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
+/* Those of that name (NULL: all) and number (0: all), the oldest first; < 0: it has told why. */
+static int find(const struct options *o, struct found *found)
+{
+    DIR *folder = opendir(FOLDER);
+    struct dirent *entry;
+    int count = 0;
+
+    if (!folder) {
+        fprintf(stderr, "service: corpse: %s\n",
+                errno == EACCES ? "not permitted: only root may" : strerror(errno));
+        return -1;
+    }
+    while ((entry = readdir(folder)) != NULL && count < CORPSES_MAX) {
+        char *name;
+        unsigned long number = strtoul(entry->d_name, &name, 10);
+
+        if (*name != '.' || number == 0 || (o->name && strcmp(name + 1, o->name) != 0) ||
+            (o->number && o->number != number))
+            continue;
+        found[count].number = number;
+        snprintf(found[count].file, sizeof found[count].file, "%s", entry->d_name);
+        count++;
+    }
+    closedir(folder);
+    qsort(found, (size_t)count, sizeof *found, by_number);
+    return count;
+}
+
+static bool open_found(struct core *core, const struct found *found)
+{
+    char path[sizeof FOLDER + sizeof found->file + 1];
+
+    snprintf(path, sizeof path, FOLDER "/%s", found->file);
+    if (core_open(core, path))
+        return true;
+    if (errno != ENOENT) /* it has been given back meanwhile */
+        fprintf(stderr, "service: %s: %s\n", path, strerror(errno));
+    return false;
+}
+
+static void show(const struct found *found, bool first)
+{
+    struct core core;
+
+    if (!open_found(&core, found))
+        return;
+    if (!first)
+        putchar('\n');
+    explain(&core);
+    core_close(&core);
+}
+
+static void show_line(const struct found *found, bool first)
+{
+    struct core core;
+    unsigned long long died;
+
+    if (first)
+        printf("%6s  %-15s %11s %6s %12s  %-10s %6s  %-7s %8s\n", "NUMBER", "NAME", "INCARNATION",
+               "PID", "DIED", "DEFECT", "DETAIL", "MEMORY", "KEPT");
+    if (!open_found(&core, found))
+        return;
+    died = core_number(&core, "died_ns", 10) / 1000;
+    printf("%6lu  ", found->number);
+    printf("%-15s ", core_value(&core, "service"));
+    printf("%11s ", core_value(&core, "incarnation"));
+    printf("%6s %4llu.%06llu s  ", core_value(&core, "pid"), died / 1000000, died % 1000000);
+    printf("%-10s ", core_value(&core, "defect"));
+    printf("%6s  ", core_value(&core, "detail"));
+    printf("%-7s ", core_value(&core, "memory"));
+    printf("%5s kB%s\n", core_value(&core, "kept_kb"),
+           core_number(&core, "held", 10) ? "  held" : "");
+    core_close(&core);
+}
+
+/* ---- core files ---- */
+
+static bool copy(int from, int to)
+{
+    static char part[65536];
+    ssize_t n;
+
+    while ((n = read(from, part, sizeof part)) > 0)
+        for (ssize_t done = 0, more; done < n; done += more)
+            if ((more = write(to, part + done, (size_t)(n - done))) < 0)
+                return false;
+    return n == 0;
+}
+
+static int save(const struct found *found, const char *file)
+{
+    char path[sizeof FOLDER + sizeof found->file + 1];
+    int from, to = -1;
+    bool done;
+
+    snprintf(path, sizeof path, FOLDER "/%s", found->file);
+    from = open(path, O_RDONLY);
+    if (from >= 0)
+        to = open(file, O_WRONLY | O_CREAT | O_TRUNC, 0600); /* that memory may hold anything */
+    done = to >= 0 && copy(from, to);
+    if (to >= 0 && close(to) < 0)
+        done = false;
+    if (!done)
+        fprintf(stderr, "service: %s: %s\n", from < 0 ? path : file,
+                errno == EIO && from >= 0 ? "its memory has been given back meanwhile"
+                                          : strerror(errno));
+    if (from >= 0)
+        close(from);
+    return done ? EXIT_OK : EXIT_ERROR;
+}
+
+static int forget(const struct options *o, const struct found *found, int count)
+{
+    for (int i = 0; i < count; i++) {
+        char line[300];
+        int error;
+
+        snprintf(line, sizeof line, "forget %s\n", strchr(found[i].file, '.') + 1);
+        error = control(line);
+        if (error && error != ENOENT) {
+            fprintf(stderr, "service: corpse %s: %s\n", o->name ? o->name : "", strerror(error));
+            return EXIT_ERROR;
+        }
+    }
+    return EXIT_OK;
+}
+
+/* ---- the command line ---- */
+
+static int misuse(const char *what)
+{
+    fprintf(stderr, "service: corpse: %s\nTry 'service --help'.\n", what);
+    return EXIT_USAGE;
+}
+
+static int parse(struct options *o, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        const char *a = argv[i];
+        char *end = "";
+
+        if (strcmp(a, "--core") == 0) {
+            o->core = argv[++i];
+            if (i >= argc || *o->core == 0)
+                return misuse("--core needs the name of a file");
+        } else if (strcmp(a, "--number") == 0) {
+            if (++i < argc && argv[i][0] >= '0' && argv[i][0] <= '9')
+                o->number = strtoul(argv[i], &end, 10);
+            if (o->number == 0 || *end)
+                return misuse("--number needs one of the numbers that 'service corpse' lists");
+        } else if (strcmp(a, "--forget") == 0)
+            o->forget = true;
+        else if (a[0] == '-' || a[0] == 0)
+            return misuse("its options are --core FILE, --number N and --forget");
+        else if (o->name)
+            return misuse("one name at a time");
+        else
+            o->name = a;
+    }
+    if (o->core && !o->name)
+        return misuse("whose core?");
+    if (o->forget && (o->core || o->number))
+        return misuse("--forget goes with a name alone, or with none");
+    return 0;
+}
+
+int run_corpse(int argc, char **argv)
+{
+    struct options o = {0};
+    static struct found found[CORPSES_MAX];
+    int wrong = parse(&o, argc, argv), count;
+
+    if (wrong)
+        return wrong;
+    if (o.name && !has_service(o.name))
+        return EXIT_ERROR;
+    count = find(&o, found);
+    if (count < 0)
+        return EXIT_ERROR;
+    if (count == 0 && o.number) {
+        fprintf(stderr, "service: corpse: there is none with the number %lu%s%s\n", o.number,
+                o.name ? ", of " : "", o.name ? o.name : "");
+        return EXIT_ERROR;
+    }
+    if (o.forget)
+        return forget(&o, found, count);
+    if (count == 0 && o.name) {
+        fprintf(
+            stderr,
+            "service: corpse %s: none of its incarnations has died, or nothing is kept of them\n",
+            o.name);
+        return EXIT_ERROR;
+    }
+    if (o.core)
+        return save(&found[count - 1], o.core);
+    for (int i = 0; i < count; i++)
+        (o.name || o.number ? show : show_line)(&found[i], i == 0);
+    return EXIT_OK;
+}
