@@ -14,12 +14,6 @@
 #define FOLDER "/proc/bardo/corpse"
 #define CORPSES_MAX 64
 
-struct options {
-    const char *name, *core;
-    unsigned long number; /* 0: all of them; for a core the latest */
-    bool forget;
-};
-
 /* ---- what there is ---- */
 
 struct found {
@@ -35,7 +29,7 @@ static int by_number(const void *a, const void *b)
 }
 
 /* Those of that name (NULL: all) and number (0: all), the oldest first; < 0: it has told why. */
-static int find(const struct options *o, struct found *found)
+static int find(const char *name, unsigned long wanted, struct found *found)
 {
     DIR *folder = opendir(FOLDER);
     struct dirent *entry;
@@ -47,11 +41,11 @@ static int find(const struct options *o, struct found *found)
         return -1;
     }
     while ((entry = readdir(folder)) != NULL && count < CORPSES_MAX) {
-        char *name;
-        unsigned long number = strtoul(entry->d_name, &name, 10);
+        char *rest;
+        unsigned long number = strtoul(entry->d_name, &rest, 10);
 
-        if (*name != '.' || number == 0 || (o->name && strcmp(name + 1, o->name) != 0) ||
-            (o->number && o->number != number))
+        if (*rest != '.' || number == 0 || (name && strcmp(rest + 1, name) != 0) ||
+            (wanted && wanted != number))
             continue;
         found[count].number = number;
         snprintf(found[count].file, sizeof found[count].file, "%s", entry->d_name);
@@ -145,91 +139,63 @@ static int save(const struct found *found, const char *file)
     return done ? EXIT_OK : EXIT_ERROR;
 }
 
-static int forget(const struct options *o, const struct found *found, int count)
+static int forget(const char *name)
 {
-    for (int i = 0; i < count; i++) {
-        char line[300];
-        int error;
+    char line[300];
+    int error;
 
-        snprintf(line, sizeof line, "forget %s\n", strchr(found[i].file, '.') + 1);
-        error = control(line);
-        if (error && error != ENOENT) {
-            fprintf(stderr, "service: corpse %s: %s\n", o->name ? o->name : "", strerror(error));
-            return EXIT_ERROR;
-        }
-    }
-    return EXIT_OK;
+    snprintf(line, sizeof line, "forget %s\n", name);
+    error = control(line);
+    if (!error || error == ENOENT) /* of one that has several, or is held */
+        return EXIT_OK;
+    fprintf(stderr, "service: corpse %s: %s\n", name, strerror(error));
+    return EXIT_ERROR;
 }
 
-/* ---- the command line ---- */
+/* ---- what is asked for ---- */
 
-static int misuse(const char *what)
+/* As find(), and there is one at least; else it has told why not. */
+static int find_some(const char *name, const char *number, struct found *found)
 {
-    fprintf(stderr, "service: corpse: %s\nTry 'service --help'.\n", what);
-    return EXIT_USAGE;
-}
+    unsigned long wanted = number ? strtoul(number, NULL, 10) : 0;
+    int count = name && !has_service(name) ? -1 : find(name, wanted, found);
 
-static int parse(struct options *o, int argc, char **argv)
-{
-    for (int i = 1; i < argc; i++) {
-        const char *a = argv[i];
-        char *end = "";
-
-        if (strcmp(a, "--core") == 0) {
-            o->core = argv[++i];
-            if (i >= argc || *o->core == 0)
-                return misuse("--core needs the name of a file");
-        } else if (strcmp(a, "--number") == 0) {
-            if (++i < argc && argv[i][0] >= '0' && argv[i][0] <= '9')
-                o->number = strtoul(argv[i], &end, 10);
-            if (o->number == 0 || *end)
-                return misuse("--number needs one of the numbers that 'service corpse' lists");
-        } else if (strcmp(a, "--forget") == 0)
-            o->forget = true;
-        else if (a[0] == '-' || a[0] == 0)
-            return misuse("its options are --core FILE, --number N and --forget");
-        else if (o->name)
-            return misuse("one name at a time");
-        else
-            o->name = a;
-    }
-    if (o->core && !o->name)
-        return misuse("whose core?");
-    if (o->forget && (o->core || o->number))
-        return misuse("--forget goes with a name alone, or with none");
-    return 0;
-}
-
-int run_corpse(int argc, char **argv)
-{
-    struct options o = {0};
-    static struct found found[CORPSES_MAX];
-    int wrong = parse(&o, argc, argv), count;
-
-    if (wrong)
-        return wrong;
-    if (o.name && !has_service(o.name))
-        return EXIT_ERROR;
-    count = find(&o, found);
-    if (count < 0)
-        return EXIT_ERROR;
-    if (count == 0 && o.number) {
-        fprintf(stderr, "service: corpse: there is none with the number %lu%s%s\n", o.number,
-                o.name ? ", of " : "", o.name ? o.name : "");
-        return EXIT_ERROR;
-    }
-    if (o.forget)
-        return forget(&o, found, count);
-    if (count == 0 && o.name) {
+    if (count == 0 && number)
+        fprintf(stderr, "service: corpse: there is none with the number %s%s%s\n", number,
+                name ? ", of " : "", name ? name : "");
+    else if (count == 0 && name)
         fprintf(
             stderr,
             "service: corpse %s: none of its incarnations has died, or nothing is kept of them\n",
-            o.name);
-        return EXIT_ERROR;
-    }
-    if (o.core)
-        return save(&found[count - 1], o.core);
+            name);
+    return count;
+}
+
+int show_corpses(const char *name, const char *number)
+{
+    static struct found found[CORPSES_MAX];
+    int count = find_some(name, number, found);
+
     for (int i = 0; i < count; i++)
-        (o.name || o.number ? show : show_line)(&found[i], i == 0);
-    return EXIT_OK;
+        (name || number ? show : show_line)(&found[i], i == 0);
+    return count < 0 || (count == 0 && (name || number)) ? EXIT_ERROR : EXIT_OK;
+}
+
+int save_core(const char *name, const char *number, const char *file)
+{
+    static struct found found[CORPSES_MAX];
+    int count = find_some(name, number, found);
+
+    return count > 0 ? save(&found[count - 1], file) : EXIT_ERROR;
+}
+
+int forget_corpses(const char *name)
+{
+    static struct found found[CORPSES_MAX];
+    int count = name && !has_service(name) ? -1 : find(name, 0, found), status = EXIT_OK;
+
+    for (int i = 0; i < count; i++)
+        if (forget(strchr(found[i].file, '.') + 1) != EXIT_OK)
+            status = EXIT_ERROR;
+    return count < 0 ? EXIT_ERROR : status;
 }

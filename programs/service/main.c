@@ -102,6 +102,14 @@ static int run_check(const struct options *o)
     return check_files(o->word + 1, o->words - 1, o->top);
 }
 
+static int run_corpse(const struct options *o)
+{
+    if (o->forget)
+        return forget_corpses(o->word[1]);
+    return o->core ? save_core(o->word[1], o->number, o->core)
+                   : show_corpses(o->word[1], o->number);
+}
+
 static int run_wait(const struct options *o)
 {
     return wait_for_service(o->word[1], o->timeout ? milliseconds(o->timeout) : -1);
@@ -124,6 +132,7 @@ enum allowed { /* of a command: names, and options that go with it */
                REPEATS = 64,
                CHECKS = 128,
                WAITS = 256,
+               CORPSES = 512,
 };
 
 static const struct command {
@@ -135,6 +144,7 @@ static const struct command {
     {"status", run_status, REPORTS},
     {"log", run_log, REPORTS},
     {"devices", run_devices, REPORTS},
+    {"corpse", run_corpse, CORPSES},
     {"wait", run_wait, NEEDS_NAME | WAITS},
     {"policy", run_policy, NEEDS_NAME | REPORTS},
     {"check", run_check, NEEDS_FILE | MANY | CHECKS},
@@ -181,6 +191,10 @@ static const struct option {
     {"--every", offsetof(struct options, every), REPEATS, is_count, "a number of milliseconds"},
     {"--count", offsetof(struct options, count), REPEATS, is_count, "a number"},
     {"--timeout", offsetof(struct options, timeout), WAITS, is_seconds, "a number of seconds"},
+    {"--core", offsetof(struct options, core), CORPSES, is_text, "the name of a file"},
+    {"--number", offsetof(struct options, number), CORPSES, is_count,
+     "one of the numbers that 'service corpse' lists"},
+    {"--forget", offsetof(struct options, forget), CORPSES, NULL, NULL},
     {"--top", offsetof(struct options, top), CHECKS, is_text, "a folder"},
     {"--help", 0, 0, NULL, NULL},
     {"--policy-runner", 0, 0, NULL, NULL},
@@ -322,6 +336,10 @@ static int check_options(const struct command *c, struct options *o)
             snprintf(what, sizeof what, "does not go with %s", c->name);
             return misuse_option(options[i].name, what);
         }
+    if (o->core && o->words < 2)
+        return misuse_option("--core", "goes with a name");
+    if (o->forget && (o->core || o->number))
+        return misuse_option("--forget", "goes with a name, or with nothing");
     return o->count && !o->every ? misuse_option("--count", "goes with --every") : 0;
 }
 
@@ -337,8 +355,6 @@ int main(int argc, char **argv)
         fputs(usage, stdout);
         return EXIT_OK;
     }
-    if (argc >= 2 && strcmp(argv[1], "corpse") == 0)
-        return run_corpse(argc - 1, argv + 1);
     wrong = parse(&o, argv);
     if (wrong)
         return wrong;

@@ -48,6 +48,7 @@ static const char *reason(int error)
         {ENOTRECOVERABLE,
          "it is given up, or has refused its device: 'service up' starts it again"},
         {ENODEV, "its device is not in this machine"},
+        {ENXIO, "it does not run, and is not about to"},
         {ENOTSUP, "it does not keep its memory (its manifest has no 'returns rolled-back')"},
         {ENOEXEC, "its manifest or program is broken; see 'service log rs'"},
     };

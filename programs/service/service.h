@@ -46,8 +46,11 @@ int foretell(const char *name, bool json);
 /* devices.c; name: a driver, or an address ("00:02.0"); NULL: all. Result: exit status. */
 int list_devices(const char *name, bool json);
 
-/* corpse.c; its own part of the command line, argv[0] is "corpse". Result: exit status. */
-int run_corpse(int argc, char **argv);
+/* corpse.c; name NULL: of all services; number NULL: all of these, or for a core file the latest.
+ * Results: exit status. */
+int show_corpses(const char *name, const char *number);
+int save_core(const char *name, const char *number, const char *file);
+int forget_corpses(const char *name);
 
 /* runner.c; never returns but on error. */
 int run_policies(void);
