@@ -9,6 +9,7 @@
 #include "lib/manifest/names.h"
 
 #define STACK_MAX (8u << 20)
+#define HEARTBEAT_HIGH 2 /* times the low mark, where the high one is not given */
 #define DAY_S 86400u
 #define ISA_MEMORY 0xa0000u
 #define ISA_MEMORY_END 0x100000u
@@ -275,9 +276,17 @@ static void read_archive(struct reader *r, struct manifest *m)
 
 static void read_heartbeat(struct reader *r, struct manifest *m)
 {
-    m->heartbeat_ms = (uint32_t)reader_number(r, 0, 60000);
-    if (m->heartbeat_ms > 0 && m->heartbeat_ms < 10)
+    uint32_t low = (uint32_t)reader_number(r, 0, 60000);
+
+    if (low > 0 && low < 10)
         reader_error(r, "a heartbeat is 0 (none) or 10 ms and more", NULL);
+    m->heartbeat_ms = low;
+    m->heartbeat_high_ms = HEARTBEAT_HIGH * low;
+    if (!reader_more(r))
+        return;
+    m->heartbeat_high_ms = (uint32_t)reader_number(r, low + 1, 600000);
+    if (low == 0)
+        reader_error(r, "0 is for no heartbeat at all: no second number follows it", NULL);
 }
 
 static void read_hold(struct reader *r, struct manifest *m)
@@ -366,7 +375,7 @@ const struct manifest_key manifest_keys[] = {
     {"memory", read_memory, false, "SIZE"},
     {"stack", read_stack, false, "SIZE"},
     {"archive", read_archive, false, "yes or no"},
-    {"heartbeat", read_heartbeat, false, "MS"},
+    {"heartbeat", read_heartbeat, false, "LOW [HIGH], in ms, or 0"},
     {"restart", read_restart, false, "yes or no"},
     {"hold", read_hold, false, "yes or no"},
     {"returns", read_returns, false, "fresh or rolled-back"},

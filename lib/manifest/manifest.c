@@ -135,6 +135,7 @@ static void set_defaults(struct manifest *manifest)
                                   .priority = 6,
                                   .stack = STACK_DEFAULT,
                                   .heartbeat_ms = 100,
+                                  .heartbeat_high_ms = 200,
                                   .restart = true,
                                   .budget = 15,
                                   .budget_window_s = 60,

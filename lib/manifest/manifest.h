@@ -86,7 +86,8 @@ struct manifest {
     uint64_t memory; /* bytes, 0: no limit */
     uint64_t stack; /* bytes, a multiple of the page size */
     bool archive;
-    uint32_t heartbeat_ms; /* 0: none */
+    /* Without a sign of life for the first it is slow, for the second it is replaced; 0: never. */
+    uint32_t heartbeat_ms, heartbeat_high_ms;
     bool on_request; /* not started at boot: each request of VFS starts one more */
     bool restart;
     bool hold; /* when it has failed it is kept for inspection in place of being restarted */

@@ -127,6 +127,7 @@ static void check_sense(struct check *c)
     const struct manifest *m = &manifest;
     struct policy_limits limits = {m->budget, m->budget_window_s * SECOND, m->backoff_free,
                                    m->backoff_first_ms * MS, m->backoff_max_ms * MS};
+    struct heartbeat heartbeat = {m->heartbeat_ms * MS, m->heartbeat_high_ms * MS};
 
     for (unsigned i = 0; !m->restart && i < sizeof restarts / sizeof *restarts; i++)
         if (is_given(restarts[i]))
@@ -141,7 +142,7 @@ static void check_sense(struct check *c)
     if (is_given("backoff") && m->backoff_free >= m->budget && m->budget)
         check_warning(c, manifest_line(&lines, "backoff"),
                       "backoff: its delays never come: the budget of %u ends first", m->budget);
-    if (policy_lasts(&limits, policy_useless_life(m->heartbeat_ms * MS)) == ~0ull)
+    if (policy_lasts(&limits, policy_useless_life(&heartbeat)) == ~0ull)
         check_warning(c, manifest_line(&lines, "budget"),
                       "budget: one that hangs again and again never uses up %u failures in %u s",
                       m->budget, m->budget_window_s);

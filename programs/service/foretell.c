@@ -179,6 +179,17 @@ static void print_script(void)
            m->deadline_ms, (unsigned long long)(LIFE_FETCH_PATIENCE / MS));
 }
 
+static void print_heartbeat(void)
+{
+    if (m->heartbeat_ms == 0)
+        puts("\nNobody notices when it hangs: it has no heartbeat.");
+    else
+        printf(
+            "\nIt is called slow when it has not come back to its loop for %u ms, and has failed\n"
+            "after %u ms; ten times that while it waits for somebody.\n",
+            m->heartbeat_ms, m->heartbeat_high_ms);
+}
+
 static void print_counted(void)
 {
     printf("\nCounted are failures of its own in the last %u s: just now %s; %u are allowed.\n"
@@ -218,6 +229,7 @@ static void print_text(void)
     print_device();
     print_end();
     print_dependents();
+    print_heartbeat();
     print_counted();
 }
 

@@ -88,6 +88,7 @@ static struct rs_service describe(const struct service *s)
     out.grants_used = grants_used(&status);
     out.failures = s->policy.room ? policy_failures(&s->policy, clock_now()) : 0;
     out.rung = s->life.rung;
+    out.slow = s->is_slow && s->life.state == RS_UP;
     out.messages = status.receives;
     if (s->manifest) {
         out.start_order = s->manifest->start;

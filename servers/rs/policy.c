@@ -67,9 +67,9 @@ uint64_t policy_lasts(const struct policy_limits *limits, uint64_t life)
     return ~0ull;
 }
 
-uint64_t policy_useless_life(uint64_t heartbeat)
+uint64_t policy_useless_life(const struct heartbeat *h)
 {
-    uint64_t spins = (PULSE_PERIODS + 1) * heartbeat;
+    uint64_t spins = h->high + h->low; /* it is looked at twice in the low mark */
 
     return spins > START_BUSY ? spins : START_BUSY;
 }
@@ -131,8 +131,10 @@ static void pulse_count(struct pulse *p, const struct slot_status *s, const stru
 }
 
 enum pulse_verdict pulse_check(struct pulse *p, const struct slot_status *s,
-                               const struct look *look, uint64_t period)
+                               const struct look *look, const struct heartbeat *h)
 {
+    uint64_t silent;
+
     if (s->state == SLOT_RECEIVING || s->state == SLOT_STOPPED || s->receives != p->receives) {
         *p = (struct pulse){.receives = s->receives};
         return PULSE_ALIVE;
@@ -140,9 +142,10 @@ enum pulse_verdict pulse_check(struct pulse *p, const struct slot_status *s,
     if (s->state == SLOT_FAULTED) /* nobody wanted to hear of its exception */
         return PULSE_STUCK;
     pulse_count(p, s, look);
-    if (p->busy >= PULSE_PERIODS * period || p->silent + p->busy >= PULSE_PATIENCE * period)
+    silent = p->silent + p->busy;
+    if (p->busy >= h->high || silent >= PULSE_PATIENCE * h->high)
         return PULSE_STUCK;
-    return PULSE_WAIT;
+    return p->busy >= h->low || silent >= PULSE_PATIENCE * h->low ? PULSE_SLOW : PULSE_WAIT;
 }
 
 bool pulse_start_over(struct pulse *p, const struct slot_status *s, const struct look *look,

@@ -53,8 +53,9 @@ void policy_forgive(struct policy *policy);
  * because the window forgets faster than it fails.
  */
 uint64_t policy_lasts(const struct policy_limits *limits, uint64_t life);
-/* The longest life that a service with this heartbeat (ns) can have without ever being of use. */
-uint64_t policy_useless_life(uint64_t heartbeat);
+/* The longest life that a service with this heartbeat can have without ever being of use. */
+struct heartbeat;
+uint64_t policy_useless_life(const struct heartbeat *heartbeat);
 
 /* ---- the ladder ---- */
 
@@ -109,22 +110,25 @@ struct pulse {
     bool given; /* it has had some of the CPU since then */
 };
 
-enum pulse_verdict { PULSE_ALIVE, PULSE_WAIT, PULSE_STUCK };
+/* ns without a sign of life, while it has the CPU: then it is slow, then stuck. 0: it has none. */
+struct heartbeat {
+    uint64_t low, high;
+};
 
-#define PULSE_PERIODS 2 /* without a sign of life, busy */
-/* the same while it waits for somebody, or was given little of the CPU */
-#define PULSE_PATIENCE 20
+enum pulse_verdict { PULSE_ALIVE, PULSE_WAIT, PULSE_SLOW, PULSE_STUCK };
+
+/* So many times as long while it waits for somebody, or was given little of the CPU. */
+#define PULSE_PATIENCE 10
 
 void pulse_begin(struct pulse *pulse);
-/* period in ns: the manifest's heartbeat. */
 enum pulse_verdict pulse_check(struct pulse *pulse, const struct slot_status *status,
-                               const struct look *look, uint64_t period);
+                               const struct look *look, const struct heartbeat *heartbeat);
 
 /* A start: so long computing, or so long waiting; START_CALLS times that for another service. */
 #define START_BUSY SECOND
 #define START_SILENT (2 * SECOND)
 #define START_CALLS 5
-/* A start has taken too long. `silent_least` from the manifest: 20 periods. */
+/* A start has taken too long. `silent_least` by its heartbeat: PULSE_PATIENCE times the high mark. */
 bool pulse_start_over(struct pulse *pulse, const struct slot_status *status,
                       const struct look *look, uint64_t silent_least);
 

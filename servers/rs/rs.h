@@ -141,7 +141,10 @@ struct service {
     struct policy deaths; /* of all, kills and restarts, too: scripts are told how many */
     struct policy_verdict verdict; /* on the last failure */
     struct looks looks;
+    struct heartbeat heartbeat;
     struct pulse pulse;
+    bool is_slow; /* beyond the low mark just now */
+    uint64_t slow_told; /* clock, when the log was last told so; 0: never */
     struct share share;
     uint64_t wake; /* clock, when LIFE_TIME is due; 0: nothing is waited for */
     uint32_t script; /* number of the script that decides */

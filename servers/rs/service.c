@@ -234,8 +234,8 @@ static void prepare_policy(struct service *s)
     s->policy.room = policy_room(&s->policy.limits);
     s->deaths = s->policy;
     s->deaths.failure = arena_alloc(s->deaths.room * sizeof *s->deaths.failure);
-    if (m->restart &&
-        policy_lasts(&s->policy.limits, policy_useless_life(m->heartbeat_ms * MS)) == ~0ull)
+    s->heartbeat = (struct heartbeat){m->heartbeat_ms * MS, m->heartbeat_high_ms * MS};
+    if (m->restart && policy_lasts(&s->policy.limits, policy_useless_life(&s->heartbeat)) == ~0ull)
         log_always("%s: its budget cannot be used up by one that hangs: %u failures in %u s",
                    s->name, m->budget, m->budget_window_s);
     s->policy.failure = arena_alloc(s->policy.room * sizeof *s->policy.failure);

@@ -10,7 +10,7 @@
 #include "abi/queue.h"
 #include "servers/rs/rs.h"
 
-#define START_PERIODS 20 /* for a start that waits: many services wait for others at first */
+#define SLOW_AGAIN (10 * SECOND) /* the log is not told more often that a service is slow */
 #define CORE_START (60 * SECOND)
 #define SHARE_DRIVER 500u /* permille, where the manifest has no `cpu` line */
 #define SHARE_CLIENT 400u /* of those whom a driver can keep busy */
@@ -74,6 +74,7 @@ void watch_begin(struct service *s)
 
 void watch_ready(struct service *s)
 {
+    s->is_slow = false;
     pulse_begin(&s->pulse);
 }
 
@@ -103,19 +104,34 @@ static bool look_at_share(struct service *s, const struct look *look)
 }
 
 static void look_at_start(struct service *s, const struct slot_status *status,
-                          const struct look *look, uint64_t period)
+                          const struct look *look)
 {
+    uint64_t least = PULSE_PATIENCE * s->heartbeat.high; /* many wait for others at first */
+
     if (service_core(s)) {
         s->pulse.silent += look->elapsed;
         if (s->incarnation == 1 && s->pulse.silent > CORE_START)
             core_lost(s->name, "did not get ready");
-    } else if (period && pulse_start_over(&s->pulse, status, look, START_PERIODS * period))
+    } else if (least && pulse_start_over(&s->pulse, status, look, least))
         event_raise_failed(s, DEFECT_HEARTBEAT, 0);
+}
+
+/* It is late, but may come back yet. */
+static void look_at_slowness(struct service *s, uint64_t now, bool is_slow)
+{
+    bool was_slow = s->is_slow;
+
+    s->is_slow = is_slow;
+    if (!is_slow || was_slow || (s->slow_told != 0 && now - s->slow_told < SLOW_AGAIN))
+        return;
+    s->slow_told = now;
+    log_always("%s: slow: it has not come back to its loop for %llu ms", s->name,
+               (unsigned long long)((s->pulse.busy + s->pulse.silent) / MS));
 }
 
 void watch_look(struct service *s, uint64_t now, uint64_t every)
 {
-    uint64_t period = s->manifest->heartbeat_ms * MS;
+    enum pulse_verdict pulse;
     struct slot_status status;
     struct look look;
 
@@ -125,7 +141,11 @@ void watch_look(struct service *s, uint64_t now, uint64_t every)
     if (look_at_share(s, &look))
         return;
     if (s->life.state == RS_STARTING)
-        look_at_start(s, &status, &look, period);
-    else if (period && pulse_check(&s->pulse, &status, &look, period) == PULSE_STUCK)
+        look_at_start(s, &status, &look);
+    if (s->life.state == RS_STARTING || s->heartbeat.low == 0)
+        return;
+    pulse = pulse_check(&s->pulse, &status, &look, &s->heartbeat);
+    look_at_slowness(s, now, pulse == PULSE_SLOW);
+    if (pulse == PULSE_STUCK)
         event_raise_failed(s, DEFECT_HEARTBEAT, status.state);
 }

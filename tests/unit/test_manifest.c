@@ -45,6 +45,7 @@ static void test_defaults(void **state)
     assert_string_equal(m.name, "x");
     assert_int_equal(m.class, CLASS_SERVER);
     assert_int_equal(m.heartbeat_ms, 100);
+    assert_int_equal(m.heartbeat_high_ms, 200);
     assert_true(m.restart);
     assert_int_equal(m.stack, 65536);
     assert_true(m.kernel_calls >> KERNEL_REPLY_RECEIVE & 1);
@@ -179,6 +180,18 @@ static void test_errors(void **state)
             FILE_NAME ":2: heartbeat: expected a number from 0 to 60000, not 'abc'");
     refused("class net\nheartbeat 5\n",
             FILE_NAME ":2: heartbeat: a heartbeat is 0 (none) or 10 ms and more");
+    refused("class net\nheartbeat 50 50\n",
+            FILE_NAME ":2: heartbeat: expected a number from 51 to 600000, not '50'");
+    refused("class net\nheartbeat 0 50\n",
+            FILE_NAME ":2: heartbeat: 0 is for no heartbeat at all: no second number follows it");
+    refused("class net\nheartbeat 50 100 200\n", FILE_NAME ":2: heartbeat: unexpected '200'");
+    assert_int_equal(parse("class net\nheartbeat 50 1500\n"), 0);
+    assert_int_equal(m.heartbeat_ms, 50);
+    assert_int_equal(m.heartbeat_high_ms, 1500);
+    assert_int_equal(parse("class net\nheartbeat 50\n"), 0);
+    assert_int_equal(m.heartbeat_high_ms, 100);
+    assert_int_equal(parse("class net\nheartbeat 0\n"), 0);
+    assert_int_equal(m.heartbeat_high_ms, 0);
     refused("class net\nheartbeat 99999999999999999999999\n", FILE_NAME
             ":2: heartbeat: expected a number from 0 to 60000, not '99999999999999999999999'");
     refused("class net\npriority 16\n",

@@ -90,6 +90,7 @@ static void test_ladder(void **state)
 }
 
 #define PERIOD (100 * MS)
+static const struct heartbeat heartbeat = {PERIOD, 2 * PERIOD};
 static struct looks looks;
 static struct pulse pulse;
 
@@ -104,7 +105,7 @@ static enum pulse_verdict look(uint32_t slot_state, uint64_t receives, uint64_t 
     struct slot_status s = {.state = slot_state, .receives = receives, .cpu_ns = cpu};
     struct look l = looks_next(&looks, now, cpu, PERIOD / 2);
 
-    return pulse_check(&pulse, &s, &l, PERIOD);
+    return pulse_check(&pulse, &s, &l, &heartbeat);
 }
 
 static void test_pulse_alive(void **state)
@@ -131,6 +132,26 @@ static void test_pulse_spinning(void **state)
         cpu += PERIOD / 2;
     } while (look(SLOT_READY, 7, cpu, now) != PULSE_STUCK);
     assert_true(now - 50 * MS >= 2 * PERIOD && now - 50 * MS <= 3 * PERIOD);
+}
+
+/* Slow from the low mark on, and alive again with the next sign of life; stuck at the high one. */
+static void test_pulse_slow(void **state)
+{
+    struct heartbeat marks = {PERIOD, 10 * PERIOD};
+    struct slot_status s = {.state = SLOT_READY, .receives = 7};
+    struct look l = {.elapsed = PERIOD / 2, .used = PERIOD / 2};
+
+    pulse_start();
+    for (unsigned turn = 0; turn < 3; turn++) {
+        assert_int_equal(pulse_check(&pulse, &s, &l, &marks), PULSE_ALIVE);
+        for (unsigned i = 1; i < 20; i++)
+            assert_int_equal(pulse_check(&pulse, &s, &l, &marks), i < 2 ? PULSE_WAIT : PULSE_SLOW);
+        s.receives++;
+    }
+    assert_int_equal(pulse_check(&pulse, &s, &l, &marks), PULSE_ALIVE);
+    for (unsigned i = 1; i < 20; i++)
+        assert_int_not_equal(pulse_check(&pulse, &s, &l, &marks), PULSE_STUCK);
+    assert_int_equal(pulse_check(&pulse, &s, &l, &marks), PULSE_STUCK);
 }
 
 /* The host stops the whole machine for a second, again and again, while the service is at work:
@@ -161,17 +182,19 @@ static void test_pulse_starved(void **state)
     pulse_start();
     assert_int_equal(look(SLOT_READY, 8, 6, 0), PULSE_ALIVE);
     looks_begin(&looks, 0, 6);
-    for (uint64_t i = 1; i < PULSE_PATIENCE; i++) /* a little of it */
-        assert_int_equal(look(SLOT_READY, 8, 6 + MS, i * PERIOD), PULSE_WAIT);
-    assert_int_equal(look(SLOT_READY, 8, 6 + MS, PULSE_PATIENCE * PERIOD), PULSE_STUCK);
+    for (uint64_t i = 1; i < 2 * PULSE_PATIENCE; i++) /* a little of it */
+        assert_int_equal(look(SLOT_READY, 8, 6 + MS, i * PERIOD),
+                         i < PULSE_PATIENCE ? PULSE_WAIT : PULSE_SLOW);
+    assert_int_equal(look(SLOT_READY, 8, 6 + MS, 2 * PULSE_PATIENCE * PERIOD), PULSE_STUCK);
 }
 
 static void test_pulse_blocked(void **state)
 {
     pulse_start();
-    for (uint64_t i = 1; i < PULSE_PATIENCE; i++)
-        assert_int_equal(look(SLOT_CALLING_STATE, 0, 0, i * PERIOD), PULSE_WAIT);
-    assert_int_equal(look(SLOT_CALLING_STATE, 0, 0, PULSE_PATIENCE * PERIOD), PULSE_STUCK);
+    for (uint64_t i = 1; i < 2 * PULSE_PATIENCE; i++)
+        assert_int_equal(look(SLOT_CALLING_STATE, 0, 0, i * PERIOD),
+                         i < PULSE_PATIENCE ? PULSE_WAIT : PULSE_SLOW);
+    assert_int_equal(look(SLOT_CALLING_STATE, 0, 0, 2 * PULSE_PATIENCE * PERIOD), PULSE_STUCK);
     pulse_start();
     assert_int_equal(look(SLOT_FAULTED, 0, 0, 1), PULSE_STUCK);
 }
@@ -324,7 +347,8 @@ static void test_shipped_budgets(void **state)
         l = (struct policy_limits){manifest.budget, manifest.budget_window_s * SECOND,
                                    manifest.backoff_free, manifest.backoff_first_ms * MS,
                                    manifest.backoff_max_ms * MS};
-        longest = policy_useless_life(manifest.heartbeat_ms * MS);
+        longest = policy_useless_life(
+            &(struct heartbeat){manifest.heartbeat_ms * MS, manifest.heartbeat_high_ms * MS});
         if (l.budget >= 100 || policy_lasts(&l, 0) > 60 * SECOND ||
             policy_lasts(&l, longest) > 60 * SECOND)
             fail_msg("%s: not given up within a minute and 100 restarts", found.gl_pathv[i]);
@@ -351,6 +375,7 @@ int main(void)
         cmocka_unit_test(test_ladder),
         cmocka_unit_test(test_pulse_alive),
         cmocka_unit_test(test_pulse_spinning),
+        cmocka_unit_test(test_pulse_slow),
         cmocka_unit_test(test_pulse_starved),
         cmocka_unit_test(test_pulse_blocked),
         cmocka_unit_test(test_pulse_on_a_loaded_host),

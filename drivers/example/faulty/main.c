@@ -4,8 +4,9 @@
  * it together with a manifest (faulty.manifest, with its own `parameters`):
  *
  *     fault=NAME      none exit panic null jump privileged divide spin deaf flood garbage lengths
- *                     random storm refuse
+ *                     random storm slow refuse
  *     delay_ms=N      so long after the start (0: before RS_READY, that is, during the start)
+ *     slow_ms=N       of `slow`: so long it computes; then it goes on as though nothing were
  *     times=N         only the first N incarnations misbehave (0: all)
  *     seed=N          of `random`: half a million kernel calls with senseless arguments, many of
  * them senseless requests to whom it may call; then exit
@@ -157,6 +158,15 @@ static void fault_none(void)
 {
 }
 
+/* Away for a while, and back. */
+static void fault_slow(void)
+{
+    uint64_t end = clock_now() + strtoul(parameter("slow_ms"), 0, 10) * MILLISECOND;
+
+    while (clock_now() < end)
+        __asm__ volatile("nop");
+}
+
 /* It comes back to its loop all the time, and does nothing there: like an interrupt that it never
  * acknowledges. */
 static void fault_storm(void)
@@ -268,6 +278,7 @@ static const struct {
     {"lengths", fault_lengths},
     {"random", fault_random},
     {"storm", fault_storm},
+    {"slow", fault_slow},
     {"refuse", fault_refuse},
     {"chatter", fault_chatter},
     {"listen_log", fault_listen_log},

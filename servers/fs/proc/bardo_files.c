@@ -56,9 +56,9 @@ void write_services(struct text *t, const struct process *p)
         uint64_t uptime =
             s.state == RS_UP && now > s.started_ns ? (now - s.started_ns) / 1000000u : 0;
 
-        text_add(t, "%s %u %s %llu %u %s %u ", s.name, s.pid, NAME_OF(state_names, s.state),
-                 (unsigned long long)uptime, s.restarts, NAME_OF(defect_names, s.last_defect),
-                 s.last_detail);
+        text_add(t, "%s %u %s %llu %u %s %u ", s.name, s.pid,
+                 s.slow ? "slow" : NAME_OF(state_names, s.state), (unsigned long long)uptime,
+                 s.restarts, NAME_OF(defect_names, s.last_defect), s.last_detail);
         text_add(t, "%llu %llu %llu %llu %u %s %llu ",
                  (unsigned long long)s.recovery_mean_ns / 1000,
                  (unsigned long long)s.recovery_max_ns / 1000,
