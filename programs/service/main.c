@@ -21,6 +21,11 @@ static const char usage[] =
     "  devices [NAME]           what is on the PCI bus and who drives it: all, a driver's, or at "
     "an\n"
     "                           address as 00:02.0\n"
+    "  top                      all services on the screen, again each second; q ends it\n"
+    "  tree [NAME]              who stands on whom: all, or whom one needs and who needs it\n"
+    "  events [NAME]            deaths and returns, a line each; --follow: and those to come, "
+    "with\n"
+    "                           changes of state\n"
     "  wait NAME                until it is up; status 1: it will not be, or not in time\n"
     "  policy NAME              what would happen at its next failure, and those after it\n"
     "  check FILE...            is it a good manifest (NAME.svc), or policy script? All that is "
@@ -42,7 +47,8 @@ static const char usage[] =
     "of\n"
     "                           some of its steps; 0: no more\n"
     "\n"
-    "  --json                   list, status, log, devices, policy: for programs\n"
+    "  --json                   list, status, log, devices, tree, events, policy: for programs\n"
+    "  --follow                 events: until it is ended\n"
     "  --timeout S              wait: so many seconds at most (0.5: half of one)\n"
     "  --core FILE              corpse NAME: write the latest as a core file, for gdb and\n"
     "                           build/services/NAME.debug on the host\n"
@@ -51,8 +57,8 @@ static const char usage[] =
     "  --delay MS               restart: so many milliseconds from now\n"
     "  --every MS               kill: again and again, so many milliseconds apart, as long as this "
     "runs;\n"
-    "                           several names in turn\n"
-    "  --count N                kill: with --every, so many times\n"
+    "                           several names in turn. top: so long from look to look (1000)\n"
+    "  --count N                kill, top: with --every, so many times\n"
     "  --reset                  restart: the fresh copy resets the device\n"
     "  --top DIR                check: of the source tree DIR, not of the system that runs\n"
     "  --policy-runner          run policy scripts as they are asked for (init starts this)\n"
@@ -110,6 +116,21 @@ static int run_corpse(const struct options *o)
                    : show_corpses(o->word[1], o->number);
 }
 
+static int run_top(const struct options *o)
+{
+    return show_top(o->every ? atol(o->every) : 0, o->count ? atol(o->count) : 0);
+}
+
+static int run_tree(const struct options *o)
+{
+    return show_tree(o->word[1], o->json);
+}
+
+static int run_events(const struct options *o)
+{
+    return follow_events(o->word[1], o->follow, o->json);
+}
+
 static int run_wait(const struct options *o)
 {
     return wait_for_service(o->word[1], o->timeout ? milliseconds(o->timeout) : -1);
@@ -133,6 +154,8 @@ enum allowed { /* of a command: names, and options that go with it */
                CHECKS = 128,
                WAITS = 256,
                CORPSES = 512,
+               FOLLOWS = 1024,
+               NO_NAME = 2048,
 };
 
 static const struct command {
@@ -145,6 +168,9 @@ static const struct command {
     {"log", run_log, REPORTS},
     {"devices", run_devices, REPORTS},
     {"corpse", run_corpse, CORPSES},
+    {"top", run_top, REPEATS | NO_NAME},
+    {"tree", run_tree, REPORTS},
+    {"events", run_events, REPORTS | FOLLOWS},
     {"wait", run_wait, NEEDS_NAME | WAITS},
     {"policy", run_policy, NEEDS_NAME | REPORTS},
     {"check", run_check, NEEDS_FILE | MANY | CHECKS},
@@ -186,6 +212,7 @@ static const struct option {
     const char *needs;
 } options[] = {
     {"--json", offsetof(struct options, json), REPORTS, NULL, NULL},
+    {"--follow", offsetof(struct options, follow), FOLLOWS, NULL, NULL},
     {"--reset", offsetof(struct options, reset), DELAYS, NULL, NULL},
     {"--delay", offsetof(struct options, delay), DELAYS, is_number, "a number of milliseconds"},
     {"--every", offsetof(struct options, every), REPEATS, is_count, "a number of milliseconds"},
@@ -320,6 +347,8 @@ static int check_words(const struct command *c, const struct options *o)
         return misuse(c->allows & NEEDS_FILE ? "which file?" : "which service?", NULL);
     if (c->allows & MANY)
         words = WORDS_MAX;
+    if ((c->allows & NO_NAME) && o->words > 1)
+        return misuse("no name goes with", c->name);
     if (o->words > words)
         return misuse("one name at a time, not", o->word[words]);
     if ((c->allows & NEEDS_NUMBER) && (o->words < 3 || !is_number(o->word[2])))

@@ -8,7 +8,7 @@
 #define WORDS_MAX 100 /* RS has room for 96 services */
 
 struct options {
-    const char *json, *reset, *forget; /* not NULL: it was given */
+    const char *json, *reset, *forget, *follow; /* not NULL: it was given */
     const char *delay, *every, *count, *top, *timeout, *core,
         *number; /* what followed it; NULL: not given */
     const char *word[WORDS_MAX]; /* command, name, number; or command, names */

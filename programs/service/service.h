@@ -12,6 +12,7 @@
 #define CONTROL_FILE "/proc/bardo/control"
 #define CONTROL_DEVICE "/dev/bardo"
 #define SCRIPTS_FILE "/proc/bardo/scripts"
+#define RECOVERY_FILE "/proc/recovery"
 #define LOG_FILE "/proc/bardo/log"
 #define SHELL "/bin/sh"
 
@@ -39,6 +40,15 @@ void print_json_text(const char *text); /* in quotes */
 
 /* wait.c; ms < 0: however long it takes. Exit status. */
 int wait_for_service(const char *name, long ms);
+
+/* tree.c: who stands on whom; name NULL: all. Exit status. */
+int show_tree(const char *name, bool json);
+
+/* events.c; follow: it goes on until it is ended. Exit status. */
+int follow_events(const char *name, bool follow, bool json);
+
+/* top.c; every_ms 0: each second; count 0: until 'q', or it is ended. Exit status. */
+int show_top(long every_ms, long count);
 
 /* foretell.c: what its policy will do; exit status */
 int foretell(const char *name, bool json);
