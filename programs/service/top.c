@@ -136,40 +136,44 @@ static void show(void)
 
 static void scroll(long by)
 {
-    long room = (long)(height - HEAD), most = (long)top.count - room, first = (long)top.first + by;
+    unsigned room = height - HEAD;
+    long first;
 
-    if (first > most)
-        first = most;
+    top_prepare(&top, room);
+    first = (long)top.first + by;
     top.first = first > 0 ? (unsigned)first : 0;
+    top_prepare(&top, room); /* not beyond the end */
 }
 
-static void take_key(const char *keys, ssize_t n)
+/* The first of the keys, which may be more than one byte; how many it was. */
+static size_t take_key(const char *keys, size_t n)
 {
-    static const struct {
+    long page = (long)(height - HEAD);
+    const struct {
         const char *keys;
-        long by; /* lines; 1000: a page */
-    } scrolls[] = {{"\033[A", -1}, {"\033[B", 1}, {"\033[5~", -1000}, {"\033[6~", 1000},
-                   {"k", -1},      {"j", 1},      {"-", -1000},       {" ", 1000}};
+        long by; /* lines */
+    } scrolls[] = {{"\033[A", -1}, {"\033[B", 1}, {"\033[5~", -page}, {"\033[6~", page},
+                   {"k", -1},      {"j", 1},      {"-", -page},       {" ", page}};
 
-    for (unsigned i = 0; i < sizeof scrolls / sizeof *scrolls; i++)
-        if ((size_t)n == strlen(scrolls[i].keys) && memcmp(keys, scrolls[i].keys, (size_t)n) == 0) {
-            long by = scrolls[i].by, page = (long)(height - HEAD);
+    for (unsigned i = 0; i < sizeof scrolls / sizeof *scrolls; i++) {
+        size_t length = strlen(scrolls[i].keys);
 
-            scroll(by == 1000 || by == -1000 ? by / 1000 * page : by);
-            return;
+        if (n >= length && memcmp(keys, scrolls[i].keys, length) == 0) {
+            scroll(scrolls[i].by);
+            return length;
         }
-    for (ssize_t i = 0; i < n; i++) {
-        if (keys[i] == '\033')
-            return;
-        if (keys[i] == 'q')
-            is_over = 1;
-        else if (keys[i] == 'a')
-            top.has_all = !top.has_all;
-        else if (keys[i] == '\f')
-            is_resized = 1;
-        else
-            top_sort_by(&top, keys[i]);
     }
+    if (*keys == '\033')
+        return n; /* of one that means nothing here */
+    if (*keys == 'q')
+        is_over = 1;
+    else if (*keys == 'a')
+        top.has_all = !top.has_all;
+    else if (*keys == '\f')
+        is_resized = 1;
+    else
+        top_sort_by(&top, *keys);
+    return 1;
 }
 
 static long now_ms(void)
@@ -202,7 +206,8 @@ static void wait_until(long end)
         if (n <= 0 && !(n < 0 && errno == EINTR))
             is_over = 1; /* nobody is there any more */
         if (n > 0) {
-            take_key(keys, n);
+            for (size_t at = 0; at < (size_t)n;)
+                at += take_key(keys + at, (size_t)n - at);
             show();
         }
     }

@@ -10,7 +10,7 @@
 #include "programs/service/service.h"
 #include "programs/service/top.h"
 
-#define TIMES 10 /* of recoveries, in a sparkline */
+#define TIMES 8 /* of recoveries, in a sparkline */
 
 struct line {
     char name[16], state[16], defect[16];

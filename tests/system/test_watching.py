@@ -40,7 +40,7 @@ def test_events(boot):
     """Those that were, then those that come: deaths with their returns, and changes of state."""
     out = boot(FOLLOWED, nics=NIC, leak_check=False).out
     before, followed, some, rest = out.split("==\n")
-    assert re.fullmatch(r" +\d+\.\d{6}  null +died +number 1: killed 9, pid \d+\n +\d+\.\d{6}  null +back +number 1: fresh after [\d.]+ us, incarnation 2, pid \d+\n", before)
+    assert re.fullmatch(r" +\d+\.\d{6}  null +died +number 1: killed 9, pid \d+\n +\d+\.\d{6}  null +back +number 1: adopted after [\d.]+ us, incarnation 2, pid \d+\n", before)
     events = [json.loads(line) for line in followed.splitlines()]
     assert [(e["service"], e["event"]) for e in events] == [("null", "died"), ("null", "back"), ("e1000", "died"), ("e1000", "back"), ("null", "died"), ("null", "back"),
                                                             ("null", "down"), ("null", "up")]
@@ -79,7 +79,7 @@ def test_top_on_a_serial_terminal(tmp_path):
             wait_for(out, b"*RESTART")
             type_in(b"n")
             wait_for(out, b"*NAME")
-            type_in(b"a")
+            type_in(b"a ")
             wait_for(out, b"rtl8139")
             type_in(b"q")
             wait_for(out, b"\x1b[?25h")
