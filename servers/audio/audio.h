@@ -35,8 +35,9 @@ struct card {
     struct service_queue where;
     struct sound_queue *queue; /* NULL: no driver was ever there */
     uint32_t written, played; /* frames; as in the queue, but checked */
-    uint32_t asked;
+    uint32_t asked, rate_asked;
     bool busy; /* a command is under way */
+    bool is_paused;
     uint32_t incarnation; /* of the driver, as we know it; 0: none yet */
     endpoint_t driver;
     bool kick; /* it is to be notified */
@@ -97,7 +98,7 @@ long stream_open(endpoint_t program, uint64_t *node);
 bool stream_is_open(uint64_t node);
 bool stream_is_busy(endpoint_t program); /* somebody else has it */
 void stream_close(void);
-struct stream_kept *stream_kept(void);
+const struct stream_kept *stream_kept(void);
 /* 0, or -EINVAL. A change drops what is not played. */
 void stream_set_rate(uint32_t rate);
 void stream_set_format(uint32_t format);

@@ -19,6 +19,9 @@ static void claim(void)
     struct sound_queue *q = card.queue;
 
     queue_publish(&q->written, card.written);
+    queue_publish(&q->is_paused, card.is_paused);
+    q->rate_asked = card.rate_asked;
+    queue_publish(&q->asked, card.asked);
     mixer_tell_card();
     queue_claim(&q->header, SOUND_QUEUE_MAGIC);
     card.kick = true;
@@ -39,6 +42,8 @@ static void take_queue(void)
     if (card.written - card.played > SOUND_RING)
         card.played = card.written;
     card.asked = queue_read(&q->asked);
+    card.rate_asked = q->rate_asked;
+    card.is_paused = queue_read(&q->is_paused);
     card.busy = queue_read(&q->told) != card.asked;
     stream_begin();
     claim();
@@ -138,9 +143,8 @@ void card_look(void)
 bool card_watch(void)
 {
     uint64_t now = clock_now();
-    const struct sound_queue *q = card.queue;
 
-    if (!q || (!card.busy && (card.written == card.played || q->is_paused))) {
+    if (!card.queue || (!card.busy && (card.written == card.played || card.is_paused))) {
         card.patience = 0;
         return false;
     }
@@ -160,7 +164,7 @@ bool card_watch(void)
 
 void card_command(uint32_t rate)
 {
-    card.queue->rate_asked = rate;
+    card.queue->rate_asked = card.rate_asked = rate;
     card.busy = true;
     queue_publish(&card.queue->asked, ++card.asked);
     card.kick = true;
@@ -175,6 +179,7 @@ void card_publish(uint32_t written)
 
 void card_pause(bool pause)
 {
+    card.is_paused = pause;
     queue_publish(&card.queue->is_paused, pause);
     card.kick = true;
 }
@@ -203,5 +208,5 @@ bool card_settle(bool waits)
     card.kick = false;
     return queue_read(&q->played) == card.played &&
            queue_read(&q->header.incarnation) == card.incarnation &&
-           card.busy == (queue_read(&q->told) != card.asked);
+           !(card.busy && queue_read(&q->told) == card.asked);
 }

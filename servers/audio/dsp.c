@@ -154,7 +154,7 @@ static long ask(const struct message *m, enum dsp_wait *wait)
     case DSP_GETCAPS:
         return give_number(m, DSP_CAN_REALTIME | DSP_CAN_TRIGGER);
     case DSP_GETTRIGGER:
-        return give_number(m, card.queue->is_paused ? 0 : DSP_TRIGGER_OUTPUT);
+        return give_number(m, card.is_paused ? 0 : DSP_TRIGGER_OUTPUT);
     case DSP_GETOPTR:
         return give_position(m);
     case DSP_GETODELAY:

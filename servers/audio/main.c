@@ -258,7 +258,7 @@ static long do_close(struct message *m)
         return back(m, 0);
     is_polled = poll_ready = false;
     stream_flush();
-    if (message_via(m) && !(open_flags & O_NONBLOCK) && !card.queue->is_paused &&
+    if (message_via(m) && !(open_flags & O_NONBLOCK) && !card.is_paused &&
         wait_for(WAIT_CLOSE, m) == SERVICE_NO_REPLY)
         return SERVICE_NO_REPLY;
     stream_close();

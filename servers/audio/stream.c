@@ -14,14 +14,34 @@ enum { SHIFT_LEAST = 4, SHIFT_MOST = 16, COUNT_LEAST = 2 };
 
 _Static_assert(sizeof(struct stream_kept) <= sizeof((struct sound_queue *)0)->own, "fits");
 
+static struct stream_kept kept; /* the queue has a copy: what a driver does to that is no matter */
 static uint8_t carry[4]; /* the bytes of a frame that is not whole */
 static uint32_t carried;
 static bool is_confirmed; /* who had it open before we were there is there still */
 static uint64_t begun; /* clock */
 
-struct stream_kept *stream_kept(void)
+const struct stream_kept *stream_kept(void)
 {
-    return (struct stream_kept *)card.queue->own;
+    return &kept;
+}
+
+/* Valid when its mark is there: a copy of ours that finds none begins afresh. */
+static void keep(void)
+{
+    struct stream_kept *copy = (struct stream_kept *)card.queue->own;
+    struct stream_kept unmarked = kept;
+
+    unmarked.magic = 0;
+    __atomic_store_n(&copy->magic, 0, __ATOMIC_SEQ_CST);
+    *copy = unmarked;
+    __atomic_store_n(&copy->magic, KEPT_MAGIC, __ATOMIC_SEQ_CST);
+}
+
+static void keep_accepted(void)
+{
+    struct stream_kept *copy = (struct stream_kept *)card.queue->own;
+
+    __atomic_store_n(&copy->accepted, kept.accepted, __ATOMIC_RELEASE);
 }
 
 /* ---- sizes ---- */
@@ -119,7 +139,7 @@ static struct sound_frame frame(const struct stream_kept *k)
 /* The frames first, then the count that makes them valid. */
 void stream_put(const uint8_t *bytes, uint32_t count)
 {
-    struct stream_kept *k = stream_kept();
+    struct stream_kept *k = &kept;
     uint32_t size = frame_bytes(k), at = filled(k), whole;
 
     for (uint32_t i = 0; i < count; i++) {
@@ -129,7 +149,8 @@ void stream_put(const uint8_t *bytes, uint32_t count)
         carried = 0;
         card.queue->ring[at++ % SOUND_RING] = frame(k);
     }
-    __atomic_store_n(&k->accepted, k->accepted + count, __ATOMIC_RELEASE);
+    k->accepted += count;
+    keep_accepted();
     whole = at - (at - k->base) % fragment_frames(k);
     if ((int32_t)(whole - card.written) > 0)
         card_publish(whole);
@@ -156,67 +177,56 @@ bool stream_is_drained(void)
 /* ---- from its beginning ---- */
 
 /* Frames that the driver has not heard of are forgotten; it drops the others. */
-static void begin_at(struct stream_kept *k, uint32_t index)
-{
-    carried = 0;
-    k->accepted = 0;
-    k->base = index;
-}
-
 void stream_drop(void)
 {
-    struct stream_kept *k = stream_kept();
-
-    begin_at(k, card.written);
-    card_command(k->rate);
+    carried = 0;
+    kept.accepted = 0;
+    kept.base = card.written;
+    keep();
+    card_command(kept.rate);
 }
 
 /* A change in the midst of it, or only ahead of the first byte? */
-static void drop_if_begun(struct stream_kept *k)
+static void drop_if_begun(void)
 {
-    if (k->accepted || card.played != card.written)
+    if (kept.accepted || card.played != card.written)
         stream_drop();
 }
 
 void stream_set_rate(uint32_t rate)
 {
-    struct stream_kept *k = stream_kept();
-
     rate = clamp(rate, SOUND_RATE_LEAST, SOUND_RATE_MOST);
-    if (rate == k->rate)
+    if (rate == kept.rate)
         return;
-    k->rate = rate;
+    kept.rate = rate;
     stream_drop();
 }
 
 void stream_set_format(uint32_t format)
 {
-    struct stream_kept *k = stream_kept();
-
-    if (format == k->format)
+    if (format == kept.format)
         return;
-    drop_if_begun(k);
-    k->format = format;
+    drop_if_begun();
+    kept.format = format;
+    keep();
 }
 
 void stream_set_channels(uint32_t channels)
 {
-    struct stream_kept *k = stream_kept();
-
-    if (channels == k->channels)
+    if (channels == kept.channels)
         return;
-    drop_if_begun(k);
-    k->channels = channels;
+    drop_if_begun();
+    kept.channels = channels;
+    keep();
 }
 
 long stream_set_fragments(uint32_t shift, uint32_t count)
 {
-    struct stream_kept *k = stream_kept();
-
     if (shift < SHIFT_LEAST)
         return -EINVAL;
-    k->shift = shift < SHIFT_MOST ? shift : SHIFT_MOST;
-    k->count = count;
+    kept.shift = shift < SHIFT_MOST ? shift : SHIFT_MOST;
+    kept.count = count;
+    keep();
     return 0;
 }
 
@@ -230,39 +240,33 @@ static bool is_sane(const struct stream_kept *k)
            filled(k) - card.played <= SOUND_RING && filled(k) - card.written <= SOUND_RING;
 }
 
-static void set_defaults(struct stream_kept *k)
+static void set_defaults(void)
 {
-    k->magic = KEPT_MAGIC;
-    k->format = DSP_U8;
-    k->channels = 1;
-    k->rate = 8000;
-    k->shift = k->count = 0;
+    kept =
+        (struct stream_kept){.format = DSP_U8, .channels = 1, .rate = 8000, .base = card.written};
 }
 
 /* We may be a fresh copy: what is open, and its format, goes on. Bytes of a frame that was not whole
  * are lost, and were not accepted. */
 void stream_begin(void)
 {
-    struct stream_kept *k = stream_kept();
-
     begun = clock_now();
-    if (is_sane(k)) {
-        k->accepted -= k->accepted % frame_bytes(k);
-        return;
-    }
-    set_defaults(k);
-    k->node = 0;
-    begin_at(k, card.written);
+    kept = *(const struct stream_kept *)card.queue->own;
+    if (is_sane(&kept))
+        kept.accepted -= kept.accepted % frame_bytes(&kept);
+    else
+        set_defaults();
+    keep();
 }
 
-static bool is_free(const struct stream_kept *k)
+static bool is_free(void)
 {
-    return k->node == 0 || (!is_confirmed && clock_now() - begun > GRACE);
+    return kept.node == 0 || (!is_confirmed && clock_now() - begun > GRACE);
 }
 
 bool stream_is_open(uint64_t node)
 {
-    if (!card.queue || !node || stream_kept()->node != node)
+    if (!card.queue || !node || kept.node != node)
         return false;
     is_confirmed = true;
     return true;
@@ -270,35 +274,32 @@ bool stream_is_open(uint64_t node)
 
 bool stream_is_busy(endpoint_t program)
 {
-    const struct stream_kept *k = stream_kept();
-
-    return !is_free(k) && (is_confirmed || k->program != program);
+    return !is_free() && (is_confirmed || kept.program != program);
 }
 
 long stream_open(endpoint_t program, uint64_t *node)
 {
-    struct stream_kept *k = stream_kept();
-
     if (stream_is_busy(program))
         return -EBUSY;
-    if (is_free(k)) {
+    if (is_free()) {
         card_pause(false);
-        set_defaults(k);
-        k->program = program;
-        k->node = clock_now();
+        set_defaults();
+        kept.program = program;
+        kept.node = clock_now();
         stream_drop();
         dsp_opened();
     }
     is_confirmed = true;
-    *node = k->node;
+    *node = kept.node;
     return 0;
 }
 
 /* What is written is played to its end, but by a card that was told to stand still. */
 void stream_close(void)
 {
-    stream_kept()->node = 0;
-    if (card.queue->is_paused)
+    kept.node = 0;
+    keep();
+    if (card.is_paused)
         stream_drop();
     card_pause(false);
 }

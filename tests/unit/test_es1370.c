@@ -20,7 +20,7 @@
 
 #define PORT 0xc000u
 #define PHYSICAL 0x1000000u
-#define NS 1000000000ull
+#define SERIAL_P2_LOOP_SEL (1u << 14) /* 1: once, not round and round */
 #define HEARD 300000
 
 static struct sound_queue *queue;
@@ -345,6 +345,7 @@ static void test_command(void **state)
     card_runs(2000);
     command(44100);
     serve();
+    assert_int_equal(queue->told, queue->asked);
     assert_int_equal(queue->played, 10000);
     card.heard_count = 0;
     write_up_to(12000);

@@ -6,12 +6,9 @@
 #define CLOCK 1411200u /* Hz; 22.5792 MHz, divided by 16 */
 #define CODEC_LOOKS 1000 /* until it takes a value: 50 us, and a port takes 0.2 us at least */
 
-/* 16 bits, stereo, round and round */
+/* 16 bits, stereo, not paused; round and round, not once */
 #define SERIAL_OURS                                                                                \
     (SERIAL_P2_STEREO | SERIAL_P2_16BIT | SERIAL_P2_INTR_EN | 2u << SERIAL_P2_END_INC_SHIFT)
-#define SERIAL_P2                                                                                  \
-    (SERIAL_P2_STEREO | SERIAL_P2_16BIT | SERIAL_P2_INTR_EN | SERIAL_P2_PAUSE |                    \
-     SERIAL_P2_LOOP_SEL | (uint32_t)SERIAL_P2_INCREMENTS)
 
 static uint32_t get(const struct es1370 *c, enum es1370_register r)
 {
@@ -29,12 +26,6 @@ static void put_paged(const struct es1370 *c, unsigned page, enum es1370_registe
     put(c, r, value);
 }
 
-static uint32_t get_dac(const struct es1370 *c, enum es1370_register r)
-{
-    put(c, MEMORY_PAGE, PAGE_DAC);
-    return get(c, r);
-}
-
 static void put_codec(const struct es1370 *c, unsigned r, unsigned value)
 {
     for (int i = 0; i < CODEC_LOOKS && (get(c, STATUS) & STATUS_CODEC_BUSY); i++)
@@ -49,6 +40,10 @@ static uint32_t divider_of(uint32_t rate)
 
 uint32_t es1370_rate(uint32_t wanted)
 {
+    if (wanted < SOUND_RATE_LEAST)
+        wanted = SOUND_RATE_LEAST;
+    if (wanted > SOUND_RATE_MOST)
+        wanted = SOUND_RATE_MOST;
     return CLOCK / (divider_of(wanted) + 2);
 }
 
@@ -64,14 +59,15 @@ bool es1370_answers(const struct es1370 *c)
 
 bool es1370_reads_ours(const struct es1370 *c)
 {
-    return get_dac(c, DAC2_FRAME_ADDRESS) == c->memory &&
-           (get(c, DAC2_FRAME_COUNT) & 0xffff) == c->frames - 1;
+    put(c, MEMORY_PAGE, PAGE_DAC);
+    return get(c, DAC2_FRAME_ADDRESS) == c->memory &&
+           (get(c, DAC2_FRAME_COUNT) & 0xffff) == SOUND_CHIP_RING - 1;
 }
 
 bool es1370_is_set_up(const struct es1370 *c, uint32_t rate)
 {
     return (get(c, CONTROL) & ~(uint32_t)CONTROL_DAC2_EN) == control_of(rate) &&
-           (get(c, SERIAL) & SERIAL_P2) == SERIAL_OURS && es1370_reads_ours(c);
+           get(c, SERIAL) == SERIAL_OURS && es1370_reads_ours(c);
 }
 
 bool es1370_plays(const struct es1370 *c)
@@ -81,7 +77,8 @@ bool es1370_plays(const struct es1370 *c)
 
 uint32_t es1370_position(const struct es1370 *c)
 {
-    return (get_dac(c, DAC2_FRAME_COUNT) >> 16) % c->frames;
+    put(c, MEMORY_PAGE, PAGE_DAC);
+    return (get(c, DAC2_FRAME_COUNT) >> 16) % SOUND_CHIP_RING;
 }
 
 uint32_t es1370_period(uint32_t rate)
@@ -95,7 +92,7 @@ uint32_t es1370_period(uint32_t rate)
 
 void es1370_set_position(const struct es1370 *c, uint32_t at)
 {
-    put_paged(c, PAGE_DAC, DAC2_FRAME_COUNT, at << 16 | (c->frames - 1));
+    put_paged(c, PAGE_DAC, DAC2_FRAME_COUNT, at << 16 | (SOUND_CHIP_RING - 1));
 }
 
 void es1370_set_rate(const struct es1370 *c, uint32_t rate)
@@ -147,7 +144,6 @@ void es1370_abandon(const struct es1370 *c)
 void es1370_set_up(const struct es1370 *c, uint32_t rate, uint32_t at, uint32_t scratch)
 {
     es1370_set_rate(c, rate);
-    put(c, SERIAL, SERIAL_OURS & ~(uint32_t)SERIAL_P2_INTR_EN);
     put(c, SERIAL, SERIAL_OURS);
     put_paged(c, PAGE_ADC, PHANTOM_ADDRESS, scratch);
     put(c, PHANTOM_COUNT, 0);

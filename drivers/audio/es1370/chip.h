@@ -16,6 +16,8 @@
 
 #include "abi/sound_queue.h"
 
+#define NS 1000000000ull
+
 /* Ports, relative to the first; 32 bits each. */
 enum es1370_register {
     CONTROL = 0x00,
@@ -37,7 +39,6 @@ enum {
     CONTROL_CODEC_EN = 1 << 1,
     CONTROL_DAC2_EN = 1 << 5,
     CONTROL_PCLKDIV_SHIFT = 16, /* 13 bits */
-    CONTROL_PCLKDIV = 0x1fff << 16,
 
     STATUS_DAC2 = 1 << 1, /* its interrupt; cleared by taking SERIAL_P2_INTR_EN away */
     STATUS_CODEC_BUSY = 1 << 10, /* CSTAT */
@@ -45,10 +46,7 @@ enum {
     SERIAL_P2_STEREO = 1 << 2,
     SERIAL_P2_16BIT = 1 << 3,
     SERIAL_P2_INTR_EN = 1 << 9,
-    SERIAL_P2_PAUSE = 1 << 12,
-    SERIAL_P2_LOOP_SEL = 1 << 14, /* 0: round and round */
     SERIAL_P2_END_INC_SHIFT = 19, /* bytes from one sample to the next: 2 */
-    SERIAL_P2_INCREMENTS = 0x3f << 16,
 };
 
 /* Of the codec. */
@@ -70,7 +68,7 @@ enum {
 
 struct es1370 {
     unsigned ports;
-    uint32_t memory, frames; /* what it reads: physical address; a power of two */
+    uint32_t memory; /* what it reads, SOUND_CHIP_RING frames: physical address */
 };
 
 /* Is there one at all? */
@@ -92,7 +90,7 @@ void es1370_set_up(const struct es1370 *c, uint32_t rate, uint32_t at, uint32_t 
 bool es1370_plays(const struct es1370 *c);
 void es1370_start(const struct es1370 *c, uint32_t rate); /* from the frame where it is */
 void es1370_stop(const struct es1370 *c);
-/* The frame that is read next, 0 to frames - 1. */
+/* The frame that is read next, 0 to SOUND_CHIP_RING - 1. */
 uint32_t es1370_position(const struct es1370 *c);
 /* While it does not play: */
 void es1370_set_position(const struct es1370 *c, uint32_t at);
@@ -124,7 +122,7 @@ int sound_start(struct sound_device *d, bool may_adopt, uint64_t now,
                 enum queue_driver_state *state);
 /* One turn: all that is asked, played and to be played. */
 void sound_serve(struct sound_device *d, uint64_t now);
-/* The driver ends: what is not played waits for the next. */
-void sound_silence(struct sound_device *d, uint64_t now);
+/* The card stands still: what is not played waits. */
+void sound_halt(struct sound_device *d, uint64_t now);
 
 #endif

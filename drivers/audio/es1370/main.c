@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The driver of an ES1370, in the loop that all drivers have. */
 #include "drivers/audio/es1370/chip.h"
+
+#include <errno.h>
+
 #include "lib/driver/driver.h"
 #include "lib/driver/driverloop.h"
 #include "lib/rt/kernel.h"
-
-#define NS 1000000000ull
 
 static void serve(void *device)
 {
@@ -32,16 +33,14 @@ static bool wake(void *device, uint64_t bits)
 
 static void started(void *device)
 {
-    struct sound_device *d = device;
-
-    es1370_acknowledge(&d->chip);
+    (void)device;
     if (service_info()->irqs)
-        irq_ack(0); /* one may have come to our predecessor */
+        irq_ack(0); /* one may have come to our predecessor: it comes once more */
 }
 
 static void silence(void *device)
 {
-    sound_silence(device, clock_now());
+    sound_halt(device, clock_now());
 }
 
 int main(void)
@@ -51,12 +50,10 @@ int main(void)
     static struct sound_device device;
     const struct service_info *info = service_info();
     enum queue_driver_state state;
-    int status;
 
     sound_open(&device, device_ports(&info->device), (void *)(uintptr_t)info->queue.address,
                info->queue.size, info->queue.physical);
-    status = sound_start(&device, info->adopt, clock_now(), &state);
-    if (status < 0)
-        driver_start_failed(status);
+    if (sound_start(&device, info->adopt, clock_now(), &state) < 0)
+        driver_start_failed(-ENODEV);
     driver_loop_run(&class, &device, &device.queue->header, state, NULL);
 }

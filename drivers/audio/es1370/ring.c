@@ -18,8 +18,6 @@
 #define MARGIN 1024u
 /* Frames of silence behind the last one, so that what the card has read comes out of it, too. */
 #define TAIL (2 * MARGIN)
-#define FIRST_RATE 44100u
-#define NS 1000000000ull
 
 static struct sound_frame *chip_at(struct sound_device *d, uint32_t index)
 {
@@ -86,7 +84,7 @@ static void look(struct sound_device *d, uint64_t now)
         stop_dry(d);
 }
 
-static void halt(struct sound_device *d, uint64_t now)
+void sound_halt(struct sound_device *d, uint64_t now)
 {
     es1370_stop(&d->chip);
     look(d, now);
@@ -103,10 +101,10 @@ static uint32_t count_copied(struct sound_device *d, uint32_t most)
     const struct sound_queue *q = d->queue;
     uint32_t there = queue_read(&q->written) - d->taken, n = 0;
 
-    for (; n < most && n < there; n++)
-        if (memcmp(chip_at(d, d->taken + n), &q->ring[(d->taken + n) % SOUND_RING],
-                   sizeof(struct sound_frame)) != 0)
-            break;
+    while (n < most && n < there &&
+           memcmp(chip_at(d, d->taken + n), &q->ring[(d->taken + n) % SOUND_RING],
+                  sizeof(struct sound_frame)) == 0)
+        n++;
     return n;
 }
 
@@ -115,8 +113,8 @@ static uint32_t count_copied(struct sound_device *d, uint32_t most)
 static void find_position(struct sound_device *d, uint64_t now)
 {
     uint32_t ahead = card_ahead(d), had = d->taken - d->played;
-    uint64_t most = SOUND_CHIP_RING * 3 / 4 * NS / d->rate;
-    bool went_round = d->plays && now - d->queue->played_ns > most;
+    bool went_round =
+        d->plays && now - d->queue->played_ns > SOUND_CHIP_RING * 3 / 4 * NS / d->rate;
 
     if (!went_round && (ahead <= had || queue_read(&d->queue->written) == d->taken)) {
         advance(d, d->played + (ahead < had ? ahead : had), now);
@@ -149,18 +147,15 @@ void sound_open(struct sound_device *d, unsigned ports, void *queue, uint64_t si
     if (!q || size < SOUND_QUEUE_BYTES)
         panic("no queue, or too small a one (%lu bytes)", (unsigned long)size);
     *d = (struct sound_device){
-        .chip = {.ports = ports,
-                 .memory = (uint32_t)(physical + offsetof(struct sound_queue, chip)),
-                 .frames = SOUND_CHIP_RING},
+        .chip = {ports, (uint32_t)(physical + offsetof(struct sound_queue, chip))},
         .queue = q,
         .scratch = (uint32_t)(physical + offsetof(struct sound_queue, scratch)),
         .taken = queue_read(&q->taken),
         .played = queue_read(&q->played),
-        .rate = q->rate,
         .volume = UINT32_MAX,
     };
-    if (q->rate < SOUND_RATE_LEAST / 2 || q->rate > SOUND_RATE_MOST * 2)
-        d->rate = q->rate = es1370_rate(FIRST_RATE);
+    d->rate = q->rate =
+        es1370_rate(q->rate ? q->rate : 44100); /* a client may have written there */
     if (d->taken - d->played > SOUND_RING)
         publish_taken(d, d->played);
 }
@@ -194,16 +189,12 @@ int sound_start(struct sound_device *d, bool may_adopt, uint64_t now,
 static void drop_all(struct sound_device *d, uint32_t asked, uint64_t now)
 {
     struct sound_queue *q = d->queue;
-    uint32_t written = queue_read(&q->written), rate = q->rate_asked;
+    uint32_t written = queue_read(&q->written);
 
-    if (rate < SOUND_RATE_LEAST)
-        rate = SOUND_RATE_LEAST;
-    if (rate > SOUND_RATE_MOST)
-        rate = SOUND_RATE_MOST;
     es1370_stop(&d->chip);
     d->plays = false;
     silence(d, d->played, d->played + SOUND_CHIP_RING);
-    d->rate = q->rate = es1370_rate(rate);
+    d->rate = q->rate = es1370_rate(q->rate_asked);
     es1370_set_rate(&d->chip, d->rate);
     es1370_set_position(&d->chip, written % SOUND_CHIP_RING);
     publish_taken(d, written);
@@ -224,7 +215,7 @@ static void take(struct sound_device *d, uint64_t now)
     if (written - d->taken > SOUND_RING || written - d->played > SOUND_RING)
         panic("the client broke the ring");
     if (d->plays && d->taken - d->played < MARGIN)
-        halt(d, now);
+        sound_halt(d, now);
     for (uint32_t k = d->taken; k != written; k++)
         *chip_at(d, k) = q->ring[k % SOUND_RING];
     publish_taken(d, written);
@@ -246,16 +237,10 @@ void sound_serve(struct sound_device *d, uint64_t now)
     take(d, now);
     if (queue_read(&q->is_paused)) {
         if (d->plays)
-            halt(d, now);
+            sound_halt(d, now);
     } else if (!d->plays && d->taken != d->played) {
         q->played_ns = now; /* it was there, and stood still */
         es1370_start(&d->chip, d->rate);
         d->plays = true;
     }
-}
-
-void sound_silence(struct sound_device *d, uint64_t now)
-{
-    if (d->plays)
-        halt(d, now);
 }
