@@ -24,6 +24,16 @@
  * then looks at the flag; when it is set, it clears it and notifies: the driver by
  * NOTIFY_BIT_QUEUE, the client by NOTIFY_BIT_PEER + number. Both need a full barrier between the
  * two, which char_ring_wait() and char_ring_wake() have.
+ *
+ * The test of a device that can send to itself (`can_test`): nothing on a line of characters tells
+ * whether they are right, or whether any should come, so a driver that loses them, or stores them
+ * in the wrong place, looks like a line at rest. The client puts bytes into the transmit ring of
+ * `test`, sets all four of its indices, counts up `asked` and notifies; the driver carries them
+ * through the device and into the receive ring of `test`, with the same code as all others, says in
+ * `result` how it went, sets `told` to `asked` and notifies. The client judges: what it has put in
+ * must have come back, in order. What has come from outside in the meantime may stand between; the
+ * driver hands that on in the ordinary ring. A driver that dies in a test leaves it undone, its
+ * successor says so at once (CHAR_TEST_BUSY).
  */
 #ifndef ABI_CHAR_QUEUE_H
 #define ABI_CHAR_QUEUE_H
@@ -35,12 +45,30 @@
 #define CHAR_QUEUE_MAGIC 0x51524843u /* "CHRQ" */
 #define CHAR_RECEIVE_SIZE 0x4000u /* bytes; powers of two */
 #define CHAR_TRANSMIT_SIZE 0x8000u
+#define CHAR_TEST_SIZE 128u
 
 struct char_ring {
     _Alignas(64) uint32_t written; /* by the writer */
     uint32_t writer_waits; /* for room; set by the writer, cleared by the taker */
     _Alignas(64) uint32_t taken; /* by the taker */
     uint32_t taker_waits; /* for bytes; set by the taker, cleared by the writer */
+};
+
+enum char_test_result {
+    CHAR_TEST_DONE, /* what has come back is in the ring */
+    CHAR_TEST_BUSY, /* not now: something is still being sent, or waits for room */
+};
+
+struct char_test {
+    _Alignas(64) uint32_t asked; /* by the client */
+    uint8_t transmit_bytes[CHAR_TEST_SIZE]; /* by the client */
+    /* by the driver */
+    _Alignas(64) uint32_t told;
+    uint32_t result; /* enum char_test_result */
+    uint32_t can_test; /* 0: such a device has no test, `asked` is not looked at */
+    uint32_t dry; /* counts: the device had nothing more to receive */
+    uint8_t receive_bytes[CHAR_TEST_SIZE];
+    struct char_ring transmit, receive; /* nobody waits for them */
 };
 
 struct char_queue {
@@ -53,6 +81,7 @@ struct char_queue {
     /* by the driver */
     _Alignas(64) uint32_t status_told; /* status_asked, once `status` is the answer */
     uint32_t status; /* a printer's: its status register */
+    struct char_test test;
     _Alignas(4096) uint8_t receive_bytes[CHAR_RECEIVE_SIZE];
     uint8_t transmit_bytes[CHAR_TRANSMIT_SIZE];
 };

@@ -5,35 +5,54 @@
 #include "lib/rt/log.h"
 
 #define TURN_BYTES 4096u /* in each direction, then the notifications are looked at */
+/* at the device, until the bytes of a test are back: a few us each, and a byte takes 87 us */
+#define TEST_LOOKS 1000u
 
-static uint32_t to_take(const struct char_device *d)
+static uint32_t to_take(const struct char_flow *from)
 {
-    int64_t filled =
-        char_ring_filled(queue_read(&d->queue->transmit.written), d->taken, CHAR_TRANSMIT_SIZE);
+    int64_t filled = char_ring_filled(queue_read(&from->ring->written), from->at, from->size);
 
     if (filled < 0)
         panic("the client broke the transmit ring");
     return (uint32_t)filled;
 }
 
-static uint32_t room(const struct char_device *d)
+static uint32_t room_in_all(const struct char_flow *to)
 {
-    int64_t filled =
-        char_ring_filled(d->written, queue_read(&d->queue->receive.taken), CHAR_RECEIVE_SIZE);
+    int64_t filled = char_ring_filled(to->at, queue_read(&to->ring->taken), to->size);
 
     if (filled < 0)
         panic("the client broke the receive ring");
-    return CHAR_RECEIVE_SIZE - (uint32_t)filled;
+    return to->size - (uint32_t)filled;
+}
+
+static uint32_t room(const struct char_flow *to)
+{
+    uint32_t all = room_in_all(to);
+
+    return all > to->spare ? all - to->spare : 0;
 }
 
 void char_device_open(struct char_device *d, const struct char_driver *driver, unsigned ports,
                       void *queue, uint64_t size)
 {
+    struct char_queue *q = queue;
+
     *d = (struct char_device){.driver = driver, .queue = queue, .ports = ports};
     if (!queue || size < CHAR_QUEUE_BYTES)
         panic("no queue, or too small a one (%lu bytes)", (unsigned long)size);
-    d->written = queue_read(&d->queue->receive.written);
-    d->taken = queue_read(&d->queue->transmit.taken);
+    d->receive = (struct char_flow){.ring = &q->receive,
+                                    .bytes = q->receive_bytes,
+                                    .size = CHAR_RECEIVE_SIZE,
+                                    .spare = driver->loop ? CHAR_TEST_SIZE : 0,
+                                    .at = queue_read(&q->receive.written)};
+    d->transmit = (struct char_flow){.ring = &q->transmit,
+                                     .bytes = q->transmit_bytes,
+                                     .size = CHAR_TRANSMIT_SIZE,
+                                     .at = queue_read(&q->transmit.taken)};
+    q->test.result = CHAR_TEST_BUSY; /* of one in which our predecessor has died */
+    queue_publish(&q->test.told, queue_read(&q->test.asked));
+    q->test.can_test = driver->loop != 0;
 }
 
 int char_device_start(struct char_device *d, bool may_adopt, enum queue_driver_state *state)
@@ -52,25 +71,45 @@ int char_device_start(struct char_device *d, bool may_adopt, enum queue_driver_s
     return status;
 }
 
-static bool receive(struct char_device *d)
+/*
+ * receive() and send() are what a test is to find wrong: the compiler must make no copies of them,
+ * one for the test and one for all the rest.
+ */
+#define ONE_COPY __attribute__((noipa))
+
+ONE_COPY static bool receive(struct char_device *d, struct char_flow *to)
 {
-    uint32_t budget = TURN_BYTES, begin = d->written, count;
+    uint32_t budget = TURN_BYTES, begin = to->at, count;
 
-    if (!queue_read(&d->queue->header.client_ready))
-        return false;
     do {
-        uint32_t piece = char_ring_piece(d->written, room(d), CHAR_RECEIVE_SIZE);
+        uint32_t piece = char_ring_piece(to->at, room(to), to->size);
 
-        count = piece ? d->driver->receive(
-                            d, &d->queue->receive_bytes[d->written % CHAR_RECEIVE_SIZE], piece)
-                      : 0;
-        d->written += count;
-        queue_publish(&d->queue->receive.written, d->written);
+        count = piece ? d->driver->receive(d, &to->bytes[to->at % to->size], piece) : 0;
+        d->queue->test.dry += piece && !count;
+        to->at += count;
+        queue_publish(&to->ring->written, to->at);
         budget -= count < budget ? count : budget;
     } while (count && budget);
-    if (d->written != begin && char_ring_wake(&d->queue->receive.taker_waits))
+    if (to->at != begin && char_ring_wake(&to->ring->taker_waits))
         d->wake_client = true;
-    return d->written != begin;
+    return to->at != begin;
+}
+
+ONE_COPY static bool send(struct char_device *d, struct char_flow *from)
+{
+    uint32_t budget = TURN_BYTES, begin = from->at, count;
+
+    do {
+        uint32_t piece = char_ring_piece(from->at, to_take(from), from->size);
+
+        count = piece ? d->driver->send(d, &from->bytes[from->at % from->size], piece) : 0;
+        from->at += count;
+        queue_publish(&from->ring->taken, from->at);
+        budget -= count < budget ? count : budget;
+    } while (count && budget);
+    if (from->at != begin && char_ring_wake(&from->ring->writer_waits))
+        d->wake_client = true;
+    return from->at != begin;
 }
 
 /* Of one that starts over: not before the client knows that we are another. */
@@ -84,7 +123,7 @@ static bool may_send(struct char_device *d)
         return true;
     if (queue_read(&q->taker) != queue_read(&q->header.incarnation))
         return false;
-    d->taken = queue_read(&q->transmit.taken);
+    d->transmit.at = queue_read(&q->transmit.taken);
     return d->may_send = true;
 }
 
@@ -100,33 +139,96 @@ static void tell_status(struct char_device *d)
     d->wake_client = true;
 }
 
-static bool send(struct char_device *d)
+/* What has come in a test. */
+struct catch
 {
-    uint32_t budget = TURN_BYTES, begin = d->taken, count;
+    uint32_t found; /* bytes of the test */
+    uint32_t count; /* others, from outside: the client gets them as it gets all else */
+    uint8_t others[CHAR_TEST_SIZE];
+};
 
-    if (!may_send(d))
-        return false;
-    do {
-        uint32_t piece = char_ring_piece(d->taken, to_take(d), CHAR_TRANSMIT_SIZE);
+static void sort_out(struct catch *c, const struct char_flow *came, uint32_t begin,
+                     const struct char_flow *sent, uint32_t first)
+{
+    c->found = c->count = 0;
+    for (uint32_t k = begin; k != came->at && k - begin < came->size; k++) {
+        uint8_t byte = came->bytes[k % came->size];
 
-        count = piece ? d->driver->send(d, &d->queue->transmit_bytes[d->taken % CHAR_TRANSMIT_SIZE],
-                                        piece)
-                      : 0;
-        d->taken += count;
-        queue_publish(&d->queue->transmit.taken, d->taken);
-        budget -= count < budget ? count : budget;
-    } while (count && budget);
-    if (d->taken != begin && char_ring_wake(&d->queue->transmit.writer_waits))
-        d->wake_client = true;
-    return d->taken != begin;
+        if (first + c->found != sent->at && byte == sent->bytes[(first + c->found) % sent->size])
+            c->found++;
+        else
+            c->others[c->count++] = byte;
+    }
+}
+
+static void hand_on(struct char_device *d, const struct catch *c)
+{
+    for (uint32_t i = 0; i < c->count; i++)
+        d->receive.bytes[d->receive.at++ % d->receive.size] = c->others[i];
+    queue_publish(&d->receive.ring->written, d->receive.at);
+}
+
+/*
+ * The bytes of the test go out one by one, each when the one before is back: so the device has room
+ * for it, whatever comes from outside. (QEMU's lets 14 bytes in, and then one for each that it has
+ * beyond these; it holds 16.) Only when all are back it is known what the others are; one
+ * that looks like a byte of the test may then change places with it.
+ */
+static enum char_test_result run_test(struct char_device *d, struct char_test *t)
+{
+    uint32_t first = queue_read(&t->transmit.taken), begin = queue_read(&t->receive.written);
+    uint32_t count = queue_read(&t->transmit.written) - first;
+    struct char_ring step = {.written = first};
+    struct char_flow out = {
+        .ring = &step, .bytes = t->transmit_bytes, .size = CHAR_TEST_SIZE, .at = first};
+    struct char_flow in = {
+        .ring = &t->receive, .bytes = t->receive_bytes, .size = CHAR_TEST_SIZE, .at = begin};
+    struct catch c = {0};
+
+    if (to_take(&d->transmit) != 0 || room_in_all(&d->receive) < CHAR_TEST_SIZE)
+        return CHAR_TEST_BUSY;
+    d->driver->want(d, false, false);
+    d->wants_receive = d->wants_send = false;
+    if (!d->driver->loop(d, true))
+        return CHAR_TEST_BUSY;
+    for (uint32_t looks = 0; looks < TEST_LOOKS; looks++) {
+        receive(d, &in);
+        sort_out(&c, &in, begin, &out, first);
+        if (c.found >= count)
+            break;
+        step.written = first + c.found + 1;
+        send(d, &out);
+    }
+    queue_publish(&t->transmit.taken, out.at);
+    if (c.found < count) {
+        d->driver->reset(d); /* no byte of the test may get out, or be taken for another */
+        return CHAR_TEST_DONE;
+    }
+    d->driver->loop(d, false);
+    hand_on(d, &c);
+    return CHAR_TEST_DONE;
+}
+
+static void test(struct char_device *d)
+{
+    struct char_test *t = &d->queue->test;
+    uint32_t asked = queue_read(&t->asked);
+
+    if (!d->driver->loop || asked == t->told)
+        return;
+    t->result = run_test(d, t);
+    queue_publish(&t->told, asked);
+    d->wake_client = true;
 }
 
 bool char_device_serve(struct char_device *d)
 {
-    bool moved = receive(d);
+    bool moved = queue_read(&d->queue->header.client_ready) && receive(d, &d->receive);
 
     tell_status(d);
-    return send(d) || moved;
+    moved |= may_send(d) && send(d, &d->transmit);
+    test(d);
+    return moved;
 }
 
 bool char_device_settle(struct char_device *d)
@@ -136,12 +238,12 @@ bool char_device_settle(struct char_device *d)
 
     char_ring_wait(
         &q->transmit.taker_waits); /* (The client also notifies when it sets client_ready.) */
-    wants_send = may_send(d) && to_take(d) != 0;
+    wants_send = may_send(d) && to_take(&d->transmit) != 0;
     ready = queue_read(&q->header.client_ready);
-    wants_receive = ready && room(d) != 0;
+    wants_receive = ready && room(&d->receive) != 0;
     if (ready && !wants_receive) {
         char_ring_wait(&q->receive.writer_waits);
-        wants_receive = room(d) != 0;
+        wants_receive = room(&d->receive) != 0;
     }
     if (wants_receive != d->wants_receive || wants_send != d->wants_send) {
         d->driver->want(d, wants_receive, wants_send);

@@ -54,13 +54,27 @@ struct char_driver {
     /* What its predecessor left in the transmit ring is not sent: the client, which hears of the
      * death, says from where to go on (`taker` of the queue). */
     bool starts_over;
+    /* For the test that the client asks for (abi/char_queue.h), or NULL: from now on (off: no
+     * more) the device receives what is sent, instead of sending it; interrupts are off.
+     * False: not now, there is still something to be sent, or it cannot do it. adopt() refuses a
+     * device that is in this mode; reset() of one clears what it holds. */
+    bool (*loop)(struct char_device *d, bool on);
+};
+
+/* A ring, as seen by its driver. */
+struct char_flow {
+    struct char_ring *ring;
+    uint8_t *bytes;
+    uint32_t size;
+    uint32_t spare; /* of a receive ring: kept free for what comes in the middle of a test */
+    uint32_t at; /* our own index: `written` of a receive ring, `taken` of a transmit ring */
 };
 
 struct char_device {
     const struct char_driver *driver;
     struct char_queue *queue;
     unsigned ports; /* the first of its I/O BAR; 0: it has none */
-    uint32_t written, taken; /* our own indices: of the receive and of the transmit ring */
+    struct char_flow receive, transmit;
     bool wake_client; /* it waits for what was done */
     bool wants_receive, wants_send; /* as told to the chip */
     bool may_send; /* of one that starts over: the client has said so */
@@ -77,7 +91,7 @@ void char_device_open(struct char_device *d, const struct char_driver *driver, u
                       void *queue, uint64_t size);
 /* Adopts (when `may_adopt`) or resets; counts it in the queue. -errno: the device is dead. */
 int char_device_start(struct char_device *d, bool may_adopt, enum queue_driver_state *state);
-/* One turn: receive and send, a few kB at most. True: something moved, so another turn may find
+/* One turn: receive and send, a few kB at most; and a test, if one is asked for. True: something moved, so another turn may find
  * more. */
 bool char_device_serve(struct char_device *d);
 /* Before sleeping: ask the client for notifications and the chip for interrupts; false: there is

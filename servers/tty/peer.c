@@ -59,13 +59,17 @@ uint64_t peer_watch(struct peer *p, uint32_t pending, uint32_t gone)
     return p->progress.look_at;
 }
 
+bool peer_tell(struct peer *p)
+{
+    p->kick = false;
+    return ipc_notify(p->driver, NOTIFY_BIT(NOTIFY_BIT_QUEUE)) == 0;
+}
+
 bool peer_settle(struct peer *p)
 {
     bool same = queue_read(&p->header->incarnation) == p->incarnation;
 
-    if (p->kick) {
-        p->kick = false;
-        ipc_notify(p->driver, NOTIFY_BIT(NOTIFY_BIT_QUEUE));
-    }
+    if (p->kick)
+        peer_tell(p);
     return same;
 }

@@ -76,6 +76,7 @@ static void take_queue(struct terminal *t, const struct service_queue *where)
     t->gone = queue_read(&q->transmit.taken);
     if (char_ring_filled(t->written, t->gone, CHAR_TRANSMIT_SIZE) < 0)
         t->gone = t->written;
+    t->test.number = queue_read(&q->test.asked);
     peer_take(&t->peer, where, CHAR_QUEUE_MAGIC);
     claim(t);
 }
@@ -273,8 +274,10 @@ void terminal_input(struct terminal *t)
 
     if (!t->queue)
         return;
-    if (peer_is_new(&t->peer))
+    if (peer_is_new(&t->peer)) {
         claim(t);
+        selftest_begin(&t->test, clock_now());
+    }
     note_gone(t);
     for (count = received(t); count != 0 && line_accepts(&t->line); count--) {
         terminal_type(t, t->queue->receive_bytes[t->taken % CHAR_RECEIVE_SIZE]);
@@ -289,9 +292,57 @@ void terminal_input(struct terminal *t)
     peer_moved(&t->peer);
 }
 
+static void complain_of_test(struct terminal *t)
+{
+    static const struct {
+        const char *text;
+        enum rs_complaint why;
+    } reasons[] = {
+        [SELFTEST_BUSY] = {"is never done with what it sends", COMPLAINT_DEADLINE},
+        [SELFTEST_WRONG] = {"gets other bytes from its device than it gives it", COMPLAINT_DATA},
+        [SELFTEST_LOST] = {"gets no bytes from its device", COMPLAINT_SILENCE},
+        [SELFTEST_LATE] = {"does not answer", COMPLAINT_DEADLINE},
+    };
+
+    log_info("driver %s %s", t->peer.where.driver, reasons[t->test.answer].text);
+    service_complain(t->peer.where.driver, t->peer.driver, reasons[t->test.answer].why);
+}
+
+/* When to look again, 0: not. */
+static uint64_t watch_test(struct terminal *t)
+{
+    struct char_queue *q = t->queue;
+    struct selftest_view v = {.now = clock_now(),
+                              .heard = queue_read(&q->receive.written),
+                              .sent = queue_read(&q->transmit.taken),
+                              .dry = queue_read(&q->test.dry),
+                              .answer = selftest_judge(&t->test, &q->test)};
+    enum selftest_step step;
+
+    if (t->peer.incarnation == 0 || !queue_read(&q->test.can_test))
+        return 0;
+    v.has_taken = v.heard == t->taken;
+    v.has_sent = v.sent == t->written;
+    step = selftest_look(&t->test, &v);
+    if (step == SELFTEST_COMPLAIN)
+        complain_of_test(t);
+    if (step != SELFTEST_ASK)
+        return t->test.look_at;
+    selftest_fill(&t->test, &q->test);
+    if (!peer_tell(&t->peer))
+        selftest_give_up(&t->test, v.now);
+    return t->test.look_at;
+}
+
 uint64_t terminal_watch(struct terminal *t)
 {
-    return t->queue ? peer_watch(&t->peer, terminal_pending(t), t->gone) : 0;
+    uint64_t progress, test;
+
+    if (!t->queue)
+        return 0;
+    progress = peer_watch(&t->peer, terminal_pending(t), t->gone);
+    test = watch_test(t);
+    return !progress || (test && test < progress) ? test : progress;
 }
 
 bool terminal_settle(struct terminal *t, bool wants_room)

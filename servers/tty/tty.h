@@ -11,6 +11,7 @@
  *     control.c   ioctls, sessions, process groups
  *     vt.c        ioctls of consoles
  *     snapshot.c  what a successor finds in DS
+ *     selftest.c  when a port's driver is asked to show that its device works
  *     line.c      the line discipline
  *     screen.c    what a screen shows; csi.c sequence.c glyph.c: what bytes do to it
  *     keymap.c    from keys to bytes
@@ -40,6 +41,7 @@
 #include "servers/tty/line.h"
 #include "servers/tty/progress.h"
 #include "servers/tty/screen.h"
+#include "servers/tty/selftest.h"
 
 #define SERIALS 4u /* terminals of serial ports */
 #define SERIAL_DRIVER "uart" /* of the first; that of terminal n is called uart.n */
@@ -79,6 +81,7 @@ struct terminal {
     uint32_t taken, written; /* our indices of the receive and of the transmit ring */
     uint32_t
         gone; /* of the transmit ring: up to there the driver had taken it when we last looked */
+    struct selftest test; /* of a port whose device has one */
     bool restored; /* line and taken come from a predecessor */
     uint32_t polled; /* events that VFS wants to hear of */
     bool poll_ready; /* one has come, VFS will fetch it */
@@ -126,6 +129,7 @@ void peer_claim(struct peer *p); /* once the indices are right */
 bool peer_is_new(struct peer *p);
 void peer_moved(struct peer *p); /* something of use has come from it */
 void peer_bad(struct peer *p); /* it broke the rules: RS replaces it */
+bool peer_tell(struct peer *p); /* at once; false: it is not there */
 uint64_t peer_watch(struct peer *p, uint32_t pending, uint32_t gone); /* complains of a driver that
                                        does not do what is `pending`; when to look again, 0: not */
 bool peer_settle(struct peer *p); /* tells it what we did; false: there is another one */

@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Serial ports beyond the console: /dev/ttyS1 with an interrupt of its own, /dev/ttyS3, which has none and is polled."""
+import os
 import re
 import socket
+import subprocess
 import threading
+import time
 
 import pytest
 
+from conftest import BUILD, TOP
+from test_console import wait_for
 from test_disk import LIBRARY, PLACES, patient
 
 PLACES["uart"] = "drivers/char/uart/uart.svc"
@@ -101,3 +106,57 @@ def test_received(boot, typist, number):
     whole = [line for line in numbers[:-2] if line.isdecimal()]
     kills = result.klog.count(f"uart.{number}: killed 9")
     assert len(set(whole)) >= LINES // 4 - 6 * kills  # a FIFO holds parts of six such lines at most
+
+
+CHUNKS = 25  # of the transfer below, with pauses between them in which the port may be tested
+TRANSFER = f"""stty -F /dev/ttyS1 raw -echo; cd /tmp; n=0; while [ $n -lt {CHUNKS} ]; do seq $((n * 1000)) $((n * 1000 + 799)); n=$((n + 1)); done >sent
+head -c $(wc -c <sent) </dev/ttyS1 >came & exec 3>/dev/ttyS1; n=0
+while [ $n -lt {CHUNKS} ]; do seq $((n * 1000)) $((n * 1000 + 799)) >&3; n=$((n + 1)); usleep 200000; done; wait $!; cmp sent came && echo "all $(wc -c <came) bytes are the sam""e"
+"""
+
+
+def send_back(listener):
+    """All that comes, in pieces that do not wait for the end of a chunk."""
+    try:
+        peer = listener.accept()[0]
+        for data in iter(lambda: peer.recv(700), b""):
+            peer.sendall(data)
+    except OSError:
+        pass
+
+
+def test_tested_meanwhile(tmp_path):
+    """Ports are tested again and again while 100 kB go out and come back with pauses, and somebody types at the console: nothing is lost, and no byte of a
+    test is to be seen. (Writes to the MCR tell that there were tests.)"""
+    out, writes, listener = tmp_path / "out", tmp_path / "writes", socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / "port"))
+    listener.listen()
+    threading.Thread(target=send_back, args=(listener,), daemon=True).start()
+    typed = []
+    with listener, out.open("wb") as file:
+        guest = subprocess.Popen([TOP / "tools/guest", "--qemu", f"-chardev socket,path={tmp_path}/port,id=port -serial chardev:port -d trace:serial_write -D {writes}"],
+                                 stdin=subprocess.PIPE, stdout=file, env=dict(os.environ, B=str(BUILD)))
+
+        def type_in(text):
+            guest.stdin.write(text.encode())
+            guest.stdin.flush()
+
+        try:
+            wait_for(out, b"# ")
+            type_in("stty -echo; PS1=\n" + "".join(f"echo '{line}' >>/tmp/transfer\n" for line in TRANSFER.splitlines()) + "sh /tmp/transfer &\n")
+            while b"bytes are the same" not in out.read_bytes() and len(typed) < 1000:
+                typed.append(len(typed))
+                for part in ("echo li''", f"ne-{typed[-1]}-", "\n"):
+                    type_in(part)
+                    time.sleep(0.07)
+            type_in("echo al''l; poweroff -f\n")
+            wait_for(out, b"all\r\n")
+            guest.wait(timeout=60)
+        finally:
+            guest.kill()
+            guest.wait()
+    text = out.read_bytes().decode(errors="replace")
+    assert [int(n) for n in re.findall(r"line-(\d+)-\r\n", text)] == typed
+    assert int(re.search(r"all (\d+) bytes are the same", text).group(1)) > 100000
+    assert not re.search("cmp:|driver uart", text)
+    assert len(re.findall(r"addr 0x04 val 0x1b", writes.read_text())) >= 4

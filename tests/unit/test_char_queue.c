@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-// sources: lib/driver/chardriver.c drivers/char/uart/chip.c
-/* The rings of characters, the class library, and the uart's half against a fake 16550. */
+// sources: lib/driver/chardriver.c drivers/char/uart/chip.c servers/tty/selftest.c
+/* The rings of characters, the class library, and the uart's half against a fake 16550; the test
+ * that tty asks for. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +13,7 @@
 
 #include "drivers/char/uart/chip.h"
 #include "lib/rt/log.h"
+#include "servers/tty/selftest.h"
 
 /* ---- a fake 16550 ---- */
 
@@ -19,9 +21,15 @@
 
 static struct {
     uint8_t ier, lcr, mcr, fcr, divisor[2];
-    uint8_t in[64], out[100000];
+    uint8_t in[256], out[100000];
     uint32_t in_count, in_at, out_count;
     bool stuck, empty_seen, cleared;
+    /* in loopback: this comes from outside before each byte; bits of what comes back that are
+     * inverted; nothing comes back; there is no such mode */
+    const char *outside;
+    uint8_t invert;
+    bool is_deaf, has_no_loop;
+    unsigned accesses, die_at; /* the driver dies at its n-th access, 0: at none */
 } chip;
 static jmp_buf death;
 static bool may_die;
@@ -32,8 +40,28 @@ void panic(const char *format, ...)
     longjmp(death, 1);
 }
 
+static void note_access(void)
+{
+    if (++chip.accesses == chip.die_at)
+        longjmp(death, 1);
+}
+
+/* A byte for the receive FIFO; a full one loses it. */
+static void come_in(uint8_t byte)
+{
+    if (chip.in_count - chip.in_at < FIFO_BYTES)
+        chip.in[chip.in_count++] = byte;
+}
+
+static void loop_back(uint8_t byte)
+{
+    if (!chip.is_deaf)
+        come_in(byte ^ chip.invert);
+}
+
 uint8_t pio_read8(unsigned port)
 {
+    note_access();
     switch (port - UART_COM1) {
     case RBR:
         return chip.in_at < chip.in_count ? chip.in[chip.in_at++] : 0;
@@ -55,7 +83,7 @@ uint8_t pio_read8(unsigned port)
     case MCR:
         return chip.mcr;
     case LSR:
-        return (chip.in_at < chip.in_count ? LSR_DR : 0) | (chip.stuck ? 0 : LSR_THRE);
+        return (chip.in_at < chip.in_count ? LSR_DR : 0) | (chip.stuck ? 0 : LSR_THRE | LSR_TEMT);
     default:
         fail();
         return 0;
@@ -66,6 +94,7 @@ void pio_write8(unsigned port, uint8_t value)
 {
     unsigned r = port - UART_COM1;
 
+    note_access();
     if (r < 2 && (chip.lcr & LCR_DLAB)) {
         chip.divisor[r] = value;
     } else if (r == IER) {
@@ -74,11 +103,13 @@ void pio_write8(unsigned port, uint8_t value)
         chip.ier = value;
     } else if (r == FCR) {
         chip.fcr = value;
-        chip.cleared |= value & 6;
+        chip.cleared |= value & FCR_CLEAR;
+        if (value & FCR_CLEAR)
+            chip.in_at = chip.in_count = 0;
     } else if (r == LCR) {
         chip.lcr = value;
     } else if (r == MCR) {
-        chip.mcr = value;
+        chip.mcr = chip.has_no_loop ? value & ~MCR_LOOP : value;
     } else {
         fail();
     }
@@ -86,8 +117,16 @@ void pio_write8(unsigned port, uint8_t value)
 
 void pio_write_bytes(unsigned port, const uint8_t *bytes, uint32_t count)
 {
+    note_access();
     assert_int_equal(port, UART_COM1 + THR);
     assert_true(count <= FIFO_BYTES);
+    if (chip.mcr & MCR_LOOP) {
+        for (const char *c = chip.outside; c && *c; c++)
+            come_in((uint8_t)*c);
+        for (uint32_t i = 0; i < count; i++)
+            loop_back(bytes[i]);
+        return;
+    }
     assert_true(chip.out_count + count <= sizeof chip.out);
     memcpy(chip.out + chip.out_count, bytes, count);
     chip.out_count += count;
@@ -105,6 +144,7 @@ static void type(const char *text)
 
 static struct char_queue *queue;
 static struct char_device device;
+static struct selftest test;
 
 static void start(void)
 {
@@ -118,6 +158,7 @@ static void start(void)
 static int setup(void **state)
 {
     memset(&chip, 0, sizeof chip);
+    memset(&test, 0, sizeof test);
     may_die = false;
     queue = aligned_alloc(4096, sizeof *queue);
     memset(queue, 0, sizeof *queue);
@@ -191,19 +232,21 @@ static void test_receive_not_ready(void **state)
     assert_int_equal(queue->receive.written, 4);
 }
 
+#define FULL (CHAR_RECEIVE_SIZE - CHAR_TEST_SIZE) /* (a test must have room, too) */
+
 static void test_receive_full(void **state)
 {
-    queue->receive.written = device.written = CHAR_RECEIVE_SIZE - 2;
+    queue->receive.written = device.receive.at = FULL - 2;
     type("abc");
     serve();
-    assert_int_equal(queue->receive.written, CHAR_RECEIVE_SIZE);
+    assert_int_equal(queue->receive.written, FULL);
     assert_int_equal(chip.in_at, 2); /* the third stays in the chip */
     assert_int_equal(chip.ier, 0);
     assert_int_equal(queue->receive.writer_waits, 1);
     queue->receive.taken = 10;
     serve();
     assert_int_equal(chip.in_at, 3);
-    assert_int_equal(queue->receive_bytes[0], 'c');
+    assert_int_equal(queue->receive_bytes[FULL], 'c');
     assert_int_equal(chip.ier, IER_ERBFI);
 }
 
@@ -212,7 +255,8 @@ static void test_send_all(void **state)
     static uint8_t bytes[90000];
     uint32_t done = 0;
 
-    queue->transmit.written = queue->transmit.taken = device.taken = 0xffffff00u; /* indices wrap */
+    queue->transmit.written = queue->transmit.taken = device.transmit.at =
+        0xffffff00u; /* indices wrap */
     for (uint32_t i = 0; i < sizeof bytes; i++)
         bytes[i] = (uint8_t)(i * 7 + i / 256);
     while (done < sizeof bytes) {
@@ -277,6 +321,195 @@ static void test_broken_client(void **state)
     assert_int_equal(deaths, 3);
 }
 
+/* ---- the test that the client asks for ---- */
+
+static enum selftest_answer ask(void)
+{
+    selftest_fill(&test, &queue->test);
+    serve();
+    return selftest_judge(&test, &queue->test);
+}
+
+/* Nothing of the test is left, or has got out; the chip works as before. */
+static void assert_as_before(const char *received)
+{
+    size_t length = strlen(received);
+
+    assert_int_equal(chip.mcr, MCR_ON);
+    assert_int_equal(chip.ier, IER_ERBFI);
+    assert_int_equal(chip.in_at, chip.in_count);
+    assert_int_equal(chip.out_count, 0);
+    assert_int_equal(queue->receive.written, length);
+    assert_memory_equal(queue->receive_bytes, received, length);
+    assert_int_equal(queue->transmit.taken, 0);
+}
+
+static void test_good(void **state)
+{
+    assert_true(queue->test.can_test);
+    for (int i = 0; i < 1000; i++) {
+        device.wake_client = false;
+        assert_int_equal(ask(), SELFTEST_GOOD);
+        assert_true(device.wake_client);
+        chip.in_at = chip.in_count = 0; /* (the model's memory, not the chip's) */
+    }
+    assert_as_before("");
+}
+
+/* As much as there may be: what waits fills the chip, and before each byte of the test as much
+ * comes as QEMU lets in. */
+static void test_good_among_others(void **state)
+{
+    static const char outside[] = "from outside..";
+    char all[16 + 14 * SELFTEST_BYTES + 6] = "0123456789abcdef";
+
+    for (int i = 0; i < SELFTEST_BYTES; i++)
+        strcat(all, outside);
+    type("0123456789abcdef");
+    chip.outside = outside;
+    assert_int_equal(ask(), SELFTEST_GOOD);
+    type("after");
+    serve();
+    strcat(all, "after");
+    assert_as_before(all);
+}
+
+/* The client has taken nothing for so long that there is no room for more. */
+static void test_good_when_full(void **state)
+{
+    queue->receive.written = device.receive.at = CHAR_RECEIVE_SIZE - CHAR_TEST_SIZE;
+    type("0123456789abcdef");
+    serve();
+    assert_int_equal(chip.in_at, 0);
+    assert_int_equal(ask(), SELFTEST_GOOD);
+    assert_int_equal(queue->receive.written, CHAR_RECEIVE_SIZE - CHAR_TEST_SIZE + 16);
+    assert_memory_equal(&queue->receive_bytes[CHAR_RECEIVE_SIZE - CHAR_TEST_SIZE],
+                        "0123456789abcdef", 16);
+    assert_int_equal(ask(), SELFTEST_BUSY);
+    queue->receive.taken = 16;
+    assert_int_equal(ask(), SELFTEST_GOOD);
+}
+
+static void test_not_now(void **state)
+{
+    chip.stuck = true;
+    assert_int_equal(ask(), SELFTEST_BUSY);
+    chip.stuck = false;
+    chip.has_no_loop = true;
+    assert_int_equal(ask(), SELFTEST_BUSY);
+    chip.has_no_loop = false;
+    assert_as_before("");
+}
+
+static void test_no_other_driver_is_asked(void **state)
+{
+    struct char_driver plain = uart_driver;
+
+    plain.loop = NULL;
+    char_device_open(&device, &plain, UART_COM1, queue, sizeof *queue);
+    assert_int_equal(queue->test.can_test, 0);
+    assert_int_equal(ask(), SELFTEST_NONE);
+    assert_as_before("");
+}
+
+static void test_nothing_comes_back(void **state)
+{
+    chip.is_deaf = true;
+    assert_int_equal(ask(), SELFTEST_LOST);
+    assert_true(chip.cleared);
+    chip.is_deaf = false;
+    assert_int_equal(ask(), SELFTEST_GOOD);
+    assert_as_before("");
+}
+
+static void test_others_come_back(void **state)
+{
+    chip.invert = 1;
+    assert_int_equal(ask(), SELFTEST_WRONG);
+    chip.invert = 0;
+    assert_int_equal(ask(), SELFTEST_GOOD);
+    assert_as_before(""); /* nobody gets what he has not been sent */
+}
+
+/* ---- drivers that are ill ---- */
+
+static uint32_t ill_send(struct char_device *d, const uint8_t *from, uint32_t count)
+{
+    return count;
+}
+
+static uint32_t ill_receive(struct char_device *d, uint8_t *to, uint32_t room)
+{
+    uint8_t bytes[FIFO_BYTES];
+
+    return uart_driver.receive(d, bytes, room < sizeof bytes ? room : sizeof bytes);
+}
+
+static uint32_t deaf_receive(struct char_device *d, uint8_t *to, uint32_t room)
+{
+    return 0;
+}
+
+static uint32_t counting_receive(struct char_device *d, uint8_t *to, uint32_t room)
+{
+    uint32_t n = uart_driver.receive(d, to, room);
+
+    return n ? n - 1 : 0;
+}
+
+/* Each is found, and leaves nothing for its successor to take for input. */
+static void test_ill(void **state)
+{
+    static const struct {
+        uint32_t (*send)(struct char_device *, const uint8_t *, uint32_t);
+        uint32_t (*receive)(struct char_device *, uint8_t *, uint32_t);
+        enum selftest_answer answer;
+    } ill[] = {{ill_send, 0, SELFTEST_LOST},
+               {0, ill_receive, SELFTEST_WRONG},
+               {0, deaf_receive, SELFTEST_LOST},
+               {0, counting_receive, SELFTEST_LOST}};
+
+    for (size_t i = 0; i < sizeof ill / sizeof *ill; i++) {
+        struct char_driver driver = uart_driver;
+
+        driver.send = ill[i].send ? ill[i].send : driver.send;
+        driver.receive = ill[i].receive ? ill[i].receive : driver.receive;
+        device.driver = &driver;
+        assert_int_equal(ask(), ill[i].answer);
+        start();
+        assert_int_equal(ask(), SELFTEST_GOOD);
+        assert_as_before("");
+    }
+}
+
+/* At each access to the chip: its successor finds it in the middle of the test, sends no byte of it
+ * and hands on none, and says that it was not to be. */
+static void test_death_in_test(void **state)
+{
+    volatile unsigned n = 1, resets = 0;
+
+    for (;; n++) {
+        volatile enum selftest_answer answer = SELFTEST_NONE;
+
+        chip.accesses = 0;
+        chip.die_at = n;
+        if (setjmp(death) == 0)
+            answer = ask();
+        chip.die_at = 0;
+        if (answer != SELFTEST_NONE)
+            break;
+        start();
+        resets += queue->header.driver_state == QUEUE_DRIVER_RESET;
+        assert_int_equal(selftest_judge(&test, &queue->test), SELFTEST_BUSY);
+        serve();
+        assert_as_before("");
+        assert_int_equal(ask(), SELFTEST_GOOD);
+        assert_as_before("");
+    }
+    assert_in_range(n, 15, 40);
+    assert_in_range(resets, 10, n);
+}
+
 static void test_flags(void **state)
 {
     uint32_t flag = 0;
@@ -296,9 +529,24 @@ static void test_flags(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_setup),         TEST(test_receive),       TEST(test_receive_not_ready),
-        TEST(test_receive_full),  TEST(test_send_all),      TEST(test_send_waits_for_the_chip),
-        TEST(test_death_in_send), TEST(test_broken_client), TEST(test_flags),
+        TEST(test_setup),
+        TEST(test_receive),
+        TEST(test_receive_not_ready),
+        TEST(test_receive_full),
+        TEST(test_send_all),
+        TEST(test_send_waits_for_the_chip),
+        TEST(test_death_in_send),
+        TEST(test_broken_client),
+        TEST(test_flags),
+        TEST(test_good),
+        TEST(test_good_among_others),
+        TEST(test_good_when_full),
+        TEST(test_not_now),
+        TEST(test_no_other_driver_is_asked),
+        TEST(test_nothing_comes_back),
+        TEST(test_others_come_back),
+        TEST(test_ill),
+        TEST(test_death_in_test),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

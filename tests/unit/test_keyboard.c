@@ -281,7 +281,7 @@ static void test_full(void **state)
 
     start(true);
     serve();
-    memory->q.receive.written = device.written = CHAR_RECEIVE_SIZE;
+    memory->q.receive.written = device.receive.at = CHAR_RECEIVE_SIZE;
     press(code);
     serve();
     assert_true(char_device_settle(&device));

@@ -26,14 +26,17 @@ enum {
     IER_ETBEI = 1 << 1, /* transmitter empty */
     IIR_NONE = 1 << 0, /* no interrupt is pending */
     IIR_FIFOS = 3 << 6, /* FIFOs are on */
-    FCR_ENABLE = 1 << 0, /* (Bits 1 and 2 would clear the FIFOs, and with them input that waits.) */
+    FCR_ENABLE = 1 << 0,
+    FCR_CLEAR = 1 << 1 | 1 << 2, /* both FIFOs, and with them input that waits */
     FCR_TRIGGER_14 = 3 << 6, /* interrupt at 14 bytes, or when the line rests */
     LCR_8N1 = 3,
     LCR_DLAB = 1 << 7,
     MCR_ON = 1 << 0 | 1 << 1 | 1 << 3, /* DTR, RTS, OUT2: lets the interrupt out */
+    MCR_LOOP = 1 << 4, /* what is sent is received, and nothing else */
     LSR_DR = 1 << 0, /* a byte is there */
     LSR_ERRORS = 0xe, /* overrun, parity, framing */
     LSR_THRE = 1 << 5, /* transmit FIFO is empty */
+    LSR_TEMT = 1 << 6, /* so is the transmitter: the last bit is out */
     FIFO_BYTES = 16,
     DIVISOR_115200 = 1,
 };

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "servers/tty/selftest.h"
+
+#define SECOND 1000000000ull
+
+/* ---- when ---- */
+
+void selftest_begin(struct selftest *s, uint64_t now)
+{
+    s->is_out = false;
+    s->fails = s->busy = 0;
+    s->last = s->moved_at = s->window_at = now;
+    s->window_heard = s->heard;
+    s->is_flood = false;
+    s->rest = SELFTEST_FIRST;
+    s->look_at = 0;
+}
+
+static void note_moved(struct selftest *s, const struct selftest_view *v)
+{
+    if (v->heard == s->heard && v->sent == s->sent)
+        return;
+    if (v->heard != s->heard) {
+        s->was_heard = true;
+        s->rest = s->rest < SELFTEST_EVERY ? s->rest : SELFTEST_EVERY;
+    } else if (v->now - s->moved_at > SELFTEST_EVERY) {
+        s->rest = SELFTEST_FIRST; /* somebody is at work again */
+    }
+    s->heard = v->heard;
+    s->sent = v->sent;
+    s->moved_at = v->now;
+}
+
+static void note_flood(struct selftest *s, const struct selftest_view *v)
+{
+    uint64_t time = v->now - s->window_at;
+
+    if (time < SECOND)
+        return;
+    s->is_flood = v->dry == s->window_dry &&
+                  (uint64_t)(v->heard - s->window_heard) * 1000000 > SELFTEST_FLOOD * (time / 1000);
+    s->window_dry = v->dry;
+    s->window_at = v->now;
+    s->window_heard = v->heard;
+}
+
+static uint64_t due(const struct selftest *s)
+{
+    uint64_t next = s->last + (s->fails ? SELFTEST_RETRY : s->rest);
+    uint64_t quiet = s->moved_at + SELFTEST_QUIET;
+
+    return next > quiet || s->is_flood ? next : quiet;
+}
+
+/* The next one will not be so soon, unless we hear of the other end. */
+static void rest(struct selftest *s)
+{
+    s->rest = 2 * s->rest < SELFTEST_REST ? 2 * s->rest : SELFTEST_REST;
+    if (s->was_heard)
+        s->rest = SELFTEST_EVERY;
+    s->was_heard = false;
+}
+
+static enum selftest_step conclude(struct selftest *s, enum selftest_answer answer, uint64_t now)
+{
+    s->is_out = false;
+    s->answer = answer;
+    s->last = now;
+    if (answer == SELFTEST_GOOD) {
+        s->fails = s->busy = s->complaints = 0;
+        rest(s);
+        return SELFTEST_NOTHING;
+    }
+    if (answer == SELFTEST_BUSY && s->is_flood) /* of course */
+        return SELFTEST_NOTHING;
+    if (answer == SELFTEST_BUSY ? ++s->busy < SELFTEST_BUSY_FAILS : ++s->fails < SELFTEST_FAILS)
+        return SELFTEST_NOTHING;
+    s->fails = s->busy = 0;
+    rest(s);
+    if (s->complaints == SELFTEST_COMPLAINTS)
+        return SELFTEST_NOTHING;
+    s->complaints++;
+    return SELFTEST_COMPLAIN;
+}
+
+/* What counts is how often we looked: a machine that stood still proves nothing. */
+static enum selftest_step look_for_answer(struct selftest *s, const struct selftest_view *v)
+{
+    if (v->answer != SELFTEST_NONE)
+        return conclude(s, v->answer, v->now);
+    if (v->now < s->look_at)
+        return SELFTEST_NOTHING;
+    s->look_at = v->now + SELFTEST_LOOK;
+    return ++s->looks < SELFTEST_LOOKS ? SELFTEST_NOTHING : conclude(s, SELFTEST_LATE, v->now);
+}
+
+enum selftest_step selftest_look(struct selftest *s, const struct selftest_view *v)
+{
+    enum selftest_step step = SELFTEST_NOTHING;
+
+    note_moved(s, v);
+    note_flood(s, v);
+    if (s->is_out) {
+        step = look_for_answer(s, v);
+        if (s->is_out)
+            return step;
+        s->look_at = 0;
+    }
+    if (v->now < s->look_at && s->look_at <= due(s))
+        return step; /* (bytes that move put it off, but not the alarm, each time) */
+    s->look_at = due(s);
+    if (v->now < s->look_at)
+        return step;
+    s->look_at = v->now + SELFTEST_FIRST;
+    if (!v->has_sent || (!v->has_taken && !s->is_flood))
+        return step;
+    s->look_at = v->now + SELFTEST_LOOK;
+    s->is_out = true;
+    s->looks = 0;
+    return SELFTEST_ASK;
+}
+
+void selftest_give_up(struct selftest *s, uint64_t now)
+{
+    s->is_out = false;
+    s->last = now;
+    rest(s);
+    s->look_at = due(s);
+}
+
+/* ---- what ---- */
+
+/* Others in each test, so that none is taken for another; all five are different, and such as are
+ * in no text of UTF-8, so nobody types them in the middle of a test. */
+static uint8_t byte_of(uint32_t number, uint32_t i)
+{
+    static const uint8_t strange[] = {0xc0, 0xc1, 0xf5, 0xf6, 0xf7, 0xf8, 0xf9,
+                                      0xfa, 0xfb, 0xfc, 0xfd, 0xfe, 0xff};
+
+    return strange[(number * 7 + i * (1 + number % 12)) % sizeof strange];
+}
+
+/* Wherever in the ring, also across its end. */
+static uint32_t begin_of(uint32_t number)
+{
+    return number * 13;
+}
+
+void selftest_fill(struct selftest *s, struct char_test *t)
+{
+    uint32_t number = ++s->number, begin = begin_of(number);
+
+    for (uint32_t i = 0; i < SELFTEST_BYTES; i++)
+        t->transmit_bytes[(begin + i) % CHAR_TEST_SIZE] = byte_of(number, i);
+    t->transmit.taken = t->receive.taken = t->receive.written = begin;
+    t->transmit.written = begin + SELFTEST_BYTES;
+    queue_publish(&t->asked, number);
+}
+
+/* (What the driver has written may be anything.) */
+enum selftest_answer selftest_judge(const struct selftest *s, const struct char_test *t)
+{
+    uint32_t begin = begin_of(s->number), came, found = 0;
+
+    if (queue_read(&t->told) != s->number)
+        return SELFTEST_NONE;
+    if (t->result == CHAR_TEST_BUSY)
+        return SELFTEST_BUSY;
+    came = queue_read(&t->receive.written) - begin;
+    if (came == 0)
+        return SELFTEST_LOST;
+    if (came > CHAR_TEST_SIZE || queue_read(&t->transmit.taken) != begin + SELFTEST_BYTES)
+        return SELFTEST_WRONG;
+    for (uint32_t k = begin; k != begin + came && found < SELFTEST_BYTES; k++)
+        found += t->receive_bytes[k % CHAR_TEST_SIZE] == byte_of(s->number, found);
+    return found == SELFTEST_BYTES ? SELFTEST_GOOD : SELFTEST_WRONG;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Does a serial port carry what it is given, and hand over what has come? Neither silence nor a
+ * wrong character tells: only a test of the device does (abi/char_queue.h). Here is when to ask for
+ * one and what to make of the answer. Pure logic.
+ *
+ * It is asked for when nothing has moved for SELFTEST_QUIET, so it meets a character that comes
+ * from outside as seldom as can be; every SELFTEST_EVERY while the other end is heard of, and at
+ * growing distances, up to SELFTEST_REST, while it is not. A wrong answer is not believed before it
+ * has come SELFTEST_FAILS times in a row. The transmitter may be held up by the other end: that is
+ * believed longer. And a device that cannot be helped looks the same with every driver: after
+ * SELFTEST_COMPLAINTS there is patience until a test ends well.
+ *
+ * A driver that reads what is not there never comes to rest. So there are tests, too, while more
+ * comes than a line can carry and the device never runs dry: no real one does that. (QEMU's may
+ * when its reader is slow; nothing is lost by a test then.)
+ */
+#ifndef TTY_SELFTEST_H
+#define TTY_SELFTEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "abi/char_queue.h"
+
+/* ns */
+#define SELFTEST_QUIET 50000000ull
+#define SELFTEST_LOOK 50000000ull /* between two looks for an answer */
+#define SELFTEST_RETRY 100000000ull
+#define SELFTEST_FIRST 1000000000ull /* from a driver's start */
+#define SELFTEST_EVERY 5000000000ull
+#define SELFTEST_REST 60000000000ull
+/* Bytes a second that no line brings: 115200 baud (drivers/char/uart) are 11520. */
+#define SELFTEST_FLOOD 14400u
+enum {
+    SELFTEST_BYTES = 5, /* those of a test: 0.43 ms at 115200 baud */
+    SELFTEST_FAILS = 3,
+    SELFTEST_BUSY_FAILS = 8,
+    SELFTEST_LOOKS = 20, /* without an answer */
+    SELFTEST_COMPLAINTS = 2,
+};
+
+enum selftest_answer {
+    SELFTEST_NONE, /* not yet */
+    SELFTEST_GOOD,
+    SELFTEST_BUSY,
+    SELFTEST_WRONG, /* other bytes, or too few of them */
+    SELFTEST_LOST, /* none have come back */
+    SELFTEST_LATE, /* no answer */
+};
+
+enum selftest_step { SELFTEST_NOTHING, SELFTEST_ASK, SELFTEST_COMPLAIN };
+
+struct selftest {
+    uint32_t number; /* of the last test */
+    bool is_out; /* it has been asked for and is not answered */
+    bool was_heard; /* since the last test */
+    uint32_t heard, sent; /* as last seen */
+    uint32_t looks, fails, busy, complaints; /* in a row */
+    enum selftest_answer answer; /* the last; the reason to complain */
+    bool is_flood; /* in the second before this one */
+    uint32_t window_heard, window_dry; /* at the begin of this second */
+    uint64_t window_at; /* clock: its begin */
+    uint64_t moved_at, last; /* clock: when something has moved, when a test was */
+    uint64_t rest; /* ns from one test to the next */
+    uint64_t look_at; /* clock: when to look again; 0: nothing is expected */
+};
+
+struct selftest_view {
+    uint64_t now; /* clock */
+    uint32_t heard, sent; /* bytes, free-running */
+    uint32_t dry; /* of the queue */
+    bool has_sent; /* nothing waits to be sent */
+    bool has_taken; /* nor to be taken in */
+    enum selftest_answer answer; /* selftest_judge() */
+};
+
+/* A fresh driver is at work. */
+void selftest_begin(struct selftest *s, uint64_t now);
+/* What to do now. Asked: selftest_fill() and notify the driver, or selftest_give_up(). */
+enum selftest_step selftest_look(struct selftest *s, const struct selftest_view *v);
+/* The driver was not there to be asked. */
+void selftest_give_up(struct selftest *s, uint64_t now);
+
+/* Puts the test with the next number into the queue; `asked` comes last. */
+void selftest_fill(struct selftest *s, struct char_test *t);
+enum selftest_answer selftest_judge(const struct selftest *s, const struct char_test *t);
+
+#endif

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+// sources: servers/tty/selftest.c
+/* When tty asks for the test of a serial port, and when it complains. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "servers/tty/selftest.h"
+
+#define MS 1000000ull
+#define SECOND (1000 * MS)
+
+static struct selftest s;
+static struct selftest_view v;
+static unsigned asked, complained;
+
+static int setup(void **state)
+{
+    memset(&s, 0, sizeof s);
+    v = (struct selftest_view){.now = 7 * SECOND, .has_sent = true, .has_taken = true};
+    asked = complained = 0;
+    selftest_begin(&s, v.now);
+    return 0;
+}
+
+/* Every ms for so long; each test gets that answer, at the next look. */
+static void pass(uint64_t time, enum selftest_answer answer)
+{
+    for (uint64_t end = v.now + time; v.now < end; v.now += MS) {
+        enum selftest_step step;
+
+        v.answer = s.is_out ? answer : SELFTEST_NONE;
+        step = selftest_look(&s, &v);
+        asked += step == SELFTEST_ASK;
+        complained += step == SELFTEST_COMPLAIN;
+        assert_true(s.look_at > v.now);
+        assert_true(s.look_at <= v.now + SELFTEST_REST);
+    }
+}
+
+static void test_rest(void **state)
+{
+    pass(900 * MS, SELFTEST_GOOD);
+    assert_int_equal(asked, 0);
+    pass(200 * MS, SELFTEST_GOOD);
+    assert_int_equal(asked, 1);
+    pass(62 * SECOND, SELFTEST_GOOD); /* after 2, 4, 8, 16, 32 s more */
+    assert_int_equal(asked, 6);
+    pass(600 * SECOND, SELFTEST_GOOD);
+    assert_in_range(asked, 15, 17);
+    assert_int_equal(complained, 0);
+}
+
+static void test_never_while_bytes_move(void **state)
+{
+    for (int i = 0; i < 1000; i++) {
+        v.heard += i & 1;
+        v.sent += 3;
+        pass(40 * MS, SELFTEST_GOOD);
+    }
+    assert_int_equal(asked, 0);
+    pass(100 * MS, SELFTEST_GOOD);
+    assert_int_equal(asked, 1);
+}
+
+static void test_while_somebody_types(void **state)
+{
+    for (int i = 0; i < 600; i++) {
+        v.heard++;
+        v.sent++;
+        pass(100 * MS, SELFTEST_GOOD);
+    }
+    assert_in_range(asked, 11, 14); /* a minute */
+    pass(6 * SECOND, SELFTEST_GOOD);
+    asked = 0;
+    pass(60 * SECOND, SELFTEST_GOOD);
+    assert_in_range(asked, 3, 5); /* then seldom again */
+}
+
+/* After a long rest something is sent: does it get out? */
+static void test_sent_after_a_rest(void **state)
+{
+    pass(300 * SECOND, SELFTEST_GOOD);
+    v.now = s.last + SECOND / 2;
+    s.look_at = 0;
+    asked = 0;
+    v.sent++;
+    pass(SECOND, SELFTEST_GOOD);
+    assert_int_equal(asked, 1);
+}
+
+static void test_not_when_something_waits(void **state)
+{
+    for (int i = 0; i < 2; i++) {
+        bool *waits = i ? &v.has_sent : &v.has_taken;
+
+        asked = 0;
+        *waits = false;
+        pass(100 * SECOND, SELFTEST_GOOD);
+        assert_int_equal(asked, 0);
+        *waits = true;
+        pass(SECOND + MS, SELFTEST_GOOD);
+        assert_int_equal(asked, 1);
+        selftest_begin(&s, v.now);
+    }
+}
+
+/* More comes than a line can carry, all the time, and the device never runs dry: there are tests
+ * nevertheless. */
+static void test_flood(void **state)
+{
+    v.has_taken = false;
+    for (int i = 0; i < 500; i++) {
+        v.heard += 100; /* 10 kB/s: a busy line */
+        pass(10 * MS, SELFTEST_LOST);
+    }
+    assert_int_equal(asked, 0);
+    for (int i = 0; i < 1000; i++) {
+        v.heard += 200;
+        pass(10 * MS, SELFTEST_GOOD);
+    }
+    assert_in_range(asked, 2, 3);
+    asked = 0;
+    for (int i = 0; i < 1000; i++) { /* QEMU's, with a busy sender */
+        v.heard += 200;
+        v.dry++;
+        pass(10 * MS, SELFTEST_GOOD);
+    }
+    assert_int_equal(asked, 0);
+    for (int i = 0; i < 1000; i++) { /* it is held up: so it is while much is moving */
+        v.heard += 200;
+        pass(10 * MS, SELFTEST_BUSY);
+    }
+    assert_int_equal(complained, 0);
+    for (int i = 0; i < 900 && !complained; i++) {
+        v.heard += 200;
+        pass(10 * MS, SELFTEST_WRONG);
+    }
+    assert_int_equal(complained, 1);
+}
+
+/* It is asked again, soon. */
+static void test_wrong(void **state)
+{
+    pass(SECOND + 10 * MS, SELFTEST_WRONG);
+    assert_int_equal(asked, 1);
+    pass(105 * MS, SELFTEST_GOOD);
+    assert_int_equal(asked, 2);
+    pass(100 * SECOND, SELFTEST_GOOD);
+    assert_int_equal(complained, 0);
+    pass(100 * SECOND, SELFTEST_WRONG);
+    assert_int_equal(complained, 2);
+}
+
+static void test_found_in_time(void **state)
+{
+    v.heard++;
+    pass(20 * SECOND, SELFTEST_GOOD);
+    v.heard++;
+    for (int i = 0; i < 30 && !complained; i++) { /* lines are sent, none comes */
+        pass(200 * MS, SELFTEST_LOST);
+        v.sent += 80;
+    }
+    assert_int_equal(complained, 1);
+    assert_int_equal(s.answer, SELFTEST_LOST);
+}
+
+static void test_no_answer(void **state)
+{
+    pass(SECOND + 10 * MS, SELFTEST_NONE);
+    pass(5 * SECOND, SELFTEST_NONE);
+    assert_int_equal(complained, 1);
+    assert_int_equal(s.answer, SELFTEST_LATE);
+    selftest_begin(&s, v.now); /* its successor */
+    pass(SECOND + 10 * MS, SELFTEST_GOOD);
+    assert_int_equal(s.complaints, 0);
+}
+
+static void test_busy_has_patience(void **state)
+{
+    pass(7 * SECOND, SELFTEST_BUSY);
+    assert_int_equal(complained, 0);
+    pass(2 * SECOND, SELFTEST_BUSY);
+    assert_int_equal(complained, 1);
+    assert_int_equal(s.answer, SELFTEST_BUSY);
+}
+
+/* The device itself is at fault, or whoever is at the other end: no driver mends that. */
+static void test_nobody_can_help(void **state)
+{
+    for (int i = 0; i < 50; i++) {
+        unsigned before = complained;
+
+        pass(SELFTEST_REST, SELFTEST_LOST);
+        if (complained != before)
+            selftest_begin(&s, v.now);
+    }
+    assert_int_equal(complained, SELFTEST_COMPLAINTS);
+    pass(2 * SELFTEST_REST, SELFTEST_GOOD); /* it works again: */
+    pass(10 * SELFTEST_REST, SELFTEST_LOST); /* that counts anew */
+    assert_in_range(complained, SELFTEST_COMPLAINTS + 1, 2 * SELFTEST_COMPLAINTS);
+}
+
+/* A machine that stood still has not been looked at. */
+static void test_a_pause_proves_nothing(void **state)
+{
+    pass(SECOND + 10 * MS, SELFTEST_NONE);
+    v.now += 1000 * SECOND;
+    pass(100 * MS, SELFTEST_NONE);
+    assert_true(s.is_out);
+    pass(100 * MS, SELFTEST_GOOD);
+    assert_int_equal(s.fails, 0);
+}
+
+static void test_nobody_to_ask(void **state)
+{
+    unsigned count = 0;
+
+    for (uint64_t end = v.now + 100 * SECOND; v.now < end; v.now += MS)
+        if (selftest_look(&s, &v) == SELFTEST_ASK) {
+            selftest_give_up(&s, v.now);
+            count++;
+        }
+    assert_in_range(count, 2, 8);
+}
+
+/* Whatever a driver writes there. */
+static void test_judge(void **state)
+{
+    struct char_test t = {0};
+
+    for (int i = 0; i < 300; i++) {
+        uint32_t first, count;
+
+        selftest_fill(&s, &t);
+        assert_int_equal(selftest_judge(&s, &t), SELFTEST_NONE);
+        first = t.transmit.taken;
+        count = t.transmit.written - first;
+        assert_int_equal(count, SELFTEST_BYTES);
+        t.told = t.asked;
+        assert_int_equal(selftest_judge(&s, &t), SELFTEST_LOST);
+        t.transmit.taken += count;
+        t.receive.written += count;
+        for (uint32_t k = first; k != first + count; k++)
+            t.receive_bytes[k % CHAR_TEST_SIZE] = t.transmit_bytes[k % CHAR_TEST_SIZE];
+        assert_int_equal(selftest_judge(&s, &t), SELFTEST_GOOD);
+        t.receive_bytes[(first + 2) % CHAR_TEST_SIZE] ^= 4;
+        assert_int_equal(selftest_judge(&s, &t), SELFTEST_WRONG);
+        t.receive_bytes[(first + 2) % CHAR_TEST_SIZE] ^= 4;
+        t.transmit.taken--;
+        assert_int_equal(selftest_judge(&s, &t), SELFTEST_WRONG);
+        t.transmit.taken++;
+        t.receive.written--;
+        assert_int_equal(selftest_judge(&s, &t), SELFTEST_WRONG);
+        t.receive.written = first + 0x80000000u;
+        assert_int_equal(selftest_judge(&s, &t), SELFTEST_WRONG);
+        t.result = CHAR_TEST_BUSY;
+        assert_int_equal(selftest_judge(&s, &t), SELFTEST_BUSY);
+        t.result = CHAR_TEST_DONE;
+    }
+}
+
+#define TEST(f) cmocka_unit_test_setup(f, setup)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_rest),
+        TEST(test_never_while_bytes_move),
+        TEST(test_while_somebody_types),
+        TEST(test_sent_after_a_rest),
+        TEST(test_not_when_something_waits),
+        TEST(test_flood),
+        TEST(test_wrong),
+        TEST(test_found_in_time),
+        TEST(test_no_answer),
+        TEST(test_busy_has_patience),
+        TEST(test_nobody_can_help),
+        TEST(test_a_pause_proves_nothing),
+        TEST(test_nobody_to_ask),
+        TEST(test_judge),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
