@@ -79,10 +79,18 @@ static bool never_restarted(uint64_t number)
     return false;
 }
 
+/* The parent is told that p has stopped, or goes on. */
+static void tell_of_stop(struct process *p)
+{
+    wait_check(p->parent);
+    if (!(p->parent->actions[SIGCHLD].flags & SA_NOCLDSTOP))
+        signal_process(p->parent, SIGCHLD, p->pid);
+}
+
 /* All threads, at the moment when t would go on. */
 static void stop(struct thread *t, int signal)
 {
-    struct process *p = t->process, *parent = p->parent;
+    struct process *p = t->process;
 
     p->stopped = p->report_stop = true;
     p->report_continue = false;
@@ -90,11 +98,8 @@ static void stop(struct thread *t, int signal)
     for_threads (other)
         if (other->process == p && other != t)
             interrupt(other);
-    if (!parent)
-        return;
-    wait_check(parent);
-    if (!(parent->actions[SIGCHLD].flags & SA_NOCLDSTOP))
-        signal_process(parent, SIGCHLD, p->pid);
+    if (p->parent)
+        tell_of_stop(p);
 }
 
 /* Before its handler runs: what the interrupted call gives, or that it is made again. */
@@ -146,9 +151,18 @@ static void repeat(struct thread *t, long result)
     resume(t, (long)r.rax);
 }
 
+/* A sleeper whom nothing but stopping interrupts sleeps on: until then. 0: it is none. */
+static uint64_t asleep_until(const struct thread *t)
+{
+    if (t->waits == WAIT_SLEEP)
+        return t->deadline;
+    return t->waits == WAIT_STOPPED ? t->on.sleep.until : 0;
+}
+
 void deliver_and_resume(struct thread *t, long result)
 {
     struct process *p = t->process;
+    uint64_t until = asleep_until(t);
     int signal;
 
     wait_forget(t);
@@ -158,12 +172,16 @@ void deliver_and_resume(struct thread *t, long result)
         t->pending &= ~bit_of(signal);
         p->pending &= ~bit_of(signal);
         if (handler != (uint64_t)SIG_DFL) {
+            if (until)
+                sleep_tell_left(t, until);
+            until = 0;
             if (run_handler(t, signal, result) < 0) {
                 process_end(p, SIGSEGV);
                 return;
             }
             if (!signal_due(t)) {
                 resume(t, 0); /* rax: 0 in the handler */
+                signals_pass_on(p); /* what it blocks now */
                 return;
             }
             result = NOT_A_CALL; /* the next one interrupts the first instruction of the handler */
@@ -179,13 +197,32 @@ void deliver_and_resume(struct thread *t, long result)
     if (p->stopped) {
         t->waits = WAIT_STOPPED;
         t->deadline = 0;
-        t->on.sleep.remaining = (uint64_t)result; /* what it goes on with */
+        t->on.sleep.until = until;
+        t->on.sleep.result = result;
         return;
     }
-    if (result == NOT_A_CALL)
+    if (until)
+        sleep_again(t, until);
+    else if (result == NOT_A_CALL)
         resume(t, 0);
     else
         repeat(t, result);
+    signals_pass_on(p);
+}
+
+void signals_pass_on(struct process *p)
+{
+    for_threads (t)
+        if (t->process == p && p->pending && p->state == PROCESS_ALIVE && !p->stopped)
+            signals_check(t);
+}
+
+void signals_discard(struct process *p, uint64_t set)
+{
+    p->pending &= ~set;
+    for_threads (t)
+        if (t->process == p)
+            t->pending &= ~set;
 }
 
 /* t has been seized in a call that we or VM had: carried out in the meantime, or not at all. */
@@ -253,11 +290,9 @@ static void go_on(struct process *p)
     p->report_continue = true;
     for_threads (t)
         if (t->process == p && t->waits == WAIT_STOPPED)
-            deliver_and_resume(t, (long)t->on.sleep.remaining);
-    if (p->parent) {
-        wait_check(p->parent);
-        signal_process(p->parent, SIGCHLD, p->pid);
-    }
+            deliver_and_resume(t, t->on.sleep.result);
+    if (p->parent)
+        tell_of_stop(p);
 }
 
 /* Effects that come at once, blocked or not. True: there is nothing more to do. */
@@ -273,11 +308,11 @@ static bool immediate(struct process *p, int signal)
         return true;
     }
     if (signal == SIGCONT) {
-        p->pending &= ~stops;
+        signals_discard(p, stops);
         go_on(p);
     }
     if (stops & bit_of(signal))
-        p->pending &= ~bit_of(SIGCONT);
+        signals_discard(p, bit_of(SIGCONT));
     return false;
 }
 
@@ -302,6 +337,15 @@ static bool taken_by_waiter(struct process *p, struct thread *only, int signal, 
     return false;
 }
 
+/* To take a signal: one that can at once, and of those one that is not waiting. */
+static bool better(const struct thread *t, const struct thread *than)
+{
+    bool can = !t->cancelling && !t->in_exec && t->waits != WAIT_VFORK,
+         could = !than->cancelling && !than->in_exec && than->waits != WAIT_VFORK;
+
+    return can == could ? t->waits == WAIT_NONE : can;
+}
+
 void signal_process(struct process *p, int signal, int from)
 {
     struct thread *target = NULL;
@@ -310,7 +354,8 @@ void signal_process(struct process *p, int signal, int from)
         return;
     p->sender[signal] = from;
     for_threads (t)
-        if (t->process == p && !(t->mask & bit_of(signal)) && (!target || t->waits == WAIT_NONE))
+        if (t->process == p && !t->ending && !(t->mask & bit_of(signal)) &&
+            (!target || better(t, target)))
             target = t;
     if (action_ignores(p, signal) && target)
         return;

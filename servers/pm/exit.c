@@ -49,14 +49,15 @@ static void thread_kill(struct thread *t)
 static void parent_tell(struct process *p)
 {
     struct process *parent = p->parent;
-    bool unwanted = parent->actions[SIGCHLD].handler == (uint64_t)SIG_IGN ||
-                    (parent->actions[SIGCHLD].flags & SA_NOCLDWAIT);
+    bool unwanted = p->exit_signal == SIGCHLD &&
+                    (parent->actions[SIGCHLD].handler == (uint64_t)SIG_IGN ||
+                     (parent->actions[SIGCHLD].flags & SA_NOCLDWAIT));
 
+    if (unwanted)
+        process_reap(p); /* nobody gets it: who waits waits for the last, and gets -ECHILD */
     wait_check(parent); /* first: who waits gets the child and not an EINTR */
     if (p->exit_signal)
         signal_process(parent, p->exit_signal, p->pid);
-    if (unwanted && p->state == PROCESS_ZOMBIE)
-        process_reap(p);
 }
 
 /* init gets the signal that it expects, not the one that somebody has chosen for somebody else; of
@@ -124,6 +125,8 @@ void thread_gone(struct thread *t)
     t->process = NULL;
     if (--p->threads == 0)
         become_zombie(p);
+    else
+        signals_pass_on(p); /* what was for this one */
 }
 
 void process_end(struct process *p, int status)

@@ -12,7 +12,7 @@
 
 #include "servers/pm/pm.h"
 
-static endpoint_t slot_new(const char *name, endpoint_t twin, endpoint_t space)
+static endpoint_t slot_new(const char name[16], endpoint_t twin, endpoint_t space)
 {
     struct slot_config config = {
         .guardian = service_info()->self,
@@ -171,6 +171,7 @@ static long sys_clone(struct message *m)
 /* From VFS: the first program, empty, to be filled by exec. */
 static long pm_init(struct message *m)
 {
+    static const char name[16] = "init";
     struct process *p;
     struct thread *t;
     endpoint_t ep;
@@ -181,10 +182,10 @@ static long pm_init(struct message *m)
     if (process_with_pid(INIT_PID))
         return -EEXIST;
     p = process_new(NULL);
-    ep = p ? slot_new("init", 0, 0) : -EAGAIN;
+    ep = p ? slot_new(name, 0, 0) : -EAGAIN;
     if (ep < 0)
         return ep;
-    strcpy(p->name, "init");
+    memcpy(p->name, name, sizeof p->name);
     t = thread_new(p, ep, INIT_PID);
     if (!t || vm(VM_FORK, 0, ep) < 0)
         return -ENOMEM;

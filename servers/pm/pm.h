@@ -111,7 +111,6 @@ struct thread {
     enum waits waits;
     uint64_t deadline; /* of what it waits for; 0 none */
     uint64_t clear_tid, alt_stack, alt_size;
-    uint32_t alt_flags;
     uint64_t exception_address, exception_code;
     union {
         struct {
@@ -120,8 +119,10 @@ struct thread {
             uint64_t status, usage, info;
             bool is_waitid;
         } child;
-        struct {
-            uint64_t remaining;
+        struct { /* also of WAIT_STOPPED */
+            uint64_t remaining; /* where to say how much is left; 0: nowhere */
+            uint64_t until; /* stopped: it was asleep, until then; 0: it was not */
+            long result; /* stopped: what it goes on with */
         } sleep;
         struct {
             uint64_t address;
@@ -173,6 +174,9 @@ void signals_check(struct thread *t); /* its mask has changed: one may be due */
 /* Thread is blocked in a call to us. Take what is due, then let it go on. result: of the call;
  * -CALL_AGAIN: the call had not been carried out. */
 void deliver_and_resume(struct thread *t, long result);
+/* Who was to take what is pending for p does not: another that may be interrupted does. */
+void signals_pass_on(struct process *p);
+void signals_discard(struct process *p, uint64_t set); /* of the process and of each thread */
 void resume(struct thread *t, long result); /* just a reply */
 bool action_ignores(const struct process *p, int signal);
 
@@ -182,6 +186,8 @@ bool action_ignores(const struct process *p, int signal);
 /* ---- sigframe.c ---- */
 /* -EFAULT */
 int frame_push(struct thread *t, struct registers *r, int signal, const struct action *a);
+/* of its alternate stack, when its stack pointer is sp: 0, SS_ONSTACK, SS_DISABLE */
+uint32_t alternate_flags(const struct thread *t, uint64_t sp);
 long sys_rt_sigreturn(struct message *m);
 
 /* ---- futex.c ---- */
@@ -211,6 +217,8 @@ void memory_short(void);
 
 /* ---- timer.c ---- */
 void timer_set(void); /* after any deadline has changed */
+void sleep_again(struct thread *t, uint64_t until); /* where it was interrupted */
+void sleep_tell_left(struct thread *t, uint64_t until); /* it is, by a handler */
 void timer_alarm(void);
 void wait_forget(struct thread *t); /* it no longer waits */
 

@@ -68,7 +68,7 @@ static void save(struct frame *f, const struct registers *r, const struct thread
     f->context.error = t->exception_code;
     f->context.stack_pointer = t->alt_stack;
     f->context.stack_size = t->alt_size;
-    f->context.stack_flags = t->alt_size ? t->alt_flags : SS_DISABLE;
+    f->context.stack_flags = alternate_flags(t, r->rsp);
 }
 
 static void fill_info(siginfo_t *info, const struct thread *t, int signal)
@@ -85,10 +85,18 @@ static void fill_info(siginfo_t *info, const struct thread *t, int signal)
     }
 }
 
+/* (It grows down: its upper end is on it, and its lower end is not.) */
+uint32_t alternate_flags(const struct thread *t, uint64_t sp)
+{
+    if (!t->alt_size)
+        return SS_DISABLE;
+    return sp - t->alt_stack - 1 < t->alt_size ? SS_ONSTACK : 0;
+}
+
 int frame_push(struct thread *t, struct registers *r, int signal, const struct action *a)
 {
     struct frame f = {.return_address = a->restorer};
-    bool alternate = (a->flags & SA_ONSTACK) && t->alt_size && r->rsp - t->alt_stack > t->alt_size;
+    bool alternate = (a->flags & SA_ONSTACK) && alternate_flags(t, r->rsp) == 0;
     uint64_t sp = alternate ? t->alt_stack + t->alt_size : r->rsp - RED_ZONE;
 
     if (!a->restorer || push_fpu(t, &sp, &f.context.fpu))

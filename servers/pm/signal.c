@@ -16,17 +16,20 @@ static bool good(uint64_t signal)
 static long sys_rt_sigaction(struct message *m)
 {
     struct thread *t = thread_caller(m);
+    struct process *p = t->process;
     struct action *a, new;
 
     if (!good(m->w[0]) || m->w[3] != 8 || (m->w[1] && (m->w[0] == SIGKILL || m->w[0] == SIGSTOP)))
         return -EINVAL;
-    a = &t->process->actions[m->w[0]];
+    a = &p->actions[m->w[0]];
     if (m->w[1] && read_user(t, m->w[1], &new, sizeof new) < 0)
         return -EFAULT;
     if (m->w[2] && write_user(t, m->w[2], a, sizeof *a) < 0)
         return -EFAULT;
     if (m->w[1])
         *a = new;
+    if (m->w[1] && action_ignores(p, (int)m->w[0]))
+        signals_discard(p, bit_of((int)m->w[0])); /* POSIX: blocked or not */
     return 0;
 }
 
@@ -122,6 +125,7 @@ static long sys_rt_sigtimedwait(struct message *m)
         return -EFAULT;
     if (m->w[2] && time_of(time, NS_PER_SECOND, &span))
         return -EINVAL;
+    set &= ~UNBLOCKABLE; /* a wait for all does not take them */
     due = (t->pending | t->process->pending) & set;
     if (due) {
         int signal = __builtin_ctzll(due) + 1;
@@ -151,19 +155,26 @@ static long sys_sigaltstack(struct message *m)
         uint64_t sp;
         uint32_t flags, pad;
         uint64_t size;
-    } new = {0}, old = {t->alt_stack, t->alt_size ? t->alt_flags : SS_DISABLE, 0, t->alt_size};
+    } new = {0}, old = {t->alt_stack, 0, 0, t->alt_size};
+    struct registers r;
 
+    if (registers_get(t->endpoint, &r) < 0)
+        return -EFAULT;
+    old.flags = alternate_flags(t, r.rsp);
     if (m->w[0] && read_user(t, m->w[0], &new, sizeof new) < 0)
         return -EFAULT;
     if (m->w[1] && write_user(t, m->w[1], &old, sizeof old) < 0)
         return -EFAULT;
     if (!m->w[0])
         return 0;
+    if (old.flags & SS_ONSTACK)
+        return -EPERM;
+    if (new.flags & ~(uint32_t)(SS_DISABLE | SS_ONSTACK))
+        return -EINVAL;
     if (!(new.flags &SS_DISABLE) && new.size < MINSIGSTKSZ)
         return -ENOMEM;
     t->alt_stack = new.sp;
     t->alt_size = new.flags &SS_DISABLE ? 0 : new.size;
-    t->alt_flags = 0;
     return 0;
 }
 

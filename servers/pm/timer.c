@@ -65,6 +65,25 @@ void timer_alarm(void)
     timer_set();
 }
 
+void sleep_again(struct thread *t, uint64_t until)
+{
+    if (until <= clock_now()) {
+        resume(t, 0);
+        return;
+    }
+    t->waits = WAIT_SLEEP;
+    t->deadline = until;
+    timer_set();
+}
+
+void sleep_tell_left(struct thread *t, uint64_t until)
+{
+    uint64_t at = clock_now(), ns = until > at ? until - at : 0, time[2] = {ns / NS, ns % NS};
+
+    if (t->on.sleep.remaining)
+        write_user(t, t->on.sleep.remaining, time, sizeof time);
+}
+
 static long sleep_until(struct thread *t, uint64_t when, uint64_t remaining)
 {
     if (when <= clock_now())

@@ -121,7 +121,8 @@ static long sys_wait4(struct message *m)
 {
     struct thread *t = thread_caller(m);
 
-    if (m->w[2] & ~(uint64_t)(WNOHANG | WUNTRACED | WCONTINUED | 0xe0000000u))
+    /* (an int: the upper half may be its sign) */
+    if ((uint32_t)m->w[2] & ~(uint32_t)(WNOHANG | WUNTRACED | WCONTINUED | 0xe0000000u))
         return -EINVAL;
     memset(&t->on, 0, sizeof t->on);
     t->on.child.pid = (int32_t)m->w[0];

@@ -14,7 +14,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -31,7 +30,7 @@ static void world_begin(uint64_t seed, long steps)
     static const char *const keys[] = {"fs/ram", "fs/proc", "fs/dev", "chr/5",
                                        "chr/1",  "blk/8",   "net"};
 
-    random_state = seed * 0x9e3779b97f4a7c15ull + 1;
+    chance_begin(seed);
     steps_left = steps;
     calm = true;
     info =
@@ -49,48 +48,23 @@ static void nothing_left(void)
 {
     check(!file_first(), "an open file is left");
     check(!client_next(NULL), "a client is left");
-    for (size_t i = 0; i < grant_count; i++)
-        check(!grants[i].to, "a grant is left");
+    check(!grants_left(), "a grant is left");
     check(!__lsan_do_recoverable_leak_check(), "memory is left");
 }
 
-/* In a process of its own: VFS begins anew. */
 static void run(uint64_t seed, long steps)
 {
-    pid_t child = fork();
-    int status;
-
-    if (child == 0) {
-        world_begin(seed, steps);
-        if (setjmp(world_end) == 0)
-            vfs_main();
-        nothing_left();
-        if (verbose)
-            fprintf(stderr, "seed %lu: %u calls in the longest step\n", (unsigned long)seed,
-                    worst_step);
-        _exit(0);
-    }
-    waitpid(child, &status, 0);
-    if (status)
-        fail_msg("seed %lu: status %x (VFS_SEED=%lu VFS_STEPS=%ld repeats it)", (unsigned long)seed,
-                 status, (unsigned long)seed, steps);
-}
-
-static long number_of(const char *name, long otherwise)
-{
-    const char *text = getenv(name);
-
-    return text ? atol(text) : otherwise;
+    world_begin(seed, steps);
+    if (setjmp(world_end) == 0)
+        vfs_main();
+    nothing_left();
+    if (verbose)
+        fprintf(stderr, "seed %lu: %u calls in the longest step\n", (unsigned long)seed, worst_step);
 }
 
 static void test_anything(void **state)
 {
-    long steps = number_of("VFS_STEPS", 4000), seeds = number_of("VFS_SEEDS", 16),
-         one = number_of("VFS_SEED", 0);
-
-    verbose = one != 0 || getenv("VFS_VERBOSE");
-    for (long seed = one ? one : 1; seed < (one ? one + 1 : seeds + 1); seed++)
-        run((uint64_t)seed, steps);
+    assert_int_equal(seeds_run("VFS", run, 16, 4000), 0);
 }
 
 int main(void)

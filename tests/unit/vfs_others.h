@@ -426,10 +426,7 @@ static void world_step(void)
     else if (n >= PROGRAMS)
         something_with_server(&servers_of[(n - PROGRAMS) % SERVERS]);
     now += chance(100000);
-    if (alarm_at && now >= alarm_at) {
-        alarm_at = 0;
-        notified_bits |= NOTIFY_BIT(NOTIFY_BIT_ALARM);
-    }
+    alarm_check();
 }
 
 static void client_show(const struct client *c)

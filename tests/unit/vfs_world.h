@@ -11,11 +11,6 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "abi/proto/ds.h"
 #include "abi/proto/pm.h"
@@ -25,6 +20,7 @@
 #include "lib/rt/random.h"
 #include "lib/rt/pack.h"
 #include "servers/vfs/vfs.h"
+#include "tests/unit/world.h"
 
 enum {
     PROGRAMS = 24,
@@ -72,75 +68,12 @@ struct fake_server {
 static struct program programs[PROGRAMS];
 static struct fake_server servers_of[SERVERS];
 static struct pending ds_events[64]; /* m.w[0..3] key, w[4] endpoint */
-static unsigned ds_count, queue[PROGRAMS], queued, step_calls, worst_step, generation = 1;
-static uint64_t now = 1000000000, alarm_at, random_state, notified_bits;
-static struct grant *grants;
-static size_t grant_count;
+static unsigned ds_count, queue[PROGRAMS], queued, generation = 1;
 static jmp_buf world_end;
 static long steps_left;
-static bool calm, is_ending, verbose;
-static struct service_info info;
+static bool is_ending;
 
 static void program_call(struct program *p); /* by the test: a system call is chosen */
-
-/* ---- chance ---- */
-
-static uint64_t chance(uint64_t n)
-{
-    random_state = random_state * 6364136223846793005ull + 1442695040888963407ull;
-    return n ? (random_state >> 33) % n : 0;
-}
-
-static bool percent(unsigned n)
-{
-    return !calm && chance(100) < n;
-}
-
-/* What only seeds programs' canaries: the same each time. */
-uint64_t random_word(void)
-{
-    return 0x0123456789abcdefu;
-}
-
-void log_info(const char *format, ...)
-{
-    va_list list;
-
-    va_start(list, format);
-    if (verbose)
-        vfprintf(stderr, format, list), fputc('\n', stderr);
-    va_end(list);
-}
-
-void panic(const char *format, ...)
-{
-    va_list list;
-
-    va_start(list, format);
-    vfprintf(stderr, format, list);
-    va_end(list);
-    fprintf(stderr, " (panic)\n");
-    abort();
-}
-
-void panic_hopeless(const char *format, ...)
-{
-    panic("%s", format);
-}
-
-/* With VFS_VERBOSE: what goes where. */
-static void trace(const char *what, endpoint_t who, endpoint_t other, const struct message *m)
-{
-    if (verbose)
-        fprintf(stderr, "%-8s %d %d: type %lx, words %lx %lx\n", what, who, other,
-                (unsigned long)m->type, (unsigned long)m->w[0], (unsigned long)m->w[1]);
-}
-
-static void check(bool good, const char *what)
-{
-    if (!good)
-        panic("the world: %s", what);
-}
 
 /* ---- who is who ---- */
 
@@ -365,10 +298,7 @@ static void server_die(struct fake_server *s)
 
 static void count_call(void)
 {
-    now += 1 + chance(2000);
-    step_calls++;
-    worst_step = step_calls > worst_step ? step_calls : worst_step;
-    check(step_calls < STEP_CALLS_MAX, "VFS does not come back to its loop");
+    count_call_of("VFS", STEP_CALLS_MAX);
 }
 
 static void *memory_of(endpoint_t who, uint64_t at, size_t length)
@@ -426,33 +356,18 @@ long copy_from(endpoint_t who, uint64_t remote, void *local, size_t length)
 long copy_to(endpoint_t who, uint64_t remote, const void *local, size_t length)
 {
     void *at = memory_of(who, remote, length);
-    volatile uint8_t sum = 0;
 
     count_call();
-    for (size_t i = 0; i < length; i += 64) /* ASan looks */
-        sum ^= ((const uint8_t *)local)[i];
-    if (length)
-        sum ^= ((const uint8_t *)local)[length - 1];
+    touch(local, length);
     if (at)
         memcpy(at, local, length);
     return at || remote >= VM_STACK_TOP - VM_STACK_LIMIT ? 0 : -EFAULT;
 }
 
-long grant_table(struct grant *table, size_t count)
-{
-    grants = table;
-    grant_count = count;
-    return 0;
-}
-
 /* What VFS has lent to the server. */
 static void *lent(const struct fake_server *s, uint64_t index, size_t length, uint32_t how)
 {
-    struct grant *g = index < grant_count ? &grants[index] : NULL;
-
-    return g && g->to == s->ep && length <= g->length && (g->flags & how)
-               ? (void *)(uintptr_t)g->address
-               : NULL;
+    return lent_to(s->ep, index, length, how);
 }
 
 long grant_from(endpoint_t who, uint64_t index, size_t offset, void *local, size_t length)
@@ -463,34 +378,6 @@ long grant_from(endpoint_t who, uint64_t index, size_t offset, void *local, size
 long grant_to(endpoint_t who, uint64_t index, size_t offset, const void *local, size_t length)
 {
     return -EPERM;
-}
-
-long clock_alarm(uint64_t when)
-{
-    alarm_at = when;
-    return 0;
-}
-
-uint64_t clock_now(void)
-{
-    return now;
-}
-
-uint64_t realtime_now(void)
-{
-    return now;
-}
-
-const struct service_info *service_info(void)
-{
-    return &info;
-}
-
-const struct kernel_info *kernel_info(void)
-{
-    static const struct kernel_info none;
-
-    return &none;
 }
 
 #endif
