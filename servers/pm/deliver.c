@@ -49,14 +49,9 @@ static int next_signal(struct thread *t)
     return 0;
 }
 
-bool signal_due(const struct thread *t)
+bool signal_due(struct thread *t)
 {
-    uint64_t due = (t->pending | t->process->pending) & ~t->mask;
-
-    for (; due; due &= due - 1)
-        if (!action_ignores(t->process, __builtin_ctzll(due) + 1))
-            return true;
-    return false;
+    return next_signal(t) != 0;
 }
 
 void resume(struct thread *t, long result)
@@ -140,8 +135,14 @@ static void repeat(struct thread *t, long result)
 {
     struct registers r;
 
-    if (t->mask_saved)
-        t->mask = t->saved_mask, t->mask_saved = false;
+    if (t->mask_saved) {
+        t->mask = t->saved_mask;
+        t->mask_saved = false;
+        if (signal_due(t)) { /* it was blocked for the call only */
+            deliver_and_resume(t, result);
+            return;
+        }
+    }
     if ((result != -EINTR && result != -CALL_AGAIN) || registers_get(t->endpoint, &r) < 0) {
         resume(t, result);
         return;

@@ -18,9 +18,14 @@ static long pm_exec(struct message *m)
 
     if (!from_vfs(m) || !t)
         return t ? -EPERM : -ESRCH;
+    if (t->ending) /* another's exec has ended it */
+        return -ESRCH;
     p = t->process;
     threads_end_others(t);
     t->in_exec = true;
+    for_threads (other)
+        if (other->process == p && other->tid == p->pid)
+            other->tid = t->tid; /* until it has ended: no two have one number */
     t->tid = p->pid;
     t->clear_tid = 0;
     t->alt_size = 0;

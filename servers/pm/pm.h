@@ -168,8 +168,8 @@ void wait_check(struct process *parent); /* a child of it has changed */
 /* ---- deliver.c ---- */
 void signal_process(struct process *p, int signal, int from); /* from: pid, 0 the system */
 void signal_thread(struct thread *t, int signal, int from);
-/* something is pending that is not blocked and not ignored */
-bool signal_due(const struct thread *t);
+/* Something is pending that is not blocked and not ignored. (What is ignored is pending no more.) */
+bool signal_due(struct thread *t);
 void signals_check(struct thread *t); /* its mask has changed: one may be due */
 /* Thread is blocked in a call to us. Take what is due, then let it go on. result: of the call;
  * -CALL_AGAIN: the call had not been carried out. */

@@ -86,6 +86,7 @@ static long pm_mask(struct message *m)
     } else if (t->mask_saved) {
         t->mask = t->saved_mask;
         t->mask_saved = false;
+        signals_check(t); /* what the call alone has blocked */
     }
     return 0;
 }

@@ -123,6 +123,13 @@ static void in_vfs(void)
     must(is_dead(two, ep));
 }
 
+/* (It is in a call just now.) */
+static void act_later(struct program *p, int signal)
+{
+    process_of(p)->actions[signal] =
+        (struct action){handler_of(signal), SA_RESTORER, RESTORER_AT, 0};
+}
+
 /* ppoll(), and what of it may be repeated. */
 static void mask_of_a_call(void)
 {
@@ -146,10 +153,14 @@ static void mask_of_a_call(void)
     m = (struct message){.type = PM_MASK, .w = {(uint64_t)two->ep, 1, bits(SIGUSR2, 0)}};
     must_be(server_calls(EP_VFS, &m), 0);
     must_be(mask_of(two), bits(SIGUSR2, 0));
+    act_later(two, SIGUSR2);
+    signal_it(two, SIGUSR2);
+    must(blocked_on(two, EP_VFS));
     m = (struct message){.type = PM_MASK, .w = {(uint64_t)two->ep}};
     must_be(server_calls(EP_VFS, &m), 0);
     must_be(mask_of(two), bits(SIGUSR1, 0));
-    vfs_answers(two, 0);
+    world_settle(); /* what only the call has blocked is taken when it is over */
+    must(in_handler(two, SIGUSR2));
     m = (struct message){.type = PM_MASK, .w = {(uint64_t)two->ep, 1, 0}};
     must_be(server_calls(EP_OTHER, &m), -EPERM);
 }
