@@ -74,18 +74,45 @@ static void begin_to_end(struct client *c)
     client_free(c);
 }
 
+/*
+ * What has become of what PM takes back, and nobody is at work on here. Our answer came too late: it
+ * is the result. Or it was handed to us, and taken before we received it: a call has not begun, but
+ * what PM has said of its process is not said again, so it is done now. Else nothing was done.
+ */
+static long late_result(endpoint_t ep)
+{
+    struct message late = {0};
+    endpoint_t pm = service_info()->pm;
+
+    if (ipc_late_answer(ep, &late) < 0)
+        return -EINTR;
+    if (message_caller(&late) == service_info()->self)
+        return (long)late.type;
+    if (message_caller(&late) != pm)
+        return -EINTR;
+    late.source = (uint32_t)ep | (uint64_t)(uint32_t)pm << 32;
+    switch (late.type) {
+    case VFS_FORK:
+        return life_fork(&late);
+    case VFS_CREDENTIALS:
+        return life_credentials(&late);
+    case VFS_FILE_LIMIT:
+        return life_file_limit(&late);
+    default:
+        return -EINTR;
+    }
+}
+
 /* The call in progress ends as soon as it can without being left half done. */
 static void call_off(struct client *c)
 {
-    struct message late = {0};
-
     c->cancelled = true;
     if (c->behind) {
         ask_take_back(c);
     } else if (c->work) {
         client_resume(c);
     } else {
-        c->result = ipc_late_answer(c->endpoint, &late) == 0 ? (long)late.type : -EINTR;
+        c->result = late_result(c->endpoint);
         life_called_off(c);
     }
 }
@@ -106,12 +133,18 @@ long life_cancel(struct message *m)
 {
     struct client *c = client_of(message_caller(m));
     struct message back = {.type = PM_CANCELLED};
+    long result;
 
     if (!from_pm(m))
         return -EPERM;
-    if (c)
+    if (c) {
         call_off(c);
-    else
+        return SERVICE_NO_REPLY;
+    }
+    result = late_result(message_caller(m)); /* a child that has not begun */
+    back.w[0] = result != -EINTR;
+    back.w[1] = (uint64_t)result;
+    if (result != SERVICE_NO_REPLY) /* else it ends */
         ipc_forward(message_caller(m), service_info()->pm, &back);
     return SERVICE_NO_REPLY;
 }

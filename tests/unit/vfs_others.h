@@ -466,6 +466,10 @@ long ipc_reply_receive(endpoint_t to, struct message *m, uint64_t timeout)
         calm = false; /* it has booted */
     if (!calm && steps_left && --steps_left == 0)
         is_ending = true;
+    if (!calm && chance(4) == 0) /* before it receives what there is already */
+        world_step();
+    if (!calm && queued && chance(8) == 0)
+        program_cancel(&programs[queue[chance(queued)]]);
     for (unsigned quiet = 0; !queued && !notified_bits; quiet++) {
         world_step();
         if (!calm && !programs_left())

@@ -49,6 +49,8 @@ struct program {
     endpoint_t behind, seized_from;
     struct message late; /* source: from, to; 0: none */
     bool dying, cancelling, in_exec;
+    uint64_t handed; /* what PM or VM has handed it on with, until VFS lets it go */
+    bool not_received; /* and VFS did not receive that when it was seized */
     uint8_t *memory;
 };
 struct pending {
@@ -144,6 +146,9 @@ static void enqueue(struct program *p, endpoint_t via, struct message m)
     m.source = (uint32_t)p->ep | (uint64_t)(uint32_t)via << 32;
     trace("to VFS", p->ep, via, &m);
     p->message = m;
+    if (m.type == VFS_FORK || m.type == VFS_CREDENTIALS || m.type == VFS_FILE_LIMIT ||
+        m.type == VFS_MMAP)
+        p->handed = m.type;
     p->where = QUEUED;
     queue[queued++] = (unsigned)(p - programs);
 }
@@ -170,6 +175,7 @@ static void seize(struct program *p)
 
     p->seized_from = 0;
     p->late = (struct message){0};
+    p->not_received = p->where == QUEUED;
     if (p->where == AT_VFS) {
         p->seized_from = EP_VFS;
     } else if (s && p->taken) {
@@ -198,8 +204,7 @@ static void program_kill(struct program *p)
 
 static void program_cancel(struct program *p)
 {
-    if (p->dying || p->cancelling || p->in_exec || p->where == RUNNING || p->where == NOWHERE ||
-        message_via(&p->message) == EP_PM)
+    if (p->dying || p->cancelling || p->in_exec || p->where == RUNNING || p->where == NOWHERE)
         return;
     seize(p);
     p->cancelling = true;
@@ -221,6 +226,16 @@ static void pending_drop(struct fake_server *s, endpoint_t program)
             s->pending[i] = s->pending[--s->count];
         else
             i++;
+}
+
+/* What PM had handed to VFS is done, though VFS never received it; of a call nothing is. */
+static void check_handed(struct program *p, endpoint_t to, const struct message *m)
+{
+    bool is_call = p->handed == VFS_MMAP;
+
+    if (to == EP_PM && p->handed && p->not_received)
+        check(is_call ? !m->w[0] : m->w[0] && (long)m->w[1] <= 0, "what was handed on got lost");
+    p->handed = 0;
 }
 
 /* VFS has it no more: handed on to `to`, or with `to` 0 answered. */
@@ -248,6 +263,7 @@ static long let_go(endpoint_t ep, endpoint_t to, const struct message *m)
         p->taken = false;
         s->pending[s->count++] = (struct pending){ep, *m};
     } else {
+        check_handed(p, to, m);
         p->cancelling = false;
         p->where = RUNNING;
         check(!p->dying, "a program that ends was let go");
