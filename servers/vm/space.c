@@ -7,7 +7,9 @@
 #include "servers/vm/vm.h"
 
 #define SPACES 600
+#ifndef POOL /* (on the host another place) */
 #define POOL 0x100000000ull /* where VM maps its own tables: below everything of its own */
+#endif
 #define REGIONS_BYTES ((sizeof(struct regions) + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1))
 
 static struct space spaces[SPACES];
