@@ -201,6 +201,24 @@ undo_receive_end:
 1:
     .endm
 
+    .macro save_registers /* struct registers; of rcx and r11 the kernel has made something else */
+    movq %r15, undo_root_registers(%rip)
+    movq %r14, undo_root_registers+8(%rip)
+    movq %r13, undo_root_registers+16(%rip)
+    movq %r12, undo_root_registers+24(%rip)
+    movq %rbp, undo_root_registers+32(%rip)
+    movq %rbx, undo_root_registers+40(%rip)
+    movq %r10, undo_root_registers+56(%rip)
+    movq %r9, undo_root_registers+64(%rip)
+    movq %r8, undo_root_registers+72(%rip)
+    movq %rax, undo_root_registers+80(%rip)
+    movq %rdx, undo_root_registers+96(%rip)
+    movq %rsi, undo_root_registers+104(%rip)
+    movq %rdi, undo_root_registers+112(%rip)
+    movq %rcx, undo_root_registers+136(%rip)
+    movq %rsp, undo_root_registers+160(%rip)
+    .endm
+
     .globl undo_enter, undo_enter_root, undo_enter_end, undo_begin
 undo_enter_root: /* the kernel lets RS begin here: rcx is where it was, r11 why it died (KERNEL_GUARD) */
     cmpq $undo_enter_root, %rcx
@@ -208,6 +226,7 @@ undo_enter_root: /* the kernel lets RS begin here: rcx is where it was, r11 why 
     cmpq $undo_enter_end, %rcx
     jb undo_enter /* it has not looked yet at what is there */
 1:  movq %rcx, undo_dead(%rip)
+    save_registers
     incq %r11
     movq %r11, undo_root_why(%rip)
 undo_enter:
@@ -243,16 +262,16 @@ undo_return_stack_top:
     .globl undo_journal_at, undo_log_begin, undo_stack, undo_loop_at
 undo_replay_at: .quad 0
 undo_returning: .quad 0
-undo_message: .skip 64
 undo_status: .quad 0
 undo_answer_to: .quad 0 /* endpoint_t; 0: nobody */
 undo_result: .quad 0
 undo_stack: .quad 0
 undo_first_stack: .quad 0
     .data
-    .balign 8
+    .balign 128 /* in one page: RS keeps it of the dead (servers/rs/corpse.c) */
 undo_dead: .skip 16 /* struct undo_death, written by RS */
 undo_in_step: .quad 1
+undo_message: .skip 64
 undo_journal_at: .quad UNDO_JOURNAL
 undo_log_begin: .quad UNDO_LOG
 undo_loop_at: .quad _start

@@ -4,6 +4,8 @@
 #define UNDO_LAYOUT_H
 
 #define UNDO_FUSE 0x73e000000000 /* with the log's beginning in one page table */
+#define UNDO_DEAD_STACK 0x73e000080000 /* of RS alone: a copy of the stack that it died on */
+#define UNDO_DEAD_STACK_MAX 0x4000 /* bytes */
 #define UNDO_LOG 0x73e000100000
 #define UNDO_JOURNAL (UNDO_LOG + 0x8000000)
 #define UNDO_OUTBOX (UNDO_LOG + 0x10000000)

@@ -19,6 +19,7 @@
 extern char undo_enter_root[];
 
 struct undo_root undo_root;
+struct registers undo_root_registers; /* as they were; written where a successor begins */
 /* Written where a successor begins, 1 more than what the kernel says; 0: it is dealt with. */
 uint64_t undo_root_why;
 
@@ -55,6 +56,7 @@ void undo_root_start(void)
     map_first(UNDO_LOG, BOOT_LOG);
     map_first(UNDO_JOURNAL, BOOT_JOURNAL);
     map_first(UNDO_OUTBOX, UNDO_WINDOW_FIRST);
+    map_first(UNDO_DEAD_STACK, UNDO_DEAD_STACK_MAX);
     journal_room = BOOT_JOURNAL;
     log_room = BOOT_LOG;
     undo_guard(HEARTBEAT, DEFECT_HEARTBEAT);
@@ -131,14 +133,31 @@ static enum rs_defect defect_of(uint64_t why)
     return why == GUARD_END ? DEFECT_EXIT : DEFECT_EXCEPTION;
 }
 
+/* What of its stack was in use, page by page, before the successor uses it. */
+static void keep_stack(void)
+{
+    uint64_t from = dying.registers.rsp & ~(PAGE_SIZE - 1), length = SERVICE_STACK_TOP - from;
+    void *to = (void *)UNDO_DEAD_STACK;
+
+    dying.stack = from;
+    dying.stack_pages = 0;
+    if (length > UNDO_DEAD_STACK_MAX) /* it is another stack, or has overflowed */
+        return;
+    dying.stack_pages = length / PAGE_SIZE;
+    __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(length) : : "memory");
+}
+
 void undo_root_died(uint64_t log_end)
 {
     if (!is_root() || undo_root_why == 0)
         return;
     if (!undo_in_step)
         undo_root_trim();
-    if (dying.died_tsc == 0)
+    if (dying.died_tsc == 0) {
         dying.died_tsc = tsc_read();
+        dying.registers = undo_root_registers;
+        keep_stack();
+    }
     dying.instruction = undo_dead.rip;
     undo_dead.defect = defect_of(undo_root_why - 1);
     if (undo_dead.defect == DEFECT_EXCEPTION && made_room(log_end))
@@ -155,6 +174,9 @@ void undo_root_back(bool given_up)
         undo_root.defect = undo_dead.defect;
         undo_root.detail = dying.detail;
         undo_root.instruction = dying.instruction;
+        undo_root.registers = dying.registers;
+        undo_root.stack = dying.stack;
+        undo_root.stack_pages = dying.stack_pages;
         undo_root.died_tsc = dying.died_tsc;
         undo_root.back_tsc = tsc_read();
         undo_root.returns++;

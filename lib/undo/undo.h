@@ -186,6 +186,9 @@ struct undo_root { /* its last death; changes between two steps */
     uint32_t defect, detail; /* enum rs_defect */
     uint64_t instruction;
     uint64_t died_tsc, back_tsc;
+    struct registers registers; /* but rcx, r11, and what is not the program's own */
+    uint64_t stack,
+        stack_pages; /* from where on its stack was in use; a copy is at UNDO_DEAD_STACK */
 };
 extern struct undo_root undo_root;
 void undo_alive(void); /* from time to time: it does not hang */

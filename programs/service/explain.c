@@ -168,7 +168,7 @@ static void print_last_word(const struct core *core)
     const char *at = NULL;
 
     while (next_event(core, &at, &e))
-        if (strcmp(e.to, core_value(core, "endpoint")) == 0)
+        if (strcmp(e.to, core_value(core, "endpoint")) == 0 && strcmp(e.from, e.to) != 0)
             last = e;
     if (!last.ns)
         printf("not known\n");
@@ -298,6 +298,8 @@ static void print_events(const struct core *core)
             printf("bits %#llx", e.type);
         else if (strcmp(e.kind, "reply") == 0)
             printf("%d", (int)e.type);
+        else if (strcmp(e.kind, "create") == 0 || strcmp(e.kind, "destroy") == 0)
+            printf("process %s", e.to);
         else if (strcmp(e.kind, "exception") == 0)
             printf("%llu, address %#llx", e.type, e.detail);
         else

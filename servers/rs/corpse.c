@@ -24,9 +24,12 @@
 #define PAGES_MAX                                                                                  \
     512u /* of one; beyond, what it had from VM is given back, then all but its stack */
 #define SHARE_ALL 64 /* all together may have 1/64 of memory; */
-#define SHARE_FREE 16 /* memory is short when 1/16 of it is free */
+#define SHARE_FREE                                                                                 \
+    8 /* memory is short when less than 1/8 of it is free: more than what files leave to programs */
 #define DOOMED 16
 #define AREA_PAGES 32
+#define STACK_PAGES_MAX 16 /* that are copied of one that goes on; */
+#define STACK_PAGES_OTHER 4 /* of a stack that is not where the first one is */
 #define IMAGE_END SERVICE_INFO /* below: the program; from there: what RS has mapped; then heap */
 #define HEAP 0x740000000000ull /* servers/vm/vm.h, SERVICE_LOW */
 #define HEAP_END 0x7f0000000000ull
@@ -161,6 +164,8 @@ static struct corpse *begin(struct service *s, endpoint_t was)
     t->body = 0;
     t->memory = CORPSE_MEMORY_NONE;
     t->has_registers = false;
+    t->events = 0;
+    t->events_lost = true;
     t->pages = 0;
     t->started_ns = s->death.started_ns;
     t->died_ns = s->death.ns;
@@ -171,7 +176,9 @@ static struct corpse *begin(struct service *s, endpoint_t was)
         t->instruction = s->death.instruction;
     }
     memcpy(t->name, s->name, sizeof t->name);
-    memcpy(t->program, s->death.image == s->first ? s->manifest->name : s->manifest->alternate,
+    memcpy(t->program,
+           s->alternate && s->death.image == s->alternate ? s->manifest->alternate
+                                                          : s->manifest->name,
            sizeof t->program);
     s->corpse = t->number;
     return c;
@@ -192,6 +199,96 @@ bool corpse_lay(struct service *s)
     c->told.body = body;
     c->told.memory = CORPSE_MEMORY_ALL;
     return true;
+}
+
+/* ---- of those that go on ---- */
+
+/* A process that is nothing but memory. */
+static endpoint_t make_body(const struct service *s)
+{
+    struct slot_config config = {.service_id = SERVICE_ID_PROGRAM, .priority = PRIORITIES - 1};
+
+    memcpy(config.name, s->name, sizeof config.name);
+    return slot_create(&config);
+}
+
+static bool copy_pages(endpoint_t to, uint64_t address, uint64_t pages, endpoint_t from,
+                       uint64_t source)
+{
+    return memory_map(to, address, pages, MAP_READ | MAP_WRITE | MAP_COPY, from, source) == 0;
+}
+
+/* From the stack pointer up; of a stack of another kind (lib/coro) some pages, as far as they go. */
+static void copy_stack(endpoint_t body, endpoint_t of, uint64_t stack_pointer)
+{
+    uint64_t at = stack_pointer & ~(PAGE_SIZE - 1), left = SERVICE_STACK_TOP - at;
+
+    if (at < SERVICE_STACK_TOP && left <= STACK_PAGES_MAX * PAGE_SIZE)
+        copy_pages(body, at, left / PAGE_SIZE, of, at);
+    else
+        for (int i = 0; i < STACK_PAGES_OTHER && copy_pages(body, at, 1, of, at); i++)
+            at += PAGE_SIZE;
+}
+
+/* All that it has not from VM, as far as there is room. */
+static void copy_data(endpoint_t body, const struct service *s)
+{
+    uint64_t pages = 0;
+
+    for (uint32_t i = 0; i < s->image->mappings; i++) {
+        const struct mapping *m = &s->image->mapping[i];
+
+        if (!(m->flags & MAP_WRITE) || pages + m->pages > PAGES_MAX / 2)
+            continue;
+        if (copy_pages(body, m->address, m->pages, s->endpoint, m->address))
+            pages += m->pages;
+    }
+}
+
+static struct corpse *begin_copy(struct service *s, const struct registers *r)
+{
+    struct corpse *c;
+    endpoint_t body;
+
+    corpse_note(s);
+    s->death.is_wanted = false;
+    c = begin(s, s->endpoint);
+    if (!c)
+        return NULL;
+    c->told.registers = *r;
+    c->told.has_registers = true;
+    body = make_body(s);
+    if (body <= 0)
+        return NULL;
+    c->told.body = body;
+    c->told.memory = CORPSE_MEMORY_STACK;
+    return c;
+}
+
+/* A kill explains itself: of that only what tells where it was, and what it was doing. */
+void corpse_copy(struct service *s, const struct registers *r)
+{
+    struct corpse *c = begin_copy(s, r);
+    uint64_t request = s->image->undo.death & ~(PAGE_SIZE - 1);
+
+    if (!c)
+        return;
+    copy_stack(c->told.body, s->endpoint, r->rsp);
+    if (s->last_defect == DEFECT_KILLED) {
+        copy_pages(c->told.body, request, 1, s->endpoint, request);
+        return;
+    }
+    c->told.memory = CORPSE_MEMORY_DATA;
+    copy_data(c->told.body, s);
+}
+
+void corpse_copy_self(struct service *s, const struct registers *r, uint64_t stack, uint64_t pages)
+{
+    struct corpse *c = begin_copy(s, r);
+
+    if (c && pages)
+        copy_pages(c->told.body, stack, pages, ENDPOINT_SELF, UNDO_DEAD_STACK);
+    corpse_fill(s);
 }
 
 /* ---- who talked to it ---- */
@@ -256,7 +353,7 @@ void corpse_fill(struct service *s)
     if (!c)
         return;
     fill_events(c);
-    if (c->told.body)
+    if (c->told.body && !c->told.has_registers)
         c->told.has_registers = registers_get(c->told.body, &c->told.registers) == 0;
 }
 
@@ -286,11 +383,11 @@ static void tidy(struct corpse *c)
     c->is_tidy = true;
     if (t->memory == CORPSE_MEMORY_ALL)
         unmap_shared(c);
-    if (pages_of(t->body) > PAGES_MAX) {
+    if (t->memory == CORPSE_MEMORY_ALL && pages_of(t->body) > PAGES_MAX) {
         memory_unmap(t->body, HEAP, (HEAP_END - HEAP) / PAGE_SIZE);
         t->memory = CORPSE_MEMORY_LESS;
     }
-    if (pages_of(t->body) > PAGES_MAX) {
+    if (t->memory == CORPSE_MEMORY_LESS && pages_of(t->body) > PAGES_MAX) {
         memory_unmap(t->body, PAGE_SIZE, (IMAGE_END - PAGE_SIZE) / PAGE_SIZE);
         t->memory = CORPSE_MEMORY_STACK;
     }

@@ -270,6 +270,10 @@ void self_strike(uint64_t ns); /* the same when that much of the CPU is used, wh
 void corpse_note(struct service *s); /* it has just died, and is stopped */
 /* Its remains become a corpse, as cheaply as can be. False: they are not wanted. */
 bool corpse_lay(struct service *s);
+/* One that keeps its memory has died, with these registers, and has not gone on yet. */
+void corpse_copy(struct service *s, const struct registers *r);
+/* RS itself: a copy of its stack's pages from `stack` on is at UNDO_DEAD_STACK. */
+void corpse_copy_self(struct service *s, const struct registers *r, uint64_t stack, uint64_t pages);
 void corpse_fill(struct service *s); /* what may wait until its successor is at work, or must not */
 void corpses_tidy(void); /* what may wait longer */
 void corpses_look(void); /* from time to time: memory may be short */

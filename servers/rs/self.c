@@ -58,6 +58,7 @@ void self_look(void)
     self->fault.error = 0;
     self->fault.address = 0;
     self->fault.instruction = undo_root.instruction;
+    corpse_copy_self(self, &undo_root.registers, undo_root.stack, undo_root.stack_pages);
     succeeded(self, clock_of(undo_root.back_tsc));
     timer_chores(clock_now() + MS);
 }

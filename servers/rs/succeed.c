@@ -26,6 +26,7 @@ static void enter(struct service *s, bool blocked_on_us)
 
     if (registers_get(s->endpoint, &r) < 0)
         return;
+    corpse_copy(s, &r);
     death.rip = r.rip;
     /* else it has not looked yet at what is there */
     if ((r.rip < s->image->undo.enter || r.rip >= s->image->undo.enter_end) &&
@@ -101,6 +102,7 @@ void succeeded(struct service *s, uint64_t when)
     s->record->incarnation = s->incarnation;
     record_back(s, when);
     record_step(s, STEP_PUBLISHED);
+    corpse_fill(s);
 }
 
 bool succeed_wants_room(const struct service *s, uint64_t address)

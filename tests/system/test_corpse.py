@@ -65,3 +65,61 @@ def test_hold(boot, tmp_path):
     assert "held 1\nservice: kill faulty: nothing to do" in result.out and result.out.count("hold faulty: nothing to do") == 2, result.out
     assert len(re.findall(r" faulty .* held$", result.out, re.M)) == 2 and result.out.count("lives\n") == 2, result.out
     assert "held for inspection: 'service corpse faulty' shows it, 'service restart faulty' goes on" in result.klog
+
+
+def test_hold_by_manifest_and_by_script(boot, tmp_path):
+    """`hold yes`: after each failure, but not after a kill. A policy script may say so, too."""
+    out = boot(UP + "wait_for held && service restart faulty && wait_for held && service corpse faulty | grep -c 'incarnation [12] .*died'; service down faulty",
+               add=add(tmp_path, "exit", times=0, hold="yes")).out
+    assert out == "2\n"
+    out = boot(UP + "wait_for 'up '; service kill faulty; wait_for 'up .* 1 killed' && echo goes on; service down faulty", add=add(tmp_path, "none", hold="yes")).out
+    assert out == "goes on\n"
+    script = "#!/bin/sh\nservice hold $1 && echo $1 is held >/tmp/said\n"
+    out = boot(UP + "wait_for held; cat /tmp/said; rm /tmp/said; service up faulty && wait_for 'up ' && echo again; service down faulty",
+               add={"/etc/bardo/policy/hold.sh": script, **add(tmp_path, "exit", policy="/etc/bardo/policy/hold.sh")}).out
+    assert out == "faulty is held\nagain\n"
+
+
+def test_those_that_keep_their_memory(boot, disk):
+    """They go on, and so does RS, but what they were at is kept: of a kill the stack, of a fault the data, too."""
+    out = boot("service kill ds; service kill vfs; service kill rs; service fuse ram 20; n=0; until service corpse | grep -q ' ram .*exception'; do n=$((n + 1)); [ $n -lt 50 ] || break; done; "
+               "service fuse ram 0; sleep 0.1; service corpse ds; service corpse vfs; service corpse rs; service hold vfs; n=$(service corpse | awk '/ ram .*exception/ { print $1; exit }'); "
+               "service corpse ram --number $n; service corpse ram --number $n --core /tmp/core; dd if=/tmp/core of=/dev/sda bs=64k 2>/dev/null; sync; rm /tmp/core",
+               disks=[str(disk)]).out
+    for name in ("ds", "vfs", "rs"):
+        report = re.search(rf"^{name}: incarnation 1 .*?(?=^\w+: incarnation|\n\n|\Z)", out, re.M | re.S).group(0)
+        assert "memory: stack" in report and "serving" in report and "steps" in frames(report), report
+    report = out[out.rindex("ram: incarnation"):]
+    assert "exception 14: page fault, writing" in report and "memory: data" in report and "not permitted (only root may, and core" in out, report
+    seen = gdb("ram", disk, "backtrace", "print undo_in_step")
+    assert re.search(r"^#0 ", seen, re.M) and frames(report)[0] in seen and re.search(r"^\$1 = ", seen, re.M), (seen, report)
+
+
+def test_limits(boot, tmp_path):
+    """Four of a service: those of kills go first. When memory is short, none is kept; what was known of the dead still is."""
+    out = boot(DEAD + "for n in 1 2 3 4 5; do service kill faulty; wait_for \"up .* $((n + 1)) killed\"; done; service corpse; "
+               "while [ $(awk '/^frames_free/ { print $2 }' /proc/bardo/kernel) -gt 2500 ]; do dd if=/dev/zero bs=64k count=8 >>/tmp/full 2>/dev/null || break; done; sleep 0.3; "
+               "service corpse; rm /tmp/full; service corpse faulty | grep -c 'memory: none'; dmesg | grep 'memory is short'; service down faulty", mem=96, leak_check=False, add=add(tmp_path, "exit"))
+    result = out.out
+    before, after = result_lines(result, "all"), result_lines(result, "none")
+    assert [line.split()[2] for line in before] == [line.split()[2] for line in after] and len(before) == 4, result
+    assert before[0].split()[6] == "exit" and [line.split()[6] for line in before[1:]] == ["killed"] * 3, result
+    assert "\n4\n" in result and "memory is short: what was kept of the dead is given back" in result
+
+
+def result_lines(text, memory):
+    return [line for line in text.splitlines() if re.match(rf" +\d+ +faulty .* {memory} ", line)]
+
+
+def test_who_may_and_wrong_words(boot):
+    """Root alone; names that lead nowhere lead nowhere; the command line is checked."""
+    out = boot("service kill e1000; sleep 0.3; F=$(ls /proc/bardo/corpse); echo $F; su user -c \"service corpse; service corpse e1000 --core /tmp/c; cat /proc/bardo/corpse/$F; ls /proc/bardo/corpse; service hold e1000\" 2>&1; "
+               "for n in ../../etc/passwd 1.nosuch 0.e1000 -1.e1000 99999999999999999999.e1000 01.e1000 1.; do cat /proc/bardo/corpse/$n 2>&1; done; "
+               "for n in nosuch ../e1000 '' 'a b' aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa net; do service corpse \"$n\"; echo $?; done 2>&1; "
+               "for n in '--core' 'e1000 --core' 'e1000 --number' 'e1000 --number x' 'e1000 --number 0' 'e1000 net' '--core /tmp/c' 'e1000 --forget --number 1' 'e1000 --json' '--delay 1'; do service corpse $n 2>/dev/null; echo -n \"$? \"; done; "
+               "service corpse e1000 --number 77; echo $?; service corpse e1000 --core /nowhere/core; echo $?; service hold nosuch; echo x >/proc/bardo/corpse/$F; service corpse e1000 --forget; service corpse e1000; echo $?",
+               nics=["e1000"]).out
+    lines = out.splitlines()
+    assert re.fullmatch(r"\d+\.e1000", lines[0]) and out.count("only root may") >= 3 and "ELF" not in out and "root:" not in out, out
+    assert "2 2 2 2 2 2 2 2 2 2 " in out and "there is none with the number 77, of e1000\n1\n" in out and "/nowhere/core: No such file or directory\n1\n" in out, out
+    assert out.count("there is no such service\n1\n") == 5 and out.endswith("nothing is kept of them\n1\n"), out
