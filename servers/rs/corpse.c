@@ -17,30 +17,20 @@
 #include <string.h>
 
 #include "lib/undo/undo.h"
-#include "servers/rs/rs.h"
+#include "servers/rs/corpse.h"
 
 #define CORPSES 32
 #define OF_ONE 4
-#define PAGES_MAX                                                                                  \
-    512u /* of one; beyond, what it had from VM is given back, then all but its stack */
 #define SHARE_ALL 64 /* all together may have 1/64 of memory; */
 #define SHARE_FREE                                                                                 \
     8 /* memory is short when less than 1/8 of it is free: more than what files leave to programs */
 #define DOOMED 16
 #define AREA_PAGES 32
-#define STACK_PAGES_MAX 16 /* that are copied of one that goes on; */
-#define STACK_PAGES_OTHER 4 /* of a stack that is not where the first one is */
 #define IMAGE_END SERVICE_INFO /* below: the program; from there: what RS has mapped; then heap */
 #define HEAP 0x740000000000ull /* servers/vm/vm.h, SERVICE_LOW */
 #define HEAP_END 0x7f0000000000ull
 
-static struct corpse {
-    struct service *service; /* NULL: unused */
-    const struct image *image;
-    bool is_tidy; /* only what is its own is still mapped, and counted */
-    uint64_t trace_end;
-    struct rs_corpse told; /* event, events, events_lost: not logged */
-} corpses[CORPSES];
+static struct corpse corpses[CORPSES];
 static uint32_t next_number = 1;
 static endpoint_t doomed[DOOMED]; /* bodies that are nobody's any more */
 static unsigned doomed_count;
@@ -143,7 +133,7 @@ static void take_number(struct corpse *c)
     next_number = next_number < CORPSE_NUMBER_MAX ? next_number + 1 : 1;
 }
 
-static struct corpse *begin(struct service *s, endpoint_t was)
+struct corpse *corpse_begin(struct service *s, endpoint_t was)
 {
     struct corpse *c = place_for(s);
     struct rs_corpse *t;
@@ -192,7 +182,7 @@ bool corpse_lay(struct service *s)
     if (!s->death.is_wanted)
         return false;
     s->death.is_wanted = false;
-    c = begin(s, s->remains);
+    c = corpse_begin(s, s->remains);
     body = c ? slot_keep(s->remains) : 0;
     if (body <= 0)
         return false; /* with what is known of it; its memory is not kept */
@@ -201,94 +191,12 @@ bool corpse_lay(struct service *s)
     return true;
 }
 
-/* ---- of those that go on ---- */
-
-/* A process that is nothing but memory. */
-static endpoint_t make_body(const struct service *s)
+static struct corpse *numbered(uint32_t number)
 {
-    struct slot_config config = {.service_id = SERVICE_ID_PROGRAM, .priority = PRIORITIES - 1};
-
-    memcpy(config.name, s->name, sizeof config.name);
-    return slot_create(&config);
-}
-
-static bool copy_pages(endpoint_t to, uint64_t address, uint64_t pages, endpoint_t from,
-                       uint64_t source)
-{
-    return memory_map(to, address, pages, MAP_READ | MAP_WRITE | MAP_COPY, from, source) == 0;
-}
-
-/* From the stack pointer up; of a stack of another kind (lib/coro) some pages, as far as they go. */
-static void copy_stack(endpoint_t body, endpoint_t of, uint64_t stack_pointer)
-{
-    uint64_t at = stack_pointer & ~(PAGE_SIZE - 1), left = SERVICE_STACK_TOP - at;
-
-    if (at < SERVICE_STACK_TOP && left <= STACK_PAGES_MAX * PAGE_SIZE)
-        copy_pages(body, at, left / PAGE_SIZE, of, at);
-    else
-        for (int i = 0; i < STACK_PAGES_OTHER && copy_pages(body, at, 1, of, at); i++)
-            at += PAGE_SIZE;
-}
-
-/* All that it has not from VM, as far as there is room. */
-static void copy_data(endpoint_t body, const struct service *s)
-{
-    uint64_t pages = 0;
-
-    for (uint32_t i = 0; i < s->image->mappings; i++) {
-        const struct mapping *m = &s->image->mapping[i];
-
-        if (!(m->flags & MAP_WRITE) || pages + m->pages > PAGES_MAX / 2)
-            continue;
-        if (copy_pages(body, m->address, m->pages, s->endpoint, m->address))
-            pages += m->pages;
-    }
-}
-
-static struct corpse *begin_copy(struct service *s, const struct registers *r)
-{
-    struct corpse *c;
-    endpoint_t body;
-
-    corpse_note(s);
-    s->death.is_wanted = false;
-    c = begin(s, s->endpoint);
-    if (!c)
-        return NULL;
-    c->told.registers = *r;
-    c->told.has_registers = true;
-    body = make_body(s);
-    if (body <= 0)
-        return NULL;
-    c->told.body = body;
-    c->told.memory = CORPSE_MEMORY_STACK;
-    return c;
-}
-
-/* A kill explains itself: of that only what tells where it was, and what it was doing. */
-void corpse_copy(struct service *s, const struct registers *r)
-{
-    struct corpse *c = begin_copy(s, r);
-    uint64_t request = s->image->undo.death & ~(PAGE_SIZE - 1);
-
-    if (!c)
-        return;
-    copy_stack(c->told.body, s->endpoint, r->rsp);
-    if (s->last_defect == DEFECT_KILLED) {
-        copy_pages(c->told.body, request, 1, s->endpoint, request);
-        return;
-    }
-    c->told.memory = CORPSE_MEMORY_DATA;
-    copy_data(c->told.body, s);
-}
-
-void corpse_copy_self(struct service *s, const struct registers *r, uint64_t stack, uint64_t pages)
-{
-    struct corpse *c = begin_copy(s, r);
-
-    if (c && pages)
-        copy_pages(c->told.body, stack, pages, ENDPOINT_SELF, UNDO_DEAD_STACK);
-    corpse_fill(s);
+    for (struct corpse *c = corpses; number != 0 && c < corpses + CORPSES; c++)
+        if (c->service && c->told.number == number)
+            return c;
+    return NULL;
 }
 
 /* ---- who talked to it ---- */
@@ -337,18 +245,12 @@ undo_unlogged static void fill_events(struct corpse *c)
     t->events_lost = t->events < CORPSE_EVENTS && oldest > 0;
 }
 
-static struct corpse *numbered(uint32_t number)
-{
-    for (struct corpse *c = corpses; number != 0 && c < corpses + CORPSES; c++)
-        if (c->service && c->told.number == number)
-            return c;
-    return NULL;
-}
-
 void corpse_fill(struct service *s)
 {
-    struct corpse *c = numbered(s->corpse);
+    struct corpse *c;
 
+    kept_becomes_corpse(s);
+    c = numbered(s->corpse);
     s->corpse = 0;
     if (!c)
         return;

@@ -15,6 +15,7 @@
  *     succeed.c  the same of those that keep their memory
  *     self.c     and of RS itself
  *     corpse.c   what is kept of the dead, to be looked at
+ *     kept.c     the same of those that keep their memory
  *     event.c    what has happened, until recover.c gets to it
  *     power.c    the end of the system
  *     timer.c    alarm
@@ -266,7 +267,7 @@ void self_look(void); /* at the beginning of a step: it may have died in the las
 void self_die(void); /* here; the step goes on behind it */
 void self_strike(uint64_t ns); /* the same when that much of the CPU is used, wherever it is then */
 
-/* ---- corpse.c ---- */
+/* ---- corpse.c, kept.c ---- */
 void corpse_note(struct service *s); /* it has just died, and is stopped */
 /* Its remains become a corpse, as cheaply as can be. False: they are not wanted. */
 bool corpse_lay(struct service *s);
