@@ -3,7 +3,8 @@
  * The policy runner. RS has lines "NUMBER DEADLINE PATH COMPONENT DEFECT FAILURES PARAMETERS..."
  * for it in SCRIPTS_FILE; a read waits until there is one. Each is run by the shell in a process of
  * its own, so a script that hangs holds up no other, and in a process group of its own: at its
- * deadline (ms) it is ended with all that it has started.
+ * deadline (ms) it is ended with all that it has started, and at its end with what it has left
+ * running in its group. One that is missing, or not executable, is not run.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "abi/proto/script.h"
 #include "programs/service/service.h"
 
 #define WORDS_MAX 32
@@ -43,8 +45,11 @@ static void set_deadline(unsigned long ms)
 static int run_script(char **word)
 {
     int status;
-    pid_t child = fork();
+    pid_t child;
 
+    if (access(word[PATH], X_OK) != 0)
+        return errno == ENOENT || errno == ENOTDIR ? SCRIPT_MISSING : SCRIPT_NOT_EXECUTABLE;
+    child = fork();
     if (child == 0) {
         setpgid(0, 0);
         word[PATH - 1] = "sh"; /* sh PATH COMPONENT DEFECT FAILURES PARAMETERS... */
@@ -61,6 +66,7 @@ static int run_script(char **word)
         if (is_over)
             kill(-child, SIGKILL);
     }
+    kill(-child, SIGKILL); /* what it has left behind */
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 

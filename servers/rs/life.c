@@ -226,6 +226,8 @@ static long asked_restart(struct life *l, const struct life_event *e)
     }
     if (l->state == RS_DOWN || l->state == RS_HELD)
         l->rung = e->rung;
+    else if (e->defect == DEFECT_COMPLAINT && l->rung < e->rung)
+        l->rung = e->rung; /* a script, or a user, wants its device to be reset */
     return e->delay == 0 ? start(l, e) : back_off(l, e->delay, LIFE_DO_POSTPONE);
 }
 

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "abi/proto/script.h"
 #include "servers/rs/rs.h"
 
 #define RUNNER_PATIENCE (500 * MS) /* a runner that is busy fetching comes back within that */
@@ -79,6 +80,13 @@ long request_script(struct message *m, struct service *caller)
     return error;
 }
 
+static const char *reason_of(uint64_t status)
+{
+    if (status == SCRIPT_MISSING)
+        return "is not there: status";
+    return status == SCRIPT_NOT_EXECUTABLE ? "is not executable: status" : "failed with status";
+}
+
 long request_script_done(struct message *m, struct service *caller)
 {
     if (!service_speaks_for_users(caller))
@@ -89,8 +97,8 @@ long request_script_done(struct message *m, struct service *caller)
         if (m->w[0] == 0 || s->script != m->w[0])
             continue;
         if (m->w[1] != 0) {
-            log_always("%s: policy script %s failed with status %llu; by manifest", s->name,
-                       s->manifest->policy, (unsigned long long)m->w[1]);
+            log_always("%s: policy script %s %s %llu; by manifest", s->name, s->manifest->policy,
+                       reason_of(m->w[1]), (unsigned long long)m->w[1]);
             event_raise(&(struct event){.service = s, .type = LIFE_SCRIPT_FAILED});
             return 0;
         }

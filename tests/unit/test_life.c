@@ -148,6 +148,18 @@ static void test_script_decides(void **state)
     ENDED(.defect = DEFECT_EXIT);
     NEXT(.type = LIFE_SCRIPT_ASKED);
     assert_int_equal(NEXT(.type = LIFE_SCRIPT_FAILED), LIFE_DO_BY_MANIFEST);
+    /* it wants a reset, of a device that the ladder would adopt, or hand to pci already */
+    for (enum rung rung = RUNG_ADOPT; rung <= RUNG_BUS_RESET; rung++) {
+        up();
+        ENDED(.defect = DEFECT_EXIT, .reached_ready = true, .lived = 5 * SECOND);
+        assert_int_equal(life.rung, RUNG_ADOPT);
+        NEXT(.type = LIFE_SCRIPT_ASKED);
+        life.rung = rung;
+        assert_int_equal(
+            NEXT(.type = LIFE_ASKED_RESTART, .rung = RUNG_RESET, .defect = DEFECT_COMPLAINT),
+            LIFE_DO_START);
+        assert_int_equal(life.rung, rung == RUNG_BUS_RESET ? RUNG_BUS_RESET : RUNG_RESET);
+    }
 }
 
 static void test_hold(void **state)

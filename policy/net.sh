@@ -1,0 +1,74 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# A policy for a network card's driver: connections live on, so what matters is to be back at once, with the address.
+#
+#     net.sh COMPONENT DEFECT FAILURES [-i INTERFACE] [-w S] [-g N] [-m USER]
+#
+# RS runs it (a manifest's "policy" line) with the component's name, the class of the defect (docs/policies.md) and how often it has failed
+# within its window. A driver that has died is restarted at once and takes the card over; one that was ill (heartbeat, complaint, budget, storm,
+# dma) is restarted with a reset. Then it is waited for. The address belongs to the server `net` and outlives the driver, so no lease is asked
+# for again as a rule: only when there was an address before and there is none S seconds after the driver is back is the card reset once
+# more, upon which `net` asks for a lease.
+#     -i NAME     the interface (e0)
+#     -w S        how long for the driver, and then for the address; twice that, and a second, must be within the deadline (2)
+#     -g N        more than N failures: leave it down (0: never). Kills by a user do not count
+#     -m USER     append a mail to /var/mail/USER (a name with a slash: to that file) when it is left down, or the address is lost
+
+component=$1 defect=$2 failures=$3
+[ $# -ge 3 ] || { echo "usage: net.sh COMPONENT DEFECT FAILURES [OPTIONS]" >&2; exit 2; }
+shift 3
+
+interface=e0 wait=2 limit=0 mail=
+while getopts i:w:g:m: option; do
+    case $option in
+    i) interface=$OPTARG ;;
+    w) wait=$OPTARG ;;
+    g) limit=$OPTARG ;;
+    m) mail=$OPTARG ;;
+    *) exit 2 ;;
+    esac
+done
+
+address() {
+    ${POLICY_IFCONFIG:-ifconfig} "$interface" 2>/dev/null | sed -n 's/.*inet addr:\([0-9.]*\).*/\1/p'
+}
+
+tell() { # TEXT: to the log; and, as a mail, if the second word is "mail" and somebody wants it
+    echo "policy: $1" 2>/dev/null >>"${POLICY_LOG:-/dev/kmsg}"
+    [ "$2" = mail ] && [ -n "$mail" ] || return 0
+    case $mail in
+    */*) spool=$mail ;;
+    *) spool=/var/mail/$mail ;;
+    esac
+    printf 'From bardo %s\nTo: %s\nSubject: %s needs you\n\n%s\n\n' "$(date)" "$mail" "$component" "$1" >>"$spool" 2>/dev/null
+}
+
+case $defect in
+3 | 6) limit=0 ;;
+esac
+if [ "$limit" -gt 0 ] && [ "$failures" -gt "$limit" ]; then
+    service down "$component"
+    status=$?
+    tell "$component failed (defect $defect, failure $failures): left down" mail
+    exit $status
+fi
+
+before=$(address)
+case $defect in
+4 | 5 | 7 | 8 | 9) service restart "$component" --reset ;;
+*) service restart "$component" ;;
+esac
+status=$?
+[ $status = 0 ] && [ -n "$before" ] || exit $status
+
+service wait "$component" --timeout "$wait" || exit 0 # it has been decided; what comes of it the manifest's budget looks after
+left=$((wait * 5))
+while [ -z "$(address)" ] && [ $left -gt 0 ]; do
+    usleep 200000
+    left=$((left - 1))
+done
+[ -z "$(address)" ] || exit 0
+# (The reset below is a complaint, number 5, of which this script hears again: it does not ask a second time.)
+[ "$defect" = 5 ] && exit 0
+tell "$component is back, but $interface has lost its address $before: a lease is asked for again" mail
+service restart "$component" --reset

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""policy/net.sh, block.sh and reboot-if.sh by themselves, on the host; and scripts that are of no use, in the system: the manifest decides."""
+import re
+from pathlib import Path
+
+import pytest
+
+import test_generic_policy
+from test_generic_policy import policy  # noqa: F401 (a fixture)
+from test_service import NIC, RUNNER, manifest, recoveries
+from test_service import policy as with_script
+
+FOLDER = Path(__file__).resolve().parents[2] / "policy"
+
+
+@pytest.fixture
+def script(monkeypatch, tmp_path, policy):  # noqa: F811
+    """script("net.sh", "e1000", 2, 1, ...) -> (status, what `service` was called with)"""
+    def run(name, *arguments):
+        monkeypatch.setattr(test_generic_policy, "SCRIPT", FOLDER / name)
+        return policy(*arguments)
+    run.log = lambda: policy.log.read_text() if policy.log.exists() else ""
+    return run
+
+
+def put(path, text):
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+@pytest.mark.parametrize("name", ["net.sh", "block.sh", "reboot-if.sh"])
+def test_usage(script, name):
+    assert script(name, "x") == (2, []) and script(name, "x", 1, 1, "-z") == (2, []) and script(name, "broken", 1, 1)[0] == 1
+
+
+@pytest.fixture(autouse=True)
+def own_ifconfig(tmp_path, monkeypatch):
+    monkeypatch.setenv("POLICY_IFCONFIG", str(tmp_path / "ifconfig"))
+
+
+def address(tmp_path, *answers):
+    """An ifconfig that gives these answers, one after another; the last for ever."""
+    text = "\n".join(f"[ $n = {n} ] && echo '          inet addr:{a}  Mask:255.255.255.0'" if a else f"[ $n = {n} ] && exit 0" for n, a in enumerate(answers))
+    put(tmp_path / "ifconfig", f"""#!/bin/sh
+n=$(cat {tmp_path}/asked 2>/dev/null || echo 0)
+[ $n -ge {len(answers) - 1} ] || echo $((n + 1)) >{tmp_path}/asked
+[ $n -lt {len(answers)} ] || n={len(answers) - 1}
+{text}
+true
+""")
+    (tmp_path / "asked").unlink(missing_ok=True)
+
+
+def test_net(script, tmp_path):
+    """Dead: at once, as it is; ill: with a reset; the address is there again, or was not there before: no lease is asked for."""
+    waits = "wait e1000 --timeout 2"
+    for answers in (["10.0.2.15"], ["10.0.2.15", "", "", "10.0.2.15"]):
+        address(tmp_path, *answers)
+        assert script("net.sh", "e1000", 2, 1) == (0, ["restart e1000", waits])
+    address(tmp_path, "10.0.2.15")
+    for defect in (4, 5, 7, 8, 9):
+        assert script("net.sh", "e1000", defect, 1) == (0, ["restart e1000 --reset", waits])
+    address(tmp_path, "")
+    assert script("net.sh", "e1000", 2, 1) == (0, ["restart e1000"])
+    assert script("net.sh", "e1000", 2, 4, "-g", 3) == (0, ["down e1000"]) and script("net.sh", "e1000", 3, 4, "-g", 3) == (0, ["restart e1000"])
+
+
+def test_net_has_lost_its_address(script, tmp_path):
+    """Once it is asked for again; not again of what that itself brings about."""
+    address(tmp_path, "10.0.2.15", "")
+    assert script("net.sh", "e1000", 2, 1, "-w", 1, "-m", tmp_path / "mail") == (0, ["restart e1000", "wait e1000 --timeout 1", "restart e1000 --reset"])
+    assert "e0 has lost its address 10.0.2.15: a lease is asked for again" in script.log() and "Subject: e1000 needs you" in (tmp_path / "mail").read_text()
+    address(tmp_path, "10.0.2.15", "")
+    assert script("net.sh", "e1000", 5, 1, "-w", 1)[1] == ["restart e1000 --reset", "wait e1000 --timeout 1"]
+
+
+def test_block(script, tmp_path, monkeypatch):
+    """At once; ill: with a reset; a file system that can be written no more since then is named."""
+    mounts = tmp_path / "mounts"
+    monkeypatch.setenv("POLICY_MOUNTS", str(mounts))
+    mounts.write_text("none / ramfs rw 0 0\n/dev/sda1 /old ext4 ro 0 0\n/dev/sda2 /mnt ext4 rw 0 0\nproc /proc proc ro 0 0\n")
+    assert script("block.sh", "ahci", 1, 1) == (0, ["restart ahci", "wait ahci --timeout 3"])
+    assert script("block.sh", "ahci", 9, 1) == (0, ["restart ahci --reset", "wait ahci --timeout 3"]) and script.log() == ""
+    put(tmp_path / "service", f'#!/bin/sh\necho "$@" >>{tmp_path}/calls\n[ "$1" != wait ] || sed -i s/rw/ro/ {mounts}\n')
+    assert script("block.sh", "ahci", 1, 1, "-m", tmp_path / "mail")[0] == 0
+    assert re.findall(r"policy: (\S+) can be written no more since ahci failed", script.log()) == ["/mnt"] and "Subject: ahci needs you" in (tmp_path / "mail").read_text()
+    assert script("block.sh", "ahci", 4, 4, "-g", 3)[1] == ["down ahci"] and script("block.sh", "ahci", 3, 4, "-g", 3)[1][0] == "restart ahci"
+
+
+def test_reboot_if(script, tmp_path, monkeypatch):
+    uptime = tmp_path / "uptime"
+    monkeypatch.setenv("POLICY_UPTIME", str(uptime))
+    monkeypatch.setenv("POLICY_REBOOT", "service reboots")
+    uptime.write_text("299.99 100.00\n")
+    assert script("reboot-if.sh", "net", 1, 5) == (0, ["restart net"]) and script("reboot-if.sh", "net", 3, 9)[1] == ["restart net"]
+    assert script("reboot-if.sh", "net", 1, 6) == (1, []) and "the machine has run for 299 s only: not restarted" in script.log()
+    uptime.write_text("300.00 100.00\n")
+    assert script("reboot-if.sh", "net", 1, 6, "-m", tmp_path / "mail") == (0, ["reboots", "restart net"]) and "net: failure 6" in (tmp_path / "mail").read_text()
+    assert script("reboot-if.sh", "net", 1, 6, "-g", 0)[1] == ["restart net"]
+    assert script("reboot-if.sh", "net", 9, 1, "-c", "8,9")[1] == ["reboots", "restart net"] and script("reboot-if.sh", "net", 8, 1, "-c", "18")[1] == ["restart net"]
+    monkeypatch.setenv("POLICY_REBOOT", "false")
+    assert script("reboot-if.sh", "net", 1, 6) == (1, []) and "cannot be restarted" in script.log()
+
+
+KILLED = RUNNER + "service kill e1000; service wait e1000 --timeout 30; "
+
+
+def test_net_in_the_system(boot):
+    """The address is never lost, and the script knows."""
+    result = boot("n=0; until ifconfig e0 | grep -q 'inet addr'; do n=$((n + 1)); [ $n -lt 500 ] || break; usleep 20000; done\n" + KILLED + "sleep 1; service status e1000 | grep restarts; ifconfig e0 | grep -c 'inet addr'",
+                  nics=NIC, add=manifest(policy="/etc/bardo/policy/net.sh"), leak_check=False)
+    assert re.fullmatch(r"restarts +1\n1\n", result.out) and "lease" not in result.klog and "by manifest" not in result.klog
+
+
+def test_a_script_may_reset(boot):
+    """It waits for its script when that asks for a reset: the ladder alone would have it adopt."""
+    out = boot(KILLED + "cat /proc/recovery", nics=NIC, add=with_script("service restart $1 --reset\n"), leak_check=False).out
+    assert recoveries(out) == [("e1000", "killed", "reset")]
+
+
+@pytest.mark.parametrize("kind, said", [("missing", "is not there"), ("plain", "is not executable"), ("bomb", "did not decide within its deadline"), ("endless", "did not decide within its deadline"),
+                                        ("leaver", "decided against a restart")])
+def test_of_no_use(boot, kind, said):
+    """Missing, not executable, a fork bomb, endless output: within the deadline the manifest decides, and nothing of it is left. Nor of what it leaves behind."""
+    add = with_script({"bomb": "bomb() { bomb | bomb & }\nbomb\nwhile :; do :; done\n", "endless": "while :; do echo $0 $0 $0; echo $0 >&2; done\n", "leaver": "sleep 77 &\n"}.get(kind, ""), deadline=700)
+    path = "/etc/bardo/policy/test.sh"
+    if kind == "missing":
+        del add[path]
+    if kind == "plain":
+        add[path] = add[path].removeprefix("#!/bin/sh\n")
+    result = boot(RUNNER + "service kill e1000; service wait e1000 --timeout 30; service status e1000 | grep ^state; sleep 0.3; ps | grep -c -e '[t]est.sh' -e '[s]leep 77'; echo done", nics=NIC, add=add, leak_check=False)
+    assert result.out.endswith(f"state             {'down' if kind == 'leaver' else 'up'}\n0\ndone\n"), result.out
+    assert f"policy script {path} {said}" in result.klog
