@@ -43,10 +43,16 @@ tell() { # TEXT: to the log; and, as a mail, if the second word is "mail" and so
     printf 'From bardo %s\nTo: %s\nSubject: %s needs you\n\n%s\n\n' "$(date)" "$mail" "$component" "$1" >>"$spool" 2>/dev/null
 }
 
+more_than_limit() { # failures of its own: FAILURES has kills and restarts by users, too
+    [ "$limit" -gt 0 ] && [ "$failures" -gt "$limit" ] || return 1
+    own=$(service status "$component" 2>/dev/null | sed -n 's/^failures *\([0-9]*\).*/\1/p')
+    [ "${own:-$failures}" -gt "$limit" ]
+}
+
 case $defect in
 3 | 6) limit=0 ;;
 esac
-if [ "$limit" -gt 0 ] && [ "$failures" -gt "$limit" ]; then
+if more_than_limit; then
     service down "$component"
     status=$?
     tell "$component failed (defect $defect, failure $failures): left down" mail

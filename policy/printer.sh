@@ -28,12 +28,18 @@ while getopts m:g:d:s option; do
     esac
 done
 
+more_than_limit() { # failures of its own: FAILURES has kills and restarts by users, too
+    [ "$limit" -gt 0 ] && [ "$failures" -gt "$limit" ] || return 1
+    own=$(service status "$component" 2>/dev/null | sed -n 's/^failures *\([0-9]*\).*/\1/p')
+    [ "${own:-$failures}" -gt "$limit" ]
+}
+
 decision="restart at once"
 case $defect in
 3 | 6) limit=0 ;;
 4 | 5 | 7 | 8) decision="restart and reset in $pause ms" ;;
 esac
-if [ "$limit" -gt 0 ] && [ "$failures" -gt "$limit" ]; then
+if more_than_limit; then
     decision="left down; its jobs wait"
 fi
 

@@ -38,10 +38,16 @@ tell() { # TEXT
     printf 'From bardo %s\nTo: %s\nSubject: the machine is restarted\n\n%s\n\n' "$(date)" "$mail" "$1" >>"$spool" 2>/dev/null
 }
 
+more_than_limit() { # failures of its own: FAILURES has kills and restarts by users, too
+    [ "$limit" -gt 0 ] && [ "$failures" -gt "$limit" ] || return 1
+    own=$(service status "$component" 2>/dev/null | sed -n 's/^failures *\([0-9]*\).*/\1/p')
+    [ "${own:-$failures}" -gt "$limit" ]
+}
+
 why=
 case $defect in
 3 | 6) ;;
-*) [ "$limit" -gt 0 ] && [ "$failures" -gt "$limit" ] && why="failure $failures" ;;
+*) more_than_limit && why="failure $failures" ;;
 esac
 case ,$classes, in
 *,$defect,*) why="defect $defect" ;;

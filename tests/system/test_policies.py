@@ -62,7 +62,7 @@ def test_net(script, tmp_path):
         assert script("net.sh", "e1000", defect, 1) == (0, ["restart e1000 --reset", waits])
     address(tmp_path, "")
     assert script("net.sh", "e1000", 2, 1) == (0, ["restart e1000"])
-    assert script("net.sh", "e1000", 2, 4, "-g", 3) == (0, ["down e1000"]) and script("net.sh", "e1000", 3, 4, "-g", 3) == (0, ["restart e1000"])
+    assert script("net.sh", "e1000", 2, 4, "-g", 3) == (0, ["status e1000", "down e1000"]) and script("net.sh", "e1000", 3, 4, "-g", 3) == (0, ["restart e1000"])
 
 
 def test_net_has_lost_its_address(script, tmp_path):
@@ -84,7 +84,7 @@ def test_block(script, tmp_path, monkeypatch):
     put(tmp_path / "service", f'#!/bin/sh\necho "$@" >>{tmp_path}/calls\n[ "$1" != wait ] || sed -i s/rw/ro/ {mounts}\n')
     assert script("block.sh", "ahci", 1, 1, "-m", tmp_path / "mail")[0] == 0
     assert re.findall(r"policy: (\S+) can be written no more since ahci failed", script.log()) == ["/mnt"] and "Subject: ahci needs you" in (tmp_path / "mail").read_text()
-    assert script("block.sh", "ahci", 4, 4, "-g", 3)[1] == ["down ahci"] and script("block.sh", "ahci", 3, 4, "-g", 3)[1][0] == "restart ahci"
+    assert script("block.sh", "ahci", 4, 4, "-g", 3)[1] == ["status ahci", "down ahci"] and script("block.sh", "ahci", 3, 4, "-g", 3)[1][0] == "restart ahci"
 
 
 def test_reboot_if(script, tmp_path, monkeypatch):
@@ -93,13 +93,25 @@ def test_reboot_if(script, tmp_path, monkeypatch):
     monkeypatch.setenv("POLICY_REBOOT", "service reboots")
     uptime.write_text("299.99 100.00\n")
     assert script("reboot-if.sh", "net", 1, 5) == (0, ["restart net"]) and script("reboot-if.sh", "net", 3, 9)[1] == ["restart net"]
-    assert script("reboot-if.sh", "net", 1, 6) == (1, []) and "the machine has run for 299 s only: not restarted" in script.log()
+    assert script("reboot-if.sh", "net", 1, 6) == (1, ["status net"]) and "the machine has run for 299 s only: not restarted" in script.log()
     uptime.write_text("300.00 100.00\n")
-    assert script("reboot-if.sh", "net", 1, 6, "-m", tmp_path / "mail") == (0, ["reboots", "restart net"]) and "net: failure 6" in (tmp_path / "mail").read_text()
+    assert script("reboot-if.sh", "net", 1, 6, "-m", tmp_path / "mail") == (0, ["status net", "reboots", "restart net"]) and "net: failure 6" in (tmp_path / "mail").read_text()
     assert script("reboot-if.sh", "net", 1, 6, "-g", 0)[1] == ["restart net"]
     assert script("reboot-if.sh", "net", 9, 1, "-c", "8,9")[1] == ["reboots", "restart net"] and script("reboot-if.sh", "net", 8, 1, "-c", "18")[1] == ["restart net"]
     monkeypatch.setenv("POLICY_REBOOT", "false")
-    assert script("reboot-if.sh", "net", 1, 6) == (1, []) and "cannot be restarted" in script.log()
+    assert script("reboot-if.sh", "net", 1, 6) == (1, ["status net"]) and "cannot be restarted" in script.log()
+
+
+@pytest.mark.parametrize("name, left", [("net.sh", "down x"), ("block.sh", "down x"), ("printer.sh", "down x"), ("reboot-if.sh", "reboots")])
+def test_kills_by_a_user_do_not_count(script, tmp_path, monkeypatch, name, left):
+    """Nine deaths, of which so many were failures of its own: `service status` knows."""
+    (tmp_path / "uptime").write_text("400.00 1.00\n")
+    monkeypatch.setenv("POLICY_UPTIME", str(tmp_path / "uptime"))
+    monkeypatch.setenv("POLICY_REBOOT", "service reboots")
+    address(tmp_path, "")
+    for own in (3, 4):
+        put(tmp_path / "service", f'#!/bin/sh\necho "$@" >>{tmp_path}/calls\n[ "$1" != status ] || echo "failures          {own} that count now"\n')
+        assert (left in script(name, "x", 1, 9, "-g", 3)[1]) == (own > 3)
 
 
 KILLED = RUNNER + "service kill e1000; service wait e1000 --timeout 30; "

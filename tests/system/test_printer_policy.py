@@ -33,7 +33,7 @@ def test_left_down(policy, tmp_path):
     """Not for kills by a user."""
     assert policy("printer", 2, 5, "-m", tmp_path / "mail")[1] == ["restart printer"]
     assert not (tmp_path / "mail").exists()
-    assert policy("printer", 2, 6, "-m", tmp_path / "mail")[1] == ["down printer"]
+    assert policy("printer", 2, 6, "-m", tmp_path / "mail")[1] == ["status printer", "down printer"]
     assert "Subject: the printer needs you" in (tmp_path / "mail").read_text() and "service up printer" in (tmp_path / "mail").read_text()
     assert policy("printer", 3, 60)[1] == policy("printer", 2, 60, "-g", 0)[1] == ["restart printer"]
 
