@@ -104,6 +104,13 @@ static void print_place(const struct symbols *symbols, uint64_t address, bool is
         printf(" ?");
 }
 
+static const char *access_name(unsigned long error)
+{
+    if (error & FAULT_EXECUTE)
+        return "executing";
+    return error & FAULT_WRITE ? "writing" : "reading";
+}
+
 static void print_head(const struct core *core, const struct symbols *symbols)
 {
     unsigned long long died = core_number(core, "died_ns", 10) / 1000,
@@ -120,10 +127,7 @@ static void print_head(const struct core *core, const struct symbols *symbols)
     if (*core_value(core, "instruction")) {
         printf(": %s", vector_name(core_number(core, "detail", 10)));
         if (core_number(core, "detail", 10) == 14)
-            printf(", %s %#llx (%s)",
-                   error & FAULT_EXECUTE ? "executing"
-                   : error & FAULT_WRITE ? "writing"
-                                         : "reading",
+            printf(", %s %#llx (%s)", access_name(error),
                    (unsigned long long)core_number(core, "address", 16),
                    error & FAULT_PRESENT ? "not permitted" : "nothing is there");
         printf(", at ");
@@ -206,11 +210,14 @@ static void print_registers(const struct core *core)
     unsigned long long value;
     int n = 0;
 
-    while (core_line(core, "register", &at, line, sizeof line))
-        if (sscanf(line, "%15s %llx", name, &value) == 2)
-            printf("%s%-7s %016llx%s", n % 3 == 0 ? n == 0 ? "  registers  " : "             " : "",
-                   name, value, n % 3 == 2 ? "\n" : "  "),
-                n++;
+    while (core_line(core, "register", &at, line, sizeof line)) {
+        if (sscanf(line, "%15s %llx", name, &value) != 2)
+            continue;
+        if (n % 3 == 0)
+            printf("%s", n == 0 ? "  registers  " : "             ");
+        printf("%-7s %016llx%s", name, value, n % 3 == 2 ? "\n" : "  ");
+        n++;
+    }
     if (n % 3)
         putchar('\n');
     if (n == 0)
