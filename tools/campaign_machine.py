@@ -14,6 +14,7 @@ import shutil
 import socket
 import struct
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -30,6 +31,7 @@ WORK = {
 WORKS = {**WORK, "flips": ("flips", "/dev/sda", "ahci")}  # tools/flips: work of every kind
 MB = 1 << 20
 DISK, FIRST, FILES, RAW = 32 * MB, MB, 20 * MB, 4 * MB  # of the disk; where the first partition begins; the lengths of the two
+MEMORY = 128  # MB
 FROZEN = 20  # seconds of the guest without a word of the work
 SILENT = 300  # seconds of the host without a sign of life
 FAULT = 200  # characters of a command, all of the same length
@@ -126,21 +128,23 @@ def wire_is_dead(path):
 class Machine:
     """One QEMU: booted, or going on from where one was saved, with one fault."""
 
-    def __init__(self, driver, folder, saved=None, fault="", trace=None):
+    def __init__(self, driver, folder, saved=None, fault="", more=()):
         self.driver, self.folder, self.klog = driver, Path(folder), Path(folder) / "klog"
         self.work, self.argument, self.disk = WORKS[driver]
         self.pending, self.klog_at, self.partial = b"", 0, ""
-        command = self.command(fault) + (["-incoming", f"exec:cat {saved}/state"] if saved else [])
-        if trace:
-            command += ["-d", "int,cpu_reset", "-D", str(trace)]
+        command = self.command(fault, saved) + (["-incoming", "defer"] if saved else [])
+        command += more
         self.klog.unlink(missing_ok=True)
         with open(self.folder / "complaints", "wb") as complaints:
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints)
         self.monitor = Monitor(self.folder / "qmp")
+        # What is in memory is not copied: it is in a file, of which each machine changes its own copy of the pages that it writes.
+        self.monitor.ask("migrate-set-capabilities", capabilities=[{"capability": "x-ignore-shared", "state": True}])
         if saved:
+            self.monitor.ask("migrate-incoming", uri=f"exec:cat {saved}/state")
             self.let_go()
 
-    def command(self, fault):
+    def command(self, fault, saved):
         image, extra = self.folder / "disk", []
         if self.disk:
             extra += qemu.disks([f"{image}:{self.disk}"])
@@ -151,7 +155,9 @@ class Machine:
         if nics and self.work == "net":
             extra += ["-object", f"filter-dump,id=wire,netdev=net0,maxlen=64,file={self.folder / 'wire'}"]
         extra += ["-fw_cfg", f"name=opt/bardo/fault,string={fault or '-':{FAULT}}", "-qmp", f"unix:{self.folder / 'qmp'},server=on,wait=off"]
-        return qemu.command(self.folder / "boot.cpio", self.klog, nics=nics, memory=128, extra=extra)
+        memory = saved / "memory" if saved else self.folder / "memory"
+        extra += ["-object", f"memory-backend-file,id=memory,size={MEMORY}M,mem-path={memory},share={'off' if saved else 'on'}", "-machine", "memory-backend=memory"]
+        return qemu.command(self.folder / "boot.cpio", self.klog, nics=nics, memory=MEMORY, extra=extra)
 
     def let_go(self):
         """What was saved is read; it was saved while it ran, so it goes on by itself."""
@@ -172,8 +178,8 @@ class Machine:
         self.kill()
         if state == "failed":
             raise Broken("QEMU does not save the machine")
-        if self.disk:
-            subprocess.run(["cp", "--sparse=always", self.folder / "disk", Path(to) / "disk"], check=True)
+        for name in ["memory"] + (["disk"] if self.disk else []):
+            subprocess.run(["cp", "--sparse=always", self.folder / name, Path(to) / name], check=True)
 
     def serve_serial(self):
         """Each line of the work comes back as though it were typed; False: the machine has ended."""
@@ -283,6 +289,7 @@ class Saved:
         finally:
             machine.kill()
         shutil.rmtree(scratch)
+        (self.folder / "reached").unlink(missing_ok=True)
         (self.folder / "key").write_text(self.key())
 
     def prepare(self, scratch, from_saved=True):
@@ -292,11 +299,24 @@ class Saved:
         elif self.disk:
             make_disk(scratch / "disk")
 
-    def run(self, fault, scratch, trace=None):
+    def reached(self, program):
+        """Addresses of the instructions that run before a campaign gives a fault up as not triggered. QEMU names each instruction that it translates;
+        other programs have theirs at the same addresses, but not the same ones."""
+        path = self.folder / "reached"
+        if not path.exists():
+            never = program.functions["panic"][0].address
+            with tempfile.TemporaryDirectory(prefix="bardo-campaign-") as folder:
+                self.run(f"{self.driver} {never:#x} stack 0 0", folder, ["-d", "in_asm", "-D", f"{folder}/translated"])
+                text = (Path(folder) / "translated").read_text(errors="replace")
+            found = {(int(address, 16), bytes.fromhex(first)) for address, first in re.findall(r"^0x([0-9a-f]+):  ((?:[0-9a-f]{2} ){1,8})", text, re.M)}
+            path.write_text(json.dumps([one.address for function in program.functions.values() for one in function if (one.address, bytes(one.bytes[:8])) in found]))
+        return set(json.loads(path.read_text()))
+
+    def run(self, fault, scratch, more=()):
         """One fault: the last word of the work (None: there was none, or not yet), how it ended, and what is wrong with the disk."""
         scratch = Path(scratch)
         self.prepare(scratch)
-        machine = Machine(self.driver, scratch, self.folder, fault, trace)
+        machine = Machine(self.driver, scratch, self.folder, fault, more)
         last, end = None, "ended"
         try:
             for what, word in machine.words():
