@@ -89,7 +89,8 @@ enum kernel_call {
        when something is mapped there already, -ENOMEM. After an error rsi is the address that it
        came to, and what is before that is mapped; memory_map() takes it back. */
     KERNEL_MAP,
-    KERNEL_UNMAP, /* (ep, address, pages): holes are fine; a frame goes with its last mapping */
+    /* (ep, address, pages, 0 | MAP_PART): holes are fine; a frame goes with its last mapping */
+    KERNEL_UNMAP,
     /* (ep, address, pages, flags): new protection of what is mapped; never makes a copy-on-write
        page writable */
     KERNEL_PROTECT,
@@ -121,6 +122,9 @@ enum kernel_call {
        were. Not made again, it is so for 100 deaths, with 2 s of the CPU after each; then the system
        stops. The root task alone: -EPERM. */
     KERNEL_GUARD,
+    /* Gives back a part (some 50 us) of the memory of processes that are no more: 1 when there is
+       some left, 0 when not. Who destroys a process sees to it. */
+    KERNEL_REAP,
     KERNEL_CALLS,
 };
 
@@ -268,6 +272,10 @@ enum map_flag {
     /* anonymous, zeroed, physically contiguous, below 4 GB: for DMA. Source address 0. RS alone */
     MAP_CONTIGUOUS = 0x80,
     MAP_COPY = 0x100, /* new frames with the contents of (source ep, source address) */
+    /* UNMAP, PROTECT, CLONE: a part of it, some 50 us; `address` in the caller's register says how far
+       it has come. Without, the call comes back when all is done, and only who is more urgent has
+       run meanwhile. */
+    MAP_PART = 0x200,
     /* none of SHARE PHYSICAL CONTIGUOUS COPY: anonymous zeroed memory */
 };
 #define PAGE_SIZE 4096ull

@@ -135,7 +135,6 @@ long call_alarm(struct slot *s, const uint64_t *a);
 /* ---- space.c ---- */
 struct space *space_create(void);
 void space_release(struct space *space); /* one user less; after the last one it is reaped */
-bool space_reap(void); /* frees a part of what is nobody's any more; false: that was all */
 /* Maps as many pages as `work` (struct arch_range) is for. Returns how many, or an error when not
  * one could be mapped. */
 long space_map(struct space *to, uint64_t address, uint64_t pages, uint64_t flags,
@@ -145,6 +144,7 @@ long call_unmap(struct slot *s, const uint64_t *a);
 long call_protect(struct slot *s, const uint64_t *a);
 long call_clone(struct slot *s, const uint64_t *a);
 long call_cow_break(struct slot *s, const uint64_t *a);
+long call_reap(struct slot *s, const uint64_t *a);
 long call_query(struct slot *s, const uint64_t *a);
 
 /* ---- copy.c ---- */

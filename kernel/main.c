@@ -51,6 +51,7 @@ static const call_handler calls[KERNEL_CALLS] = {
     [KERNEL_PORT_OUT_BYTES] = call_port_out_bytes,
     [KERNEL_PANIC] = call_panic,
     [KERNEL_GUARD] = call_guard,
+    [KERNEL_REAP] = call_reap,
 };
 
 static void kernel_call(struct slot *s, uint64_t n)

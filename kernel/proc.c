@@ -144,15 +144,12 @@ long call_slot_destroy(struct slot *s, const uint64_t *a)
 {
     struct slot *victim = slot_find((endpoint_t)a[0]);
 
-    if (a[1] != 1) {
-        if (!victim || victim == s)
-            return victim ? -EINVAL : -EDEADSRCDST;
-        if (a[1] == SLOT_KEEP)
-            return slot_keep(victim);
-        slot_destroy(victim);
-    }
-    s->registers.rsi = 1; /* what is left to do is its memory */
-    return space_reap() ? call_again(s) : 0;
+    if (!victim || victim == s)
+        return victim ? -EINVAL : -EDEADSRCDST;
+    if (a[1] == SLOT_KEEP)
+        return slot_keep(victim);
+    slot_destroy(victim);
+    return 0;
 }
 
 static void set_stopped(struct slot *s, bool stopped)

@@ -43,10 +43,12 @@ void space_release(struct space *space)
     dying = space;
 }
 
-bool space_reap(void)
+long call_reap(struct slot *s, const uint64_t *a)
 {
     struct arch_range r = {0, MAP_END, WORK_MAX};
 
+    (void)s;
+    (void)a;
     while (dying && r.work > 0) {
         r.at = 0;
         arch_unmap(dying->root, &r);
@@ -56,7 +58,7 @@ bool space_reap(void)
         dying->root = 0;
         dying = dying->next;
     }
-    return dying;
+    return dying != NULL;
 }
 
 static struct arch_range range(uint64_t address, uint64_t pages)
@@ -64,13 +66,14 @@ static struct arch_range range(uint64_t address, uint64_t pages)
     return (struct arch_range){address, address + pages * PAGE_SIZE, WORK_MAX};
 }
 
-/* A call has come as far as `at`: 0 when that was all, else the call is made again with the
- * arguments (registers) of the rest. So interrupts come in between, and whoever is more urgent. */
-static long go_on(struct slot *s, uint64_t at, uint64_t *address, uint64_t *pages)
+/* A call has come as far as `at`: 0 when that was all, or all that was asked for, else the call is
+ * made again with the arguments (registers) of the rest. So interrupts come in between, and whoever
+ * is more urgent. */
+static long go_on(struct slot *s, uint64_t flags, uint64_t at, uint64_t *address, uint64_t *pages)
 {
     *pages -= (at - *address) / PAGE_SIZE;
     *address = at;
-    return *pages ? call_again(s) : 0;
+    return *pages && !(flags & MAP_PART) ? call_again(s) : 0;
 }
 
 static void flush(struct space *space, uint64_t address, uint64_t pages)
@@ -182,7 +185,7 @@ static long map_part(struct slot *s, struct space *to, struct space *from, uint6
     if (done < 0)
         return done;
     r->r9 += (uint64_t)done * PAGE_SIZE;
-    return go_on(s, r->rsi + (uint64_t)done * PAGE_SIZE, &r->rsi, &r->rdx);
+    return go_on(s, 0, r->rsi + (uint64_t)done * PAGE_SIZE, &r->rsi, &r->rdx);
 }
 
 long call_map(struct slot *s, const uint64_t *a)
@@ -224,7 +227,7 @@ long call_unmap(struct slot *s, const uint64_t *a)
         return -EINVAL;
     target->space->pages -= arch_unmap(target->space->root, &r);
     flush(target->space, a[1], a[2]);
-    return go_on(s, r.at, &s->registers.rsi, &s->registers.rdx);
+    return go_on(s, a[3], r.at, &s->registers.rsi, &s->registers.rdx);
 }
 
 /* The entries that are there, one after the other, as long as there is work left for this call. */
@@ -246,7 +249,7 @@ long call_protect(struct slot *s, const uint64_t *a)
 
     if (!target)
         return -EDEADSRCDST;
-    if (!range_good(a[1], a[2]) || !flags_good(a[3]))
+    if (!range_good(a[1], a[2]) || !flags_good(a[3] & ~(uint64_t)MAP_PART))
         return -EINVAL;
     for (uint64_t *e = NULL; (e = next_entry(target->space, &r, e));) {
         uint64_t keep = arch_entry_flags(*e) & (MAP_COW | MAP_PHYSICAL | MAP_UNCACHED);
@@ -255,7 +258,7 @@ long call_protect(struct slot *s, const uint64_t *a)
                              entry_flags((a[3] & (MAP_READ | MAP_WRITE | MAP_EXECUTE)) | keep));
     }
     flush(target->space, a[1], a[2]);
-    return go_on(s, r.at, &s->registers.rsi, &s->registers.rdx);
+    return go_on(s, a[3], r.at, &s->registers.rsi, &s->registers.rdx);
 }
 
 /* One page of a clone. */
@@ -283,14 +286,16 @@ long call_clone(struct slot *s, const uint64_t *a)
 
     if (!from || !to)
         return -EDEADSRCDST;
-    if (!range_good(a[2], a[3]) || from->space == to->space || (a[4] & ~(uint64_t)MAP_COW))
+    if (!range_good(a[2], a[3]) || from->space == to->space ||
+        (a[4] & ~(uint64_t)(MAP_COW | MAP_PART)))
         return -EINVAL;
     for (uint64_t *e = NULL; !error && (e = next_entry(from->space, &r, e));) {
-        error = clone_page(to->space, r.at, e, a[4]); /* after an error they go with the space */
+        error = clone_page(to->space, r.at, e,
+                           a[4] & MAP_COW); /* after an error they go with the space */
         r.work -= r.at & (LEAF_SPAN - 1) ? ARCH_WORK_PAGE : WORK_CLEAR;
     }
     flush(from->space, a[2], a[3]);
-    return error ? error : go_on(s, r.at, &s->registers.rdx, &s->registers.r10);
+    return error ? error : go_on(s, a[4], r.at, &s->registers.rdx, &s->registers.r10);
 }
 
 long call_cow_break(struct slot *s, const uint64_t *a)

@@ -11,7 +11,10 @@
 
 enum vm_request {
     /* from PM */
-    VM_FORK = PROTOCOL_VM, /* w[0] parent, w[1] child: copy-on-write twin of the parent's space */
+    /* w[0] parent, w[1] child: copy-on-write twin of the parent's space. -EINPROGRESS: a part of it
+       (less than 1 ms of work); call again, when others have had their turn. The parent may go on
+       with other threads meanwhile: what they write may be in the child or not */
+    VM_FORK = PROTOCOL_VM,
     VM_SHARE_SPACE, /* w[0] process, w[1] new thread of it: same space */
     VM_EXIT, /* w[0] endpoint: forget it (its last thread: its regions) */
     /* w[0] a program, w[1] 1: it is root's, w[2..4] RLIMIT_AS, _DATA, _STACK; its children have the
@@ -20,7 +23,8 @@ enum vm_request {
     /* after NOTIFY_BIT_MEMORY: memory is short -> w[0] a thread of the program to kill, w[1] bytes
        that it has; -ENOENT: there is enough again */
     VM_VICTIM,
-    /* from VFS, during exec and mmap; w[0] is always the process, blocked in a call to VFS */
+    /* from VFS, during exec and mmap; w[0] is always the process, blocked in a call to VFS. EXEC, MAP,
+       MAP_FROM and UNMAP may say -EINPROGRESS as FORK does */
     /* w[0]: drop everything mapped; stack region of w[1] bytes up to VM_STACK_TOP, growing down to
        the limit */
     VM_EXEC,

@@ -82,7 +82,7 @@ static long protect(void)
 }
 static long clone(void)
 {
-    return memory_clone(victim, twin, 0, ALL_PAGES, MAP_COW);
+    return kernel_call6(KERNEL_CLONE, victim, twin, 0, ALL_PAGES, MAP_COW, 0);
 }
 static long unmap(void)
 {

@@ -38,6 +38,7 @@ const char *const manifest_kernel_call_names[KERNEL_CALLS] = {
     [KERNEL_PROTECT] = "protect",
     [KERNEL_CLONE] = "clone",
     [KERNEL_COW_BREAK] = "cow_break",
+    [KERNEL_REAP] = "reap",
     [KERNEL_QUERY] = "query",
     [KERNEL_IRQ_BIND] = "irq_bind",
     [KERNEL_IRQ_ACK] = "irq_ack",

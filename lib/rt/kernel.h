@@ -205,7 +205,13 @@ static inline endpoint_t slot_create(const struct slot_config *config)
 {
     return (endpoint_t)kernel_call6(KERNEL_SLOT_CREATE, (long)config, 0, 0, 0, 0, 0);
 }
-static inline long slot_destroy(endpoint_t ep)
+/* A part of the memory of those that are no more: 1 when there is some left, else 0, or an error. */
+static inline long memory_reap(void)
+{
+    return kernel_call6(KERNEL_REAP, 0, 0, 0, 0, 0, 0);
+}
+/* Its memory is left to memory_reap(). */
+static inline long slot_end(endpoint_t ep)
 {
     return kernel_call6(KERNEL_SLOT_DESTROY, ep, 0, 0, 0, 0, 0);
 }
@@ -213,6 +219,15 @@ static inline long slot_destroy(endpoint_t ep)
 static inline endpoint_t slot_keep(endpoint_t ep)
 {
     return (endpoint_t)kernel_call6(KERNEL_SLOT_DESTROY, ep, SLOT_KEEP, 0, 0, 0, 0);
+}
+/* With its memory, unless that is much: some 3 ms of work. What is left goes with the next one. */
+static inline long slot_destroy(endpoint_t ep)
+{
+    long result = slot_end(ep);
+
+    for (unsigned part = 0; part < 64 && memory_reap() > 0; part++)
+        ;
+    return result;
 }
 static inline long slot_control(endpoint_t ep, enum slot_control what, uint64_t value)
 {
@@ -254,6 +269,15 @@ static inline long memory_unmap(endpoint_t ep, uint64_t address, uint64_t pages)
 {
     return kernel_call6(KERNEL_UNMAP, ep, (long)address, (long)pages, 0, 0, 0);
 }
+/* A part, from *address on, which comes to `end` when that was all. */
+static inline long memory_unmap_part(endpoint_t ep, uint64_t *address, uint64_t end)
+{
+    long at = (long)*address, left = (long)((end - *address) / PAGE_SIZE);
+    long result = kernel_call_registers(KERNEL_UNMAP, ep, &at, &left, MAP_PART, 0, 0);
+
+    *address = (uint64_t)at;
+    return result;
+}
 /* All of it, or an error and nothing. */
 static inline long memory_map(endpoint_t ep, uint64_t address, uint64_t pages, uint64_t flags,
                               endpoint_t source, uint64_t source_address)
@@ -270,10 +294,26 @@ static inline long memory_protect(endpoint_t ep, uint64_t address, uint64_t page
 {
     return kernel_call6(KERNEL_PROTECT, ep, (long)address, (long)pages, (long)flags, 0, 0);
 }
-static inline long memory_clone(endpoint_t from, endpoint_t to, uint64_t address, uint64_t pages,
-                                uint64_t flags)
+static inline long memory_protect_part(endpoint_t ep, uint64_t *address, uint64_t end,
+                                       uint64_t flags)
 {
-    return kernel_call6(KERNEL_CLONE, from, to, (long)address, (long)pages, (long)flags, 0);
+    long at = (long)*address, left = (long)((end - *address) / PAGE_SIZE);
+    long result =
+        kernel_call_registers(KERNEL_PROTECT, ep, &at, &left, (long)(flags | MAP_PART), 0, 0);
+
+    *address = (uint64_t)at;
+    return result;
+}
+static inline long memory_clone_part(endpoint_t from, endpoint_t to, uint64_t *address,
+                                     uint64_t end, uint64_t flags)
+{
+    long second = to, at = (long)*address;
+    long result =
+        kernel_call_registers(KERNEL_CLONE, from, &second, &at,
+                              (long)((end - *address) / PAGE_SIZE), (long)(flags | MAP_PART), 0);
+
+    *address = (uint64_t)at;
+    return result;
 }
 static inline long memory_cow_break(endpoint_t ep, uint64_t address, uint64_t flags)
 {

@@ -244,7 +244,7 @@ static void interrupt(struct thread *t)
     long how;
 
     if (t->ending || t->cancelling || t->in_exec || t->waits == WAIT_STOPPED ||
-        t->waits == WAIT_VFORK)
+        t->waits == WAIT_VFORK || t->waits == WAIT_FORK)
         return;
     if (t->waits != WAIT_NONE) {
         deliver_and_resume(t, t->waits == WAIT_KILL ? 0 : -EINTR);

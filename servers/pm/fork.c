@@ -2,7 +2,8 @@
 /*
  * New processes and threads. The child's slot begins as though blocked in a system call to us; it
  * is handed to VFS, which copies the descriptors and lets it go with the result 0. vfork is a fork
- * whose parent waits.
+ * whose parent waits. Much memory is copied in parts; until that is done there is the child's slot,
+ * and nobody knows of a child.
  */
 #define _GNU_SOURCE
 #include <sched.h>
@@ -72,14 +73,10 @@ static long forget(struct process *p, struct thread *t, endpoint_t ep, long erro
         p->state = PROCESS_UNUSED;
     if (ep > 0) {
         vm(VM_EXIT, ep, 0);
-        slot_destroy(ep);
+        slot_gone(ep);
     }
     return error;
 }
-
-struct clone {
-    uint64_t flags, stack, parent_tid, child_tid, tls;
-};
 
 /* Linux's rules which flags go together. */
 static bool flags_good(uint64_t f)
@@ -90,44 +87,40 @@ static bool flags_good(uint64_t f)
                   CLONE_NEWUTS));
 }
 
-static long clone_thread(struct thread *parent, const struct clone *c, struct thread **child)
+static bool is_thread(const struct clone *c)
 {
-    bool thread = c->flags & CLONE_THREAD,
-         shares = thread || ((c->flags & CLONE_VM) && !(c->flags & CLONE_VFORK));
-    struct process *p = parent->process;
-    endpoint_t ep;
-    int tid;
+    return c->flags & CLONE_THREAD;
+}
+
+/* The child has its space. */
+static long child_new(struct thread *parent, const struct clone *c, endpoint_t ep,
+                      struct thread **child)
+{
+    struct process *p = is_thread(c) ? parent->process : process_new(parent->process),
+                   *own = is_thread(c) ? NULL : p;
+    int tid = 0;
     long error;
 
-    if (!limits_allow_thread(p, !thread))
-        return -EAGAIN;
-    if (!thread)
-        p = process_new(parent->process);
-    if (!p)
-        return -EAGAIN;
-    tid = thread ? pid_new() : p->pid;
-    ep = slot_new(p->name, parent->endpoint, shares ? parent->endpoint : 0);
-    if (ep < 0 || !tid)
-        return forget(thread ? NULL : p, NULL, ep, ep < 0 ? ep : -EAGAIN);
-    error = vm(shares ? VM_SHARE_SPACE : VM_FORK, parent->endpoint, ep);
-    *child = error ? NULL : thread_new(p, ep, tid);
+    if (p)
+        tid = is_thread(c) ? pid_new() : p->pid;
+    *child = tid ? thread_new(p, ep, tid) : NULL;
     if (!*child)
-        return forget(thread ? NULL : p, NULL, ep, error ? error : -EAGAIN);
-    if (!thread)
-        limits_watch_cpu(p);
+        return forget(own, NULL, ep, -EAGAIN);
     (*child)->mask = parent->mask;
-    if (!thread)
+    if (own) {
+        limits_watch_cpu(p);
         p->exit_signal = (c->flags & CSIGNAL) <= SIGNALS ? (int)(c->flags & CSIGNAL) : 0;
+    }
     error = set_stack_and_tls(ep, c->flags, c->stack, c->tls);
     if (error)
         return forget(p, *child, ep, error);
     return tid;
 }
 
-static long clone_do(struct thread *parent, const struct clone *c)
+static long clone_finish(struct thread *parent, const struct clone *c, endpoint_t ep)
 {
-    struct thread *child = NULL;
-    long tid = clone_thread(parent, c, &child), error;
+    struct thread *child;
+    long tid = child_new(parent, c, ep, &child), error;
     int id = (int)tid;
 
     if (tid < 0)
@@ -141,12 +134,55 @@ static long clone_do(struct thread *parent, const struct clone *c)
     error = to_vfs(child, parent, c->flags);
     if (error)
         return forget(child->process, child, child->endpoint, -EAGAIN);
-    if ((c->flags & CLONE_VFORK) && !(c->flags & CLONE_THREAD)) {
+    if ((c->flags & CLONE_VFORK) && !is_thread(c)) {
         parent->waits = WAIT_VFORK;
         parent->on.vfork.child = child;
         return SERVICE_NO_REPLY;
     }
     return tid;
+}
+
+static long clone_do(struct thread *parent, const struct clone *c)
+{
+    bool shares = is_thread(c) || ((c->flags & CLONE_VM) && !(c->flags & CLONE_VFORK));
+    endpoint_t ep;
+    long error;
+
+    if (!limits_allow_thread(parent->process, !is_thread(c)))
+        return -EAGAIN;
+    ep = slot_new(parent->process->name, parent->endpoint, shares ? parent->endpoint : 0);
+    if (ep < 0)
+        return ep;
+    error = vm(shares ? VM_SHARE_SPACE : VM_FORK, parent->endpoint, ep);
+    if (error == -EINPROGRESS) {
+        parent->on.fork.wanted = *c;
+        parent->on.fork.child = ep;
+        fork_waits(parent);
+        return SERVICE_NO_REPLY;
+    }
+    return error ? forget(NULL, NULL, ep, error) : clone_finish(parent, c, ep);
+}
+
+void fork_go_on(struct thread *parent)
+{
+    struct clone wanted = parent->on.fork.wanted;
+    endpoint_t ep = parent->on.fork.child;
+    long result = vm(VM_FORK, parent->endpoint, ep);
+
+    if (result == -EINPROGRESS)
+        return;
+    fork_waits_no_more(parent);
+    if (!result && !limits_allow_thread(parent->process, true)) /* others have begun meanwhile */
+        result = -EAGAIN;
+    result = result ? forget(NULL, NULL, ep, result) : clone_finish(parent, &wanted, ep);
+    if (result != SERVICE_NO_REPLY)
+        deliver_and_resume(parent, result);
+}
+
+void fork_give_up(struct thread *parent)
+{
+    fork_waits_no_more(parent);
+    forget(NULL, NULL, parent->on.fork.child, 0);
 }
 
 static long sys_fork(struct message *m)

@@ -96,7 +96,12 @@ enum waits {
     WAIT_SIGNAL,
     WAIT_STOPPED,
     WAIT_VFORK,
+    WAIT_FORK, /* VM copies its space, in parts */
     WAIT_KILL /* in kill() itself */
+};
+
+struct clone { /* clone(2) */
+    uint64_t flags, stack, parent_tid, child_tid, tls;
 };
 
 struct thread {
@@ -135,6 +140,10 @@ struct thread {
         struct {
             struct thread *child;
         } vfork;
+        struct {
+            struct clone wanted;
+            endpoint_t child; /* a slot, and not yet a thread */
+        } fork;
     } on;
 };
 
@@ -155,6 +164,17 @@ int pid_new(void); /* 0: none left */
 #define for_threads(t)                                                                             \
     for (struct thread *t = threads; t < threads + THREADS; t++)                                   \
         if (t->process)
+
+/* ---- parts.c ---- */
+void slot_gone(endpoint_t ep); /* its memory is given back in parts */
+void fork_waits(struct thread *parent); /* WAIT_FORK, until the last part */
+void fork_waits_no_more(struct thread *parent);
+uint64_t parts_next(void); /* when the next part is due; 0: there is none */
+void parts_alarm(void);
+
+/* ---- fork.c ---- */
+void fork_go_on(struct thread *parent); /* the next part */
+void fork_give_up(struct thread *parent);
 
 /* ---- exit.c ---- */
 void process_end(struct process *p, int status); /* all its threads; status as wait4 reports it */

@@ -15,8 +15,10 @@ static uint64_t alarm_at; /* what the alarm is set to; 0 none */
 
 void timer_set(void)
 {
-    uint64_t earliest = calibrate_next();
+    uint64_t earliest = calibrate_next(), part = parts_next();
 
+    if (part && (!earliest || part < earliest))
+        earliest = part;
     for_threads (t)
         if (t->deadline && (!earliest || t->deadline < earliest))
             earliest = t->deadline;
@@ -32,6 +34,8 @@ void timer_set(void)
 
 void wait_forget(struct thread *t)
 {
+    if (t->waits == WAIT_FORK)
+        fork_give_up(t);
     t->waits = WAIT_NONE;
     t->deadline = 0;
 }
@@ -50,6 +54,7 @@ void timer_alarm(void)
 
     alarm_at = 0;
     calibrate();
+    parts_alarm();
     for_threads (t)
         if (t->deadline && t->deadline <= now)
             expired(t);

@@ -269,7 +269,6 @@ static long replace(struct client *c, const char *path, struct image *image,
 {
     int64_t uid, gid;
     char *exe = strdup(image->found.path);
-    struct message m = {.type = VM_EXEC, .w = {(uint64_t)c->endpoint, VM_STACK_LIMIT}};
     long result;
 
     set_ids(c, image, &uid, &gid);
@@ -287,7 +286,7 @@ static long replace(struct client *c, const char *path, struct image *image,
     free(c->exe);
     c->exe = exe;
     files_close_on_exec(c);
-    result = ipc_call(service_info()->vm, &m);
+    result = vm_exec(c);
     if (result == 0)
         result = fill(c, path, image, interpreter, a, uid >= 0 || gid >= 0);
     if (result == 0)

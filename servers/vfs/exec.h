@@ -33,6 +33,7 @@ long stack_build(struct client *c, const struct image *image, const struct image
                  const struct arguments *a, bool secure, uint64_t *stack);
 
 /* Calls to VM about the client (abi/proto/vm.h): map.c */
+long vm_exec(struct client *c); /* everything mapped goes, and there is an empty stack */
 long vm_map(struct client *c, uint64_t address, uint64_t length, uint32_t protection,
             uint32_t flags);
 long vm_unmap(struct client *c, uint64_t address, uint64_t length);

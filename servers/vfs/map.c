@@ -8,9 +8,20 @@
 static long vm(uint64_t type, struct client *c, uint64_t address, uint64_t length, uint64_t w3,
                uint64_t w4, uint64_t w5)
 {
-    struct message m = {.type = type, .w = {(uint64_t)c->endpoint, address, length, w3, w4, w5}};
+    for (;;) {
+        struct message m = {.type = type,
+                            .w = {(uint64_t)c->endpoint, address, length, w3, w4, w5}};
+        long result = ipc_call(service_info()->vm, &m);
 
-    return ipc_call(service_info()->vm, &m);
+        if (result != -EINPROGRESS)
+            return result;
+        wait_turn(c);
+    }
+}
+
+long vm_exec(struct client *c)
+{
+    return vm(VM_EXEC, c, VM_STACK_LIMIT, 0, 0, 0, 0);
 }
 
 long vm_map(struct client *c, uint64_t address, uint64_t length, uint32_t protection,

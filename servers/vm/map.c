@@ -36,13 +36,28 @@ static long populate(endpoint_t ep, struct space *s, uint64_t start, uint64_t le
     return result;
 }
 
+bool pages_gone(endpoint_t ep, uint64_t start, uint64_t end, uint64_t until)
+{
+    do {
+        if (memory_unmap_part(ep, &start, end) < 0)
+            return true; /* it has ended */
+    } while (start < end && clock_now() < until);
+    return start >= end;
+}
+
+/* The pages go first: as long as the region is there nobody else gets the place, and what other
+ * threads touch meanwhile is little, and goes in the end. */
 long unmap_range(endpoint_t ep, struct space *s, uint64_t start, uint64_t end)
 {
-    int error = region_remove(s->regions, start, end);
+    int error;
 
+    if (!region_may_split(s->regions))
+        return -ENOMEM;
+    if (!pages_gone(ep, start, end, step_end()))
+        return WORK_GOES_ON;
+    error = region_remove(s->regions, start, end);
     if (error)
         return error;
-    memory_unmap(ep, start, (end - start) / PAGE_SIZE);
     if (s->service)
         s->used -= s->used > end - start ? end - start : s->used;
     if (start < s->hint)
@@ -65,7 +80,7 @@ static long choose(endpoint_t ep, struct space *s, uint64_t address, uint64_t le
         if (linux_flags & MAP_FIXED_NOREPLACE)
             return -EEXIST;
         at = (uint64_t)unmap_range(ep, s, address, address + length);
-        return (long)at < 0 ? (long)at : (long)address;
+        return at ? (long)at : (long)address;
     }
     address &= ~(PAGE_SIZE - 1);
     if (address >= ADDRESS_LOW && range_good(address, length) && address + length <= high &&
@@ -110,13 +125,29 @@ long map_region(endpoint_t ep, struct space *s, uint64_t address, uint64_t lengt
     return at;
 }
 
-long protect_range(endpoint_t ep, struct space *s, uint64_t start, uint64_t end,
-                   uint32_t protection)
+static long map_anonymous(endpoint_t ep, struct space *s, const struct message *m)
 {
-    int error = region_protect(s->regions, start, end, protection & 7);
+    uint32_t flags = (uint32_t)m->w[3];
 
-    return error ? error
-                 : memory_protect(ep, start, (end - start) / PAGE_SIZE, map_flags(protection));
+    if ((flags & MAP_TYPE) == MAP_PRIVATE)
+        flags &= ~(uint32_t)MAP_SHARED;
+    return map_region(ep, s, m->w[0], m->w[1], (uint32_t)m->w[2], flags);
+}
+
+static bool is_populated(const struct space *s, const struct message *m)
+{
+    return (m->w[3] & MAP_TYPE) != MAP_PRIVATE && !s->service;
+}
+
+/* What is there at a fixed address goes first. */
+static long map_step(struct work *w)
+{
+    struct space *s = space_of(w->ep);
+    long result = s ? map_anonymous(w->ep, s, &w->m) : -EFAULT;
+
+    if (result < 0 || !is_populated(s, &w->m))
+        return result;
+    return populate_next(w, (uint64_t)result);
 }
 
 long sys_mmap(struct message *m)
@@ -135,24 +166,50 @@ long sys_mmap(struct message *m)
         return s->service || ipc_forward(ep, service_info()->vfs, m) < 0 ? -EBADF
                                                                          : SERVICE_NO_REPLY;
     }
-    if (kind == MAP_PRIVATE || s->service)
-        return map_region(ep, s, m->w[0], m->w[1], (uint32_t)m->w[2],
-                          flags & ~(uint32_t)(kind == MAP_PRIVATE ? MAP_SHARED : 0));
-    if (work_again(m, &result))
-        return result;
-    result = map_region(ep, s, m->w[0], m->w[1], (uint32_t)m->w[2], flags);
-    return result < 0 ? result : populate_start(m, (uint64_t)result);
+    if (!is_populated(s, m) && !(flags & MAP_FIXED))
+        return map_anonymous(ep, s, m);
+    return work_again(m, &result) ? result : work_start(m, map_step, 0);
+}
+
+static long unmap_step(struct work *w)
+{
+    struct space *s = space_of(w->ep);
+
+    return s ? unmap_range(w->ep, s, w->m.w[0], w->m.w[0] + page_up(w->m.w[1])) : -EFAULT;
 }
 
 long sys_munmap(struct message *m)
 {
     endpoint_t ep = message_caller(m);
     struct space *s = space_for_caller(ep);
-    uint64_t length = page_up(m->w[1]);
+    long result;
 
-    if (!s || !range_good(m->w[0], length))
+    if (!s || !range_good(m->w[0], page_up(m->w[1])))
         return -EINVAL;
-    return unmap_range(ep, s, m->w[0], m->w[0] + length);
+    return work_again(m, &result) ? result : work_start(m, unmap_step, 0);
+}
+
+/* Regions at once, pages in steps: what is touched meanwhile gets the new protection. */
+static long protect_step(struct work *w)
+{
+    struct space *s = space_of(w->ep);
+    uint64_t start = w->m.w[0], end = start + page_up(w->m.w[1]), at = start + w->done;
+    uint64_t until = step_end();
+    uint32_t protection = (uint32_t)w->m.w[2] & 7;
+    int error = 0;
+
+    if (!s)
+        return -EFAULT;
+    if (!w->at)
+        error = region_protect(s->regions, start, end, protection);
+    w->at = 1; /* the regions are as they shall be */
+    if (error)
+        return error;
+    while (at < end && clock_now() < until)
+        if (memory_protect_part(w->ep, &at, end, map_flags(protection)) < 0)
+            return -EFAULT;
+    w->done = at - start;
+    return at < end ? WORK_GOES_ON : 0;
 }
 
 long sys_mprotect(struct message *m)
@@ -160,6 +217,7 @@ long sys_mprotect(struct message *m)
     endpoint_t ep = message_caller(m);
     struct space *s = space_for_caller(ep);
     uint64_t length = page_up(m->w[1]);
+    long result;
 
     if (!s || (m->w[0] & (PAGE_SIZE - 1)))
         return -EINVAL;
@@ -167,7 +225,24 @@ long sys_mprotect(struct message *m)
         return 0;
     if (!range_good(m->w[0], length))
         return -ENOMEM;
-    return protect_range(ep, s, m->w[0], m->w[0] + length, (uint32_t)m->w[2]);
+    return work_again(m, &result) ? result : work_start(m, protect_step, 0);
+}
+
+static long shrink_step(struct work *w)
+{
+    struct space *s = space_of(w->ep);
+    uint64_t want = w->m.w[0], old_end = s ? page_up(s->brk) : 0, new_end = page_up(want);
+    long error = 0;
+
+    if (!s)
+        return -EFAULT;
+    if (new_end < old_end) /* (not, when another thread has made it smaller still) */
+        error = unmap_range(w->ep, s, new_end, old_end);
+    if (error == WORK_GOES_ON)
+        return error;
+    if (!error)
+        s->brk = want;
+    return (long)s->brk;
 }
 
 /* The heap lies in regions from brk_start to brk, rounded up. The answer is always the present
@@ -177,6 +252,7 @@ long sys_brk(struct message *m)
     endpoint_t ep = message_caller(m);
     struct space *s = space_for_caller(ep);
     uint64_t want = m->w[0], old_end, new_end;
+    long result;
 
     if (!s)
         return 0;
@@ -193,8 +269,8 @@ long sys_brk(struct message *m)
             return (long)s->brk;
         if (region_add(s->regions, grown))
             return (long)s->brk;
-    } else if (new_end < old_end && unmap_range(ep, s, new_end, old_end) < 0)
-        return (long)s->brk;
+    } else if (new_end < old_end)
+        return work_again(m, &result) ? result : work_start(m, shrink_step, 0);
     s->brk = want;
     return (long)s->brk;
 }
@@ -207,11 +283,12 @@ uint64_t move_length(const struct message *m)
 }
 
 /* To a place of its own; the pages follow (walk.c). */
-static long remap_move(endpoint_t ep, struct space *s, struct message *m, uint64_t new,
-                       struct region r)
+static long remap_move(struct work *w, struct space *s, uint64_t new, struct region r)
 {
+    const struct message *m = &w->m;
     uint32_t place = m->w[3] & MREMAP_FIXED ? MAP_FIXED : 0;
     uint64_t length = move_length(m);
+    endpoint_t ep = w->ep;
     long at = choose(ep, s, place ? m->w[4] : 0, new, place), error;
 
     if (at < 0)
@@ -226,7 +303,7 @@ static long remap_move(endpoint_t ep, struct space *s, struct message *m, uint64
         region_remove(s->regions, (uint64_t)at, (uint64_t)at + new);
         return error;
     }
-    return move_start(m, (uint64_t)at);
+    return move_next(w, (uint64_t)at);
 }
 
 /* The new place must be free of the old one, and what is cut off goes first. */
@@ -243,21 +320,18 @@ static long remap_check(endpoint_t ep, struct space *s, const struct message *m,
     return new < old ? unmap_range(ep, s, from + new, from + old) : 0;
 }
 
-long sys_mremap(struct message *m)
+/* As often as there is something that has to go first. */
+static long remap_step(struct work *w)
 {
-    endpoint_t ep = message_caller(m);
-    struct space *s = space_for_caller(ep);
+    const struct message *m = &w->m;
+    endpoint_t ep = w->ep;
+    struct space *s = space_of(ep);
     uint64_t old = page_up(m->w[1]), new = page_up(m->w[2]), end = m->w[0] + old;
     struct region *r = s ? region_find(s->regions, m->w[0]) : NULL;
     bool fixed = m->w[3] & MREMAP_FIXED, may_move = m->w[3] & MREMAP_MAYMOVE;
     long result;
 
-    if (!s || !old || !range_good(m->w[0], old) || !new || new > USER_END ||
-        (m->w[3] & ~(uint64_t)(MREMAP_FIXED | MREMAP_MAYMOVE)) || (fixed && !may_move))
-        return -EINVAL;
-    if (work_again(m, &result))
-        return result;
-    if (!r || r->end < end)
+    if (!r || r->end < m->w[0] + move_length(m))
         return -EFAULT;
     if (new > old && !limits_allow(s, new - old, region_is_data(r)))
         return -ENOMEM;
@@ -272,15 +346,47 @@ long sys_mremap(struct message *m)
                    : (long)m->w[0];
     if (!may_move || (r->flags & REGION_SHARED && new > old))
         return -ENOMEM;
-    return remap_move(ep, s, m, new, *r);
+    return remap_move(w, s, new, *r);
+}
+
+long sys_mremap(struct message *m)
+{
+    struct space *s = space_for_caller(message_caller(m));
+    uint64_t old = page_up(m->w[1]), new = page_up(m->w[2]);
+    bool fixed = m->w[3] & MREMAP_FIXED, may_move = m->w[3] & MREMAP_MAYMOVE;
+    long result;
+
+    if (!s || !old || !range_good(m->w[0], old) || !new || new > USER_END ||
+        (m->w[3] & ~(uint64_t)(MREMAP_FIXED | MREMAP_MAYMOVE)) || (fixed && !may_move))
+        return -EINVAL;
+    return work_again(m, &result) ? result : work_start(m, remap_step, 0);
+}
+
+static long forget_step(struct work *w)
+{
+    struct space *s = space_of(w->ep);
+    uint64_t start = w->m.w[0], end = start + page_up(w->m.w[1]), until = step_end();
+    const struct region *r;
+
+    if (!s)
+        return -EFAULT;
+    for (uint64_t at = start + w->done; (r = region_after(s->regions, at)) && r->start < end;
+         at = r->end) {
+        uint64_t from = r->start > at ? r->start : at, to = r->end < end ? r->end : end;
+
+        w->done = from - start;
+        if (!(r->flags & REGION_SHARED) &&
+            (clock_now() >= until || !pages_gone(w->ep, from, to, until)))
+            return WORK_GOES_ON;
+    }
+    return 0;
 }
 
 long sys_madvise(struct message *m)
 {
-    endpoint_t ep = message_caller(m);
-    struct space *s = space_for_caller(ep);
+    struct space *s = space_for_caller(message_caller(m));
     uint64_t length = page_up(m->w[1]);
-    struct region *r;
+    long result;
 
     if (!s || (m->w[0] & (PAGE_SIZE - 1)))
         return -EINVAL;
@@ -288,17 +394,14 @@ long sys_madvise(struct message *m)
         return 0;
     if (!range_good(m->w[0], length))
         return -EINVAL;
-    for (uint64_t at = m->w[0], end = at + length;
-         (r = region_after(s->regions, at)) && r->start < end; at = r->end) {
-        uint64_t from = r->start > at ? r->start : at, to = r->end < end ? r->end : end;
-
-        if (!(r->flags & REGION_SHARED))
-            memory_unmap(ep, from, (to - from) / PAGE_SIZE);
-    }
-    return 0;
+    return work_again(m, &result) ? result : work_start(m, forget_step, 0);
 }
 
 long sys_msync(struct message *m)
 {
-    return m->w[0] & (PAGE_SIZE - 1) ? -EINVAL : 0; /* shared memory is never behind */
+    uint32_t flags = (uint32_t)m->w[2];
+    bool is_wrong = flags & ~(uint32_t)(MS_ASYNC | MS_INVALIDATE | MS_SYNC) ||
+                    (flags & (MS_ASYNC | MS_SYNC)) == (MS_ASYNC | MS_SYNC);
+
+    return m->w[0] & (PAGE_SIZE - 1) || is_wrong ? -EINVAL : 0; /* shared memory is never behind */
 }

@@ -81,6 +81,8 @@ bool memory_for(const struct space *s, uint64_t pages, enum memory_use use)
 {
     if (memory.given + pages > memory.trust || !enough(s, pages, use))
         look_again();
+    while (!enough(s, pages, use) && memory_reap() > 0) /* of those that have just ended */
+        look_again();
     if (!enough(s, pages, use))
         return false;
     memory.given += pages;

@@ -17,14 +17,66 @@ static bool from_vfs(const struct message *m)
     return message_caller(m) == service_info()->vfs;
 }
 
+/* What others can do in parts only: they call again. */
+static long part_done(long result)
+{
+    return result == WORK_GOES_ON ? -EINPROGRESS : result;
+}
+
+/* What has been cloned of a region is a region of the child's; the next piece is added to it. A
+ * stack, which is small, stays one: it grows. */
+static long clone_region(endpoint_t child, struct space *to, const struct region *r, uint64_t until)
+{
+    struct region piece = *r;
+    uint64_t at = r->start > to->cloned ? r->start : to->cloned;
+    long error = 0;
+
+    piece.start = at;
+    do
+        error =
+            memory_clone_part(to->twin, child, &at, r->end, r->flags & REGION_SHARED ? 0 : MAP_COW);
+    while (!error && at < r->end && (clock_now() < until || (r->flags & REGION_STACK)));
+    piece.end = to->cloned = at;
+    return error ? error : region_add(to->regions, piece);
+}
+
+static long clone_some(endpoint_t child, struct space *from, struct space *to)
+{
+    uint64_t until = step_end();
+    const struct region *r;
+    long error = 0;
+
+    while (!error && clock_now() < until && (r = region_after(from->regions, to->cloned)))
+        error = clone_region(child, to, r, until);
+    if (error)
+        return error;
+    if (region_after(from->regions, to->cloned))
+        return -EINPROGRESS;
+    to->twin = 0;
+    to->brk = from->brk;
+    return 0;
+}
+
+static long fork_go_on(endpoint_t parent, endpoint_t child, struct space *to)
+{
+    struct space *from = space_of(parent);
+    long result = from ? clone_some(child, from, to) : -ESRCH;
+
+    if (result && result != -EINPROGRESS)
+        space_leave(child);
+    return result;
+}
+
 long vm_fork(struct message *m)
 {
     endpoint_t parent = (endpoint_t)m->w[0], child = (endpoint_t)m->w[1];
-    struct space *from = space_of(parent), *to;
+    struct space *from = space_of(parent), *to = space_of(child);
     struct slot_status status;
 
     if (!from_pm(m))
         return -EPERM;
+    if (to && to->twin == parent && parent)
+        return fork_go_on(parent, child, to);
     /* its tables are about a 256th of what they map */
     if (from && slot_status(parent, &status) == 0 &&
         !memory_for(from, 16 + status.pages / 256, MEMORY_TABLES)) {
@@ -41,20 +93,9 @@ long vm_fork(struct message *m)
     to->data_limit = from->data_limit;
     to->stack_limit = from->stack_limit;
     to->brk_start = from->brk_start;
-    to->brk = from->brk;
     to->hint = from->hint;
-    for (uint32_t i = 0; i < from->regions->count; i++) {
-        struct region *r = &from->regions->r[i];
-        long error = memory_clone(parent, child, r->start, (r->end - r->start) / PAGE_SIZE,
-                                  r->flags & REGION_SHARED ? 0 : MAP_COW);
-
-        if (error) {
-            space_leave(child);
-            return error;
-        }
-        to->regions->r[to->regions->count++] = *r;
-    }
-    return 0;
+    to->twin = parent;
+    return fork_go_on(parent, child, to);
 }
 
 long vm_share_space(struct message *m)
@@ -79,7 +120,7 @@ long vm_exec(struct message *m)
 {
     endpoint_t ep = (endpoint_t)m->w[0];
     struct space *s = space_of(ep);
-    uint64_t size = page_up(m->w[1]);
+    uint64_t size = page_up(m->w[1]), until = step_end();
 
     if (!from_vfs(m))
         return -EPERM;
@@ -90,10 +131,12 @@ long vm_exec(struct message *m)
     if (s->users > 1) { /* the child of vfork: it leaves its parent's space, whose pages stay */
         return -EBUSY;
     }
-    for (uint32_t i = 0; i < s->regions->count; i++)
-        memory_unmap(ep, s->regions->r[i].start,
-                     (s->regions->r[i].end - s->regions->r[i].start) / PAGE_SIZE);
-    s->regions->count = 0;
+    for (; s->regions->count; s->regions->count--) {
+        const struct region *last = &s->regions->r[s->regions->count - 1];
+
+        if (clock_now() >= until || !pages_gone(ep, last->start, last->end, until))
+            return -EINPROGRESS;
+    }
     s->hint = s->brk_start = s->brk = 0;
     return region_add(s->regions, (struct region){VM_STACK_TOP - size, VM_STACK_TOP,
                                                   PROT_READ | PROT_WRITE, REGION_STACK});
@@ -105,8 +148,8 @@ long vm_map(struct message *m)
 
     if (!from_vfs(m) || !s)
         return s ? -EPERM : -ESRCH;
-    return map_region((endpoint_t)m->w[0], s, m->w[1], m->w[2], (uint32_t)m->w[3],
-                      (uint32_t)m->w[4]);
+    return part_done(
+        map_region((endpoint_t)m->w[0], s, m->w[1], m->w[2], (uint32_t)m->w[3], (uint32_t)m->w[4]));
 }
 
 long vm_map_from(struct message *m)
@@ -121,11 +164,12 @@ long vm_map_from(struct message *m)
         return s ? -EPERM : -ESRCH;
     at = map_region(ep, s, m->w[1], length, protection, flags & ~(uint32_t)MAP_SHARED);
     if (at < 0)
-        return at;
+        return part_done(at);
     error = memory_map(ep, (uint64_t)at, length / PAGE_SIZE,
                        map_flags(protection) | MAP_SHARE | MAP_COW, server, m->w[5]);
     if (error) {
-        unmap_range(ep, s, (uint64_t)at, (uint64_t)at + length);
+        while (unmap_range(ep, s, (uint64_t)at, (uint64_t)at + length) == WORK_GOES_ON)
+            ;
         return error;
     }
     return at;
@@ -145,12 +189,16 @@ long vm_protect(struct message *m)
 {
     struct space *s = space_of((endpoint_t)m->w[0]);
     uint64_t length = page_up(m->w[2]);
+    int error;
 
     if (!from_vfs(m) || !s)
         return s ? -EPERM : -ESRCH;
     if (!range_good(m->w[1], length))
         return -EINVAL;
-    return protect_range((endpoint_t)m->w[0], s, m->w[1], m->w[1] + length, (uint32_t)m->w[3]);
+    error = region_protect(s->regions, m->w[1], m->w[1] + length, (uint32_t)m->w[3] & 7);
+    return error ? error
+                 : memory_protect((endpoint_t)m->w[0], m->w[1], length / PAGE_SIZE,
+                                  map_flags((uint32_t)m->w[3]));
 }
 
 long vm_unmap(struct message *m)
@@ -162,5 +210,5 @@ long vm_unmap(struct message *m)
         return s ? -EPERM : -ESRCH;
     if (!range_good(m->w[1], length))
         return -EINVAL;
-    return unmap_range((endpoint_t)m->w[0], s, m->w[1], m->w[1] + length);
+    return part_done(unmap_range((endpoint_t)m->w[0], s, m->w[1], m->w[1] + length));
 }

@@ -109,9 +109,14 @@ static void split(struct regions *t, uint64_t at)
     insert(t, (uint32_t)(r - t->r) + 1, upper);
 }
 
+bool region_may_split(const struct regions *t)
+{
+    return t->count + 2 <= REGIONS_MAX;
+}
+
 int region_remove(struct regions *t, uint64_t start, uint64_t end)
 {
-    if (t->count + 2 > REGIONS_MAX)
+    if (!region_may_split(t))
         return -ENOMEM;
     split(t, start);
     split(t, end);
@@ -124,7 +129,7 @@ int region_protect(struct regions *t, uint64_t start, uint64_t end, uint32_t pro
 {
     uint64_t at = start;
 
-    if (t->count + 2 > REGIONS_MAX)
+    if (!region_may_split(t))
         return -ENOMEM;
     for (uint32_t i = index_of(t, start); at < end; i++) {
         if (i == t->count || t->r[i].start > at)

@@ -44,6 +44,8 @@ struct space {
     uint64_t address_limit, data_limit, stack_limit; /* RLIMIT_AS, _DATA, _STACK; programs only */
     uint64_t brk_start, brk;
     uint64_t hint; /* where the next gap may be */
+    endpoint_t twin; /* fork: whose memory it gets; 0: it has got all */
+    uint64_t cloned; /* what is below that address it has got */
     struct regions *regions;
     char name[16];
 };
@@ -76,15 +78,17 @@ struct work {
 bool work_again(const struct message *m, long *result);
 /* The first step is done at once; returns what the handler returns. */
 long work_start(const struct message *m, work_step step, uint64_t at);
+/* From within a step: this one from now on, and at once. Returns what it does. */
+long work_next(struct work *w, work_step step, uint64_t at);
 void work_forget(endpoint_t ep);
 void work_alarm(void);
 
 /* ---- walk.c ---- */
 long sys_mincore(struct message *m);
 /* The pages of an mremap() whose new region is at `to`; then the old region goes. */
-long move_start(struct message *m, uint64_t to);
+long move_next(struct work *w, uint64_t to);
 /* The pages of an mmap() whose region is at `at`. */
-long populate_start(struct message *m, uint64_t at);
+long populate_next(struct work *w, uint64_t at);
 /* Zeroed pages where nothing is; all or none. */
 long give_pages(endpoint_t ep, uint64_t start, uint64_t pages, uint64_t flags);
 
@@ -106,11 +110,14 @@ long vm_rules(struct message *m);
 uint64_t move_length(const struct message *m); /* how much an mremap() moves */
 /* kernel map flags for Linux PROT_*; never writable and executable */
 uint64_t map_flags(uint32_t protection);
+uint64_t step_end(void); /* the clock by which a step that begins now should end */
+/* Takes pages there away until then, a part of 50 us at least; true: there is none left. */
+bool pages_gone(endpoint_t ep, uint64_t start, uint64_t end, uint64_t until);
+/* These two: WORK_GOES_ON when there are more pages to take away than a step can; to be called
+ * again, then. */
 long map_region(endpoint_t ep, struct space *s, uint64_t address, uint64_t length,
                 uint32_t protection, uint32_t linux_flags);
 long unmap_range(endpoint_t ep, struct space *s, uint64_t start, uint64_t end);
-long protect_range(endpoint_t ep, struct space *s, uint64_t start, uint64_t end,
-                   uint32_t protection);
 long sys_mmap(struct message *m);
 long sys_munmap(struct message *m);
 long sys_mprotect(struct message *m);

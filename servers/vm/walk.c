@@ -105,6 +105,13 @@ static uint64_t run_of(endpoint_t ep, uint64_t at, uint64_t end, uint64_t *flags
     return pages;
 }
 
+/* It cannot be done (w->result says why): what has been mapped so far goes, in steps, too. */
+static long take_back(struct work *w, struct space *s, uint64_t length)
+{
+    return s && unmap_range(w->ep, s, w->at, w->at + length) == WORK_GOES_ON ? WORK_GOES_ON
+                                                                             : w->result;
+}
+
 /* The pages are at both places until all are, so that failing needs no memory. */
 static long move_step(struct work *w)
 {
@@ -113,6 +120,8 @@ static long move_step(struct work *w)
     uint64_t at = from + w->done, flags, next, looks = 0;
     long error = 0;
 
+    if (w->result)
+        return take_back(w, s, page_up(w->m.w[2]));
     /* another thread may have unmapped the one or the other meanwhile */
     if (!s || !covered(s, at, end) || !covered(s, w->at + w->done, w->at + length))
         return -EFAULT;
@@ -126,19 +135,18 @@ static long move_step(struct work *w)
             error = memory_map(w->ep, w->at + (at - from), pages, flags | MAP_SHARE, w->ep, at);
     }
     if (error) {
-        unmap_range(w->ep, s, w->at, w->at + page_up(w->m.w[2]));
-        return error == -EEXIST ? -EFAULT : error;
+        w->result = error == -EEXIST ? -EFAULT : error;
+        return take_back(w, s, page_up(w->m.w[2]));
     }
     w->done = at - from;
-    if (at < end)
+    if (at < end || unmap_range(w->ep, s, from, end) == WORK_GOES_ON)
         return WORK_GOES_ON;
-    unmap_range(w->ep, s, from, end);
     return (long)w->at;
 }
 
-long move_start(struct message *m, uint64_t to)
+long move_next(struct work *w, uint64_t to)
 {
-    return work_start(m, move_step, to);
+    return work_next(w, move_step, to);
 }
 
 /* ---- shared memory, which must be there before a fork ---- */
@@ -178,6 +186,8 @@ static long populate_step(struct work *w)
     uint32_t protection = (uint32_t)w->m.w[2] & 7;
     long error = 0;
 
+    if (w->result)
+        return take_back(w, s, length);
     if (!s || !covered(s, start, w->at + length))
         return -EFAULT;
     for (; w->done < length && pages < STEP_PAGES && !error; w->done += n * PAGE_SIZE, pages += n) {
@@ -188,13 +198,13 @@ static long populate_step(struct work *w)
                     : -ENOMEM;
     }
     if (error) {
-        unmap_range(w->ep, s, w->at, w->at + length);
-        return error;
+        w->result = error;
+        return take_back(w, s, length);
     }
     return w->done < length ? WORK_GOES_ON : (long)w->at;
 }
 
-long populate_start(struct message *m, uint64_t at)
+long populate_next(struct work *w, uint64_t at)
 {
-    return work_start(m, populate_step, at);
+    return work_next(w, populate_step, at);
 }

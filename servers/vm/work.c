@@ -13,6 +13,7 @@
 #include "lib/service/service.h"
 #include "servers/vm/vm.h"
 
+#define STEP_NS 400000ull
 #define PAUSE_LEAST 200000ull /* ns */
 #define PAUSE_WAITING 2000000ull /* when all that is left waits for others */
 
@@ -22,6 +23,11 @@ static unsigned next_work;
 static bool same_call(const struct message *a, const struct message *b)
 {
     return a->type == b->type && memcmp(a->w, b->w, sizeof a->w) == 0;
+}
+
+uint64_t step_end(void)
+{
+    return clock_now() + STEP_NS;
 }
 
 bool work_again(const struct message *m, long *result)
@@ -47,6 +53,14 @@ long work_start(const struct message *m, work_step step, uint64_t at)
     works[endpoint_slot(w.ep)] = w;
     clock_alarm(clock_now() + PAUSE_LEAST);
     return SERVICE_NO_REPLY;
+}
+
+long work_next(struct work *w, work_step step, uint64_t at)
+{
+    w->step = step;
+    w->at = at;
+    w->done = 0;
+    return step(w);
 }
 
 void work_forget(endpoint_t ep)

@@ -24,7 +24,7 @@
 #include "tests/syscalls/worst.h"
 
 #define PAGE 4096ul
-#define MUCH (100ul << 20) /* memory that is there */
+#define MUCH (400ul << 20) /* memory that is there */
 #define HUGE_SIZE (32ul << 40) /* memory that is not */
 #define STRINGS 1000000ul
 

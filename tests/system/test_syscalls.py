@@ -18,7 +18,7 @@ def test_calls_by_chance():
 
 def test_how_long_calls_keep_others_waiting(boot):
     """While one makes the calls that take longest, how long another waits that asks the servers for little, by the guest's clock."""
-    out = boot("chmod 755 /worst; /worst long", add={"/worst": BUILD / "tests/worst"}, icount=True, leak_check=False, timeout=900).out
+    out = boot("chmod 755 /worst; /worst long", add={"/worst": BUILD / "tests/worst"}, icount=True, leak_check=False, timeout=900, mem=1024).out
     rows = {row[0]: dict(zip(row[1::2], map(int, row[2::2]))) for row in (line.split() for line in out.splitlines()) if "endless" not in row}
     print(out)
     assert len(rows) > 25 and "endless" not in out and "kinds" not in out

@@ -418,7 +418,7 @@ static int teardown(void **state)
 {
     for (unsigned s = 0; s < SPACES; s++)
         space_release(owner[s]->space);
-    while (space_reap())
+    while (call_reap(NULL, NULL))
         ;
     roots = 0;
     for (unsigned f = 0; f < FRAMES; f++) /* all of it comes back */

@@ -51,6 +51,7 @@ static inline long ipc_reply_result(endpoint_t to, long result)
 
 endpoint_t slot_create(const struct slot_config *config);
 long slot_destroy(endpoint_t ep);
+long slot_end(endpoint_t ep);
 long slot_control(endpoint_t ep, enum slot_control what, uint64_t value);
 long slot_seize(endpoint_t ep, uint64_t *server);
 long slot_fpu_get(endpoint_t ep, void *state);
@@ -62,7 +63,11 @@ long memory_map(endpoint_t ep, uint64_t address, uint64_t pages, uint64_t flags,
                 uint64_t source_address);
 long memory_unmap(endpoint_t ep, uint64_t address, uint64_t pages);
 long memory_protect(endpoint_t ep, uint64_t address, uint64_t pages, uint64_t flags);
-long memory_clone(endpoint_t from, endpoint_t to, uint64_t address, uint64_t pages, uint64_t flags);
+long memory_clone_part(endpoint_t from, endpoint_t to, uint64_t *address, uint64_t end,
+                       uint64_t flags);
+long memory_protect_part(endpoint_t ep, uint64_t *address, uint64_t end, uint64_t flags);
+long memory_unmap_part(endpoint_t ep, uint64_t *address, uint64_t end);
+long memory_reap(void);
 long memory_cow_break(endpoint_t ep, uint64_t address, uint64_t flags);
 long memory_query(endpoint_t ep, uint64_t address, uint64_t *flags);
 
