@@ -215,7 +215,7 @@ static inline long slot_end(endpoint_t ep)
 {
     return kernel_call6(KERNEL_SLOT_DESTROY, ep, 0, 0, 0, 0, 0);
 }
-/* The same, but registers and memory stay, under the endpoint that is returned. */
+/* It ends, too, but registers and memory stay, under the endpoint that is returned. */
 static inline endpoint_t slot_keep(endpoint_t ep)
 {
     return (endpoint_t)kernel_call6(KERNEL_SLOT_DESTROY, ep, SLOT_KEEP, 0, 0, 0, 0);
