@@ -49,9 +49,9 @@ static void thread_kill(struct thread *t)
 static void parent_tell(struct process *p)
 {
     struct process *parent = p->parent;
-    bool unwanted = p->exit_signal == SIGCHLD &&
-                    (parent->actions[SIGCHLD].handler == (uint64_t)SIG_IGN ||
-                     (parent->actions[SIGCHLD].flags & SA_NOCLDWAIT));
+    bool unwanted =
+        p->exit_signal == SIGCHLD && (parent->actions[SIGCHLD].handler == (uint64_t)SIG_IGN ||
+                                      (parent->actions[SIGCHLD].flags & SA_NOCLDWAIT));
 
     if (unwanted)
         process_reap(p); /* nobody gets it: who waits waits for the last, and gets -ECHILD */

@@ -117,7 +117,7 @@ def test_matrix(tmp_path):
     ("tty", "calls rs net", "'net' is not below tty in the order of calls"),
     ("dev", "calls rs fs/*", "'fs/*' is not below dev in the order of calls"),
     ("vfs", "calls rs e1000", "'e1000' is not below vfs in the order of calls"),
-    ("vfs", "calls all", "name those that it needs, not 'all'"),
+    ("vfs", "calls all", "calls: name those that it needs, not 'all'"),
 ])
 def test_uphill(tmp_path, name, line, message):
     done = judge(tmp_path, **{name: ("calls", line)})

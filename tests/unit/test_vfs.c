@@ -59,7 +59,8 @@ static void run(uint64_t seed, long steps)
         vfs_main();
     nothing_left();
     if (verbose)
-        fprintf(stderr, "seed %lu: %u calls in the longest step\n", (unsigned long)seed, worst_step);
+        fprintf(stderr, "seed %lu: %u calls in the longest step\n", (unsigned long)seed,
+                worst_step);
 }
 
 static void test_anything(void **state)
