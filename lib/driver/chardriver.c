@@ -189,8 +189,14 @@ static enum char_test_result run_test(struct char_device *d, struct char_test *t
         return CHAR_TEST_BUSY;
     d->driver->want(d, false, false);
     d->wants_receive = d->wants_send = false;
-    if (!d->driver->loop(d, true))
+    if (!d->driver->adopt(d)) { /* an earlier test, say, was not brought to its end */
+        d->driver->reset(d);
+        return CHAR_TEST_DONE;
+    }
+    if (!d->driver->loop(d, true)) {
+        d->driver->loop(d, false);
         return CHAR_TEST_BUSY;
+    }
     for (uint32_t looks = 0; looks < TEST_LOOKS; looks++) {
         receive(d, &in);
         sort_out(&c, &in, begin, &out, first);
