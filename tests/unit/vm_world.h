@@ -313,6 +313,13 @@ long memory_clone_part(endpoint_t from, endpoint_t to, uint64_t *address, uint64
     return error;
 }
 
+/* There is never anything left: slots end with their memory here. */
+long memory_reap(void)
+{
+    count_call();
+    return 0;
+}
+
 long memory_cow_break(endpoint_t ep, uint64_t address, uint64_t flags)
 {
     struct table *t = table_at(ep);
