@@ -339,6 +339,7 @@ static const struct {
     {"archive", "yes", "y", false},
     {"heartbeat", "60000", "60001", false},
     {"restart", "no", "none", false},
+    {"hold", "yes", "maybe", false},
     {"returns", "fresh", "back", false},
     {"instances", "one", "two", false},
     {"budget", "1024 86400", "1025 60", false},

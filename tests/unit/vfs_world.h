@@ -175,7 +175,8 @@ static void seize(struct program *p)
 
     p->seized_from = 0;
     p->late = (struct message){0};
-    p->not_received = p->where == QUEUED;
+    p->not_received =
+        p->where == QUEUED && p->message.type == p->handed; /* not a server's answer */
     if (p->where == AT_VFS) {
         p->seized_from = EP_VFS;
     } else if (s && p->taken) {
