@@ -185,7 +185,7 @@ static void print_heartbeat(void)
         puts("\nNobody notices when it hangs: it has no heartbeat.");
     else
         printf(
-            "\nIt is called slow when it has not come back to its loop for %u ms, and has failed\n"
+            "\nIt is called slow when it has not come back to its loop for %u ms, and\nhas failed "
             "after %u ms; ten times that while it waits for somebody.\n",
             m->heartbeat_ms, m->heartbeat_high_ms);
 }
