@@ -115,7 +115,9 @@ static struct corpse *place_for(const struct service *s)
 
 void corpse_note(struct service *s)
 {
-    s->death.is_wanted = s->last_defect != DEFECT_UPDATE;
+    bool is_on_purpose = s->last_defect == DEFECT_KILLED && s->storm_every; /* nothing to explain */
+
+    s->death.is_wanted = s->last_defect != DEFECT_UPDATE && !is_on_purpose;
     if (!s->death.is_wanted)
         return;
     s->death.image = s->image;

@@ -132,6 +132,8 @@ void corpse_copy(struct service *s, const struct registers *r)
     if (kept.service) /* nobody has had time for it yet */
         kept_becomes_corpse(kept.service);
     corpse_note(s);
+    if (!s->death.is_wanted)
+        return;
     s->death.is_wanted = false;
     if (s->last_defect == DEFECT_KILLED) {
         keep(s, r);
