@@ -5,16 +5,14 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/sysmacros.h>
-#include <sys/uio.h>
 
-#include "abi/proto/file.h"
-#include "lib/fs/fs.h"
+#include "lib/fs/device.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
 #include "lib/service/service.h"
 #include "servers/audio/audio.h"
 
-enum { WAITERS = 32, SEGMENTS_MAX = 1024, PIECE = 4096 };
+enum { WAITERS = 32, PIECE = 4096 };
 #define LOOK_NS 100000000ull /* while somebody waits: is there a driver? */
 
 enum waiter_kind { WAIT_OPEN, WAIT_WRITE, WAIT_COMMAND, WAIT_DRAIN, WAIT_CLOSE };
@@ -27,38 +25,6 @@ static struct waiter {
 static unsigned count;
 static uint32_t open_flags;
 static bool is_polled, poll_ready; /* VFS wants to hear of it; there is something to be heard */
-
-/* ---- answers ---- */
-
-/* The program goes back to VFS with a result; w[1..5] are the request's results. VFS itself may be
- * the caller: reply. */
-static long back(struct message *m, long result)
-{
-    if (message_via(m) == 0)
-        return result;
-    m->w[0] = (uint64_t)result;
-    m->type = FILE_BACK_RESULT;
-    ipc_forward(message_caller(m), message_via(m), m); /* fails only when it or VFS has died */
-    return SERVICE_NO_REPLY;
-}
-
-/* Of a request that has waited, and is always sent back. */
-static void back_later(struct message m, long result)
-{
-    if (back(&m, result) != SERVICE_NO_REPLY)
-        ipc_reply_result(message_caller(&m), result);
-}
-
-static long answer(const struct message *request, long result)
-{
-    struct message m = *request;
-
-    if (result == SERVICE_NO_REPLY)
-        return result;
-    if (!(request->w[5] & FILE_BACK) || back(&m, result) != SERVICE_NO_REPLY)
-        ipc_reply_result(message_caller(request), result);
-    return SERVICE_NO_REPLY;
-}
 
 /* ---- programs that wait ---- */
 
@@ -81,31 +47,6 @@ static bool may_not_block(const struct message *m)
     return (m->w[4] & O_NONBLOCK) || dsp_is_nonblocking();
 }
 
-/* The piece of the program's memory behind the first `done` bytes; *length 0: that was all. */
-static long piece_of(const struct message *m, uint64_t done, uint64_t *address, uint64_t *length)
-{
-    struct iovec v;
-
-    *address = m->w[1] + done;
-    *length = m->w[2] - done;
-    if (m->type == FILE_WRITE)
-        return 0;
-    *length = 0;
-    if (m->w[2] > SEGMENTS_MAX)
-        return -EINVAL;
-    for (uint64_t i = 0; i < m->w[2]; i++) {
-        if (copy_from(message_caller(m), m->w[1] + i * sizeof v, &v, sizeof v) < 0)
-            return -EFAULT;
-        if (done < v.iov_len) {
-            *address = (uint64_t)v.iov_base + done;
-            *length = v.iov_len - done;
-            return 0;
-        }
-        done -= v.iov_len;
-    }
-    return 0;
-}
-
 /* Into the ring, as much as there is room for. 1: that was all of it; 0: not yet; -errno. */
 static long put(struct waiter *w)
 {
@@ -114,7 +55,7 @@ static long put(struct waiter *w)
 
     for (;;) {
         uint32_t room = stream_room(), n = room < PIECE ? room : PIECE;
-        long error = piece_of(&w->request, w->done, &address, &length);
+        long error = device_piece(&w->request, w->done, &address, &length);
 
         if (error < 0 || length == 0)
             return error < 0 ? error : 1;
@@ -139,7 +80,7 @@ static bool serve_write(struct waiter *w)
         result = (long)w->done;
     else if (result == 0)
         result = -EAGAIN;
-    answer(&w->request, result);
+    device_answer(&w->request, result);
     return true;
 }
 
@@ -155,7 +96,7 @@ static bool serve_open(struct waiter *w)
         result = stream_open(message_caller(&m), &m.w[1]);
     if (result == 0)
         open_flags = (uint32_t)w->request.w[1];
-    back_later(m, result);
+    device_back_later(&m, result);
     return true;
 }
 
@@ -163,7 +104,7 @@ static bool serve_command(struct waiter *w)
 {
     if (!stream_is_ready())
         return false;
-    answer(&w->request, dsp_finish(&w->request));
+    device_answer(&w->request, dsp_finish(&w->request));
     return true;
 }
 
@@ -171,7 +112,7 @@ static bool serve_drain(struct waiter *w)
 {
     if (!stream_is_drained())
         return false;
-    answer(&w->request, 0);
+    device_answer(&w->request, 0);
     return true;
 }
 
@@ -179,7 +120,7 @@ static void finish_close(struct waiter *w)
 {
     if (stream_is_open(w->request.w[0]))
         stream_close();
-    back_later(w->request, 0);
+    device_back_later(&w->request, 0);
 }
 
 static bool serve_close(struct waiter *w)
@@ -223,11 +164,11 @@ static void fail_waiters(void)
 
         drop(0);
         if (w.kind == WAIT_OPEN)
-            back_later(w.request, -ENODEV);
+            device_back_later(&w.request, -ENODEV);
         else if (w.kind == WAIT_CLOSE)
             finish_close(&w);
         else
-            answer(&w.request, w.done ? (long)w.done : -EIO);
+            device_answer(&w.request, w.done ? (long)w.done : -EIO);
     }
 }
 
@@ -239,42 +180,37 @@ static long do_open(struct message *m)
 
     if (m->w[0] == MINOR_MIXER || m->w[0] == NODE_MIXER) {
         m->w[1] = NODE_MIXER;
-        return back(m, card.queue ? 0 : -ENODEV);
+        return device_back(m, card.queue ? 0 : -ENODEV);
     }
     if (m->w[0] != MINOR_DSP && !stream_is_open(m->w[0]))
-        return back(m, -ENXIO);
+        return device_back(m, -ENXIO);
     result = card_ask_for_driver();
     if (result == 0 && (m->w[1] & O_ACCMODE) == O_RDONLY)
         result = -ENODEV; /* nothing is recorded */
     if (result == 0)
         result = wait_for(WAIT_OPEN, m);
-    return result == SERVICE_NO_REPLY ? result : back(m, result);
+    return result == SERVICE_NO_REPLY ? result : device_back(m, result);
 }
 
 /* It waits until all is played, unless nobody is there to wait. */
 static long do_close(struct message *m)
 {
     if (!stream_is_open(m->w[0]))
-        return back(m, 0);
+        return device_back(m, 0);
     is_polled = poll_ready = false;
     stream_flush();
     if (message_via(m) && !(open_flags & O_NONBLOCK) && !card.is_paused &&
         wait_for(WAIT_CLOSE, m) == SERVICE_NO_REPLY)
         return SERVICE_NO_REPLY;
     stream_close();
-    return back(m, 0);
-}
-
-static long do_read(struct message *m)
-{
-    return answer(m, -EINVAL);
+    return device_back(m, 0);
 }
 
 static long do_write(struct message *m)
 {
     if (m->w[0] == NODE_MIXER)
-        return answer(m, -EINVAL);
-    return answer(m, stream_is_open(m->w[0]) ? wait_for(WAIT_WRITE, m) : -EIO);
+        return device_answer(m, -EINVAL);
+    return device_answer(m, stream_is_open(m->w[0]) ? wait_for(WAIT_WRITE, m) : -EIO);
 }
 
 static long do_ioctl(struct message *m)
@@ -283,46 +219,20 @@ static long do_ioctl(struct message *m)
     long result;
 
     if (m->w[0] == NODE_MIXER)
-        return answer(m, mixer_ioctl(message_caller(m), (uint32_t)m->w[1], m->w[2]));
+        return device_answer(m, mixer_ioctl(message_caller(m), (uint32_t)m->w[1], m->w[2]));
     if (!stream_is_open(m->w[0]))
-        return answer(m, -EIO);
+        return device_answer(m, -EIO);
     result = dsp_ioctl(m, &wait);
     if (result == 0 && wait != DSP_DONE)
         result = wait_for(wait == DSP_WAITS_DRAIN ? WAIT_DRAIN : WAIT_COMMAND, m);
-    return answer(m, result);
+    return device_answer(m, result);
 }
 
 static long do_stat(struct message *m)
 {
-    struct fs_attributes a = {.mode = S_IFCHR | 0660, .links = 1, .gid = GROUP_AUDIO};
-    struct stat out;
+    uint64_t minor = m->w[0] == NODE_MIXER ? MINOR_MIXER : MINOR_DSP;
 
-    a.rdev = makedev(AUDIO_MAJOR, m->w[0] == NODE_MIXER ? MINOR_MIXER : MINOR_DSP);
-    if (!(m->w[5] & FILE_BACK)) {
-        fs_fill_stat(m->w[0], &a, &out);
-        return copy_to(message_caller(m), m->w[1], &out, sizeof out);
-    }
-    m->w[1] = a.mode | (uint64_t)a.links << 32;
-    m->w[2] = 0;
-    m->w[3] = (uint64_t)a.gid << 32;
-    m->w[4] = a.rdev;
-    m->w[5] = 0;
-    return back(m, 0);
-}
-
-static long do_sync(struct message *m)
-{
-    return answer(m, -EINVAL);
-}
-
-static long do_refuse(struct message *m)
-{
-    return back(m, -EINVAL);
-}
-
-static long do_map(struct message *m)
-{
-    return back(m, -ENODEV);
+    return device_stat(m, makedev(AUDIO_MAJOR, minor), 0660, GROUP_AUDIO);
 }
 
 static uint32_t events(void)
@@ -414,16 +324,16 @@ int main(void)
     static const struct service_entry entries[] = {
         {FILE_OPEN, do_open},
         {FILE_CLOSE, do_close},
-        {FILE_READ, do_read},
+        {FILE_READ, device_no_sync},
         {FILE_WRITE, do_write},
-        {FILE_READ_VECTOR, do_read},
+        {FILE_READ_VECTOR, device_no_sync},
         {FILE_WRITE_VECTOR, do_write},
         {FILE_IOCTL, do_ioctl},
         {FILE_STAT, do_stat},
-        {FILE_SYNC, do_sync},
-        {FILE_TRUNCATE, do_refuse},
-        {FILE_SET_ATTRIBUTES, do_refuse},
-        {FILE_MAP, do_map},
+        {FILE_SYNC, device_no_sync},
+        {FILE_TRUNCATE, device_no_change},
+        {FILE_SET_ATTRIBUTES, device_no_change},
+        {FILE_MAP, device_no_map},
         {FILE_POLL, do_poll},
         {FILE_POLL_EVENTS, do_poll_events},
         {FILE_CANCEL, do_cancel},

@@ -5,17 +5,15 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/sysmacros.h>
-#include <sys/uio.h>
 
 #include "abi/printer.h"
-#include "abi/proto/file.h"
-#include "lib/fs/fs.h"
+#include "lib/fs/device.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
 #include "lib/service/service.h"
 #include "servers/lp/lp.h"
 
-enum { MAJOR = 6, GROUP_LP = 7, WAITERS = 32, SEGMENTS_MAX = 1024 };
+enum { MAJOR = 6, GROUP_LP = 7, WAITERS = 32 };
 #define LOOK_NS 100000000ull /* while somebody waits: is there a driver? */
 
 enum waiter_kind { WAIT_OPEN, WAIT_WRITE, WAIT_DRAIN, WAIT_STATUS };
@@ -29,37 +27,6 @@ static struct waiter {
     uint32_t asked; /* status: number of the question */
 } waiters[WAITERS]; /* the first `count` are used, in the order in which they came */
 static unsigned count;
-
-/* ---- answers ---- */
-
-/* The program goes back to VFS with a result; w[1..5] are the request's results. VFS itself may be
- * the caller: reply. */
-static long back(struct message *m, long result)
-{
-    if (message_via(m) == 0)
-        return result;
-    m->w[0] = (uint64_t)result;
-    m->type = FILE_BACK_RESULT;
-    ipc_forward(message_caller(m), message_via(m), m); /* fails only when it or VFS has died */
-    return SERVICE_NO_REPLY;
-}
-
-static void reply(const struct message *m, long result)
-{
-    if (message_via(m) == 0)
-        ipc_reply_result(message_caller(m), result);
-}
-
-static long answer(const struct message *request, long result)
-{
-    struct message m = *request;
-
-    if (result == SERVICE_NO_REPLY)
-        return result;
-    if (!(request->w[5] & FILE_BACK) || back(&m, result) != SERVICE_NO_REPLY)
-        ipc_reply_result(message_caller(request), result);
-    return SERVICE_NO_REPLY;
-}
 
 /* ---- programs that wait ---- */
 
@@ -90,31 +57,6 @@ static bool may_not_block(const struct message *m)
     return m->w[4] & O_NONBLOCK;
 }
 
-/* The piece of the program's memory behind the first `done` bytes; *length 0: that was all. */
-static long piece_of(const struct message *m, uint64_t done, uint64_t *address, uint64_t *length)
-{
-    struct iovec v;
-
-    *address = m->w[1] + done;
-    *length = m->w[2] - done;
-    if (m->type == FILE_WRITE)
-        return 0;
-    *length = 0;
-    if (m->w[2] > SEGMENTS_MAX)
-        return -EINVAL;
-    for (uint64_t i = 0; i < m->w[2]; i++) {
-        if (copy_from(message_caller(m), m->w[1] + i * sizeof v, &v, sizeof v) < 0)
-            return -EFAULT;
-        if (done < v.iov_len) {
-            *address = (uint64_t)v.iov_base + done;
-            *length = v.iov_len - done;
-            return 0;
-        }
-        done -= v.iov_len;
-    }
-    return 0;
-}
-
 /* Into the ring, as much as there is room for. 1: that was all of it; 0: not yet; -errno. */
 static long put(struct waiter *w)
 {
@@ -123,7 +65,7 @@ static long put(struct waiter *w)
 
     for (;;) {
         uint32_t room = port_room(w->port), n;
-        long error = piece_of(&w->request, w->done, &address, &length);
+        long error = device_piece(&w->request, w->done, &address, &length);
 
         if (error < 0 || length == 0)
             return error < 0 ? error : 1;
@@ -151,7 +93,7 @@ static bool serve_write(struct waiter *w)
     long result;
 
     if (p->node != w->request.w[0] || p->failed) {
-        answer(&w->request, -EIO);
+        device_answer(&w->request, -EIO);
         return true;
     }
     result = put(w);
@@ -161,7 +103,7 @@ static bool serve_write(struct waiter *w)
         result = w->done || result == 1 ? (long)w->done : -EAGAIN;
     else if (w->done)
         result = (long)w->done;
-    answer(&w->request, result);
+    device_answer(&w->request, result);
     return true;
 }
 
@@ -169,7 +111,7 @@ static bool serve_drain(struct waiter *w)
 {
     if (!w->port->failed && !is_gone(w))
         return false;
-    answer(&w->request, w->port->failed ? -EIO : 0);
+    device_answer(&w->request, w->port->failed ? -EIO : 0);
     return true;
 }
 
@@ -182,7 +124,7 @@ static bool serve_status(struct waiter *w)
         w->asked = port_ask_status(w->port);
     if (!port_status(w->port, w->asked, &status))
         return false;
-    answer(m, copy_to(message_caller(m), m->w[2], &status, sizeof status) < 0 ? -EFAULT : 0);
+    device_answer(m, copy_to(message_caller(m), m->w[2], &status, sizeof status) < 0 ? -EFAULT : 0);
     return true;
 }
 
@@ -193,7 +135,7 @@ static bool serve_open(struct waiter *w)
     struct message m = w->request;
 
     if (p->node) {
-        reply(&m, back(&m, -EBUSY));
+        device_back_later(&m, -EBUSY);
         return true;
     }
     if (!port_has_driver(p))
@@ -203,7 +145,7 @@ static bool serve_open(struct waiter *w)
     p->done = 0;
     p->foreign = p->written - p->gone;
     m.w[1] = p->node;
-    reply(&m, back(&m, 0));
+    device_back_later(&m, 0);
     return true;
 }
 
@@ -245,9 +187,9 @@ static void fail_waiters(const struct port *p)
         }
         drop(i);
         if (opens)
-            reply(&m, back(&m, -ENXIO));
+            device_back_later(&m, -ENXIO);
         else
-            answer(&m, -EIO);
+            device_answer(&m, -EIO);
     }
 }
 
@@ -283,7 +225,7 @@ static long do_open(struct message *m)
         result = 0;
     if (result == 0)
         result = wait_for(WAIT_OPEN, p, m);
-    return result == SERVICE_NO_REPLY ? result : back(m, result);
+    return result == SERVICE_NO_REPLY ? result : device_back(m, result);
 }
 
 static long do_close(struct message *m)
@@ -294,19 +236,14 @@ static long do_close(struct message *m)
         p->node = 0;
         p->polled = p->poll_ready = false;
     }
-    return back(m, 0);
-}
-
-static long do_read(struct message *m)
-{
-    return answer(m, -EINVAL);
+    return device_back(m, 0);
 }
 
 static long do_write(struct message *m)
 {
     struct port *p = port_of(m->w[0]);
 
-    return answer(m, p ? wait_for(WAIT_WRITE, p, m) : -EIO);
+    return device_answer(m, p ? wait_for(WAIT_WRITE, p, m) : -EIO);
 }
 
 static long do_ioctl(struct message *m)
@@ -314,50 +251,23 @@ static long do_ioctl(struct message *m)
     struct port *p = port_of(m->w[0]);
 
     if (!p)
-        return answer(m, -ENODEV);
+        return device_answer(m, -ENODEV);
     if (m->w[1] == PRINTER_GET_STATUS)
-        return answer(m, wait_for(WAIT_STATUS, p, m));
+        return device_answer(m, wait_for(WAIT_STATUS, p, m));
     if (m->w[1] == PRINTER_DRAIN)
-        return answer(m, wait_for(WAIT_DRAIN, p, m));
+        return device_answer(m, wait_for(WAIT_DRAIN, p, m));
     if (m->w[1] != PRINTER_GET_DONE)
-        return answer(m, -ENOTTY);
+        return device_answer(m, -ENOTTY);
     port_look(p, is_waited_for(p, WAIT_WRITE));
-    return answer(m,
-                  copy_to(message_caller(m), m->w[2], &p->done, sizeof p->done) < 0 ? -EFAULT : 0);
+    return device_answer(
+        m, copy_to(message_caller(m), m->w[2], &p->done, sizeof p->done) < 0 ? -EFAULT : 0);
 }
 
 static long do_stat(struct message *m)
 {
-    struct port *p = port_of(m->w[0]);
-    struct fs_attributes a = {.mode = S_IFCHR | 0660, .links = 1, .gid = GROUP_LP};
-    struct stat out;
+    const struct port *p = port_of(m->w[0]);
 
-    a.rdev = makedev(MAJOR, p ? (unsigned)(p - ports) : 0);
-    if (!(m->w[5] & FILE_BACK)) {
-        fs_fill_stat(m->w[0], &a, &out);
-        return copy_to(message_caller(m), m->w[1], &out, sizeof out);
-    }
-    m->w[1] = a.mode | (uint64_t)a.links << 32;
-    m->w[2] = 0;
-    m->w[3] = (uint64_t)a.gid << 32;
-    m->w[4] = a.rdev;
-    m->w[5] = 0;
-    return back(m, 0);
-}
-
-static long do_sync(struct message *m)
-{
-    return answer(m, -EINVAL);
-}
-
-static long do_refuse(struct message *m)
-{
-    return back(m, -EINVAL);
-}
-
-static long do_map(struct message *m)
-{
-    return back(m, -ENODEV);
+    return device_stat(m, makedev(MAJOR, p ? (unsigned)(p - ports) : 0), 0660, GROUP_LP);
 }
 
 static uint32_t events_of(const struct port *p)
@@ -455,16 +365,16 @@ int main(void)
     static const struct service_entry entries[] = {
         {FILE_OPEN, do_open},
         {FILE_CLOSE, do_close},
-        {FILE_READ, do_read},
+        {FILE_READ, device_no_sync},
         {FILE_WRITE, do_write},
-        {FILE_READ_VECTOR, do_read},
+        {FILE_READ_VECTOR, device_no_sync},
         {FILE_WRITE_VECTOR, do_write},
         {FILE_IOCTL, do_ioctl},
         {FILE_STAT, do_stat},
-        {FILE_SYNC, do_sync},
-        {FILE_TRUNCATE, do_refuse},
-        {FILE_SET_ATTRIBUTES, do_refuse},
-        {FILE_MAP, do_map},
+        {FILE_SYNC, device_no_sync},
+        {FILE_TRUNCATE, device_no_change},
+        {FILE_SET_ATTRIBUTES, device_no_change},
+        {FILE_MAP, device_no_map},
         {FILE_POLL, do_poll},
         {FILE_POLL_EVENTS, do_poll_events},
         {FILE_CANCEL, do_cancel},

@@ -5,37 +5,13 @@
 #include <signal.h>
 #include <sys/sysmacros.h>
 
-#include "lib/fs/fs.h"
+#include "lib/fs/device.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
 #include "lib/service/service.h"
 #include "servers/tty/tty.h"
 
-/* ---- answers ---- */
-
-/* The program goes back to VFS with a result; w[1..5] of m are the request's results. VFS itself
- * may be the caller: reply. */
-static long back(struct message *m, long result)
-{
-    if (message_via(m) == 0)
-        return result;
-    m->w[0] = (uint64_t)result;
-    m->type = FILE_BACK_RESULT;
-    ipc_forward(message_caller(m), message_via(m),
-                m); /* fails only when it or VFS has died meanwhile */
-    return SERVICE_NO_REPLY;
-}
-
-long answer(const struct message *request, long result)
-{
-    struct message m = *request;
-
-    if (result == SERVICE_NO_REPLY)
-        return result;
-    if (!(request->w[5] & FILE_BACK) || back(&m, result) != SERVICE_NO_REPLY)
-        ipc_reply_result(message_caller(request), result);
-    return SERVICE_NO_REPLY;
-}
+enum { GROUP_TTY = 5 };
 
 /* ---- requests ---- */
 
@@ -66,16 +42,16 @@ static long do_open(struct message *m)
     struct terminal *t = device(m->w[2], message_caller(m));
 
     if (!t || !terminal_exists(t))
-        return back(m, -ENXIO);
+        return device_back(m, -ENXIO);
     if (major(m->w[2]) == MAJOR_TERMINALS && !(m->w[1] & O_NOCTTY))
         terminal_opened(t, message_caller(m));
     m->w[1] = terminal_node(t);
-    return back(m, 0);
+    return device_back(m, 0);
 }
 
 static long do_close(struct message *m)
 {
-    return back(m, 0);
+    return device_back(m, 0);
 }
 
 static long do_read(struct message *m)
@@ -84,9 +60,9 @@ static long do_read(struct message *m)
     int32_t background;
 
     if (!t)
-        return answer(m, -ENXIO);
+        return device_answer(m, -ENXIO);
     background = reader_in_background(t, message_caller(m));
-    answer(m, waiter_add(WAIT_READ, t, m, background));
+    device_answer(m, waiter_add(WAIT_READ, t, m, background));
     group_signal(background, SIGTTIN); /* once it waits: PM takes it back from here to stop it */
     return SERVICE_NO_REPLY;
 }
@@ -95,50 +71,21 @@ static long do_write(struct message *m)
 {
     struct terminal *t = terminal_of(m->w[0]);
 
-    return answer(m, t ? waiter_add(WAIT_WRITE, t, m, 0) : -ENXIO);
+    return device_answer(m, t ? waiter_add(WAIT_WRITE, t, m, 0) : -ENXIO);
 }
 
 static long do_ioctl(struct message *m)
 {
     struct terminal *t = terminal_of(m->w[0]);
 
-    return answer(m, t ? control(t, m) : -ENXIO);
+    return device_answer(m, t ? control(t, m) : -ENXIO);
 }
 
 static long do_stat(struct message *m)
 {
-    struct terminal *t = terminal_of(m->w[0]);
-    struct fs_attributes a = {.mode = S_IFCHR | 0620, .links = 1, .gid = 5};
-    struct stat out;
+    const struct terminal *t = terminal_of(m->w[0]);
 
-    if (!t)
-        return answer(m, -ENXIO);
-    a.rdev = device_number(t);
-    if (!(m->w[5] & FILE_BACK)) {
-        fs_fill_stat(terminal_node(t), &a, &out);
-        return copy_to(message_caller(m), m->w[1], &out, sizeof out);
-    }
-    m->w[1] = a.mode | (uint64_t)a.links << 32;
-    m->w[2] = 0;
-    m->w[3] = (uint64_t)a.gid << 32;
-    m->w[4] = a.rdev;
-    m->w[5] = 0;
-    return back(m, 0);
-}
-
-static long do_sync(struct message *m)
-{
-    return answer(m, -EINVAL);
-}
-
-static long do_refuse(struct message *m)
-{
-    return back(m, -EINVAL);
-}
-
-static long do_map(struct message *m)
-{
-    return back(m, -ENODEV);
+    return t ? device_stat(m, device_number(t), 0620, GROUP_TTY) : device_answer(m, -ENXIO);
 }
 
 static long do_poll(struct message *m)
@@ -240,10 +187,10 @@ int main(void)
         {FILE_WRITE_VECTOR, do_write},
         {FILE_IOCTL, do_ioctl},
         {FILE_STAT, do_stat},
-        {FILE_SYNC, do_sync},
-        {FILE_TRUNCATE, do_refuse},
-        {FILE_SET_ATTRIBUTES, do_refuse},
-        {FILE_MAP, do_map},
+        {FILE_SYNC, device_no_sync},
+        {FILE_TRUNCATE, device_no_change},
+        {FILE_SET_ATTRIBUTES, device_no_change},
+        {FILE_MAP, device_no_map},
         {FILE_POLL, do_poll},
         {FILE_POLL_EVENTS, do_poll_events},
         {FILE_CANCEL, do_cancel},

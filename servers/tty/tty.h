@@ -118,10 +118,6 @@ struct waiter {
 
 extern struct terminal terminals[TERMINALS];
 
-/* ---- main.c ---- */
-long answer(const struct message *request,
-            long result); /* replies, or sends back to VFS; returns SERVICE_NO_REPLY */
-
 /* ---- peer.c ---- */
 void peer_take(struct peer *p, const struct service_queue *where, uint32_t magic);
 void peer_claim(struct peer *p); /* once the indices are right */

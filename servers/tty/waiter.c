@@ -4,14 +4,14 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <termios.h>
 
+#include "lib/fs/device.h"
 #include "lib/rt/kernel.h"
 #include "lib/service/service.h"
 #include "servers/tty/tty.h"
 
-enum { SEGMENTS_MAX = 1024, CHUNK = 4096, TENTH_NS = 100000000 };
+enum { CHUNK = 4096, TENTH_NS = 100000000 };
 
 static struct waiter waiters[WAITERS]; /* the first `count` are used */
 static unsigned count;
@@ -61,37 +61,6 @@ uint64_t waiters_deadline(void)
     return earliest;
 }
 
-/* ---- the program's buffer ---- */
-
-/* The piece of memory that comes after the first `done` bytes of a read or write, plain or with a
- * vector; *length 0: that was all. */
-static long piece_of(const struct message *m, uint64_t done, uint64_t *address, uint64_t *length)
-{
-    struct iovec v[16];
-
-    *address = m->w[1] + done;
-    *length = m->w[2] - done;
-    if (m->type == FILE_READ || m->type == FILE_WRITE)
-        return 0;
-    *length = 0;
-    if (m->w[2] > SEGMENTS_MAX)
-        return -EINVAL;
-    for (uint64_t i = 0; i < m->w[2]; i++) {
-        uint64_t k = i % 16, rest = m->w[2] - i;
-
-        if (k == 0 && copy_from(message_caller(m), m->w[1] + i * sizeof *v, v,
-                                (rest < 16 ? rest : 16) * sizeof *v) < 0)
-            return -EFAULT;
-        if (done < v[k].iov_len) {
-            *address = (uint64_t)v[k].iov_base + done;
-            *length = v[k].iov_len - done;
-            return 0;
-        }
-        done -= v[k].iov_len;
-    }
-    return 0;
-}
-
 static bool may_not_block(const struct message *m)
 {
     return m->w[4] & O_NONBLOCK;
@@ -101,7 +70,7 @@ static bool may_not_block(const struct message *m)
 
 static bool finish(const struct waiter *w, long result)
 {
-    answer(&w->request, result);
+    device_answer(&w->request, result);
     return true;
 }
 
@@ -114,7 +83,7 @@ static bool serve_write(struct waiter *w)
     for (;;) {
         uint32_t n, taken;
 
-        error = piece_of(&w->request, w->done, &address, &length);
+        error = device_piece(&w->request, w->done, &address, &length);
         if (error < 0 || length == 0)
             break;
         if (terminal_room(w->terminal) == 0) {
@@ -165,7 +134,7 @@ static bool serve_read(struct waiter *w)
     uint32_t n;
     bool due;
 
-    if (piece_of(&w->request, 0, &address, &length) < 0)
+    if (device_piece(&w->request, 0, &address, &length) < 0)
         return finish(w, -EFAULT);
     if (length == 0)
         return finish(w, 0);
