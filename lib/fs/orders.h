@@ -9,9 +9,10 @@
 #define ORDERS_MAX 256 /* bytes at once */
 
 /*
- * Lines: "up NAME", "down NAME", "restart NAME [DELAY_MS]", "reset NAME", "kill NAME", "storm NAME US", "fuse NAME STORES", "hold NAME", "forget NAME", "done NUMBER
- * STATUS" (a policy script has ended). `text` is NUL-terminated and is changed. 0, or -EINVAL (no
- * such order), and RS's own: -ESRCH, -EALREADY. The first line that fails ends it.
+ * Lines: "up NAME", "down NAME", "restart NAME [DELAY_MS]", "reset NAME", "kill NAME",
+ * "storm NAME US", "fuse NAME STORES", "hold NAME", "forget NAME", "done NUMBER STATUS" (a policy
+ * script has ended). `text` is NUL-terminated and is changed. 0, or -EINVAL (no such order), and
+ * RS's own: -ESRCH, -EALREADY. The first line that fails ends it.
  */
 long orders_run(char *text);
 
