@@ -17,6 +17,7 @@ void write_statm(struct text *t, const struct process *p);
 void write_cmdline(struct text *t, const struct process *p);
 void write_comm(struct text *t, const struct process *p);
 void write_maps(struct text *t, const struct process *p);
+void write_mounts(struct text *t, const struct process *p); /* the same for all */
 void write_nothing(struct text *t, const struct process *p);
 
 /* system_files.c: p is NULL */

@@ -17,93 +17,10 @@
 #include "lib/rt/log.h"
 #include "servers/fs/proc/control.h"
 #include "servers/fs/proc/corpse.h"
-#include "servers/fs/proc/files.h"
+#include "servers/fs/proc/rows.h"
 
 enum { HANDLES = 256, PIDS_MAX = ENDPOINT_SLOTS, FD_MAX = 1024, LIST_FRESH_NS = 50000000 };
 enum { IS_CWD = -1, IS_EXE = -2 }; /* of VFS_FD_LINK */
-
-/* Directories come before what is in them; the number of a row is its place. */
-enum row_number {
-    ROOT,
-    PROCESS,
-    PROCESS_FD,
-    SYS,
-    SYS_KERNEL,
-    SYS_VM,
-    NET,
-    BARDO,
-    CORPSE,
-    DIRECTORIES
-};
-
-struct row {
-    const char *name; /* NULL: not by name (a pid, a descriptor) */
-    int in; /* the directory's row */
-    uint32_t mode;
-    file_writer write;
-    const char *target; /* of a symbolic link that is always the same */
-    long (*read)(struct fs_transfer *t); /* not text, but this */
-    long (*store)(struct fs_transfer *t); /* for writing */
-};
-
-static const struct row rows[] = {
-    [ROOT] = {.in = -1, .mode = S_IFDIR | 0555},
-    [PROCESS] = {.in = ROOT, .mode = S_IFDIR | 0555},
-    [PROCESS_FD] = {"fd", PROCESS, S_IFDIR | 0500},
-    [SYS] = {"sys", ROOT, S_IFDIR | 0555},
-    [SYS_KERNEL] = {"kernel", SYS, S_IFDIR | 0555},
-    [SYS_VM] = {"vm", SYS, S_IFDIR | 0555},
-    [NET] = {"net", ROOT, S_IFDIR | 0555},
-    [BARDO] = {"bardo", ROOT, S_IFDIR | 0555},
-    [CORPSE] = {"corpse", BARDO, S_IFDIR | 0500},
-    {"self", ROOT, S_IFLNK | 0777},
-    {"thread-self", ROOT, S_IFLNK | 0777},
-    {"cpuinfo", ROOT, S_IFREG | 0444, write_cpuinfo},
-    {"meminfo", ROOT, S_IFREG | 0444, write_meminfo},
-    {"uptime", ROOT, S_IFREG | 0444, write_uptime},
-    {"stat", ROOT, S_IFREG | 0444, write_system_stat},
-    {"loadavg", ROOT, S_IFREG | 0444, write_loadavg},
-    {"version", ROOT, S_IFREG | 0444, write_version},
-    {"cmdline", ROOT, S_IFREG | 0444, write_command_line},
-    {"filesystems", ROOT, S_IFREG | 0444, write_filesystems},
-    {"interrupts", ROOT, S_IFREG | 0444, write_interrupts},
-    {"partitions", ROOT, S_IFREG | 0444, write_partitions},
-    {"mounts", ROOT, S_IFLNK | 0777, .target = "self/mounts"},
-    {"recovery", ROOT, S_IFREG | 0444, write_recovery},
-    {"stat", PROCESS, S_IFREG | 0444, write_stat},
-    {"status", PROCESS, S_IFREG | 0444, write_status},
-    {"statm", PROCESS, S_IFREG | 0444, write_statm},
-    {"cmdline", PROCESS, S_IFREG | 0444, write_cmdline},
-    {"comm", PROCESS, S_IFREG | 0444, write_comm},
-    {"maps", PROCESS, S_IFREG | 0444, write_maps},
-    {"environ", PROCESS, S_IFREG | 0400, write_nothing},
-    {"mounts", PROCESS, S_IFREG | 0444},
-    {"exe", PROCESS, S_IFLNK | 0777},
-    {"cwd", PROCESS, S_IFLNK | 0777},
-    {"root", PROCESS, S_IFLNK | 0777, .target = "/"},
-    {NULL, PROCESS_FD, S_IFLNK | 0700},
-    {NULL, CORPSE, S_IFREG | 0400, write_corpse},
-    {"ostype", SYS_KERNEL, S_IFREG | 0444, write_ostype},
-    {"osrelease", SYS_KERNEL, S_IFREG | 0444, write_osrelease},
-    {"pid_max", SYS_KERNEL, S_IFREG | 0444, write_pid_max},
-    {"overcommit_memory", SYS_VM, S_IFREG | 0444, write_zero},
-    {"dev", NET, S_IFREG | 0444, write_net_dev},
-    {"route", NET, S_IFREG | 0444, write_net_route},
-    {"arp", NET, S_IFREG | 0444, write_net_arp},
-    {"tcp", NET, S_IFREG | 0444, write_net_tcp},
-    {"udp", NET, S_IFREG | 0444, write_net_udp},
-    {"guard", NET, S_IFREG | 0444, write_net_guard},
-    {"tcp6", NET, S_IFREG | 0444, write_net_none},
-    {"udp6", NET, S_IFREG | 0444, write_net_none},
-    {"services", BARDO, S_IFREG | 0444, write_services},
-    {"devices", BARDO, S_IFREG | 0444, write_devices},
-    {"kernel", BARDO, S_IFREG | 0444, write_kernel},
-    {"log", BARDO, S_IFREG | 0444, write_log},
-    {"trace", BARDO, S_IFREG | 0444, write_trace},
-    {"control", BARDO, S_IFREG | 0600, .write = write_nothing, .store = control_write},
-    {"scripts", BARDO, S_IFREG | 0400, .read = scripts_read},
-};
-enum { ROWS = sizeof rows / sizeof rows[0] };
 
 /* A node: row + 1, descriptor << 16, pid << 32. A handle: HANDLE | generation << 16 | its place. */
 #define HANDLE (1ull << 62)
@@ -144,7 +61,9 @@ static const struct row *row_of(uint64_t *node)
             return NULL;
         *node = h->node;
     }
-    return (*node & 0xffff) >= 1 && (*node & 0xffff) <= ROWS ? &rows[(*node & 0xffff) - 1] : NULL;
+    return (*node & 0xffff) >= 1 && (*node & 0xffff) <= (uint64_t)row_count
+               ? &rows[(*node & 0xffff) - 1]
+               : NULL;
 }
 
 static bool is_of_process(const struct row *r)
@@ -235,7 +154,7 @@ static long child(uint64_t directory, const char *name, uint64_t *node)
         *node = node_make(PROCESS, number_of(name), 0);
         return process_find(number_of(name), false, &p) < 0 ? -ENOENT : 0;
     }
-    for (int i = 0; i < ROWS; i++) {
+    for (int i = 0; i < row_count; i++) {
         if (rows[i].in == row_at(r) && rows[i].name && strcmp(rows[i].name, name) == 0) {
             *node = node_make(i, pid_of(directory), 0);
             return 0;
@@ -254,21 +173,21 @@ static long parent(uint64_t directory, uint64_t *node)
     return 0;
 }
 
-/* Pids come after the rows: cookie ROWS + pid. */
+/* Pids come after the rows: cookie row_count + pid. */
 static long next_pid(uint64_t cookie, struct fs_entry *out)
 {
     static int pids[PIDS_MAX], count;
     static uint64_t listed_ns;
 
-    if (cookie <= ROWS || clock_now() - listed_ns > LIST_FRESH_NS) {
+    if (cookie <= (uint64_t)row_count || clock_now() - listed_ns > LIST_FRESH_NS) {
         count = process_list(pids, PIDS_MAX);
         listed_ns = clock_now();
     }
     for (int i = 0; i < count; i++) {
-        if ((uint64_t)pids[i] + ROWS <= cookie)
+        if ((uint64_t)(pids[i] + row_count) <= cookie)
             continue;
         *out = (struct fs_entry){.node = node_make(PROCESS, pids[i], 0),
-                                 .cookie = (uint64_t)pids[i] + ROWS,
+                                 .cookie = (uint64_t)(pids[i] + row_count),
                                  .mode = S_IFDIR};
         snprintf(out->name, sizeof out->name, "%d", pids[i]);
         return 1;
@@ -284,7 +203,7 @@ static long next_descriptor(int pid, uint64_t cookie, struct fs_entry *out)
         int after = -1;
 
         if (descriptor_link(pid, descriptor, text, sizeof text, &after) >= 0) {
-            *out = (struct fs_entry){.node = node_make(ROWS, pid, descriptor),
+            *out = (struct fs_entry){.node = node_make(unnamed_in(PROCESS_FD), pid, descriptor),
                                      .cookie = (uint64_t)descriptor + 1,
                                      .mode = S_IFLNK};
             snprintf(out->name, sizeof out->name, "%d", descriptor);
@@ -316,7 +235,7 @@ static long next(uint64_t directory, uint64_t cookie, struct fs_entry *out)
         return next_descriptor(pid_of(directory), cookie, out);
     if (r == &rows[CORPSE])
         return next_corpse(cookie, out);
-    for (uint64_t i = cookie; i < ROWS; i++) {
+    for (uint64_t i = cookie; i < (uint64_t)row_count; i++) {
         if (rows[i].in != row_at(r) || !rows[i].name)
             continue;
         *out = (struct fs_entry){
@@ -403,20 +322,6 @@ static void close_node(uint64_t node)
     h->node = 0;
 }
 
-static void write_mounts(struct text *t)
-{
-    static char buffer[4096];
-    long grant = grant_make(service_info()->vfs, buffer, sizeof buffer, GRANT_WRITE), n;
-    struct message m = {.type = VFS_MOUNTS, .w = {(uint64_t)grant, sizeof buffer}};
-
-    if (grant < 0)
-        return;
-    n = ipc_call(service_info()->vfs, &m);
-    grant_revoke(grant);
-    if (n > 0)
-        text_add_bytes(t, buffer, (size_t)n < sizeof buffer ? (size_t)n : sizeof buffer);
-}
-
 static long generate(uint64_t node, const struct row *r, struct text *t)
 {
     struct process p = {.p.pid = pid_of(node)};
@@ -424,10 +329,7 @@ static long generate(uint64_t node, const struct row *r, struct text *t)
     t->length = 0;
     if (is_of_process(r) && process_find(pid_of(node), true, &p) < 0)
         return -ESRCH;
-    if (r->write)
-        r->write(t, &p);
-    else
-        write_mounts(t);
+    r->write(t, &p);
     return 0;
 }
 

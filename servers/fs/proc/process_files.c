@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <string.h>
 
+#include "abi/proto/vfs.h"
 #include "abi/proto/vm.h"
 #include "lib/rt/kernel.h"
 #include "lib/service/service.h"
@@ -86,4 +87,19 @@ void write_nothing(struct text *t, const struct process *p)
 {
     (void)t;
     (void)p;
+}
+
+void write_mounts(struct text *t, const struct process *p)
+{
+    static char buffer[4096];
+    long grant = grant_make(service_info()->vfs, buffer, sizeof buffer, GRANT_WRITE), n;
+    struct message m = {.type = VFS_MOUNTS, .w = {(uint64_t)grant, sizeof buffer}};
+
+    (void)p;
+    if (grant < 0)
+        return;
+    n = ipc_call(service_info()->vfs, &m);
+    grant_revoke(grant);
+    if (n > 0)
+        text_add_bytes(t, buffer, (size_t)n < sizeof buffer ? (size_t)n : sizeof buffer);
 }
