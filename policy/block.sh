@@ -18,6 +18,7 @@
 component=$1 defect=$2 failures=$3
 [ $# -ge 3 ] || { echo "usage: block.sh COMPONENT DEFECT FAILURES [OPTIONS]" >&2; exit 2; }
 shift 3
+. "${0%/*}/common.sh"
 
 wait=3 limit=0 mail=
 while getopts w:g:m: option; do
@@ -29,30 +30,16 @@ while getopts w:g:m: option; do
     esac
 done
 
+tell() { # TEXT
+    log "$1"
+    mail_to_user "$component needs you" "$1"
+}
+
 readonly_mounts() { # of disks
     awk '$1 ~ "^/dev/" && $4 ~ "(^|,)ro(,|$)" { print $2 }' "${POLICY_MOUNTS:-/proc/mounts}" 2>/dev/null
 }
 
-tell() { # TEXT
-    echo "policy: $1" 2>/dev/null >>"${POLICY_LOG:-/dev/kmsg}"
-    [ -n "$mail" ] || return 0
-    case $mail in
-    */*) spool=$mail ;;
-    *) spool=/var/mail/$mail ;;
-    esac
-    printf 'From bardo %s\nTo: %s\nSubject: %s needs you\n\n%s\n\n' "$(date)" "$mail" "$component" "$1" >>"$spool" 2>/dev/null
-}
-
-more_than_limit() { # failures of its own: FAILURES has kills and restarts by users, too
-    [ "$limit" -gt 0 ] && [ "$failures" -gt "$limit" ] || return 1
-    own=$(service status "$component" 2>/dev/null | sed -n 's/^failures *\([0-9]*\).*/\1/p')
-    [ "${own:-$failures}" -gt "$limit" ]
-}
-
-case $defect in
-3 | 6) limit=0 ;;
-esac
-if more_than_limit; then
+if ! is_wanted && more_than_limit; then
     service down "$component"
     status=$?
     tell "$component failed (defect $defect, failure $failures): left down; programs get EIO. 'service up $component' starts it again"
@@ -60,10 +47,7 @@ if more_than_limit; then
 fi
 
 before=$(readonly_mounts)
-case $defect in
-4 | 5 | 7 | 8 | 9) service restart "$component" --reset ;;
-*) service restart "$component" ;;
-esac
+restart
 status=$?
 [ $status = 0 ] || exit $status
 service wait "$component" --timeout "$wait" || exit 0 # it has been decided

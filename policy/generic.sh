@@ -10,13 +10,14 @@
 #     -f FREE     the first so many failures are restarted at once (1)
 #     -b MS       then after that long, doubled each time (100)
 #     -x MS       and at most (30000)
-#     -g N        more than N failures: leave it down (0: never)
+#     -g N        more than N failures: leave it down (0: never). Kills and restarts by a user do not count
 #     -d NAMES    restart these, too
 # The delay is RS's: this script is done at once, and well within its deadline.
 
 component=$1 defect=$2 failures=$3
 [ $# -ge 3 ] || { echo "usage: generic.sh COMPONENT DEFECT FAILURES [OPTIONS]" >&2; exit 2; }
 shift 3
+. "${0%/*}/common.sh"
 
 mail= free=1 base=100 most=30000 limit=0 dependents=
 while getopts m:f:b:x:g:d: option; do
@@ -55,31 +56,13 @@ if [ "$failures" -gt "$free" ]; then
     [ "$delay" -le "$most" ] || delay=$most
 fi
 
-if [ "$limit" -gt 0 ] && [ "$failures" -gt "$limit" ]; then
+if ! is_wanted && more_than_limit; then
     decision="left down"
 elif [ "$delay" -gt 0 ]; then
     decision="restart in $delay ms"
 else
     decision="restart at once"
 fi
-
-tell() { # to the log and, perhaps, by mail; never a reason to fail
-    message="$component $what (failure $failures): $decision"
-    echo "policy: $message" 2>/dev/null >>"${POLICY_LOG:-/dev/kmsg}"
-    [ -n "$mail" ] || return
-    case $mail in
-    */*) spool=$mail ;;
-    *) spool=/var/mail/$mail ;;
-    esac
-    {
-        echo "From bardo $(date)"
-        echo "To: $mail"
-        echo "Subject: $component $what"
-        echo
-        echo "$message"
-        echo
-    } >>"$spool" 2>/dev/null
-}
 
 case $decision in
 "left down")
@@ -98,5 +81,7 @@ case $decision in
     done
     ;;
 esac
-tell
+message="$component $what (failure $failures): $decision"
+log "$message"
+mail_to_user "$component $what" "$message"
 exit $status

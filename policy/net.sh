@@ -17,6 +17,7 @@
 component=$1 defect=$2 failures=$3
 [ $# -ge 3 ] || { echo "usage: net.sh COMPONENT DEFECT FAILURES [OPTIONS]" >&2; exit 2; }
 shift 3
+. "${0%/*}/common.sh"
 
 interface=e0 wait=2 limit=0 mail=
 while getopts i:w:g:m: option; do
@@ -29,41 +30,24 @@ while getopts i:w:g:m: option; do
     esac
 done
 
+tell() { # TEXT
+    log "$1"
+    mail_to_user "$component needs you" "$1"
+}
+
 address() {
     ${POLICY_IFCONFIG:-ifconfig} "$interface" 2>/dev/null | sed -n 's/.*inet addr:\([0-9.]*\).*/\1/p'
 }
 
-tell() { # TEXT: to the log; and, as a mail, if the second word is "mail" and somebody wants it
-    echo "policy: $1" 2>/dev/null >>"${POLICY_LOG:-/dev/kmsg}"
-    [ "$2" = mail ] && [ -n "$mail" ] || return 0
-    case $mail in
-    */*) spool=$mail ;;
-    *) spool=/var/mail/$mail ;;
-    esac
-    printf 'From bardo %s\nTo: %s\nSubject: %s needs you\n\n%s\n\n' "$(date)" "$mail" "$component" "$1" >>"$spool" 2>/dev/null
-}
-
-more_than_limit() { # failures of its own: FAILURES has kills and restarts by users, too
-    [ "$limit" -gt 0 ] && [ "$failures" -gt "$limit" ] || return 1
-    own=$(service status "$component" 2>/dev/null | sed -n 's/^failures *\([0-9]*\).*/\1/p')
-    [ "${own:-$failures}" -gt "$limit" ]
-}
-
-case $defect in
-3 | 6) limit=0 ;;
-esac
-if more_than_limit; then
+if ! is_wanted && more_than_limit; then
     service down "$component"
     status=$?
-    tell "$component failed (defect $defect, failure $failures): left down" mail
+    tell "$component failed (defect $defect, failure $failures): left down"
     exit $status
 fi
 
 before=$(address)
-case $defect in
-4 | 5 | 7 | 8 | 9) service restart "$component" --reset ;;
-*) service restart "$component" ;;
-esac
+restart
 status=$?
 [ $status = 0 ] && [ -n "$before" ] || exit $status
 
@@ -76,5 +60,5 @@ done
 [ -z "$(address)" ] || exit 0
 # (The reset below is a complaint, number 5, of which this script hears again: it does not ask a second time.)
 [ "$defect" = 5 ] && exit 0
-tell "$component is back, but $interface has lost its address $before: a lease is asked for again" mail
+tell "$component is back, but $interface has lost its address $before: a lease is asked for again"
 service restart "$component" --reset

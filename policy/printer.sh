@@ -16,6 +16,7 @@
 component=$1 defect=$2 failures=$3
 [ $# -ge 3 ] || { echo "usage: printer.sh COMPONENT DEFECT FAILURES [OPTIONS]" >&2; exit 2; }
 shift 3
+. "${0%/*}/common.sh"
 
 mail= limit=5 pause=500 spooler=
 while getopts m:g:d:s option; do
@@ -28,18 +29,11 @@ while getopts m:g:d:s option; do
     esac
 done
 
-more_than_limit() { # failures of its own: FAILURES has kills and restarts by users, too
-    [ "$limit" -gt 0 ] && [ "$failures" -gt "$limit" ] || return 1
-    own=$(service status "$component" 2>/dev/null | sed -n 's/^failures *\([0-9]*\).*/\1/p')
-    [ "${own:-$failures}" -gt "$limit" ]
-}
-
 decision="restart at once"
-case $defect in
-3 | 6) limit=0 ;;
-4 | 5 | 7 | 8) decision="restart and reset in $pause ms" ;;
-esac
-if more_than_limit; then
+if was_ill; then
+    decision="restart and reset in $pause ms"
+fi
+if ! is_wanted && more_than_limit; then
     decision="left down; its jobs wait"
 fi
 
@@ -51,23 +45,11 @@ esac
 status=$?
 
 message="$component failed (defect $defect, failure $failures): $decision"
-echo "policy: $message" 2>/dev/null >>"${POLICY_LOG:-/dev/kmsg}"
+log "$message"
 case $decision in
 "left down"*)
-    case $mail in
-    "") spool=/dev/null ;;
-    */*) spool=$mail ;;
-    *) spool=/var/mail/$mail ;;
-    esac
-    {
-        echo "From bardo $(date)"
-        echo "To: $mail"
-        echo "Subject: the printer needs you"
-        echo
-        echo "$message"
-        echo "'service log $component' says more; 'service up $component' goes on with the jobs ('lpq')."
-        echo
-    } >>"$spool" 2>/dev/null
+    mail_to_user "the printer needs you" "$message
+'service log $component' says more; 'service up $component' goes on with the jobs ('lpq')."
     ;;
 esac
 if [ "$spooler" ] && ! pidof lpd >/dev/null; then

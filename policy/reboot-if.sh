@@ -16,6 +16,7 @@
 component=$1 defect=$2 failures=$3
 [ $# -ge 3 ] || { echo "usage: reboot-if.sh COMPONENT DEFECT FAILURES [OPTIONS]" >&2; exit 2; }
 shift 3
+. "${0%/*}/common.sh"
 
 limit=5 classes= least=300 mail=
 while getopts g:c:u:m: option; do
@@ -29,26 +30,12 @@ while getopts g:c:u:m: option; do
 done
 
 tell() { # TEXT
-    echo "policy: $1" 2>/dev/null >>"${POLICY_LOG:-/dev/kmsg}"
-    [ -n "$mail" ] || return 0
-    case $mail in
-    */*) spool=$mail ;;
-    *) spool=/var/mail/$mail ;;
-    esac
-    printf 'From bardo %s\nTo: %s\nSubject: the machine is restarted\n\n%s\n\n' "$(date)" "$mail" "$1" >>"$spool" 2>/dev/null
-}
-
-more_than_limit() { # failures of its own: FAILURES has kills and restarts by users, too
-    [ "$limit" -gt 0 ] && [ "$failures" -gt "$limit" ] || return 1
-    own=$(service status "$component" 2>/dev/null | sed -n 's/^failures *\([0-9]*\).*/\1/p')
-    [ "${own:-$failures}" -gt "$limit" ]
+    log "$1"
+    mail_to_user "the machine is restarted" "$1"
 }
 
 why=
-case $defect in
-3 | 6) ;;
-*) more_than_limit && why="failure $failures" ;;
-esac
+is_wanted || { more_than_limit && why="failure $failures"; }
 case ,$classes, in
 *,$defect,*) why="defect $defect" ;;
 esac

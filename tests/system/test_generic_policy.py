@@ -46,7 +46,8 @@ def test_many_failures_do_not_overflow(policy):
 
 def test_limit_leaves_it_down(policy):
     assert policy("x", 4, 3, "-g", 3)[1] == ["restart x --delay 200"]
-    assert policy("x", 4, 4, "-g", 3)[1] == ["down x"]
+    assert policy("x", 4, 4, "-g", 3)[1] == ["status x", "down x"]  # how many were its own?
+    assert policy("x", 3, 4, "-g", 3)[1] == ["restart x --delay 400"], "a user's kills count"
 
 
 def test_dependents(policy):
