@@ -306,18 +306,23 @@ static long remap_move(struct work *w, struct space *s, uint64_t new, struct reg
     return move_next(w, (uint64_t)at);
 }
 
-/* The new place must be free of the old one, and what is cut off goes first. */
-static long remap_check(endpoint_t ep, struct space *s, const struct message *m, uint64_t old,
-                        uint64_t new)
+/* The new place must be free of the old one, and what is cut off goes first; once, as another thread
+ * may map something there afterwards. */
+static long remap_check(struct work *w, struct space *s, uint64_t old, uint64_t new)
 {
+    const struct message *m = &w->m;
     uint64_t from = m->w[0], to = m->w[4];
+    long result = 0;
 
     if (m->w[3] & MREMAP_FIXED) {
         if (!range_good(to, new) || to < ADDRESS_LOW || (to < from + old && from < to + new))
             return -EINVAL;
     } else if (new >= old)
         return 0;
-    return new < old ? unmap_range(ep, s, from + new, from + old) : 0;
+    if (new < old && !w->at)
+        result = unmap_range(w->ep, s, from + new, from + old);
+    w->at = result == 0;
+    return result;
 }
 
 /* As often as there is something that has to go first. */
@@ -335,7 +340,7 @@ static long remap_step(struct work *w)
         return -EFAULT;
     if (new > old && !limits_allow(s, new - old, region_is_data(r)))
         return -ENOMEM;
-    result = remap_check(ep, s, m, old, new);
+    result = remap_check(w, s, old, new);
     if (result || (!fixed && new <= old))
         return result ? result : (long)m->w[0];
     r = region_find(s->regions, m->w[0]); /* it may be a shorter one now */

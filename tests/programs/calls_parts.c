@@ -131,6 +131,46 @@ static void others_map(void)
     CHECK(!broken);
 }
 
+static char *volatile wanted;
+
+static void *map_wanted(void *broken)
+{
+    while (!done) {
+        char *at = wanted,
+             *p = mmap(at, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+        if (p == MAP_FAILED)
+            continue;
+        p[0] = 9;
+        if (p == at)
+            usleep(1500);
+        if (p[0] != 9)
+            *(volatile bool *)broken = true;
+        munmap(p, PAGE);
+    }
+    return NULL;
+}
+
+/* What is cut off is free for others at once, while what is at the new place still goes. */
+static void others_take(void)
+{
+    static bool broken;
+    pthread_t thread;
+
+    CHECK(pthread_create(&thread, NULL, map_wanted, &broken) == 0);
+    for (int i = 0; i < 4; i++) {
+        char *p = touched(MUCH, 1), *to = touched(MUCH, 2);
+
+        wanted = p + MUCH - MB;
+        CHECK(mremap(p, MUCH, MUCH - MB, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to);
+        CHECK(to[0] == 1 && to[MUCH - MB] == 2);
+        CHECK(munmap(to, MUCH) == 0);
+    }
+    done = true;
+    CHECK(pthread_join(thread, NULL) == 0);
+    CHECK(!broken);
+}
+
 static void *fork_more(void *failed)
 {
     for (int i = 0; i < 4; i++) {
@@ -207,5 +247,5 @@ static void one_after_the_other(void)
 
 RUN_CASES({"fork under signals", fork_under_signals},
           {"memory under signals", memory_under_signals}, {"others map", others_map},
-          {"threads fork", threads_fork}, {"killed in fork", killed_in_fork},
-          {"one after the other", one_after_the_other})
+          {"others take", others_take}, {"threads fork", threads_fork},
+          {"killed in fork", killed_in_fork}, {"one after the other", one_after_the_other})
