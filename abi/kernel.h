@@ -73,10 +73,11 @@ enum kernel_call {
     /* (struct slot_config *): a new process, and unless shared an empty address space; returns its
        endpoint. -EAGAIN: no slot; -ENOMEM. */
     KERNEL_SLOT_CREATE,
-    /* (ep): ends it at once, whatever it does; whoever is blocked on it gets -EDEADSRCDST. */
-    /* The second argument is 0; or SLOT_KEEP: what it was, registers and memory, stays under a new
-       endpoint, which is returned. That is for REGISTERS_GET, QUERY, COPY_FROM, UNMAP and SLOT_DESTROY
-       alone: it never runs, and can neither be called nor notified. */
+    /* (ep): ends it at once, whatever it does; whoever is blocked on it gets -EDEADSRCDST.
+       Its memory is left to REAP. The second argument is 0; or SLOT_KEEP: what it was, registers and
+       memory, stays under a new endpoint, which is returned. That is for REGISTERS_GET, QUERY,
+       COPY_FROM, UNMAP and SLOT_DESTROY alone: it never runs, and can neither be called nor
+       notified. */
     KERNEL_SLOT_DESTROY,
     KERNEL_SLOT_CONTROL, /* (ep, enum slot_control, value) */
     KERNEL_SLOT_STATUS, /* (ep, struct slot_status *) */
@@ -195,7 +196,7 @@ enum slot_flag {
     SLOT_CALLING = 2,
 };
 #define PRIORITIES 16
-#define SLOT_KEEP 2 /* of KERNEL_SLOT_DESTROY */
+#define SLOT_KEEP 1 /* of KERNEL_SLOT_DESTROY */
 
 enum slot_control {
     SLOT_CONTROL_STOP, /* does not run until started; its IPC goes on around it */

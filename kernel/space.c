@@ -289,9 +289,9 @@ long call_clone(struct slot *s, const uint64_t *a)
     if (!range_good(a[2], a[3]) || from->space == to->space ||
         (a[4] & ~(uint64_t)(MAP_COW | MAP_PART)))
         return -EINVAL;
+    /* after an error they go with the space */
     for (uint64_t *e = NULL; !error && (e = next_entry(from->space, &r, e));) {
-        error = clone_page(to->space, r.at, e,
-                           a[4] & MAP_COW); /* after an error they go with the space */
+        error = clone_page(to->space, r.at, e, a[4] & MAP_COW);
         r.work -= r.at & (LEAF_SPAN - 1) ? ARCH_WORK_PAGE : WORK_CLEAR;
     }
     flush(from->space, a[2], a[3]);

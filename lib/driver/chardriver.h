@@ -91,8 +91,8 @@ void char_device_open(struct char_device *d, const struct char_driver *driver, u
                       void *queue, uint64_t size);
 /* Adopts (when `may_adopt`) or resets; counts it in the queue. -errno: the device is dead. */
 int char_device_start(struct char_device *d, bool may_adopt, enum queue_driver_state *state);
-/* One turn: receive and send, a few kB at most; and a test, if one is asked for. True: something moved, so another turn may find
- * more. */
+/* One turn: receive and send, a few kB at most; and a test, if one is asked for. True: something
+ * moved, so another turn may find more. */
 bool char_device_serve(struct char_device *d);
 /* Before sleeping: ask the client for notifications and the chip for interrupts; false: there is
  * more to do already. */

@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,18 +41,6 @@ enum {
 static struct progress *work;
 static const char *driver;
 static bool is_disk;
-static FILE *kmsg;
-
-static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void say(const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    vfprintf(kmsg, format, arguments);
-    va_end(arguments);
-    fflush(kmsg);
-}
 
 /* Programs still run: the host sees the difference to a system that stands still. */
 static void breathe(void)
@@ -321,8 +308,7 @@ int main(int count, char **arguments)
     unsigned long last;
     long error;
 
-    kmsg = fopen("/dev/kmsg", "w");
-    if (!kmsg || count != 4)
+    if (!say_begin() || count != 4)
         return 2;
     driver = arguments[3];
     is_disk = strcmp(arguments[1], "disk") == 0;

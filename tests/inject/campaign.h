@@ -28,6 +28,10 @@ bool unit_pause(struct progress *p);
 /* Pseudo-random bytes that depend on the two numbers. */
 void pattern(void *to, unsigned bytes, uint64_t a, uint64_t b);
 
+/* A line to the kernel's log, which reaches the host whatever the serial port does. */
+bool say_begin(void);
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* The works: they never return. */
 void work_net(struct progress *p, const char *argument);
 void work_disk(struct progress *p, const char *argument);

@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,7 +52,6 @@ const unsigned flip_work_count = sizeof flip_works / sizeof *flip_works;
 
 static struct progress *works;
 static pid_t pids[WORKS_MAX];
-static FILE *kmsg;
 static int device; /* the injector's for flips */
 static char live[8]; /* its command's last word, or nothing */
 
@@ -63,17 +61,6 @@ uint64_t chance(uint64_t below)
 
     state = state * 6364136223846793005ull + 1442695040888963407ull;
     return (state >> 33) % below;
-}
-
-static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void say(const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    vfprintf(kmsg, format, arguments);
-    va_end(arguments);
-    fflush(kmsg);
 }
 
 static void rest(unsigned us)
@@ -325,12 +312,11 @@ int main(void)
     const char *late;
     int host;
 
-    kmsg = fopen("/dev/kmsg", "w");
     mknod("/tmp/inject", S_IFCHR | 0600, makedev(240, 0));
     mknod("/tmp/flip", S_IFCHR | 0600, makedev(240, 2));
     host = open("/tmp/inject", O_RDWR);
     device = open("/tmp/flip", O_RDWR);
-    if (!kmsg || host < 0 || device < 0)
+    if (!say_begin() || host < 0 || device < 0)
         return 2;
     start_works();
     late = wait_for_works(0, START);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What every work shares. */
+/* What every work shares, and who has it go on. */
+#include <stdarg.h>
+#include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -45,4 +47,24 @@ bool unit_pause(struct progress *p)
     }
     p->paused = 0;
     return paused;
+}
+
+/* ---- to the host, by the kernel's log ---- */
+
+static FILE *kmsg;
+
+bool say_begin(void)
+{
+    kmsg = fopen("/dev/kmsg", "w");
+    return kmsg;
+}
+
+void say(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vfprintf(kmsg, format, arguments);
+    va_end(arguments);
+    fflush(kmsg);
 }

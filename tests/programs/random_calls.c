@@ -10,14 +10,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#define CHECK(x)                                                                                   \
-    do {                                                                                           \
-        errno = 0;                                                                                 \
-        if (!(x)) {                                                                                \
-            printf("line %d: %s: %s\n", __LINE__, #x, strerror(errno));                            \
-            exit(1);                                                                               \
-        }                                                                                          \
-    } while (0)
+#include "cases.h"
 
 enum { BYTES = 16, AT_ONCE = 64 };
 

@@ -12,15 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CHECK(x)                                                                                   \
-    do {                                                                                           \
-        errno = 0;                                                                                 \
-        if (!(x)) {                                                                                \
-            printf("line %d: %s: %s\n", __LINE__, #x, strerror(errno));                            \
-            exit(1);                                                                               \
-        }                                                                                          \
-    } while (0)
-#define FAILS(x, error) CHECK((x) == -1 && errno == (error))
+#include "cases.h"
 
 struct
     rtc_time { /* linux/rtc.h: second, minute, hour, day, month, year, day of week, of year, dst */
