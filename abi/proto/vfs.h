@@ -27,8 +27,9 @@ enum vfs_request {
     /* caller: a program whose credentials have just changed: w[0] euid | egid << 32. VFS takes note
        and replies 0 to it. */
     VFS_CREDENTIALS,
-    /* caller: a program that has set RLIMIT_NOFILE: w[0] endpoint of whose, w[1] the limit. VFS
-       takes note and replies 0 to it. */
+    /* caller: a program that has set RLIMIT_NOFILE or RLIMIT_FSIZE: w[0] endpoint of whose, w[1]
+       descriptors, w[2] bytes of a file (UINT64_MAX: no limit). VFS takes note and replies 0 to it.
+     */
     VFS_FILE_LIMIT,
     /* from VM (forwarded: the program that called mmap): the six arguments of mmap in w[0..5] with
        a descriptor */

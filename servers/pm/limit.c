@@ -111,7 +111,8 @@ void limits_check_cpu(struct process *p)
 /* VFS replies. */
 static long limit_files(struct thread *t, struct process *p)
 {
-    struct message m = {.type = VFS_FILE_LIMIT, .w = {0, p->limits[RLIMIT_NOFILE].soft}};
+    struct message m = {.type = VFS_FILE_LIMIT,
+                        .w = {0, p->limits[RLIMIT_NOFILE].soft, p->limits[RLIMIT_FSIZE].soft}};
 
     for_threads (of)
         if (of->process == p)
@@ -167,7 +168,9 @@ static long limits_call(struct thread *t, struct process *p, uint64_t resource, 
     error = new ? limit_change(t, p, resource, &set) : 0;
     if (!error && old && write_user(t, old, &before, sizeof before) < 0)
         error = -EFAULT;
-    return !error && new &&resource == RLIMIT_NOFILE ? limit_files(t, p) : error;
+    if (error || !new || (resource != RLIMIT_NOFILE && resource != RLIMIT_FSIZE))
+        return error;
+    return limit_files(t, p);
 }
 
 static long sys_getrlimit(struct message *m)

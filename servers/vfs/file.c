@@ -141,6 +141,7 @@ struct files *files_new(void)
     if (t) {
         t->references = 1;
         t->limit = VFS_FILES_MAX;
+        t->size_limit = UINT64_MAX;
     }
     return t;
 }
@@ -154,6 +155,7 @@ struct files *files_copy(const struct files *from)
         return NULL;
     }
     t->limit = from->limit;
+    t->size_limit = from->size_limit;
     for (uint32_t i = 0; i < from->size; i++) {
         t->descriptor[i] = from->descriptor[i];
         if (t->descriptor[i].file)

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "servers/vfs/parts.h"
+#include "servers/vfs/size_limit.h"
 #include "servers/vfs/vfs.h"
 
 enum { SEGMENTS_MAX = 1024 };
@@ -213,6 +214,8 @@ static long truncate_node(struct client *c, struct server *s, uint64_t node, uin
     struct message m = {.type = FILE_TRUNCATE, .w = {node, length}};
     long result = (int64_t)length < 0 ? -EINVAL : writing_wait(c, s, node);
 
+    if (result == 0)
+        result = size_limit_grow(c, s, node, length);
     return result ? result : ask(c, s, &m, AGAIN);
 }
 
@@ -262,6 +265,9 @@ static long sys_fallocate(struct client *c, const uint64_t *w)
     if (w[1] & ~(uint64_t)FALLOC_FL_KEEP_SIZE)
         return -EOPNOTSUPP;
     file_get(f);
+    result = w[1] ? 0 : size_limit_grow(c, f->server, f->node, end);
+    if (result)
+        return with_file(c, f, result);
     result = ask(c, f->server, &m, AGAIN);
     if (result != -EOPNOTSUPP)
         return with_file(c, f, result);

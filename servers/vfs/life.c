@@ -171,8 +171,10 @@ long life_file_limit(struct message *m)
 
     if (!from_pm(m) || m->w[1] > VFS_FILES_MAX)
         return -EPERM;
-    if (of && of->files)
+    if (of && of->files) {
         of->files->limit = (uint32_t)m->w[1];
+        of->files->size_limit = m->w[2];
+    }
     return 0;
 }
 

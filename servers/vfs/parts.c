@@ -103,6 +103,7 @@ long parts_do(struct client *c, struct file *f, struct segments *s, bool write, 
             s->at++;
             continue;
         }
+        part = part < s->left ? part : s->left; /* a limit has cut it */
         part = part < BYTES_MAX - done ? part : BYTES_MAX - done;
         m = (struct message){.type = write ? FILE_WRITE : FILE_READ,
                              .w = {f->node, g->address, part, *offset, f->flags, FILE_BACK}};

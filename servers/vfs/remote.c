@@ -6,6 +6,7 @@
 #include <sys/sysmacros.h>
 
 #include "servers/vfs/parts.h"
+#include "servers/vfs/size_limit.h"
 #include "servers/vfs/vfs.h"
 
 static struct file *told; /* files whose server will tell when they become ready */
@@ -86,19 +87,25 @@ long remote_ask(struct client *c, struct file *f, struct message *m, enum again 
     return result ? result : ask(c, f->server, m, again);
 }
 
-/* VFS has it back at the end: the write is known to be over. */
+/* VFS has it back at the end: the write is known to be over. One that a limit may cut writes alone: the end
+ * of the file must stay where it is meanwhile. */
 static long transfer_kept(struct client *c, struct file *f, struct io *io, struct segments *s,
                           uint64_t *offset)
 {
     bool append = io->write && (f->flags & O_APPEND);
-    bool long_one = parts_needed(f, s), counts = io->write && f->seekable;
+    bool limited = io->write && size_limit_near(c, f, *offset, s);
+    bool long_one = limited || parts_needed(f, s), counts = io->write && f->seekable;
     struct writing w;
     struct message m;
     long result = counts ? writing_begin(c, &w, f, long_one) : 0;
 
     if (result)
         return result;
-    if (long_one) {
+    if (limited)
+        result = size_limit_write(c, f, *offset, s);
+    if (result) {
+        /* over */
+    } else if (long_one) {
         result = parts_do(c, f, s, io->write, offset);
     } else {
         m = io_message(f, io, *offset);
@@ -140,7 +147,8 @@ static long transfer_segments(struct client *c, struct file *f, struct io *io, s
         return result;
     if (f->seekable && !io->positioned)
         return transfer_at_position(c, f, io, s);
-    if (parts_needed(f, s) || (f->seekable && io->write && (f->flags & O_APPEND))) {
+    if (parts_needed(f, s) || (f->seekable && io->write && (f->flags & O_APPEND)) ||
+        (io->write && size_limit_near(c, f, io->offset, s))) {
         uint64_t offset = io->offset;
 
         return transfer_kept(c, f, io, s, &offset);

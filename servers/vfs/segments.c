@@ -76,8 +76,5 @@ long segments_write(struct client *c, struct segments *s, const void *local, siz
 
 long segments_broken(struct client *c)
 {
-    if (!c->cancelled)
-        ipc_reply_result(c->endpoint, -EPIPE);
-    signal_client(c, SIGPIPE);
-    return c->cancelled ? -EPIPE : SERVICE_NO_REPLY;
+    return signal_with_result(c, SIGPIPE, -EPIPE);
 }

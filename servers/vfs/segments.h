@@ -21,8 +21,7 @@ void segments_end(struct segments *s);
 long segments_read(struct client *c, struct segments *s, void *local, size_t n);
 long segments_write(struct client *c, struct segments *s, const void *local, size_t n);
 
-/* Nobody reads what it writes: its call ends with -EPIPE and then comes SIGPIPE, which would end
- * the call first. Returns the handler's result. */
+/* Nobody reads what it writes: -EPIPE and SIGPIPE. Returns the handler's result. */
 long segments_broken(struct client *c);
 
 #endif

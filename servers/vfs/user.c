@@ -81,3 +81,11 @@ void signal_client(struct client *c, int signal)
 
     ipc_call(service_info()->pm, &m);
 }
+
+long signal_with_result(struct client *c, int signal, long result)
+{
+    if (!c->cancelled)
+        ipc_reply_result(c->endpoint, result);
+    signal_client(c, signal);
+    return c->cancelled ? result : SERVICE_NO_REPLY;
+}

@@ -188,6 +188,7 @@ struct descriptor {
 };
 struct files { /* a process's table; shared with CLONE_FILES */
     uint32_t references, size, limit; /* limit: RLIMIT_NOFILE */
+    uint64_t size_limit; /* RLIMIT_FSIZE, bytes; UINT64_MAX: none */
     struct descriptor *descriptor;
 };
 
@@ -408,6 +409,9 @@ long deadline_from(struct client *c, uint64_t address, uint64_t *deadline);
 
 /* SIGPIPE and the like to the client itself. */
 void signal_client(struct client *c, int signal);
+/* The call in progress ends with `result`, and then comes the signal, which would end the call first.
+ * Returns the handler's result. */
+long signal_with_result(struct client *c, int signal, long result);
 
 /* Requests of PM's and others' (life.c). They return SERVICE_NO_REPLY or a result. */
 long life_fork(struct message *m);

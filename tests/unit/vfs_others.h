@@ -392,7 +392,8 @@ static void something_with(struct program *p)
     } else if (percent(1)) {
         enqueue(p, EP_PM,
                 (struct message){.type = VFS_FILE_LIMIT,
-                                 .w = {(uint64_t)p->ep, chance(VFS_FILES_MAX + 1)}});
+                                 .w = {(uint64_t)p->ep, chance(VFS_FILES_MAX + 1),
+                                       chance(2) ? chance(1000) : UINT64_MAX}});
     } else {
         program_call(p);
     }
