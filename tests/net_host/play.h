@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Frames made by chance but with sense, for the network server on the host: connections in every
+ * state whose numbers are right, nearly right or wrong; options, fragments, ICMP about our own
+ * segments, ARP, DHCP answers to what was asked; bytes flipped in any of them; time that passes;
+ * programs that connect and hang up. Whoever plays makes the choices: a seed's random numbers, or a
+ * fuzzer's input.
+ */
+#ifndef NET_HOST_PLAY_H
+#define NET_HOST_PLAY_H
+
+#include <stdint.h>
+
+/* `choose` returns a number below n, any 32 bits for 0. Starts net (once in a process). */
+void play_start(uint64_t seed, uint32_t (*choose)(uint32_t n));
+void play_step(void); /* one frame, and perhaps some time */
+
+#endif
