@@ -270,7 +270,8 @@ enum map_flag {
     MAP_SHARE = 0x10, /* the frames behind (source ep, source address); all must be there */
     MAP_PHYSICAL = 0x20, /* device memory at a physical address, outside RAM; RS alone */
     MAP_UNCACHED = 0x40,
-    /* anonymous, zeroed, physically contiguous, below 4 GB: for DMA. Source address 0. RS alone */
+    /* anonymous, zeroed, physically contiguous, below 4 GB: for DMA. Source address 0. RS alone.
+       -EAGAIN: what was found has become somebody else's meanwhile; memory_map() repeats it */
     MAP_CONTIGUOUS = 0x80,
     MAP_COPY = 0x100, /* new frames with the contents of (source ep, source address) */
     /* UNMAP, PROTECT, CLONE: a part of it, some 50 us; `address` in the caller's register says how far

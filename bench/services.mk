@@ -12,7 +12,7 @@ $(B)/services/hostile: $(wildcard drivers/example/hostile/*.c) drivers/example/h
 	$(EXTRA_BUILD)
 $(B)/services/bench_client: bench/services/bench_client.c $(B)/libbardo.a
 	$(EXTRA_BUILD)
-$(B)/services/probe: bench/services/probe.c $(B)/libbardo.a
+$(B)/services/probe: $(wildcard bench/services/probe*.c) bench/services/probe.h $(B)/libbardo.a
 	$(EXTRA_BUILD)
 $(B)/services/hoard: bench/services/hoard.c $(B)/libbardo.a
 	$(EXTRA_BUILD)

@@ -170,26 +170,36 @@ uint64_t frame_alloc(void)
     return physical;
 }
 
-bool frame_take_contiguous(uint64_t count, uint64_t *at)
+/* From the top, where single frames are taken last. */
+bool frame_find_contiguous(uint64_t count, uint64_t *at, uint64_t *run)
 {
-    uint32_t limit = frame_count < FRAME_BELOW_4G ? frame_count : FRAME_BELOW_4G, run = 0,
-             top = *at ? (uint32_t)(*at >> FRAME_SHIFT) : limit;
+    uint32_t limit = frame_count < FRAME_BELOW_4G ? frame_count : FRAME_BELOW_4G,
+             f = *at ? (uint32_t)(*at >> FRAME_SHIFT) : limit;
 
+    if (!*at)
+        *run = 0;
     *at = 0;
-    if (!count || top > limit || count >= top)
+    if (!count || f > limit || count >= limit)
         return true;
-    /* From the top, where single frames are taken last. */
-    for (uint32_t f = top; f-- > 1 && run < count;) {
-        run = frames[f].references == 0 ? run + 1 : 0;
-        *at = (uint64_t)f << FRAME_SHIFT;
-        if (!run && top - f > SEARCHED_AT_ONCE) {
-            *at |= 1;
+    for (unsigned n = 0; f > 1 && *run < count; n++) {
+        if (n == SEARCHED_AT_ONCE) {
+            *at = (uint64_t)f << FRAME_SHIFT | 1;
             return false;
         }
+        *run = frames[--f].references == 0 ? *run + 1 : 0;
     }
-    *at = run == count ? *at : 0;
-    for (uint64_t i = 0; *at && i < count; i++)
-        free_remove((uint32_t)((*at >> FRAME_SHIFT) + i));
+    if (*run >= count)
+        *at = (uint64_t)f << FRAME_SHIFT;
+    return true;
+}
+
+bool frame_take(uint64_t physical)
+{
+    uint64_t f = physical >> FRAME_SHIFT;
+
+    if (f >= frame_count || frames[f].references)
+        return false;
+    free_remove((uint32_t)f);
     return true;
 }
 

@@ -15,10 +15,10 @@ uint64_t frame_alloc(void); /* physical address, zeroed, one reference; 0: none 
 uint64_t frame_alloc_raw(void); /* the same, contents undefined */
 bool frame_clear_ahead(void); /* zeroes one for a later frame_alloc(); false: enough are */
 void frame_clear(uint64_t physical);
-/* Takes `count` frames in a row below 4 GB, contents undefined, one reference each. *at: 0 at
- * first; true: the first one, 0: there are none; false: not searched to the end yet, to be called
- * again with what is in *at. */
-bool frame_take_contiguous(uint64_t count, uint64_t *at);
+/* Finds `count` free frames in a row below 4 GB. *at: 0 at first; true: the first one, 0: there are
+ * none; false: not searched to the end yet, to be called again with what is in *at and *run. */
+bool frame_find_contiguous(uint64_t count, uint64_t *at, uint64_t *run);
+bool frame_take(uint64_t physical); /* that one, contents undefined, one reference; if it is free */
 void frame_free(uint64_t physical); /* drops a reference */
 void frame_reference(uint64_t physical);
 uint32_t frame_references(uint64_t physical); /* 0 for what is not RAM */

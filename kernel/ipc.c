@@ -14,6 +14,8 @@
 #include "kernel/kernel.h"
 #include "kernel/message.h"
 
+#define TOLD_AT_ONCE 200 /* callers that learn of a death, of some 250 instructions each */
+
 static bool waits_for(const struct slot *to, const struct slot *from)
 {
     return (to->state == SLOT_RECEIVING ||
@@ -313,9 +315,10 @@ static void bounce(struct slot *c, endpoint_t dead)
         answer(c, dead, &error);
 }
 
-void ipc_dying(struct slot *s)
+bool ipc_dying(struct slot *s)
 {
     endpoint_t dead = s->endpoint;
+    unsigned told = 0;
 
     if (s->state == SLOT_CALLING_STATE)
         list_remove(&s->link);
@@ -326,8 +329,10 @@ void ipc_dying(struct slot *s)
 
         if (c->payer == s)
             c->payer = c;
-        if (c->peer != dead)
+        if (c->peer != dead || c->state == SLOT_FREE)
             continue;
+        if (c->state == SLOT_CALLING_STATE && told++ == TOLD_AT_ONCE)
+            return true;
         if (c->state == SLOT_CALLING_STATE)
             bounce(c, dead);
         else if (c->state == SLOT_RECEIVING_ONE) {
@@ -335,4 +340,5 @@ void ipc_dying(struct slot *s)
             wake(c);
         }
     }
+    return false;
 }

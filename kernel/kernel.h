@@ -31,7 +31,6 @@ static inline struct slot *slot_named(struct slot *self, uint64_t endpoint)
     return (endpoint_t)endpoint == ENDPOINT_SELF ? self : slot_find((endpoint_t)endpoint);
 }
 long slot_make(struct slot *creator, const struct slot_config *config); /* endpoint or -errno */
-void slot_destroy(struct slot *s);
 long call_slot_create(struct slot *s, const uint64_t *a);
 long call_slot_destroy(struct slot *s, const uint64_t *a);
 long call_slot_control(struct slot *s, const uint64_t *a);
@@ -63,7 +62,9 @@ long ipc_fault(struct slot *s, endpoint_t handler, uint64_t type, const uint64_t
 /* enum slot_seized or -errno */
 long ipc_seize(struct slot *s, struct slot *by, endpoint_t *server);
 void ipc_timeout(struct slot *s); /* its deadline has passed */
-void ipc_dying(struct slot *s); /* everybody blocked on s learns it; s leaves every queue */
+/* s leaves every queue, and is found no more; who is blocked on it learns it. True: there are more of
+ * those, so once more. */
+bool ipc_dying(struct slot *s);
 /* received by server and not yet answered */
 bool ipc_blocked_on(const struct slot *s, const struct slot *server);
 /* the same, or it was when s was seized */

@@ -15,7 +15,7 @@ static struct slot *slot_free(void)
 
         search_from =
             search_from + 1 < ENDPOINT_SLOTS && search_from <= slots_top ? search_from + 1 : 1;
-        if (slots[i].state == SLOT_FREE)
+        if (slots[i].state == SLOT_FREE && !slots[i].dying)
             return &slots[i];
     }
     return NULL;
@@ -93,23 +93,25 @@ long slot_make(struct slot *creator, const struct slot_config *c)
     return s->endpoint;
 }
 
-/* It runs no more, and its endpoint is of the past. */
-static void slot_end(struct slot *s)
+/* It runs no more, and its endpoint is of the past. False: to be done again, for the others who were
+ * blocked on it. */
+static bool slot_end(struct slot *s)
 {
-    trace(TRACE_DESTROY, current ? current->endpoint : 0, s->endpoint, s->service_id,
-          s->registers.rip);
+    if (!s->dying)
+        trace(TRACE_DESTROY, current ? current->endpoint : 0, s->endpoint, s->service_id,
+              s->registers.rip);
     if (s->state != SLOT_CALLING_STATE)
         sched_remove(s);
-    ipc_dying(s);
+    s->dying = ipc_dying(s);
     sched_forget(s);
     irq_release(s);
     s->grants.count = 0;
+    return !s->dying;
 }
 
 /* Its remains: registers and memory under a new name, for whoever may copy from anybody. */
 static endpoint_t slot_keep(struct slot *s)
 {
-    slot_end(s);
     s->generation = s->generation % (ENDPOINT_GENERATIONS - 1) + 1;
     s->endpoint = endpoint_make((unsigned)(s - slots), s->generation);
     s->state = SLOT_FAULTED;
@@ -120,9 +122,8 @@ static endpoint_t slot_keep(struct slot *s)
     return s->endpoint;
 }
 
-void slot_destroy(struct slot *s)
+static void slot_destroy(struct slot *s)
 {
-    slot_end(s);
     arch_slot_free(s);
     frame_free((uint64_t)s->fpu_area - DIRECT_MAP);
     space_release(s->space);
@@ -142,10 +143,14 @@ long call_slot_create(struct slot *s, const uint64_t *a)
 
 long call_slot_destroy(struct slot *s, const uint64_t *a)
 {
-    struct slot *victim = slot_find((endpoint_t)a[0]);
+    struct slot *victim = &slots[endpoint_slot((endpoint_t)a[0])];
 
-    if (!victim || victim == s)
-        return victim ? -EINVAL : -EDEADSRCDST;
+    if (victim->endpoint != (endpoint_t)a[0] || (victim->state == SLOT_FREE && !victim->dying))
+        return -EDEADSRCDST;
+    if (victim == s)
+        return -EINVAL;
+    if (!slot_end(victim))
+        return call_again(s);
     if (a[1] == SLOT_KEEP)
         return slot_keep(victim);
     slot_destroy(victim);

@@ -63,6 +63,7 @@ struct __attribute__((aligned(128))) slot {
     /* who pays for what it does: who asked, or it itself; and what it has paid for */
     struct slot *payer;
     uint64_t paid_ticks;
+    uint8_t dying; /* not all who were blocked on it know: its slot is not free yet */
     void *fpu_area; /* a frame, for the FPU state that it may come to have */
     char name[16];
     /* who had it when it was seized in a system call: may still copy, and answer to `late`; 0

@@ -136,8 +136,12 @@ static uint64_t frame_for(uint64_t flags, struct space *from, uint64_t source, l
         else
             frame = frame_copy(frame, work);
     } else if (flags & MAP_CONTIGUOUS) {
-        frame_clear(frame = source);
         *work -= WORK_CLEAR;
+        if (!frame_take(source)) { /* somebody was quicker since it was found */
+            *error = -EAGAIN;
+            return 0;
+        }
+        frame_clear(frame = source);
     } else {
         frame = frame_alloc();
         *work -= WORK_CLEAR;
@@ -180,8 +184,6 @@ static long map_part(struct slot *s, struct space *to, struct space *from, uint6
     struct registers *r = &s->registers;
     long done = space_map(to, r->rsi, r->rdx, flags, from, r->r9, WORK_MAX);
 
-    for (; done < 0 && (flags & MAP_CONTIGUOUS) && r->rdx; r->rdx--, r->r9 += PAGE_SIZE)
-        frame_free(r->r9);
     if (done < 0)
         return done;
     r->r9 += (uint64_t)done * PAGE_SIZE;
@@ -208,7 +210,7 @@ long call_map(struct slot *s, const uint64_t *a)
     if (a[3] & MAP_PHYSICAL && ((a[5] & (PAGE_SIZE - 1)) || a[5] >> 46))
         return -EINVAL;
     if (a[3] & MAP_CONTIGUOUS && (a[5] & 1 || !a[5])) {
-        if (!frame_take_contiguous(a[2], &s->registers.r9))
+        if (!frame_find_contiguous(a[2], &s->registers.r9, &s->registers.r8))
             return call_again(s);
         if (!s->registers.r9)
             return -ENOMEM;

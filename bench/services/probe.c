@@ -4,28 +4,65 @@
  * (the worker, at a low priority) makes the calls; the other is woken by an alarm every few us and
  * looks how late it is: by as much as the kernel could not be interrupted, and the way to it. Under
  * `-icount shift=0` a ns is an instruction, and the figures are the same on every host.
+ *
+ * The cases are in probe_memory.c, probe_slots.c and probe_talk.c. Whoever adds a kernel call adds a
+ * case: tests/system/test_bounds.py compares with abi/kernel.h.
  */
-#include <errno.h>
-#include <stdbool.h>
-#include <string.h>
+#include "bench/services/probe.h"
 
-#include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
 #include "lib/service/service.h"
 
-#define MEGABYTES 32
-#define PAGES (MEGABYTES * 256ull)
-#define PLACE 0x10000000ull
-#define ALL_PAGES (USER_END / PAGE_SIZE - 2)
-#define BIG (8u << 20) /* bytes that are copied */
+#define QUIET_NS 3000000000ull
+#define STACK 512 /* of a thread that does next to nothing */
+#define CASES_MAX 100
 
-static endpoint_t victim, twin, worker_slot;
+static const struct probe_list *const lists[] = {&probe_memory, &probe_slots, &probe_talk};
 static uint8_t stack[65536] __attribute__((aligned(16)));
-static uint8_t from[BIG], to[BIG];
-static struct grant grants[GRANT_MAX];
-static struct rights rights = {.calls = ~0ull, .ports = {{0x80, 0x80}}};
+static uint8_t stacks[ENDPOINT_SLOTS][STACK] __attribute__((aligned(16)));
+static const struct rights all_rights = {.calls = ~0ull,
+                                         .may_call = ~0ull,
+                                         .may_forward = ~0ull,
+                                         .may_notify = ~0ull,
+                                         .flags = RIGHT_COPY_ANY,
+                                         .ports = {{0x80, 0x80}}};
 
-static endpoint_t space_new(void)
+static struct result {
+    const struct probe_case *c;
+    uint64_t latest, took;
+    long result;
+} results[CASES_MAX + 1];
+static volatile unsigned now = CASES_MAX; /* which one runs */
+static volatile bool begun, done;
+static unsigned count;
+endpoint_t probe_worker;
+
+static endpoint_t thread_new(void (*entry)(void), uint32_t service_id, uint32_t priority,
+                             uint8_t *top, endpoint_t pager)
+{
+    struct slot_config c = {.name = "thread",
+                            .guardian = probe_worker ? probe_worker : service_info()->rs,
+                            .pager = pager,
+                            .space_of = service_info()->self,
+                            .service_id = service_id,
+                            .priority = priority,
+                            .flags = SLOT_START,
+                            .entry = (uint64_t)entry,
+                            .stack = (uint64_t)top - 8,
+                            .rights = all_rights};
+
+    return slot_create(&c);
+}
+
+endpoint_t thread_start(void (*entry)(void), uint32_t service_id, endpoint_t pager)
+{
+    static unsigned next; /* stacks are taken in turn: those of the ones before are free by then */
+
+    return thread_new(entry, service_id, PRIORITIES - 1, stacks[next++ % ENDPOINT_SLOTS] + STACK,
+                      pager);
+}
+
+endpoint_t space_new(void)
 {
     struct slot_config c = {.name = "victim",
                             .guardian = service_info()->rs,
@@ -35,139 +72,53 @@ static endpoint_t space_new(void)
     return slot_create(&c);
 }
 
-static void fill(endpoint_t ep)
+/* From one that never sends. */
+void worker_sleep(uint64_t ns)
 {
-    memory_map(ep, PLACE, PAGES, MAP_READ | MAP_WRITE, 0, 0);
+    static endpoint_t silent;
+    struct message m = {0};
+
+    if (!silent)
+        silent = space_new();
+    (void)ipc_receive(silent, &m, ns);
 }
 
-/* One page in each 2 MB, as far apart as tables can be. */
-static void scatter(endpoint_t ep, uint64_t apart)
+static long (*volatile root_job)(void);
+static volatile long root_result;
+
+static void root_thread(void)
 {
-    for (uint64_t i = 0; i < 200; i++)
-        memory_map(ep, PLACE + i * apart, 1, MAP_READ | MAP_WRITE, 0, 0);
+    root_result = root_job();
+    root_job = NULL;
+    for (;;)
+        worker_sleep(0);
 }
 
-static long nothing(void)
+long as_root(long (*job)(void))
 {
-    for (volatile int i = 0; i < 200000; i++)
-        ;
-    return 0;
-}
-static long map(void)
-{
-    return memory_map(victim, PLACE, PAGES, MAP_READ | MAP_WRITE, 0, 0);
-}
-static long map_shared(void)
-{
-    return memory_map(twin, PLACE, PAGES, MAP_READ | MAP_SHARE, victim, PLACE);
-}
-static long unmap_shared(void)
-{
-    return memory_unmap(twin, 0, ALL_PAGES);
-}
-static long map_copy(void)
-{
-    return memory_map(twin, PLACE, PAGES, MAP_READ | MAP_COPY, victim, PLACE);
-}
-static long destroy(void)
-{
-    long result = slot_destroy(twin);
+    endpoint_t ep;
 
-    twin = space_new();
-    return result;
+    root_job = job;
+    ep = thread_start(root_thread, SERVICE_ID_ROOT, 0);
+    if (ep < 0)
+        return ep;
+    for (unsigned ms = 0; root_job && ms < 2000; ms++)
+        worker_sleep(1000000);
+    slot_destroy(ep);
+    return root_job ? -ETIMEDOUT : root_result;
 }
-static long protect(void)
-{
-    return memory_protect(victim, 0, ALL_PAGES, MAP_READ);
-}
-static long clone(void)
-{
-    return kernel_call6(KERNEL_CLONE, victim, twin, 0, ALL_PAGES, MAP_COW, 0);
-}
-static long unmap(void)
-{
-    return memory_unmap(victim, 0, ALL_PAGES);
-}
-static long scattered(void)
-{
-    scatter(victim, 0x200000);
-    scatter(victim, 0x40000000);
-    scatter(victim, 0x8000000000);
-    return 0;
-}
-static long protect_empty(void)
-{
-    return memory_protect(victim, 0, ALL_PAGES, MAP_READ);
-}
-static long copy_in_parts(void)
-{
-    grants[0] = (struct grant){worker_slot, GRANT_READ, (uint64_t)from, BIG};
-    return grant_from(service_info()->self, 0, 0, to, BIG);
-}
-static long log_write(void)
-{
-    memset(from, '-', LOG_RECORD_MAX);
-    return kernel_log((char *)from, LOG_RECORD_MAX);
-}
-static long ports(void)
-{
-    return port_out_bytes(0x80, from, 65536);
-}
-static long slots_all(void)
-{
-    static endpoint_t made[ENDPOINT_SLOTS];
-    unsigned n = 0;
-
-    while (n < ENDPOINT_SLOTS && (made[n] = space_new()) > 0)
-        n++;
-    for (unsigned i = 0; i < n; i++)
-        slot_destroy(made[i]);
-    return n > 500 ? 0 : -ENOMEM;
-}
-
-static const struct test {
-    const char *name;
-    long (*run)(void);
-} tests[] = {{"nothing", nothing},
-             {"map", map},
-             {"map_shared", map_shared},
-             {"unmap_shared", unmap_shared},
-             {"map_copy", map_copy},
-             {"destroy", destroy},
-             {"protect", protect},
-             {"clone_cow", clone},
-             {"unmap", unmap},
-             {"destroy_last", destroy},
-             {"unmap_nothing", unmap},
-             {"protect_nothing", protect_empty},
-             {"clone_nothing", clone},
-             {"map_scattered", scattered},
-             {"protect_scattered", protect},
-             {"clone_scattered", clone},
-             {"unmap_scattered", unmap},
-             {"destroy_scattered", destroy},
-             {"copy", copy_in_parts},
-             {"log", log_write},
-             {"port_out_bytes", ports},
-             {"slots", slots_all}};
-#define QUIET_NS 3000000000ull
-#define TESTS (sizeof tests / sizeof *tests)
-static volatile unsigned now = TESTS; /* which one runs */
-static volatile bool begun, done;
-static uint64_t latest[TESTS + 1], took[TESTS];
-static long results[TESTS];
 
 static void worker(void)
 {
     while (!begun)
         ;
-    for (unsigned i = 0; i < TESTS; i++) {
+    for (unsigned i = 0; i < count; i++) {
         uint64_t start = clock_now();
 
         now = i;
-        results[i] = tests[i].run();
-        now = TESTS;
-        took[i] = clock_now() - start;
+        results[i].result = results[i].c->run();
+        now = CASES_MAX;
+        results[i].took = clock_now() - start;
     }
     done = true;
     for (;;)
@@ -186,44 +137,47 @@ static void wait_for_quiet(void)
     while (m.type != MESSAGE_NOTIFY || !(m.w[0] & NOTIFY_BIT(NOTIFY_BIT_ALARM)));
 }
 
-int main(void)
+static void collect(void)
 {
-    struct slot_config c = {.name = "worker",
-                            .guardian = service_info()->rs,
-                            .space_of = service_info()->self,
-                            .service_id = service_info()->service_id,
-                            .priority = PRIORITIES - 2,
-                            .flags = SLOT_START,
-                            .entry = (uint64_t)worker,
-                            .stack = (uint64_t)stack + sizeof stack - 8,
-                            .rights = rights};
+    for (unsigned l = 0; l < sizeof lists / sizeof *lists; l++)
+        for (unsigned i = 0; i < lists[l]->count && count < CASES_MAX; i++)
+            results[count++].c = &lists[l]->cases[i];
+    if (count == CASES_MAX)
+        panic("more cases than %u", CASES_MAX);
+}
 
-    service_ready(RS_READY_FRESH);
-    wait_for_quiet();
-    grant_table(grants, GRANT_MAX);
-    victim = space_new();
-    twin = space_new();
-    fill(twin);
-    slot_destroy(twin);
-    twin = space_new();
-    worker_slot = slot_create(&c);
-    if (victim < 0 || twin < 0 || worker_slot < 0)
-        panic("no slots");
-    begun = true;
+static void measure(void)
+{
     for (unsigned n = 0; !done; n++) {
         uint64_t when = clock_now() + 3000 + n * 1031 % 17000;
-        struct message m;
+        struct result *r;
+        struct message m = {0};
 
         clock_alarm(when);
-        if (ipc_receive(ENDPOINT_ANY, &m, 0) == 0 && clock_now() - when > latest[now])
-            latest[now] = clock_now() - when;
+        if (ipc_receive(ENDPOINT_ANY, &m, 0) < 0)
+            continue;
+        r = &results[now];
+        if (clock_now() - when > r->latest)
+            r->latest = clock_now() - when;
     }
-    slot_destroy(worker_slot);
-    slot_destroy(victim);
-    slot_destroy(twin);
-    for (unsigned i = 0; i < TESTS; i++)
-        log_always("PROBE %s late_ns=%llu took_ns=%llu result=%ld", tests[i].name,
-                   (unsigned long long)latest[i], (unsigned long long)took[i], results[i]);
+}
+
+int main(void)
+{
+    service_ready(RS_READY_FRESH);
+    wait_for_quiet();
+    collect();
+    probe_worker =
+        thread_new(worker, service_info()->service_id, PRIORITIES - 2, stack + sizeof stack, 0);
+    if (probe_worker < 0)
+        panic("no slot for the worker: %ld", (long)probe_worker);
+    begun = true;
+    measure();
+    slot_destroy(probe_worker);
+    for (unsigned i = 0; i < count; i++)
+        log_always("PROBE %s %s late_ns=%llu took_ns=%llu result=%ld", results[i].c->call,
+                   results[i].c->name, (unsigned long long)results[i].latest,
+                   (unsigned long long)results[i].took, results[i].result);
     log_always("PROBE end");
     service_run(&(struct service_table){0});
 }

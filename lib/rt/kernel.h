@@ -6,6 +6,7 @@
 #ifndef RT_KERNEL_H
 #define RT_KERNEL_H
 
+#include <errno.h>
 #include <stddef.h>
 
 #include "abi/kernel.h"
@@ -282,12 +283,16 @@ static inline long memory_unmap_part(endpoint_t ep, uint64_t *address, uint64_t 
 static inline long memory_map(endpoint_t ep, uint64_t address, uint64_t pages, uint64_t flags,
                               endpoint_t source, uint64_t source_address)
 {
-    long at = (long)address, left = (long)pages;
-    long result = kernel_call_registers(KERNEL_MAP, ep, &at, &left, (long)flags, source,
-                                        (long)source_address);
+    long at, left, result;
 
-    if (result < 0 && (uint64_t)at != address)
-        memory_unmap(ep, address, ((uint64_t)at - address) / PAGE_SIZE);
+    do {
+        at = (long)address;
+        left = (long)pages;
+        result = kernel_call_registers(KERNEL_MAP, ep, &at, &left, (long)flags, source,
+                                       (long)source_address);
+        if (result < 0 && (uint64_t)at != address)
+            memory_unmap(ep, address, ((uint64_t)at - address) / PAGE_SIZE);
+    } while (result == -EAGAIN);
     return result;
 }
 static inline long memory_protect(endpoint_t ep, uint64_t address, uint64_t pages, uint64_t flags)

@@ -89,6 +89,26 @@ static void test_callee_dies(void **state)
     assert_int_equal(b->state, SLOT_READY);
 }
 
+/* They learn of it in parts; meanwhile nobody finds the dead one. */
+static void test_callee_of_many_dies(void **state)
+{
+    unsigned parts = 1, told = 0;
+
+    for (unsigned i = 10; i < 900; i++)
+        call(world_slot(i, 3), a, 20);
+    while (ipc_dying(a)) {
+        parts++;
+        call(b, a, 20);
+        assert_int_equal(b->registers.rax, (uint64_t)-EDEADSRCDST);
+    }
+    for (unsigned i = 10; i < 900; i++) {
+        told += slots[i].registers.rax == (uint64_t)-EDEADSRCDST && slots[i].state == SLOT_READY;
+        ipc_dying(&slots[i]);
+    }
+    assert_int_equal(told, 890);
+    assert_in_range(parts, 4, 20);
+}
+
 /* What one has handed on comes back to it when the other dies; it knows whose it was. */
 static void test_bounce(void **state)
 {
@@ -314,6 +334,7 @@ int main(void)
         cmocka_unit_test_setup(test_no_right_to_call, setup),
         cmocka_unit_test_setup(test_answer_of_somebody_else, setup),
         cmocka_unit_test_setup(test_callee_dies, setup),
+        cmocka_unit_test_setup(test_callee_of_many_dies, setup),
         cmocka_unit_test_setup(test_bounce, setup),
         cmocka_unit_test_setup(test_caller_dies, setup),
         cmocka_unit_test_setup(test_who_asked_pays, setup),

@@ -72,20 +72,24 @@ uint32_t frame_references(uint64_t physical)
     return frame_number(physical) < FRAMES ? references[frame_number(physical)] : 0;
 }
 
-bool frame_take_contiguous(uint64_t count, uint64_t *at)
+bool frame_find_contiguous(uint64_t count, uint64_t *at, uint64_t *run)
 {
-    uint64_t run = 0;
-
+    *run = 0;
     *at = 0;
-    for (uint64_t f = 1; f < FRAMES && run < count && frames_left >= count; f++) {
-        run = references[f] == 0 ? run + 1 : 0;
-        *at = (f + 1 - run) * PAGE_SIZE;
+    for (uint64_t f = 1; f < FRAMES && *run < count && frames_left >= count; f++) {
+        *run = references[f] == 0 ? *run + 1 : 0;
+        *at = (f + 1 - *run) * PAGE_SIZE;
     }
-    *at = run == count ? *at : 0;
-    for (uint64_t i = 0; *at && i < count; i++)
-        references[frame_number(*at) + i] = 1;
-    if (*at)
-        frames_left -= (unsigned)count;
+    *at = *run == count ? *at : 0;
+    return true;
+}
+
+bool frame_take(uint64_t physical)
+{
+    if (!frames_left || references[frame_number(physical)])
+        return false;
+    references[frame_number(physical)] = 1;
+    frames_left--;
     return true;
 }
 
