@@ -30,7 +30,8 @@ enum file_request {
     /* on open files */
     /* [reply] w[0] node, w[1] address in the program, w[2] bytes, w[3] offset (ignored by streams),
        w[4] open flags (O_NONBLOCK, O_APPEND), w[5] FILE_BACK or 0 -> bytes. VFS sets FILE_BACK
-       where it keeps a position: it advances it by the result and replies. */
+       where it keeps a position: it advances it by the result and replies. Of a character device
+       that has a position (major 1) w[1] of the result is the new one: it may count otherwise. */
     FILE_READ,
     /* [reply] [once] the same; with O_APPEND at the end: w[1] of the result is the new position */
     FILE_WRITE,

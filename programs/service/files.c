@@ -8,7 +8,27 @@
 
 #include "programs/service/service.h"
 
-char *file_text(const char *path)
+bool proc_is_away(int error)
+{
+    return error == EIO || error == ENXIO || error == ENOENT || error == ESTALE;
+}
+
+static const char *other_way(const char *path)
+{
+    static const struct {
+        const char *path, *other;
+    } ways[] = {{SERVICES_FILE, SERVICES_DEVICE},
+                {DEVICES_FILE, DEVICES_DEVICE},
+                {RECOVERY_FILE, RECOVERY_DEVICE},
+                {LOG_FILE, LOG_DEVICE}};
+
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
+        if (strcmp(path, ways[i].path) == 0)
+            return ways[i].other;
+    return NULL;
+}
+
+static char *whole_text(const char *path)
 {
     size_t size = 0, room = 4096;
     char *text = malloc(room), *more = text;
@@ -30,6 +50,20 @@ char *file_text(const char *path)
     }
     free(text);
     return NULL;
+}
+
+/* The error is the first way's when the other does not lead there either. */
+char *file_text(const char *path)
+{
+    char *text = whole_text(path);
+    int error = errno;
+    const char *other = other_way(path);
+
+    if (text || !other || !proc_is_away(error))
+        return text;
+    text = whole_text(other);
+    errno = error;
+    return text;
 }
 
 char *read_file(const char *path)

@@ -30,9 +30,7 @@ int control(const char *line)
 
     for (int n = 0; error == ESTALE && n < 100; n++)
         error = write_to(CONTROL_FILE, line);
-    return error == EIO || error == ENXIO || error == ENOENT || error == ESTALE
-               ? write_to(CONTROL_DEVICE, line)
-               : error;
+    return proc_is_away(error) ? write_to(CONTROL_DEVICE, line) : error;
 }
 
 static const char *reason(int error)

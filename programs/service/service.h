@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* service(8): what its files share. A Linux program: all it does is read and write files under
- * /proc. */
+ * /proc, or the devices that say and take the same when fs/proc is away. */
 #ifndef SERVICE_SERVICE_H
 #define SERVICE_SERVICE_H
 
@@ -16,13 +16,21 @@
 #define LOG_FILE "/proc/bardo/log"
 #define SHELL "/bin/sh"
 
+/* Of fs/dev, which says the same as the four of /proc above. */
+#define SERVICES_DEVICE CONTROL_DEVICE
+#define DEVICES_DEVICE "/dev/bardo-devices"
+#define RECOVERY_DEVICE "/dev/bardo-recovery"
+#define LOG_DEVICE "/dev/kmsg"
+
 enum { EXIT_OK, EXIT_ERROR, EXIT_USAGE };
 
-/* A whole file, NUL-terminated; the caller frees it. NULL: it has told why. */
+/* A whole file, NUL-terminated; the caller frees it. When fs/proc is away it is read from fs/dev, if that has
+ * it. NULL: it has told why. */
 char *read_file(const char *path);
 char *file_text(const char *path); /* the same; NULL: errno says why */
-/* One line to CONTROL_FILE; 0 or errno. */
+/* One line to CONTROL_FILE, or CONTROL_DEVICE; 0 or errno. */
 int control(const char *line);
+bool proc_is_away(int error); /* is that what errno says? */
 
 /* main.c: the words of the command line */
 bool command_exists(const char *word);

@@ -80,6 +80,11 @@ bool parts_needed(const struct file *f, const struct segments *s)
     return s->left > part_of(f) && !S_ISSOCK(f->mode);
 }
 
+bool server_counts(const struct file *f, bool write)
+{
+    return write ? (f->flags & O_APPEND) : S_ISCHR(f->mode);
+}
+
 static void advance(struct segments *s, uint64_t bytes)
 {
     s->segment[s->at].address += bytes;
@@ -110,7 +115,7 @@ long parts_do(struct client *c, struct file *f, struct segments *s, bool write, 
         result = remote_ask(c, f, &m, append ? ONCE : AGAIN);
         if (result <= 0)
             break;
-        *offset = append ? m.w[1] : *offset + (uint64_t)result;
+        *offset = server_counts(f, write) ? m.w[1] : *offset + (uint64_t)result;
         done += (uint64_t)result;
         advance(s, (uint64_t)result);
         if ((uint64_t)result < part)

@@ -21,6 +21,8 @@ void writing_end(struct writing *w);
 /* Until nobody writes that file in parts: 0, -EINTR. For what does not stay with VFS. */
 long writing_wait(struct client *c, struct server *s, uint64_t node);
 
+/* Does the server say where a read or write has ended (FILE_READ, FILE_WRITE)? */
+bool server_counts(const struct file *f, bool write);
 bool parts_needed(const struct file *f, const struct segments *s);
 /* The result of the whole; offset goes on. */
 long parts_do(struct client *c, struct file *f, struct segments *s, bool write, uint64_t *offset);

@@ -112,7 +112,7 @@ static long transfer_kept(struct client *c, struct file *f, struct io *io, struc
         m.w[5] = FILE_BACK;
         result = remote_ask(c, f, &m, append ? ONCE : AGAIN);
         if (result > 0)
-            *offset = append ? m.w[1] : *offset + (uint64_t)result;
+            *offset = server_counts(f, io->write) ? m.w[1] : *offset + (uint64_t)result;
     }
     if (counts)
         writing_end(&w);

@@ -164,6 +164,23 @@ def test_proc_given_up(boot):
     once = "\n".join(line for line in PROC.splitlines() if line.split()[:1] not in (["budget"], ["backoff"])) + "\nbudget 1 60\nbackoff 1 10 100\n"
     out = boot("""while echo restart proc 2>/dev/null >/dev/bardo; do usleep 20000; done; n=0
         while [ $n -lt 30 ]; do cat /proc/uptime 2>/dev/null && break; n=$((n + 1)); done; echo $n; su -s /bin/sh nobody -c 'echo up proc >/dev/bardo' 2>/dev/null || echo not nobody
+        service status proc | grep ^state; service log proc | tail -1
         service up proc && echo up; until grep -q . /proc/uptime 2>/dev/null; do :; done; service list proc""",
                add={"/etc/bardo/proc.svc": once}, leak_check=False).out
-    assert out.startswith("30\nnot nobody\nup\n") and re.search(r"^proc +\d+ up", out, re.M)
+    assert re.match(r"30\nnot nobody\nstate +given-up\n\[ *[0-9.]+\] rs: proc: given up .*\nup\n", out) and re.search(r"^proc +\d+ up", out, re.M)
+
+
+def test_without_proc(boot):
+    """All that `service` says without fs/proc is what it says with it, and to everybody; how it ends, too."""
+    ask = "service list | cut -c1-30; service status e1000; service devices; service events; service log e1000; service list nonesuch; echo $?; service status nonesuch; echo $?"
+    out = boot(f"""service kill null; service wait null; sleep 0.2; ({ask}) >/tmp/with 2>&1; cat /dev/bardo-recovery | cmp - /proc/recovery
+        service down proc; ls /proc 2>/dev/null; echo $?
+        ({ask}) >/tmp/without 2>&1; su -s /bin/sh nobody -c 'service status proc; service log proc; service up proc; echo $?'
+        service wait null && echo up; dd if=/dev/bardo bs=10 count=1 2>&1; dd if=/dev/bardo bs=300 2>/dev/null | cut -d' ' -f1 >/tmp/small; cut -d' ' -f1 /dev/bardo | cmp - /tmp/small && echo same
+        cat /tmp/with; echo =; cat /tmp/without; rm /tmp/*; service up proc; service wait proc""", nics=["e1000"], leak_check=False).out
+    said, with_it, without = re.fullmatch(r"(?s)1\n(.*)\nsame\n(.*)=\n(.*)", out).groups()
+    assert re.search(r"^state +down$", said, re.M) and re.search(r"rs: proc: down$", said, re.M)
+    assert said.endswith("service: up proc: not permitted: only root may\n1\nup\ndd: /dev/bardo: Invalid argument")
+    changes = r"(?m)^(proc) .*|^(uptime|cpu time|messages|memory mapped) .*"
+    assert re.sub(changes, "", with_it).split("\n") == re.sub(changes, "", without).split("\n")
+    assert with_it.count("nonesuch: there is no such service\n1\n") == 2 and "number 1: killed 9" in with_it

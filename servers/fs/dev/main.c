@@ -11,6 +11,7 @@
 #include "abi/proto/pm.h"
 #include "lib/fs/fs.h"
 #include "lib/fs/orders.h"
+#include "lib/fs/report.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/rings.h"
 #include "lib/rt/log.h"
@@ -27,7 +28,9 @@ enum {
     MINOR_RANDOM = 8,
     MINOR_URANDOM = 9,
     MINOR_KMSG = 11,
-    MINOR_BARDO = 16 /* ours: orders to RS, also when fs/proc is away */
+    MINOR_BARDO = 16, /* ours: orders to RS, and what it knows, also when fs/proc is away */
+    MINOR_RECOVERY,
+    MINOR_DEVICES
 };
 enum { NODE_ROOT = 0x10000, NODE_FIRST, NODE_DISKS = 0x20000 };
 
@@ -41,7 +44,9 @@ static struct name {
     {"random", NULL, S_IFCHR | 0666, MEMORY_MAJOR, MINOR_RANDOM, 0, 0},
     {"urandom", NULL, S_IFCHR | 0666, MEMORY_MAJOR, MINOR_URANDOM, 0, 0},
     {"kmsg", NULL, S_IFCHR | 0644, MEMORY_MAJOR, MINOR_KMSG, 0, 0},
-    {"bardo", NULL, S_IFCHR | 0600, MEMORY_MAJOR, MINOR_BARDO, 0, 0},
+    {"bardo", NULL, S_IFCHR | 0644, MEMORY_MAJOR, MINOR_BARDO, 0, 0},
+    {"bardo-recovery", NULL, S_IFCHR | 0444, MEMORY_MAJOR, MINOR_RECOVERY, 0, 0},
+    {"bardo-devices", NULL, S_IFCHR | 0444, MEMORY_MAJOR, MINOR_DEVICES, 0, 0},
     {"tty", NULL, S_IFCHR | 0666, 5, 0, 0, 5},
     {"console", NULL, S_IFCHR | 0600, 5, 1, 0, 5},
     {"ttyS0", NULL, S_IFCHR | 0620, 4, 64, 0, 5},
@@ -268,6 +273,46 @@ static long write_kmsg(struct fs_transfer *t)
     return (long)t->length;
 }
 
+/* Lines from the position on, which counts lines: they change while somebody reads them. -EINVAL: not even
+ * one fits. */
+static long read_report(report_writer write, struct fs_transfer *t)
+{
+    struct text text = {0};
+    uint64_t from = t->offset;
+    long result = write(&text, &from, piece(t, 0, sizeof scratch));
+
+    if (result > 0)
+        result = text.length ? 0 : -EINVAL;
+    if (text.length && result == 0)
+        result = copy_to(t->program, t->address, text.bytes, text.length);
+    if (result == 0)
+        result = (long)text.length;
+    t->position = from;
+    text_free(&text);
+    return result;
+}
+
+static long read_bardo(struct fs_transfer *t)
+{
+    return read_report(report_services, t);
+}
+
+static long read_recovery(struct fs_transfer *t)
+{
+    return read_report(report_recoveries, t);
+}
+
+static long read_devices(struct fs_transfer *t)
+{
+    return read_report(report_devices, t);
+}
+
+static long write_refuse(struct fs_transfer *t)
+{
+    (void)t;
+    return -EACCES;
+}
+
 /* Who may write is asked now, and not when it was opened: root alone. */
 static long write_bardo(struct fs_transfer *t)
 {
@@ -290,10 +335,15 @@ static const struct device {
     long (*read)(struct fs_transfer *t);
     long (*write)(struct fs_transfer *t);
 } devices[] = {
-    [MINOR_NULL] = {read_null, write_discard},     [MINOR_ZERO] = {read_zero, write_discard},
-    [MINOR_FULL] = {read_zero, write_full},        [MINOR_RANDOM] = {read_random, write_random},
-    [MINOR_URANDOM] = {read_random, write_random}, [MINOR_KMSG] = {read_kmsg, write_kmsg},
-    [MINOR_BARDO] = {read_null, write_bardo},
+    [MINOR_NULL] = {read_null, write_discard},
+    [MINOR_ZERO] = {read_zero, write_discard},
+    [MINOR_FULL] = {read_zero, write_full},
+    [MINOR_RANDOM] = {read_random, write_random},
+    [MINOR_URANDOM] = {read_random, write_random},
+    [MINOR_KMSG] = {read_kmsg, write_kmsg},
+    [MINOR_BARDO] = {read_bardo, write_bardo},
+    [MINOR_RECOVERY] = {read_recovery, write_refuse},
+    [MINOR_DEVICES] = {read_devices, write_refuse},
 };
 
 static const struct device *device_of(uint64_t node)

@@ -2,104 +2,34 @@
 /* /proc/bardo and /proc/recovery: what RS and the kernel know. */
 #include <stdlib.h>
 
-#include "lib/pci/class.h"
+#include "lib/fs/report.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/rings.h"
 #include "lib/service/service.h"
 #include "servers/fs/proc/files.h"
 
-static const char *const state_names[] = {
-    [RS_DOWN] = "down",           [RS_STARTING] = "starting",     [RS_UP] = "up",
-    [RS_BACKOFF] = "backoff",     [RS_SCRIPT_DECIDES] = "policy", [RS_GIVEN_UP] = "given-up",
-    [RS_NO_DEVICE] = "no-device", [RS_BROKEN] = "broken",         [RS_REFUSED] = "refused",
-    [RS_HELD] = "held",
-};
-static const char *const defect_names[DEFECTS] = {
-    [DEFECT_NONE] = "none",     [DEFECT_EXIT] = "exit",           [DEFECT_EXCEPTION] = "exception",
-    [DEFECT_KILLED] = "killed", [DEFECT_HEARTBEAT] = "heartbeat", [DEFECT_COMPLAINT] = "complaint",
-    [DEFECT_UPDATE] = "update", [DEFECT_BUDGET] = "budget",       [DEFECT_STORM] = "storm",
-    [DEFECT_DMA] = "dma",
-};
-static const char *const ready_names[] = {
-    [RS_READY_FRESH] = "fresh",
-    [RS_READY_ADOPTED] = "adopted",
-    [RS_READY_RESET] = "reset",
-    [RS_READY_ROLLED_BACK] = "rolled-back",
-};
-
-static const char *const rung_names[RS_RUNGS] = {
-    [RS_RUNG_ADOPT] = "adopt",
-    [RS_RUNG_RESET] = "reset",
-    [RS_RUNG_BUS_RESET] = "bus-reset",
-};
-
-static const char *name_of(const char *const *names, size_t count, uint32_t value)
-{
-    return value < count && names[value] ? names[value] : "?";
-}
-#define NAME_OF(names, value) name_of(names, sizeof(names) / sizeof((names)[0]), value)
-
-const char *defect_name(uint32_t defect)
-{
-    return NAME_OF(defect_names, defect);
-}
-
-/* name pid state uptime_ms restarts last_defect last_detail recovery_mean_us recovery_max_us cpu_ms
- * memory_kb failures rung messages class program description... */
 void write_services(struct text *t, const struct process *p)
 {
-    uint64_t now = clock_now();
-    struct rs_service s;
+    uint64_t from = 0;
 
     (void)p;
-    for (unsigned i = 0; service_at(i, &s) == 0; i++) {
-        uint64_t uptime =
-            s.state == RS_UP && now > s.started_ns ? (now - s.started_ns) / 1000000u : 0;
-
-        text_add(t, "%s %u %s %llu %u %s %u ", s.name, s.pid,
-                 s.slow ? "slow" : NAME_OF(state_names, s.state), (unsigned long long)uptime,
-                 s.restarts, NAME_OF(defect_names, s.last_defect), s.last_detail);
-        text_add(t, "%llu %llu %llu %llu %u %s %llu ",
-                 (unsigned long long)s.recovery_mean_ns / 1000,
-                 (unsigned long long)s.recovery_max_ns / 1000,
-                 (unsigned long long)s.cpu_ns / 1000000u, (unsigned long long)s.memory_bytes / 1024,
-                 s.failures, NAME_OF(rung_names, s.rung), (unsigned long long)s.messages);
-        text_add(t, "%.8s %.15s %.64s\n", s.class_name[0] ? s.class_name : "-",
-                 s.program[0] ? s.program : "-", s.description);
-    }
+    report_services(t, &from, SIZE_MAX);
 }
 
-/* address vendor:device class driver state class in words... (no driver: "-", and "no-driver", or
- * "unneeded" where none is wanted) */
 void write_devices(struct text *t, const struct process *p)
 {
-    static struct rs_driven batch[16];
-    uint64_t next = 0;
+    uint64_t from = 0;
 
     (void)p;
-    for (;;) {
-        struct message m = {.type = RS_DEVICES, .w = {next, 0, sizeof batch / sizeof batch[0]}};
-        long grant = grant_make(service_info()->rs, batch, sizeof batch, GRANT_WRITE), n;
+    report_devices(t, &from, SIZE_MAX);
+}
 
-        if (grant < 0)
-            return;
-        m.w[1] = (uint64_t)grant;
-        n = ipc_call(service_info()->rs, &m);
-        grant_revoke(grant);
-        if (n <= 0 || n > (long)(sizeof batch / sizeof batch[0]))
-            return;
-        for (long i = 0; i < n; i++) {
-            const struct rs_driven *d = &batch[i];
-            const char *state = pci_class_needs_driver(d->class_code) ? "no-driver" : "unneeded";
+void write_recovery(struct text *t, const struct process *p)
+{
+    uint64_t from = 0;
 
-            text_add(t, "%02x:%02x.%x %04x:%04x %06x %.15s %s %s\n", d->bus,
-                     d->device_function >> 3, d->device_function & 7, d->vendor, d->device,
-                     d->class_code, d->driver[0] ? d->driver : "-",
-                     d->driver[0] ? NAME_OF(state_names, d->state) : state,
-                     pci_class_name(d->class_code));
-        }
-        next += (uint64_t)n;
-    }
+    (void)p;
+    report_recoveries(t, &from, SIZE_MAX);
 }
 
 /* Entries in use in all grant tables, but for the one with which this is asked. */
@@ -108,63 +38,9 @@ static uint64_t grants_used(void)
     struct rs_service s;
     uint64_t used = 0;
 
-    for (unsigned i = 0; service_at(i, &s) == 0; i++)
+    for (unsigned i = 0; services_from(i, &s, 1) > 0; i++)
         used += s.grants_used - (s.endpoint == service_info()->self);
     return used;
-}
-
-static void add_recovery(struct text *t, const struct rs_recovery *r)
-{
-    uint64_t start = r->step_ns[STEP_DETECTED];
-
-    text_add(t, "%llu %.15s %s %u %u %u %u %s", (unsigned long long)r->number, r->name,
-             NAME_OF(defect_names, r->defect), r->detail, r->incarnation, r->old_pid, r->new_pid,
-             r->step_ns[STEP_READY] ? NAME_OF(ready_names, r->ready) : "-");
-    for (int i = 0; i < STEPS; i++) {
-        if (r->step_ns[i])
-            text_add(t, " %llu", (unsigned long long)r->step_ns[i]);
-        else
-            text_add(t, " -");
-    }
-    for (int i = 1; i < STEPS; i++) {
-        uint64_t ns = r->step_ns[i] > start ? r->step_ns[i] - start : 0;
-
-        if (r->step_ns[i])
-            text_add(t, " %llu.%llu", (unsigned long long)ns / 1000,
-                     (unsigned long long)ns / 100 % 10);
-        else
-            text_add(t, " -");
-    }
-    text_add(t, "\n");
-}
-
-/* A line each; steps as clock in ns (since boot), then as us since detected; "-": not
- * taken (yet). */
-void write_recovery(struct text *t, const struct process *p)
-{
-    static struct rs_recovery batch[16];
-    uint64_t next = 0;
-
-    (void)p;
-    text_add(t, "# number component defect detail incarnation old_pid new_pid how");
-    text_add(t,
-             " detected_ns policy_ns stopped_ns spawned_ns ready_ns published_ns reintegrated_ns");
-    text_add(t, " policy_us stopped_us spawned_us ready_us published_us reintegrated_us\n");
-    for (;;) {
-        struct message m = {.type = RS_RECOVERIES, .w = {next, 0, sizeof batch / sizeof batch[0]}};
-        long grant = grant_make(service_info()->rs, batch, sizeof batch, GRANT_WRITE), n;
-
-        if (grant < 0)
-            return;
-        m.w[1] = (uint64_t)grant;
-        n = ipc_call(service_info()->rs, &m);
-        grant_revoke(grant);
-        if (n <= 0 || n > (long)(sizeof batch / sizeof batch[0]) || m.w[0] + (uint64_t)n <= next)
-            return;
-        for (long i = 0; i < n; i++)
-            add_recovery(t, &batch[i]);
-        next = m.w[0] + (uint64_t)n;
-    }
 }
 
 /* One "key value" a line. */
@@ -248,7 +124,7 @@ static const char *const trace_kinds[] = {
 
 const char *trace_kind_name(uint32_t kind)
 {
-    return NAME_OF(trace_kinds, kind);
+    return kind < sizeof trace_kinds / sizeof trace_kinds[0] ? trace_kinds[kind] : "?";
 }
 
 /* Oldest first: time in ns since boot, kind, from, to, type, detail. Endpoints

@@ -12,6 +12,7 @@
 #include "servers/fs/proc/corpse.h"
 
 #include "abi/proto/corpse.h"
+#include "lib/fs/report.h"
 #include "lib/rt/kernel.h"
 #include "lib/service/service.h"
 

@@ -4,7 +4,7 @@
 #define PROC_FILES_H
 
 #include "servers/fs/proc/process.h"
-#include "servers/fs/proc/text.h"
+#include "lib/fs/text.h"
 
 #define OS_RELEASE "6.1.0-bardo"
 
@@ -53,7 +53,6 @@ void write_recovery(struct text *t, const struct process *p);
 void write_kernel(struct text *t, const struct process *p);
 void write_log(struct text *t, const struct process *p);
 void write_trace(struct text *t, const struct process *p);
-const char *defect_name(uint32_t defect); /* enum rs_defect */
 const char *trace_kind_name(uint32_t kind); /* enum trace_kind */
 
 #endif

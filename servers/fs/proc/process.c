@@ -6,34 +6,12 @@
 #include <string.h>
 
 #include "abi/proto/vm.h"
+#include "lib/fs/report.h"
 #include "lib/rt/kernel.h"
 #include "lib/service/service.h"
 
 enum { LIST_BATCH = 64, RECENT = 32 };
 #define RECENT_NS 2000000u
-
-/* Services from number `first` on: how many were filled in. */
-static long services_from(unsigned first, struct rs_service *out, unsigned count)
-{
-    struct message m = {.type = RS_LIST, .w = {first, 0, count}};
-    long grant = grant_make(service_info()->rs, out, count * sizeof *out, GRANT_WRITE), result;
-
-    if (grant < 0)
-        return grant;
-    m.w[1] = (uint64_t)grant;
-    result = ipc_call(service_info()->rs, &m);
-    grant_revoke(grant);
-    for (long i = 0; i < result && i < (long)count; i++)
-        out[i].name[sizeof out[i].name - 1] = 0;
-    return result > (long)count ? (long)count : result;
-}
-
-long service_at(unsigned index, struct rs_service *out)
-{
-    long result = services_from(index, out, 1);
-
-    return result < 0 ? result : 0;
-}
 
 /* Programs with pids from `first` up: how many were filled in. */
 static long programs_from(int first, struct pm_process *out, unsigned count)

@@ -21,9 +21,6 @@ long process_find(int pid, bool with_memory, struct process *out);
 /* The pids of all, in order: how many (at most `room`). */
 int process_list(int *pids, int room);
 
-/* The service with that index, from 0: 0, or -ENOENT past the end. */
-long service_at(unsigned index, struct rs_service *out);
-
 /* Pid of the program with that endpoint; 0 unknown. uid: its effective user, may be NULL. */
 int process_of(endpoint_t program, uint32_t *uid);
 

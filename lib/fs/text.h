@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Text that grows while it is written. When memory runs out, the rest is left out. */
-#ifndef PROC_TEXT_H
-#define PROC_TEXT_H
+#ifndef FS_TEXT_H
+#define FS_TEXT_H
 
 #include <stddef.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "servers/fs/proc/text.h"
+#include "lib/fs/text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
