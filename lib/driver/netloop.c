@@ -8,6 +8,9 @@
 #define WAKE_TURNS 64 /* turns without a look at the notifications, at most */
 /* ns until what no interrupt tells of is looked after; well below net's patience */
 #define SENT_LATE 20000000
+/* Wakes one after the other in which the chip had more for us and nothing of it was found: some ms.
+ * One that is in order looks once more, at most. */
+#define EMPTY_MAX 2000
 
 static void first(void *device)
 {
@@ -48,6 +51,17 @@ static void link_changed(struct net_device *d)
     log_info("link %s", up ? "up" : "down");
 }
 
+/* Our own state does not fit the chip's any more: frames are there, and none is found. A fresh copy
+ * looks at the chip anew. */
+static void count_empty(bool moved)
+{
+    static unsigned empty;
+
+    empty = moved ? 0 : empty + 1;
+    if (empty > EMPTY_MAX)
+        panic("the chip has frames, and none of them is found");
+}
+
 /*
  * A pin's interrupt arrives masked at the controller and stays so until irq_ack(); an MSI does not.
  * A notification finds it open: then the chip's own mask keeps it quiet while we work, since
@@ -58,6 +72,7 @@ static bool wake(void *device, uint64_t bits)
     struct net_device *d = device;
     bool interrupted = bits & NOTIFY_BIT(NOTIFY_BIT_IRQ), done;
     bool masks = !interrupted || d->driver->masks_always;
+    uint32_t before = d->receive.completed + d->transmit.completed;
 
     if (masks)
         d->driver->mask(d);
@@ -71,6 +86,7 @@ static bool wake(void *device, uint64_t bits)
         driver_wake_in(SENT_LATE);
     if (masks || d->tell_sent)
         done &= d->driver->unmask(d);
+    count_empty(done || d->receive.completed + d->transmit.completed != before);
     if (interrupted)
         irq_ack(0);
     return done;

@@ -77,7 +77,7 @@ static void take_in(struct interface *i)
     unsigned taken = 0;
 
     while (buffer >= 0 && taken++ < BATCH && (buffer = receive_take(&i->receive, &length)) >= 0) {
-        i->heard += !(receive_memory(&i->receive, (unsigned)buffer)[0] & 1); /* no broadcast */
+        watch_frame(i, receive_memory(&i->receive, (unsigned)buffer), length);
         hand_up(i, (unsigned)buffer, length);
     }
     if (buffer == -EPROTO)

@@ -49,7 +49,7 @@ struct interface {
     bool reintegrated, given_up;
     /* watch.c */
     struct progress progress;
-    uint64_t heard; /* frames that were for us alone */
+    uint64_t heard, gateway; /* frames that were for us alone; the gateway's answers to ARP */
     uint64_t wakes, idle_wakes, flaps; /* notifications, those about nothing; changes of the link */
 };
 
@@ -91,6 +91,8 @@ void recover_after(struct interface *i);
 
 /* A fresh driver is at work: its progress is watched from here on. */
 void watch_begin(struct interface *i, bool was_reset);
+/* A good frame has come. */
+void watch_frame(struct interface *i, const uint8_t *frame, uint32_t length);
 /* At the end of a turn: if anything is expected of a driver, look soon. */
 void watch_expect(void);
 

@@ -11,7 +11,7 @@ void progress_begin(struct progress *p, const struct progress_view *v, bool was_
 
     *p = (struct progress){.completed = v->completed,
                            .heard = v->heard,
-                           .heard_at = v->now,
+                           .gateway = v->gateway,
                            .sent = v->completed,
                            .complaints = complaints,
                            .slowest = slowest,
@@ -52,33 +52,72 @@ static bool is_useless(struct progress *p, const struct progress_view *v)
            v->flaps - w.flaps >= PROGRESS_FLAPS;
 }
 
+/* How long the other end takes. What is there at the next look was there at once; what a device
+ * lets in that was deaf after its reset says nothing. */
+static void learn_slowest(struct progress *p, const struct progress_view *v)
+{
+    uint64_t since = p->asked_at != 0 ? p->asked_at : p->sent_at;
+    uint64_t took = since != 0 && v->now - since > PROGRESS_LOOK ? v->now - since : 0;
+    uint64_t less = p->slowest / (since != 0 ? 8 : 64) + 1;
+
+    p->slowest -= less < p->slowest ? less : p->slowest;
+    if (v->now < p->quiet_until)
+        return;
+    if (took > p->slowest)
+        p->slowest = took < PROGRESS_SLOWEST ? took : PROGRESS_SLOWEST;
+}
+
 /* An answer to a probe lengthens the interval to the next, since nobody else seems to need it; any
  * other frame shortens it. */
 static void hear(struct progress *p, const struct progress_view *v)
 {
+    learn_slowest(p, v);
     if (p->unanswered == 0)
-        p->idle = PROGRESS_IDLE_FIRST;
+        p->idle = v->talks ? PROGRESS_QUIET : PROGRESS_IDLE_FIRST;
     else if (p->idle < PROGRESS_IDLE_LAST)
         p->idle *= 2;
-    p->slowest -= p->slowest / 8;
-    if (p->sent_at != 0 && v->now - p->sent_at > p->slowest)
-        p->slowest = v->now - p->sent_at;
-    if (p->slowest > PROGRESS_SLOWEST)
-        p->slowest = PROGRESS_SLOWEST;
+    if (v->gateway != p->gateway)
+        p->complaints = 0;
     p->heard = v->heard;
-    p->heard_at = v->now;
+    p->gateway = v->gateway;
     p->sent = v->completed;
-    p->sent_at = 0;
+    p->sent_at = p->asked_at = 0;
+    p->quiet_until = 0; /* it is not deaf */
     p->unanswered = 0;
-    p->complaints = 0;
     p->ask_at = v->now + p->idle;
+}
+
+/* Frames come again after a complaint. Was it right, and the gateway is there? */
+static bool is_doubtful(struct progress *p, const struct progress_view *v)
+{
+    if (p->complaints == 0 || !v->can_probe || v->now < p->doubt_at)
+        return false;
+    p->doubt_at = v->now + PROGRESS_DOUBT;
+    return true;
+}
+
+/* One who is known to have answered is believed to be there; of others we know little. */
+static bool may_complain(const struct progress *p, const struct progress_view *v)
+{
+    uint32_t most = v->gateway != 0 ? PROGRESS_COMPLAINTS : v->heard != 0;
+
+    return p->complaints < most;
+}
+
+static enum progress_verdict ask(struct progress *p, const struct progress_view *v)
+{
+    p->unanswered++;
+    if (p->asked_at == 0)
+        p->asked_at = v->now;
+    p->ask_at = v->now + PROGRESS_LOOK + p->slowest;
+    return PROGRESS_PROBE;
 }
 
 static enum progress_verdict is_silent(struct progress *p, const struct progress_view *v)
 {
     if (v->heard != p->heard) {
         hear(p, v);
-        return PROGRESS_FINE;
+        return is_doubtful(p, v) ? PROGRESS_PROBE : PROGRESS_FINE;
     }
     if (p->sent_at == 0 && v->completed != p->sent) {
         p->sent_at = v->now;
@@ -89,15 +128,12 @@ static enum progress_verdict is_silent(struct progress *p, const struct progress
     }
     if (!v->can_probe || v->now < p->ask_at)
         return PROGRESS_FINE;
-    if (p->unanswered < PROGRESS_PROBES) {
-        p->unanswered++;
-        p->ask_at = v->now + 2 * PROGRESS_LOOK * p->unanswered + p->slowest;
-        return PROGRESS_PROBE;
-    }
+    if (p->unanswered < PROGRESS_PROBES)
+        return ask(p, v);
     p->unanswered = 0; /* from here on at growing intervals */
     p->idle = p->idle < PROGRESS_IDLE_LAST ? 2 * p->idle : PROGRESS_IDLE_LAST;
     p->ask_at = v->now + p->idle;
-    if (v->heard == 0 || p->complaints >= PROGRESS_COMPLAINTS)
+    if (!may_complain(p, v))
         return PROGRESS_FINE; /* there may be no gateway, or no wire */
     p->complaints++;
     return PROGRESS_IS_SILENT;
@@ -130,8 +166,8 @@ uint32_t progress_next(const struct progress *p, const struct progress_view *v)
 {
     uint64_t wait = p->ask_at > v->now ? p->ask_at - v->now : PROGRESS_LOOK;
 
-    if (v->posted != v->completed || v->completed != p->sent || wait < PROGRESS_LOOK ||
-        v->bad != p->window.bad || v->idle_wakes != p->window.idle_wakes ||
+    if (v->posted != v->completed || v->completed != p->sent || v->heard != p->heard ||
+        wait < PROGRESS_LOOK || v->bad != p->window.bad || v->idle_wakes != p->window.idle_wakes ||
         v->flaps != p->window.flaps || (p->was_lit && !v->link && p->dark <= PROGRESS_DARK_LAST))
         return PROGRESS_LOOK;
     return (uint32_t)wait;

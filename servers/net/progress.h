@@ -12,7 +12,14 @@
  *            goes up and down
  *
  * What counts is how often we looked, not how much time has passed between: a machine that stood
- * still for a second proves nothing about a driver. In ms.
+ * still for a second proves nothing about a driver, so the time by which a look came late is not in
+ * `now`. In ms.
+ *
+ * During traffic the first two are found within 240 ms of the defect: when nothing comes for
+ * PROGRESS_QUIET after something was sent, or while a connection is open, PROGRESS_PROBES questions
+ * follow one another with each look. A conversation that pauses is asked after at intervals that
+ * double: a defect in a pause is found when that has become about twice as long, or 240 ms after we
+ * send again.
  */
 #ifndef NET_PROGRESS_H
 #define NET_PROGRESS_H
@@ -21,21 +28,22 @@
 #include <stdint.h>
 
 enum {
-    PROGRESS_LOOK = 50, /* between two looks while anything is expected */
+    PROGRESS_LOOK = 40, /* between two looks while anything is expected */
     PROGRESS_STUCK_LOOKS = 4, /* in which nothing was completed */
-    PROGRESS_QUIET = 150, /* after something was sent, without an answer: ask the gateway */
-    PROGRESS_PROBES = 3, /* without an answer: silent */
+    PROGRESS_QUIET = 40, /* without what is expected: ask the gateway */
+    PROGRESS_PROBES = 4, /* without an answer: silent */
     PROGRESS_SLOWEST = 5000, /* answer that is waited for */
+    PROGRESS_DOUBT = 1000, /* after a complaint: does the gateway answer at all? */
     PROGRESS_GRACE = 2000, /* for a device that was reset, until its silence means anything */
     PROGRESS_COMPLAINTS = 2, /* of one and the same silence: the wire may be cut */
-    PROGRESS_IDLE_FIRST = 1000, /* between probes when nobody needs the network: doubles */
+    PROGRESS_IDLE_FIRST = 1000, /* between probes when nobody waits for anything: doubles */
     PROGRESS_IDLE_LAST = 64000,
     PROGRESS_WINDOW = 200, /* in which useless work is counted */
     PROGRESS_BAD = 64, /* damaged frames in it, four for each good one */
     PROGRESS_WAKES = 2000, /* notifications about nothing in it, four for each with a meaning */
     PROGRESS_FLAPS = 4, /* changes of the link in it */
-    PROGRESS_DARK_LOOKS = 20, /* without a link, until a fresh driver looks */
-    PROGRESS_DARK_LAST = 200, /* and the last time: it is believed from then on */
+    PROGRESS_DARK_LOOKS = 25, /* without a link, until a fresh driver looks */
+    PROGRESS_DARK_LAST = 250, /* and the last time: it is believed from then on */
 };
 
 enum progress_verdict {
@@ -48,20 +56,25 @@ enum progress_verdict {
 };
 
 struct progress_view { /* counters run freely */
-    uint64_t now;
+    uint64_t now; /* ms in which we looked, see above */
     uint32_t posted, completed; /* of the transmit ring */
     uint64_t heard; /* good frames that were for us alone */
+    uint64_t gateway; /* of them, the gateway's answers to our questions */
     uint64_t good, bad, wakes, idle_wakes, flaps; /* idle_wakes: notifications about nothing */
     bool link;
     bool can_probe; /* link, address, gateway */
+    bool talks; /* a connection is open: something may come, soon or never */
 };
 
 struct progress {
     uint32_t completed, stuck; /* as last seen; looks since it moved */
-    uint64_t heard, heard_at, sent_at; /* sent_at: first time since then; 0: nothing was sent */
-    uint32_t sent; /* completed at heard_at */
+    uint64_t heard, gateway; /* as last seen */
+    uint64_t sent_at; /* first time since something was heard; 0: nothing was sent */
+    uint32_t sent; /* completed when something was heard */
     uint32_t unanswered; /* probes */
-    uint32_t complaints;
+    uint64_t asked_at; /* the first one since something was heard; 0: nothing was asked */
+    uint32_t complaints; /* since the gateway has answered */
+    uint64_t doubt_at; /* when it is asked for their sake */
     bool was_lit; /* there has been a link */
     uint32_t dark; /* looks without one since */
     uint64_t ask_at; /* the next probe, or what follows the last */

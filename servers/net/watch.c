@@ -3,21 +3,48 @@
  * Watches over the drivers' progress (progress.h says what that is): looks at each interface, asks
  * the gateway, complains to RS with the reason. RS replaces the driver and has the device reset.
  */
+#include <string.h>
+
 #include <lwip/etharp.h>
+#include <lwip/priv/tcp_priv.h>
+#include <lwip/prot/ethernet.h>
 #include <lwip/timeouts.h>
 
 #include "lib/rt/log.h"
 #include "servers/net/interface.h"
+
+static uint64_t armed_for; /* ms; 0: not */
+static uint64_t lost; /* ms by which looks came late, in all: progress.h */
+
+static uint64_t now_ms(void)
+{
+    return clock_now() / 1000000;
+}
+
+/* Of one that the other end has yet to end. */
+static bool is_open(const struct tcp_pcb *pcb)
+{
+    return pcb->state >= SYN_SENT && pcb->state <= FIN_WAIT_2;
+}
+
+static bool talks(const struct netif *netif)
+{
+    for (const struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next)
+        if (is_open(pcb) && ip4_route(ip_2_ip4(&pcb->remote_ip)) == netif)
+            return true;
+    return false;
+}
 
 static struct progress_view view_of(const struct interface *i)
 {
     const struct netif *n = &i->netif;
 
     return (struct progress_view){
-        .now = clock_now() / 1000000,
+        .now = now_ms() - lost,
         .posted = i->transmit.published,
         .completed = i->transmit.done,
         .heard = i->heard,
+        .gateway = i->gateway,
         .good = i->statistics.received_frames,
         .bad = i->receive.bad,
         .wakes = i->wakes,
@@ -62,6 +89,7 @@ static void look(struct interface *i)
         return;
     }
     v = view_of(i);
+    v.talks = talks(&i->netif);
     verdict = progress_check(&i->progress, &v);
     if (verdict == PROGRESS_FINE)
         return;
@@ -75,12 +103,10 @@ static void look(struct interface *i)
 
 static void look_at_all(void *unused);
 
-static uint64_t armed_for; /* ms; 0: not */
-
 /* A look, soon enough for everybody; one that comes sooner stays. */
 static void arm(void)
 {
-    uint64_t now = clock_now() / 1000000, soonest = UINT64_MAX;
+    uint64_t now = now_ms(), soonest = UINT64_MAX;
 
     for (unsigned n = 0; n < INTERFACES_MAX; n++)
         if (is_watched(interfaces[n])) {
@@ -98,7 +124,10 @@ static void arm(void)
 
 static void look_at_all(void *unused)
 {
+    uint64_t now = now_ms();
+
     (void)unused;
+    lost += now > armed_for ? now - armed_for : 0;
     armed_for = 0;
     for (unsigned n = 0; n < INTERFACES_MAX; n++)
         if (is_watched(interfaces[n]))
@@ -114,8 +143,20 @@ void watch_begin(struct interface *i, bool was_reset)
     arm();
 }
 
+void watch_frame(struct interface *i, const uint8_t *frame, uint32_t length)
+{
+    static const uint8_t answer[] = {8, 6, 0, 1, 8, 0, 6, 4, 0, 2}; /* ARP, of Ethernet and IPv4 */
+    const uint8_t *sender = frame + SIZEOF_ETH_HDR + 14;
+
+    if (frame[0] & 1)
+        return; /* a broadcast */
+    i->heard++;
+    i->gateway += length >= SIZEOF_ETH_HDR + 28 && memcmp(frame + 12, answer, sizeof answer) == 0 &&
+                  memcmp(sender, netif_ip4_gw(&i->netif), 4) == 0;
+}
+
 void watch_expect(void)
 {
-    if (armed_for == 0 || armed_for > clock_now() / 1000000 + PROGRESS_LOOK)
+    if (armed_for == 0 || armed_for > now_ms() + PROGRESS_LOOK)
         arm();
 }

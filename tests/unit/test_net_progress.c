@@ -13,7 +13,7 @@ static struct progress_view v;
 
 static int setup(void **state)
 {
-    v = (struct progress_view){.now = 1000, .heard = 5, .can_probe = true};
+    v = (struct progress_view){.now = 1000, .heard = 5, .gateway = 1, .can_probe = true};
     p = (struct progress){0};
     progress_begin(&p, &v, false);
     return 0;
@@ -39,7 +39,7 @@ static unsigned until(enum progress_verdict wanted, unsigned ms)
 static void test_stuck(void **state)
 {
     v.posted = 3;
-    assert_in_range(until(PROGRESS_IS_STUCK, 1000), 100, 300);
+    assert_in_range(until(PROGRESS_IS_STUCK, 1000), 100, 250);
 }
 
 static void test_slow_is_not_stuck(void **state)
@@ -87,14 +87,78 @@ static void test_dark(void **state)
 static void test_silence(void **state)
 {
     v.posted = v.completed = 1;
-    assert_in_range(until(PROGRESS_PROBE, 1000), 100, 300);
-    assert_in_range(until(PROGRESS_IS_SILENT, 2000), 100, 900);
+    assert_in_range(until(PROGRESS_PROBE, 1000), 40, 80);
+    assert_in_range(until(PROGRESS_IS_SILENT, 2000), 100, 200);
     assert_int_not_equal(until(PROGRESS_IS_SILENT, 100000), ~0u);
     assert_int_equal(until(PROGRESS_IS_SILENT, 1000000), ~0u); /* the wire may be cut */
     v.heard++;
+    v.gateway++;
     look();
     v.completed = ++v.posted;
     assert_int_not_equal(until(PROGRESS_IS_SILENT, 100000), ~0u);
+}
+
+/* Nothing was sent, but a connection is open: a stream that ends is asked after at once. */
+static void test_stream_that_ends(void **state)
+{
+    v.talks = true;
+    for (unsigned n = 0; n < 50; n++) {
+        v.heard += 30;
+        assert_int_equal(look(), PROGRESS_FINE);
+    }
+    assert_in_range(until(PROGRESS_IS_SILENT, 1000), 100, 250);
+    v.talks = false;
+    progress_begin(&p, &v, false);
+    v.heard++;
+    v.gateway++;
+    look();
+    assert_in_range(until(PROGRESS_PROBE, 2000), 900, 1100);
+}
+
+/* The gateway answers in a conversation that pauses: ever fewer questions. */
+static void test_pause_in_a_conversation(void **state)
+{
+    unsigned probes = 0;
+
+    v.talks = true;
+    v.heard++;
+    for (unsigned n = 0; n < 60000 / PROGRESS_LOOK; n++) {
+        enum progress_verdict verdict = look();
+
+        assert_int_not_equal(verdict, PROGRESS_IS_SILENT);
+        if (verdict == PROGRESS_PROBE) {
+            probes++;
+            v.completed = ++v.posted;
+            v.heard++;
+            v.gateway++;
+        }
+    }
+    assert_in_range(probes, 8, 14); /* in a minute */
+}
+
+/* Others are there, the gateway is not any more: it is asked after a complaint, also while frames
+ * come, and no further driver is replaced for its sake; when it answers, its silence means something
+ * again. */
+static void test_gateway_is_gone_and_others_talk(void **state)
+{
+    unsigned complaints = 0, probes = 0;
+
+    v.talks = true;
+    for (unsigned n = 0; n < 1000; n++) {
+        enum progress_verdict verdict;
+
+        v.heard += n % 20 < 8; /* pauses of half a second */
+        verdict = look();
+        probes += verdict == PROGRESS_PROBE;
+        complaints += verdict == PROGRESS_IS_SILENT;
+    }
+    assert_int_equal(complaints, PROGRESS_COMPLAINTS);
+    for (unsigned n = 0; n < 100; n++) { /* no pause */
+        v.heard++;
+        if (look() == PROGRESS_PROBE)
+            v.gateway++;
+    }
+    assert_in_range(until(PROGRESS_IS_SILENT, 2000), 100, 1000); /* they took long at times */
 }
 
 static void test_an_answer_is_enough(void **state)
@@ -119,7 +183,7 @@ static void test_slow_answers(void **state)
 {
     for (unsigned n = 0; n < 100; n++) {
         v.completed = ++v.posted;
-        assert_int_equal(until(PROGRESS_IS_SILENT, n ? 1500 : 400), ~0u);
+        assert_int_equal(until(PROGRESS_IS_SILENT, n > 1 ? 1500 : n ? 500 : 160), ~0u);
         v.heard++;
         look();
     }
@@ -129,7 +193,7 @@ static void test_slow_answers(void **state)
 
 static void test_nobody_has_ever_answered(void **state)
 {
-    v.heard = 0;
+    v.heard = v.gateway = 0;
     progress_begin(&p, &v, false);
     v.posted = v.completed = 1;
     assert_int_equal(until(PROGRESS_IS_SILENT, 100000), ~0u);
@@ -169,6 +233,9 @@ int main(void)
         cmocka_unit_test_setup(test_a_pause_of_the_machine_proves_nothing, setup),
         cmocka_unit_test_setup(test_dark, setup),
         cmocka_unit_test_setup(test_silence, setup),
+        cmocka_unit_test_setup(test_stream_that_ends, setup),
+        cmocka_unit_test_setup(test_pause_in_a_conversation, setup),
+        cmocka_unit_test_setup(test_gateway_is_gone_and_others_talk, setup),
         cmocka_unit_test_setup(test_an_answer_is_enough, setup),
         cmocka_unit_test_setup(test_slow_answers, setup),
         cmocka_unit_test_setup(test_nobody_has_ever_answered, setup),

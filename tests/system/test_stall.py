@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A network driver that is alive and lets no more frames through: how long it takes, by the machine's own clock, until its client says so."""
+import re
+import socketserver
+import threading
+
+import pytest
+
+import inject_faults
+import qemu
+from test_campaign import INJECTOR
+
+NOTHING = "31c0c3"  # xor eax, eax; ret: nothing has come, or was taken
+CARDS = {nic.service: kind for kind, nic in qemu.NICS.items()}
+LIMIT = 0.300  # s
+
+
+class Endless(socketserver.BaseRequestHandler):
+    """Sends and takes as much as the other end does, until that hangs up."""
+
+    def handle(self):
+        threading.Thread(target=self.take, daemon=True).start()
+        try:
+            while True:
+                self.request.sendall(bytes(16384))
+        except OSError:
+            pass
+
+    def take(self):
+        try:
+            while self.request.recv(65536):
+                pass
+        except OSError:
+            pass
+
+
+@pytest.fixture
+def endless():
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Endless) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+def entry(nic, name):
+    functions = inject_faults.Program(nic).functions
+    return next(code[0].address for function, code in functions.items() if function in (name, f"{nic}_{name}"))
+
+
+COMMAND = """mknod /tmp/inject c 240 0
+frames() {{ sed -n 's/^ *e0: *[0-9]* *\\([0-9]*\\) .*/\\1/p' /proc/net/dev; }}
+stall() {{ to=$(($(frames) + 60)); until [ $(frames) -ge $to ]; do usleep 20000; done; echo "{nic} $1 text $1 {code}" >/tmp/inject
+    n=0; until [ $(grep -c ' {nic} ' /proc/recovery) -ge $2 ] || [ $n -ge 100 ]; do n=$((n + 1)); usleep 20000; done; head -n 1 /tmp/inject; }}
+nc 10.0.2.2 {port} </dev/null >/dev/null &
+stall {receive:#x} 1; stall {transmit:#x} 2; kill %1; ping -c 1 10.0.2.2; cat /proc/recovery"""
+
+
+@pytest.mark.parametrize("nic", ["e1000", "rtl8139", "virtio-net"])
+def test_stall_in_traffic(boot, endless, nic):
+    """Frames stop in the midst of a transfer, first those that come, then those that go: found within 300 ms each time, and a fresh driver goes on. A
+    driver of a virtio card sees that the card has what it can't find, and ends itself."""
+    command = COMMAND.format(nic=nic, receive=entry(nic, "receive"), transmit=entry(nic, "transmit"), code=NOTHING, port=endless)
+    out = boot(command, nics=[CARDS[nic]], add=INJECTOR, icount=True, leak_check=False, timeout=200).out
+    header = next(line for line in out.splitlines() if line.startswith("# number"))[2:].split()
+    rows = [dict(zip(header, line.split())) for line in out.splitlines() if re.match(rf"\d+ {nic} ", line)]
+    began = [int(when) for when in re.findall(r"^triggered (\d+) 0$", out, re.M)]
+    for what, when, row in zip(["receive", "transmit"], began, rows):
+        took = (int(row["detected_ns"]) - when) / 1e9
+        print(f"STALL {nic} {what}: found after {took * 1e3:.1f} ms, {row['defect']} {row['detail']}")
+        assert 0 < took <= LIMIT
+    assert [row["defect"] for row in rows] == ["exit" if nic == "virtio-net" else "complaint", "complaint"]
+    assert " 1 packets received" in out
