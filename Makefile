@@ -33,7 +33,7 @@ UNDO_SOURCES := $(sort $(wildcard lib/undo/*.c lib/undo/*.S))
 GEN := $(B)/gen/syscall_routes.h $(B)/gen/syscall_names.h
 
 .PHONY: all
-all: $(B)/kernel.elf $(B)/boot.cpio $(B)/postmortem
+all: $(B)/kernel.elf $(B)/boot.cpio $(B)/postmortem $(B)/witness
 
 include $(sort $(wildcard third_party/*.mk tools/*.mk tests/*.mk bench/*.mk))
 
@@ -76,6 +76,10 @@ $(B)/kernel.elf: $(BOOT_OBJECTS) $(KERNEL_OBJECTS) $(B)/kernel/root.o kernel/x86
 	@ld -nostdlib -static -z max-page-size=4096 -z noexecstack --no-warn-rwx-segments --build-id=none -T kernel/x86_64/kernel.ld -o $@ $(BOOT_OBJECTS) $(KERNEL_OBJECTS) $(B)/kernel/root.o
 
 $(B)/postmortem: tools/postmortem.c | $(GEN) # on the host: what a system did that does not answer
+	@echo "  HOST  $<"
+	@gcc -std=gnu17 -O2 -g -I. -I$(B)/gen -Wall -Wextra -Werror -MMD -MF $@.d -o $@ $<
+
+$(B)/witness: tools/witness.c | $(GEN) # on the host: which rights a system uses
 	@echo "  HOST  $<"
 	@gcc -std=gnu17 -O2 -g -I. -I$(B)/gen -Wall -Wextra -Werror -MMD -MF $@.d -o $@ $<
 

@@ -59,7 +59,7 @@ static void send(struct slot *s, struct slot *to)
     s->peer = to->endpoint;
     if (s->message_kept)
         type = s->message[0];
-    trace(s->forwarder ? TRACE_FORWARD : TRACE_CALL, s->endpoint, to->endpoint, type, 0);
+    trace(s->forwarder ? TRACE_FORWARD : TRACE_CALL, s->endpoint, to->endpoint, type, s->forwarder);
     if (waits_for(to, s)) {
         deliver(s, to);
         wake(to);

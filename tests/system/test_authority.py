@@ -128,3 +128,28 @@ def test_uphill_is_not_started(boot):
     result = boot("service list", add=hostile("none", calls="rs ds\ncalls null"), leak_check=False)
     assert re.search(r"etc/bardo/hostile\.svc:\d+: 'null' is not below hostile in the order of calls; not started", result.klog)
     assert re.search(r"^hostile +\S+ broken ", result.out, re.M)
+
+
+# ---- what nobody uses ----
+
+def test_unused(boot, tmp_path, monkeypatch):
+    """What a guest was seen to use from outside is used; what was put into manifests for nothing is named, and what is standing still is told apart."""
+    records = tmp_path / "records"
+    monkeypatch.setenv("WITNESS", str(records))
+    boot("ls /proc >/dev/null; kill -9 $(pidof null); sleep 0.3; cat /proc/partitions; service list null", leak_check=False)
+    monkeypatch.delenv("WITNESS")
+    used = [line.split() for path in records.iterdir() for line in path.read_text().splitlines()]
+    assert {"call vfs pm", "forward vfs proc", "forward proc vfs", "call proc vfs", "call null rs", "notify rs ds"} <= {" ".join(words[:3]) for words in used}
+    assert not [words for words in used if words[0] == "call" and words[1:3] == ["ram", "vm"]]  # a fault, and no call
+    judge(tmp_path, dev=("calls", "calls rs ds pm disk log"), null=("calls", "calls rs ds\nkernel port_in"), tty=("notifies", "notifies vfs pci"))
+    done = subprocess.run([TOP / "tools/authority", "--unused", records, *sorted(tmp_path.glob("*.svc"))], capture_output=True, text=True, check=True)
+    calls, forwards, notifies, rest = re.fullmatch(r"(?s)1 guests.*never seen to call:\n(.*)never seen to forward:\n(.*)never seen to notify:\n(.*)kernel calls.*function for:\n(.*)", done.stdout).groups()
+    assert re.search(r"^    dev .*\blog\b", calls, re.M) and not re.search(r"^    (vfs .*\bpm|proc .*\b(vm|pm|vfs))\b", calls, re.M)
+    assert not re.search(r"^    vfs .*\bproc\b|^    proc ", forwards, re.M) and re.search(r"^    tty .*\bpci\b", notifies, re.M)
+    assert "    null           kernel port_in\n" in rest and rest.count("kernel ") == 1 and "reads" not in rest
+    assert "ext4" in rest.split("not seen at all: ")[1].split()
+
+
+def test_unused_without_records(tmp_path):
+    done = subprocess.run([TOP / "tools/authority", "--unused", tmp_path], capture_output=True, text=True)
+    assert done.returncode == 1 and "no *.used there" in done.stderr
