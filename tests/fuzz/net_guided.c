@@ -28,9 +28,11 @@ static void end(void)
 /* As many bytes as the choice needs. */
 static uint32_t choose(uint32_t n)
 {
-    unsigned bytes = n == 0 || n > 65536 ? 4 : n > 256 ? 2 : 1;
+    unsigned bytes = n > 256 ? 2 : 1;
     uint32_t value = 0;
 
+    if (n == 0 || n > 65536)
+        bytes = 4;
     if (n == 1 || !has_begun) /* (net says something while it starts) */
         return 0;
     if (length - at < bytes)

@@ -144,7 +144,9 @@ static uint8_t make_options(uint8_t *o)
 
 static uint16_t make_window(void)
 {
-    return one_in(3) ? (uint16_t)odd_number() : one_in(2) ? 0 : 65535;
+    if (one_in(3))
+        return (uint16_t)odd_number();
+    return one_in(2) ? 0 : 65535;
 }
 
 static void tcp_new(unsigned i)
@@ -168,12 +170,22 @@ static uint8_t make_flags(unsigned i)
                      (one_in(60) ? TCP_R : 0));
 }
 
+/* Of what a segment carries: mostly nothing. */
+static uint32_t make_length(void)
+{
+    if (one_in(2))
+        return 0;
+    if (one_in(2))
+        return 1;
+    return one_in(2) ? 1400 : odd_number() % 1401;
+}
+
 static void tcp_frame(void)
 {
     static uint8_t data[1460], options[64];
     unsigned i = below(CONNECTIONS);
     struct segment s;
-    uint32_t length = one_in(2) ? 0 : one_in(2) ? 1 : one_in(2) ? 1400 : odd_number() % 1401;
+    uint32_t length = make_length();
 
     if (!connections[i].from_port || one_in(40))
         tcp_new(i);
@@ -248,7 +260,9 @@ static void icmp_frame(void)
     size_t length = 8 + below(500);
     uint16_t sum;
 
-    body[0] = one_in(2) ? 8 : one_in(2) ? 3 : (uint8_t)below(20);
+    body[0] = one_in(2) ? 3 : (uint8_t)below(20);
+    if (one_in(2))
+        body[0] = 8;
     body[1] = (uint8_t)below(17);
     if (body[0] == 3) { /* about something that passed by */
         unsigned n = below(32);
@@ -273,6 +287,16 @@ static void arp_frame(void)
                          one_in(3) ? any_word() : HOST_ADDRESS));
 }
 
+/* Offers and acknowledgements; a mask that is one; the rest by chance. */
+static uint8_t dhcp_byte(uint8_t kind, uint8_t i)
+{
+    if (kind == 53)
+        return one_in(2) ? 2 : 5;
+    if (kind == 1)
+        return i < 3 ? 255 : 0;
+    return any_byte();
+}
+
 static size_t dhcp_options(uint8_t *o)
 {
     size_t n = 0;
@@ -286,9 +310,7 @@ static size_t dhcp_options(uint8_t *o)
             continue;
         o[n++] = one_in(12) ? any_byte() : length;
         for (uint8_t i = 0; i < length; i++)
-            o[n++] = kind == 53  ? (uint8_t)(one_in(2) ? 2 : 5)
-                     : kind == 1 ? (i < 3 ? 255 : 0)
-                                 : any_byte();
+            o[n++] = dhcp_byte(kind, i);
     }
     o[n++] = 255;
     return n;

@@ -14,7 +14,9 @@ static char letters[60000];
 
 static const char *outcome(long result)
 {
-    return result >= 0 ? "done" : errno == EIO ? "EIO" : "another error";
+    if (result >= 0)
+        return "done";
+    return errno == EIO ? "EIO" : "another error";
 }
 
 int main(void)

@@ -124,7 +124,9 @@ static long small(struct caller *c)
 
 static long length(struct caller *c)
 {
-    return c->extreme || one_in(c, 25) ? number(c) : (long)below(c, one_in(c, 3) ? 20000 : 300);
+    if (c->extreme || one_in(c, 25))
+        return number(c);
+    return (long)below(c, one_in(c, 3) ? 20000 : 300);
 }
 
 static long pages(struct caller *c)
@@ -289,9 +291,13 @@ static long argument(struct caller *c, char kind)
     case 'P':
         return process(c);
     case 'L':
-        return one_in(c, 6) ? number(c) : one_in(c, 2) ? 16 : 110;
+        if (one_in(c, 6))
+            return number(c);
+        return one_in(c, 2) ? 16 : 110;
     case 'u':
-        return one_in(c, 3) ? -1 : c->root ? 0 : (long)below(c, 2000);
+        if (one_in(c, 3))
+            return -1;
+        return c->root ? 0 : (long)below(c, 2000);
     default:
         return pointer(c, kind);
     }

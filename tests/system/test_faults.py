@@ -26,6 +26,7 @@ def recoveries(text):
 
 
 @pytest.mark.parametrize("fault, defect, detail", [("exit", "exit", "3"), ("panic", "exit", "1"), ("null", "exception", "14"), ("jump", "exception", "14"),
+                                                   ("text", "exception", "14"), ("data", "exception", "14"),
                                                    ("privileged", "exception", "13"), ("divide", "exception", "0")])
 def test_crash(boot, fault, defect, detail):
     """In its work, and then before it was ready."""

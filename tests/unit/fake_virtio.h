@@ -66,9 +66,9 @@ static uint64_t *wide_register(uint32_t offset)
     struct fake_virtqueue *q = selected();
 
     assert_in_range(offset, COMMON_QUEUE_TABLE, COMMON_QUEUE_USED + 4);
-    return offset < COMMON_QUEUE_AVAILABLE ? &q->table
-           : offset < COMMON_QUEUE_USED    ? &q->available
-                                           : &q->used;
+    if (offset < COMMON_QUEUE_AVAILABLE)
+        return &q->table;
+    return offset < COMMON_QUEUE_USED ? &q->available : &q->used;
 }
 
 static uint32_t read_common(uint32_t offset, unsigned width)

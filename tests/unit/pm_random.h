@@ -81,7 +81,9 @@ static uint64_t some_pid(void)
 
     if (percent(5))
         return chance(100000);
-    return t ? (uint64_t)(percent(50) ? t->tid : t->process->pid) : 0;
+    if (!t)
+        return 0;
+    return (uint64_t)(percent(50) ? t->tid : t->process->pid);
 }
 
 static uint64_t some_signal(void)
@@ -172,8 +174,11 @@ static uint64_t argument(struct program *p, char letter)
     case 'p':
         return some_pid();
     case 'g':
-        return percent(15) ? (uint64_t)-1
-                           : (percent(40) ? -some_pid() : (percent(20) ? 0 : some_pid()));
+        if (percent(15))
+            return (uint64_t)-1;
+        if (percent(40))
+            return -some_pid();
+        return percent(20) ? 0 : some_pid();
     case 'R':
         return percent(50) ? chance(1000) : chance(1ull << 32) << chance(33);
     case 'r':
@@ -187,7 +192,9 @@ static uint64_t argument(struct program *p, char letter)
     case 'w':
         return MEMORY_AT + chance(4) * 4;
     case 'i':
-        return percent(30) ? ~0ull : (percent(50) ? 0 : 1000 + chance(3));
+        if (percent(30))
+            return ~0ull;
+        return percent(50) ? 0 : 1000 + chance(3);
     default:
         return (uint64_t)(letter - '0');
     }

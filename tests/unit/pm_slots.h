@@ -93,8 +93,9 @@ long slot_seize(endpoint_t ep, uint64_t *server)
     p->seized_from = 0;
     p->late.source = 0;
     if (p->blocked) {
-        how = p->kind == CALL_LINUX ? SEIZED_SYSCALL
-                                    : (p->kind == CALL_FAULT ? SEIZED_FAULT : SEIZED_RUNNING);
+        how = p->kind == CALL_FAULT ? SEIZED_FAULT : SEIZED_RUNNING;
+        if (p->kind == CALL_LINUX)
+            how = SEIZED_SYSCALL;
         *server = (uint64_t)p->peer;
         if (how == SEIZED_SYSCALL && p->peer != EP_PM && p->taken) {
             p->seized_from = p->peer;

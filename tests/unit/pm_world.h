@@ -291,7 +291,9 @@ long copy_from(endpoint_t who, uint64_t remote, void *local, size_t length)
     count_call();
     if (at)
         memcpy(local, at, length);
-    return at ? 0 : program_of(who) ? -EFAULT : -EDEADSRCDST;
+    if (at)
+        return 0;
+    return program_of(who) ? -EFAULT : -EDEADSRCDST;
 }
 
 long copy_to(endpoint_t who, uint64_t remote, const void *local, size_t length)
@@ -302,7 +304,9 @@ long copy_to(endpoint_t who, uint64_t remote, const void *local, size_t length)
     touch(local, length);
     if (at)
         memcpy(at, local, length);
-    return at ? 0 : program_of(who) ? -EFAULT : -EDEADSRCDST;
+    if (at)
+        return 0;
+    return program_of(who) ? -EFAULT : -EDEADSRCDST;
 }
 
 /* What servers have lent to PM: number and contents are the test's. */

@@ -50,7 +50,9 @@ static void link_reset(unsigned n)
     chip.is_failed[n] = false;
     *reg(n, PORT_SSTS) = chip.has_disk[n] ? 0x113 : 0;
     *reg(n, PORT_SIG) = chip.has_disk[n] ? SIGNATURE_ATA : ~0u;
-    *reg(n, PORT_TFD) = chip.is_mute ? TFD_BSY : chip.has_disk[n] ? 0x50 : 0x7f;
+    *reg(n, PORT_TFD) = chip.has_disk[n] ? 0x50 : 0x7f;
+    if (chip.is_mute)
+        *reg(n, PORT_TFD) = TFD_BSY;
     if (chip.has_disk[n]) {
         *reg(n, PORT_SERR) |= SERR_EXCHANGED;
         raise_cause(n, IS_PCS);

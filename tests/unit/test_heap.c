@@ -103,6 +103,16 @@ static void test_same_work_needs_no_more(void **state)
     assert_int_equal(taken, before);
 }
 
+/* Small ones, mostly. */
+static size_t some_size(void)
+{
+    size_t n = (size_t)rand();
+
+    if (rand() % 10)
+        return n % 200;
+    return rand() % 10 ? n % 5000 : n % 100000;
+}
+
 static void test_random(void **state)
 {
     enum { BLOCKS = 500 };
@@ -124,7 +134,7 @@ static void test_random(void **state)
             b[i].p = NULL;
             continue;
         }
-        b[i].n = (size_t)rand() % (rand() % 10 ? 200 : rand() % 10 ? 5000 : 100000);
+        b[i].n = some_size();
         b[i].p = heap_take(&heap, b[i].n);
         b[i].mark = (uint8_t)rand();
         memset(b[i].p, b[i].mark, b[i].n);

@@ -444,8 +444,9 @@ static void test_lies(void **state)
     int k = post(BLOCK_READ, 0, 7, 0, 1);
 
     serve();
-    for (unsigned n = 0; n < 3; n++)
-        complete_command(1, n == 0 ? 5 : n == 1 ? 0xffff : (uint16_t)(k + BLOCK_SLOTS * 7), 0);
+    complete_command(1, 5, 0);
+    complete_command(1, 0xffff, 0);
+    complete_command(1, (uint16_t)(k + BLOCK_SLOTS * 7), 0);
     serve();
     assert_int_equal(block_finished(&fake_client, 0), 0);
     run(1);

@@ -83,7 +83,9 @@ uint32_t config_read(uint16_t place, unsigned offset, unsigned width)
 
     assert_int_equal(offset % width, 0);
     assert_true(offset + width <= 256);
-    return f ? get(f, offset, width) : width == 4 ? 0xffffffff : (1u << 8 * width) - 1;
+    if (f)
+        return get(f, offset, width);
+    return width == 4 ? 0xffffffff : (1u << 8 * width) - 1;
 }
 
 static void write_bridge(struct fake *bridge, uint32_t before, uint32_t value)

@@ -37,14 +37,14 @@ static void show(void)
     time_t seconds = now;
     struct tm t;
     int hours;
+    uint8_t afternoon;
 
     gmtime_r(&seconds, &t);
     hours = t.tm_hour % 12 ? t.tm_hour % 12 : 12;
+    afternoon = t.tm_hour >= 12 ? HOURS_PM : 0;
     cmos[SECONDS] = form(t.tm_sec);
     cmos[MINUTES] = form(t.tm_min);
-    cmos[HOURS] = cmos[REGISTER_B] & B_24_12
-                      ? form(t.tm_hour)
-                      : (uint8_t)(form(hours) | (t.tm_hour >= 12 ? HOURS_PM : 0));
+    cmos[HOURS] = cmos[REGISTER_B] & B_24_12 ? form(t.tm_hour) : (uint8_t)(form(hours) | afternoon);
     cmos[DAY_OF_WEEK] = form(t.tm_wday + 1);
     cmos[DATE_OF_MONTH] = form(t.tm_mday);
     cmos[MONTH] = form(t.tm_mon + 1);

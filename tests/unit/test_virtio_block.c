@@ -202,9 +202,9 @@ static void test_lies(void **state)
 
     serve();
     for (unsigned n = 0; n < 3; n++) {
-        m->queue.used.ring[m->queue.used.index % HEADS].head = n == 0   ? 5
-                                                               : n == 1 ? HEADS
-                                                                        : 0xffffffff;
+        static const uint32_t senseless[] = {5, HEADS, 0xffffffff};
+
+        m->queue.used.ring[m->queue.used.index % HEADS].head = senseless[n];
         m->queue.used.index++;
     }
     serve();

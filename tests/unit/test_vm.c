@@ -105,8 +105,9 @@ static struct page *access_page(struct slot *s, uint64_t address, uint32_t why, 
 static void touches(struct slot *s, unsigned i)
 {
     struct expected *e = &ref_of(s)->page[i];
-    uint32_t kind = (uint32_t)chance(10),
-             why = kind < 5 ? 0 : (kind < 9 ? FAULT_WRITE : FAULT_EXECUTE);
+    static const uint32_t kinds[10] = {
+        [5] = FAULT_WRITE, FAULT_WRITE, FAULT_WRITE, FAULT_WRITE, FAULT_EXECUTE};
+    uint32_t why = kinds[chance(10)]; /* half of them read */
     uint32_t need = PROT_READ | PROT_WRITE | PROT_EXEC;
     bool allowed;
     long result;
@@ -139,7 +140,9 @@ static unsigned some_range(unsigned *n)
 {
     unsigned i = (unsigned)chance(ARENA), most = ARENA - i;
 
-    *n = 1 + (unsigned)chance(percent(20) ? most : (most < 12 ? most : 12));
+    if (most > 12 && !percent(20))
+        most = 12;
+    *n = 1 + (unsigned)chance(most);
     return i;
 }
 
@@ -232,14 +235,14 @@ static void moves(struct slot *s)
     unsigned n, i = some_range(&n), new, to = some_range(&new);
     struct reference *r = ref_of(s);
     bool fixed = percent(50);
+    uint64_t how = fixed || percent(70) ? MREMAP_MAYMOVE : 0;
     struct expected moved[ARENA];
     long at;
 
     if (!alike(r, i, n))
         return;
     at = asks_for(s, SYS_mremap, address_of(i), n * PAGE_SIZE, new *PAGE_SIZE,
-                  fixed ? MREMAP_FIXED | MREMAP_MAYMOVE : (percent(70) ? MREMAP_MAYMOVE : 0),
-                  address_of(to));
+                  fixed ? MREMAP_FIXED | how : how, address_of(to));
     if (at < 0) {
         check(at == -ENOMEM || at == -EINVAL || at == -EFAULT, "an mremap() fails oddly");
         if (at == -EINVAL)

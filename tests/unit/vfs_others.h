@@ -215,7 +215,9 @@ static long cancel(struct fake_server *s, struct message *m)
         if (s->pending[i].program == (endpoint_t)m->w[0]) {
             s->pending[i] = s->pending[--s->count];
             m->w[1] = chance(3) ? 0 : chance(100);
-            return percent(60) ? 1 : percent(50) ? FILE_CANCEL_REPEAT : 0;
+            if (percent(60))
+                return 1;
+            return percent(50) ? FILE_CANCEL_REPEAT : 0;
         }
     return percent(5) ? -EIO : 0;
 }
@@ -235,7 +237,9 @@ static long call_server(struct fake_server *s, struct message *m, uint64_t deadl
     case FILE_POLL:
         if (m->w[2])
             s->told[chance(8)] = node;
-        return percent(30) ? (long)(m->w[1] & chance(0x400)) : percent(5) ? failure() : 0;
+        if (percent(30))
+            return (long)(m->w[1] & chance(0x400));
+        return percent(5) ? failure() : 0;
     case FILE_POLL_EVENTS:
         memset(m->w, 0, sizeof m->w);
         for (unsigned i = 0, n = 0; i < 8; i++)
@@ -350,8 +354,12 @@ long ipc_call_deadline(endpoint_t to, struct message *m, uint64_t deadline)
         return call_ds(m);
     if (to == EP_PM)
         return call_pm(m);
+    if (to == EP_VM && percent(8))
+        return -ENOMEM;
+    if (to == EP_VM && !m->w[1])
+        return MEMORY_AT;
     if (to == EP_VM)
-        return percent(8) ? -ENOMEM : m->w[1] ? (long)(m->type == VM_MAP ? m->w[1] : 0) : MEMORY_AT;
+        return m->type == VM_MAP ? (long)m->w[1] : 0;
     return s ? call_server(s, m, deadline) : -EDEADSRCDST;
 }
 

@@ -154,12 +154,16 @@ static void put(struct program *p, uint64_t at, const void *what, size_t length)
 
 static uint64_t some_fd(void)
 {
-    return percent(3) ? chance(1u << 20) : chance(percent(20) ? 100 : 12);
+    if (percent(3))
+        return chance(1u << 20);
+    return chance(percent(20) ? 100 : 12);
 }
 
 static uint64_t some_length(void)
 {
-    return percent(3) ? chance(1ull << 32) << chance(32) : chance(percent(50) ? 64 : 0x7000);
+    if (percent(3))
+        return chance(1ull << 32) << chance(32);
+    return chance(percent(50) ? 64 : 0x7000);
 }
 
 static uint64_t put_path(struct program *p)

@@ -74,7 +74,9 @@ static struct table *table_at(endpoint_t ep)
 {
     struct slot *s = slot_at(ep);
 
-    return ep == EP_FILES ? &files : (s ? s->table : NULL);
+    if (ep == EP_FILES)
+        return &files;
+    return s ? s->table : NULL;
 }
 
 static void count_call(void)

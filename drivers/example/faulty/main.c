@@ -4,7 +4,7 @@
  * it together with a manifest (faulty.manifest, with its own `parameters`):
  *
  *     fault=NAME      none exit panic null jump privileged divide spin deaf flood garbage lengths
- *                     random storm slow refuse
+ *                     random storm slow refuse chatter text data
  *     delay_ms=N      so long after the start (0: before RS_READY, that is, during the start)
  *     slow_ms=N       of `slow`: so long it computes; then it goes on as though nothing were
  *     times=N         only the first N incarnations misbehave (0: all)
@@ -68,6 +68,19 @@ static void fault_jump(void)
 {
     ((void (*)(void))(zero + 0x123456789000))();
 }
+/* Code is not written, data is not run. */
+static void fault_text(void)
+{
+    *(volatile uint8_t *)(uintptr_t)&fault_jump = 0xc3;
+}
+
+static void fault_data(void)
+{
+    static uint8_t code[] = {0xc3 /* ret */};
+
+    ((void (*)(void))(zero + (uintptr_t)code))();
+}
+
 static void fault_privileged(void)
 {
     __asm__ volatile("hlt");
@@ -269,6 +282,8 @@ static const struct {
     {"panic", fault_panic},
     {"null", fault_null},
     {"jump", fault_jump},
+    {"text", fault_text},
+    {"data", fault_data},
     {"privileged", fault_privileged},
     {"divide", fault_divide},
     {"spin", fault_spin},
