@@ -169,10 +169,21 @@ void share_begin(struct share *s, uint64_t useful)
     *s = (struct share){.credit = (int64_t)SHARE_START, .useful = useful};
 }
 
+static int64_t burst_of(uint32_t permille)
+{
+    return (int64_t)(SHARE_BURST / 1000 * permille);
+}
+
+void share_ready(struct share *s, uint32_t permille)
+{
+    if (permille != 0 && s->credit > burst_of(permille))
+        s->credit = burst_of(permille);
+}
+
 void share_check(struct share *s, const struct look *look, uint32_t permille, uint64_t useful,
                  bool is_strict)
 {
-    int64_t most = (int64_t)(SHARE_BURST / 1000 * permille), before = s->credit;
+    int64_t most = burst_of(permille), before = s->credit;
     uint64_t free;
     bool over = look->used > look->elapsed / 1000 * permille;
 

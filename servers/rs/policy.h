@@ -154,6 +154,9 @@ struct share {
 #define SHARE_OVER (2 * SECOND) /* a defect when the manifest has a `cpu` line */
 
 void share_begin(struct share *share, uint64_t useful);
+/* The start is over: what is left of SHARE_START is taken back, or a driver that becomes ill soon
+ * after it would have the processor to itself for half a second. */
+void share_ready(struct share *share, uint32_t permille);
 /*
  * Counts a look. Who is of use is not held to its share, but when that is strict: those who wait
  * for what comes through it would wait for everybody else's programs, too. What it uses while

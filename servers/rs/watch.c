@@ -76,6 +76,7 @@ void watch_ready(struct service *s)
 {
     s->is_slow = false;
     pulse_begin(&s->pulse);
+    share_ready(&s->share, share_of(s));
 }
 
 /* True: it is in a storm, or above what its manifest allows. */

@@ -31,6 +31,22 @@ def test_storm(boot):
     assert int(result.out.split()[0]) <= 30, "programs had no processor for so many hundredths of a second"
 
 
+def test_msi_flood(boot):
+    """A device that raises message-signalled interrupts without end, which nothing can mask: its driver is named within a second, programs get the
+    processor meanwhile, and the next copy, which does not make it raise any, works."""
+    result = boot(WAIT + """last=0 pause=0; until grep -Eq 'faulty (storm|complaint)' /proc/recovery; do
+        read u x </proc/uptime; t=$((1${u%.*}${u#*.})); [ $last = 0 ] || [ $((t - last)) -le $pause ] || pause=$((t - last)); last=$t; done
+        echo $pause; wait_for 'up .* 1 [sc]'; cat /proc/recovery; grep ALL /proc/interrupts""", icount=True, qemu="-device edu",
+                  add=faulty("msi", delay=700, device="pci 1234:11e8", **DRIVER), timeout=200)
+    row, = recoveries(result.out)
+    took = int(row["detected_ns"]) / 1e9 - float(re.search(r"\[ *([\d.]+)\] faulty: fault on demand", result.klog).group(1))
+    interrupts = int(re.search(r"ALL: +(\d+)", result.out).group(1))
+    print(f"FLOOD of {interrupts} interrupts: {row['defect']} {row['detail']} after {took * 1e3:.0f} ms")
+    assert interrupts > 100000 and took < 1.0
+    assert row["defect"] == "storm" or (row["defect"], row["detail"]) == ("complaint", "2")
+    assert int(result.out.split()[0]) <= 20, "programs had no processor for so many hundredths of a second"
+
+
 def test_refuses_its_device(boot):
     """A driver that says that the device is none of its is not started again."""
     result = boot(WAIT + "wait_for refused; sleep 0.3; service list faulty; service up faulty; sleep 0.2; service list faulty; cat /proc/recovery",

@@ -264,6 +264,21 @@ static void test_share(void **state)
     }
 }
 
+/* What a start did not need is no burst for later; without a share there is nothing to take. */
+static void test_share_after_a_start(void **state)
+{
+    share_begin(&share, 0);
+    share_ready(&share, 400);
+    assert_int_equal(share_low(1, 50 * MS, 0), 0);
+    assert_int_equal(share_low(1, 50 * MS, 0), 1);
+    share_begin(&share, 0);
+    share_ready(&share, 0);
+    assert_int_equal(share.credit, SHARE_START);
+    share_low(10, 50 * MS, 0);
+    share_ready(&share, 400); /* a debt stays */
+    assert_true(share.credit < 0);
+}
+
 /* It has the CPU that it gets when it is not low, and none when it is: it comes to its share. */
 static void test_share_of_one_that_spins(void **state)
 {
@@ -381,6 +396,7 @@ int main(void)
         cmocka_unit_test(test_pulse_on_a_loaded_host),
         cmocka_unit_test(test_start),
         cmocka_unit_test(test_share),
+        cmocka_unit_test(test_share_after_a_start),
         cmocka_unit_test(test_share_of_one_that_spins),
         cmocka_unit_test(test_share_of_one_that_is_of_use),
         cmocka_unit_test(test_storm),

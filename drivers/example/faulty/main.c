@@ -4,12 +4,15 @@
  * it together with a manifest (faulty.manifest, with its own `parameters`):
  *
  *     fault=NAME      none exit panic null jump privileged divide spin deaf flood garbage lengths
- *                     random storm slow refuse chatter text data
+ *                     random storm slow refuse chatter text data msi
  *     delay_ms=N      so long after the start (0: before RS_READY, that is, during the start)
  *     slow_ms=N       of `slow`: so long it computes; then it goes on as though nothing were
  *     times=N         only the first N incarnations misbehave (0: all)
  *     seed=N          of `random`: half a million kernel calls with senseless arguments, many of
  * them senseless requests to whom it may call; then exit
+ *
+ * `msi` is for QEMU's device edu (docs/specs/edu.rst of its source): each of its interrupts makes it
+ * raise more, at once and for ever, and it comes back to its loop all the time.
  *
  * With a queue in its manifest it is a network driver without a network: what is sent is swallowed.
  * `garbage` fills the queue's own indices and chip area with noise, `lengths` completes frames that
@@ -191,6 +194,22 @@ static void fault_storm(void)
             ipc_reply_result(message_caller(&m), -ENOSYS);
 }
 
+static bool raises; /* an interrupt leads to the next */
+
+static void raise_interrupts(void)
+{
+    enum { EDU_INTERRUPT_RAISE = 0x60, AT_ONCE = 4 };
+
+    for (int i = 0; i < AT_ONCE; i++)
+        mmio_write32(device_registers(&service_info()->device, 0x100), EDU_INTERRUPT_RAISE, 1);
+}
+
+static void fault_msi(void)
+{
+    raises = true;
+    raise_interrupts();
+}
+
 static void fault_refuse(void)
 {
     exit(RS_EXIT_REFUSED);
@@ -294,6 +313,7 @@ static const struct {
     {"random", fault_random},
     {"storm", fault_storm},
     {"slow", fault_slow},
+    {"msi", fault_msi},
     {"refuse", fault_refuse},
     {"chatter", fault_chatter},
     {"listen_log", fault_listen_log},
@@ -353,6 +373,8 @@ static void notified(uint64_t bits)
 {
     if (bits & NOTIFY_BIT(NOTIFY_BIT_ALARM))
         commit_fault();
+    if (raises && bits & NOTIFY_BIT(NOTIFY_BIT_IRQ))
+        raise_interrupts();
     serve_queue();
 }
 
