@@ -29,3 +29,12 @@ def test_in_the_system(program, boot, name):
     """The second run is the one that must not leak: the first one makes VFS's heap as big as it needs to be."""
     result = boot(f"chmod 755 /{name}; /{name}; ls /tmp", add={f"/{name}": program(name)}, timeout=120, leak_check=False, expect=None)
     assert result.out == all_ok(name)
+
+
+@pytest.mark.parametrize("victim", ["vfs", "pm"])
+def test_limit_while_it_dies(program, boot, victim):
+    """The end of the file is looked up, the write cut, the call ended and the signal sent, and after a death all of it once."""
+    out = boot(f"chmod 755 /calls_fsize; service fuse {victim} 40; /calls_fsize; service fuse {victim} 0; service status {victim} | grep ^restarts",
+               add={"/calls_fsize": program("calls_fsize")}, timeout=120, leak_check=False).out
+    said, _, restarts = out.rpartition("restarts ")
+    assert said == all_ok("calls_fsize") and int(restarts) > 50
