@@ -164,6 +164,17 @@ bool pulse_start_over(struct pulse *p, const struct slot_status *s, const struct
 
 /* ---- shares of the CPU ---- */
 
+uint32_t share_permille(uint32_t cpu, bool is_driver, bool is_client, bool is_core)
+{
+    if (cpu != 0)
+        return cpu;
+    if (is_driver)
+        return SHARE_DRIVER;
+    if (is_client)
+        return SHARE_CLIENT;
+    return is_core ? 0 : SHARE_SERVER;
+}
+
 void share_begin(struct share *s, uint64_t useful)
 {
     *s = (struct share){.credit = (int64_t)SHARE_START, .useful = useful};

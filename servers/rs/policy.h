@@ -147,6 +147,14 @@ struct share {
     uint64_t over; /* successive ns above its share */
 };
 
+#define SHARE_DRIVER 500u /* permille, where the manifest has no `cpu` line */
+#define SHARE_CLIENT 400u /* of those whom a driver can keep busy */
+#define SHARE_SERVER 500u /* of the other servers, but for the core: that works for programs */
+
+/* What is at most kept from programs by one who is of no use. `cpu`: as its manifest says, or 0.
+ * 0: no limit. */
+uint32_t share_permille(uint32_t cpu, bool is_driver, bool is_client, bool is_core);
+
 #define SHARE_BURST (100 * MS)
 #define SHARE_START                                                                                \
     (250 * MS) /* of CPU, for a start: devices are waited for, others wait for them */

@@ -12,8 +12,6 @@
 
 #define SLOW_AGAIN (10 * SECOND) /* the log is not told more often that a service is slow */
 #define CORE_START (60 * SECOND)
-#define SHARE_DRIVER 500u /* permille, where the manifest has no `cpu` line */
-#define SHARE_CLIENT 400u /* of those whom a driver can keep busy */
 
 static bool is_driver(const struct manifest *m)
 {
@@ -34,11 +32,8 @@ static bool is_client(const struct service *s)
 /* 0: no limit. */
 static uint32_t share_of(const struct service *s)
 {
-    if (s->manifest->cpu_permille)
-        return s->manifest->cpu_permille;
-    if (is_driver(s->manifest))
-        return SHARE_DRIVER;
-    return is_client(s) ? SHARE_CLIENT : 0;
+    return share_permille(s->manifest->cpu_permille, is_driver(s->manifest), is_client(s),
+                          service_core(s));
 }
 
 static uint64_t counted_in(const struct queue *q)

@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+import inject_faults
+from test_campaign import INJECTOR
 from test_faults import NETWORK, WAIT, faulty, recoveries
 
 DRIVER = dict(NETWORK, **{"class": "net", "budget": "3 60", "backoff": "1 10 100"})
@@ -45,6 +47,23 @@ def test_msi_flood(boot):
     assert interrupts > 100000 and took < 1.0
     assert row["defect"] == "storm" or (row["defect"], row["detail"]) == ("complaint", "2")
     assert int(result.out.split()[0]) <= 20, "programs had no processor for so many hundredths of a second"
+
+
+SPINS = "ebfe"  # jmp to itself
+
+
+@pytest.mark.parametrize("service, function, use", [("proc", "write_version", "cat /proc/version"), ("lp", "do_open", "echo x >/dev/lp0")])
+def test_server_that_spins(boot, program, service, function, use):
+    """One that no driver keeps busy has a share, too: programs have what is left (500 per mille, but for a first burst), until its heartbeat ends it."""
+    at = inject_faults.Program(service).functions[function][0].address
+    out = boot(f"mknod /tmp/inject c 240 0; share 100; echo '{service} {at:#x} text {at:#x} {SPINS}' >/tmp/inject; ({use}) >/dev/null 2>&1 & usleep 20000; share 700; "
+               f"head -n 1 /tmp/inject; wait; n=0; until grep ' {service} ' /proc/recovery || [ $n -ge 200 ]; do n=$((n + 1)); usleep 20000; done",
+               icount=True, add=dict(INJECTOR, **{"/bin/share": program("share")}), leak_check=False, timeout=200).out
+    (before, _), (share, pause) = [(int(a), int(b)) for a, b in re.findall(r"^share (\d+) (\d+)$", out, re.M)]
+    print(f"SHARE beside {service}, which spins: {share} per mille, at most {pause} ms without")
+    assert before > 900 and "triggered" in out
+    assert share >= 400 and pause < 300
+    assert re.search(rf"^\d+ {service} heartbeat ", out, re.M)
 
 
 def test_refuses_its_device(boot):

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "lib/manifest/manifest.h"
@@ -371,6 +372,39 @@ static void test_shipped_budgets(void **state)
     globfree(&found);
 }
 
+/* Everybody who is shipped has a share of the processor, and none has all of it; but for the core
+ * servers, which work for programs, as docs/policies.md says. net is one that drivers keep busy. */
+static void test_shipped_shares(void **state)
+{
+    static const char *const core[] = {"rs", "ds", "vm", "pm", "vfs", "net", "ram"};
+    unsigned cores = 0, others = 0;
+    glob_t found;
+
+    assert_int_equal(glob("servers/*/*.svc", 0, NULL, &found), 0);
+    glob("servers/*/*/*.svc", GLOB_APPEND, NULL, &found);
+    glob("drivers/*/*/*.svc", GLOB_APPEND, NULL, &found);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        bool is_core = false;
+        uint32_t permille;
+
+        read_manifest(found.gl_pathv[i]);
+        for (size_t c = 0; c < sizeof core / sizeof *core; c++)
+            is_core |= strcmp(manifest.name, core[c]) == 0;
+        assert_int_equal(is_core, manifest.rolled_back);
+        permille =
+            share_permille(manifest.cpu_permille, manifest.class >= CLASS_NET, false, is_core);
+        if (is_core ? permille != 0 : permille < 100 || permille > 800)
+            fail_msg("%s: a share of %u per mille", found.gl_pathv[i], permille);
+        cores += is_core;
+        others += !is_core;
+    }
+    globfree(&found);
+    assert_int_equal(cores, sizeof core / sizeof *core);
+    assert_true(others > 20);
+    assert_int_equal(share_permille(0, false, true, true), SHARE_CLIENT); /* net */
+    assert_int_equal(share_permille(7, true, true, true), 7);
+}
+
 static void test_lasts(void **state)
 {
     struct policy_limits unreachable = {300, 60 * SECOND, 200, 10 * MS, 2 * SECOND},
@@ -401,6 +435,7 @@ int main(void)
         cmocka_unit_test(test_share_of_one_that_is_of_use),
         cmocka_unit_test(test_storm),
         cmocka_unit_test(test_shipped_budgets),
+        cmocka_unit_test(test_shipped_shares),
         cmocka_unit_test(test_lasts),
     };
 
