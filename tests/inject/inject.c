@@ -8,8 +8,9 @@
  *     NAME TRAP register NUMBER BIT    a bit of a register flips (order: struct registers)
  *     NAME TRAP stack OFFSET BIT       a bit of the byte at stack pointer + OFFSET
  *     NAME TRAP data ADDRESS BIT       a bit of any byte that it may write: heap, rings
- *     NAME TRAP point ADDRESS COUNT    in COUNT descriptors of 16 bytes that begin with a physical
- *                                      address: that of a page of ours
+ *     NAME TRAP point ADDRESS COUNT [STRIDE]
+ *                                      in COUNT descriptors of STRIDE (16) bytes that have a physical
+ *                                      address at ADDRESS, the first one: that of a page of ours
  *     NAME TRAP fill ADDRESS BYTES     memory of NAME's gets a pattern. After both of these a read
  *                                      tells whether somebody has written there since
  *     host                             the command that the host has left in the machine's
@@ -58,6 +59,7 @@ static struct fault {
     uint64_t place, bit; /* address, number of the register, offset; bit: or how many */
     uint8_t bytes[BYTES_MAX];
     unsigned count;
+    uint64_t stride;
     uint64_t when; /* clock */
     long error;
 } fault;
@@ -131,7 +133,7 @@ static long point_at_bait(void)
     make_pattern(bait, 0, sizeof bait);
     address = (uint64_t)memory_query(ENDPOINT_SELF, (uint64_t)bait, &flags);
     for (uint64_t n = 0; n < fault.bit && !error; n++)
-        error = copy_to(fault.driver, fault.place + 16 * n, &address, sizeof address);
+        error = copy_to(fault.driver, fault.place + fault.stride * n, &address, sizeof address);
     return error;
 }
 
@@ -271,7 +273,7 @@ static long parse(char *line)
 {
     char *rest, *name = strtok_r(line, " \n", &rest), *trap = strtok_r(NULL, " \n", &rest),
                 *kind = strtok_r(NULL, " \n", &rest), *place = strtok_r(NULL, " \n", &rest),
-                *value = strtok_r(NULL, " \n", &rest);
+                *value = strtok_r(NULL, " \n", &rest), *stride = strtok_r(NULL, " \n", &rest);
 
     if (!value || strlen(name) >= SERVICE_NAME_MAX)
         return -EINVAL;
@@ -288,6 +290,7 @@ static long parse(char *line)
         if (error)
             return error;
     }
+    fault.stride = stride ? strtoull(stride, NULL, 0) : 16;
     fault.bit = fault.kind == TEXT ? 0 : strtoul(value, NULL, 0);
     return find_victim(name);
 }

@@ -9,6 +9,8 @@ import threading
 
 import pytest
 
+import inject_faults
+from conftest import TOP
 from test_campaign import INJECTOR
 
 RECEIVE_RING = 0x720000008000  # e1000: QUEUE_WINDOW + QUEUE_CHIP_OFFSET, 256 descriptors
@@ -60,6 +62,73 @@ def test_no_hole_while_pci_is_away(boot):
     assert defects(result.out, "e1000") and set(defects(result.out, "e1000")) == {"dma 5"}
     assert "2 packets received" in result.out
     assert int(re.search(r"^pci +\d+ up +\d+ s +(\d+) killed", result.out, re.M)[1]) >= 20
+
+
+RDX = inject_faults.REGISTERS.index("rdx")
+OFFSETS = '''#include <stddef.h>
+#include <stdio.h>
+#include "drivers/block/{}/chip.h"
+int main(void) {{ printf("%zu %zu %zu\\n", {}); }}'''
+
+
+def call_in(service, function, callee):
+    """The address of the first call of `callee` there."""
+    program = inject_faults.Program(service)
+    to = program.functions[callee][0].address
+    return next(one.address for one in program.functions[function] if one.mnemonic in ("call", "jmp") and one.op_str == f"{to:#x}")
+
+
+@pytest.fixture
+def offsets(tmp_path):
+    """Of a driver's structures, as its own header says: where the first address of data is, from one to the next, how many."""
+    def compute(driver, expressions):
+        (tmp_path / "offsets.c").write_text(OFFSETS.format(driver, expressions))
+        subprocess.run(["gcc", "-std=gnu17", "-w", "-I.", tmp_path / "offsets.c", "-o", tmp_path / "offsets"], cwd=TOP, check=True)
+        return [int(word) for word in subprocess.run([tmp_path / "offsets"], capture_output=True, check=True).stdout.split()]
+    return compute
+
+
+DISKS = {  # kind: (service, name, folder of the driver, where it gives the device a command, offsets)
+    "ahci": ("ahci", "sda", "ahci", ("issue", "mmio_write32"), "(size_t)CHIP_TABLES + offsetof(struct ahci_table, region), sizeof(struct ahci_table), (size_t)BLOCK_SLOTS"),
+    "nvme": ("nvme", "nvme0n1", "nvme", ("give", "mmio_write32"),
+             "offsetof(struct nvme_memory, command) + offsetof(struct nvme_command, data), sizeof(struct nvme_command), (size_t)ENTRIES"),
+    "virtio": ("virtio-block", "vda", "virtio", ("end", "virtqueue_give"),
+               "offsetof(struct virtio_memory, part), sizeof(struct virtio_descriptor), (size_t)HEADS * PARTS"),
+}
+BLOCK_CHIP = 0x720000010000  # QUEUE_WINDOW + BLOCK_CHIP_OFFSET
+
+
+@pytest.mark.parametrize("kind", DISKS)
+def test_disk_elsewhere_is_named(boot, tmp_path, offsets, kind):
+    """A disk's driver that gives its device addresses of somebody else's, in the commands that it is about to give: nothing is written there, the driver is named
+    and replaced, and what was asked for is there, and right."""
+    service, name, folder, trap, expressions = DISKS[kind]
+    at, stride, count = offsets(folder, expressions)
+    data = os.urandom(4 << 20)
+    image = tmp_path / "disk"
+    image.write_bytes(data)
+    out = boot(f"""mknod /tmp/inject c 240 0; until [ -b /dev/{name} ]; do usleep 50000; done; head -c 65536 /dev/{name} | md5sum
+        echo '{service} {call_in(service, *trap):#x} point {BLOCK_CHIP + at:#x} {count} {stride}' >/tmp/inject; head -n 1 /tmp/inject
+        dd if=/dev/{name} bs=1M skip=2 2>/dev/null | md5sum; head -n 1 /tmp/inject; cat /proc/recovery""", disks=[f"{image}:{kind}"], add=INJECTOR, iommu=True,
+               leak_check=False, timeout=200).out
+    assert re.search(r"^armed 0 0\n", out, re.M) and baits(out) == ["intact"]
+    assert re.findall(r"^(\w{32})  -$", out, re.M) == [hashlib.md5(data[:65536]).hexdigest(), hashlib.md5(data[2 << 20:]).hexdigest()]
+    assert len(found := defects(out, service)) == 1 and re.fullmatch("dma [56]", found[0])
+
+
+@pytest.mark.parametrize("nic", ["rtl8139", "virtio"])
+def test_other_cards_elsewhere_are_named(boot, nic):
+    """The rtl8139 has no descriptors: the address in a register, of a frame to be sent, is changed when it is about to be written. A virtio card's
+    descriptors of buffers for frames."""
+    if nic == "rtl8139":
+        service, fault = nic, f"{call_in(nic, 'rtl8139_transmit', 'mmio_write32'):#x} register {RDX} 29"
+    else:
+        service, fault = "virtio-net", f"0 point {RECEIVE_RING:#x} 256"
+    result = boot(f"mknod /tmp/inject c 240 0; ping -c 1 10.0.2.2; echo '{service} {fault}' >/tmp/inject; ping -c 3 -W 1 -w 6 10.0.2.2; head -n 1 /tmp/inject; "
+                  "sleep 0.2; cat /proc/recovery; ping -c 2 10.0.2.2", nics=[nic], add=INJECTOR, iommu=True, leak_check=False, timeout=200)
+    assert re.search(r"^triggered \d+ 0", result.out, re.M) and " changed" not in result.out
+    assert len(found := defects(result.out, service)) == 1 and re.fullmatch("dma [56]", found[0])
+    assert "2 packets received" in result.out
 
 
 class Giver(socketserver.BaseRequestHandler):
