@@ -2,6 +2,7 @@
 /* The file protocol of terminals (abi/proto/file.h), and the loop. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/sysmacros.h>
 
@@ -41,7 +42,7 @@ static long do_open(struct message *m)
 {
     struct terminal *t = device(m->w[2], message_caller(m));
 
-    if (!t || !terminal_exists(t))
+    if (!t || !terminal_exists(t) || t->hung)
         return device_back(m, -ENXIO);
     if (major(m->w[2]) == MAJOR_TERMINALS && !(m->w[1] & O_NOCTTY))
         terminal_opened(t, message_caller(m));
@@ -97,7 +98,7 @@ static long do_poll(struct message *m)
         return -ENXIO;
     terminal_input(t);
     consoles_serve();
-    ready = terminal_ready(t) & (uint32_t)m->w[1];
+    ready = terminal_ready(t) & ((uint32_t)m->w[1] | POLLHUP);
     if (!ready && m->w[2] == 1)
         t->polled |= (uint32_t)m->w[1];
     return ready;
@@ -172,8 +173,10 @@ static void serve(void)
 
 static void notified(uint64_t bits)
 {
-    if (bits & NOTIFY_BIT(NOTIFY_BIT_SERVICES))
+    if (bits & NOTIFY_BIT(NOTIFY_BIT_SERVICES)) {
         terminals_find_queues();
+        terminals_hang_up();
+    }
 }
 
 int main(void)

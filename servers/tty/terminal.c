@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 #include "abi/proto/rs.h"
 #include "lib/manifest/manifest.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
+#include "lib/rt/pack.h"
 #include "lib/service/service.h"
 #include "servers/tty/tty.h"
 
@@ -132,6 +135,39 @@ void terminals_find_queues(void)
     }
 }
 
+/* Its session ends, as when a line is hung up: SIGHUP for who leads it and for who is in the
+ * foreground, end of file for who reads (POSIX, "Modem Disconnect"), EIO for who writes. What had
+ * not been sent is lost. */
+static void hang_up(struct terminal *t)
+{
+    t->hung = true;
+    log_info("driver %s will not be back: hung up", t->peer.where.driver);
+    terminal_discard_input(t);
+    if (t->session > 0)
+        process_signal(t->session, SIGHUP);
+    group_signal(t->group, SIGHUP);
+    group_signal(t->group, SIGCONT);
+    t->session = t->group = 0;
+    terminal_save(t);
+}
+
+void terminals_hang_up(void)
+{
+    for (unsigned i = 0; i < SERIALS; i++) {
+        struct terminal *t = &terminals[i];
+        struct message m = {.type = RS_LOOKUP};
+
+        if (!t->queue || t->hung || queue_read(&t->queue->header.incarnation) == 0)
+            continue;
+        pack_text(m.w, t->peer.where.driver, sizeof t->peer.where.driver);
+        if (ipc_call(service_info()->rs, &m) != -ENXIO)
+            continue;
+        if (peer_is_new(&t->peer))
+            claim(t);
+        hang_up(t);
+    }
+}
+
 void terminals_begin(void)
 {
     for (unsigned i = 0; i < TERMINALS; i++) {
@@ -141,6 +177,7 @@ void terminals_begin(void)
     }
     snapshots_restore();
     terminals_find_queues();
+    terminals_hang_up();
 }
 
 /* The driver broke the rules: RS replaces it; what it wrote into the queue is put right for the
@@ -276,6 +313,7 @@ void terminal_input(struct terminal *t)
         return;
     if (peer_is_new(&t->peer)) {
         claim(t);
+        t->hung = false;
         selftest_begin(&t->test, clock_now());
     }
     note_gone(t);

@@ -85,6 +85,7 @@ struct terminal {
     bool restored; /* line and taken come from a predecessor */
     uint32_t polled; /* events that VFS wants to hear of */
     bool poll_ready; /* one has come, VFS will fetch it */
+    bool hung; /* RS has given its driver up, or it was taken down: until there is another one */
 };
 
 /* What is known of the keyboard; kept with each console whose line it types into, so that keys are
@@ -133,6 +134,8 @@ bool peer_settle(struct peer *p); /* tells it what we did; false: there is anoth
 /* ---- terminal.c ---- */
 void terminals_begin(void); /* state from DS, queues from RS */
 void terminals_find_queues(void);
+/* Which drivers will not be back? Whoever has such a terminal is hung up on. */
+void terminals_hang_up(void);
 struct terminal *terminal_of(uint64_t node); /* NULL: no such */
 /* Is there such a port, or a screen? The first port is taken for granted: it is the console, also
  * before its driver is up. */

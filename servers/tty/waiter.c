@@ -80,6 +80,8 @@ static bool serve_write(struct waiter *w)
     uint64_t address, length;
     long error;
 
+    if (w->terminal->hung)
+        return finish(w, w->done ? (long)w->done : -EIO);
     for (;;) {
         uint32_t n, taken;
 
@@ -138,6 +140,8 @@ static bool serve_read(struct waiter *w)
         return finish(w, -EFAULT);
     if (length == 0)
         return finish(w, 0);
+    if (t->hung)
+        return finish(w, 0);
     if (w->background && t->group != w->background && t->session)
         return false;
     due = t->line.termios.local & ICANON ? line_readable(&t->line) : raw_is_due(w, length);
@@ -154,6 +158,8 @@ static bool serve_read(struct waiter *w)
 
 static bool serve_drain(struct waiter *w)
 {
+    if (w->terminal->hung)
+        return finish(w, -EIO);
     if (terminal_pending(w->terminal) != 0)
         return false;
     return finish(w, control_apply(w->terminal, &w->request));
@@ -187,6 +193,8 @@ uint32_t terminal_ready(const struct terminal *t)
     const struct line *l = &t->line;
     uint32_t least = l->termios.character[VTIME] ? 1 : l->termios.character[VMIN], events = 0;
 
+    if (t->hung)
+        return POLLHUP | POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM;
     if (least == 0)
         least = 1;
     if (l->termios.local & ICANON ? line_readable(l) : line_available(l) >= least)

@@ -5,6 +5,7 @@ import re
 import pytest
 
 import inject_faults
+from conftest import TOP
 from test_campaign import INJECTOR
 from test_faults import NETWORK, WAIT, faulty, recoveries
 
@@ -64,6 +65,44 @@ def test_server_that_spins(boot, program, service, function, use):
     assert before > 900 and "triggered" in out
     assert share >= 400 and pause < 300
     assert re.search(rf"^\d+ {service} heartbeat ", out, re.M)
+
+
+def gives_up(path):
+    """The manifest of a driver that is given up for its first failure."""
+    kept = [line for line in (TOP / path).read_text().splitlines() if line.split()[:1] and line.split()[0] not in ("budget", "policy")]
+    return {f"/etc/bardo/{path.rpartition('/')[2]}": "\n".join(kept + ["budget 0 60"]) + "\n"}
+
+
+def test_terminal_whose_driver_is_given_up(boot):
+    """Who reads gets the end of file at once, who leads the session SIGHUP, who writes EIO, who opens ENXIO; the other port works on. `service up`
+    brings it back, and it is a terminal again."""
+    at = inject_faults.Program("uart").functions["uart_send"][0].address
+    out = boot(WAIT.replace("list faulty", "list uart.1") + f"""mknod /tmp/inject c 240 0; service wait uart.1
+        setsid sh -c 'exec 3<>/dev/ttyS1; trap "echo hung up >>/tmp/said" HUP; while read line <&3; do :; done; echo end >>/tmp/said' & usleep 300000
+        cat /dev/ttyS1 >/tmp/read & reader=$!; exec 4>/dev/ttyS1; usleep 200000; kill -0 $reader && echo reads
+        echo 'uart.1 {at:#x} text {at:#x} 0f0b' >/tmp/inject; echo x >&4; wait_for given-up; usleep 100000; sort /tmp/said
+        kill -0 $reader 2>/dev/null || echo reader has ended; (echo y >&4) 2>&1; (: </dev/ttyS1) 2>&1; exec 4>&-
+        service up uart.1; service wait uart.1; usleep 100000; echo z >/dev/ttyS1 && echo works""", qemu="-serial file:/dev/null", leak_check=False, timeout=100,
+               add=dict(INJECTOR, **gives_up("drivers/char/uart/uart.svc"))).out
+    lines = out.splitlines()
+    assert lines[:4] == ["reads", "end", "hung up", "reader has ended"] and lines[-1] == "works"
+    assert "Input/output error" in out and "No such device or address" in out
+
+
+@pytest.mark.parametrize("driver, path, function, device, how", [
+    ("printer", "drivers/char/printer/printer.svc", "printer_send", "/dev/lp0", {"qemu": "-parallel file:/dev/null"}),
+    ("es1370", "drivers/audio/es1370/es1370.svc", "es1370_position", "/dev/dsp", {"sound": "none"})])
+def test_writer_whose_driver_is_given_up(boot, driver, path, function, device, how):
+    """Who writes to a printer or plays has an error at once, and who opens it, too; with a fresh driver it works again."""
+    at = inject_faults.Program(driver).functions[function][0].address
+    out = boot(WAIT.replace("list faulty", f"list {driver}") + f"""mknod /tmp/inject c 240 0; service wait {driver}
+        (cat /dev/zero >{device}; echo "writer $?") 2>&1 & usleep 200000; echo '{driver} {at:#x} text {at:#x} 0f0b' >/tmp/inject; wait_for given-up
+        read began x </proc/uptime; wait %1; read ended x </proc/uptime; echo took $began $ended; (echo y >{device}) 2>&1 || echo refused
+        service up {driver}; service wait {driver}; usleep 100000; head -c 1024 /dev/zero >{device} && echo works""", leak_check=False, timeout=100,
+               add=dict(INJECTOR, **gives_up(path)), **how).out
+    began, ended = map(float, re.search(r"^took ([\d.]+) ([\d.]+)$", out, re.M).groups())
+    assert "writer 1\n" in out and "refused\n" in out and out.endswith("works\n") and ended - began < 0.5
+    assert re.search(r"write error: (Input/output error|No such device)", out)
 
 
 def test_refuses_its_device(boot):
