@@ -26,7 +26,7 @@ enum rs_request {
        rs_recovery were copied; w[0] of the reply: number of the first of them */
     RS_RECOVERIES,
     /* name; w[2] enum rs_control; w[3] enum rs_defect for RESTART (COMPLAINT: and reset the device;
-       else 0), delay in ms in w[4] -> 0, -ESRCH, -EALREADY, -EPERM (a core service), -ENODEV (its
+       else 0), delay in ms in w[4] -> 0, -ESRCH, -EALREADY, -EPERM (an essential service), -ENODEV (its
        device is not there), -ENOEXEC (broken), -ENOTRECOVERABLE (RESTART of one that is given up or
        has refused its device: UP). From fs/proc (a program with uid 0 wrote to
        /proc/bardo/control), fs/dev (the same with /dev/bardo) or PM. */
@@ -194,7 +194,7 @@ struct rs_service {
     uint32_t pid, state, service_id, restarts; /* restarts: since boot */
     endpoint_t endpoint;
     uint32_t last_defect, last_detail; /* detail: signal, vector, exit status or complaint */
-    uint32_t core; /* 1: can't be replaced */
+    uint32_t core; /* 1: essential: can't be replaced */
     uint64_t started_ns; /* clock when this incarnation was started */
     uint64_t recovery_mean_ns, recovery_max_ns, cpu_ns, memory_bytes;
     uint32_t incarnation, start_order; /* start_order: the manifest's "start" */

@@ -313,6 +313,11 @@ static void read_returns(struct reader *r, struct manifest *m)
     m->rolled_back = reader_choice(r, names, 2, "fresh or rolled-back");
 }
 
+static void read_essential(struct reader *r, struct manifest *m)
+{
+    m->essential = reader_choice(r, boolean_names, 2, "yes or no");
+}
+
 static void read_budget(struct reader *r, struct manifest *m)
 {
     m->budget = (uint32_t)reader_number(r, 0, MANIFEST_BUDGET_MAX);
@@ -379,6 +384,7 @@ const struct manifest_key manifest_keys[] = {
     {"restart", read_restart, false, "yes or no"},
     {"hold", read_hold, false, "yes or no"},
     {"returns", read_returns, false, "fresh or rolled-back"},
+    {"essential", read_essential, false, "yes or no"},
     {"instances", read_instances, false, "one or on-request"},
     {"budget", read_budget, false, "FAILURES SECONDS"},
     {"backoff", read_backoff, false, "FREE FIRST MOST"},

@@ -116,7 +116,10 @@ static const char *check_whole(const struct manifest *m, const char **key)
         {strcmp(m->alternate, m->name) == 0, "alternate", "its alternate is itself"},
         {m->alternate[0] && m->rolled_back, "alternate",
          "one that goes on with its memory has no alternate"},
-        {m->hold && m->rolled_back, "hold", "one that goes on with its memory is never held"},
+        {m->essential && !m->rolled_back, "essential",
+         "what the system cannot do without must keep its memory: \"returns rolled-back\" is "
+         "missing"},
+        {m->hold && m->essential, "hold", "what the system cannot do without is never held"},
     };
 
     for (unsigned i = 0; i < sizeof rules / sizeof *rules; i++)
@@ -204,7 +207,7 @@ int manifest_parse_all(const char *text, size_t size, const char *file, struct m
     }
     if (parse(&r, manifest, lines, all) != 0)
         return -EINVAL;
-    if (manifest->rolled_back)
+    if (manifest->essential)
         manifest->restart = false; /* nobody could replace it */
     return 0;
 }

@@ -133,7 +133,7 @@ static void check_sense(struct check *c)
         if (is_given(restarts[i]))
             check_warning(c, manifest_line(&lines, restarts[i]),
                           "%s: no fresh copy follows it, by '%s'", restarts[i],
-                          m->rolled_back ? "returns rolled-back" : "restart no");
+                          m->essential ? "essential yes" : "restart no");
     if (!m->restart)
         return;
     if (is_given("deadline") && !m->policy[0])

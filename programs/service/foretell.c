@@ -198,14 +198,24 @@ static void print_counted(void)
            m->budget_window_s, row->value[FAILED], m->budget);
 }
 
-static void print_core(void)
+static bool is_essential(void)
+{
+    return m->essential || strcmp(m->name, "rs") == 0;
+}
+
+static void print_goes_on(void)
 {
     printf("It keeps its memory when it dies: the same process goes on. What it was doing\n"
            "is undone and done again, so that nobody notices, however often that is. A\n"
-           "step that has ended it twice is given up: who asked for it gets EIO. There is\n"
-           "no budget, and no fresh copy; %s.\n",
-           strcmp(m->name, "rs") == 0 ? "after 100 deaths within one step the system stops"
-                                      : "if it cannot go on, the system stops");
+           "step that has ended it twice is given up: who asked for it gets EIO. ");
+    if (strcmp(m->name, "rs") == 0)
+        puts("There is\nno budget, and no fresh copy; after 100 deaths within one step the system "
+             "stops.");
+    else if (m->essential)
+        puts("There is\nno budget, and no fresh copy; if it cannot go on, the system stops.");
+    else
+        puts("If it\ncannot go on, and after a complaint, there is a fresh copy, without that "
+             "memory:\n");
 }
 
 static void print_text(void)
@@ -213,10 +223,10 @@ static void print_text(void)
     printf("%s: %s%s%s; %s\n\n", row->value[NAME], row->value[STATE],
            runs_alternate() ? ", by its alternate, " : "",
            runs_alternate() ? row->value[PROGRAM] : "", row->value[DESCRIPTION]);
-    if (m->rolled_back || strcmp(m->name, "rs") == 0) {
-        print_core();
+    if (m->rolled_back || is_essential())
+        print_goes_on();
+    if (is_essential())
         return;
-    }
     if (!m->restart) {
         printf("It stays down when it ends, as its manifest says ('restart no'); 'service up %s'\n"
                "starts it again.\n",
@@ -237,16 +247,14 @@ static void print_text(void)
 
 static void print_json(void)
 {
-    bool is_core = m->rolled_back || strcmp(m->name, "rs") == 0;
-
     printf("{\"name\": ");
     print_json_text(row->value[NAME]);
     printf(", \"state\": ");
     print_json_text(row->value[STATE]);
     printf(", \"keeps_memory\": %s, \"restarts\": %s, \"failures\": %s, \"budget\": %u, "
            "\"window_s\": %u",
-           is_core ? "true" : "false", m->restart ? "true" : "false", row->value[FAILED], m->budget,
-           m->budget_window_s);
+           m->rolled_back || is_essential() ? "true" : "false", m->restart ? "true" : "false",
+           row->value[FAILED], m->budget, m->budget_window_s);
     printf(", \"script\": ");
     if (m->policy[0])
         print_json_text(m->policy);
@@ -258,7 +266,7 @@ static void print_json(void)
         print_json_text(m->dependents.name[i]);
     }
     printf("], \"steps\": [");
-    for (unsigned i = 0; i < step_count && m->restart && !is_core; i++)
+    for (unsigned i = 0; i < step_count && m->restart && !is_essential(); i++)
         printf("%s{\"failure\": %u, \"what\": \"%s\", \"delay_ms\": %llu, \"device\": \"%s\"}",
                i ? ",\n  " : "\n  ", steps[i].failure, what_names[steps[i].what],
                (unsigned long long)steps[i].delay_ms,

@@ -41,7 +41,7 @@ static const char *reason(int error)
     } reasons[] = {
         {ESRCH, "there is no such service"},
         {EALREADY, "nothing to do: it is so already"},
-        {EPERM, "not permitted (only root may, and core services can't be replaced)"},
+        {EPERM, "not permitted (only root may, and what the system cannot do without stays)"},
         {EACCES, "not permitted: only root may"},
         {ENOTRECOVERABLE,
          "it is given up, or has refused its device: 'service up' starts it again"},

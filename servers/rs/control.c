@@ -209,7 +209,7 @@ long request_control(struct message *m, struct service *caller)
         return -EINVAL;
     if (!s->manifest || !s->image || s->life.state == RS_BROKEN)
         return s->id == SERVICE_RS ? -EPERM : -ENOEXEC;
-    if (service_core(s) && !(service_keeps_memory(s) && m->w[2] >= RS_CONTROL_KILL))
+    if (service_core(s) && m->w[2] < RS_CONTROL_KILL)
         return -EPERM;
     if (service_waits_for_device(s))
         return -ENODEV;

@@ -35,7 +35,7 @@ static void tell_log(struct service *s)
         return;
     if (service_runs(s))
         follows = s->life.state == RS_UP ? "; replaced" : "; a fresh copy starts";
-    if (service_keeps_memory(s))
+    if (s->pid == s->dead_pid && s->endpoint)
         follows = "; it goes on";
     s->untold = false;
     if (s->last_defect == DEFECT_EXCEPTION)
@@ -55,6 +55,7 @@ static void end_incarnation(struct service *s)
         return;
     slot_control(s->endpoint, SLOT_CONTROL_STOP, 0);
     s->remains = s->endpoint;
+    succeed_forget(s);
     service_bind(s, 0);
     s->info->self = 0;
 }
@@ -291,8 +292,10 @@ static void restart(struct service *s, const struct life_event *e)
 
 static void succeed_later(struct service *s, uint64_t later)
 {
-    if (later == SUCCEED_NEVER)
+    if (later == SUCCEED_NEVER && service_core(s))
         core_died(s, s->last_defect, s->last_detail);
+    else if (later == SUCCEED_NEVER)
+        recover_failed(s, DEFECT_EXIT, RS_EXIT_HOPELESS);
     else if (later != 0)
         step(s, &(struct life_event){.type = LIFE_CALLING, .delay = later});
 }
@@ -353,9 +356,19 @@ static void nothing(struct service *s, const struct life_event *e)
 
 /* ---- what has happened ---- */
 
-static bool is_hopeless(const struct service *s, const struct life_event *e)
+/* What it has died of by itself is undone, and what it was doing is done again. All else is no use to
+ * repeat with the same memory, and is not wanted where somebody wants it to end. */
+static bool goes_on(const struct service *s, const struct life_event *e)
 {
-    return service_core(s) && e->defect == DEFECT_EXIT && e->detail == RS_EXIT_HOPELESS;
+    if (!service_keeps_memory(s) || (e->defect == DEFECT_EXIT && e->detail == RS_EXIT_HOPELESS))
+        return false;
+    if (service_core(s))
+        return true;
+    if (e->defect != DEFECT_EXIT && e->defect != DEFECT_EXCEPTION && e->defect != DEFECT_KILLED &&
+        e->defect != DEFECT_HEARTBEAT)
+        return false;
+    return !s->life.wanted_down && !shutdown_has_begun() && !s->holds &&
+           (!s->manifest->hold || e->defect == DEFECT_KILLED);
 }
 
 static long step(struct service *s, struct life_event *e)
@@ -375,7 +388,7 @@ static long step(struct service *s, struct life_event *e)
     long effect;
 
     e->is_core = service_core(s);
-    e->keeps_memory = service_keeps_memory(s) && !is_hopeless(s, e);
+    e->keeps_memory = goes_on(s, e);
     e->restarts = s->manifest && s->manifest->restart;
     e->going_down = shutdown_has_begun();
     effect = life_next(&s->life, e);

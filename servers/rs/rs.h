@@ -193,10 +193,10 @@ bool service_takes_orders(const struct service *s); /* /dev/bardo, for RS_CONTRO
 void service_tell(const char *name); /* NOTIFY_BIT_SERVICES to it, if it runs */
 void service_tell_dependents(struct service *s);
 void service_tell_all(void); /* somebody is gone for good */
-/* One that cannot be replaced by a fresh copy: it goes on with what it had, or the system stops. */
+/* One for which no fresh copy would do: it goes on with what it had, or the system stops. */
 static inline bool service_core(const struct service *s)
 {
-    return s->manifest && s->manifest->rolled_back;
+    return s->manifest && s->manifest->essential;
 }
 static inline bool service_waits_for_device(const struct service *s)
 {
@@ -256,6 +256,7 @@ uint64_t succeed_look(struct service *s);
 void succeed_record(struct service *s, enum rs_defect defect, uint32_t detail);
 void succeeded(struct service *s, uint64_t when); /* it is back since then */
 /* A fault at that address is no defect: its logs need more room. False: there is none. */
+void succeed_forget(struct service *s); /* there will be a fresh copy */
 bool succeed_wants_room(const struct service *s, uint64_t address);
 bool succeed_make_room(struct service *s, uint64_t address);
 bool succeed_take_room(struct service *s); /* again; false: not just now */

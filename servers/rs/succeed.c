@@ -16,7 +16,16 @@
 
 bool service_keeps_memory(const struct service *s)
 {
-    return service_core(s) && s->image;
+    return s->manifest && s->manifest->rolled_back && s->image;
+}
+
+/* It has nothing to go on with. */
+static void lost(struct service *s, const char *what)
+{
+    if (service_core(s))
+        core_lost(s->name, what);
+    log_always("%s %s", s->name, what);
+    event_raise_failed(s, DEFECT_EXIT, RS_EXIT_HOPELESS);
 }
 
 static void enter(struct service *s, bool blocked_on_us)
@@ -30,12 +39,16 @@ static void enter(struct service *s, bool blocked_on_us)
     death.rip = r.rip;
     /* else it has not looked yet at what is there */
     if ((r.rip < s->image->undo.enter || r.rip >= s->image->undo.enter_end) &&
-        copy_to(s->endpoint, s->image->undo.death, &death, sizeof death) < 0)
-        core_lost(s->name, "has lost its memory");
+        copy_to(s->endpoint, s->image->undo.death, &death, sizeof death) < 0) {
+        lost(s, "has lost its memory");
+        return;
+    }
     r.rip = s->image->undo.enter;
     r.rflags &= ~(uint64_t)RFLAGS_DIRECTION;
-    if (registers_set(s->endpoint, &r) < 0)
-        core_lost(s->name, "has lost its process");
+    if (registers_set(s->endpoint, &r) < 0) {
+        lost(s, "has lost its process");
+        return;
+    }
     record_step(s, STEP_SPAWNED);
     watch_begin(s);
     if (blocked_on_us)
@@ -112,6 +125,13 @@ bool succeed_wants_room(const struct service *s, uint64_t address)
     bool in_outbox = address - UNDO_OUTBOX < UNDO_WINDOW_MAX;
 
     return (in_log || in_journal || in_outbox) && service_keeps_memory(s);
+}
+
+/* A fresh copy begins with nothing of this. */
+void succeed_forget(struct service *s)
+{
+    s->deaths_in_a_row = s->fuse = 0;
+    s->is_fused = s->has_room = false;
 }
 
 /* Its log, or its journal, is at the end of what is mapped. */

@@ -90,7 +90,7 @@ def test_those_that_keep_their_memory(boot, disk):
         report = re.search(rf"^{name}: incarnation 1 .*?(?=^\w+: incarnation|\n\n|\Z)", out, re.M | re.S).group(0)
         assert "memory: stack" in report and "serving" in report and "steps" in frames(report), report
     report = out[out.rindex("ram: incarnation"):]
-    assert "exception 14: page fault, writing" in report and "memory: data" in report and "not permitted (only root may, and core" in out, report
+    assert "exception 14: page fault, writing" in report and "memory: data" in report and "not permitted (only root may, and what the system" in out, report
     seen = gdb("ram", disk, "backtrace", "print undo_in_step")
     assert re.search(r"^#0 ", seen, re.M) and frames(report)[0] in seen and re.search(r"^\$1 = ", seen, re.M), (seen, report)
 

@@ -53,6 +53,8 @@ static void test_defaults(void **state)
     assert_false(m.kernel_calls >> KERNEL_IRQ_ACK & 1);
     assert_int_equal(m.routes, 1u << ROUTE_GUARDIAN | 1u << ROUTE_KERNEL);
     assert_int_equal(parse("class server\nreturns rolled-back"), 0);
+    assert_true(m.restart);
+    assert_int_equal(parse("class server\nreturns rolled-back\nessential yes"), 0);
     assert_false(m.restart);
     assert_true(parse("class core") < 0);
 }
@@ -230,6 +232,11 @@ static void test_errors(void **state)
     refused("class net\nalternate x\n", FILE_NAME ":2: its alternate is itself");
     refused("class server\nreturns rolled-back\nalternate y\n",
             FILE_NAME ":3: one that goes on with its memory has no alternate");
+    refused("class server\nessential yes\n",
+            FILE_NAME ":2: what the system cannot do without must keep its memory: \"returns "
+                      "rolled-back\" is missing");
+    refused("class server\nreturns rolled-back\nessential yes\nhold yes\n",
+            FILE_NAME ":4: what the system cannot do without is never held");
     refused("class net\nparameters a\nparameters b\n",
             FILE_NAME ":3: parameters: given twice; line 2 has it already");
     refused("class net\nrestart maybe\n", FILE_NAME ":2: restart: expected yes or no, not 'maybe'");
@@ -341,6 +348,7 @@ static const struct {
     {"restart", "no", "none", false},
     {"hold", "yes", "maybe", false},
     {"returns", "fresh", "back", false},
+    {"essential", "no", "perhaps", false},
     {"instances", "one", "two", false},
     {"budget", "1024 86400", "1025 60", false},
     {"backoff", "1 2 3", "1 3 2", false},

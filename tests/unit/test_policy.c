@@ -358,7 +358,7 @@ static void test_shipped_budgets(void **state)
         uint64_t longest;
 
         read_manifest(found.gl_pathv[i]);
-        if (manifest.rolled_back)
+        if (manifest.essential)
             continue;
         l = (struct policy_limits){manifest.budget, manifest.budget_window_s * SECOND,
                                    manifest.backoff_free, manifest.backoff_first_ms * MS,
