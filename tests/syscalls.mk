@@ -2,7 +2,7 @@
 SYSCALLS_COMMON := $(addprefix tests/syscalls/,calls.c arguments.c)
 all: $(B)/tests/fuzz $(B)/tests/worst
 
-$(B)/tests/worst: tests/syscalls/scenarios.c tests/syscalls/worst.h
+$(B)/tests/worst: $(wildcard tests/syscalls/scenarios*.c) tests/syscalls/worst.h
 $(B)/tests/fuzz $(B)/tests/worst: $(B)/tests/%: tests/syscalls/%.c $(SYSCALLS_COMMON) tests/syscalls/calls.h | $(GEN)
 	@mkdir -p $(@D) && echo "  CC    $@"
 	@$(CC_SERVICE) $(filter-out -MMD -MP,$(PROGRAM_CFLAGS)) $(SERVICE_LDFLAGS) -s -o $@ $(filter %.c,$^)

@@ -12,6 +12,9 @@
 #include "servers/tty/tty.h"
 
 enum { CHUNK = 4096, TENTH_NS = 100000000 };
+/* What a program writes to a screen may cost hundreds of instructions a byte: so much of it at a time,
+ * and then the turn is others'. */
+enum { SCREEN_CHUNK = 256, TURN_NS = 1000000, PAUSE_NS = 500000 };
 
 static struct waiter waiters[WAITERS]; /* the first `count` are used */
 static unsigned count;
@@ -77,11 +80,15 @@ static bool finish(const struct waiter *w, long result)
 static bool serve_write(struct waiter *w)
 {
     static uint8_t bytes[CHUNK];
-    uint64_t address, length;
+    uint32_t most = w->terminal->screen ? SCREEN_CHUNK : CHUNK;
+    uint64_t address, length, began = clock_now();
     long error;
 
     if (w->terminal->hung)
         return finish(w, w->done ? (long)w->done : -EIO);
+    if (w->deadline > began)
+        return false;
+    w->deadline = 0;
     for (;;) {
         uint32_t n, taken;
 
@@ -94,7 +101,11 @@ static bool serve_write(struct waiter *w)
             error = -EAGAIN;
             break;
         }
-        n = length < sizeof bytes ? (uint32_t)length : sizeof bytes;
+        if (w->done && clock_now() - began > TURN_NS) {
+            w->deadline = clock_now() + PAUSE_NS;
+            return false;
+        }
+        n = length < most ? (uint32_t)length : most;
         error = copy_from(message_caller(&w->request), address, bytes, n);
         if (error < 0)
             break;

@@ -124,6 +124,8 @@ static long small(struct caller *c)
 
 static long length(struct caller *c)
 {
+    if (c->largest)
+        return c->largest;
     if (c->extreme || one_in(c, 25))
         return number(c);
     return (long)below(c, one_in(c, 3) ? 20000 : 300);
@@ -131,6 +133,8 @@ static long length(struct caller *c)
 
 static long pages(struct caller *c)
 {
+    if (c->largest)
+        return c->largest & ~4095l;
     if (c->extreme || one_in(c, 25))
         return number(c);
     return (long)(PAGE * below(c, 2 * ARENA_PAGES) + (one_in(c, 6) ? below(c, PAGE) : 0));
@@ -275,6 +279,8 @@ static long argument(struct caller *c, char kind)
     case 'c':
     case 'k':
     case 'm':
+        if (c->largest)
+            return c->largest;
         return c->extreme ? number(c) : small(c);
     case 'q':
         return small(c);

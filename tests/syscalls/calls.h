@@ -25,6 +25,7 @@ struct caller {
     uint64_t random; /* the generator's state */
     bool root; /* may do a lot: what would end the test is left out */
     bool extreme; /* lengths and counts are mostly the largest there are */
+    long largest; /* not 0: all of them are this */
     char *steady; /* structures whose contents make sense; nobody changes them */
     char *arena; /* ARENA_PAGES, of any protection or not there */
     int fds[FDS_MAX];

@@ -23,12 +23,10 @@
 
 #include "tests/syscalls/worst.h"
 
-#define PAGE 4096ul
-#define MUCH (400ul << 20) /* memory that is there */
 #define HUGE_SIZE (32ul << 40) /* memory that is not */
 #define STRINGS 1000000ul
 
-static char *map(size_t size)
+char *map_memory(size_t size)
 {
     char *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
                     -1, 0);
@@ -38,16 +36,16 @@ static char *map(size_t size)
     return at;
 }
 
-static char *touched(size_t size)
+char *touched(size_t size)
 {
-    char *at = map(size);
+    char *at = map_memory(size);
 
     memset(at, 1, size);
     return at;
 }
 
 /* Some 500 regions, of a page each. */
-static void many_regions(void)
+void many_regions(void)
 {
     char *at = touched(1000 * PAGE);
 
@@ -59,12 +57,12 @@ static void fork_and_wait(void)
 {
     pid_t pid;
 
-    timed_begin();
+    timed_begin(SYS_fork);
     pid = fork();
     if (pid == 0)
         _exit(0);
     timed_end();
-    TIMED(waitpid(pid, NULL, 0));
+    TIMED(wait4, waitpid(pid, NULL, 0));
 }
 
 /* ---- memory ---- */
@@ -81,7 +79,7 @@ static void fork_regions(void)
 }
 static void fork_huge(void)
 {
-    char *at = map(HUGE_SIZE);
+    char *at = map_memory(HUGE_SIZE);
 
     for (unsigned long i = 0; i < 512; i++)
         at[i * (HUGE_SIZE / 512)] = 1;
@@ -91,54 +89,55 @@ static void unmap_much(void)
 {
     char *at = touched(MUCH);
 
-    TIMED(mprotect(at, MUCH, PROT_READ));
-    TIMED(munmap(at, MUCH));
+    TIMED(mprotect, mprotect(at, MUCH, PROT_READ));
+    TIMED(munmap, munmap(at, MUCH));
 }
 static void map_over_much(void)
 {
     char *at = touched(MUCH);
 
-    TIMED(mmap(at, MUCH, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != at);
+    TIMED(mmap, mmap(at, MUCH, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != at);
 }
 static void advise_much(void)
 {
     char *at = touched(MUCH);
 
-    TIMED(madvise(at, MUCH, MADV_DONTNEED));
+    TIMED(madvise, madvise(at, MUCH, MADV_DONTNEED));
 }
 static void advise_regions(void)
 {
     many_regions();
-    TIMED(madvise((void *)0x10000, 0x7f0000000000 - 0x10000, MADV_DONTNEED));
+    TIMED(madvise, madvise((void *)0x10000, 0x7f0000000000 - 0x10000, MADV_DONTNEED));
 }
 static void move_much(void)
 {
-    char *at = touched(MUCH), *to = map(HUGE_SIZE);
+    char *at = touched(MUCH), *to = map_memory(HUGE_SIZE);
 
     munmap(to, HUGE_SIZE);
-    TIMED(mremap(at, MUCH, MUCH, MREMAP_MAYMOVE | MREMAP_FIXED, to) != to);
+    TIMED(mremap, mremap(at, MUCH, MUCH, MREMAP_MAYMOVE | MREMAP_FIXED, to) != to);
 }
 static void move_huge(void)
 {
-    char *at = map(HUGE_SIZE);
+    char *at = map_memory(HUGE_SIZE);
 
     at[HUGE_SIZE / 2] = 1;
-    TIMED(mremap(at, HUGE_SIZE, HUGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, at + HUGE_SIZE) == at);
+    TIMED(mremap,
+          mremap(at, HUGE_SIZE, HUGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED, at + HUGE_SIZE) == at);
 }
 static void core_huge(void)
 {
-    char *at = map(64ul << 30), *vector = map(16ul << 20);
+    char *at = map_memory(64ul << 30), *vector = map_memory(16ul << 20);
 
     at[0] = 1;
-    TIMED(mincore(at, 64ul << 30, (void *)vector));
+    TIMED(mincore, mincore(at, 64ul << 30, (void *)vector));
 }
 static void share_much(void)
 {
     char *at = NULL;
 
-    TIMED((at = mmap(NULL, MUCH / 2, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) ==
-          MAP_FAILED);
-    TIMED(munmap(at, MUCH / 2));
+    TIMED(mmap, (at = mmap(NULL, MUCH / 2, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+                           0)) == MAP_FAILED);
+    TIMED(munmap, munmap(at, MUCH / 2));
 }
 static void heap_much(void)
 {
@@ -147,7 +146,7 @@ static void heap_much(void)
     if (syscall(SYS_brk, at + MUCH) != (long)(at + MUCH))
         _exit(8);
     memset(at, 1, MUCH);
-    TIMED(syscall(SYS_brk, at));
+    TIMED(brk, syscall(SYS_brk, at));
 }
 static void exit_much(void)
 {
@@ -165,8 +164,8 @@ static void exit_much(void)
         pause();
     }
     (void)!read(ready[0], &byte, 1);
-    TIMED(kill(pid, SIGKILL));
-    TIMED(waitpid(pid, NULL, 0));
+    TIMED(kill, kill(pid, SIGKILL));
+    TIMED(wait4, waitpid(pid, NULL, 0));
 }
 
 /* ---- exec ---- */
@@ -175,7 +174,7 @@ static void exec_with(char **argv, char **envp)
 {
     pid_t pid;
 
-    timed_begin();
+    timed_begin(SYS_execve);
     pid = vfork();
     if (pid == 0) {
         execve("/bin/busybox", argv, envp);
@@ -215,44 +214,44 @@ static void exec_much(void)
 
 /* ---- reading and writing ---- */
 
-static void read_all(const char *name)
+static void read_all(const char *name, size_t bytes)
 {
-    char *at = map(MUCH);
+    char *at = map_memory(MUCH);
     int fd = open(name, O_RDONLY);
 
-    TIMED(read(fd, at, MUCH / 2));
+    TIMED(read, read(fd, at, bytes));
 }
 static void read_zero(void)
 {
-    read_all("/dev/zero");
+    read_all("/dev/zero", MUCH / 2);
 }
 static void read_random(void)
 {
-    read_all("/dev/urandom");
+    read_all("/dev/urandom", 4 << 20);
 }
 static void read_trace(void)
 {
-    read_all("/proc/bardo/trace");
+    read_all("/proc/bardo/trace", MUCH / 2);
 }
 static void read_log(void)
 {
-    read_all("/proc/bardo/log");
+    read_all("/proc/bardo/log", MUCH / 2);
 }
 static void write_much(void)
 {
     char *at = touched(MUCH / 2);
     int fd = open("file", O_RDWR | O_CREAT, 0600);
 
-    TIMED(write(open("/dev/null", O_WRONLY), at, MUCH / 2));
-    TIMED(write(fd, at, MUCH / 2));
-    TIMED(pread(fd, at, MUCH / 2, 0));
-    TIMED(ftruncate(fd, 0));
-    TIMED(ftruncate(fd, LONG_MAX));
-    TIMED(pwrite(fd, at, 10, LONG_MAX - 20));
-    TIMED(pread(fd, at, MUCH / 2, 1l << 40));
-    TIMED(ftruncate(fd, 0));
-    TIMED(fallocate(fd, 0, 0, 1l << 40));
-    TIMED(ftruncate(fd, 0));
+    TIMED(write, write(open("/dev/null", O_WRONLY), at, MUCH / 2));
+    TIMED(write, write(fd, at, MUCH / 2));
+    TIMED(pread64, pread(fd, at, MUCH / 2, 0));
+    TIMED(ftruncate, ftruncate(fd, 0));
+    TIMED(ftruncate, ftruncate(fd, LONG_MAX));
+    TIMED(pwrite64, pwrite(fd, at, 10, LONG_MAX - 20));
+    TIMED(pread64, pread(fd, at, MUCH / 2, 1l << 40));
+    TIMED(ftruncate, ftruncate(fd, 0));
+    TIMED(fallocate, fallocate(fd, 0, 0, 1l << 40));
+    TIMED(ftruncate, ftruncate(fd, 0));
 }
 static void read_vectors(void)
 {
@@ -265,36 +264,34 @@ static void read_vectors(void)
         v[i] = (struct iovec){at + i, 63 * PAGE};
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair))
         return;
-    TIMED(readv(zero, v, 1024));
-    TIMED(writev(null, v, 1024));
-    TIMED(writev(pair[0], v, 1024));
-    TIMED(readv(pair[1], v, 1024));
-    TIMED(sendmsg(pair[0], &(struct msghdr){.msg_iov = v, .msg_iovlen = 1024}, 0));
+    TIMED(readv, readv(zero, v, 1024));
+    TIMED(writev, writev(null, v, 1024));
+    TIMED(writev, writev(pair[0], v, 1024));
+    TIMED(readv, readv(pair[1], v, 1024));
+    TIMED(sendmsg, sendmsg(pair[0], &(struct msghdr){.msg_iov = v, .msg_iovlen = 1024}, 0));
     for (int i = 0; i < 1024; i++)
         v[i].iov_len = 40000;
-    TIMED(pwritev(file, v, 1024, 0));
-    TIMED(preadv(file, v, 1024, 0));
+    TIMED(pwritev, pwritev(file, v, 1024, 0));
+    TIMED(preadv, preadv(file, v, 1024, 0));
     for (int i = 0; i < 1024; i++)
         v[i].iov_len = 1;
-    TIMED(writev(null, v, 1024));
-    TIMED(pwritev(file, v, 1024, 0));
-    TIMED(preadv(file, v, 1024, 0));
-    TIMED(writev(pair[0], v, 1024));
+    TIMED(writev, writev(null, v, 1024));
+    TIMED(pwritev, pwritev(file, v, 1024, 0));
+    TIMED(preadv, preadv(file, v, 1024, 0));
+    TIMED(writev, writev(pair[0], v, 1024));
 }
 static void random_much(void)
 {
-    TIMED(syscall(SYS_getrandom, map(MUCH), MUCH / 2, 0));
+    TIMED(getrandom, syscall(SYS_getrandom, map_memory(MUCH), MUCH / 2, 0));
 }
 static void log_much(void)
 {
-    TIMED(syscall(SYS_syslog, 3, map(MUCH), MUCH));
+    TIMED(syslog, syscall(SYS_syslog, 3, map_memory(MUCH), MUCH));
 }
 
 /* ---- descriptors ---- */
 
-enum { DESCRIPTORS = 1000 };
-
-static int *many_descriptors(void)
+int *many_descriptors(void)
 {
     static int fds[DESCRIPTORS];
 
@@ -311,38 +308,38 @@ static void poll_many(void)
 
     for (unsigned long i = 0; i < STRINGS; i++)
         p[i] = (struct pollfd){fds[i % DESCRIPTORS], POLLIN, 0};
-    TIMED(poll(p, STRINGS, 0));
-    TIMED(poll(p, DESCRIPTORS, 0));
-    TIMED(poll(p, DESCRIPTORS, 5));
+    TIMED(poll, poll(p, STRINGS, 0));
+    TIMED(poll, poll(p, DESCRIPTORS, 0));
+    TIMED(poll, poll(p, DESCRIPTORS, 5));
     memset(&in, 0xff, sizeof in);
     out = other = in;
-    TIMED(select(FD_SETSIZE, &in, &out, &other, &(struct timeval){0}));
-    TIMED(select(INT_MAX, (void *)p, (void *)(p + 50000), NULL, &(struct timeval){0}));
+    TIMED(select, select(FD_SETSIZE, &in, &out, &other, &(struct timeval){0}));
+    TIMED(select, select(INT_MAX, (void *)p, (void *)(p + 50000), NULL, &(struct timeval){0}));
 }
 static void epoll_many(void)
 {
     int *fds = many_descriptors(), e = epoll_create1(0), inner = epoll_create1(0);
-    struct epoll_event *events = (void *)map(STRINGS * sizeof *events);
+    struct epoll_event *events = (void *)map_memory(STRINGS * sizeof *events);
 
     for (int i = 0; i < DESCRIPTORS; i++)
         epoll_ctl(e, EPOLL_CTL_ADD, fds[i], &(struct epoll_event){.events = EPOLLIN | EPOLLOUT});
     epoll_ctl(inner, EPOLL_CTL_ADD, e, &(struct epoll_event){.events = EPOLLIN});
-    TIMED(epoll_wait(e, events, 100000, 0));
-    TIMED(epoll_wait(inner, events, 100000, 0));
-    TIMED(close(e));
+    TIMED(epoll_wait, epoll_wait(e, events, 100000, 0));
+    TIMED(epoll_wait, epoll_wait(inner, events, 100000, 0));
+    TIMED(close, close(e));
 }
 static void fork_descriptors(void)
 {
     many_descriptors();
     fork_and_wait();
-    TIMED(syscall(SYS_dup3, 3, 1000, 0));
+    TIMED(dup3, syscall(SYS_dup3, 3, 1000, 0));
 }
 
 /* ---- names ---- */
 
 static void folder_large(void)
 {
-    char name[40], *at = map(16ul << 20);
+    char name[40], *at = map_memory(16ul << 20);
     int fd;
 
     for (int i = 0; i < 3000; i++) {
@@ -350,11 +347,11 @@ static void folder_large(void)
         close(open(name, O_WRONLY | O_CREAT, 0600));
     }
     fd = open(".", O_RDONLY | O_DIRECTORY);
-    TIMED(syscall(SYS_getdents64, fd, at, 16ul << 20));
-    TIMED(lseek(fd, LONG_MAX, SEEK_SET));
-    TIMED(syscall(SYS_getdents64, fd, at, 16ul << 20));
-    TIMED(access("no-such-name", F_OK));
-    TIMED(rename("file-with-a-name-2999", "file-with-a-name-0"));
+    TIMED(getdents64, syscall(SYS_getdents64, fd, at, 16ul << 20));
+    TIMED(lseek, lseek(fd, LONG_MAX, SEEK_SET));
+    TIMED(getdents64, syscall(SYS_getdents64, fd, at, 16ul << 20));
+    TIMED(access, access("no-such-name", F_OK));
+    TIMED(rename, rename("file-with-a-name-2999", "file-with-a-name-0"));
 }
 static void paths_long(void)
 {
@@ -363,9 +360,9 @@ static void paths_long(void)
     mkdir("a", 0700);
     for (unsigned i = 0; i + 8 < sizeof text; i += 5)
         memcpy(text + i, "a/../", 6);
-    TIMED(access(text, F_OK));
+    TIMED(access, access(text, F_OK));
     memset(text, '/', sizeof text - 2);
-    TIMED(access(text, F_OK));
+    TIMED(access, access(text, F_OK));
     for (int i = 0; i < 40; i++) {
         char name[20], to[20];
 
@@ -374,12 +371,12 @@ static void paths_long(void)
         if (symlink(to, name))
             return;
     }
-    TIMED(access("l0", F_OK));
+    TIMED(access, access("l0", F_OK));
     for (int i = 0; i < 1000; i++) /* a deep one */
         if (mkdir("d", 0700) || chdir("d"))
             break;
-    TIMED(syscall(SYS_getcwd, map(1ul << 20), 1ul << 20));
-    TIMED(access("../../../..", F_OK));
+    TIMED(getcwd, syscall(SYS_getcwd, map_memory(1ul << 20), 1ul << 20));
+    TIMED(access, access("../../../..", F_OK));
 }
 static void locks_many(void)
 {
@@ -390,9 +387,9 @@ static void locks_many(void)
 
         fcntl(fd, F_SETLK, &l);
     }
-    TIMED(fcntl(fd, F_SETLK, &(struct flock){F_WRLCK, SEEK_SET, 0, 0, 0}));
-    TIMED(fcntl(fd, F_SETLK, &(struct flock){F_UNLCK, SEEK_SET, 1, LONG_MAX - 1, 0}));
-    TIMED(close(fd));
+    TIMED(fcntl, fcntl(fd, F_SETLK, &(struct flock){F_WRLCK, SEEK_SET, 0, 0, 0}));
+    TIMED(fcntl, fcntl(fd, F_SETLK, &(struct flock){F_UNLCK, SEEK_SET, 1, LONG_MAX - 1, 0}));
+    TIMED(close, close(fd));
 }
 
 /* ---- processes ---- */
@@ -415,12 +412,12 @@ static void processes_many(void)
             group = pid;
         setpgid(pid, group);
     }
-    TIMED(kill(-group, 0));
-    TIMED(kill(-group, SIGSTOP));
-    TIMED(kill(-group, SIGCONT));
-    TIMED(kill(-group, SIGKILL));
+    TIMED(kill, kill(-group, 0));
+    TIMED(kill, kill(-group, SIGSTOP));
+    TIMED(kill, kill(-group, SIGCONT));
+    TIMED(kill, kill(-group, SIGKILL));
     for (int i = 0; i < PROCESSES; i++)
-        TIMED(waitpid(-1, NULL, 0));
+        TIMED(wait4, waitpid(-1, NULL, 0));
 }
 static int word;
 
@@ -433,25 +430,22 @@ static int waiter(void *unused)
 }
 static void threads_many(void)
 {
-    char *stacks = map(THREADS * 4 * PAGE);
+    char *stacks = map_memory(THREADS * 4 * PAGE);
 
     for (int i = 0; i < THREADS; i++)
         clone(waiter, stacks + (i + 1) * 4 * PAGE,
               CLONE_VM | CLONE_SIGHAND | CLONE_THREAD | CLONE_FILES | CLONE_FS, NULL);
     usleep(20000);
-    TIMED(syscall(SYS_futex, &word, 1, INT_MAX, NULL));
+    TIMED(futex, syscall(SYS_futex, &word, 1, INT_MAX, NULL));
     usleep(20000);
-    TIMED(syscall(SYS_futex, &word, 3, 1, INT_MAX, &word + 1));
-    TIMED(kill(getpid(), 0));
+    TIMED(futex, syscall(SYS_futex, &word, 3, 1, INT_MAX, &word + 1));
+    TIMED(kill, kill(getpid(), 0));
     touched(MUCH / 2);
     many_regions();
 }
 
-#define S(name)                                                                                    \
-    {                                                                                              \
-#name, name                                                                                \
-    }
-const struct scenario scenarios[] = {
+#define S(name) SCENARIO(name, 0)
+static const struct scenario list[] = {
     S(fork_much),      S(fork_regions),     S(fork_huge),    S(unmap_much),   S(map_over_much),
     S(advise_much),    S(advise_regions),   S(move_much),    S(move_huge),    S(core_huge),
     S(share_much),     S(heap_much),        S(exit_much),    S(exec_strings), S(exec_long),
@@ -460,4 +454,4 @@ const struct scenario scenarios[] = {
     S(epoll_many),     S(fork_descriptors), S(folder_large), S(paths_long),   S(locks_many),
     S(processes_many), S(threads_many),
 };
-const unsigned scenario_count = sizeof scenarios / sizeof *scenarios;
+const struct scenarios scenarios_memory = {list, sizeof list / sizeof *list};

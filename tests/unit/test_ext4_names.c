@@ -31,6 +31,15 @@ long commit_room(void)
     return 0;
 }
 
+bool turn_is_over(void)
+{
+    return false;
+}
+
+void turn_again(void)
+{
+}
+
 void changes_made(void)
 {
 }

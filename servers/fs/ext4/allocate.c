@@ -12,6 +12,7 @@
 
 enum {
     RUN_ENOUGH = 512, /* blocks in a row: not worth looking for more */
+    GROUPS_LOOKED = 16, /* bitmaps in which a run so long is looked for; then any will do */
     BLOCK_SIZE_MAX = 4096,
 };
 
@@ -205,6 +206,7 @@ static long bitmap_get(uint32_t number, struct group *g, bool of_blocks, struct 
 struct run {
     uint32_t first, count; /* bits in a group */
     bool waits; /* some are free, but wait for their transaction */
+    bool looked; /* its bitmap was */
 };
 
 /* The group's bitmap, with those taken, too, that wait. */
@@ -271,6 +273,7 @@ static long allocate_in(uint32_t number, uint32_t from, uint32_t want, bool any,
     long result = group_get(number, &g);
 
     r->count = 0;
+    r->looked = false;
     if (result)
         return result;
     if (free_blocks(&g) == 0 || (!any && free_blocks(&g) < want))
@@ -278,6 +281,7 @@ static long allocate_in(uint32_t number, uint32_t from, uint32_t want, bool any,
     result = bitmap_get(number, &g, true, &map);
     if (result)
         return result;
+    r->looked = true;
     best_run(usable(buffer_data(map), number, &r->waits), from, group_blocks(number), want, r);
     if (r->count == 0 || (!any && r->first != from && r->count < want))
         return 0;
@@ -290,6 +294,7 @@ static long allocate_in(uint32_t number, uint32_t from, uint32_t want, bool any,
 long blocks_allocate(uint64_t goal, uint32_t want, uint64_t *first, uint32_t *got)
 {
     struct run r = {0};
+    unsigned looked = 0;
 
     if (goal < volume.first_data_block || goal >= volume.blocks)
         goal = volume.first_data_block;
@@ -306,6 +311,9 @@ long blocks_allocate(uint64_t goal, uint32_t want, uint64_t *first, uint32_t *go
 
             if (result < 0)
                 return result;
+            looked += r.looked;
+            if (pass == 0 && result == 0 && looked == GROUPS_LOOKED)
+                break;
             if (result == 1) {
                 *first = group_first(number) + r.first;
                 *got = r.count;

@@ -25,6 +25,7 @@ enum missing_what {
     MISSING_MEMORY,
     MISSING_COMMIT,
     MISSING_TURN, /* another request comes first */
+    MISSING_PAUSE, /* nothing: it has taken long, and others come first */
     MISSING_MOUNT, /* the file system is not ready yet */
 };
 extern struct missing {

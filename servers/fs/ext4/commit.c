@@ -5,6 +5,7 @@
 
 #include "lib/rt/log.h"
 #include "servers/fs/ext4/ext4.h"
+#include "servers/fs/ext4/file.h"
 #include "servers/fs/ext4/io.h"
 #include "servers/fs/ext4/journal.h"
 #include "servers/fs/ext4/super.h"
@@ -197,17 +198,29 @@ static void stage_record(struct stage *s)
         c->checksum[0] = swap32(journal_block_sum(c, offsetof(struct journal_commit, checksum)));
 }
 
-/* Bitmaps first: their checksums are in the descriptors. */
-static void seal_all(void)
-{
-    for (int pass = 0; pass < 2; pass++)
-        for (uint32_t n = 0; n < box->buffers; n++) {
-            struct buffer *b = &buffers[n];
-            bool is_bitmap = b->kind == KIND_BLOCK_BITMAP || b->kind == KIND_INODE_BITMAP;
+/*
+ * A thousand blocks may be to be sealed and copied: in parts, between which only those are served
+ * who change nothing. A successor begins anew, as the phase says nothing of it.
+ */
+enum staging_pass { SEAL_BITMAPS, SEAL_OTHERS, STAGE, STAGED };
+static struct {
+    bool begun;
+    enum staging_pass pass;
+    uint32_t at; /* buffer */
+    struct stage stage;
+} staging;
 
-            if ((b->state & B_RUNNING) && is_bitmap == (pass == 0))
-                seal(b);
-        }
+static void stage_one(uint32_t n)
+{
+    struct buffer *b = &buffers[n];
+    bool is_bitmap = b->kind == KIND_BLOCK_BITMAP || b->kind == KIND_INODE_BITMAP;
+
+    if (staging.pass == STAGE) {
+        stage_buffer(&staging.stage, b);
+        box->journal.member[box->journal.members++] = n;
+    } else if (is_bitmap == (staging.pass == SEAL_BITMAPS)) {
+        seal(b); /* bitmaps first: their checksums are in the descriptors */
+    }
 }
 
 /* The counters go to the super block with each transaction. */
@@ -226,21 +239,31 @@ static long join_super(void)
     return 0;
 }
 
-static void stage_all(void)
+/* Some of it: true when that was all. */
+static bool stage_some(void)
 {
-    struct journal_state *j = &box->journal;
-    struct stage s = {0};
-
-    j->members = 0;
-    stage_revokes(&s);
-    for (uint32_t n = 0; n < box->buffers; n++)
-        if (buffers[n].state & B_RUNNING) {
-            stage_buffer(&s, &buffers[n]);
-            j->member[j->members++] = n;
+    for (; staging.pass < STAGED; staging.pass++, staging.at = 0)
+        for (; staging.at < box->buffers; staging.at++) {
+            if (!(buffers[staging.at].state & B_RUNNING))
+                continue;
+            if (turn_is_over())
+                return false;
+            stage_one(staging.at);
         }
-    close_descriptor(&s);
-    stage_record(&s);
-    j->staged = s.count;
+    close_descriptor(&staging.stage);
+    stage_record(&staging.stage);
+    box->journal.staged = staging.stage.count;
+    return true;
+}
+
+static bool stage_begin(void)
+{
+    if (join_super() != 0)
+        return false; /* tried again when it has been read */
+    staging = (typeof(staging)){.begun = true};
+    box->journal.members = 0;
+    stage_revokes(&staging.stage);
+    return true;
 }
 
 /* The next transaction begins. May be done again, by a successor. */
@@ -264,15 +287,17 @@ static void mark(void)
 
 static void begin(void)
 {
-    if (journal_room() <= STAGE_BLOCKS || journal_live() >= LIVE_MAX - 1) {
+    if (!staging.begun && (journal_room() <= STAGE_BLOCKS || journal_live() >= LIVE_MAX - 1)) {
         write_want(WRITE_ALL);
         return;
     }
-    if (join_super() != 0)
-        return; /* tried again when it has been read */
-    wanted = false;
-    seal_all();
-    stage_all();
+    if (!staging.begun && !stage_begin())
+        return;
+    if (!stage_some()) {
+        turn_again();
+        return;
+    }
+    staging.begun = wanted = false;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     box->journal.phase = COMMIT_MARKING;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
@@ -382,13 +407,16 @@ bool commit_is_quiet(void)
 void commit_forget(void)
 {
     now = (typeof(now)){0};
-    wanted = false;
+    staging.begun = wanted = false;
 }
 
 long commit_room(void)
 {
     const struct journal_state *j = &box->journal;
     uint32_t taken = j->phase == COMMIT_IDLE ? 0 : j->staged;
+
+    if (staging.begun)
+        return miss_commit();
 
     /* Whoever is let in has a place in the journal: so a block of the running transaction, which
      * cannot be written in place, never stands in the way of the tail for good. */
@@ -404,6 +432,7 @@ long commit_room(void)
 void commit_adopt(void)
 {
     now = (typeof(now)){0};
+    staging.begun = false;
     if (box->journal.phase == COMMIT_FLUSHING || box->journal.phase == COMMIT_RECORDING)
         box->journal.phase = COMMIT_WRITING;
     wanted = box->journal.phase != COMMIT_IDLE || has_something();

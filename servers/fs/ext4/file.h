@@ -36,8 +36,19 @@ uint64_t request_read(uint64_t before);
 void request_has_read(uint64_t bytes); /* of the whole request */
 struct progress request_progress(void);
 void request_record_progress(struct progress p); /* in the operation */
+/* What the request being handled has noted when it was put off, 0 at first: the transaction that it
+ * waits for, or how far it has come. */
+uint64_t *request_note(void);
 /* Only one request at a time writes to a file: 0, or EXT4_MISS. */
 long request_lock(uint64_t node);
+
+/* ---- what takes long is done in parts (main.c) ---- */
+bool turn_is_over(void); /* so much for now: others of the system shall be served */
+void turn_again(void); /* there will be another, soon */
+bool turn_pauses(void); /* and it is not there yet */
+/* The request is put off until then. It is run again from its beginning: to be called when it has
+ * come further than it was. Returns EXT4_MISS. */
+long turn_wait(void);
 
 /* ---- memory of programs (main.c): 0 or -errno ---- */
 long give_program(endpoint_t program, uint64_t address, const void *from, size_t length);

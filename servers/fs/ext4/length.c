@@ -101,6 +101,8 @@ long file_truncate(uint64_t node, uint64_t length)
         if (result)
             return result;
         result = change_end(cut(node, length));
+        if (result == 1 && turn_is_over())
+            return turn_wait();
     } while (result == 1);
     return result;
 }
@@ -149,10 +151,12 @@ static long set_allocated_size(uint64_t node, uint64_t end)
 
 long file_allocate(uint64_t node, uint32_t mode, uint64_t offset, uint64_t length)
 {
-    uint64_t end = offset + length;
+    uint64_t end = offset + length, *note = request_note();
     uint32_t at = (uint32_t)(offset >> volume.block_shift);
     long result;
 
+    if (*note > at)
+        at = (uint32_t)*note;
     if (mode & ~(uint32_t)FALLOC_KEEP)
         return -EOPNOTSUPP;
     if (length == 0 || end < offset)
@@ -165,6 +169,9 @@ long file_allocate(uint64_t node, uint32_t mode, uint64_t offset, uint64_t lengt
         if (result == 0)
             result = change_end(allocate_some(
                 node, &at, (uint32_t)((end + volume.block_size - 1) >> volume.block_shift)));
+        *note = at;
+        if (result == 0 && turn_is_over())
+            return turn_wait();
     }
     if (result == 0 && !(mode & FALLOC_KEEP)) {
         result = change_begin();
@@ -176,7 +183,7 @@ long file_allocate(uint64_t node, uint32_t mode, uint64_t offset, uint64_t lengt
 
 long file_seek(uint64_t node, uint64_t offset, int whence)
 {
-    uint64_t size;
+    uint64_t size, *note = request_note();
     struct inode i;
     long result = data_regular(node, &i);
 
@@ -185,7 +192,7 @@ long file_seek(uint64_t node, uint64_t offset, int whence)
     size = inode_size(&i);
     if (offset >= size)
         return -ENXIO;
-    for (uint64_t at = offset; at < size;) {
+    for (uint64_t at = *note > offset ? *note : offset; at < size;) {
         uint32_t logical = (uint32_t)(at >> volume.block_shift);
         struct extent_map map;
 
@@ -194,7 +201,9 @@ long file_seek(uint64_t node, uint64_t offset, int whence)
             return result;
         if ((map.physical && !map.unwritten) == (whence == SEEK_DATA))
             return (long)at;
-        at = (uint64_t)(logical + map.count) << volume.block_shift;
+        *note = at = ((uint64_t)logical + map.count) << volume.block_shift;
+        if (turn_is_over())
+            return turn_wait();
     }
     return whence == SEEK_DATA ? -ENXIO : (long)size;
 }

@@ -17,8 +17,13 @@
 enum { COVERED_MAX = 32, EXT4_MAGIC = 0xef53 };
 #define COMMIT_NS 5000000000ull /* no change waits longer for its commit */
 
+/* Of what takes long, a part is done, and then it is the turn of others: both in ns. */
+#define TURN_NS 1000000ull
+#define PAUSE_NS 500000ull
+
 static uint64_t covered[COVERED_MAX];
-static bool alarm_is_set;
+static uint64_t commit_at, pause_end, turn_end; /* ns; 0: not */
+static bool pause_is_over; /* and what waits for that has not been run yet */
 
 /* ---- mount points ---- */
 
@@ -49,14 +54,24 @@ static uint64_t number_of(uint64_t node)
     return (uint32_t)node;
 }
 
+/* Its size is 0 as soon as that is begun; as long as it goes on it is among the orphans. */
+static long empty(uint64_t node, const struct inode *i)
+{
+    long unfinished = orphan_has(i);
+
+    if (unfinished < 0)
+        return unfinished;
+    return unfinished || inode_size(i) ? file_truncate(node, 0) : 0;
+}
+
 static long open_file(uint64_t node, uint32_t flags, uint64_t *use)
 {
     struct inode i;
     long result = node_inode(node, &i);
 
     *use = node;
-    if (result == 0 && (flags & O_TRUNC) && S_ISREG(i.raw->mode) && inode_size(&i))
-        result = file_truncate(node, 0);
+    if (result == 0 && (flags & O_TRUNC) && S_ISREG(i.raw->mode))
+        result = empty(node, &i);
     if (result == 0 && (flags & O_ACCMODE) != O_RDONLY && volume.read_only)
         result = -EROFS;
     if (result == 0)
@@ -144,12 +159,47 @@ static long mounted(bool read_only)
     return 0;
 }
 
+static void alarm_set(void)
+{
+    clock_alarm(pause_end && (!commit_at || pause_end < commit_at) ? pause_end : commit_at);
+}
+
 static void changed_later(void)
 {
-    if (alarm_is_set)
+    if (commit_at)
         return;
-    alarm_is_set = true;
-    clock_alarm(clock_now() + COMMIT_NS);
+    commit_at = clock_now() + COMMIT_NS;
+    alarm_set();
+}
+
+void turn_begin(void)
+{
+    turn_end = clock_now() + TURN_NS;
+}
+
+bool turn_is_over(void)
+{
+    return clock_now() >= turn_end;
+}
+
+void turn_again(void)
+{
+    if (pause_end)
+        return;
+    pause_end = clock_now() + PAUSE_NS;
+    alarm_set();
+}
+
+bool turn_pauses(void)
+{
+    return pause_end != 0;
+}
+
+long turn_wait(void)
+{
+    turn_again();
+    missing = (struct missing){.what = MISSING_PAUSE};
+    return EXT4_MISS;
 }
 
 void changes_made(void)
@@ -227,9 +277,11 @@ static uint64_t next_event(void)
 
 static void idle(void)
 {
+    turn_begin();
     do {
-        bool happened = disk_serve();
+        bool happened = disk_serve() | pause_is_over;
 
+        pause_is_over = false;
         if (!happened && !work_is_wanted && mount_is_ready())
             continue;
         work_is_wanted = false;
@@ -244,9 +296,20 @@ static void idle(void)
 
 static void notified(uint64_t bits)
 {
+    uint64_t now = clock_now();
+
     if (!(bits & NOTIFY_BIT(NOTIFY_BIT_ALARM)))
         return;
-    alarm_is_set = false;
+    if (pause_end && pause_end <= now) {
+        pause_end = 0;
+        pause_is_over = true;
+    }
+    if (!commit_at || commit_at > now) {
+        alarm_set();
+        return;
+    }
+    commit_at = 0;
+    alarm_set();
     if (!mount_is_ready() || volume.read_only)
         return;
     commit_want();

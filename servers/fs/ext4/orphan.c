@@ -245,7 +245,11 @@ long orphans_step(void)
             result = change_begin();
             if (result == 0)
                 result = change_end(finish(number, &next));
-        } while (result == 1);
+        } while (result == 1 && !turn_is_over());
+        if (result >= 0 && turn_is_over()) { /* the rest has another */
+            turn_again();
+            return 0;
+        }
     }
     if (result == EXT4_MISS)
         return result;

@@ -43,6 +43,7 @@ long request_begin(const struct message *m, uint64_t *node)
     now.id = m->type >> FILE_NUMBER_SHIFT;
     now.before = 0;
     if (!now.slot) {
+        turn_begin();
         now.locked = now.note = 0;
         now.progress = (struct progress){0};
         now.order = ++orders;
@@ -158,6 +159,8 @@ static bool is_worth_it(const struct kept *k)
                (b->state & (B_VALID | B_READING)) == B_VALID;
     case MISSING_MOUNT:
         return mount_is_ready() || mount_error();
+    case MISSING_PAUSE:
+        return !turn_pauses();
     case MISSING_TURN:
     case MISSING_MEMORY:
     case MISSING_COMMIT:
@@ -184,8 +187,11 @@ static void run(struct kept *k)
 
 bool requests_retry(void)
 {
-    bool any = false;
-    uint64_t after = 0;
+    static uint64_t had_turn; /* they have, up to that order; 0: it begins with the first */
+    bool any = false, from_first = had_turn == 0;
+    uint64_t after = had_turn;
+
+    had_turn = 0;
 
     for (;;) {
         struct kept *next = NULL;
@@ -193,8 +199,16 @@ bool requests_retry(void)
         for (struct kept *k = kept; k < kept + kept_count; k++)
             if (k->message.type && k->order > after && (!next || k->order < next->order))
                 next = k;
-        if (!next)
+        if (!next) {
+            if (!from_first)
+                turn_again();
             return any;
+        }
+        if (any && turn_is_over()) {
+            had_turn = after;
+            turn_again();
+            return any;
+        }
         after = next->order;
         if (is_worth_it(next)) {
             run(next);

@@ -15,9 +15,8 @@ void request_later(const struct message *m);
 bool requests_retry(void);
 /* As fs_operations.cancel. */
 long request_cancel(endpoint_t program);
-/* What the request being handled has noted when it was put off, 0 at first: the transaction that it
- * waits for. */
-uint64_t *request_note(void);
+/* A new request comes (main.c). */
+void turn_begin(void);
 /* Does any of them wait for memory, or for a commit? */
 bool requests_want(enum missing_what what);
 
