@@ -390,7 +390,7 @@ static void test_shipped_shares(void **state)
         read_manifest(found.gl_pathv[i]);
         for (size_t c = 0; c < sizeof core / sizeof *core; c++)
             is_core |= strcmp(manifest.name, core[c]) == 0;
-        assert_int_equal(is_core, manifest.rolled_back);
+        assert_int_equal(is_core, manifest.essential);
         permille =
             share_permille(manifest.cpu_permille, manifest.class >= CLASS_NET, false, is_core);
         if (is_core ? permille != 0 : permille < 100 || permille > 800)
