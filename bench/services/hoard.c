@@ -13,8 +13,12 @@
 
 static void pause_for(uint64_t ns)
 {
-    clock_alarm(clock_now() + ns);
-    ipc_receive(ENDPOINT_ANY, &(struct message){0}, 0);
+    uint64_t end = clock_now() + ns;
+
+    while (clock_now() < end) { /* other notifications come, too */
+        clock_alarm(end);
+        ipc_receive(ENDPOINT_ANY, &(struct message){0}, 0);
+    }
 }
 
 static uint64_t frames_left(endpoint_t keeper)
