@@ -100,8 +100,8 @@ static void what_it_is(void)
 {
     struct stat s;
 
-    CHECK(fstat(mailbox(O_RDONLY), &s) == 0 && S_ISCHR(s.st_mode) && s.st_rdev == makedev(240, 0));
-    CHECK(mknod("second", S_IFCHR | 0600, makedev(240, 1)) == 0);
+    CHECK(fstat(mailbox(O_RDONLY), &s) == 0 && S_ISCHR(s.st_mode) && s.st_rdev == makedev(241, 0));
+    CHECK(mknod("second", S_IFCHR | 0600, makedev(241, 1)) == 0);
     FAILS(open("second", O_RDONLY), ENXIO);
     CHECK(unlink("second") == 0);
 }

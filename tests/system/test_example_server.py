@@ -3,7 +3,11 @@
 but that the system can do without: it is started, stopped, replaced and held like any other."""
 import re
 
-UP = "service up mailbox && service wait mailbox && mknod /tmp/m c 240 0 || exit; "
+import inject_faults
+from conftest import BUILD, TOP
+
+INJECTOR = {"/etc/bardo/inject.svc": TOP / "tests/inject/inject.manifest", "/lib/bardo/inject": BUILD / "services/inject"}
+UP = "service up mailbox && service wait mailbox && mknod /tmp/m c 241 0 || exit; "
 # 300 letters through it, in order; two readers would share them
 LETTERS = """
 ( i=0; while [ $i -lt 300 ]; do echo letter $i; i=$((i + 1)); done >/tmp/m ) &
@@ -44,3 +48,24 @@ def test_as_others_are(boot):
     assert "there is a fresh copy" in result.out
     assert result.out.count("not permitted (only root may, and what the system cannot do without stays)") == 2
     assert "mailbox: down" in result.klog and "mailbox: held for inspection" in result.klog
+
+
+def fault(function, code):
+    at = inject_faults.Program("mailbox").functions[function][0].address
+    return f"mknod /tmp/inject c 240 0; echo 'mailbox {at:#x} text {at:#x} {code}' >/tmp/inject"
+
+
+def test_request_that_spins(boot):
+    """It hangs in one request each time: who asked for it gets EIO, the process goes on, and another program waits all the while for its letter."""
+    result = boot(UP + f"p=$(pidof mailbox); head -n 1 /tmp/m & usleep 100000; {fault('letters_write', 'ebfe')}; echo one 2>&1 >/tmp/m | grep -o 'Input.*'; [ $(pidof mailbox) = $p ] && echo the same; "
+                  "service status mailbox | grep 'last defect'; service restart mailbox; service wait mailbox; echo two >/tmp/m; wait", add=INJECTOR, leak_check=False)
+    assert result.out.splitlines() == ["Input/output error", "the same", "last defect       heartbeat", "two"], result.out
+    assert result.klog.count("a request that kills is refused") == 1
+
+
+def test_when_nothing_helps(boot):
+    """Whatever begins again dies at once: after a hundred deaths a fresh copy follows, and who has waited is served by that one. The system goes on."""
+    result = boot(UP + f"p=$(pidof mailbox); head -n 1 /tmp/m & usleep 100000; {fault('undo_return', '0f0b')}; service kill mailbox; until grep -q 'mailbox exit 71' /proc/recovery; do usleep 10000; done; "
+                  "service wait mailbox; [ $(pidof mailbox) = $p ] || echo another; echo fresh >/tmp/m; wait", add=INJECTOR, leak_check=False)
+    assert result.out.splitlines() == ["another", "fresh"], result.out
+    assert "mailbox: exit 71" in result.klog

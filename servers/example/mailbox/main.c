@@ -15,7 +15,7 @@
 #include "lib/service/service.h"
 #include "servers/example/mailbox/letters.h"
 
-enum { MAJOR = 240, NODE = 1 /* there is one mailbox, however often it is open */, WAITERS = 32 };
+enum { MAJOR = 241, NODE = 1 /* there is one mailbox, however often it is open */, WAITERS = 32 };
 
 static struct message waiting[WAITERS]; /* readers and writers, in the order in which they came */
 static unsigned waiters;
@@ -172,8 +172,8 @@ int main(void)
         {FILE_CANCEL, do_cancel},
     };
 
-    if (service_publish("chr/240") < 0)
-        panic("chr/240 is published by somebody else");
+    if (service_publish("chr/241") < 0)
+        panic("chr/241 is published by somebody else");
     service_ready(RS_READY_FRESH);
     service_run(
         &(struct service_table){.entries = entries, .count = sizeof entries / sizeof *entries});
