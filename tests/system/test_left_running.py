@@ -64,7 +64,7 @@ poison 80 /tmp/end2 & sleep 2; touch /tmp/end2; wait; head -n 1 /tmp/inject
 service up {nic}; more"""
 
 
-@pytest.mark.parametrize("nic", ["e1000", "rtl8139", "virtio-net"])
+@pytest.mark.parametrize("nic", ["e1000", "e1000e", "rtl8139", "virtio-net"])
 def test_left_running(boot, program, nic):
     to, at = socket_port(), entry(nic, "receive")
     add = dict(INJECTOR, **{"/bin/poison": program("poison"), f"/etc/bardo/{nic}.svc": manifest(nic, budget="0 60")})

@@ -47,7 +47,8 @@ def endless():
 
 def entry(nic, name):
     functions = inject_faults.Program(nic).functions
-    return next(code[0].address for function, code in functions.items() if function in (name, f"{nic}_{name}"))
+    names = (name, f"{nic}_{name}", f"{nic.removesuffix('e')}_{name}")  # e1000e has the e1000's code
+    return next(code[0].address for function, code in functions.items() if function in names)
 
 
 COMMAND = """mknod /tmp/inject c 240 0
