@@ -11,6 +11,7 @@ import pytest
 
 import inject_faults
 from conftest import TOP
+from test_audio import GAP, RATE, REST, frame, heard, song
 from test_campaign import INJECTOR
 
 RECEIVE_RING = 0x720000008000  # e1000: QUEUE_WINDOW + QUEUE_CHIP_OFFSET, 256 descriptors
@@ -64,18 +65,22 @@ def test_no_hole_while_pci_is_away(boot):
     assert int(re.search(r"^pci +\d+ up +\d+ s +(\d+) killed", result.out, re.M)[1]) >= 20
 
 
-RDX = inject_faults.REGISTERS.index("rdx")
+RDI, RDX = (inject_faults.REGISTERS.index(name) for name in ("rdi", "rdx"))
 OFFSETS = '''#include <stddef.h>
 #include <stdio.h>
 #include "drivers/block/{}/chip.h"
 int main(void) {{ printf("%zu %zu %zu\\n", {}); }}'''
 
 
-def call_in(service, function, callee):
-    """The address of the first call of `callee` there."""
+def calls_in(service, function, callee):
+    """The addresses of the calls of `callee` there."""
     program = inject_faults.Program(service)
     to = program.functions[callee][0].address
-    return next(one.address for one in program.functions[function] if one.mnemonic in ("call", "jmp") and one.op_str == f"{to:#x}")
+    return [one.address for one in program.functions[function] if one.mnemonic in ("call", "jmp") and one.op_str == f"{to:#x}"]
+
+
+def call_in(service, function, callee):
+    return calls_in(service, function, callee)[0]
 
 
 @pytest.fixture
@@ -129,6 +134,32 @@ def test_other_cards_elsewhere_are_named(boot, nic):
     assert re.search(r"^triggered \d+ 0", result.out, re.M) and " changed" not in result.out
     assert len(found := defects(result.out, service)) == 1 and re.fullmatch("dma [56]", found[0])
     assert "2 packets received" in result.out
+
+
+@pytest.mark.parametrize("iommu", [True, False])
+def test_sound_elsewhere_is_named(boot, tmp_path, iommu):
+    """A sound card has no descriptors either: the position of the first song goes into the register of the address, by one bit of the register's number. With an
+    IOMMU its driver is named, and all of both songs is heard; without one, what happens to lie there is played, and nobody knows."""
+    out, at = tmp_path / "out.wav", calls_in("es1370", "es1370_set_position", "pio_write32")[-1]
+    songs = {"/a.wav": song(tmp_path, 0.4), "/b.wav": song(tmp_path, 0.5, "b.wav", round(0.4 * RATE))}
+    result = boot(f"mknod /tmp/inject c 240 0; service wait es1370; echo 'es1370 {at:#x} register {RDI} 2' >/tmp/inject; play -q /a.wav; head -n 1 /tmp/inject; cat /proc/recovery; play -q /b.wav{REST}",
+                  sound=f"wav:{out}", add=dict(INJECTOR, **songs), icount=True, iommu=iommu, leak_check=False, timeout=100)
+    assert re.search(r"^triggered \d+ 0", result.out, re.M)
+    assert defects(result.out, "es1370") == (["dma 6"] if iommu else [])
+    if iommu:
+        heard(out, [frame(k) for k in range(round(0.9 * RATE))])
+        assert re.search(r"pci: 00:\w\w\.0: kept from reading [0-9a-f]+ \(reason 6\)", result.klog)
+
+
+def test_sound_goes_on_within_it(boot, tmp_path):
+    """Its driver and the PCI server, which keeps the tables, die all the time: every sample is heard, and nobody is blamed."""
+    out, seconds = tmp_path / "out.wav", 1.5
+    result = boot(f"""(while usleep 170000; do service kill pci; done) >/dev/null 2>&1 & pci=$!; service kill es1370 --every 190 >/dev/null & killer=$!
+        play -q /song.wav{REST.replace('usleep', 'kill $killer $pci; cat /proc/recovery; usleep')}""", sound=f"wav:{out}", add={"/song.wav": song(tmp_path, seconds)},
+                  icount=True, iommu=True, leak_check=False, timeout=100)
+    assert set(defects(result.out, r"\S+")) == {"killed 9"} and len(defects(result.out, "es1370")) >= 5 and len(defects(result.out, "pci")) >= 3
+    assert max(heard(out, [frame(k) for k in range(round(seconds * RATE))]), default=0) < GAP
+    assert "1 IOMMU: devices reach what is theirs" in result.klog and "kept from" not in result.klog
 
 
 class Giver(socketserver.BaseRequestHandler):
