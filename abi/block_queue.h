@@ -113,6 +113,11 @@ struct block_queue {
     uint32_t client_waits; /* by the client */
     _Alignas(64) uint32_t status[BLOCK_SLOTS]; /* enum block_status, by the driver */
     _Alignas(64) struct block_request request[BLOCK_SLOTS]; /* by the client */
+    /* by the client: what has been done, since boot; of no meaning to the driver. Here, so that it
+     * outlives the client */
+    struct block_count {
+        uint64_t reads, sectors_read, writes, sectors_written;
+    } count[BLOCK_UNITS];
 };
 _Static_assert(sizeof(struct block_queue) <= BLOCK_CHIP_OFFSET, "before the chip's memory");
 

@@ -21,6 +21,8 @@ struct disk_device { /* a disk, or a partition of one */
     uint32_t major, minor;
     uint64_t first, sectors; /* of 512 bytes; first: on its disk */
     uint32_t is_partition, is_read_only;
+    /* requests to its driver that were done since boot, and how much they moved; 0 of a partition */
+    uint64_t reads, sectors_read, writes, sectors_written;
     char model[41];
 };
 

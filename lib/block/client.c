@@ -106,12 +106,27 @@ uint32_t block_finished(struct block_client *c, uint64_t now)
     return done;
 }
 
+static void count(struct block_queue *queue, const struct block_request *r)
+{
+    struct block_count *n = &queue->count[r->unit % BLOCK_UNITS];
+
+    queue->header.useful++;
+    if (r->operation == BLOCK_READ) {
+        n->reads++;
+        n->sectors_read += r->sectors;
+    } else if (r->operation == BLOCK_WRITE) {
+        n->writes++;
+        n->sectors_written += r->sectors;
+    }
+}
+
 void block_free(struct block_client *c, int slot)
 {
     /* A driver whose words say that it was never done does not do it now. */
     c->queue->request[slot].flags |= BLOCK_ABANDONED;
     c->used &= ~(1u << slot);
-    c->queue->header.useful += queue_read(&c->queue->status[slot]) == BLOCK_OK;
+    if (queue_read(&c->queue->status[slot]) == BLOCK_OK)
+        count(c->queue, &c->queue->request[slot]);
 }
 
 bool block_settle(struct block_client *c)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "programs/service/json.h"
 #include "programs/service/service.h"
 
 /* The columns of DEVICES_FILE, in order; the last takes the rest of the line. */
@@ -33,7 +34,7 @@ static void print_json(char *const value[COLUMNS], bool first)
         if (i == DRIVER && strcmp(value[i], "-") == 0)
             printf("null");
         else
-            print_json_text(value[i]);
+            json_text(stdout, value[i]);
     }
     putchar('}');
 }

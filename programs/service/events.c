@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "programs/service/json.h"
 #include "programs/service/recoveries.h"
 #include "programs/service/rows.h"
 #include "programs/service/service.h"
@@ -41,7 +42,7 @@ static void begin(uint64_t ns, const char *name, const char *event)
 {
     if (as_json) {
         printf("{\"time_ns\": %llu, \"service\": ", (unsigned long long)ns);
-        print_json_text(name);
+        json_text(stdout, name);
         printf(", \"event\": \"%s\"", event);
     } else
         printf("%5llu.%06llu  %-12s %-9s", (unsigned long long)(ns / 1000000000u),

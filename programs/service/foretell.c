@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "programs/service/json.h"
 #include "programs/service/manifests.h"
 #include "programs/service/rows.h"
 #include "programs/service/service.h"
@@ -248,22 +249,22 @@ static void print_text(void)
 static void print_json(void)
 {
     printf("{\"name\": ");
-    print_json_text(row->value[NAME]);
+    json_text(stdout, row->value[NAME]);
     printf(", \"state\": ");
-    print_json_text(row->value[STATE]);
+    json_text(stdout, row->value[STATE]);
     printf(", \"keeps_memory\": %s, \"restarts\": %s, \"failures\": %s, \"budget\": %u, "
            "\"window_s\": %u",
            m->rolled_back || is_essential() ? "true" : "false", m->restart ? "true" : "false",
            row->value[FAILED], m->budget, m->budget_window_s);
     printf(", \"script\": ");
     if (m->policy[0])
-        print_json_text(m->policy);
+        json_text(stdout, m->policy);
     else
         printf("null");
     printf(", \"deadline_ms\": %u, \"dependents\": [", m->deadline_ms);
     for (uint32_t i = 0; i < m->dependents.count; i++) {
         printf(i ? ", " : "");
-        print_json_text(m->dependents.name[i]);
+        json_text(stdout, m->dependents.name[i]);
     }
     printf("], \"steps\": [");
     for (unsigned i = 0; i < step_count && m->restart && !is_essential(); i++)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What RS is told to do: a line each, through fs/proc. */
+/* What RS is told to do. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,68 +10,11 @@
 #include "programs/service/options.h"
 #include "programs/service/service.h"
 
-static int write_to(const char *path, const char *line)
-{
-    int fd = open(path, O_WRONLY), error = 0;
-
-    if (fd < 0 || write(fd, line, strlen(line)) < 0)
-        error = errno;
-    if (fd >= 0)
-        close(fd);
-    return error;
-}
-
-/* By fs/proc; when that is away for good, by fs/dev. Stale: fs/proc was replaced between the two
- * calls, and has not read the line. */
-int control(const char *line)
-{
-    int error = write_to(CONTROL_FILE, line);
-
-    for (int n = 0; error == ESTALE && n < 100; n++)
-        error = write_to(CONTROL_FILE, line);
-    return proc_is_away(error) ? write_to(CONTROL_DEVICE, line) : error;
-}
-
-static const char *reason(int error)
-{
-    static const struct {
-        int error;
-        const char *text;
-    } reasons[] = {
-        {ESRCH, "there is no such service"},
-        {EALREADY, "nothing to do: it is so already"},
-        {EPERM, "not permitted (only root may, and what the system cannot do without stays)"},
-        {EACCES, "not permitted: only root may"},
-        {ENOTRECOVERABLE,
-         "it is given up, or has refused its device: 'service up' starts it again"},
-        {ENODEV, "its device is not in this machine"},
-        {ENXIO, "it does not run, and is not about to"},
-        {ENOTSUP, "it does not keep its memory (its manifest has no 'returns rolled-back')"},
-        {ENOEXEC, "its manifest or program is broken; see 'service log rs'"},
-    };
-
-    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
-        if (reasons[i].error == error)
-            return reasons[i].text;
-    return strerror(error);
-}
-
-/* 0, or an errno. */
-static int send_order(const char *verb, const char *name, const char *argument)
-{
-    char line[128];
-
-    if (snprintf(line, sizeof line, "%s %s %s\n", verb, name, argument ? argument : "") >=
-        (int)sizeof line)
-        return ESRCH;
-    return control(line);
-}
-
 static int tell(const char *command, const char *name, int error)
 {
     if (!error)
         return EXIT_OK;
-    fprintf(stderr, "service: %s %s: %s\n", command, name, reason(error));
+    fprintf(stderr, "service: %s %s: %s\n", command, name, order_reason(error));
     return EXIT_ERROR;
 }
 
@@ -80,7 +22,7 @@ int run_order(const struct options *o)
 {
     const char *verb = o->reset ? "reset" : o->word[0], *name = o->word[1];
 
-    return tell(o->word[0], name, send_order(verb, name, o->delay ? o->delay : o->word[2]));
+    return tell(o->word[0], name, order_send(verb, name, o->delay ? o->delay : o->word[2]));
 }
 
 static void sleep_until(struct timespec *t, long ms)
@@ -97,7 +39,7 @@ static int kill_each(const struct options *o)
     int status = EXIT_OK;
 
     for (int i = 1; i < o->words; i++)
-        if (tell("kill", o->word[i], send_order("kill", o->word[i], NULL)) != EXIT_OK)
+        if (tell("kill", o->word[i], order_send("kill", o->word[i], NULL)) != EXIT_OK)
             status = EXIT_ERROR;
     return status;
 }
@@ -115,7 +57,7 @@ int run_kill(const struct options *o)
     clock_gettime(CLOCK_MONOTONIC, &next);
     for (long n = 0; count == 0 || n < count;) {
         const char *name = o->word[1 + turn++ % (o->words - 1)];
-        int error = send_order("kill", name, NULL);
+        int error = order_send("kill", name, NULL);
 
         if (error && error != EALREADY)
             return tell("kill", name, error);

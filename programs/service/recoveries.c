@@ -4,11 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "programs/service/json.h"
 #include "programs/service/service.h"
 
-/* The columns that are used, as in servers/fs/proc/bardo_files.c. */
+/* The columns that are used, as lib/fs/report.c writes them. */
 enum { NUMBER, COMPONENT, DEFECT_OF, DETAIL_OF, INCARNATION, OLD_PID, NEW_PID, HOW, DETECTED };
-enum { READY = DETECTED + 4, WORDS };
+enum { WORDS = DETECTED + RECOVERY_STEPS };
 
 static uint64_t number(const char *word)
 {
@@ -31,9 +32,11 @@ static bool take(struct recovery *r, char *line)
                            .detail = (uint32_t)number(word[DETAIL_OF]),
                            .incarnation = (uint32_t)number(word[INCARNATION]),
                            .old_pid = (uint32_t)number(word[OLD_PID]),
-                           .new_pid = (uint32_t)number(word[NEW_PID]),
-                           .died_ns = number(word[DETECTED]),
-                           .ready_ns = number(word[READY])};
+                           .new_pid = (uint32_t)number(word[NEW_PID])};
+    for (int i = 0; i < RECOVERY_STEPS; i++)
+        r->step_ns[i] = number(word[DETECTED + i]);
+    r->died_ns = r->step_ns[0];
+    r->ready_ns = r->step_ns[RECOVERY_READY];
     return true;
 }
 
@@ -56,4 +59,21 @@ void recoveries_free(struct recoveries *r)
 {
     free(r->text);
     r->text = NULL;
+}
+
+void recovery_json(FILE *out, const struct recovery *r)
+{
+    fprintf(out, "{\"number\": %llu, \"service\": ", (unsigned long long)r->number);
+    json_text(out, r->name);
+    fputs(", \"defect\": ", out);
+    json_text(out, r->defect);
+    fputs(", \"how\": ", out);
+    json_text(out, r->how);
+    fprintf(
+        out,
+        ", \"detail\": %u, \"incarnation\": %u, \"old_pid\": %u, \"new_pid\": %u, \"steps_ns\": [",
+        r->detail, r->incarnation, r->old_pid, r->new_pid);
+    for (int i = 0; i < RECOVERY_STEPS; i++)
+        fprintf(out, "%s%llu", i ? ", " : "", (unsigned long long)r->step_ns[i]);
+    fputs("]}", out);
 }

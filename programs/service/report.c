@@ -4,57 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "programs/service/json.h"
 #include "programs/service/rows.h"
 #include "programs/service/service.h"
 
-static const struct {
-    const char *key, *label, *unit;
-    bool text;
-} columns[COLUMNS] = {
-    [NAME] = {"name", "name", "", true},
-    [PID] = {"pid", "pid", "", false},
-    [STATE] = {"state", "state", "", true},
-    [UPTIME] = {"uptime_ms", "uptime", " ms", false},
-    [RESTARTS] = {"restarts", "restarts", "", false},
-    [DEFECT] = {"last_defect", "last defect", "", true},
-    [DETAIL] = {"last_detail", "its detail", "", false},
-    [MEAN] = {"recovery_mean_us", "mean recovery", " us", false},
-    [MAX] = {"recovery_max_us", "longest recovery", " us", false},
-    [CPU] = {"cpu_ms", "cpu time", " ms", false},
-    [MEMORY] = {"memory_kb", "memory mapped", " kB", false},
-    [FAILED] = {"failures", "failures", " that count now", false},
-    [RUNG] = {"rung", "started with", "", true},
-    [MESSAGES] = {"messages", "messages", "", false},
-    [CLASS] = {"class", "class", "", true},
-    [PROGRAM] = {"program", "program", "", true},
-    [DESCRIPTION] = {"description", "description", "", true},
-};
-
-void print_json_text(const char *text)
-{
-    putchar('"');
-    for (; *text; text++) {
-        if (*text == '"' || *text == '\\')
-            printf("\\%c", *text);
-        else if ((unsigned char)*text < ' ')
-            printf("\\u%04x", (unsigned char)*text);
-        else
-            putchar(*text);
-    }
-    putchar('"');
-}
-
 static void print_json(char *const value[COLUMNS], bool first)
 {
-    printf("%s{", first ? "" : ",\n ");
-    for (int i = 0; i < COLUMNS; i++) {
-        printf("%s\"%s\": ", i ? ", " : "", columns[i].key);
-        if (columns[i].text)
-            print_json_text(value[i]);
-        else
-            printf("%s", value[i]);
-    }
-    putchar('}');
+    fputs(first ? "" : ",\n ", stdout);
+    row_json(stdout, value);
 }
 
 static void print_line(char *const value[COLUMNS], bool first)
@@ -72,7 +29,7 @@ static void print_block(char *const value[COLUMNS], bool first)
     if (!first)
         putchar('\n');
     for (int i = 0; i < COLUMNS; i++)
-        printf("%-18s%s%s\n", columns[i].label, value[i], columns[i].unit);
+        printf("%-18s%s%s\n", row_columns[i].label, value[i], row_columns[i].unit);
 }
 
 static int report(const char *name, bool json,
@@ -151,7 +108,7 @@ int show_log(const char *name, bool json)
             continue;
         if (json) {
             printf("%s", first ? "" : ",\n ");
-            print_json_text(line);
+            json_text(stdout, line);
         } else
             puts(line);
         first = false;

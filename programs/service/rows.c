@@ -4,7 +4,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "programs/service/json.h"
 #include "programs/service/service.h"
+
+const struct row_column row_columns[COLUMNS] = {
+    [NAME] = {"name", "name", "", true},
+    [PID] = {"pid", "pid", "", false},
+    [STATE] = {"state", "state", "", true},
+    [UPTIME] = {"uptime_ms", "uptime", " ms", false},
+    [RESTARTS] = {"restarts", "restarts", "", false},
+    [DEFECT] = {"last_defect", "last defect", "", true},
+    [DETAIL] = {"last_detail", "its detail", "", false},
+    [MEAN] = {"recovery_mean_us", "mean recovery", " us", false},
+    [MAX] = {"recovery_max_us", "longest recovery", " us", false},
+    [CPU] = {"cpu_ms", "cpu time", " ms", false},
+    [MEMORY] = {"memory_kb", "memory mapped", " kB", false},
+    [FAILED] = {"failures", "failures", " that count now", false},
+    [RUNG] = {"rung", "started with", "", true},
+    [MESSAGES] = {"messages", "messages", "", false},
+    [CLASS] = {"class", "class", "", true},
+    [PROGRAM] = {"program", "program", "", true},
+    [DESCRIPTION] = {"description", "description", "", true},
+};
 
 #define ROWS_MAX (sizeof((struct rows *)NULL)->row / sizeof(struct row))
 
@@ -55,4 +76,17 @@ struct row *rows_find(struct rows *rows, const char *name)
 uint64_t row_number(const struct row *row, enum column column)
 {
     return strtoull(row->value[column], NULL, 10);
+}
+
+void row_json(FILE *out, char *const value[COLUMNS])
+{
+    putc('{', out);
+    for (int i = 0; i < COLUMNS; i++) {
+        fprintf(out, "%s\"%s\": ", i ? ", " : "", row_columns[i].key);
+        if (row_columns[i].is_text)
+            json_text(out, value[i]);
+        else
+            fputs(value[i], out);
+    }
+    putc('}', out);
 }

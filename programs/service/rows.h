@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* In order; the last takes the rest of the line. */
 enum column {
@@ -29,6 +30,12 @@ enum column {
     COLUMNS
 };
 
+/* How they are called, by programs and by people. */
+extern const struct row_column {
+    const char *key, *label, *unit;
+    bool is_text;
+} row_columns[COLUMNS];
+
 /* Cuts a line into its columns; false: it has too few. */
 bool row_split(char *line, char *value[COLUMNS]);
 
@@ -44,6 +51,7 @@ struct rows {
 bool rows_read(struct rows *rows);
 void rows_free(struct rows *rows);
 struct row *rows_find(struct rows *rows, const char *name); /* NULL: there is none */
+void row_json(FILE *out, char *const value[COLUMNS]); /* an object, its keys as in row_columns */
 uint64_t row_number(const struct row *row, enum column column);
 
 #endif

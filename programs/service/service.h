@@ -28,8 +28,10 @@ enum { EXIT_OK, EXIT_ERROR, EXIT_USAGE };
  * it. NULL: it has told why. */
 char *read_file(const char *path);
 char *file_text(const char *path); /* the same; NULL: errno says why */
-/* One line to CONTROL_FILE, or CONTROL_DEVICE; 0 or errno. */
+/* control.c: one line to CONTROL_FILE, or CONTROL_DEVICE; 0 or errno. */
 int control(const char *line);
+int order_send(const char *verb, const char *name, const char *argument); /* the same, of words */
+const char *order_reason(int error); /* why it was not carried out, in words */
 bool proc_is_away(int error); /* is that what errno says? */
 
 /* main.c: the words of the command line */
@@ -44,7 +46,6 @@ int list_services(const char *name, bool json);
 int status_services(const char *name, bool json);
 int show_log(const char *name, bool json);
 bool has_service(const char *name); /* false: it has told that there is none */
-void print_json_text(const char *text); /* in quotes */
 
 /* wait.c; ms < 0: however long it takes. Exit status. */
 int wait_for_service(const char *name, long ms);

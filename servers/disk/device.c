@@ -258,6 +258,14 @@ static void describe(const struct device *d, unsigned n, const struct partition 
                                 .is_partition = n != 0,
                                 .is_read_only = !!(device_unit(d)->flags & BLOCK_UNIT_READ_ONLY)};
     get_model(d, out->model, sizeof out->model);
+    if (n == 0) {
+        const struct block_count *c = &d->adapter->client.queue->count[d->unit % BLOCK_UNITS];
+
+        out->reads = c->reads;
+        out->sectors_read = c->sectors_read;
+        out->writes = c->writes;
+        out->sectors_written = c->sectors_written;
+    }
     if (n)
         snprintf(out->name, sizeof out->name, "%s%s%u", d->name, between, n);
     else

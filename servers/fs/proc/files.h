@@ -38,6 +38,7 @@ void write_zero(struct text *t, const struct process *p);
 
 /* net_files.c */
 void write_partitions(struct text *t, const struct process *p);
+void write_diskstats(struct text *t, const struct process *p);
 void write_net_dev(struct text *t, const struct process *p);
 void write_net_route(struct text *t, const struct process *p);
 void write_net_arp(struct text *t, const struct process *p);

@@ -26,6 +26,7 @@ const struct row rows[] = {
     {"filesystems", ROOT, S_IFREG | 0444, write_filesystems},
     {"interrupts", ROOT, S_IFREG | 0444, write_interrupts},
     {"partitions", ROOT, S_IFREG | 0444, write_partitions},
+    {"diskstats", ROOT, S_IFREG | 0444, write_diskstats},
     {"mounts", ROOT, S_IFLNK | 0777, .target = "self/mounts"},
     {"recovery", ROOT, S_IFREG | 0444, write_recovery},
     {"stat", PROCESS, S_IFREG | 0444, write_stat},

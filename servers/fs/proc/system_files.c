@@ -167,6 +167,21 @@ void write_partitions(struct text *t, const struct process *p)
                  d->name);
 }
 
+/* As Linux has it (its Documentation/admin-guide/iostats.rst), of whole disks; what is not counted here is 0:
+ * requests that were merged, and how long they took. */
+void write_diskstats(struct text *t, const struct process *p)
+{
+    const struct disk_device *d;
+
+    (void)p;
+    disks_fetch();
+    for (uint64_t n = 0; (d = disk_at(n)) != NULL; n++)
+        if (!d->is_partition)
+            text_add(t, "%4u %7u %s %llu 0 %llu 0 %llu 0 %llu 0 0 0 0\n", d->major, d->minor,
+                     d->name, (unsigned long long)d->reads, (unsigned long long)d->sectors_read,
+                     (unsigned long long)d->writes, (unsigned long long)d->sectors_written);
+}
+
 void write_ostype(struct text *t, const struct process *p)
 {
     (void)p;
