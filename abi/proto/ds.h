@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The data store: names to endpoints, and private snapshots from which a fresh incarnation finds
- * what its predecessor saved. DS is above RS and below everybody else. A published name goes when
- * its publisher dies. Keys: at most 31 bytes, NUL-terminated, packed in w[0..3].
+ * The data store: names to endpoints, values that all services may read, and private snapshots from which a
+ * fresh incarnation finds what its predecessor saved. DS is above RS and below everybody else. A published
+ * name goes when its publisher dies; a value stays until it is taken back, whoever dies. Names and values
+ * share one space of keys. Keys: at most 31 bytes, NUL-terminated, packed in w[0..3].
  */
 #ifndef ABI_PROTO_DS_H
 #define ABI_PROTO_DS_H
@@ -14,11 +15,12 @@ enum ds_request {
        -EEXIST (another that may has it, and lives), -ENOSPC. Repeatable. */
     DS_PUBLISH = PROTOCOL_DS,
     DS_RETRIEVE, /* key -> endpoint, or -ENOENT */
-    /* pattern (a key, or a prefix ending in '*') -> 0. NOTIFY_BIT_DS now and after each change.
-       Repeatable. */
+    /* pattern (a key, where each '*' stands for any text, also none, and each '?' for one byte) -> 0.
+       NOTIFY_BIT_DS now and after each change. Repeatable. -EINVAL (none), -ENOSPC (DS_PATTERNS of one
+       subscriber, or too many subscribers). */
     DS_SUBSCRIBE,
-    /* the next change for this subscriber: w[0..3] key, w[4] endpoint (0: gone); -ENOENT: no more.
-       Not repeatable. */
+    /* the next change for this subscriber: w[0..3] key, w[4] endpoint (0: a name or a value that is gone, or
+       a value), w[5] enum ds_type; -ENOENT: no more. Not repeatable. */
     DS_EVENT,
     /* key (private to the caller's service name), w[4] our grant, w[5] length (<= DS_SNAPSHOT_MAX):
        replaces the snapshot -> 0, -ENOSPC */
@@ -26,8 +28,46 @@ enum ds_request {
     /* key, w[4] our grant, w[5] room -> bytes copied, -ENOENT, -ENOSPC (room too small) */
     DS_RESTORE,
     DS_DROP, /* key: forget the snapshot */
+    /* key ("SERVICE/...", of the caller's own service), w[4] our grant of a struct ds_value: sets the value, and
+       tells subscribers if it is another than before -> 0, -EPERM (not the caller's key), -EINVAL (type, length,
+       or a key with '*' or '?'), -EEXIST (it is a name), -ENOSPC. Repeatable. */
+    DS_SET,
+    /* key, w[4] our grant to write a struct ds_value -> 0; -ENOENT (no value; names are retrieved) */
+    DS_GET,
+    DS_UNSET, /* key: take the value back -> 0, -EPERM, -ENOENT. Repeatable but for its result */
+    /* What there is, for people: w[0] from which place on (0: the first), w[1] our grant to write struct ds_entry,
+       w[2] of how many -> how many, w[0] where to go on; 0: that was all. Of snapshots there are only the
+       lengths. */
+    DS_LIST,
 };
 #define DS_KEY_MAX 32
 #define DS_SNAPSHOT_MAX 65536
+#define DS_VALUE_MAX 120 /* bytes of a value */
+
+enum ds_type {
+    DS_GONE, /* taken back, or its publisher has died */
+    DS_ENDPOINT, /* a name */
+    DS_INTEGER, /* signed, 64 bits */
+    DS_TEXT, /* `length` bytes, none of them 0 */
+    DS_BYTES,
+    DS_PRIVATE, /* a snapshot; in lists alone */
+};
+
+struct ds_value {
+    uint32_t type; /* enum ds_type; DS_SET takes integers, texts and bytes */
+    uint32_t length; /* bytes: of an integer 8, of others 0..DS_VALUE_MAX */
+    union {
+        int64_t integer; /* also the endpoint of a name, in lists */
+        char text[DS_VALUE_MAX];
+        uint8_t bytes[DS_VALUE_MAX];
+    };
+};
+
+struct ds_entry {
+    char key[DS_KEY_MAX],
+        owner[16]; /* owner: a service's name; "": of a name whose publisher has died */
+    uint64_t version; /* grows with every change of any key; of a snapshot 0 */
+    struct ds_value value;
+};
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "abi/proto/ds.h"
 #include "lib/pci/class.h"
 #include "lib/rt/kernel.h"
 #include "lib/service/service.h"
@@ -44,19 +45,25 @@ const char *defect_name(uint32_t defect)
     return NAME_OF(defect_names, defect);
 }
 
-/* RS fills in up to `count` things of `size` bytes, from number *first on: how many. */
-static long fetch(uint64_t request, uint64_t *first, void *out, size_t size, unsigned count)
+/* RS, or DS, fills in up to `count` things of `size` bytes, from number *first on: how many. */
+static long fetch_from(endpoint_t server, uint64_t request, uint64_t *first, void *out, size_t size,
+                       unsigned count)
 {
     struct message m = {.type = request, .w = {*first, 0, count}};
-    long grant = grant_make(service_info()->rs, out, count * size, GRANT_WRITE), result;
+    long grant = grant_make(server, out, count * size, GRANT_WRITE), result;
 
     if (grant < 0)
         return grant;
     m.w[1] = (uint64_t)grant;
-    result = ipc_call(service_info()->rs, &m);
+    result = ipc_call(server, &m);
     grant_revoke(grant);
     *first = m.w[0];
     return result > (long)count ? (long)count : result;
+}
+
+static long fetch(uint64_t request, uint64_t *first, void *out, size_t size, unsigned count)
+{
+    return fetch_from(service_info()->rs, request, first, out, size, count);
 }
 
 /* The line that was added last stays if there is room for it. */
@@ -205,5 +212,55 @@ long report_recoveries(struct text *t, uint64_t *from, size_t room)
                 return 1;
             *from = first + (uint64_t)i + 2;
         }
+    }
+}
+
+/* ---- the data store ---- */
+
+static const char *const type_names[] = {
+    [DS_ENDPOINT] = "name", [DS_INTEGER] = "integer",  [DS_TEXT] = "text",
+    [DS_BYTES] = "bytes",   [DS_PRIVATE] = "snapshot",
+};
+
+/* Whatever is in it, the line stays one: what cannot be printed is \xNN, as is the backslash. */
+static void add_value(struct text *t, const struct ds_value *v)
+{
+    uint32_t length = v->length < DS_VALUE_MAX ? v->length : DS_VALUE_MAX;
+
+    if (v->type == DS_INTEGER || v->type == DS_ENDPOINT)
+        text_add(t, " %lld", (long long)v->integer);
+    else if (v->type != DS_PRIVATE)
+        text_add(t, " ");
+    for (uint32_t i = 0; v->type == DS_TEXT && i < length; i++)
+        text_add(t,
+                 v->bytes[i] < ' ' || v->bytes[i] > '~' || v->bytes[i] == '\\' ? "\\x%02x" : "%c",
+                 v->bytes[i]);
+    for (uint32_t i = 0; v->type == DS_BYTES && i < length; i++)
+        text_add(t, "%02x", v->bytes[i]);
+}
+
+static void add_entry(struct text *t, const struct ds_entry *e)
+{
+    text_add(t, "%.31s %.15s %s %u", e->key, e->owner[0] ? e->owner : "-",
+             NAME_OF(type_names, e->value.type), e->value.length);
+    add_value(t, &e->value);
+    text_add(t, "\n");
+}
+
+/* One by one: what *from becomes is where DS goes on, not a count. */
+long report_store(struct text *t, uint64_t *from, size_t room)
+{
+    for (;;) {
+        struct ds_entry e;
+        uint64_t next = *from;
+        size_t before = t->length;
+        long n = fetch_from(service_info()->ds, DS_LIST, &next, &e, sizeof e, 1);
+
+        if (n <= 0)
+            return n;
+        add_entry(t, &e);
+        if (!stays(t, before, room))
+            return 1;
+        *from = next;
     }
 }

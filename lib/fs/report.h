@@ -2,7 +2,8 @@
 /*
  * What RS knows of services, their deaths and the PCI bus's devices, as lines of text: fs/proc has it as
  * /proc/bardo/services, /proc/recovery and /proc/bardo/devices, fs/dev as /dev/bardo, /dev/bardo-recovery and
- * /dev/bardo-devices for when the other is away. For servers that may call RS.
+ * /dev/bardo-devices for when the other is away; and what DS holds, fs/dev's /dev/bardo-store. For servers
+ * that may call RS.
  */
 #ifndef FS_REPORT_H
 #define FS_REPORT_H
@@ -28,6 +29,10 @@ long report_recoveries(struct text *t, uint64_t *from, size_t room);
 /* address vendor:device class driver state class in words... (no driver: "-", and "no-driver", or
  * "unneeded" where none is wanted) */
 long report_devices(struct text *t, uint64_t *from, size_t room);
+
+/* What is in the data store: key owner type length [value...], unsorted; owner "-": it has just died; of
+ * snapshots there is no value. For servers that may call DS. */
+long report_store(struct text *t, uint64_t *from, size_t room);
 
 /* Services from number `first` on: how many were filled in, or RS's error (-ENOENT: past the end). */
 long services_from(uint64_t first, struct rs_service *out, unsigned count);

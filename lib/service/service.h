@@ -20,6 +20,7 @@
 #include <stddef.h>
 
 #include "abi/message.h"
+#include "abi/proto/ds.h"
 #include "abi/proto/rs.h"
 
 /* A handler returns the result for the caller (words in m), or SERVICE_NO_REPLY when it has
@@ -54,17 +55,29 @@ void service_ready(enum rs_ready how);
 /* Never returns. */
 void service_run(const struct service_table *table) __attribute__((noreturn));
 
-/* Publish a name in DS, retrieve one (0: not there), subscribe to changes (a key, or a prefix that
- * ends in a star). 0 or -errno. */
+/* Publish a name in DS, retrieve one (0: not there), subscribe to changes (a key, or a pattern with stars
+ * and question marks). 0 or -errno. */
 long service_publish(const char *key);
 endpoint_t service_retrieve(const char *key);
 long service_subscribe(const char *pattern);
-/* The next change after NOTIFY_BIT_DS: 1 and key, *ep (0: gone); 0: no more. */
+/* The next change after NOTIFY_BIT_DS: 1 and key, *ep (0: gone, or a value, which service_get() has); 0: no
+ * more. */
 int service_event(char key[32], endpoint_t *ep);
 
 /* Private snapshots in DS: save; restore returns bytes, or -ENOENT when there is none. */
 long service_save(const char *key, const void *data, size_t length);
 long service_restore(const char *key, void *data, size_t room);
+
+/*
+ * Values in DS: each service sets those whose keys begin with its own name and a slash ("net/e0/address"), any
+ * that may call DS reads them, and `service store` shows them to people. They outlive who set them. 0 or
+ * -errno, abi/proto/ds.h; of a text that is longer than DS_VALUE_MAX only so much is kept.
+ */
+long service_set(const char *key, const struct ds_value *value);
+long service_set_integer(const char *key, int64_t integer);
+long service_set_text(const char *key, const char *text);
+long service_get(const char *key, struct ds_value *value);
+long service_unset(const char *key);
 
 /* Complain about a peer to RS: class 5 defect. */
 void service_complain(const char *name, endpoint_t of, enum rs_complaint why);

@@ -21,6 +21,7 @@ static const char usage[] =
     "  devices [NAME]           what is on the PCI bus and who drives it: all, a driver's, or at "
     "an\n"
     "                           address as 00:02.0\n"
+    "  store [PATTERN]          what is in the data store: all, or the keys that match ('net/*')\n"
     "  top                      all services on the screen, again each second; q ends it\n"
     "  tree [NAME]              who stands on whom: all, or whom one needs and who needs it\n"
     "  events [NAME]            deaths and returns, a line each; --follow: and those to come, "
@@ -47,7 +48,8 @@ static const char usage[] =
     "of\n"
     "                           some of its steps; 0: no more\n"
     "\n"
-    "  --json                   list, status, log, devices, tree, events, policy: for programs\n"
+    "  --json                   list, status, log, devices, store, tree, events, policy: for "
+    "programs\n"
     "  --follow                 events: until it is ended\n"
     "  --timeout S              wait: so many seconds at most (0.5: half of one)\n"
     "  --core FILE              corpse NAME: write the latest as a core file, for gdb and\n"
@@ -101,6 +103,11 @@ static int run_log(const struct options *o)
 static int run_devices(const struct options *o)
 {
     return list_devices(o->word[1], o->json);
+}
+
+static int run_store(const struct options *o)
+{
+    return list_store(o->word[1], o->json);
 }
 
 static int run_check(const struct options *o)
@@ -167,6 +174,7 @@ static const struct command {
     {"status", run_status, REPORTS},
     {"log", run_log, REPORTS},
     {"devices", run_devices, REPORTS},
+    {"store", run_store, REPORTS},
     {"corpse", run_corpse, CORPSES},
     {"top", run_top, REPEATS | NO_NAME},
     {"tree", run_tree, REPORTS},

@@ -21,6 +21,7 @@
 #define DEVICES_DEVICE "/dev/bardo-devices"
 #define RECOVERY_DEVICE "/dev/bardo-recovery"
 #define LOG_DEVICE "/dev/kmsg"
+#define STORE_DEVICE "/dev/bardo-store" /* (fs/proc has no such file) */
 
 enum { EXIT_OK, EXIT_ERROR, EXIT_USAGE };
 
@@ -49,6 +50,9 @@ bool has_service(const char *name); /* false: it has told that there is none */
 
 /* wait.c; ms < 0: however long it takes. Exit status. */
 int wait_for_service(const char *name, long ms);
+
+/* store.c: what is in the data store; pattern NULL: all, else of keys, as the shell's. Exit status. */
+int list_store(const char *pattern, bool json);
 
 /* tree.c: who stands on whom; name NULL: all. Exit status. */
 int show_tree(const char *name, bool json);

@@ -85,6 +85,8 @@ static void set_first_time(const struct clock_answer *a, uint64_t at_ns)
     struct message m = {.type = PM_FIRST_TIME, .w = {(uint64_t)a->seconds * NS, at_ns}};
     long result = a->status < 0 ? a->status : ipc_call(service_info()->pm, &m);
 
+    if (result == 0)
+        service_set_integer("clock/at_boot", a->seconds); /* since 1970 */
     if (result < 0 && result != -EALREADY)
         log_info("the clock of %s says no time (%s): it is 1970 until somebody sets it",
                  where.driver, error_name(result));

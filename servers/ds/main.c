@@ -73,18 +73,20 @@ static long subscribe(struct message *m)
     char key[DS_KEY_MAX];
 
     unpack_text(key, m->w, sizeof key);
-    return names_subscribe(message_caller(m), key);
+    return subscriber_add(message_caller(m), key);
 }
 
 static long event(struct message *m)
 {
-    char key[DS_KEY_MAX] = "";
-    endpoint_t ep = 0;
-    long result = names_event(message_caller(m), key, &ep);
+    const struct ds_entry *e;
+    long result = subscriber_next(message_caller(m), &e);
 
-    pack_text(m->w, key, sizeof key);
-    m->w[4] = (uint64_t)ep;
-    return result;
+    if (result < 0)
+        return result;
+    pack_text(m->w, e->key, sizeof e->key);
+    m->w[4] = e->value.type == DS_ENDPOINT ? (uint64_t)e->value.integer : 0;
+    m->w[5] = e->value.type;
+    return 0;
 }
 
 static long save(struct message *m)
@@ -132,6 +134,74 @@ static long drop(struct message *m)
     return result;
 }
 
+/* ---- values ---- */
+
+static long set(struct message *m)
+{
+    char key[DS_KEY_MAX], owner[16];
+    struct ds_value value;
+    long result = owner_of(message_caller(m), owner);
+
+    unpack_text(key, m->w, sizeof key);
+    if (!result)
+        result = grant_from(message_caller(m), m->w[4], 0, &value, sizeof value);
+    return result < 0 ? result : value_set(owner, key, &value);
+}
+
+static long get(struct message *m)
+{
+    char key[DS_KEY_MAX];
+    struct ds_value value;
+    long result;
+
+    unpack_text(key, m->w, sizeof key);
+    result = value_get(key, &value);
+    return result < 0 ? result : grant_to(message_caller(m), m->w[4], 0, &value, sizeof value);
+}
+
+static long unset(struct message *m)
+{
+    char key[DS_KEY_MAX], owner[16];
+    long result = owner_of(message_caller(m), owner);
+
+    unpack_text(key, m->w, sizeof key);
+    return result < 0 ? result : value_unset(owner, key);
+}
+
+/* ---- the list ---- */
+
+enum { LISTED = 32 }; /* at most in one step */
+
+/* Keys first, then snapshots: false: nothing is at that place. */
+static bool entry_at(uint64_t place, struct ds_entry *out)
+{
+    if (place >= DS_KEYS)
+        return snapshot_entry((unsigned)(place - DS_KEYS), out);
+    *out = keys[place];
+    if (out->value.type == DS_ENDPOINT)
+        owner_of((endpoint_t)out->value.integer, out->owner); /* (of one who has just died: none) */
+    return out->key[0] && out->value.type != DS_GONE;
+}
+
+static long list(struct message *m)
+{
+    uint64_t place = m->w[0], n = 0, most = m->w[2] < LISTED ? m->w[2] : LISTED;
+
+    for (; n < most && place < DS_KEYS + DS_SNAPSHOTS; place++) {
+        struct ds_entry e;
+        long result;
+
+        if (!entry_at(place, &e))
+            continue;
+        result = grant_to(message_caller(m), m->w[1], n * sizeof e, &e, sizeof e);
+        if (result < 0)
+            return result;
+        n++;
+    }
+    m->w[0] = place;
+    return (long)n;
+}
+
 static void notified(uint64_t bits)
 {
     if (bits & NOTIFY_BIT(NOTIFY_BIT_SERVICES))
@@ -143,7 +213,8 @@ int main(void)
     static const struct service_entry entries[] = {
         {DS_PUBLISH, publish}, {DS_RETRIEVE, retrieve}, {DS_SUBSCRIBE, subscribe},
         {DS_EVENT, event},     {DS_SAVE, save},         {DS_RESTORE, restore},
-        {DS_DROP, drop},
+        {DS_DROP, drop},       {DS_SET, set},           {DS_GET, get},
+        {DS_UNSET, unset},     {DS_LIST, list},
     };
 
     service_ready(RS_READY_FRESH);

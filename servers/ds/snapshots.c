@@ -99,3 +99,13 @@ void snapshot_drop(const char *owner, const char *key)
     if (s)
         give_back(s);
 }
+
+bool snapshot_entry(unsigned n, struct ds_entry *out)
+{
+    const struct snapshot *s = &snapshots[n];
+
+    *out = (struct ds_entry){.value = {.type = DS_PRIVATE, .length = (uint32_t)s->length}};
+    memcpy(out->key, s->key, sizeof out->key);
+    memcpy(out->owner, s->owner, sizeof out->owner);
+    return s->key[0];
+}

@@ -8,6 +8,7 @@
  * else by DHCP, asking first for the lease that an earlier incarnation of ours had. Leases stay
  * over the deaths of drivers.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,21 +106,38 @@ static void lease_restore(struct interface *i)
     dhcp->state = DHCP_STATE_REBOOTING;
 }
 
+/* Everybody finds it in DS as "net/INTERFACE/address"; NULL: there is none. */
+static void address_tell(const struct interface *i, const char *text)
+{
+    char key[DS_KEY_MAX];
+
+    snprintf(key, sizeof key, "net/%s/address", i->name);
+    if (text)
+        service_set_text(key, text);
+    else
+        service_unset(key);
+}
+
 static void address_changed(struct netif *netif)
 {
     struct interface *i = netif->state;
     char address[IP4ADDR_STRLEN_MAX], gateway[IP4ADDR_STRLEN_MAX];
+    char text[2 * IP4ADDR_STRLEN_MAX + sizeof "/32 via "];
 
     net_output_pending();
     address_choose_default();
     sockets_address_changed();
     if (ip4_addr_isany_val(*netif_ip4_addr(netif))) {
         log_info("%s: no address", i->name);
+        address_tell(i, NULL);
         return;
     }
     ip4addr_ntoa_r(netif_ip4_addr(netif), address, sizeof address);
     ip4addr_ntoa_r(netif_ip4_gw(netif), gateway, sizeof gateway);
-    log_info("%s: %s/%u via %s", i->name, address, mask_bits(netif_ip4_netmask(netif)), gateway);
+    snprintf(text, sizeof text, "%s/%u via %s", address, mask_bits(netif_ip4_netmask(netif)),
+             gateway);
+    log_info("%s: %s", i->name, text);
+    address_tell(i, text);
     if (dhcp_supplied_address(netif))
         lease_save(i);
 }

@@ -165,6 +165,19 @@ long service_restore(const char *key, void *data, size_t room)
     return -ENOENT;
 }
 
+long service_set_text(const char *key, const char *text)
+{
+    (void)key;
+    (void)text;
+    return 0;
+}
+
+long service_unset(const char *key)
+{
+    (void)key;
+    return 0;
+}
+
 void service_ready(enum rs_ready how)
 {
     (void)how;

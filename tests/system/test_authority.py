@@ -36,6 +36,14 @@ def test_snapshots_of_others(boot):
     assert re.search(r"^tty +\d+ up ", result.out, re.M)
 
 
+def test_values_of_others(boot):
+    """A service sets values under its own name alone, so many and such as are values; what is in them makes no line of its own."""
+    result = boot(OVER + "over values; service store 'hostile/*'; service store fs/proc --json", add=hostile("values"), leak_check=False)
+    assert "hostile: values of others: 0, that are none: 0, its own: 16" in result.klog
+    assert len(re.findall(r"^hostile/\d+ +hostile +text +28  \\x1b\[2J a\\x0afs/proc proc name 8 7$", result.out, re.M)) == 16, result.out
+    assert re.search(r'^\[\{"key": "fs/proc", "owner": "proc", "type": "name", "length": 8, "value": \d+\}\]$', result.out, re.M), result.out
+
+
 ALL_UP = """n=0; while service list | grep -Eq '(backoff|starting)'; do n=$((n + 1)); [ $n -lt 100 ] || break; usleep 50000; done; service list
 """
 

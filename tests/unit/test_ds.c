@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-// sources: servers/ds/names.c servers/ds/snapshots.c
-/* DS: names, subscriptions, events, snapshots. */
+// sources: servers/ds/keys.c servers/ds/subscribers.c servers/ds/names.c servers/ds/values.c servers/ds/snapshots.c
+/* DS: names, values, subscriptions, events, snapshots. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,11 +33,13 @@ void ds_wake(endpoint_t subscriber)
     woken[subscriber]++;
 }
 
-/* Everybody of the last test dies. */
+/* Everybody of the last test dies, and what they said is taken back. */
 static int setup(void **state)
 {
     memset(dead, 1, sizeof dead);
     names_sweep();
+    for (unsigned i = 0; i < DS_KEYS; i++)
+        value_unset(keys[i].owner, keys[i].key);
     memset(dead, 0, sizeof dead);
     memset(woken, 0, sizeof woken);
     return 0;
@@ -45,28 +47,26 @@ static int setup(void **state)
 
 static void expect_event(endpoint_t who, const char *key, endpoint_t ep)
 {
-    char got[DS_KEY_MAX] = "";
-    endpoint_t got_ep = -1;
+    const struct ds_entry *got;
 
-    assert_int_equal(names_event(who, got, &got_ep), 0);
-    assert_string_equal(got, key);
-    assert_int_equal(got_ep, ep);
+    assert_int_equal(subscriber_next(who, &got), 0);
+    assert_string_equal(got->key, key);
+    assert_int_equal(got->value.type, ep ? DS_ENDPOINT : DS_GONE);
+    assert_int_equal(got->value.integer, ep);
 }
 
 static void expect_none(endpoint_t who)
 {
-    char got[DS_KEY_MAX];
-    endpoint_t ep;
+    const struct ds_entry *got;
 
-    assert_int_equal(names_event(who, got, &ep), -ENOENT);
+    assert_int_equal(subscriber_next(who, &got), -ENOENT);
 }
 
 static void drain(endpoint_t who)
 {
-    char got[DS_KEY_MAX];
-    endpoint_t ep;
+    const struct ds_entry *got;
 
-    while (names_event(who, got, &ep) == 0)
+    while (subscriber_next(who, &got) == 0)
         ;
 }
 
@@ -91,7 +91,7 @@ static void test_events(void **state)
 {
     names_publish("chr/4", 10);
     names_publish("fs/ram", 11);
-    assert_int_equal(names_subscribe(20, "chr/*"), 0);
+    assert_int_equal(subscriber_add(20, "chr/*"), 0);
     assert_int_equal(woken[20], 1);
     drain(20); /* with names of earlier tests, gone by now */
     names_publish("chr/5", 10);
@@ -119,24 +119,24 @@ static void test_subscription_limits(void **state)
 {
     char pattern[DS_KEY_MAX];
 
-    assert_int_equal(names_subscribe(20, ""), -EINVAL);
+    assert_int_equal(subscriber_add(20, ""), -EINVAL);
     for (unsigned i = 0; i < DS_PATTERNS; i++) {
         snprintf(pattern, sizeof pattern, "p%u", i);
-        assert_int_equal(names_subscribe(30, pattern), 0);
+        assert_int_equal(subscriber_add(30, pattern), 0);
     }
-    assert_int_equal(names_subscribe(30, "more"), -ENOSPC);
-    assert_int_equal(names_subscribe(30, "p3"), 0); /* it has that already */
+    assert_int_equal(subscriber_add(30, "more"), -ENOSPC);
+    assert_int_equal(subscriber_add(30, "p3"), 0); /* it has that already */
     names_publish("p3", 10);
     drain(30);
     names_publish("p4", 10);
-    assert_int_equal(names_subscribe(30, "p3"), 0); /* asked again, told all again */
+    assert_int_equal(subscriber_add(30, "p3"), 0); /* asked again, told all again */
     expect_event(30, "p3", 10);
     expect_event(30, "p4", 10);
     for (unsigned i = 0; i < DS_SUBSCRIBERS; i++)
-        names_subscribe((endpoint_t)(100 + i), "x");
-    assert_int_equal(names_subscribe(99, "x"), -ENOSPC);
+        subscriber_add((endpoint_t)(100 + i), "x");
+    assert_int_equal(subscriber_add(99, "x"), -ENOSPC);
     dead[105] = true;
-    assert_int_equal(names_subscribe(99, "x"), 0);
+    assert_int_equal(subscriber_add(99, "x"), 0);
     expect_none(105);
 }
 
@@ -149,7 +149,7 @@ static void test_name_limits(void **state)
         assert_int_equal(names_publish(key, 40), 0);
     }
     assert_int_equal(names_publish("one too many", 40), -ENOSPC);
-    for (unsigned i = 0; i < DS_NAMES - DS_NAMES_OF_ONE; i++) {
+    for (unsigned i = 0; i < DS_KEYS - DS_NAMES_OF_ONE; i++) {
         snprintf(key, sizeof key, "full%u", i);
         assert_int_equal(names_publish(key, (endpoint_t)(200 + i / 8)), 0);
     }
@@ -176,7 +176,207 @@ static void test_owners(void **state)
     assert_int_equal(names_retrieve("fs/proc"), 11);
 }
 
+static void test_patterns(void **state)
+{
+    static const struct {
+        const char *pattern, *key;
+        bool matches;
+    } cases[] = {
+        {"a", "a", true},
+        {"a", "ab", false},
+        {"ab", "a", false},
+        {"*", "a", true},
+        {"*", "", true},
+        {"a*", "a", true},
+        {"a*", "ab/c", true},
+        {"a*", "ba", false},
+        {"*a", "bca", true},
+        {"*a", "ab", false},
+        {"*/address", "net/e0/address", true},
+        {"net/*/link", "net/e0/link", true},
+        {"net/*/link", "net/e0/links", false},
+        {"a*b*c", "axbxbxc", true},
+        {"a*b*c", "axbxbx", false},
+        {"?", "x", true},
+        {"?", "", false},
+        {"e?", "e0", true},
+        {"e?", "e10", false},
+        {"**", "x", true},
+        {"*?", "", false},
+        {"*a*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        if (pattern_matches(cases[i].pattern, cases[i].key) != cases[i].matches)
+            fail_msg("%s and %s", cases[i].pattern, cases[i].key);
+}
+
+/* ---- values ---- */
+
+static long set_text(const char *owner, const char *key, const char *text)
+{
+    struct ds_value v = {.type = DS_TEXT, .length = (uint32_t)strlen(text)};
+
+    memcpy(v.text, text, v.length);
+    return value_set(owner, key, &v);
+}
+
+static long set_integer(const char *owner, const char *key, int64_t integer)
+{
+    return value_set(owner, key,
+                     &(struct ds_value){.type = DS_INTEGER, .length = 8, .integer = integer});
+}
+
+static void expect_text(const char *key, const char *text)
+{
+    struct ds_value v;
+
+    assert_int_equal(value_get(key, &v), 0);
+    assert_int_equal(v.type, DS_TEXT);
+    assert_int_equal(v.length, strlen(text));
+    assert_memory_equal(v.text, text, v.length);
+}
+
+static void test_values(void **state)
+{
+    struct ds_value v;
+
+    assert_int_equal(value_get("net/a", &v), -ENOENT);
+    assert_int_equal(set_text("net", "net/a", "one"), 0);
+    assert_int_equal(set_text("net", "net/b", ""), 0);
+    assert_int_equal(set_integer("net", "net/c", -7), 0);
+    expect_text("net/a", "one");
+    expect_text("net/b", "");
+    assert_int_equal(value_get("net/c", &v), 0);
+    assert_true(v.type == DS_INTEGER && v.integer == -7);
+    assert_int_equal(set_text("net", "net/c", "is a text now"), 0);
+    expect_text("net/c", "is a text now");
+    assert_int_equal(value_unset("net", "net/a"), 0);
+    assert_int_equal(value_unset("net", "net/a"), -ENOENT);
+    assert_int_equal(value_get("net/a", &v), -ENOENT);
+    assert_int_equal(names_retrieve("net/b"), -ENOENT);
+    assert_int_equal(
+        value_set("net", "net/d", &(struct ds_value){.type = DS_BYTES, .length = DS_VALUE_MAX}), 0);
+    assert_int_equal(value_get("net/d", &v), 0);
+    assert_int_equal(v.length, DS_VALUE_MAX);
+}
+
+static void test_values_that_are_none(void **state)
+{
+    static const struct ds_value bad[] = {
+        {.type = DS_GONE},
+        {.type = DS_ENDPOINT, .length = 8},
+        {.type = DS_PRIVATE},
+        {.type = 77},
+        {.type = DS_INTEGER, .length = 7},
+        {.type = DS_TEXT, .length = DS_VALUE_MAX + 1},
+        {.type = DS_TEXT, .length = 2, .text = {'a', 0}},
+        {.type = DS_BYTES, .length = ~0u},
+    };
+
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(value_set("net", "net/a", &bad[i]), -EINVAL);
+    assert_int_equal(set_text("net", "net/*", "x"), -EINVAL);
+    assert_int_equal(set_text("net", "net/?", "x"), -EINVAL);
+}
+
+/* The key says whose it is. */
+static void test_value_owners(void **state)
+{
+    static const char *const others[] = {"tty/a", "net", "net/", "netx/a",
+                                         "ne/a",  "",    "/a",   "net.1/a"};
+
+    assert_int_equal(set_text("tty", "tty/a", "tty's"), 0);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        assert_int_equal(set_text("net", others[i], "x"), -EPERM);
+        assert_int_equal(value_unset("net", others[i]), -EPERM);
+    }
+    assert_int_equal(set_text("", "/a", "x"), -EPERM);
+    expect_text("tty/a", "tty's");
+}
+
+/* A key is a name or a value, whichever was first; one that is gone is free for the other. */
+static void test_values_and_names(void **state)
+{
+    assert_int_equal(names_publish("fs/a", 10), 0);
+    assert_int_equal(set_text("fs", "fs/a", "x"), -EEXIST);
+    assert_int_equal(value_unset("fs", "fs/a"), -ENOENT);
+    dead[10] = true;
+    names_sweep();
+    assert_int_equal(set_text("fs", "fs/a", "x"), 0);
+    assert_int_equal(names_publish("fs/a", 11), -EEXIST);
+    expect_text("fs/a", "x");
+    assert_int_equal(value_unset("fs", "fs/a"), 0);
+    assert_int_equal(names_publish("fs/a", 11), 0);
+    assert_int_equal(names_retrieve("fs/a"), 11);
+}
+
+static void test_value_events(void **state)
+{
+    const struct ds_entry *got;
+
+    dead[110] = true; /* one of those who took all places */
+    assert_int_equal(subscriber_add(50, "net/*/address"), 0);
+    drain(50);
+    woken[50] = 0;
+    set_text("net", "net/e0/address", "10.0.0.1");
+    set_text("net", "net/e0/link", "up"); /* of no interest */
+    set_text("net", "net/e0/address", "10.0.0.1"); /* the same again */
+    assert_int_equal(woken[50], 1);
+    assert_int_equal(subscriber_next(50, &got), 0);
+    assert_string_equal(got->key, "net/e0/address");
+    assert_int_equal(got->value.type, DS_TEXT);
+    expect_none(50);
+    set_text("net", "net/e0/address", "10.0.0.2");
+    value_unset("net", "net/e0/address");
+    expect_event(50, "net/e0/address", 0); /* one, of how it is now */
+    expect_none(50);
+}
+
+static void test_value_limits(void **state)
+{
+    char owner[16], key[DS_KEY_MAX];
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < DS_VALUES_OF_ONE; i++) {
+        snprintf(key, sizeof key, "a/%u", i);
+        assert_int_equal(set_integer("a", key, i), 0);
+    }
+    assert_int_equal(set_integer("a", "a/more", 1), -ENOSPC);
+    assert_int_equal(set_integer("a", "a/3", 100), 0); /* one that it has may change */
+    value_unset("a", "a/3");
+    assert_int_equal(set_integer("a", "a/more", 1), 0);
+    assert_int_equal(set_integer("a", "a/3", 1), -ENOSPC);
+    for (long result = 0; result == 0; n++) {
+        snprintf(owner, sizeof owner, "o%u", n / DS_VALUES_OF_ONE);
+        snprintf(key, sizeof key, "%s/%u", owner, n);
+        result = set_integer(owner, key, n);
+        assert_true(result == 0 || result == -ENOSPC);
+    }
+    assert_int_equal(n, DS_KEYS - DS_VALUES_OF_ONE + 1);
+}
+
 /* ---- snapshots ---- */
+
+static void test_list_of_snapshots(void **state)
+{
+    struct ds_entry e;
+    void *memory;
+    unsigned n = 0;
+
+    assert_int_equal(snapshot_save("lister", "secret", 100, &memory), 0);
+    memset(memory, 'x', 100);
+    for (unsigned i = 0; i < DS_SNAPSHOTS; i++) {
+        if (!snapshot_entry(i, &e) || strcmp(e.owner, "lister"))
+            continue;
+        assert_string_equal(e.key, "secret");
+        assert_true(e.value.type == DS_PRIVATE && e.value.length == 100);
+        assert_null(memchr(e.value.bytes, 'x', DS_VALUE_MAX));
+        n++;
+    }
+    assert_int_equal(n, 1);
+    snapshot_drop("lister", "secret");
+}
 
 static long save(const char *owner, const char *key, const char *text, size_t length)
 {
@@ -307,9 +507,23 @@ static void test_snapshots_random(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_publish),     TEST(test_events),          TEST(test_subscription_limits),
-        TEST(test_name_limits), TEST(test_owners),          TEST(test_snapshot_owners),
-        TEST(test_snapshots),   TEST(test_snapshot_limits), TEST(test_snapshots_random),
+        TEST(test_publish),
+        TEST(test_events),
+        TEST(test_subscription_limits),
+        TEST(test_name_limits),
+        TEST(test_owners),
+        TEST(test_snapshot_owners),
+        TEST(test_patterns),
+        TEST(test_values),
+        TEST(test_values_that_are_none),
+        TEST(test_value_owners),
+        TEST(test_values_and_names),
+        TEST(test_value_events),
+        TEST(test_value_limits),
+        TEST(test_list_of_snapshots),
+        TEST(test_snapshots),
+        TEST(test_snapshot_limits),
+        TEST(test_snapshots_random),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

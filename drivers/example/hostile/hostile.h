@@ -4,7 +4,7 @@
  *
  *     main.c    the parameters, and the attacks that last as long as it lives
  *     kernel.c  senseless kernel calls and requests, floods, rings that lie
- *     names.c   other services' names, snapshots and good name
+ *     names.c   other services' names, snapshots, values and good name
  */
 #ifndef HOSTILE_HOSTILE_H
 #define HOSTILE_HOSTILE_H
@@ -24,6 +24,7 @@ uint64_t attack_seconds(uint64_t otherwise);
 /* ---- names.c ---- */
 void attack_publish(void);
 void attack_snapshots(void);
+void attack_values(void);
 void attack_complain(void);
 
 /* ---- kernel.c ---- */

@@ -45,9 +45,9 @@ static const struct {
     const char *name;
     void (*attack)(void);
 } attacks[] = {
-    {"none", attack_none},         {"publish", attack_publish}, {"snapshots", attack_snapshots},
-    {"complain", attack_complain}, {"kernel", attack_kernel},   {"flood", attack_flood},
-    {"rings", attack_rings},       {"queue", attack_queue},
+    {"none", attack_none},     {"publish", attack_publish},   {"snapshots", attack_snapshots},
+    {"values", attack_values}, {"complain", attack_complain}, {"kernel", attack_kernel},
+    {"flood", attack_flood},   {"rings", attack_rings},       {"queue", attack_queue},
 };
 
 static void begin(void)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What DS and RS know of others: their names, their snapshots, whether they are any good. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,6 +51,35 @@ void attack_snapshots(void)
         service_save(keys[i], room, sizeof room); /* its own, whatever the key */
     }
     log_info("snapshots of others: %u", got);
+}
+
+/* Values of others, of nobody, more than one may have, and such as are none. */
+void attack_values(void)
+{
+    static const char *const keys[] = {"net/e0/address", "tty/x",      "hostile", "hostile/",
+                                       "hostil/x",       "/hostile/x", "",        "fs/proc",
+                                       "hostile.1/x"};
+    static const struct ds_value bad[] = {{.type = DS_GONE},
+                                          {.type = DS_ENDPOINT, .length = 8, .integer = 1},
+                                          {.type = DS_INTEGER, .length = 4},
+                                          {.type = DS_TEXT, .length = 1},
+                                          {.type = DS_TEXT, .length = DS_VALUE_MAX + 1},
+                                          {.type = DS_BYTES, .length = ~0u},
+                                          {.type = DS_PRIVATE},
+                                          {.type = ~0u}};
+    unsigned others = 0, wrong = 0, own = 0;
+    char key[DS_KEY_MAX];
+
+    for (unsigned i = 0; i < sizeof keys / sizeof *keys; i++)
+        others += service_set_text(keys[i], "mine") == 0 || service_unset(keys[i]) == 0;
+    for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++)
+        wrong += service_set("hostile/bad", &bad[i]) == 0;
+    wrong += service_set_integer("hostile/*", 1) == 0;
+    for (unsigned i = 0; i < 100; i++) {
+        snprintf(key, sizeof key, "hostile/%u", i);
+        own += service_set_text(key, "\x1b[2J a\nfs/proc proc name 8 7") == 0;
+    }
+    log_info("values of others: %u, that are none: %u, its own: %u", others, wrong, own);
 }
 
 /* Of everybody, core services and itself included, again and again. */

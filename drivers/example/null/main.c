@@ -51,5 +51,7 @@ int main(void)
     service_ready(how);
     service_save("state", &state, sizeof state); /* after the ready: it lengthens no recovery */
     service_publish("null");
+    service_set_integer("null/incarnations",
+                        state.incarnations); /* for everybody: `service store` */
     service_run(&(struct service_table){.notified = swallow, .shutdown = finish});
 }

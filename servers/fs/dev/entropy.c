@@ -39,6 +39,29 @@ static void exchange(void)
     memset(&m, 0, sizeof m);
 }
 
+/*
+ * A fresh copy does not begin with what the processor and PM have alone, but also with what the one before left
+ * in DS. It is overwritten as soon as it has been used: two copies never begin with the same.
+ */
+static void seed_save(void)
+{
+    uint8_t seed[RANDOM_KEY_BYTES];
+
+    random_pool_take(&pool, seed, sizeof seed);
+    service_save("seed", seed, sizeof seed);
+    memset(seed, 0, sizeof seed);
+}
+
+static void seed_restore(void)
+{
+    uint8_t seed[RANDOM_KEY_BYTES];
+
+    if (service_restore("seed", seed, sizeof seed) == sizeof seed)
+        random_pool_add(&pool, seed, sizeof seed);
+    memset(seed, 0, sizeof seed);
+    seed_save();
+}
+
 /* ---- devices ---- */
 
 static void post(struct source *s)
@@ -159,6 +182,7 @@ static void ask_all(void)
     for (unsigned i = 0; i < SOURCES_MAX; i++)
         if (sources[i].incarnation && !sources[i].waits)
             post(&sources[i]);
+    seed_save();
     clock_alarm(clock_now() + EVERY);
 }
 
@@ -176,6 +200,7 @@ void entropy_begin(void)
 {
     random_pool_stir(&pool, clock_now());
     exchange();
+    seed_restore();
     find_queues();
     for (unsigned i = 0; i < SOURCES_MAX; i++)
         look(&sources[i]);

@@ -30,7 +30,8 @@ enum {
     MINOR_KMSG = 11,
     MINOR_BARDO = 16, /* ours: orders to RS, and what it knows, also when fs/proc is away */
     MINOR_RECOVERY,
-    MINOR_DEVICES
+    MINOR_DEVICES,
+    MINOR_STORE
 };
 enum { NODE_ROOT = 0x10000, NODE_FIRST, NODE_DISKS = 0x20000 };
 
@@ -47,6 +48,7 @@ static struct name {
     {"bardo", NULL, S_IFCHR | 0644, MEMORY_MAJOR, MINOR_BARDO, 0, 0},
     {"bardo-recovery", NULL, S_IFCHR | 0444, MEMORY_MAJOR, MINOR_RECOVERY, 0, 0},
     {"bardo-devices", NULL, S_IFCHR | 0444, MEMORY_MAJOR, MINOR_DEVICES, 0, 0},
+    {"bardo-store", NULL, S_IFCHR | 0444, MEMORY_MAJOR, MINOR_STORE, 0, 0},
     {"tty", NULL, S_IFCHR | 0666, 5, 0, 0, 5},
     {"console", NULL, S_IFCHR | 0600, 5, 1, 0, 5},
     {"ttyS0", NULL, S_IFCHR | 0620, 4, 64, 0, 5},
@@ -307,6 +309,11 @@ static long read_devices(struct fs_transfer *t)
     return read_report(report_devices, t);
 }
 
+static long read_store(struct fs_transfer *t)
+{
+    return read_report(report_store, t);
+}
+
 static long write_refuse(struct fs_transfer *t)
 {
     (void)t;
@@ -344,6 +351,7 @@ static const struct device {
     [MINOR_BARDO] = {read_bardo, write_bardo},
     [MINOR_RECOVERY] = {read_recovery, write_refuse},
     [MINOR_DEVICES] = {read_devices, write_refuse},
+    [MINOR_STORE] = {read_store, write_refuse},
 };
 
 static const struct device *device_of(uint64_t node)
