@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "lib/driver/driver.h"
+#include "lib/rt/log.h"
 
 enum {
     BUS_RESET_MS = 2, /* PCI Local Bus 3.0: at least 1 ms */
@@ -151,6 +152,12 @@ static long put_back(const struct function *f)
     return 0;
 }
 
+static void say_reset(const struct function *f, const char *how)
+{
+    log_info("%02x:%02x.%x: reset from outside, %s", f->place >> 8, f->place >> 3 & 31,
+             f->place & 7, how);
+}
+
 long device_quiesce(const struct function *f, unsigned step)
 {
     const struct function *bridge = own_bridge(f);
@@ -158,10 +165,13 @@ long device_quiesce(const struct function *f, unsigned step)
     if (step == 0) {
         set_command(f, COMMAND_MASTER,
                     COMMAND_NO_INTX); /* quiet on a line that others share, too */
-        if (start_function_reset(f))
+        if (start_function_reset(f)) {
+            say_reset(f, "by itself");
             return AFTER_RESET_MS;
+        }
         if (!bridge)
             return 0; /* no reset that hits it alone: its driver resets it before its first use */
+        say_reset(f, "with the bus that it is alone on");
         set_bus_reset(bridge, true);
         return BUS_RESET_MS;
     }

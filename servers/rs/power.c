@@ -8,6 +8,7 @@
 #include "servers/rs/rs.h"
 
 #define SHUTDOWN_PATIENCE (300 * MS) /* for each stage */
+#define SWITCH_NS (500 * MS) /* the machine may take so long to do it */
 #define PORT_RESET 0xcf9 /* Intel's reset control register */
 #define RESET_HARD 6
 #define PORT_EXIT_STATUS 0x501 /* QEMU's isa-debug-exit, where tools/guest has it */
@@ -30,6 +31,8 @@ static void power_end(void)
     for (unsigned i = 0; i < 2; i++)
         if (info->power_off[i])
             port_out(info->power_off[i], 2, SLEEP_ENABLE);
+    for (uint64_t until = clock_now() + SWITCH_NS; clock_now() < until;)
+        ; /* (the system is down: nobody waits for RS) */
     log_always("the machine does not switch itself off: it may be switched off now");
 }
 

@@ -34,6 +34,24 @@ def test_the_other_is_tried(boot, tmp_path, fault, delay):
     assert result.out.count("its budget is used up; from now on its alternate, spare, is tried") == 1 and "given up" not in result.klog
 
 
+@pytest.mark.parametrize("bridge, nic, name, how", [
+    ("pci-bridge,id=beyond,chassis_nr=1,addr=5", "e1000,bus=beyond,addr=1", "e1000", "with the bus that it is alone on"),
+    ("pcie-root-port,id=beyond,chassis=1,slot=1,addr=5", "virtio-net-pci,bus=beyond", "virtio-net", "by itself"),
+    ("pci-bridge,id=beyond,chassis_nr=1,addr=5 -device rtl8139,bus=beyond,addr=2", "e1000,bus=beyond,addr=1", "e1000", None)])
+def test_reset_from_outside(boot, tmp_path, bridge, nic, name, how):
+    """The ladder's last rung: a card whose drivers have died while they started is reset by pci, by itself or with its bus if it is alone there,
+    and is where it was: the next driver takes it up."""
+    url, expected = served(tmp_path, 2)
+    add = {path.replace("e1000", name): content for path, content in drivers("exit", alternate=name, budget="4 60").items()}
+    add[f"/etc/bardo/{name}.svc"] = manifest(name, budget="4 60", backoff="3 10 100", alternate="spare", parameters="fault=exit delay_ms=0 times=0")
+    result = boot(WAIT.replace("e1000", name) + f"wait_for 'state up .*program spare'; wget -q -O - {url} | sha1sum; service devices {name} | tail -1",
+                  add=add, qemu=f"-netdev user,id=net -device {bridge} -device {nic},netdev=net", leak_check=False)
+    assert result.out.startswith(expected), result.out
+    assert re.search(rf"^01:0\d\.0 .* {name} +up ", result.out, re.M), result.out
+    assert f"{name}: resetting its device from outside" in result.klog
+    assert re.findall(r"pci: 01:0\d\.0: reset from outside, (.*)", result.klog)[:1] == ([how] if how else []), result.klog
+
+
 def test_the_first_refuses(boot):
     """A driver that says that the device is none of its leaves it to the other at once."""
     result = boot(WAIT + "wait_for 'state up'; ping -c 1 10.0.2.2 | grep -c 'bytes from'; service status e1000 | grep -E 'program'", nics=["e1000"], add=drivers("refuse"))
