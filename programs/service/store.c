@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "programs/service/json.h"
 #include "programs/service/service.h"
 
 /* The columns of STORE_DEVICE, in order; the last takes the rest of the line, and may be empty. */
@@ -50,7 +51,7 @@ static void print_json(const struct entry *e, bool first)
                  (i == VALUE && strcmp(type, "snapshot") == 0))
             fputs("null", stdout);
         else
-            print_json_text(e->value[i]);
+            json_text(stdout, e->value[i]);
     }
     putchar('}');
 }
