@@ -106,7 +106,7 @@ enum kernel_call {
     KERNEL_QUERY,
     /* devices */
     /* (ep, line, n, flags): interrupt line (a GSI, or IRQ_MSI) becomes bit NOTIFY_BIT_IRQ + n of
-       ep, and is masked from its arrival to irq_ack(). Unbound when ep dies. MSI: returns vector;
+       ep, and is masked from its arrival to irq_ack(). Unbound when ep dies. Returns its vector; MSI:
        address 0xfee00000 | cpu << 12, data = vector. flags: enum irq_flag. RS alone. */
     KERNEL_IRQ_BIND,
     KERNEL_IRQ_ACK, /* (n): unmask our interrupt n */
@@ -308,6 +308,7 @@ struct __attribute__((aligned(4096))) kernel_page {
        tsc_boot first, and again after the TSC; when it has changed, all of it once more. */
     volatile uint64_t tsc_boot, tsc_hz;
     struct kernel_info info;
+    volatile uint64_t irq_count[256]; /* interrupts of devices, by vector, since boot */
 };
 
 enum trace_kind {

@@ -41,6 +41,7 @@ void kernel_interrupt(unsigned n)
     struct interrupt *i = &table[n];
 
     kernel_page.info.interrupts++;
+    kernel_page.irq_count[arch_irq_vector(n)]++;
     trace(TRACE_IRQ, 0, 0, n, i->line);
     if (i->line != IRQ_MSI)
         arch_irq_mask(i->line);

@@ -172,7 +172,7 @@ enum rs_complaint {
 enum rs_device_work {
     DEVICE_ENABLE = 1 /* memory, I/O and bus mastering on */,
     DEVICE_QUIESCE /* reset (FLR, or bus reset), bus mastering off */,
-    DEVICE_MSI, /* w[2] address, w[3] data: program and enable MSI or MSI-X entry 0 */
+    DEVICE_MSI, /* w[2] address, w[3] data: program and enable MSI or MSI-X entry 0; address 0: raise none */
     DEVICE_MEMORY /* RS_DEVICE_MEMORY has more than before */
 };
 

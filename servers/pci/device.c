@@ -27,6 +27,8 @@ static void write_msi(const struct function *f)
     uint32_t flags = config_read(f->place, f->msi + MSI_CONTROL, 2) & ~(uint32_t)MSI_COUNT;
 
     config_write(f->place, f->msi + MSI_CONTROL, 2, flags & ~(uint32_t)MSI_ENABLE);
+    if (!f->msi_address)
+        return;
     config_write(f->place, f->msi + 4, 4, f->msi_address);
     if (flags & MSI_IS_64)
         config_write(f->place, f->msi + 8, 4, 0);

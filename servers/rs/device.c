@@ -366,6 +366,14 @@ long request_devices(struct message *m, struct service *caller)
     return (long)n;
 }
 
+void device_mute(struct device *d)
+{
+    if (d->msi_vector == 0)
+        return;
+    d->msi_vector = 0;
+    device_work(d, DEVICE_MSI, 0, 0);
+}
+
 void device_bind_irqs(struct service *s)
 {
     for (uint32_t i = 0; i < s->irq_count; i++) {

@@ -213,3 +213,23 @@ void share_check(struct share *s, const struct look *look, uint32_t permille, ui
     s->useless -= s->useless < free ? s->useless : free;
     s->useful = useful;
 }
+
+/* ---- floods of interrupts ---- */
+
+void flood_begin(struct flood *f, uint64_t interrupts, uint64_t useful)
+{
+    *f = (struct flood){interrupts, useful, 0};
+}
+
+bool flood_check(struct flood *f, const struct look *look, uint64_t interrupts, uint64_t useful)
+{
+    uint64_t came = interrupts - f->interrupts;
+    uint64_t due = (useful - f->useful) * FLOOD_EACH + look->elapsed / MS * FLOOD_RATE / 1000;
+
+    f->interrupts = interrupts;
+    f->useful = useful;
+    if (look->elapsed == 0) /* too late a look, or too soon: it says nothing of a rate */
+        return false;
+    f->lasts = came > due ? f->lasts + look->elapsed : 0;
+    return f->lasts >= FLOOD_LASTS;
+}

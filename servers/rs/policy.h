@@ -174,4 +174,25 @@ void share_ready(struct share *share, uint32_t permille);
 void share_check(struct share *share, const struct look *look, uint32_t permille, uint64_t useful,
                  bool is_strict);
 
+/* ---- floods of interrupts ---- */
+
+/*
+ * An MSI is never masked: a device that raises them without end costs the system its time, whatever
+ * its driver does, asleep, waiting for somebody, or so quick that its share does not show it. So
+ * they are counted, beside what came of them.
+ */
+struct flood {
+    uint64_t interrupts, useful; /* at the last look */
+    uint64_t lasts; /* successive ns of it */
+};
+
+#define FLOOD_RATE 5000u /* interrupts a second that need be of no use */
+#define FLOOD_EACH 4u /* more for each thing of use: a frame's coming, going, its successor's */
+#define FLOOD_LASTS (300 * MS) /* then it is a storm */
+
+void flood_begin(struct flood *flood, uint64_t interrupts, uint64_t useful);
+/* Counts a look; true: there is one. `useful`: of what its client has counted; or ~0, nobody does. */
+bool flood_check(struct flood *flood, const struct look *look, uint64_t interrupts,
+                 uint64_t useful);
+
 #endif

@@ -214,10 +214,18 @@ static void integrate(struct service *s, const struct life_event *e)
 
 /* ---- after a failure ---- */
 
+/* Nobody is there for a while. */
+static void go_quiet(struct service *s)
+{
+    spawn_bury(s);
+    if (s->device)
+        device_mute(s->device);
+}
+
 static void back_off(struct service *s, const struct life_event *e)
 {
     record_step(s, STEP_POLICY);
-    spawn_bury(s);
+    go_quiet(s);
     service_tell_dependents(s);
     corpse_fill(s);
     tell_log(s);
@@ -315,7 +323,7 @@ static void look_at_call(struct service *s, const struct life_event *e)
 static void await_script(struct service *s, const struct life_event *e)
 {
     (void)e;
-    spawn_bury(s);
+    go_quiet(s);
     corpse_fill(s);
     s->script_deadline = clock_now() + s->manifest->deadline_ms * MS;
     service_tell_dependents(s);

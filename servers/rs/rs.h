@@ -147,6 +147,7 @@ struct service {
     bool is_slow; /* beyond the low mark just now */
     uint64_t slow_told; /* clock, when the log was last told so; 0: never */
     struct share share;
+    struct flood flood; /* of its device's MSIs */
     uint64_t wake; /* clock, when LIFE_TIME is due; 0: nothing is waited for */
     uint32_t script; /* number of the script that decides */
     uint64_t script_deadline;
@@ -326,6 +327,9 @@ void device_forget_handed(void); /* pci has a fresh incarnation: it gets all wor
 bool device_busy(const struct device *d);
 unsigned device_number(const struct device *d); /* below DEVICES_MAX */
 void device_bind_irqs(struct service *s); /* of the incarnation just created */
+/* Its MSIs are for nobody: it raises none until they are bound again. (A pin is masked then.) What
+ * is missed meanwhile its next driver looks for. */
+void device_mute(struct device *d);
 long request_device_found(struct message *m, struct service *caller);
 long request_device_work(struct message *m, struct service *caller);
 long request_device_done(struct message *m, struct service *caller);

@@ -5,7 +5,7 @@
  * heartbeat, the limit of a start, and the shares of the CPU: who has used up its share for
  * nothing runs at the lowest priority for a while, and a driver that goes on without being of any
  * use to its client is in a storm, of interrupts that it does not acknowledge, say, and is
- * replaced.
+ * replaced. So is one whose device raises MSIs without end, whatever it uses itself.
  */
 #include "abi/queue.h"
 #include "servers/rs/rs.h"
@@ -60,11 +60,20 @@ static uint64_t useful_of(const struct service *s)
     return sum;
 }
 
+/* Of its device; a pin's is masked until the driver acknowledges it. */
+static uint64_t msis_of(const struct service *s)
+{
+    uint64_t vector = s->device ? s->device->msi_vector : 0;
+
+    return vector ? undo_input(kernel_page()->irq_count[vector & 0xff]) : 0;
+}
+
 void watch_begin(struct service *s)
 {
     looks_begin(&s->looks, clock_now(), 0);
     pulse_begin(&s->pulse);
     share_begin(&s->share, useful_of(s));
+    flood_begin(&s->flood, msis_of(s), useful_of(s));
 }
 
 void watch_ready(struct service *s)
@@ -97,6 +106,16 @@ static bool look_at_share(struct service *s, const struct look *look)
         return true;
     }
     return false;
+}
+
+/* True: its device is in a storm. */
+static bool look_at_interrupts(struct service *s, const struct look *look)
+{
+    if (!flood_check(&s->flood, look, msis_of(s), useful_of(s)) || s->life.state != RS_UP ||
+        service_core(s))
+        return false;
+    event_raise_failed(s, DEFECT_STORM, 0);
+    return true;
 }
 
 static void look_at_start(struct service *s, const struct slot_status *status,
@@ -134,7 +153,7 @@ void watch_look(struct service *s, uint64_t now, uint64_t every)
     if (slot_status(s->endpoint, &status) < 0)
         return;
     look = looks_next(&s->looks, now, status.cpu_ns, every);
-    if (look_at_share(s, &look))
+    if (look_at_share(s, &look) || look_at_interrupts(s, &look))
         return;
     if (s->life.state == RS_STARTING)
         look_at_start(s, &status, &look);

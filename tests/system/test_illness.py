@@ -6,6 +6,7 @@ import pytest
 
 import inject_faults
 from conftest import TOP
+from doorbell import Doorbell
 from test_campaign import INJECTOR
 from test_faults import NETWORK, WAIT, faulty, recoveries
 
@@ -48,6 +49,23 @@ def test_msi_flood(boot):
     assert interrupts > 100000 and took < 1.0
     assert row["defect"] == "storm" or (row["defect"], row["detail"]) == ("complaint", "2")
     assert int(result.out.split()[0]) <= 20, "programs had no processor for so many hundredths of a second"
+
+
+def test_device_that_floods(boot, program, tmp_path):
+    """MSIs that nobody asked for, to a driver that sleeps and takes none of the processor: it is named within a second. While none is there the device is mute; the
+    fresh copy hears it again."""
+    with Doorbell(tmp_path / "bell") as bell:
+        out = boot(WAIT + """interrupts() { sed -n 's/ALL: *\\([0-9]*\\).*/\\1/p' /proc/interrupts; }
+            read u x </proc/uptime; echo begins $u; n=0; until service list faulty | grep -q backoff || [ $n -ge 40 ]; do n=$((n + 1)); share 25 >/dev/null; done
+            a=$(interrupts); share 60 >/dev/null; echo quiet $(($(interrupts) - a)) of $a; service list faulty; cat /proc/recovery
+            wait_for ' up '; a=$(interrupts); share 60 >/dev/null; echo again $(($(interrupts) - a))""", icount=True, qemu=bell.qemu, leak_check=False, timeout=200,
+                   add=dict(faulty("asleep", delay=10, times=0, device="pci 1af4:1110", **dict(DRIVER, backoff="0 300 300")), **{"/bin/share": program("share")})).out
+    row, = recoveries(out)
+    began, quiet, before, again = map(float, re.search(r"^begins ([\d.]+)\nquiet (\d+) of (\d+)\n.*^again (\d+)", out, re.S | re.M).groups())
+    took = int(row["detected_ns"]) / 1e9 - began
+    print(f"FLOOD by itself: {row['defect']} after {took * 1e3:.0f} ms and {before:.0f} interrupts, then {quiet:.0f} in 60 ms, then {again:.0f}; {bell.rung} rung")
+    assert row["defect"] == "storm" and took < 1 and re.search(r"^faulty +0 backoff", out, re.M)
+    assert before > 2000 and quiet < 30 and again > 100
 
 
 SPINS = "ebfe"  # jmp to itself

@@ -295,6 +295,12 @@ static void test_msi(void **state)
     device_enable(f); /* MSI is on again, too */
     assert_int_equal(get(behind, 0x52, 2), MSI_IS_64 | MSI_ENABLE);
     assert_int_equal(get(behind, PCI_COMMAND, 2), 7 | COMMAND_NO_INTX);
+    device_msi(f, 0, 0); /* mute */
+    assert_int_equal(get(behind, 0x52, 2), MSI_IS_64);
+    assert_true(get(behind, PCI_COMMAND, 2) & COMMAND_NO_INTX);
+    device_msi(f, 0xfee00000, 0x42);
+    assert_int_equal(get(behind, 0x5c, 2), 0x42);
+    assert_int_equal(get(behind, 0x52, 2), MSI_IS_64 | MSI_ENABLE);
 }
 
 /* A device that has MSI-X alone: the table is enabled, all masked, before its vector is known. */
@@ -331,6 +337,10 @@ static void test_msix(void **state)
     assert_int_equal(table_entry[ENTRY_CONTROL / 4], 0);
     device_msi(f, 0xfee00000, 0x42); /* while it is at work */
     assert_int_equal(table_entry[ENTRY_DATA / 4], 0x42);
+    device_msi(f, 0, 0); /* mute: what comes is kept */
+    assert_int_equal(table_entry[ENTRY_CONTROL / 4], ENTRY_MASKED);
+    device_msi(f, 0xfee00000, 0x42);
+    assert_int_equal(table_entry[ENTRY_CONTROL / 4], 0);
     reset(disk);
     put(disk, 0x9a, 2, 0);
     memset(table_entry, 0, sizeof table_entry);

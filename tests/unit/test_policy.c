@@ -228,6 +228,42 @@ static void test_start(void **state)
     assert_int_equal(start_lasts(SLOT_CALLING_STATE, 0), START_CALLS * START_SILENT);
 }
 
+/* ---- floods ---- */
+
+/* So many looks, each 50 ms with so many interrupts and things of use: the first that sees one. */
+static unsigned flood_found(struct flood *f, unsigned count, unsigned interrupts, unsigned useful)
+{
+    for (unsigned i = 1; i <= count; i++) {
+        struct look l = {.elapsed = 50 * MS};
+
+        if (flood_check(f, &l, f->interrupts + interrupts, f->useful + useful))
+            return i;
+    }
+    return 0;
+}
+
+static void test_flood(void **state)
+{
+    struct look late = {.elapsed = 0};
+    struct flood f;
+
+    flood_begin(&f, 1000, 7);
+    assert_int_equal(flood_found(&f, 100, 250, 0), 0); /* 5000 a second */
+    assert_int_equal(flood_found(&f, 100, 1250, 250), 0); /* each frame may raise some */
+    assert_int_equal(flood_found(&f, 100, 1251, 250), 6);
+    flood_begin(&f, f.interrupts, f.useful);
+    assert_int_equal(flood_found(&f, 5, 5000, 1), 0);
+    assert_int_equal(flood_found(&f, 1, 100, 0), 0); /* it has ended */
+    assert_int_equal(flood_found(&f, 5, 5000, 0), 0);
+    assert_false(flood_check(&f, &late, f.interrupts + 1000000, f.useful)); /* says nothing */
+    assert_int_equal(flood_found(&f, 1, 5000, 0), 1);
+    flood_begin(&f, 5, ~0ull); /* nobody counts what is of use */
+    for (unsigned i = 0; i < 5; i++)
+        assert_false(
+            flood_check(&f, &(struct look){.elapsed = 50 * MS}, f.interrupts + 999, ~0ull));
+    assert_true(flood_check(&f, &(struct look){.elapsed = 50 * MS}, f.interrupts + 999, ~0ull));
+}
+
 /* ---- shares ---- */
 
 static struct share share;
@@ -429,6 +465,7 @@ int main(void)
         cmocka_unit_test(test_pulse_blocked),
         cmocka_unit_test(test_pulse_on_a_loaded_host),
         cmocka_unit_test(test_start),
+        cmocka_unit_test(test_flood),
         cmocka_unit_test(test_share),
         cmocka_unit_test(test_share_after_a_start),
         cmocka_unit_test(test_share_of_one_that_spins),

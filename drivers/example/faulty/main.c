@@ -4,7 +4,7 @@
  * it together with a manifest (faulty.manifest, with its own `parameters`):
  *
  *     fault=NAME      none exit panic null jump privileged divide spin deaf flood garbage lengths
- *                     random storm slow refuse chatter text data msi
+ *                     random storm slow refuse chatter text data msi asleep
  *     delay_ms=N      so long after the start (0: before RS_READY, that is, during the start)
  *     slow_ms=N       of `slow`: so long it computes; then it goes on as though nothing were
  *     times=N         only the first N incarnations misbehave (0: all)
@@ -13,6 +13,8 @@
  *
  * `msi` is for QEMU's device edu (docs/specs/edu.rst of its source): each of its interrupts makes it
  * raise more, at once and for ever, and it comes back to its loop all the time.
+ *
+ * `asleep` waits for DS alone, which has nothing to say.
  *
  * With a queue in its manifest it is a network driver without a network: what is sent is swallowed.
  * `garbage` fills the queue's own indices and chip area with noise, `lengths` completes frames that
@@ -194,6 +196,13 @@ static void fault_storm(void)
             ipc_reply_result(message_caller(&m), -ENOSYS);
 }
 
+static void fault_asleep(void)
+{
+    struct message m = {0};
+
+    ipc_receive(service_info()->ds, &m, 0);
+}
+
 static bool raises; /* an interrupt leads to the next */
 
 static void raise_interrupts(void)
@@ -314,6 +323,7 @@ static const struct {
     {"storm", fault_storm},
     {"slow", fault_slow},
     {"msi", fault_msi},
+    {"asleep", fault_asleep},
     {"refuse", fault_refuse},
     {"chatter", fault_chatter},
     {"listen_log", fault_listen_log},
