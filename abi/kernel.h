@@ -69,7 +69,7 @@ enum kernel_call {
     KERNEL_CLOCK_RATE,
     /* (text, length): add to the kernel's log ring; one record, at most LOG_RECORD_MAX bytes. */
     KERNEL_LOG,
-    /* slots: RS and PM */
+    /* slots: RS and PM. Of services only with RIGHT_RULE_ANY, else -EPERM (but SLOT_STATUS) */
     /* (struct slot_config *): a new process, and unless shared an empty address space; returns its
        endpoint. -EAGAIN: no slot; -ENOMEM. */
     KERNEL_SLOT_CREATE,
@@ -93,13 +93,13 @@ enum kernel_call {
     /* (ep, address, pages, 0 | MAP_PART): holes are fine; a frame goes with its last mapping */
     KERNEL_UNMAP,
     /* (ep, address, pages, flags): new protection of what is mapped; never makes a copy-on-write
-       page writable */
+       page writable, and leaves MAP_PHYSICAL as it is for all but RS */
     KERNEL_PROTECT,
     /* (source ep, ep, address, pages, flags): the same frames at the same addresses in ep. MAP_COW:
        both lose the right to write; else shared for good. Holes stay holes. */
     KERNEL_CLONE,
-    /* (ep, address, flags): make the page there private and writable: in place when nobody shares
-       it, else a copy. */
+    /* (ep, address, MAP_READ | WRITE | EXECUTE | UNCACHED): make the page there private and writable:
+       in place when nobody shares it, else a copy. */
     KERNEL_COW_BREAK,
     /* (ep, address): physical address of the byte; rdx: its map flags | frame references << 32.
        -EFAULT: nothing is there; rdx: from where there may be something again. */
@@ -169,7 +169,12 @@ struct rights {
         uint16_t first, last; /* I/O ports; last 0: unused */
     } ports[6];
 };
-enum right_flag { RIGHT_COPY_ANY = 1 /* KERNEL_COPY_* for any process, not only our callers */ };
+enum right_flag {
+    RIGHT_COPY_ANY = 1, /* KERNEL_COPY_* for any process, not only our callers */
+    /* SLOT_CREATE, SLOT_DESTROY, SLOT_CONTROL, REGISTERS_* of services, too: without it of programs
+     * alone (SERVICE_ID_PROGRAM), else -EPERM */
+    RIGHT_RULE_ANY = 2,
+};
 
 #define SERVICE_ID_PROGRAM 63 /* all Linux programs; they can be neither called nor notified */
 #define SERVICE_IDS 64

@@ -77,7 +77,7 @@ void load_root(void)
                    ~0ull,
                    ~0ull,
                    1u << ROUTE_GUARDIAN | 1u << ROUTE_KERNEL,
-                   RIGHT_COPY_ANY,
+                   RIGHT_COPY_ANY | RIGHT_RULE_ANY,
                    {{0, 0xffff}}}}; /* no server may keep it waiting */
     endpoint_t self = (endpoint_t)slot_make(NULL, &config);
     struct slot *s = &slots[endpoint_slot(self)];

@@ -21,6 +21,24 @@ static struct slot *slot_free(void)
     return NULL;
 }
 
+/* May s stop, change and end the other? */
+static bool may_rule(const struct slot *s, const struct slot *other)
+{
+    return (s->rights.flags & RIGHT_RULE_ANY) || other->service_id == SERVICE_ID_PROGRAM;
+}
+
+/* Who rules programs alone makes programs: whose rights are their routes. */
+static bool may_make(const struct slot *s, const struct slot_config *c)
+{
+    const struct rights routes = {.routes = c->rights.routes};
+
+    if (s->rights.flags & RIGHT_RULE_ANY)
+        return true;
+    return c->service_id == SERVICE_ID_PROGRAM && memcmp(&c->rights, &routes, sizeof routes) == 0 &&
+           (!c->space_of || may_rule(s, slot_find(c->space_of))) &&
+           (!c->registers_of || may_rule(s, slot_find(c->registers_of)));
+}
+
 static long config_check(const struct slot_config *c)
 {
     bool bad = c->priority >= PRIORITIES || c->service_id >= SERVICE_IDS || c->entry >= USER_END ||
@@ -138,6 +156,8 @@ long call_slot_create(struct slot *s, const uint64_t *a)
 
     if (!error)
         error = config_check(&config);
+    if (!error && !may_make(s, &config))
+        error = -EPERM;
     return error ? error : slot_make(s, &config);
 }
 
@@ -149,6 +169,8 @@ long call_slot_destroy(struct slot *s, const uint64_t *a)
         return -EDEADSRCDST;
     if (victim == s)
         return -EINVAL;
+    if (!may_rule(s, victim))
+        return -EPERM;
     if (!slot_end(victim))
         return call_again(s);
     if (a[1] == SLOT_KEEP)
@@ -191,6 +213,8 @@ long call_slot_control(struct slot *s, const uint64_t *a)
 
     if (!target)
         return -EDEADSRCDST;
+    if (!may_rule(s, target))
+        return -EPERM;
     switch (a[1]) {
     case SLOT_CONTROL_STOP:
     case SLOT_CONTROL_START:
@@ -259,6 +283,8 @@ long call_registers_get(struct slot *s, const uint64_t *a)
 
     if (!target)
         return -EDEADSRCDST;
+    if (!may_rule(s, target))
+        return -EPERM;
     return target == s ? -EBUSY : copy_out(s, a[1], &target->registers, sizeof target->registers);
 }
 
@@ -272,6 +298,8 @@ long call_registers_set(struct slot *s, const uint64_t *a)
         return -EDEADSRCDST;
     if (target == s)
         return -EBUSY;
+    if (!may_rule(s, target))
+        return -EPERM;
     error = copy_in(s, &registers, a[1], sizeof registers);
     if (error)
         return error;

@@ -5,7 +5,7 @@
 
 static long port_check(const struct slot *s, uint64_t port, uint64_t width)
 {
-    if (width != 1 && width != 2 && width != 4)
+    if (port > 0xffff || (width != 1 && width != 2 && width != 4))
         return -EINVAL;
     for (unsigned i = 0; i < sizeof s->rights.ports / sizeof s->rights.ports[0]; i++)
         if (s->rights.ports[i].last && port >= s->rights.ports[i].first &&

@@ -256,6 +256,8 @@ long call_protect(struct slot *s, const uint64_t *a)
     for (uint64_t *e = NULL; (e = next_entry(target->space, &r, e));) {
         uint64_t keep = arch_entry_flags(*e) & (MAP_COW | MAP_PHYSICAL | MAP_UNCACHED);
 
+        if ((keep & MAP_PHYSICAL) && s->service_id != SERVICE_ID_ROOT)
+            continue; /* the kernel's page, say: as RS has mapped it */
         *e = arch_entry_make(arch_entry_frame(*e),
                              entry_flags((a[3] & (MAP_READ | MAP_WRITE | MAP_EXECUTE)) | keep));
     }
@@ -307,7 +309,8 @@ long call_cow_break(struct slot *s, const uint64_t *a)
 
     if (!target)
         return -EDEADSRCDST;
-    if (!range_good(address, 1) || !flags_good(a[2]) || (a[2] & (MAP_COW | MAP_SHARE)))
+    if (!range_good(address, 1) || !flags_good(a[2]) ||
+        (a[2] & ~(uint64_t)(MAP_READ | MAP_WRITE | MAP_EXECUTE | MAP_UNCACHED)))
         return -EINVAL;
     entry = arch_entry(target->space->root, address, false);
     if (!entry || !*entry || (arch_entry_flags(*entry) & MAP_PHYSICAL))

@@ -24,7 +24,7 @@ static const struct rights all_rights = {.calls = ~0ull,
                                          .may_call = ~0ull,
                                          .may_forward = ~0ull,
                                          .may_notify = ~0ull,
-                                         .flags = RIGHT_COPY_ANY,
+                                         .flags = RIGHT_COPY_ANY | RIGHT_RULE_ANY,
                                          .ports = {{0x80, 0x80}}};
 
 static struct result {

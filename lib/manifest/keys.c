@@ -16,7 +16,7 @@
 
 #define CALL_BIT(n) (1ull << (n))
 
-static const char *const right_names[] = {[0] = "copy_any"};
+static const char *const right_names[] = {[0] = "copy_any", [1] = "rule_any"};
 static const char *const route_names[] = {
     [ROUTE_VM] = "memory", [ROUTE_PM] = "process", [ROUTE_VFS] = "files"};
 static const char *const ring_names[] = {[RING_LOG] = "log", [RING_TRACE] = "trace"};
@@ -373,7 +373,7 @@ const struct manifest_key manifest_keys[] = {
     {"publishes", read_publishes, true, "NAME..."},
     {"kernel", read_kernel, true, "CALL..."},
     {"reads", read_reads, true, "log, trace"},
-    {"rights", read_rights, true, "copy_any"},
+    {"rights", read_rights, true, "copy_any, rule_any"},
     {"linux", read_linux, true, "memory, files, process"},
     {"priority", read_priority, false, "0 to 15"},
     {"cpu", read_cpu, false, "1 to 1000"},

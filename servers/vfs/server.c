@@ -13,6 +13,7 @@ enum { BACK_SECONDS = 10 }; /* how long a program waits for a server that has di
 #define LOOK_NS 100000000ull /* between two questions whether it is given up */
 /* for plain calls: they are answered at once, or the server hangs */
 #define CANCEL_DEADLINE_NS 100000000ull
+enum { POLLS_AT_ONCE = 64 };
 #define HUNG_NS 1000000000ull /* one that did not answer is not called for so long */
 
 static struct server *servers;
@@ -227,13 +228,18 @@ long server_call(struct server *s, struct message *m)
     return result;
 }
 
+/* One that always has more is asked again in another step: others have their turn before. */
 void server_poll_events(void)
 {
     for (struct server *s = servers; s; s = s->next)
-        while (s->tells && s->endpoint) {
+        for (unsigned times = 0; s->tells && s->endpoint; times++) {
             struct message m = {.type = FILE_POLL_EVENTS};
             unsigned n = 0;
 
+            if (times == POLLS_AT_ONCE) {
+                ipc_notify(service_info()->self, NOTIFY_BIT(NOTIFY_BIT_POLL));
+                break;
+            }
             if (server_call(s, &m) < 0)
                 break;
             for (; n < MESSAGE_WORDS && m.w[n]; n++)

@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Services that attack everybody at once (tools/hostile), for a short time: `make hostile` does it for as long as one likes."""
+import importlib.machinery
+import importlib.util
 import os
 import random
 import re
 import subprocess
 
 from conftest import BUILD, TOP
+
+LOADER = importlib.machinery.SourceFileLoader("hostile", str(TOP / "tools/hostile"))
+TOOL = importlib.util.module_from_spec(importlib.util.spec_from_loader("hostile", LOADER))
+LOADER.exec_module(TOOL)
 
 
 def test_hostile():
@@ -21,3 +27,15 @@ def test_terminal_of_another_name():
     done = subprocess.run([TOP / "tools/hostile", "--seconds", "4", "--seed", "1", "--only", "worseserial"], capture_output=True, text=True, timeout=200,
                           env=dict(os.environ, B=str(BUILD)))
     assert done.returncode == 0 and re.search(r"^worseserial .* complaint ", done.stdout, re.M), done.stdout[-3000:] + done.stderr
+
+
+def test_rights_over_everybody(boot):
+    """What PM's kernel calls do to programs may be the end of init, and so of the system; but somebody says so: the kernel itself stays whole, and they reach no
+    service. The attack ends with the machine."""
+    name, seed = "badslots", random.randrange(1 << 31)
+    attack, lines = TOOL.ATTACKERS[name]
+    print(f"seed {seed}")
+    result = boot("sleep 100", icount=True, timeout=60, expect=125, leak_check=False, add={
+        f"/etc/bardo/{name}.svc": TOOL.manifest(name, attack, lines + ["kernel panic"], 1, seed, "all"), f"/lib/bardo/{name}": BUILD / "services/hostile"})
+    assert f"{name}: attack: {attack}" in result.klog and "*** the system stops ***" in result.klog
+    assert not re.search(r"in the kernel|is not in use|got what is not its|core server|root task", result.klog)

@@ -15,76 +15,7 @@
 #include "lib/rt/log.h"
 #include "lib/service/service.h"
 
-static uint64_t state;
-static uint64_t room[1024]; /* what may be overwritten */
 static struct grant grants[64]; /* what the kernel takes for our grants, now and then */
-
-static uint64_t bits(void) /* splitmix64 */
-{
-    uint64_t z = state += 0x9e3779b97f4a7c15ull;
-
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-    return z ^ z >> 31;
-}
-
-/* Of a slot that is in use, or was: the first endpoint of all is near ours. */
-static uint64_t some_endpoint(void)
-{
-    uint64_t self = (uint64_t)service_info()->self, r = bits();
-    const uint64_t known[] = {
-        self,
-        (uint64_t)service_info()->rs,
-        (uint64_t)service_info()->ds,
-        0,
-        ~0ull,
-        (uint64_t)service_info()->vm,
-        (uint64_t)service_info()->vfs,
-        (uint64_t)service_info()->pm,
-    };
-
-    if (r & 1)
-        return known[(r >> 8) % (sizeof known / sizeof *known)];
-    return self + (r >> 8) % 64 - 32; /* neighbours: services, programs, nobody */
-}
-
-static uint64_t some_number(void)
-{
-    static const uint64_t edges[] = {0,
-                                     1,
-                                     4095,
-                                     4096,
-                                     4097,
-                                     65536,
-                                     1ull << 31,
-                                     1ull << 32,
-                                     1ull << 47,
-                                     (1ull << 47) - 1,
-                                     1ull << 63,
-                                     ~0ull,
-                                     ~0ull - 1,
-                                     SERVICE_INFO,
-                                     BOOT_ARCHIVE,
-                                     QUEUE_WINDOW,
-                                     DEVICE_WINDOW,
-                                     SERVICE_STACK_TOP};
-    uint64_t r = bits();
-
-    switch (r & 7) {
-    case 0:
-        return r >> 3;
-    case 1:
-        return r >> 8 & 0xff;
-    case 2:
-    case 3:
-        return some_endpoint();
-    case 4:
-    case 5:
-        return (uint64_t)room + (r >> 8) % sizeof room;
-    default:
-        return edges[(r >> 8) % (sizeof edges / sizeof *edges)] + (r >> 3 & 3) * (r >> 7 & 1);
-    }
-}
 
 /* All that a grant may get wrong: to whom, where, how long, and all of it once it has been looked
  * at. */
@@ -118,7 +49,7 @@ void attack_kernel(void)
 {
     uint64_t end = clock_now() + attack_seconds(5), calls = 0;
 
-    state = strtoul(parameter("seed"), 0, 10) * 1000003 + service_info()->incarnation;
+    random_start();
     for (; clock_now() < end; calls++) {
         uint64_t number = bits() % (KERNEL_CALLS + 2);
 
@@ -162,7 +93,7 @@ void attack_rings(void)
 
     if (!q)
         panic("no queue");
-    state = strtoul(parameter("seed"), 0, 10) * 1000003 + service_info()->incarnation;
+    random_start();
     q->header.driver = service_info()->self;
     q->header.driver_state = QUEUE_DRIVER_RESET;
     q->mtu = 1500;
@@ -195,7 +126,7 @@ void attack_queue(void)
 
     if (!h)
         panic("no queue");
-    state = strtoul(parameter("seed"), 0, 10) * 1000003 + service_info()->incarnation;
+    random_start();
     h->driver = service_info()->self;
     h->driver_state = QUEUE_DRIVER_RESET;
     queue_publish(&h->incarnation, service_info()->incarnation);

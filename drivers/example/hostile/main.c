@@ -37,6 +37,19 @@ void breathe(void)
         exit(0);
 }
 
+void got(const char *what, long result)
+{
+    static const char *said[8];
+    unsigned i = 0;
+
+    while (i < 8 && said[i] && strcmp(said[i], what) != 0)
+        i++;
+    if (i < 8 && !said[i]) {
+        said[i] = what;
+        log_info("got what is not its: %s (%ld)", what, result);
+    }
+}
+
 static void attack_none(void)
 {
 }
@@ -48,6 +61,8 @@ static const struct {
     {"none", attack_none},     {"publish", attack_publish},   {"snapshots", attack_snapshots},
     {"values", attack_values}, {"complain", attack_complain}, {"kernel", attack_kernel},
     {"flood", attack_flood},   {"rings", attack_rings},       {"queue", attack_queue},
+    {"ports", attack_ports},   {"space", attack_space},       {"slots", attack_slots},
+    {"device", attack_device}, {"files", attack_files},
 };
 
 static void begin(void)
