@@ -35,7 +35,13 @@ class Dashboard:
             if found:
                 return found
             time.sleep(0.05)
-        raise AssertionError(f"never came: {what}\n{self.out.read_text(errors='replace')[-2000:]}")
+        raise AssertionError(f"never came: {what}\n{self.out.read_text(errors='replace')[-2000:]!r}\n" + "\n".join(self.log()[-40:]))
+
+    def log(self):
+        try:
+            return self.status()["log"]
+        except (OSError, AssertionError) as error:
+            return [f"(the system does not answer, either: {error})"]
 
     def headers(self, password=None):
         return {"Authorization": "Basic " + base64.b64encode(f"bardo:{password or self.password}".encode()).decode()}
@@ -86,5 +92,5 @@ def dashboard(folder, *arguments):
             found.type("poweroff -f")
             guest.wait(timeout=DEADLINE)
         finally:
-            guest.kill()
+            guest.terminate()  # (it ends the emulator)
             guest.wait()

@@ -20,3 +20,7 @@ test: all ## everything that CI runs
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | sort -u | awk -F'\t' '{ printf "%-18s %s\n", $$1, $$2 }'
+
+.PHONY: picture
+picture: all ## the dashboard's picture in README, taken anew (Chromium)
+	@B=$(B) tools/picture docs/dashboard.webp

@@ -12,6 +12,8 @@
 
 #define JSON_TYPE "application/json"
 #define ASK "WWW-Authenticate: Basic realm=\"Bardo\", charset=\"UTF-8\"\r\n"
+/* To the page's own requests: of a scheme that browsers do not know they do not ask the user each time. */
+#define ASK_PAGE "WWW-Authenticate: Reload realm=\"Bardo\"\r\n"
 #define ORDER_MS 5000 /* so long the guardian may take; RS answers at once */
 
 void api_refuse(int status, const char *why, struct answer *a)
@@ -195,7 +197,7 @@ void api_answer(const struct http_request *r, int orders, const struct identity 
     if (r->host && !is_loopback(r->host))
         api_refuse(421, "that is not the name of this machine's loopback", a);
     else if (!http_authorized(r->authorization, DASHBOARD_USER, who->password))
-        refuse_with(401, "the password is on the system's console", ASK, a);
+        refuse_with(401, "the password is on the system's console", r->is_ours ? ASK_PAGE : ASK, a);
     else
         answer_path(r, orders, who, a);
 }

@@ -11,7 +11,7 @@
  *     api.c      what is asked for, and who may
  *     status.c   the answers that are news: services, deaths, log
  *     sample.c   bytes that network and disks have moved
- *     page.c     page.html, page.css, page.js
+ *     page.c     page.html, page.css, page.js, page_draw.js, page_map.js
  */
 #ifndef DASHBOARD_DASHBOARD_H
 #define DASHBOARD_DASHBOARD_H

@@ -14,6 +14,7 @@ INCLUDE_FILE(page_html, "programs/dashboard/page.html");
 INCLUDE_FILE(page_css, "programs/dashboard/page.css");
 INCLUDE_FILE(page_js, "programs/dashboard/page.js");
 INCLUDE_FILE(page_draw_js, "programs/dashboard/page_draw.js");
+INCLUDE_FILE(page_map_js, "programs/dashboard/page_map.js");
 
 const char *page_part(const char *path, const char **type, size_t *length)
 {
@@ -24,6 +25,7 @@ const char *page_part(const char *path, const char **type, size_t *length)
         {"/page.css", "text/css; charset=utf-8", page_css, page_css_end},
         {"/page.js", "text/javascript; charset=utf-8", page_js, page_js_end},
         {"/page_draw.js", "text/javascript; charset=utf-8", page_draw_js, page_draw_js_end},
+        {"/page_map.js", "text/javascript; charset=utf-8", page_map_js, page_map_js_end},
     };
 
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)

@@ -23,8 +23,8 @@ def test_nobody_without_password(served):
         for headers in ({}, served.headers("wrong"), {"Authorization": "Basic"}, {"Authorization": "Bearer x"}):
             status, answer, body = served.request("GET", path, headers)
             assert (status, answer["WWW-Authenticate"]) == (401, 'Basic realm="Bardo", charset="UTF-8"') and b"rs" not in body
-    status, _, _ = served.request("POST", "/api/kill/null", {"X-Bardo": "1"})
-    assert status == 401 and served.deaths("null") == []
+    status, answer, _ = served.request("POST", "/api/kill/null", {"X-Bardo": "1"})  # (of the page, which has its own way to say so)
+    assert status == 401 and answer["WWW-Authenticate"].startswith("Reload ") and served.deaths("null") == []
 
 
 def test_what_is_served(served):
@@ -152,7 +152,7 @@ def test_its_own_death(served):
 INSIDE = """dashboard --port 8000 >/tmp/said & pid=$!; sleep 0.5
 ask() { wget -q -O- --header "Authorization: Basic $(printf "bardo:$(cat /run/dashboard.password)" | base64)" "$@"; }
 cat /tmp/said | cut -d' ' -f1-5; stat -c '%a %U' /run/dashboard.password; ps | grep -c '[n]obody *dashboard'
-for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do ask http://127.0.0.1:8000/api/status >/dev/null || echo failed; done; ask http://127.0.0.1:8000/api/tree | head -c 14; echo
+for i in 1 2 3 4 5; do ask http://127.0.0.1:8000/api/status >/dev/null || echo failed; done; ask http://127.0.0.1:8000/api/tree | head -c 14; echo
 su user -c 'dashboard 2>&1'; echo $?; dashboard --port 2>&1; echo $?; dashboard --port 0 2>&1 | head -1; dashboard --port 70000 2>&1 | head -1; dashboard -x 2>&1; echo $?; dashboard --help | head -1; dashboard --port 8000 2>&1; echo $?
 kill $pid; sleep 0.5; killall -9 dashboard 2>/dev/null; rm /tmp/said /run/dashboard.password; cat /proc/diskstats"""
 
