@@ -99,7 +99,7 @@ class Browser:
 
     def overlapping_texts(self, selector):
         """Pairs of texts of a drawing that lie on one another; [] is good."""
-        return self.evaluate(f"""(() => {{ const t = [...document.querySelectorAll({json.dumps(selector)} + ' text')].map(e => [e.textContent, e.getBoundingClientRect()]), bad = [];
+        return self.evaluate(f"""(() => {{ const t = [...document.querySelectorAll({json.dumps(selector)} + ' text')].filter(e => e.textContent.trim()).map(e => [e.textContent, e.getBoundingClientRect()]), bad = [];
             t.forEach(([s, a], i) => t.slice(i + 1).forEach(([u, b]) => {{
                 if (a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 2 && b.top < a.bottom - 2) bad.push([s, u]); }}));
             return bad; }})()""")
