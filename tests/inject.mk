@@ -1,9 +1,9 @@
 # The campaign: faults put into running drivers (docs/testing.md). Neither the injector nor the work is in the ordinary image.
-all: $(B)/services/inject $(B)/tests/campaign $(B)/tests/flips
+all: $(B)/services/inject $(B)/tests/campaign $(B)/tests/flips $(B)/tests/steady.so
 
 INJECT := $(addprefix tests/inject/,inject.c flip.c host.c)
 CAMPAIGN := $(wildcard tests/inject/campaign*.c) tests/inject/unit.c
-FLIPS := $(wildcard tests/inject/flips*.c) $(addprefix tests/inject/,unit.c campaign_net.c)
+FLIPS := $(wildcard tests/inject/flips*.c) $(addprefix tests/inject/,unit.c campaign_net.c campaign_stream.c)
 
 $(B)/services/inject: $(INJECT) $(wildcard tests/inject/*.h) $(B)/libbardo.a
 	@mkdir -p $(@D) && echo "  LD    $@"
@@ -14,6 +14,9 @@ $(B)/tests/campaign: $(CAMPAIGN) $(wildcard tests/inject/*.h)
 $(B)/tests/flips: $(FLIPS) $(wildcard tests/inject/*.h)
 	@mkdir -p $(@D) && echo "  CC    $@"
 	@$(CC_SERVICE) $(filter-out -MMD -MP,$(PROGRAM_CFLAGS)) $(SERVICE_LDFLAGS) -s -o $@ $(FLIPS)
+$(B)/tests/steady.so: tests/inject/steady.c
+	@mkdir -p $(@D) && echo "  HOST  $@"
+	@gcc -std=gnu17 -O2 -Wall -Wextra -Werror -fPIC -shared -o $@ $<
 
 .PHONY: campaign replay
 campaign: all ## faults into a running driver, by seed: DRIVER=e1000|e1000e|rtl8139|virtio-net|ahci|virtio-block|ide|uart N=100 SEED=1

@@ -9,22 +9,24 @@ import hashlib
 import json
 import os
 import re
-import selectors
+import select
 import shutil
 import socket
 import struct
 import subprocess
 import tempfile
 import time
+import zlib
 from pathlib import Path
 
 import qemu
 from archive import Archive
 
 TOP = Path(__file__).resolve().parent.parent
+PEER, PORTS, HEAD, SUMMED, MAGIC = "10.0.2.100", range(7, 11), struct.Struct("<QQQII"), 16, 0x9d1f3b5a7ce28046  # tests/inject/campaign_stream.c
 # driver: the work, its argument, the disk's kind
 WORK = {
-    "e1000": ("net", "10.0.2.2", None), "rtl8139": ("net", "10.0.2.2", None), "e1000e": ("net", "10.0.2.2", None), "virtio-net": ("net", "10.0.2.2", None),
+    "e1000": ("net", f"10.0.2.2,{PEER}", None), "rtl8139": ("net", f"10.0.2.2,{PEER}", None), "e1000e": ("net", f"10.0.2.2,{PEER}", None), "virtio-net": ("net", f"10.0.2.2,{PEER}", None),
     "ahci": ("disk", "/dev/sda", "ahci"), "virtio-block": ("disk", "/dev/vda", "virtio"), "ide": ("disk", "/dev/hda", "ide"),
     "uart": ("serial", "/dev/ttyS0", None),
 }
@@ -34,9 +36,13 @@ DISK, FIRST, FILES, RAW = 32 * MB, MB, 20 * MB, 4 * MB  # of the disk; where the
 MEMORY = 128  # MB
 FROZEN = 20  # seconds of the guest without a word of the work
 SILENT = 300  # seconds of the host without a sign of life
+PAUSE = 0.02  # seconds between two looks at the log
 FAULT = 200  # characters of a command, all of the same length
 RUN = "{{ {program} {work} {argument} {driver}; }} </dev/null >/dev/null 2>&1; poweroff -f\n"
 GUARD = "programs/blockguard"
+STEADY = "tests/steady.so"
+AT_ONCE = ",aio=native,cache.direct=on,cache.no-flush=on"
+MEMORY_FILES = Path("/dev/shm")  # a tmpfs
 GATEWAY = (bytes.fromhex("52550a000202"), bytes.fromhex("52550a000203"))  # who answers on QEMU's wire
 
 
@@ -48,16 +54,16 @@ class Monitor:
     """QEMU's QMP."""
 
     def __init__(self, path):
-        for _ in range(600):
+        for _ in range(6000):
             try:
                 self.socket = socket.socket(socket.AF_UNIX)
                 self.socket.connect(str(path))
                 break
             except OSError:
-                time.sleep(0.05)
+                time.sleep(0.005)
         else:
             raise Broken("QEMU does not start")
-        self.file = self.socket.makefile("r")
+        self.file, self.seen = self.socket.makefile("r"), set()
         self.file.readline()
         self.ask("qmp_capabilities")
 
@@ -69,7 +75,29 @@ class Monitor:
                 raise Broken(f"{command}: {answer['error']['desc']}")
             if "return" in answer:
                 return answer["return"]
+            self.seen.add(answer.get("event"))
         raise Broken(f"{command}: QEMU has ended")
+
+    def wait_for(self, event):
+        """It is not asked meanwhile: each question would be one more thing for QEMU to do."""
+        while event not in self.seen and (line := self.file.readline()):
+            self.seen.add(json.loads(line).get("event"))
+        if event not in self.seen:
+            raise Broken(f"QEMU has ended before {event}")
+
+
+def scratch_folder():
+    """Where nothing is written to a disk: a request to a file there is finished as soon as it is made."""
+    return tempfile.TemporaryDirectory(prefix="bardo-campaign-", dir=MEMORY_FILES if os.access(MEMORY_FILES, os.W_OK) else None)
+
+
+def is_prompt(path):
+    """May requests to it go by the kernel's own way, and so be over at once (tests/inject/steady.c)? Linux before 6.6 has no O_DIRECT in a tmpfs."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_DIRECT))
+        return MEMORY_FILES in Path(path).parents
+    except OSError:
+        return False
 
 
 def make_disk(path):
@@ -101,10 +129,26 @@ def judge_disk(path, was_told):
         return refused, "the disk's header is gone: " + done.stderr.strip()
     if was_told or refused:
         return refused, ""
-    part = path.with_suffix(".ext4")
-    part.write_bytes(contents.read_bytes()[FIRST:FIRST + FILES])
-    done = subprocess.run(["e2fsck", "-fn", part], capture_output=True, text=True, check=False)
+    done = subprocess.run(["e2fsck", "-fn", f"{contents}?offset={FIRST}"], capture_output=True, text=True, check=False)
     return refused, "" if done.returncode == 0 else "e2fsck: " + " ".join(done.stdout.split())[:300]
+
+
+def judge_peer(data):
+    """What has reached the peer by TCP: what is wrong with it. Where a connection broke, the next one begins in the middle of a message."""
+    at, connection = 0, None
+    while at + HEAD.size <= len(data):
+        magic, total, number, of, length = HEAD.unpack_from(data, at)
+        end = at + HEAD.size + length
+        if magic == MAGIC and end <= len(data) and zlib.crc32(data[at + SUMMED:end]) == total:
+            at, connection = end, of
+            continue
+        later = data.find(MAGIC.to_bytes(8, "little"), at + 1)
+        if later < 0 and magic == MAGIC and end > len(data):
+            break
+        if later < 0 or (at == 0 and magic != MAGIC) or later + HEAD.size <= len(data) and HEAD.unpack_from(data, later)[3] in (connection, of):
+            return f"the peer got other bytes than were sent, after message {number} of connection {of}"
+        at = later
+    return ""
 
 
 def frames_of(path):
@@ -131,44 +175,53 @@ class Machine:
     def __init__(self, driver, folder, saved=None, fault="", more=()):
         self.driver, self.folder, self.klog = driver, Path(folder), Path(folder) / "klog"
         self.work, self.argument, self.disk = WORKS[driver]
-        self.pending, self.klog_at, self.partial = b"", 0, ""
+        self.klog_at, self.partial = 0, ""
         command = self.command(fault, saved) + (["-incoming", "defer"] if saved else [])
         command += more
         self.klog.unlink(missing_ok=True)
         with open(self.folder / "complaints", "wb") as complaints:
-            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints)
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints,
+                                            env={**os.environ, "LD_PRELOAD": str(qemu.build_folder() / STEADY)})
         self.monitor = Monitor(self.folder / "qmp")
         # What is in memory is not copied: it is in a file, of which each machine changes its own copy of the pages that it writes.
         self.monitor.ask("migrate-set-capabilities", capabilities=[{"capability": "x-ignore-shared", "state": True}])
         if saved:
             self.monitor.ask("migrate-incoming", uri=f"exec:cat {saved}/state")
-            self.let_go()
+            self.monitor.wait_for("RESUME")  # it was saved while it ran, so it goes on by itself
 
     def command(self, fault, saved):
-        image, extra = self.folder / "disk", []
+        image, extra, peers = self.folder / "disk", [], ""
         if self.disk:
-            extra += qemu.disks([f"{image}:{self.disk}"])
+            extra += qemu.disks([f"{image}:{self.disk}"], cache=AT_ONCE if is_prompt(image) else ",cache=unsafe")
         nics = ["e1000"] if self.work == "flips" else [kind for kind, nic in qemu.NICS.items() if nic.service == self.driver]
-        # Time is counted in instructions, 16 ns each: a guest that spins gets through its seconds. What is outside the emulator takes
-        # its own time, though: then the clock must not run ahead when the guest is idle.
-        extra += ["-icount", f"shift=4,sleep={'off' if self.work == 'net' else 'on'}", "-rtc", "base=2026-01-01,clock=vm"]
+        # Time is counted in instructions, 16 ns each: a guest that spins gets through its seconds, and one that is idle goes on at once.
+        # What its devices do outside the processor is waited for (tests/inject/steady.c).
+        extra += ["-icount", "shift=4,sleep=off", "-rtc", "base=2026-01-01,clock=vm"]
         if nics and self.work == "net":
+            peers = self.peer(extra)
             extra += ["-object", f"filter-dump,id=wire,netdev=net0,maxlen=64,file={self.folder / 'wire'}"]
         extra += ["-fw_cfg", f"name=opt/bardo/fault,string={fault or '-':{FAULT}}", "-qmp", f"unix:{self.folder / 'qmp'},server=on,wait=off"]
         memory = saved / "memory" if saved else self.folder / "memory"
         extra += ["-object", f"memory-backend-file,id=memory,size={MEMORY}M,mem-path={memory},share={'off' if saved else 'on'}", "-machine", "memory-backend=memory"]
-        return qemu.command(self.folder / "boot.cpio", self.klog, nics=nics, memory=MEMORY, extra=extra)
+        # (the emulator's crc32 goes bit by bit: the filter's tables are quicker)
+        return qemu.command(self.folder / "boot.cpio", self.klog, nics=nics, memory=MEMORY, cpu="max,-sse4.2", serial=self.serial(), extra=extra, peers=peers)
 
-    def let_go(self):
-        """What was saved is read; it was saved while it ran, so it goes on by itself."""
-        for _ in range(1200):
-            state = self.monitor.ask("query-status")["status"]
-            if state == "running":
-                return
-            if state in ("paused", "postmigrate", "prelaunch"):
-                self.monitor.ask("cont")
-            time.sleep(0.02)
-        raise Broken("QEMU does not go on from what was saved")
+    def loop(self, name):
+        """A wire whose both ends are one FIFO: what goes out comes back."""
+        os.mkfifo(self.folder / name)
+        for end in ("in", "out"):
+            (self.folder / f"{name}.{end}").symlink_to(name)
+        return self.folder / name
+
+    def serial(self):
+        """What the guest sends through its serial port comes back as though it were typed."""
+        return f"pipe:{self.loop('line')}" if self.work == "serial" else "stdio"
+
+    def peer(self, extra):
+        """Who sends back what comes to it by TCP. What it has got is kept."""
+        for port in PORTS:
+            extra += ["-chardev", f"pipe,id=peer{port},path={self.loop(f'peer{port}')},logfile={self.folder}/got{port}"]
+        return "".join(f",guestfwd=tcp:{PEER}:{port}-chardev:peer{port}" for port in PORTS)
 
     def save(self, to):
         self.monitor.ask("migrate-set-parameters", **{"max-bandwidth": 1 << 40, "downtime-limit": 60000})
@@ -181,25 +234,11 @@ class Machine:
         for name in ["memory"] + (["disk"] if self.disk else []):
             subprocess.run(["cp", "--sparse=always", self.folder / name, Path(to) / name], check=True)
 
-    def serve_serial(self):
-        """Each line of the work comes back as though it were typed; False: the machine has ended."""
-        with selectors.DefaultSelector() as selector:
-            selector.register(self.process.stdout, selectors.EVENT_READ)
-            if not selector.select(0.02):
-                return self.process.poll() is None
-            data = os.read(self.process.stdout.fileno(), 65536)
-        if not data:
-            return False
-        if self.work == "serial":
-            *lines, self.pending = (self.pending + data).split(b"\n")
-            try:
-                for line in lines:
-                    if line.startswith(b"line "):
-                        self.process.stdin.write(line.rstrip(b"\r") + b"\n")
-                self.process.stdin.flush()
-            except BrokenPipeError:
-                return False
-        return True
+    def runs(self):
+        """Waits a moment. What comes by the serial port, when that is nobody's work, is thrown away."""
+        if not select.select([self.process.stdout], [], [], PAUSE)[0]:
+            return self.process.poll() is None
+        return bool(os.read(self.process.stdout.fileno(), 65536))
 
     def new_lines(self):
         if self.klog.exists():
@@ -214,7 +253,7 @@ class Machine:
         """What the work says as it comes, and at the end how it ended: ended, crash, hang."""
         sign, word_tick, tick, alive = time.monotonic(), 0, 0, True
         while True:
-            alive = alive and self.serve_serial()
+            alive = alive and self.runs()
             lines = self.new_lines()
             for line in lines:
                 sign = time.monotonic()
@@ -257,7 +296,7 @@ class Saved:
                 self.make()
 
     def parts(self):
-        names = ["kernel.elf", "boot.cpio", "services/inject", f"tests/{self.program}", GUARD]
+        names = ["kernel.elf", "boot.cpio", "services/inject", f"tests/{self.program}", GUARD, STEADY]
         return [*(qemu.build_folder() / name for name in names), TOP / "tests/inject/inject.manifest", Path(__file__), Path(qemu.__file__)]
 
     def key(self):
@@ -276,19 +315,16 @@ class Saved:
     def make(self):
         (self.folder / "key").unlink(missing_ok=True)
         self.write_initrd(self.folder / "boot.cpio")
-        scratch = self.folder / "boot"
-        shutil.rmtree(scratch, ignore_errors=True)
-        scratch.mkdir()
-        self.prepare(scratch, from_saved=False)
-        machine = Machine(self.driver, scratch)
-        try:
-            if not any(what == "word" and word["state"] == "ready" for what, word in machine.words()):
-                shutil.copy(machine.klog, self.folder / "klog")
-                raise Broken(f"the system does not come up with its work: {self.folder}/klog")
-            machine.save(self.folder)
-        finally:
-            machine.kill()
-        shutil.rmtree(scratch)
+        with scratch_folder() as scratch:
+            self.prepare(Path(scratch), from_saved=False)
+            machine = Machine(self.driver, scratch)
+            try:
+                if not any(what == "word" and word["state"] == "ready" for what, word in machine.words()):
+                    shutil.copy(machine.klog, self.folder / "klog")
+                    raise Broken(f"the system does not come up with its work: {self.folder}/klog")
+                machine.save(self.folder)
+            finally:
+                machine.kill()
         (self.folder / "reached").unlink(missing_ok=True)
         (self.folder / "key").write_text(self.key())
 
@@ -305,7 +341,7 @@ class Saved:
         path = self.folder / "reached"
         if not path.exists():
             never = program.functions["panic"][0].address
-            with tempfile.TemporaryDirectory(prefix="bardo-campaign-") as folder:
+            with scratch_folder() as folder:
                 self.run(f"{self.driver} {never:#x} stack 0 0", folder, ["-d", "in_asm", "-D", f"{folder}/translated"])
                 text = (Path(folder) / "translated").read_text(errors="replace")
             found = {(int(address, 16), bytes.fromhex(first)) for address, first in re.findall(r"^0x([0-9a-f]+):  ((?:[0-9a-f]{2} ){1,8})", text, re.M)}
@@ -334,6 +370,7 @@ class Saved:
             return None, "crash" if end == "ended" else end
         if self.work == "net":
             last["wire"] = wire_is_dead(scratch / "wire")
+            last["damage"] = next(filter(None, (judge_peer((scratch / f"got{port}").read_bytes()) for port in PORTS)), "")
         if self.work == "disk" and last.get("checked"):
             last["refused"], last["damage"] = judge_disk(scratch / "disk", last["errors"] > 0)
         return last, "ended"

@@ -28,15 +28,16 @@ NICS = {
 }
 
 
-def network(nics, forwards, iommu=False):
+def network(nics, forwards, iommu=False, peers=""):
     """Options for network cards. nics: kinds, or QEMU's models, with properties after a comma ("e1000,mac=..."); card n is on 10.0.(2+n).0/24.
-    forwards: "HOSTPORT:GUESTPORT" on the first card."""
+    forwards: "HOSTPORT:GUESTPORT" on the first card. peers: more of QEMU's options for the network of that."""
     options = []
     for number, nic in enumerate(nics):
         netdev = f"user,id=net{number}"
         if number:
             netdev += f",net=10.0.{2 + number}.0/24"
         else:
+            netdev += peers
             for forward in forwards:
                 host, guest = forward.split(":")
                 netdev += f",hostfwd=tcp:127.0.0.1:{host}-:{guest}"
@@ -62,21 +63,21 @@ DISKS = {
 }
 
 
-def disk(image, kind="ahci", *, drive="d0", k=0, options="", properties="", iommu=False):
+def disk(image, kind="ahci", *, drive="d0", k=0, options="", properties="", iommu=False, cache=",cache=unsafe"):
     """Options for one disk: the k-th of its kind. properties: of the device."""
     found = DISKS[kind]
     device = found.device.format(drive=drive, k=k) + properties + (VIRTIO_IOMMU if iommu and found.device.startswith("virtio") else "")
     return [*(["-device", found.before] if found.before and k == 0 else []),
-            "-drive", f"file={image},if=none,id={drive},format=raw,cache=unsafe{options}", "-device", device]
+            "-drive", f"file={image},if=none,id={drive},format=raw{cache}{options}", "-device", device]
 
 
-def disks(specifications, iommu=False):
+def disks(specifications, iommu=False, **more):
     """Options for disks: "IMAGE" or "IMAGE:KIND". They are called sda, sdb, vda, hda... in this order."""
     options, count = [], {}
     for number, specification in enumerate(specifications):
         image, _, kind = specification.rpartition(":") if specification.rpartition(":")[2] in DISKS else (specification, "", "ahci")
         k = count[kind] = count.get(kind, -1) + 1
-        options += disk(image, kind, drive=f"disk{number}", k=k, iommu=iommu)
+        options += disk(image, kind, drive=f"disk{number}", k=k, iommu=iommu, **more)
     return options
 
 
@@ -89,8 +90,8 @@ def sound(specification):
     return ["-audiodev", backend, "-device", "ES1370,audiodev=sound"]
 
 
-def command(initrd, klog, *, nics=(), forwards=(), smp=1, memory=256, icount=False, append="", serial="stdio", cpu="", iommu=False, screen="", extra=()):
-    """The whole command line. screen: a VGA and that display of QEMU's. klog: file for the debug console, which carries the kernel's log."""
+def command(initrd, klog, *, nics=(), forwards=(), smp=1, memory=256, icount=False, append="", serial="stdio", cpu="", iommu=False, screen="", extra=(), peers=""):
+    """The whole command line. peers: of the first network. screen: a VGA and that display of QEMU's. klog: file for the debug console, which carries the kernel's log."""
     accel = os.environ.get("ACCEL") or "tcg"
     options = [
         "qemu-system-x86_64", "-M", "q35", "-accel", accel, "-cpu", cpu or "max", "-m", str(memory), "-smp", str(smp),
@@ -105,4 +106,4 @@ def command(initrd, klog, *, nics=(), forwards=(), smp=1, memory=256, icount=Fal
         options += ["-append", append]
     if icount:  # one instruction is one ns, and nothing depends on the host's clock
         options += ["-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm"]
-    return options + network(nics, forwards, iommu) + list(extra)
+    return options + network(nics, forwards, iommu, peers) + list(extra)

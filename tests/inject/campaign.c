@@ -28,9 +28,10 @@ enum {
     START = 30000, /* ms for the first unit of work */
     TRIGGER = 250, /* for the fault to be reached */
     TRIGGER_DISK = 1000,
-    OBSERVE = 800, /* from then on, at least */
+    OBSERVE = 500, /* from then on, at least */
     STALL = 10000, /* without a unit: it has stopped for good */
     STALL_DISK = 45000, /* the same when three requests of 10 s may have to fail first */
+    LIMP = 40000, /* it comes to life again and again, but goes on no more: it is slow */
     BREATH = 2000, /* we say that we are there */
     CHECK = 60000, /* to look at all that there is */
     FLOWS = 60, /* the last unit is not older: it goes on */
@@ -203,10 +204,13 @@ static bool wait_for_trigger(char word[16], unsigned long long *when)
     return strcmp(word, "triggered") == 0;
 }
 
-/* Until the work goes on again, or it is clear that it does not: true. As long as RS replaces one
- * copy after the other it has noticed, and its budget sees to an end. */
-static bool stalls(uint64_t since)
+enum pace { GOES_ON, STALLS, LIMPS };
+
+/* Until the work goes on again, or it is clear that it does not. As long as RS replaces one copy
+ * after the other it has noticed, and its budget sees to an end. */
+static enum pace pace_of_work(uint64_t since)
 {
+    uint64_t noticed = since;
     char list[300];
     unsigned long seen = recoveries(0, list, sizeof list), number;
     uint64_t last = since;
@@ -215,20 +219,23 @@ static bool stalls(uint64_t since)
         uint64_t at = now();
 
         if ((number = recoveries(0, list, sizeof list)) != seen)
-            last = at;
+            last = noticed = at;
         seen = number;
         last = work->last > last ? work->last : last;
         if (at - since > OBSERVE * MS && flows())
-            return false;
+            return GOES_ON;
         if (at > last && at - last > (is_disk ? STALL_DISK : STALL) * MS)
-            return true;
+            return STALLS;
+        if (at - noticed > (is_disk ? STALL_DISK : 0) * MS + LIMP * MS)
+            return LIMPS;
         rest(5000);
     }
 }
 
 struct outcome {
     char state[16];
-    bool stalled, cured;
+    enum pace pace;
+    bool cured;
     unsigned long long rate; /* units in SAMPLE ms, once all is quiet */
 };
 
@@ -236,9 +243,9 @@ static void watch(struct outcome *o, uint64_t since)
 {
     uint64_t before;
 
-    o->stalled = stalls(since);
+    o->pace = pace_of_work(since);
     state_of_driver(o->state);
-    if (o->stalled) {
+    if (o->pace == STALLS) {
         control(strcmp(o->state, "up") == 0 ? "kill" : "up");
         o->cured = wait_for_work(BACK);
         return;
@@ -262,7 +269,7 @@ static bool check_all(void)
 /* The fault has been accepted; `last` is the number of the last recovery before it. */
 static void one_fault(unsigned long last)
 {
-    struct outcome o = {"", false, false, 0};
+    struct outcome o = {"", GOES_ON, false, 0};
     unsigned long long when;
     char word[16], list[300];
     bool is_back, is_checked = false;
@@ -278,10 +285,10 @@ static void one_fault(unsigned long last)
     is_back = renew();
     if (is_back)
         is_checked = check_all();
-    say("campaign {\"state\":\"%s\",\"when\":%llu,\"up\":\"%s\",\"stalled\":%d,\"cured\":%d,"
+    say("campaign {\"state\":\"%s\",\"when\":%llu,\"up\":\"%s\",\"stalled\":%d,\"slow\":%d,\"cured\":%d,"
         "\"back\":%d,\"checked\":%d,\"wrong\":%llu,\"errors\":%llu,\"gap\":%llu,\"rate\":%llu,"
         "\"recoveries\":[%s]}\n",
-        word, when, o.state, o.stalled, o.cured, is_back, is_checked,
+        word, when, o.state, o.pace == STALLS, o.pace == LIMPS, o.cured, is_back, is_checked,
         (unsigned long long)work->wrong, (unsigned long long)work->errors,
         (unsigned long long)(work->gap / 1000), o.rate, list);
 }

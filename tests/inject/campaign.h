@@ -6,16 +6,20 @@
 #ifndef INJECT_CAMPAIGN_H
 #define INJECT_CAMPAIGN_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #define MS 1000000ull
 
+enum { WORK_KINDS = 2 };
+
 struct progress {
     volatile uint64_t done; /* units of work that came to a good end */
     volatile uint64_t wrong; /* what was reported as right and is not */
     volatile uint64_t errors; /* that a program was told of */
-    volatile uint64_t last; /* clock when the last unit was done */
+    volatile uint64_t last; /* clock when the last unit was done, of the kind that waits longest */
+    volatile uint64_t last_of[WORK_KINDS]; /* the same of each kind; 0: there is no such work */
     volatile uint64_t gap; /* the longest time between two; the parent clears it */
     volatile uint32_t pause, paused; /* by the parent; by the child */
     volatile uint32_t check; /* by the parent: look at everything once; the child clears it */
@@ -23,6 +27,8 @@ struct progress {
 
 uint64_t now(void); /* ns; the guest's clock */
 void unit_done(struct progress *p);
+/* The same where there are several kinds of work, from 0: all of them have to go on. */
+void unit_done_of(struct progress *p, unsigned kind);
 /* Between two units: stands still while the parent wants it, and says whether it did. */
 bool unit_pause(struct progress *p);
 /* Pseudo-random bytes that depend on the two numbers. */
@@ -36,6 +42,11 @@ void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void work_net(struct progress *p, const char *argument);
 void work_disk(struct progress *p, const char *argument);
 void work_serial(struct progress *p, const char *argument);
+
+/* ---- campaign_stream.c: TCP ---- */
+struct pollfd stream_poll(void); /* to be waited for before the next step */
+void stream_step(struct progress *p, const char *address); /* connects, sends, receives */
+void stream_close(void);
 
 /* ---- campaign_files.c: files of a mounted disk ---- */
 bool files_mount(const char *device);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Work for a network card: echo requests to the gateway, in bursts, of all sizes, with contents
- * that tell whether what comes back is what was sent. Both ways are used alike, and nothing outside
- * the emulator takes part: so the same faults give the same run, instruction by instruction.
+ * that tell whether what comes back is what was sent; and TCP (campaign_stream.c). Both ways are used
+ * alike, and nothing outside the emulator takes part: so the same faults give the same run,
+ * instruction by instruction.
  *
  * For that the emulator's network must know our address before the first burst. It is forgotten when
  * a saved machine goes on, and what waits for an address is sent whenever the emulator's own loop
@@ -84,7 +85,7 @@ static void check(struct progress *p, const struct echo *e, size_t length)
     if (memcmp(expected, e->bytes, length) != 0)
         p->wrong++;
     else
-        unit_done(p);
+        unit_done_of(p, 0);
 }
 
 /* -1: not now. */
@@ -111,26 +112,50 @@ static void introduce_us(void)
     close(wait.fd);
 }
 
-void work_net(struct progress *p, const char *argument)
+/* Answers, until the time has come. */
+static void listen_to(struct progress *p, int fd, const char *peer, uint64_t until)
 {
     static struct echo e;
-    uint64_t number = 0, next = now();
+    ssize_t n;
+
+    while (now() < until) {
+        struct pollfd wait[] = {{.fd = fd, .events = POLLIN}, {.fd = -1}};
+
+        if (peer)
+            wait[1] = stream_poll();
+        if (poll(wait, 2, EVERY) <= 0)
+            continue;
+        if (wait[0].revents && (n = recv(fd, &e, sizeof e, MSG_DONTWAIT)) >= HEADER)
+            check(p, &e, (size_t)n);
+        if (wait[1].revents)
+            stream_step(p, peer);
+    }
+}
+
+/* ADDRESS, or ADDRESS,PEER: who is asked, and who sends back what comes by TCP. */
+void work_net(struct progress *p, const char *argument)
+{
+    const char *peer = strchr(argument, ',');
+    char address[32] = "";
+    uint64_t number = 0;
     int fd = -1;
 
+    memcpy(address, argument, peer ? (size_t)(peer - argument) : strlen(argument));
+    peer = peer ? peer + 1 : NULL;
+    if (peer)
+        p->last_of[0] = p->last_of[1] = now();
     for (;;) {
-        struct pollfd wait = {.fd = fd, .events = POLLIN};
-        ssize_t n;
-
+        if (p->pause) /* the peer knows nothing of us when a saved machine goes on */
+            stream_close();
         if (unit_pause(p))
             introduce_us();
         p->check = 0; /* each unit is checked when it comes */
         if (fd < 0)
-            fd = connect_to(argument);
+            fd = connect_to(address);
+        if (peer && stream_poll().fd < 0)
+            stream_step(p, peer);
         for (int i = 0; fd >= 0 && i < BURST; i++)
             ask(fd, ++number);
-        next = now() + EVERY * MS;
-        while (now() < next)
-            if (poll(&wait, 1, EVERY) > 0 && (n = recv(fd, &e, sizeof e, MSG_DONTWAIT)) >= HEADER)
-                check(p, &e, (size_t)n);
+        listen_to(p, fd, peer, now() + EVERY * MS);
     }
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Work for the serial port: lines to whoever is at the other end, who sends each back as though it
- * were typed.
+ * Work for the serial port: lines, each of which comes back as though it were typed (both ends of the
+ * wire are one FIFO of the host's).
  */
 #include <fcntl.h>
 #include <poll.h>

@@ -37,6 +37,20 @@ void unit_done(struct progress *p)
     p->done++;
 }
 
+void unit_done_of(struct progress *p, unsigned kind)
+{
+    uint64_t oldest, at = now();
+
+    p->last_of[kind] = oldest = at;
+    for (unsigned i = 0; i < WORK_KINDS; i++)
+        if (p->last_of[i] && p->last_of[i] < oldest)
+            oldest = p->last_of[i];
+    if (at - p->last > p->gap && oldest > p->last)
+        p->gap = at - p->last;
+    p->last = oldest;
+    p->done++;
+}
+
 bool unit_pause(struct progress *p)
 {
     bool paused = false;
