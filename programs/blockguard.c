@@ -114,13 +114,14 @@ static int open_image(const char *name, int how)
     if (fd < 0)
         fail(name);
     blocks = blocks_of(fd, name);
-    get(fd, name, 0, block);
-    memcpy(&header, block, sizeof header);
-    if (!integrity_header_is_right(&header, blocks)) {
-        fprintf(stderr, "blockguard: %s: not formatted by blockguard\n", name);
-        exit(1);
+    for (unsigned n = 0; n < 2; n++) { /* either of the two, as for servers/disk */
+        get(fd, name, n == 0 ? 0 : blocks - 1, block);
+        memcpy(&header, block, sizeof header);
+        if (integrity_header_is_right(&header, blocks))
+            return fd;
     }
-    return fd;
+    fprintf(stderr, "blockguard: %s: not formatted by blockguard\n", name);
+    exit(1);
 }
 
 static int show(const char *name)

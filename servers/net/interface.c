@@ -66,7 +66,7 @@ static void hand_up(struct interface *i, unsigned buffer, uint32_t length)
     }
     i->statistics.received_frames++;
     i->statistics.received_bytes += length;
-    if (!guard_frame(&i->netif, p->payload, p->len) || i->netif.input(p, &i->netif) != ERR_OK)
+    if (!guard_frame(&i->netif, p->payload, p->len) || !watch_input(i, p))
         pbuf_free(p);
 }
 

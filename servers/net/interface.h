@@ -51,6 +51,7 @@ struct interface {
     struct progress progress;
     uint64_t heard, gateway; /* frames that were for us alone; the gateway's answers to ARP */
     uint64_t wakes, idle_wakes, flaps; /* notifications, those about nothing; changes of the link */
+    uint32_t garbled; /* frames in a row that are not what was sent: progress.h */
 };
 
 extern struct interface *interfaces[INTERFACES_MAX]; /* by queue number */
@@ -91,6 +92,8 @@ void recover_after(struct interface *i);
 
 /* A fresh driver is at work: its progress is watched from here on. */
 void watch_begin(struct interface *i, bool was_reset);
+/* A frame for lwIP. Whether it took it; the caller frees it if not. */
+bool watch_input(struct interface *i, struct pbuf *p);
 /* A good frame has come. */
 void watch_frame(struct interface *i, const uint8_t *frame, uint32_t length);
 /* At the end of a turn: if anything is expected of a driver, look soon. */

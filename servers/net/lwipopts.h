@@ -18,7 +18,16 @@
 #define LWIP_NETCONN 0
 #define LWIP_TIMERS 1
 #define LWIP_CALLBACK_API 1
-#define LWIP_STATS 0
+/* What was refused of a frame, for watch.c; no other figures. */
+#define LWIP_STATS 1
+#define LWIP_STATS_LARGE 1
+#define LINK_STATS 0
+#define ETHARP_STATS 0
+#define IPFRAG_STATS 0
+#define ICMP_STATS 0
+#define MEM_STATS 0
+#define MEMP_STATS 0
+#define SYS_STATS 0
 
 /* Memory: memory.c for what varies in size, lwIP's own pools for the rest. */
 #define MEM_CUSTOM_ALLOCATOR 1

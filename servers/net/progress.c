@@ -5,7 +5,7 @@
 void progress_begin(struct progress *p, const struct progress_view *v, bool was_reset)
 {
     uint32_t complaints = p->complaints;
-    uint64_t slowest = p->slowest;
+    uint64_t slowest = p->slowest, garbled_until = p->garbled_until;
     uint32_t dark = p->dark;
     bool was_lit = p->was_lit;
 
@@ -15,6 +15,7 @@ void progress_begin(struct progress *p, const struct progress_view *v, bool was_
                            .sent = v->completed,
                            .complaints = complaints,
                            .slowest = slowest,
+                           .garbled_until = garbled_until,
                            .dark = dark,
                            .was_lit = was_lit,
                            .idle = PROGRESS_IDLE_FIRST,
@@ -50,6 +51,14 @@ static bool is_useless(struct progress *p, const struct progress_view *v)
     return (bad >= PROGRESS_BAD && bad > 4 * (v->good - w.good)) ||
            (idle >= PROGRESS_WAKES && idle > 4 * (v->wakes - w.wakes - idle)) ||
            v->flaps - w.flaps >= PROGRESS_FLAPS;
+}
+
+static bool is_garbled(struct progress *p, const struct progress_view *v)
+{
+    if (v->garbled < PROGRESS_GARBLED || v->now < p->garbled_until)
+        return false;
+    p->garbled_until = v->now + PROGRESS_GARBLED_AGAIN;
+    return true;
 }
 
 /* How long the other end takes. What is there at the next look was there at once; what a device
@@ -155,7 +164,7 @@ enum progress_verdict progress_check(struct progress *p, const struct progress_v
 {
     if (is_stuck(p, v))
         return PROGRESS_IS_STUCK;
-    if (is_useless(p, v))
+    if (is_useless(p, v) || is_garbled(p, v))
         return PROGRESS_IS_USELESS;
     if (is_dark(p, v))
         return PROGRESS_IS_DARK;

@@ -9,7 +9,9 @@
  *            that it has answered before
  *   dark     it says that there is no link, and there was one: pulled, or misread
  *   useless  things move, but for nothing: damaged frames, notifications about nothing, a link that
- *            goes up and down
+ *            goes up and down; or what it hands on as good frames are not those that were sent: one
+ *            long frame after the other has a wrong sum or length. A peer can send such, too, so
+ *            that costs a driver its place only once in a while
  *
  * What counts is how often we looked, not how much time has passed between: a machine that stood
  * still for a second proves nothing about a driver, so the time by which a look came late is not in
@@ -42,6 +44,8 @@ enum {
     PROGRESS_BAD = 64, /* damaged frames in it, four for each good one */
     PROGRESS_WAKES = 2000, /* notifications about nothing in it, four for each with a meaning */
     PROGRESS_FLAPS = 4, /* changes of the link in it */
+    PROGRESS_GARBLED = 4, /* long frames in a row that are not what was sent */
+    PROGRESS_GARBLED_AGAIN = 60000, /* until the next complaint of that */
     PROGRESS_DARK_LOOKS = 25, /* without a link, until a fresh driver looks */
     PROGRESS_DARK_LAST = 250, /* and the last time: it is believed from then on */
 };
@@ -61,6 +65,7 @@ struct progress_view { /* counters run freely */
     uint64_t heard; /* good frames that were for us alone */
     uint64_t gateway; /* of them, the gateway's answers to our questions */
     uint64_t good, bad, wakes, idle_wakes, flaps; /* idle_wakes: notifications about nothing */
+    uint32_t garbled; /* long frames in a row, up to now, with wrong sums or lengths */
     bool link;
     bool can_probe; /* link, address, gateway */
     bool talks; /* a connection is open: something may come, soon or never */
@@ -75,6 +80,7 @@ struct progress {
     uint64_t asked_at; /* the first one since something was heard; 0: nothing was asked */
     uint32_t complaints; /* since the gateway has answered */
     uint64_t doubt_at; /* when it is asked for their sake */
+    uint64_t garbled_until; /* no complaint of garbled frames before; 0: there was none */
     bool was_lit; /* there has been a link */
     uint32_t dark; /* looks without one since */
     uint64_t ask_at; /* the next probe, or what follows the last */

@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include <lwip/etharp.h>
+#include <lwip/inet_chksum.h>
 #include <lwip/priv/tcp_priv.h>
 #include <lwip/prot/ethernet.h>
+#include <lwip/stats.h>
 #include <lwip/timeouts.h>
 
 #include "lib/rt/log.h"
@@ -50,6 +52,7 @@ static struct progress_view view_of(const struct interface *i)
         .wakes = i->wakes,
         .idle_wakes = i->idle_wakes,
         .flaps = i->flaps,
+        .garbled = i->garbled,
         .link = netif_is_link_up(n),
         .can_probe = netif_is_link_up(n) && !ip4_addr_isany_val(*netif_ip4_gw(n)) &&
                      !ip4_addr_isany_val(*netif_ip4_addr(n)),
@@ -91,6 +94,8 @@ static void look(struct interface *i)
     v = view_of(i);
     v.talks = talks(&i->netif);
     verdict = progress_check(&i->progress, &v);
+    if (v.garbled >= PROGRESS_GARBLED)
+        i->garbled = 0;
     if (verdict == PROGRESS_FINE)
         return;
     if (verdict == PROGRESS_PROBE) {
@@ -137,8 +142,10 @@ static void look_at_all(void *unused)
 
 void watch_begin(struct interface *i, bool was_reset)
 {
-    struct progress_view v = view_of(i);
+    struct progress_view v;
 
+    i->garbled = 0;
+    v = view_of(i);
     progress_begin(&i->progress, &v, was_reset);
     arm();
 }
@@ -153,6 +160,58 @@ void watch_frame(struct interface *i, const uint8_t *frame, uint32_t length)
     i->heard++;
     i->gateway += length >= SIZEOF_ETH_HDR + 28 && memcmp(frame + 12, answer, sizeof answer) == 0 &&
                   memcmp(sender, netif_ip4_gw(&i->netif), 4) == 0;
+}
+
+/* By their lengths and sums, in all. */
+static uint32_t refused(void)
+{
+    return lwip_stats.ip.chkerr + lwip_stats.ip.lenerr + lwip_stats.tcp.chkerr +
+           lwip_stats.tcp.lenerr + lwip_stats.udp.chkerr + lwip_stats.udp.lenerr;
+}
+
+static size_t stated_length(const uint8_t *ip)
+{
+    return (size_t)ip[2] << 8 | ip[3];
+}
+
+/* A frame of IP that is long, by what it says itself. */
+static const uint8_t *long_packet(const struct pbuf *p)
+{
+    enum { LONG = 128, TYPE = 12 };
+    const uint8_t *frame = p->payload, *ip = frame + SIZEOF_ETH_HDR;
+
+    if (p->len < SIZEOF_ETH_HDR + IP_HLEN || frame[TYPE] != ETHTYPE_IP >> 8 ||
+        frame[TYPE + 1] != (ETHTYPE_IP & 255))
+        return NULL;
+    return stated_length(ip) >= LONG ? ip : NULL;
+}
+
+/* lwIP looks at the sums of requests only, and hands answers on as they are. */
+static bool is_bad_icmp(const uint8_t *ip, size_t length)
+{
+    size_t header = (size_t)(ip[0] & 15) * 4, bytes = stated_length(ip);
+    bool is_fragment = (ip[6] & 0x3f) != 0 || ip[7] != 0;
+
+    return ip[9] == IP_PROTO_ICMP && !is_fragment && bytes > header && bytes <= length &&
+           inet_chksum(ip + header, (uint16_t)(bytes - header)) != 0;
+}
+
+bool watch_input(struct interface *i, struct pbuf *p)
+{
+    const uint8_t *ip = long_packet(p);
+    uint32_t before = refused();
+
+    if (ip && is_bad_icmp(ip, p->len - SIZEOF_ETH_HDR)) {
+        i->garbled++;
+        return false;
+    }
+    if (i->netif.input(p, &i->netif) != ERR_OK)
+        return false;
+    if (ip && refused() != before)
+        i->garbled++;
+    else if (ip && i->garbled < PROGRESS_GARBLED) /* enough of them wait for the next look */
+        i->garbled = 0;
+    return true;
 }
 
 void watch_expect(void)

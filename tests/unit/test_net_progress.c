@@ -228,6 +228,19 @@ static void test_useless(void **state)
     assert_int_equal(until(PROGRESS_IS_USELESS, 1000), ~0u);
 }
 
+/* A peer may send such as well: the driver loses its place for it once a minute at most. */
+static void test_garbled(void **state)
+{
+    v.garbled = PROGRESS_GARBLED - 1;
+    assert_int_equal(until(PROGRESS_IS_USELESS, 1000), ~0u);
+    v.garbled++;
+    assert_in_range(until(PROGRESS_IS_USELESS, 1000), 0, PROGRESS_LOOK);
+    progress_begin(&p, &v, true);
+    v.garbled = 1000;
+    assert_int_equal(until(PROGRESS_IS_USELESS, PROGRESS_GARBLED_AGAIN - 1000), ~0u);
+    assert_int_not_equal(until(PROGRESS_IS_USELESS, 2000), ~0u);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -244,6 +257,7 @@ int main(void)
         cmocka_unit_test_setup(test_nobody_has_ever_answered, setup),
         cmocka_unit_test_setup(test_deaf_after_a_reset, setup),
         cmocka_unit_test_setup(test_useless, setup),
+        cmocka_unit_test_setup(test_garbled, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
