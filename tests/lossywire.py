@@ -245,6 +245,7 @@ class Wire(threading.Thread):
     def frame(self, frame):
         kind, body = struct.unpack("!H", frame[12:14])[0], frame[14:]
         if kind == 0x806 and body[7] == 1 and body[24:28] in (GATEWAY, PEER):
+            self.mac = frame[6:12]
             self.send(struct.pack("!HHBBH", 1, 0x800, 6, 4, 2) + MAC + body[24:28] + body[8:18], kind=0x806, to=frame[6:12])
         elif kind == 0x800 and body[9] == 17 and body[22:24] == b"\0\x43":
             self.mac = frame[6:12]

@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PIECE = 256 << 10, SMALL = 4096, RANDOM = 1000, FILES = 500, ROUNDS = 4 };
+enum { PIECE = 256 << 10, SMALL = 4096, RANDOM = 1000, SYNCED = 200, FILES = 500, ROUNDS = 4 };
 
 static char buffer[PIECE];
 
@@ -75,23 +75,30 @@ static void in_order(int fd, uint64_t bytes, int is_write)
     told(is_write ? "sequential_write" : "sequential_read", bytes, 0);
 }
 
-static void at_random(int fd, uint64_t bytes, int is_write)
+enum how { READ, WRITE, WRITE_SYNCED };
+
+static void at_random(int fd, uint64_t bytes, enum how how)
 {
+    static const char *const names[] = {"random_read", "random_write", "random_sync_write"};
     uint64_t places = bytes / SMALL, x = 88172645463325252u;
+    unsigned count = how == WRITE_SYNCED ? SYNCED : RANDOM;
 
     begin();
-    for (unsigned n = 0; n < RANDOM; n++) {
+    for (unsigned n = 0; n < count; n++) {
         off_t at;
 
         x ^= x << 13;
         x ^= x >> 7;
         x ^= x << 17;
         at = (off_t)(x % places * SMALL);
-        check(is_write ? pwrite(fd, buffer, SMALL, at) : pread(fd, buffer, SMALL, at), "transfer");
+        check(how == READ ? pread(fd, buffer, SMALL, at) : pwrite(fd, buffer, SMALL, at),
+              "transfer");
+        if (how == WRITE_SYNCED)
+            check(fsync(fd), "fsync");
     }
-    if (is_write)
+    if (how == WRITE)
         check(fsync(fd), "fsync");
-    told(is_write ? "random_write" : "random_read", (uint64_t)RANDOM * SMALL, RANDOM);
+    told(names[how], (uint64_t)count * SMALL, count);
 }
 
 static void create_and_delete(void)
@@ -136,8 +143,9 @@ int main(int argc, char **argv)
     memset(buffer, 'b', sizeof buffer);
     in_order(fd, bytes, 1);
     in_order(fd, bytes, 0);
-    at_random(fd, bytes, 0);
-    at_random(fd, bytes, 1);
+    at_random(fd, bytes, READ);
+    at_random(fd, bytes, WRITE);
+    at_random(fd, bytes, WRITE_SYNCED);
     if (S_ISDIR(st.st_mode)) {
         create_and_delete();
         unlink("bench-data");
