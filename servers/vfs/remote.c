@@ -211,8 +211,8 @@ static uint32_t remote_poll(struct file *f, uint32_t events, bool tell)
         f->server->tells = true;
         tell_later(f);
     }
-    result = server_call(f->server, &m);
-    /* dead or dying: it will be asked again when it is back */
+    result = server_poll_call(f->server, &m);
+    /* dead, dying or late: it will be asked again */
     return result < 0 ? 0 : (uint32_t)result;
 }
 

@@ -228,6 +228,34 @@ long server_call(struct server *s, struct message *m)
     return result;
 }
 
+/*
+ * A server tells of a node once: an answer that comes too late is lost, and who waits for it would
+ * wait for ever. So all who wait for something of that server look again, until one is in time.
+ */
+static void look_again(void)
+{
+    for (struct server *s = servers; s; s = s->next) {
+        if (!s->is_owed)
+            continue;
+        s->is_owed = false;
+        for (struct server *t = servers; t; t = t->next) /* it may have two names */
+            if (t->endpoint == s->endpoint)
+                remote_server_back(t);
+    }
+    server_poll_events();
+}
+
+long server_poll_call(struct server *s, struct message *m)
+{
+    long result = server_call(s, m);
+
+    if (result == -ETIMEDOUT) {
+        s->is_owed = true;
+        wait_timer(s->hung_until, look_again);
+    }
+    return result;
+}
+
 /* One that always has more is asked again in another step: others have their turn before. */
 void server_poll_events(void)
 {
@@ -240,7 +268,7 @@ void server_poll_events(void)
                 ipc_notify(service_info()->self, NOTIFY_BIT(NOTIFY_BIT_POLL));
                 break;
             }
-            if (server_call(s, &m) < 0)
+            if (server_poll_call(s, &m) < 0)
                 break;
             for (; n < MESSAGE_WORDS && m.w[n]; n++)
                 if (m.w[n] == FILE_IS_READ_ONLY)

@@ -68,7 +68,8 @@ void wake_all(struct wait_queue *q);
 /* For main.c: run whoever is due; set the alarm for the earliest deadline. */
 void wait_run(void);
 void wait_wake_client(struct client *c); /* it runs on at the next wait_run() */
-void wait_timer(uint64_t when, void (*due)(void)); /* one timer for VFS itself: at boot */
+/* one timer for VFS itself: at boot, then for answers about readiness that did not come */
+void wait_timer(uint64_t when, void (*due)(void));
 void wait_forget(struct client *c); /* it is about to be freed */
 
 /* ---- servers (server.c) ---- */
@@ -86,6 +87,7 @@ struct server { /* who serves a DS key: "fs/ram", "chr/5", "net". Never freed. *
     bool calls_us; /* fs/proc: no plain call to it, it may be calling us */
     uint32_t traits; /* enum file_trait */
     bool tells; /* it was told to notify us about readiness: ask it after NOTIFY_BIT_POLL */
+    bool is_owed; /* what it answered about readiness came too late, and is lost */
 };
 
 /* The server of that key, asking DS. NULL: nobody has it, or no memory. */
@@ -103,6 +105,8 @@ void server_poll_events(void);
 /* Call it at once, without a program: close, poll, cancel. -EAGAIN for one that calls us,
  * -ETIMEDOUT for one that does not answer; it is left alone for a second then. */
 long server_call(struct server *s, struct message *m);
+/* The same about readiness: when no answer comes, all who wait for something of it look again. */
+long server_poll_call(struct server *s, struct message *m);
 /* Lend it memory, and its successor when it dies meanwhile: as grant_make(). There are not many
  * grants, so it may have to wait; `more`: how many others are made before the next wait, which will
  * not have to. Give it back. */
