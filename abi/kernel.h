@@ -291,6 +291,17 @@ enum map_flag {
 #define IRQ_MSI 0xffff
 enum irq_flag { IRQ_EDGE = 1, IRQ_ACTIVE_LOW = 2 };
 
+/* The picture that the boot loader has set up (multiboot2's specification 2.0, 3.6.12), of points in direct
+ * colour. A colour is `bits` wide from bit `shift` of a point on. */
+struct kernel_framebuffer {
+    uint64_t physical; /* 0: there is none, or none that is so */
+    uint32_t pitch, width, height; /* bytes from line to line; points */
+    uint8_t point; /* bits of a point: 15, 16, 24 or 32 */
+    struct {
+        uint8_t shift, bits;
+    } colour[3]; /* red, green, blue */
+};
+
 struct kernel_info {
     uint64_t tsc_hz; /* as measured at boot; kernel_page has the clock's */
     uint64_t frames_total, frames_free; /* of PAGE_SIZE */
@@ -304,6 +315,7 @@ struct kernel_info {
     uint64_t context_switches, interrupts;
     uint64_t cpus;
     uint32_t power_off[2]; /* I/O ports, ACPI's PM1a_CNT and PM1b_CNT; 0: none */
+    struct kernel_framebuffer framebuffer;
     char command_line[256];
 };
 

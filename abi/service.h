@@ -25,6 +25,7 @@ enum service_id {
 
 #define SERVICE_NAME_MAX 16
 #define SERVICE_BARS 6
+#define FRAMEBUFFER_BAR 1
 #define SERVICE_IRQS 8
 #define SERVICE_REGIONS 16
 #define SERVICE_PARAMETERS_MAX 512
@@ -37,7 +38,9 @@ struct service_device { /* the device it drives; bus SERVICE_NO_BUS: none on the
     uint16_t vendor, device;
     uint32_t has_msix, pad; /* has_msix: MSI-X is in use, its vector 0 is the driver's irq 0 */
     struct {
-        /* where it is mapped: DEVICE_WINDOW + n * DEVICE_STRIDE; for an I/O BAR: the first port */
+        /* where it is mapped: DEVICE_WINDOW + n * DEVICE_STRIDE (and what the physical address has
+         * beyond a page's); for an I/O BAR: the first port. Of an ISA device with "framebuffer yes"
+         * number FRAMEBUFFER_BAR is the loader's picture (struct kernel_framebuffer). */
         uint64_t address;
         uint64_t physical, size;
         uint32_t is_port, pad;

@@ -73,6 +73,23 @@ static void keep_rsdp(const void *from, size_t size)
     kernel_page.info.rsdp = (uint64_t)kept; /* as low as it is physical */
 }
 
+/* words: address, pitch, width, height, then bytes: bits of a point, kind (1: direct colours), two of none, and of
+ * red, green and blue shift and bits. */
+static void set_framebuffer(const uint32_t *words, uint32_t size)
+{
+    const uint8_t *bytes = (const uint8_t *)(words + 5);
+    struct kernel_framebuffer *f = &kernel_page.info.framebuffer;
+
+    if (size < 30 || bytes[1] != 1)
+        return;
+    f->physical = words[0] | (uint64_t)words[1] << 32;
+    f->pitch = words[2];
+    f->width = words[3];
+    f->height = words[4];
+    f->point = bytes[0];
+    memcpy(f->colour, bytes + 4, sizeof f->colour);
+}
+
 static void from_multiboot(const uint8_t *information)
 {
     uint32_t total = *(const uint32_t *)information;
@@ -94,7 +111,9 @@ static void from_multiboot(const uint8_t *information)
 
                 add_range(r->address, r->size, r->type);
             }
-        } else if (tag->type == 14 || tag->type == 15)
+        } else if (tag->type == 8)
+            set_framebuffer(words, tag->size - sizeof *tag);
+        else if (tag->type == 14 || tag->type == 15)
             keep_rsdp(words, tag->size - sizeof *tag);
         at += (tag->size + 7) & ~7u;
     }

@@ -22,6 +22,12 @@ multiboot2_header:
     .balign 8
     .short 6, 0 /* modules at page boundaries */
     .long 8
+    .short 4, 1 /* if there is a choice: */
+    .long 12, 2 /* text is as good as */
+    .balign 8
+    .short 5, 1 /* a picture */
+    .long 20, 0, 0, 0 /* of any size and depth */
+    .balign 8
     .short 0, 0 /* end tag */
     .long 8
 multiboot2_end:

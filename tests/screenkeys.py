@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The person at the machine, through QEMU's monitor (QMP): types on its keyboard, reads its VGA's memory."""
 import json
+import re
 import socket
 import time
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 COLUMNS, ROWS = 80, 25
 TEXT = 0xb8000
 STATUS, STATUS_OUTPUT = 0x64, 1  # of the i8042: a byte is there that the guest has not read
+ABOVE_CURSOR = 13  # lines of a character, of 16
 NAMES = {" ": "spc", "\n": "ret", "\t": "tab", "\033": "esc", "-": "minus", "=": "equal", "[": "bracket_left", "]": "bracket_right", ";": "semicolon",
          "'": "apostrophe", "`": "grave_accent", "\\": "backslash", ",": "comma", ".": "dot", "/": "slash", "\b": "backspace"}
 SHIFTED = dict(zip('~!@#$%^&*()_+{}|:"<>?', "`1234567890-=[]\\;',./"))
@@ -82,3 +84,40 @@ class Person:
 
     def close(self):
         self.socket.close()
+
+
+class Viewer(Person):
+    """The same, where the screen is a picture of points: read by the font that is painted with (build/gen/font.h)."""
+
+    def __init__(self, path, font):
+        super().__init__(path)
+        glyphs = re.findall(r"\{((?:0x\w\w, ){15}0x\w\w)\}", Path(font).read_text())
+        shapes = [tuple(int(line, 16) for line in glyph.split(", ")) for glyph in glyphs]
+        assert len(shapes) == 256, font
+        self.character = {shape[:ABOVE_CURSOR]: bytes([n]).decode("cp437") for n, shape in reversed(list(enumerate(shapes)))}
+        self.character[(0,) * ABOVE_CURSOR] = " "
+        self.picture = Path(path).with_name("picture")
+
+    def points(self):
+        """(width, height, lines): a line has a byte for each point, 0: black."""
+        self.say("screendump", filename=str(self.picture))
+        kind, size, _, rest = self.picture.read_bytes().split(b"\n", 3)
+        assert kind == b"P6"
+        width, height = map(int, size.split())
+        return width, height, [bytes(max(at) for at in zip(line[::3], line[1::3], line[2::3])) for line in
+                               (rest[3 * width * y:3 * width * (y + 1)] for y in range(height))]
+
+    def lines(self):
+        width, height, points = self.points()
+        scale = min(width // (8 * COLUMNS), height // (16 * ROWS))
+        if scale == 0:
+            return [f"({width} by {height} points)"]
+        left, top = (width - 8 * COLUMNS * scale) // 2, (height - 16 * ROWS * scale) // 2
+
+        def character(column, row):
+            shape = []
+            for y in range(ABOVE_CURSOR):
+                line = points[top + (16 * row + y) * scale]
+                shape.append(sum(0x80 >> x for x in range(8) if line[left + (8 * column + x) * scale]))
+            return self.character.get(tuple(shape), "\ufffd")
+        return ["".join(character(column, row) for column in range(COLUMNS)).rstrip() for row in range(ROWS)]

@@ -269,6 +269,11 @@ static void read_stack(struct reader *r, struct manifest *m)
     m->stack = (reader_size(r, PAGE_SIZE, STACK_MAX) + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
 }
 
+static void read_framebuffer(struct reader *r, struct manifest *m)
+{
+    m->framebuffer = reader_choice(r, boolean_names, 2, "yes or no");
+}
+
 static void read_archive(struct reader *r, struct manifest *m)
 {
     m->archive = reader_choice(r, boolean_names, 2, "yes or no");
@@ -364,6 +369,7 @@ const struct manifest_key manifest_keys[] = {
     {"irq", read_irq, true, "LINE..."},
     {"ports", read_ports, true, "FIRST-LAST..."},
     {"registers", read_registers, false, "FIRST-LAST"},
+    {"framebuffer", read_framebuffer, false, "yes or no"},
     {"queue", read_queue, false, "SIZE CLIENT"},
     {"calls", read_calls, true, "NAME..."},
     {"calls-up", read_calls_up, true, "NAME..."},

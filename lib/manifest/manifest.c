@@ -112,6 +112,8 @@ static const char *check_whole(const struct manifest *m, const char **key)
          "ports are given twice: with \"device isa\" and by themselves"},
         {m->registers_size != 0 && !m->isa, "registers",
          "registers at a place of their own have ISA devices alone"},
+        {m->framebuffer && !m->isa, "framebuffer",
+         "the loader's picture is for an ISA device alone"},
         {m->queue_size != 0 && strcmp(m->queue_client, m->name) == 0, "queue", "a queue to itself"},
         {strcmp(m->alternate, m->name) == 0, "alternate", "its alternate is itself"},
         {m->alternate[0] && m->rolled_back, "alternate",

@@ -68,6 +68,7 @@ struct manifest {
     struct {
         uint16_t first, last;
     } port[MANIFEST_PORTS];
+    bool framebuffer; /* the boot loader's picture, if there is one, is the device's, too */
     uint64_t registers, registers_size; /* physical address, bytes; of an ISA device. 0: none */
     uint64_t queue_size; /* bytes, a multiple of the page size; 0: no queue */
     char queue_client[MANIFEST_NAME_MAX];

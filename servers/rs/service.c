@@ -315,6 +315,26 @@ static void add_registers(struct service *s)
                 MAP_READ | MAP_WRITE | MAP_PHYSICAL | MAP_UNCACHED, (void *)m->registers);
 }
 
+/* As though it were the device's next BAR. What the loader says is not to be believed: where there is RAM the
+ * kernel maps nothing, and the service cannot be started. */
+static void add_framebuffer(struct service *s)
+{
+    const struct kernel_framebuffer *f = &kernel_info()->framebuffer;
+    struct service_device *d = &s->info->device;
+    unsigned n = FRAMEBUFFER_BAR;
+    uint64_t size = (uint64_t)f->pitch * f->height, offset = f->physical % PAGE_SIZE;
+
+    if (!s->manifest->framebuffer || f->physical == 0 || size == 0 ||
+        size > DEVICE_STRIDE - PAGE_SIZE)
+        return;
+    d->bar[n].address = DEVICE_WINDOW + n * DEVICE_STRIDE + offset;
+    d->bar[n].physical = f->physical;
+    d->bar[n].size = size;
+    add_mapping(s, DEVICE_WINDOW + n * DEVICE_STRIDE,
+                (offset + size + PAGE_SIZE - 1) / PAGE_SIZE * PAGE_SIZE,
+                MAP_READ | MAP_WRITE | MAP_PHYSICAL | MAP_UNCACHED, (void *)(f->physical - offset));
+}
+
 static void prepare_process(struct service *s)
 {
     const struct manifest *m = s->manifest;
@@ -351,6 +371,7 @@ static void prepare_process(struct service *s)
         add_mapping(s, UNDO_OUTBOX, UNDO_WINDOW_FIRST, MAP_READ | MAP_WRITE, NULL);
     }
     add_registers(s);
+    add_framebuffer(s);
     if (m->archive)
         add_mapping(s, BOOT_ARCHIVE, service_info()->archive_size, MAP_READ | MAP_SHARE,
                     (void *)BOOT_ARCHIVE);

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from conftest import BUILD, LOADED, TOP
-from screenkeys import COLUMNS, Person
+from screenkeys import COLUMNS, Person, Viewer
 
 PROMPT = "bardo:~#"
 DEATHS = 12
@@ -204,3 +204,36 @@ def test_without_a_serial_line(tmp_path):
     finally:
         qemu.kill()
         qemu.wait()
+
+
+@pytest.mark.parametrize("size", ["1280x800x24", "640x480x16"])
+def test_picture(tmp_path, size):
+    """GRUB has set up a picture in place of text, as there is on machines without a VGA's: it is a console like the other, also while its driver dies."""
+    iso, output, qmp = tmp_path / "bardo.iso", tmp_path / "output", tmp_path / "qmp"
+    made = subprocess.run(["make", "-C", TOP, "--no-print-directory", f"B={BUILD}", "iso", f"ISO={iso}", f"GFX={size}"], capture_output=True, text=True)
+    assert made.returncode == 0, made.stdout + made.stderr
+    with output.open("wb") as out:
+        qemu = subprocess.Popen(["qemu-system-x86_64", "-cpu", "max", "-m", "256", "-cdrom", iso, "-display", "none", "-vga", "std", "-no-reboot",
+                                 "-serial", "stdio", "-qmp", f"unix:{qmp},server=on,wait=off"], stdin=subprocess.PIPE, stdout=out)
+    try:
+        person = Viewer(qmp, BUILD / "gen/font.h")
+        person.wait(lambda lines: any(line.startswith(PROMPT) for line in lines), PROMPT, 120 * LOADED)
+        qemu.stdin.write(b"n=0; while [ $n -lt 30 ]; do n=$((n + 1)); kill -9 $(pidof console); echo line $n >/dev/tty1; usleep 30000; done; echo o''ver\n")
+        qemu.stdin.flush()
+        shown = person.wait_line("line 30", 60 * LOADED)
+        at = shown.index("line 30")
+        assert shown[at - 15:at] == [f"line {n}" for n in range(15, 30)], shown
+        person.type("\necho Typed by hand, $((6 * 7))\n")
+        person.wait_line("Typed by hand, 42", 60 * LOADED)
+        person.press("alt", "f2")
+        person.wait(lambda lines: "line 30" not in lines and any(line.startswith(PROMPT) for line in lines), "another console", 60 * LOADED)
+        qemu.stdin.write(b"service list console | tail -1; grep -c 'console .* adopted ' /proc/recovery; poweroff -f\n")
+        qemu.stdin.flush()
+        assert qemu.wait(60 * LOADED) == 0
+        person.close()
+    finally:
+        qemu.kill()
+        qemu.wait()
+    text = output.read_bytes().decode(errors="replace")
+    assert re.search(r"^console +\d+ up .* 30 killed ", text, re.M), text
+    assert int(re.search(r"^(\d+)\r?$", text[text.rindex("poweroff -f"):], re.M)[1]) == 30, text

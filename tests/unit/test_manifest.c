@@ -310,6 +310,10 @@ static void test_registers(void **state)
         snprintf(text, sizeof text, "class screen\ndevice isa\nregisters %s\n", ranges[i]);
         refused(text, FILE_NAME ":3: registers: registers are whole pages from 0xa0000 to 0xfffff");
     }
+    assert_int_equal(parse("class screen\ndevice isa\nframebuffer yes\n"), 0);
+    assert_true(m.framebuffer);
+    refused("class screen\nframebuffer yes\n",
+            FILE_NAME ":2: the loader's picture is for an ISA device alone");
     refused("class screen\nregisters 0xa0000-0xa0fff\n",
             FILE_NAME ":2: registers at a place of their own have ISA devices alone");
     refused("class screen\ndevice isa\nregisters 0xa0000-0xa0fff\nregisters 0xa1000-0xa1fff\n",
@@ -328,6 +332,7 @@ static const struct {
     {"irq", "15", "16", true},
     {"ports", "0x3f8-0x3ff", "0-0x10000", true},
     {"registers", "0xa0000-0xa0fff", "0x9f000-0xa0fff", false},
+    {"framebuffer", "no", "y", false},
     {"queue", "4K net", "1 net", false},
     {"calls", "rs", "r/s", true},
     {"calls-up", "rs", "all", true},

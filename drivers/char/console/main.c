@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The driver of a VGA's text screen. It paints what its queue says (abi/screen_queue.h) and knows
- * nothing else: a fresh copy paints everything once. What changes faster than anybody can read is
- * painted a hundred times a second.
+ * The driver of the screen: a VGA's in text mode, or where there is one the picture that the boot loader
+ * has set up. It paints what its queue says (abi/screen_queue.h) and knows nothing else: a fresh copy
+ * paints everything once. What changes faster than anybody can read is painted a hundred times a second.
  */
+#include "drivers/char/console/framebuffer.h"
 #include "drivers/char/console/vga.h"
+#include "font.h"
 #include "lib/driver/driverloop.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
+
+#include <errno.h>
 
 #define PAINT_PERIOD 10000000ull /* ns from one painting to the next, at least */
 
 struct console {
     struct vga vga;
+    struct framebuffer picture; /* its memory NULL: there is none, it is the VGA */
     struct screen_queue *queue;
     uint32_t painted; /* as we have published it */
     bool has_painted;
@@ -37,19 +42,26 @@ static uint16_t compose(const struct screen_queue *q, uint16_t cell[SCREEN_ROWS]
     return (uint16_t)(row * SCREEN_COLUMNS + column);
 }
 
-static void paint(struct console *c)
+/* false: that was a part of it. */
+static bool paint(struct console *c)
 {
     static uint16_t cell[SCREEN_ROWS][SCREEN_COLUMNS];
     uint32_t changed = queue_read(&c->queue->changed);
     uint16_t cursor = compose(c->queue, cell);
 
-    vga_paint(&c->vga, cell, cursor);
+    if (c->picture.memory) {
+        if (!framebuffer_paint(&c->picture, cell, cursor))
+            return false;
+    } else {
+        vga_paint(&c->vga, cell, cursor);
+    }
     c->painted = changed;
     c->has_painted = true;
     c->painted_at = clock_now();
     queue_publish(&c->queue->painted, changed);
     if (char_ring_wake(&c->queue->client_waits))
         driver_notify_client();
+    return true;
 }
 
 static bool is_due(const struct console *c)
@@ -86,6 +98,37 @@ static void silence(void *device)
     (void)device; /* it has no interrupt */
 }
 
+/* What it is that is painted on: NULL: adopted; else why it was set up anew. */
+static const char *open_vga(struct console *c, const struct service_info *info)
+{
+    const char *mismatch;
+    int status;
+
+    c->vga.queue = c->queue;
+    c->vga.memory = device_registers(&info->device, VGA_APERTURE);
+    mismatch = info->adopt ? vga_mismatch(&c->vga) : "it was to be";
+    status = mismatch ? vga_reset(&c->vga) : 0;
+    if (status < 0)
+        driver_start_failed(status);
+    vga_keep_font(&c->vga);
+    return mismatch;
+}
+
+static const char *open_picture(struct console *c, const struct service_info *info)
+{
+    const struct kernel_framebuffer *f = &kernel_info()->framebuffer;
+    const char *bad =
+        framebuffer_open(&c->picture, (volatile void *)info->device.bar[FRAMEBUFFER_BAR].address,
+                         info->device.bar[FRAMEBUFFER_BAR].size, f, font);
+
+    if (bad) {
+        log_info("the boot loader has left %s (%u by %u, %u bits)", bad, f->width, f->height,
+                 f->point);
+        driver_start_failed(-EOPNOTSUPP);
+    }
+    return info->adopt ? NULL : "it was to be";
+}
+
 int main(void)
 {
     static const struct driver_class class = {
@@ -98,19 +141,11 @@ int main(void)
     c->queue = (struct screen_queue *)(uintptr_t)info->queue.address;
     if (!c->queue || info->queue.size < SCREEN_QUEUE_BYTES)
         panic("no queue, or too small a one (%lu bytes)", (unsigned long)info->queue.size);
-    c->vga.queue = c->queue;
-    c->vga.memory = device_registers(&info->device, VGA_APERTURE);
-    mismatch = info->adopt ? vga_mismatch(&c->vga) : "it was to be";
-    if (mismatch) {
-        int status = vga_reset(&c->vga);
-
+    mismatch = info->device.bar[FRAMEBUFFER_BAR].size ? open_picture(c, info) : open_vga(c, info);
+    if (mismatch)
         c->queue->header.resets++;
-        if (status < 0)
-            driver_start_failed(status);
-    } else {
+    else
         c->queue->header.adoptions++;
-    }
-    vga_keep_font(&c->vga);
     driver_loop_run(&class, c, &c->queue->header,
                     mismatch ? QUEUE_DRIVER_RESET : QUEUE_DRIVER_ADOPTED, mismatch);
 }
