@@ -156,11 +156,13 @@ $(B)/boot.cpio: $(SERVICE_IMAGES) $(SERVICE_SYMBOLS) $(PROGRAM_IMAGES) $(MANIFES
 	@echo "  IMAGE $@"
 	@tools/image $@
 
-.PHONY: loc style format clean
+.PHONY: loc style format circles clean
 SOURCES = $(shell find abi bench boot drivers kernel lib programs servers tests -name '*.[ch]')
-style: ## check that all C is as .clang-format says, and has no nested conditional expressions
+style: circles ## check that all C is as .clang-format says, has no nested conditional expressions, and no circles of files
 	@clang-format --dry-run -Werror $(SOURCES)
 	@tools/nested $(SOURCES)
+circles: $(KERNEL_OBJECTS) $(LIB_OBJECTS) $(B)/libbardo_undo.a $(SERVICE_IMAGES) # which file of a component stands on which
+	@tools/circles $(B)
 format: ## bring all C into that form
 	@clang-format -i $(SOURCES)
 LOC = cloc --quiet --csv --include-lang='C,C/C++ Header,Assembly' --force-lang=Assembly,ld

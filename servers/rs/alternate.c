@@ -12,7 +12,7 @@ const char *alternate_program(const struct service *s)
 }
 
 /* (Not while an incarnation runs: what is made ready for the next one is of the old program.) */
-static bool take(struct service *s, struct image *image)
+static bool take(struct service *s, struct image *image, enum rung rung)
 {
     if (!image || image == s->image)
         return false;
@@ -20,17 +20,16 @@ static bool take(struct service *s, struct image *image)
     s->image = image;
     s->config.entry = image->entry;
     stack_prepare(s);
-    s->life.has_been_ready = false; /* the one may refuse what the other could drive */
+    life_next(&s->life, &(struct life_event){.type = LIFE_OTHER_PROGRAM, .rung = rung});
     return true;
 }
 
 /* What the first one has left in the device is nothing to be adopted. */
 bool alternate_try(struct service *s, const char *why)
 {
-    if (!take(s, s->alternate))
+    if (!take(s, s->alternate, RUNG_RESET))
         return false;
     policy_forgive(&s->policy);
-    s->life.rung = RUNG_RESET;
     log_always("%s: %s; from now on its alternate, %s, is tried", s->name, why,
                s->manifest->alternate);
     return true;
@@ -38,7 +37,7 @@ bool alternate_try(struct service *s, const char *why)
 
 void alternate_forget(struct service *s)
 {
-    take(s, s->first);
+    take(s, s->first, s->life.rung);
 }
 
 struct policy_verdict alternate_verdict(struct service *s)

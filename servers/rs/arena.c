@@ -3,6 +3,7 @@
 #include "servers/rs/rs.h"
 
 #define ARENA 0x100000000000ull
+#define CONTIGUOUS 0x180000000000ull
 
 static uint64_t arena_end = ARENA;
 static char *small;
@@ -36,4 +37,16 @@ void *arena_alloc(size_t size)
     small += size;
     small_left -= size;
     return at;
+}
+
+void *arena_contiguous(uint64_t size)
+{
+    static uint64_t next = CONTIGUOUS;
+    uint64_t at = next;
+
+    if (memory_map(ENDPOINT_SELF, at, size / PAGE_SIZE, MAP_READ | MAP_WRITE | MAP_CONTIGUOUS, 0,
+                   0) < 0)
+        return NULL;
+    next += QUEUE_STRIDE;
+    return (void *)at;
 }

@@ -249,10 +249,8 @@ undo_unlogged static void fill_events(struct corpse *c)
 
 void corpse_fill(struct service *s)
 {
-    struct corpse *c;
+    struct corpse *c = numbered(s->corpse);
 
-    kept_becomes_corpse(s);
-    c = numbered(s->corpse);
     s->corpse = 0;
     if (!c)
         return;

@@ -20,7 +20,7 @@ struct corpse {
 /* A new one, of the death that corpse_note() has noted; its endpoint was `was`. NULL: no room. */
 struct corpse *corpse_begin(struct service *s, endpoint_t was);
 
-/* kept.c: of one that went on, what was put aside becomes a corpse; others have nothing there. */
-void kept_becomes_corpse(struct service *s);
+/* Of what may wait until its successor is at work: who talked to it, its registers. */
+void corpse_fill(struct service *s);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Devices and who drives them. What must be done to a device is done by pci, which fetches it
- * (RS_DEVICE_WORK) and says when it is done: RS waits for nobody.
+ * The devices that pci has found. What must be done to one is done by pci, which fetches it
+ * (RS_DEVICE_WORK) and says when it is done (driver.c): RS waits for nobody.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -10,13 +10,8 @@
 #include "lib/rt/error.h"
 #include "servers/rs/rs.h"
 
-#define NO_GSI 0xffffffffu
-#define FAULT_SETTLE (20 * MS)
-
 static struct device devices[DEVICES_MAX];
 static unsigned device_count;
-
-/* ---- work for pci ---- */
 
 void device_work(struct device *d, enum rs_device_work work, uint64_t argument0, uint64_t argument1)
 {
@@ -66,12 +61,32 @@ static uint64_t place_of(const struct device *d)
     return (uint64_t)d->found.bus << 8 | d->found.device_function;
 }
 
-static struct device *device_at(uint64_t place)
+struct device *device_at(uint64_t place)
 {
     for (unsigned i = 0; i < device_count; i++)
         if (place_of(&devices[i]) == place)
             return &devices[i];
     return NULL;
+}
+
+struct device *device_add(const struct rs_device *found)
+{
+    struct device *d = &devices[device_count];
+
+    if (device_count == DEVICES_MAX)
+        return NULL;
+    device_count++;
+    d->found = *found;
+    return d;
+}
+
+void device_work_done(struct device *d)
+{
+    d->works--;
+    memmove(&d->work[0], &d->work[1], d->works * sizeof d->work[0]);
+    d->handed_over = false;
+    if (d->works != 0)
+        service_tell("pci");
 }
 
 long request_device_work(struct message *m, struct service *caller)
@@ -91,252 +106,6 @@ long request_device_work(struct message *m, struct service *caller)
         return 0;
     }
     return -ENOENT;
-}
-
-long request_device_done(struct message *m, struct service *caller)
-{
-    struct device *d = device_at(m->w[0]);
-
-    if (caller->id != SERVICE_PCI)
-        return -EPERM;
-    if (!d || d->works == 0 || !d->handed_over || d->work[0].work != m->w[1])
-        return -ESRCH;
-    if ((int64_t)m->w[2] < 0)
-        log_info("device %02x:%02x.%x: work %llu failed: %s", d->found.bus,
-                 d->found.device_function >> 3, d->found.device_function & 7,
-                 (unsigned long long)m->w[1], error_name((long)m->w[2]));
-    /* Its driver has started meanwhile, and an MSI that came before its vector was known is lost:
-     * let the driver look. */
-    if (m->w[1] == DEVICE_MSI && d->owner && d->owner->endpoint)
-        ipc_notify(d->owner->endpoint, NOTIFY_BIT(NOTIFY_BIT_QUEUE));
-    if (m->w[1] == DEVICE_QUIESCE && m->w[2] == DEVICE_WAS_RESET && d->owner)
-        queue_device_reset(d->owner);
-    d->works--;
-    memmove(&d->work[0], &d->work[1], d->works * sizeof d->work[0]);
-    d->handed_over = false;
-    if (d->works != 0)
-        service_tell("pci");
-    else if (d->owner)
-        event_raise(&(struct event){.service = d->owner, .type = LIFE_DEVICE_DONE});
-    return 0;
-}
-
-/* Its driver's queue, and what of others the driver is told to let it reach. */
-long request_device_memory(struct message *m, struct service *caller)
-{
-    const struct device *d = device_at(m->w[0]);
-    const struct service *s = d ? d->owner : NULL;
-    uint64_t n = m->w[1];
-
-    if (caller->id != SERVICE_PCI)
-        return -EPERM;
-    if (!s || !s->queue || n > SERVICE_REGIONS)
-        return -ENOENT;
-    m->w[0] = n == 0 ? s->queue->physical : s->info->region[n - 1].physical;
-    m->w[1] = n == 0 ? s->queue->size : s->info->region[n - 1].size;
-    return m->w[1] ? 0 : -ENOENT;
-}
-
-/*
- * The device of s tried to reach what is not its memory. While a fresh copy starts, and a moment
- * longer, that is what its predecessor has left; if the fresh one does it, too, it goes on.
- */
-long request_device_fault(struct message *m, struct service *caller)
-{
-    struct device *d = device_at(m->w[0]);
-    struct service *s = d ? d->owner : NULL;
-
-    if (caller->id != SERVICE_PCI)
-        return -EPERM;
-    if (!s || s->life.state != RS_UP || clock_now() - s->ready < FAULT_SETTLE)
-        return -ESRCH;
-    event_raise_failed(s, DEFECT_DMA, (uint32_t)m->w[1]);
-    return 0;
-}
-
-/* ---- a device and its driver ---- */
-
-static bool matches(const struct manifest *m, const struct rs_device *d)
-{
-    for (uint32_t i = 0; i < m->devices; i++)
-        if (m->device[i].vendor == d->vendor && m->device[i].device == d->device)
-            return true;
-    return false;
-}
-
-/* A service for it: one that waits for such a device, or one more instance. NULL: nobody
- * drives it. */
-static struct service *driver_for(const struct rs_device *d)
-{
-    struct service *base = NULL, *s;
-    char name[SERVICE_NAME_MAX + 8];
-    unsigned instance = 0;
-
-    for (unsigned i = 0; i < service_count; i++) {
-        s = &services[i];
-        if (!s->manifest || !s->image || !matches(s->manifest, d))
-            continue;
-        if (!s->device)
-            return s;
-        if (s->instance == 0)
-            base = s;
-        if (base && s->id == base->id && s->instance >= instance)
-            instance = s->instance + 1;
-    }
-    if (!base)
-        return NULL;
-    if (snprintf(name, sizeof name, "%s.%u", base->name, instance) >= SERVICE_NAME_MAX) {
-        log_info("%s: its name is too long for a second device", base->name);
-        return NULL;
-    }
-    s = service_add(name);
-    return s && service_prepare_instance(s, base, instance) ? s : NULL;
-}
-
-static void take_port_bar(struct service *s, uint64_t first, uint64_t size)
-{
-    struct rights *r = &s->config.rights;
-
-    for (unsigned i = 0; i < sizeof r->ports / sizeof r->ports[0]; i++)
-        if (r->ports[i].last == 0) {
-            r->ports[i].first = (uint16_t)first;
-            r->ports[i].last = (uint16_t)(first + size - 1);
-            return;
-        }
-    log_info("%s: no room for the ports of its device", s->name);
-}
-
-/* Not for the driver. Of a device whose registers are elsewhere for certain, that is. */
-static bool holds_table_alone(const struct rs_device *d, uint32_t bar)
-{
-    bool is_used = d->window[0].length == 0 || !d->has_msix || d->msix_bar != bar;
-
-    for (unsigned n = 0; n < SERVICE_WINDOWS; n++)
-        is_used |= d->window[n].length != 0 && d->window[n].bar == bar;
-    return !is_used;
-}
-
-static void take_bars(struct service *s, const struct rs_device *d)
-{
-    for (unsigned n = 0; n < SERVICE_BARS; n++) {
-        uint64_t physical = d->bar[n].physical, size = d->bar[n].size,
-                 offset = physical & (PAGE_SIZE - 1);
-        struct service_device *known = &s->info->device;
-
-        if (size == 0 || size > DEVICE_STRIDE || holds_table_alone(d, n) ||
-            physical + size < size || (d->bar[n].is_port && physical + size > 0x10000))
-            continue;
-        known->bar[n].physical = physical;
-        known->bar[n].size = size;
-        known->bar[n].is_port = d->bar[n].is_port;
-        if (d->bar[n].is_port) {
-            known->bar[n].address = physical;
-            take_port_bar(s, physical, size);
-        } else if (s->mappings < SERVICE_MAPPINGS) {
-            known->bar[n].address = DEVICE_WINDOW + n * DEVICE_STRIDE + offset;
-            s->mapping[s->mappings++] = (struct mapping){
-                DEVICE_WINDOW + n * DEVICE_STRIDE, (offset + size + PAGE_SIZE - 1) / PAGE_SIZE,
-                MAP_READ | MAP_WRITE | MAP_PHYSICAL | MAP_UNCACHED, physical - offset};
-        }
-    }
-}
-
-static void take_windows(struct service *s, const struct rs_device *d)
-{
-    struct service_device *known = &s->info->device;
-
-    for (unsigned n = 0; n < SERVICE_WINDOWS; n++) {
-        const struct rs_window *w = &d->window[n];
-
-        if (w->length == 0 || w->bar >= SERVICE_BARS || known->bar[w->bar].is_port ||
-            known->bar[w->bar].address == 0 || w->offset > known->bar[w->bar].size ||
-            w->length > known->bar[w->bar].size - w->offset)
-            continue;
-        known->window[n].address = known->bar[w->bar].address + w->offset;
-        known->window[n].length = w->length;
-        known->window[n].multiplier = w->multiplier;
-    }
-}
-
-/*
- * The first entry of its MSI-X table, mapped into pci, again for each fresh copy of it: the
- * address, or 0. Without it the device goes on with its pin.
- */
-static uint64_t map_table(struct service *pci, struct device *d)
-{
-    const struct rs_device *f = &d->found;
-    uint64_t at = DEVICE_WINDOW + (uint64_t)(d - devices) * DEVICE_STRIDE, first, offset;
-    struct mapping *m = &pci->mapping[pci->mappings];
-
-    if (f->msix_bar >= SERVICE_BARS || f->bar[f->msix_bar].is_port ||
-        f->bar[f->msix_bar].size < 16 || f->msix_offset > f->bar[f->msix_bar].size - 16 ||
-        pci->mappings == SERVICE_MAPPINGS)
-        return 0;
-    first = f->bar[f->msix_bar].physical + f->msix_offset;
-    offset = first & (PAGE_SIZE - 1);
-    *m =
-        (struct mapping){at, 1, MAP_READ | MAP_WRITE | MAP_PHYSICAL | MAP_UNCACHED, first - offset};
-    if (memory_map(pci->endpoint, m->address, m->pages, m->flags, 0, m->source) < 0)
-        return 0;
-    pci->mappings++;
-    return at + offset;
-}
-
-static void take_device(struct service *s, struct device *d)
-{
-    struct service_device *known = &s->info->device;
-
-    s->device = d;
-    d->owner = s;
-    known->bus = d->found.bus;
-    known->device_function = d->found.device_function;
-    known->vendor = d->found.vendor;
-    known->device = d->found.device;
-    known->has_msix = d->found.has_msix;
-    take_bars(s, &d->found);
-    take_windows(s, &d->found);
-    if (d->found.has_msi || d->found.has_msix) {
-        s->irq[s->irq_count].line = IRQ_MSI;
-        s->irq[s->irq_count++].flags = IRQ_EDGE;
-    } else if (d->found.gsi != NO_GSI) {
-        s->irq[s->irq_count].line = d->found.gsi;
-        s->irq[s->irq_count++].flags = d->found.irq_flags;
-    }
-    s->info->irqs = s->irq_count;
-    queue_prepare(s);
-    event_raise(&(struct event){.service = s, .type = LIFE_DEVICE_FOUND});
-}
-
-long request_device_found(struct message *m, struct service *caller)
-{
-    struct rs_device found;
-    struct device *d;
-    struct service *s;
-
-    if (caller->id != SERVICE_PCI)
-        return -EPERM;
-    if (grant_from(message_caller(m), m->w[0], 0, &found, sizeof found) < 0)
-        return -EFAULT;
-    d = device_at((uint64_t)found.bus << 8 | found.device_function);
-    if (d) { /* pci has been restarted and tells again what it told before */
-        m->w[0] = d->msix_table;
-        m->w[1] = d->owner != NULL;
-        return 0;
-    }
-    if (device_count == DEVICES_MAX)
-        return -ENOSPC;
-    d = &devices[device_count++];
-    d->found = found;
-    m->w[0] = m->w[1] = 0;
-    s = driver_for(&found);
-    if (!s || s->irq_count == SERVICE_IRQS)
-        return 0;
-    if (found.has_msix)
-        m->w[0] = d->msix_table = map_table(caller, d);
-    d->found.has_msix = d->msix_table != 0;
-    take_device(s, d);
-    m->w[1] = 1;
-    return 0;
 }
 
 long request_devices(struct message *m, struct service *caller)

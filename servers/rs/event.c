@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A ring of events. In one turn of the main loop each service can end once, and its time can come
- * once; so they never overtake one another. */
+/* A ring of events. In one turn of the main loop each service can end once, be struck once, and its
+ * time can come once; so they never overtake one another. */
 #include "servers/rs/rs.h"
 
-#define EVENTS (4 * SERVICES_MAX)
+#define EVENTS (5 * SERVICES_MAX)
 
 static struct event ring[EVENTS];
 static unsigned first, count;

@@ -66,7 +66,7 @@ static long make_tables(struct service *pci)
 
     if (iommu.tables)
         return 0;
-    tables = queue_memory(TABLES_SIZE);
+    tables = arena_contiguous(TABLES_SIZE);
     if (!tables)
         return -ENOMEM;
     error =

@@ -108,7 +108,8 @@ undo_unlogged static void wipe(char *at, uint64_t length)
     __asm__ volatile("rep stosb" : "+D"(at), "+c"(length) : "a"(0) : "memory");
 }
 
-void kept_becomes_corpse(struct service *s)
+/* Others have nothing there. */
+static void kept_becomes_corpse(struct service *s)
 {
     struct corpse *c;
 
@@ -123,6 +124,12 @@ void kept_becomes_corpse(struct service *s)
         copy_pages(c->told.body, kept.request, 1, ENDPOINT_SELF, (uint64_t)kept_request);
     wipe(kept_stack, sizeof kept_stack);
     wipe(kept_request, sizeof kept_request);
+}
+
+void corpse_complete(struct service *s)
+{
+    kept_becomes_corpse(s);
+    corpse_fill(s);
 }
 
 void corpse_copy(struct service *s, const struct registers *r)

@@ -59,6 +59,14 @@ static long device_done(struct life *l, const struct life_event *e)
     return LIFE_DO_SPAWN;
 }
 
+/* The one may refuse what the other could drive. */
+static long other_program(struct life *l, const struct life_event *e)
+{
+    l->has_been_ready = false;
+    l->rung = e->rung;
+    return LIFE_DO_NOTHING;
+}
+
 static long spawned(struct life *l, const struct life_event *e)
 {
     (void)e;
@@ -252,6 +260,7 @@ long life_next(struct life *l, const struct life_event *e)
         [LIFE_STARTS] = starts,
         [LIFE_DEVICE_DONE] = device_done,
         [LIFE_DEVICE_FOUND] = device_found,
+        [LIFE_OTHER_PROGRAM] = other_program,
         [LIFE_SPAWNED] = spawned,
         [LIFE_SPAWN_FAILED] = spawn_failed,
         [LIFE_READY] = ready,

@@ -44,6 +44,7 @@ enum life_event_type {
     LIFE_STARTS, /* its device, if any, has work to do first, or not: `busy` */
     LIFE_DEVICE_DONE,
     LIFE_DEVICE_FOUND,
+    LIFE_OTHER_PROGRAM, /* the next incarnation runs another one: rung */
     LIFE_SPAWNED,
     LIFE_SPAWN_FAILED, /* verdict */
     LIFE_READY,

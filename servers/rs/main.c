@@ -112,6 +112,39 @@ static void handle(struct message *m)
     }
 }
 
+/* ---- events ---- */
+
+static void happened(const struct event *event)
+{
+    switch (event->what) {
+    case EVENT_LIFE:
+        recover_happened(event);
+        break;
+    case EVENT_CHORES:
+        recover_chores();
+        break;
+    case EVENT_LOOK:
+        watch_look(event->now, event->every);
+        corpses_look();
+        undo_alive();
+        break;
+    case EVENT_STRIKE:
+        storm_strike(event->service);
+        break;
+    case EVENT_STAGE:
+        shutdown_step();
+        break;
+    }
+}
+
+static void handle_events(void)
+{
+    struct event event;
+
+    while (event_take(&event))
+        happened(&event);
+}
+
 /* ---- boot ---- */
 
 static void prepare_all(void)
@@ -165,7 +198,7 @@ static void steps(void)
         if (undo_status == 0) {
             self_look();
             handle(&undo_message);
-            recover_events();
+            handle_events();
         }
         undo_commit();
     }

@@ -66,18 +66,6 @@ static void regions_prepare(const struct service *client)
     }
 }
 
-void *queue_memory(uint64_t size)
-{
-    static uint64_t next = 0x180000000000ull;
-    uint64_t at = next;
-
-    if (memory_map(ENDPOINT_SELF, at, size / PAGE_SIZE, MAP_READ | MAP_WRITE | MAP_CONTIGUOUS, 0,
-                   0) < 0)
-        return NULL;
-    next += QUEUE_STRIDE;
-    return (void *)at;
-}
-
 void queue_prepare(struct service *s)
 {
     struct service *client = service_named(s->manifest->queue_client);
@@ -95,7 +83,7 @@ void queue_prepare(struct service *s)
                         .client = client,
                         .number = queues_of(client),
                         .size = s->manifest->queue_size,
-                        .memory = queue_memory(s->manifest->queue_size)};
+                        .memory = arena_contiguous(s->manifest->queue_size)};
     if (!q->memory) {
         log_always("%s: too little memory for its queue of %llu kB", s->name,
                    (unsigned long long)q->size / 1024);

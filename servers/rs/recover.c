@@ -93,7 +93,7 @@ static void stop(struct service *s, const struct life_event *e)
     record_step(s, STEP_POLICY);
     end_incarnation(s);
     spawn_bury(s);
-    corpse_fill(s);
+    corpse_complete(s);
     spawn_unstock(s);
     script_forget(s);
     s->record = NULL;
@@ -208,7 +208,7 @@ static void integrate(struct service *s, const struct life_event *e)
         restart_dependents(s);
     if (s->id == SERVICE_PCI)
         device_forget_handed();
-    corpse_fill(s);
+    corpse_complete(s);
     timer_chores(clock_now() + CHORES_LATER);
 }
 
@@ -227,7 +227,7 @@ static void back_off(struct service *s, const struct life_event *e)
     record_step(s, STEP_POLICY);
     go_quiet(s);
     service_tell_dependents(s);
-    corpse_fill(s);
+    corpse_complete(s);
     tell_log(s);
     log_always("%s: %u failures in %u s; restart in %llu ms", s->name, e->verdict.failures,
                s->manifest->budget_window_s, (unsigned long long)(e->verdict.delay / MS));
@@ -310,7 +310,10 @@ static void succeed_later(struct service *s, uint64_t later)
 
 static void go_on(struct service *s, const struct life_event *e)
 {
-    succeed_later(s, succeed(s, e->defect, e->detail));
+    if (service_is_self(s))
+        self_die();
+    else
+        succeed_later(s, succeed(s, e->defect, e->detail));
     timer_chores(clock_now() + CHORES_LATER);
 }
 
@@ -324,7 +327,7 @@ static void await_script(struct service *s, const struct life_event *e)
 {
     (void)e;
     go_quiet(s);
-    corpse_fill(s);
+    corpse_complete(s);
     s->script_deadline = clock_now() + s->manifest->deadline_ms * MS;
     service_tell_dependents(s);
 }
@@ -353,7 +356,7 @@ static void stop_last(struct service *s, const struct life_event *e)
 {
     (void)e;
     end_incarnation(s);
-    shutdown_step();
+    event_raise(&(struct event){.what = EVENT_STAGE});
 }
 
 static void nothing(struct service *s, const struct life_event *e)
@@ -452,7 +455,7 @@ static bool is_being_replaced(const struct service *s)
     return s->untold && s->life.state == RS_STARTING && clock_now() - s->started < TELL_LATER;
 }
 
-static void chores(void)
+void recover_chores(void)
 {
     bool is_done = true;
 
@@ -461,7 +464,7 @@ static void chores(void)
             is_done = false;
         else
             tell_log(&services[i]);
-        corpse_fill(&services[i]);
+        corpse_complete(&services[i]);
         spawn_stock(&services[i]);
         is_done &= succeed_take_room(&services[i]);
     }
@@ -470,7 +473,7 @@ static void chores(void)
         timer_chores(clock_now() + CHORES_LATER);
 }
 
-static void happened(const struct event *event)
+void recover_happened(const struct event *event)
 {
     struct service *s = event->service;
     struct life_event e = {.type = event->type};
@@ -491,15 +494,4 @@ static void happened(const struct event *event)
         break;
     }
     step(s, &e);
-}
-
-void recover_events(void)
-{
-    struct event event;
-
-    while (event_take(&event))
-        if (event.service)
-            happened(&event);
-        else
-            chores();
 }

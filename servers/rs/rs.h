@@ -16,12 +16,14 @@
  *     self.c     and of RS itself
  *     corpse.c   what is kept of the dead, to be looked at
  *     kept.c     the same of those that keep their memory
- *     event.c    what has happened, until recover.c gets to it
+ *     event.c    what has happened, until the main loop gets to it
+ *     shutdown.c the end of the services
  *     power.c    the end of the system
  *     timer.c    alarm
  *     storm.c    deaths on purpose, for tests
  *     watch.c    who is alive and ill: heartbeat, shares of the CPU
- *     device.c   devices, their drivers, work for pci
+ *     device.c   devices, work for pci
+ *     driver.c   who drives them
  *     queue.c    memory that drivers share with their clients
  *     iommu.c    what pci needs to keep devices within their memory
  *     control.c  requests of users and of other services
@@ -29,6 +31,9 @@
  *     instance.c services that VFS starts, one for each mount
  *     record.c   recovery records
  *     script.c   policy scripts
+ *
+ * No file calls one that calls it, over however many others: what is below raises events, and the
+ * main loop has those above do them (`make style` looks, tools/circles).
  *
  * RS calls nobody and never waits but in its loop. It has no VM below it: memory comes from the
  * arena, and all that a restart needs is allocated before the first start.
@@ -160,6 +165,8 @@ struct service {
  * device. */
 void *arena_pages(uint64_t pages);
 void *arena_alloc(size_t size); /* aligned to 16, zeroed, for good */
+/* In one piece of physical memory, at most QUEUE_STRIDE; NULL: too little memory. At any time. */
+void *arena_contiguous(uint64_t size);
 
 /* ---- archive.c ---- */
 struct cpio_entry;
@@ -194,6 +201,7 @@ bool service_takes_orders(const struct service *s); /* /dev/bardo, for RS_CONTRO
 void service_tell(const char *name); /* NOTIFY_BIT_SERVICES to it, if it runs */
 void service_tell_dependents(struct service *s);
 void service_tell_all(void); /* somebody is gone for good */
+long request_set_realtime(struct message *m, struct service *caller);
 /* One for which no fresh copy would do: it goes on with what it had, or the system stops. */
 static inline bool service_core(const struct service *s)
 {
@@ -210,6 +218,14 @@ static inline bool service_drives(const struct service *s) /* a device */
 static inline bool service_runs(const struct service *s)
 {
     return life_runs(&s->life);
+}
+static inline bool service_keeps_memory(const struct service *s)
+{
+    return s->manifest && s->manifest->rolled_back && s->image;
+}
+static inline bool service_is_watched(const struct service *s) /* watch.c looks at it */
+{
+    return s->manifest && s->id != SERVICE_RS && service_runs(s);
 }
 
 /* ---- alternate.c ---- */
@@ -230,25 +246,30 @@ void spawn_stock(
 void spawn_unstock(struct service *s);
 
 /* ---- recover.c ---- */
+struct event;
 void recover_failed(struct service *s, enum rs_defect defect,
                     uint32_t detail); /* whatever it is doing, its incarnation ends */
 void recover_ready(struct service *s, enum rs_ready how); /* it has told that it is up */
 /* LIFE_ASKED_*: 0, or -errno of life_next(). delay, ns: of a restart. */
 long recover_asked(struct service *s, enum life_event_type what, enum rs_defect defect,
                    uint64_t delay);
-void recover_events(void); /* all that was raised */
+void recover_happened(const struct event *event); /* EVENT_LIFE */
+void recover_chores(void); /* EVENT_CHORES */
 extern uint64_t boot_services_ready; /* clock at the latest first RS_READY */
 
-/* ---- power.c ---- */
+/* ---- shutdown.c ---- */
 void shutdown_begin(enum power how, int status);
-bool shutdown_has_begun(void);
 void shutdown_step(void); /* one of those that were told has ended */
+
+/* ---- power.c ---- */
+bool power_goes_down(enum power how, int status); /* from now on; false: it does already */
+bool shutdown_has_begun(void);
+void power_end(void); /* now */
 /* NAME, which cannot be replaced, HOW: says so, and stops the system. */
 void core_lost(const char *name, const char *how);
 
 /* ---- succeed.c ---- */
 #define SUCCEED_NEVER (~0ull)
-bool service_keeps_memory(const struct service *s);
 /* It has died, and is to go on. 0: it does; else succeed_look() is due so many ns later, or never:
  * it can't. */
 uint64_t succeed(struct service *s, enum rs_defect defect, uint32_t detail);
@@ -277,7 +298,8 @@ bool corpse_lay(struct service *s);
 void corpse_copy(struct service *s, const struct registers *r);
 /* RS itself: a copy of its stack's pages from `stack` on is at UNDO_DEAD_STACK. */
 void corpse_copy_self(struct service *s, const struct registers *r, uint64_t stack, uint64_t pages);
-void corpse_fill(struct service *s); /* what may wait until its successor is at work, or must not */
+/* What may wait until its successor is at work, or must not. */
+void corpse_complete(struct service *s);
 void corpses_tidy(void); /* what may wait longer */
 void corpses_look(void); /* from time to time: memory may be short */
 bool corpses_drop(void); /* memory is needed now; true: there is more now */
@@ -292,16 +314,24 @@ void storm_strike(struct service *s);
 
 /* ---- event.c ---- */
 /*
- * What has happened to a service, as those saw it whom recover.c itself uses: timers, devices,
- * scripts, watches. They raise it, the main loop has it done; so nothing calls back upwards.
+ * What has happened, as those saw it whom recover.c itself uses: timers, devices, scripts, watches.
+ * They raise it, the main loop has it done; so nothing calls back upwards.
  */
 struct event {
-    struct service *service; /* NULL: it is time for what was put off */
+    enum event_what {
+        EVENT_LIFE, /* to a service: the members up to detail say what */
+        EVENT_CHORES, /* it is time for what was put off */
+        EVENT_LOOK, /* for a look at all who run: now, every */
+        EVENT_STRIKE, /* for the next death of that service, for tests */
+        EVENT_STAGE, /* one of those that were told to finish has ended */
+    } what;
+    struct service *service;
     enum life_event_type type;
     enum life_wait wait; /* LIFE_TIME: what that was for */
     endpoint_t endpoint; /* LIFE_ENDED: of whom */
     enum rs_defect defect;
     uint32_t detail;
+    uint64_t now, every; /* clock; ns from one look to the next */
 };
 void event_raise(const struct event *event);
 void event_raise_failed(struct service *s, enum rs_defect defect, uint32_t detail);
@@ -309,7 +339,7 @@ bool event_take(struct event *event); /* the oldest; false: there is none */
 
 /* ---- timer.c ---- */
 void timer_set(struct service *s, uint64_t when); /* LIFE_TIME is raised then; 0: it is not */
-void timer_chores(uint64_t when); /* chores are raised then */
+void timer_chores(uint64_t when); /* EVENT_CHORES is raised then */
 void timer_watch(const struct service *s); /* a service with a heartbeat runs */
 void timer_storm(uint64_t when);
 void timer_expired(void); /* the alarm has gone off */
@@ -317,8 +347,8 @@ void timer_expired(void); /* the alarm has gone off */
 /* ---- watch.c ---- */
 void watch_begin(struct service *s); /* a fresh incarnation runs */
 void watch_ready(struct service *s); /* its start is done */
-/* every: ns from one look to the next */
-void watch_look(struct service *s, uint64_t now, uint64_t every);
+/* At all who run. every: ns from one look to the next */
+void watch_look(uint64_t now, uint64_t every);
 
 /* ---- device.c ---- */
 void device_work(struct device *d, enum rs_device_work work, uint64_t argument0,
@@ -330,14 +360,18 @@ void device_bind_irqs(struct service *s); /* of the incarnation just created */
 /* Its MSIs are for nobody: it raises none until they are bound again. (A pin is masked then.) What
  * is missed meanwhile its next driver looks for. */
 void device_mute(struct device *d);
-long request_device_found(struct message *m, struct service *caller);
-long request_device_work(struct message *m, struct service *caller);
-long request_device_done(struct message *m, struct service *caller);
 void device_memory_changed(struct device *d); /* what it may reach is more than before */
+struct device *device_at(uint64_t place); /* bus << 8 | device << 3 | function; NULL: none */
+struct device *device_add(const struct rs_device *found); /* NULL: there are too many */
+void device_work_done(struct device *d); /* the work that pci had */
+long request_device_work(struct message *m, struct service *caller);
+long request_devices(struct message *m, struct service *caller);
+
+/* ---- driver.c ---- */
+long request_device_found(struct message *m, struct service *caller);
+long request_device_done(struct message *m, struct service *caller);
 long request_device_memory(struct message *m, struct service *caller);
 long request_device_fault(struct message *m, struct service *caller);
-long request_devices(struct message *m, struct service *caller);
-long request_set_realtime(struct message *m, struct service *caller);
 
 /* ---- iommu.c ---- */
 bool iommu_works(void);
@@ -345,7 +379,6 @@ long request_firmware(struct message *m, struct service *caller);
 long request_iommu(struct message *m, struct service *caller);
 
 /* ---- queue.c ---- */
-void *queue_memory(uint64_t size); /* contiguous, mapped into RS; NULL: too little memory */
 void queue_prepare(struct service *s); /* a driver's queue, mapped into both */
 long queue_map_client(const struct service *client,
                       endpoint_t ep); /* all its queues into a process of its */

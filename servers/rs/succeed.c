@@ -14,11 +14,6 @@
 #define DEATHS_MAX 100 /* of its own, without coming back once: nothing of it works any more */
 #define RFLAGS_DIRECTION 0x400u
 
-bool service_keeps_memory(const struct service *s)
-{
-    return s->manifest && s->manifest->rolled_back && s->image;
-}
-
 /* It has nothing to go on with. */
 static void lost(struct service *s, const char *what)
 {
@@ -87,10 +82,6 @@ void succeed_record(struct service *s, enum rs_defect defect, uint32_t detail)
 
 uint64_t succeed(struct service *s, enum rs_defect defect, uint32_t detail)
 {
-    if (service_is_self(s)) {
-        self_die();
-        return 0;
-    }
     if (defect != DEFECT_KILLED && ++s->deaths_in_a_row > DEATHS_MAX)
         return SUCCEED_NEVER;
     succeed_record(s, defect, detail);
@@ -115,7 +106,7 @@ void succeeded(struct service *s, uint64_t when)
     s->record->incarnation = s->incarnation;
     record_back(s, when);
     record_step(s, STEP_PUBLISHED);
-    corpse_fill(s);
+    corpse_complete(s);
 }
 
 bool succeed_wants_room(const struct service *s, uint64_t address)

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * RS has one alarm for all its times: services that wait for something, and the beat, at half the
- * shortest heartbeat of all, when each service that runs is looked at (watch.c).
+ * shortest heartbeat of all, when each service that runs is looked at (watch.c). What is due it raises, and calls nobody.
  */
-#include "lib/undo/undo.h"
 #include "servers/rs/rs.h"
 
 #define BEAT_MOST                                                                                  \
@@ -56,22 +55,18 @@ void timer_storm(uint64_t when)
 
 static void beat(uint64_t now)
 {
-    uint64_t shortest = BEAT_MOST, every = beat_every;
+    uint64_t shortest = BEAT_MOST;
 
+    event_raise(&(struct event){.what = EVENT_LOOK, .now = now, .every = beat_every});
     for (unsigned i = 0; i < service_count; i++) {
-        struct service *s = &services[i];
+        const struct service *s = &services[i];
         uint64_t half = s->manifest ? s->manifest->heartbeat_ms * MS / 2 : 0;
 
-        if (!s->manifest || s->id == SERVICE_RS || !service_runs(s))
-            continue;
-        if (half != 0 && half < shortest)
+        if (service_is_watched(s) && half != 0 && half < shortest)
             shortest = half;
-        watch_look(s, now, every);
     }
     beat_every = shortest;
     beat_at = now + shortest;
-    corpses_look();
-    undo_alive();
 }
 
 static void time_over(struct service *s)
@@ -80,23 +75,30 @@ static void time_over(struct service *s)
     event_raise(&(struct event){.service = s, .type = LIFE_TIME, .wait = s->life.wait});
 }
 
+/* The next one is set when that is done. */
+static void strike(struct service *s)
+{
+    s->storm_at = 0;
+    event_raise(&(struct event){.what = EVENT_STRIKE, .service = s});
+}
+
 void timer_expired(void)
 {
     uint64_t now = clock_now(), next;
 
     alarm_at = 0;
-    if (chores_at != 0 && now >= chores_at) {
-        chores_at = 0;
-        event_raise(&(struct event){.service = NULL});
-    }
     if (beat_at != 0 && now >= beat_at)
         beat(now);
+    if (chores_at != 0 && now >= chores_at) {
+        chores_at = 0;
+        event_raise(&(struct event){.what = EVENT_CHORES});
+    }
     for (unsigned i = 0; i < service_count; i++)
         if (services[i].wake != 0 && services[i].wake <= now)
             time_over(&services[i]);
     for (unsigned i = 0; i < service_count; i++)
         if (services[i].storm_at != 0 && services[i].storm_at <= now)
-            storm_strike(&services[i]);
+            strike(&services[i]);
     next = beat_at != 0 && (chores_at == 0 || beat_at < chores_at) ? beat_at : chores_at;
     for (unsigned i = 0; i < service_count; i++)
         if (services[i].wake != 0 && (next == 0 || services[i].wake < next))

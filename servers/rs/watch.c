@@ -144,7 +144,7 @@ static void look_at_slowness(struct service *s, uint64_t now, bool is_slow)
                (unsigned long long)((s->pulse.busy + s->pulse.silent) / MS));
 }
 
-void watch_look(struct service *s, uint64_t now, uint64_t every)
+static void look_at(struct service *s, uint64_t now, uint64_t every)
 {
     enum pulse_verdict pulse;
     struct slot_status status;
@@ -163,4 +163,11 @@ void watch_look(struct service *s, uint64_t now, uint64_t every)
     look_at_slowness(s, now, pulse == PULSE_SLOW);
     if (pulse == PULSE_STUCK)
         event_raise_failed(s, DEFECT_HEARTBEAT, status.state);
+}
+
+void watch_look(uint64_t now, uint64_t every)
+{
+    for (unsigned i = 0; i < service_count; i++)
+        if (service_is_watched(&services[i]))
+            look_at(&services[i], now, every);
 }

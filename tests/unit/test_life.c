@@ -162,6 +162,19 @@ static void test_script_decides(void **state)
     }
 }
 
+/* Another program may say that it cannot drive what the first one has driven. */
+static void test_other_program(void **state)
+{
+    up();
+    ENDED(.defect = DEFECT_EXIT);
+    assert_int_equal(NEXT(.type = LIFE_OTHER_PROGRAM, .rung = RUNG_RESET), LIFE_DO_NOTHING);
+    assert_int_equal(life.rung, RUNG_RESET);
+    replaced_at_once();
+    assert_int_equal(ENDED(.defect = DEFECT_EXIT, .refuses = true), LIFE_DO_REFUSE);
+    up();
+    assert_int_equal(ENDED(.defect = DEFECT_EXIT, .refuses = true), LIFE_DO_REPLACE);
+}
+
 static void test_hold(void **state)
 {
     up();
@@ -341,6 +354,7 @@ int main(void)
         cmocka_unit_test(test_refusal),
         cmocka_unit_test(test_script),
         cmocka_unit_test(test_script_decides),
+        cmocka_unit_test(test_other_program),
         cmocka_unit_test(test_hold),
         cmocka_unit_test(test_down),
         cmocka_unit_test(test_system_goes_down),
