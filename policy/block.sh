@@ -35,8 +35,12 @@ tell() { # TEXT
     mail_to_user "$component needs you" "$1"
 }
 
-readonly_mounts() { # of disks
-    awk '$1 ~ "^/dev/" && $4 ~ "(^|,)ro(,|$)" { print $2 }' "${POLICY_MOUNTS:-/proc/mounts}" 2>/dev/null
+# Of disks. Without /proc: of those that are mounted at boot, whose root cannot be written.
+readonly_mounts() {
+    awk '$1 ~ "^/dev/" && $4 ~ "(^|,)ro(,|$)" { print $2 }' "${POLICY_MOUNTS:-/proc/mounts}" 2>/dev/null && return
+    awk '$1 ~ "^/dev/" { print $2 }' "${POLICY_FSTAB:-/etc/fstab}" 2>/dev/null | while read -r place; do
+        [ -w "$place" ] || echo "$place"
+    done
 }
 
 if ! is_wanted && more_than_limit; then

@@ -18,6 +18,16 @@ mail_to_user() { # SUBJECT TEXT
     printf 'From bardo %s\nTo: %s\nSubject: %s\n\n%s\n\n' "$(date)" "$mail" "$1" "$2" >>"$spool" 2>/dev/null || return 0
 }
 
+# Whole seconds since the machine was started; without /proc what RS says of itself.
+uptime_s() {
+    if read -r uptime rest 2>/dev/null <"${POLICY_UPTIME:-/proc/uptime}"; then
+        echo "${uptime%.*}"
+    else
+        ms=$(service status rs 2>/dev/null | sed -n 's/^uptime *\([0-9]*\).*/\1/p')
+        echo $((${ms:-0} / 1000))
+    fi
+}
+
 # More than `limit` failures of its own, 0: there is no limit. (`failures` has kills and restarts by users, too.)
 more_than_limit() {
     [ "$limit" -gt 0 ] && [ "$failures" -gt "$limit" ] || return 1

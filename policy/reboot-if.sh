@@ -44,9 +44,9 @@ if [ -z "$why" ]; then
     exit
 fi
 
-read -r uptime rest <"${POLICY_UPTIME:-/proc/uptime}"
-if [ "${uptime%.*}" -lt "$least" ]; then
-    tell "$component: $why, but the machine has run for ${uptime%.*} s only: not restarted"
+uptime=$(uptime_s)
+if [ "$uptime" -lt "$least" ]; then
+    tell "$component: $why, but the machine has run for $uptime s only: not restarted"
     exit 1
 fi
 tell "$component: $why: the machine is restarted"

@@ -49,8 +49,9 @@ enum rs_request {
     /* from pci: w[0] bus << 8 | devfn, w[1] work, w[2] 0 or -errno; of a quiesce: DEVICE_WAS_RESET,
        or 0: there is no reset that hits it alone, it is only bus master no more */
     RS_DEVICE_DONE,
-    /* from the policy runner (programs/service --policy-runner, through PM): next script to run:
-       struct rs_script to our grant w[0]; -ENOENT: none. */
+    /* from fs/proc or fs/dev for the policy runner (programs/service --policy-runner), who asks them for
+       the next script to run: struct rs_script to our grant w[0]; -ENOENT: none.
+       NOTIFY_BIT_SERVICES, to who asked last, when there may be one. */
     RS_SCRIPT,
     /* w[0] script number, w[1] exit status -> 0, -ESRCH (no such script, or its deadline has
        passed) */
@@ -92,12 +93,16 @@ enum rs_request {
        w[2] (0: one); -ENOENT past the end. Devices of the PCI bus, as pci found them, but bridges
        between its buses. */
     RS_DEVICES,
-    /* from fs/proc: w[0] number -> struct rs_corpse (abi/proto/corpse.h) of the corpse with that
+    /* from fs/proc, fs/dev: w[0] number -> struct rs_corpse (abi/proto/corpse.h) of the corpse with that
        number, or the oldest that is younger, copied to our grant w[1]; -ENOENT: there is none */
     RS_CORPSE,
-    /* from fs/proc: w[0] number of a corpse, w[1] address -> w[0] where from there on the next part of
-       its memory begins, w[1] how many pages (not more than 32: there may be more behind); -ENOENT */
+    /* from fs/proc, fs/dev: w[0] number of a corpse, w[1] address -> w[0] where from there on the next
+       part of its memory begins, w[1] how many pages (not more than 32: there may be more behind); -ENOENT */
     RS_CORPSE_AREA,
+    /* from fs/proc, fs/dev: w[0] number of a corpse, w[1] address, w[2] bytes, 1..4096 -> 0, and they
+       are copied from its memory to our grant w[3]; -EINVAL, -ENOENT (it has been given back),
+       -EFAULT (nothing is there) */
+    RS_CORPSE_MEMORY,
 };
 
 struct rs_instance {

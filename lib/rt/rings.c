@@ -67,3 +67,15 @@ long trace_ring_read(uint64_t position, struct trace_event *events, size_t room,
 
     return ring_view(&ring, position, (char *)events, room, first);
 }
+
+static const char *const trace_kinds[] = {
+    [TRACE_NONE] = "none",           [TRACE_CALL] = "call",       [TRACE_REPLY] = "reply",
+    [TRACE_FORWARD] = "forward",     [TRACE_NOTIFY] = "notify",   [TRACE_FAULT] = "fault",
+    [TRACE_EXCEPTION] = "exception", [TRACE_IRQ] = "irq",         [TRACE_CREATE] = "create",
+    [TRACE_DESTROY] = "destroy",     [TRACE_SYSCALL] = "syscall",
+};
+
+const char *trace_kind_name(uint32_t kind)
+{
+    return kind < sizeof trace_kinds / sizeof trace_kinds[0] ? trace_kinds[kind] : "?";
+}

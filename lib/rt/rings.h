@@ -15,4 +15,6 @@
 long log_ring_read(uint64_t position, void *bytes, size_t room, uint64_t *first);
 long trace_ring_read(uint64_t position, struct trace_event *events, size_t room, uint64_t *first);
 
+const char *trace_kind_name(uint32_t kind); /* enum trace_kind, in a word; "?": none of them */
+
 #endif

@@ -3,15 +3,16 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "programs/service/core.h"
+#include "programs/service/json.h"
 #include "programs/service/service.h"
 
-#define FOLDER "/proc/bardo/corpse"
 #define CORPSES_MAX 64
 
 /* ---- what there is ---- */
@@ -20,6 +21,8 @@ struct found {
     unsigned long number;
     char file[256];
 };
+
+static const char *folder = CORPSE_FOLDER; /* or CORPSE_DEVICE, when fs/proc is away */
 
 static int by_number(const void *a, const void *b)
 {
@@ -31,16 +34,18 @@ static int by_number(const void *a, const void *b)
 /* Those of that name (NULL: all) and number (0: all), the oldest first; < 0: it has told why. */
 static int find(const char *name, unsigned long wanted, struct found *found)
 {
-    DIR *folder = opendir(FOLDER);
+    DIR *list = opendir(folder);
     struct dirent *entry;
     int count = 0;
 
-    if (!folder) {
+    if (!list && proc_is_away(errno))
+        list = opendir(folder = CORPSE_DEVICE);
+    if (!list) {
         fprintf(stderr, "service: corpse: %s\n",
                 errno == EACCES ? "not permitted: only root may" : strerror(errno));
         return -1;
     }
-    while ((entry = readdir(folder)) != NULL && count < CORPSES_MAX) {
+    while ((entry = readdir(list)) != NULL && count < CORPSES_MAX) {
         char *rest;
         unsigned long number = strtoul(entry->d_name, &rest, 10);
 
@@ -51,16 +56,21 @@ static int find(const char *name, unsigned long wanted, struct found *found)
         snprintf(found[count].file, sizeof found[count].file, "%s", entry->d_name);
         count++;
     }
-    closedir(folder);
+    closedir(list);
     qsort(found, (size_t)count, sizeof *found, by_number);
     return count;
 }
 
+static void path_of(const struct found *found, char path[PATH_MAX])
+{
+    snprintf(path, PATH_MAX, "%s/%s", folder, found->file);
+}
+
 static bool open_found(struct core *core, const struct found *found)
 {
-    char path[sizeof FOLDER + sizeof found->file + 1];
+    char path[PATH_MAX];
 
-    snprintf(path, sizeof path, FOLDER "/%s", found->file);
+    path_of(found, path);
     if (core_open(core, path))
         return true;
     if (errno != ENOENT) /* it has been given back meanwhile */
@@ -103,6 +113,36 @@ static void show_line(const struct found *found, bool first)
     core_close(&core);
 }
 
+/* What is known as one word each; the rest is in the core file. */
+static void show_json(const struct found *found, bool first)
+{
+    static const struct {
+        const char *key;
+        bool is_text;
+    } keys[] = {{"service", true}, {"program", true},    {"pid", false},     {"incarnation", false},
+                {"defect", true},  {"detail", false},    {"died_ns", false}, {"lived_ns", false},
+                {"memory", true},  {"kept_kb", false},   {"held", false},    {"error", true},
+                {"address", true}, {"instruction", true}};
+    struct core core;
+
+    if (!open_found(&core, found))
+        return;
+    printf("%s{\"number\": %lu", first ? "" : ",\n ", found->number);
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const char *value = core_value(&core, keys[i].key);
+
+        if (!*value) /* of exceptions alone */
+            continue;
+        printf(", \"%s\": ", keys[i].key);
+        if (keys[i].is_text)
+            json_text(stdout, value);
+        else
+            printf("%s", value);
+    }
+    putchar('}');
+    core_close(&core);
+}
+
 /* ---- core files ---- */
 
 static bool copy(int from, int to)
@@ -119,11 +159,11 @@ static bool copy(int from, int to)
 
 static int save(const struct found *found, const char *file)
 {
-    char path[sizeof FOLDER + sizeof found->file + 1];
+    char path[PATH_MAX];
     int from, to = -1;
     bool done;
 
-    snprintf(path, sizeof path, FOLDER "/%s", found->file);
+    path_of(found, path);
     from = open(path, O_RDONLY);
     if (from >= 0)
         to = open(file, O_WRONLY | O_CREAT | O_TRUNC, 0600); /* that memory may hold anything */
@@ -171,13 +211,20 @@ static int find_some(const char *name, const char *number, struct found *found)
     return count;
 }
 
-int show_corpses(const char *name, const char *number)
+int show_corpses(const char *name, const char *number, bool json)
 {
     static struct found found[CORPSES_MAX];
     int count = find_some(name, number, found);
+    void (*show_it)(const struct found *, bool) = name || number ? show : show_line;
 
+    if (json)
+        show_it = show_json;
+    if (json && count >= 0)
+        putchar('[');
     for (int i = 0; i < count; i++)
-        (name || number ? show : show_line)(&found[i], i == 0);
+        show_it(&found[i], i == 0);
+    if (json && count >= 0)
+        puts("]");
     return count < 0 || (count == 0 && (name || number)) ? EXIT_ERROR : EXIT_OK;
 }
 

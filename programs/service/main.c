@@ -48,8 +48,8 @@ static const char usage[] =
     "of\n"
     "                           some of its steps; 0: no more\n"
     "\n"
-    "  --json                   list, status, log, devices, store, tree, events, policy: for "
-    "programs\n"
+    "  --json                   list, status, log, devices, store, corpse, tree, events, policy:\n"
+    "                           for programs\n"
     "  --follow                 events: until it is ended\n"
     "  --timeout S              wait: so many seconds at most (0.5: half of one)\n"
     "  --core FILE              corpse NAME: write the latest as a core file, for gdb and\n"
@@ -120,7 +120,7 @@ static int run_corpse(const struct options *o)
     if (o->forget)
         return forget_corpses(o->word[1]);
     return o->core ? save_core(o->word[1], o->number, o->core)
-                   : show_corpses(o->word[1], o->number);
+                   : show_corpses(o->word[1], o->number, o->json);
 }
 
 static int run_top(const struct options *o)
@@ -175,7 +175,7 @@ static const struct command {
     {"log", run_log, REPORTS},
     {"devices", run_devices, REPORTS},
     {"store", run_store, REPORTS},
-    {"corpse", run_corpse, CORPSES},
+    {"corpse", run_corpse, CORPSES | REPORTS},
     {"top", run_top, REPEATS | NO_NAME},
     {"tree", run_tree, REPORTS},
     {"events", run_events, REPORTS | FOLLOWS},

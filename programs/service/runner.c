@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The policy runner. RS has lines "NUMBER DEADLINE PATH COMPONENT DEFECT FAILURES PARAMETERS..."
- * for it in SCRIPTS_FILE; a read waits until there is one. Each is run by the shell in a process of
+ * for it in SCRIPTS_FILE, and when fs/proc is away in SCRIPTS_DEVICE; a read waits until there is one. Each is run by the shell in a process of
  * its own, so a script that hangs holds up no other, and in a process group of its own: at its
  * deadline (ms) it is ended with all that it has started, and at its end with what it has left
  * running in its group. One that is missing, or not executable, is not run.
@@ -88,20 +88,31 @@ static void serve(char *line)
     control(done); /* ESRCH: it has decided already, or its deadline has passed */
 }
 
+static ssize_t read_script(const char *path, char *line, size_t room)
+{
+    int fd = open(path, O_RDONLY);
+    ssize_t n = fd >= 0 ? read(fd, line, room) : -1;
+    int error = errno;
+
+    if (fd >= 0)
+        close(fd);
+    errno = error;
+    return n;
+}
+
 int run_policies(void)
 {
     static char line[1024];
 
     setsid();
     for (;;) {
-        int fd = open(SCRIPTS_FILE, O_RDONLY);
-        ssize_t n = fd >= 0 ? read(fd, line, sizeof line - 1) : -1;
+        ssize_t n = read_script(SCRIPTS_FILE, line, sizeof line - 1);
 
-        if (fd >= 0)
-            close(fd);
+        if (n < 0 && proc_is_away(errno))
+            n = read_script(SCRIPTS_DEVICE, line, sizeof line - 1);
         while (waitpid(-1, NULL, WNOHANG) > 0)
             ;
-        if (n <= 0) { /* fs/proc is being replaced, say */
+        if (n <= 0) { /* both are being replaced, say */
             usleep(FAILED_READ_US);
             continue;
         }

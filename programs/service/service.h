@@ -14,14 +14,17 @@
 #define SCRIPTS_FILE "/proc/bardo/scripts"
 #define RECOVERY_FILE "/proc/recovery"
 #define LOG_FILE "/proc/bardo/log"
+#define CORPSE_FOLDER "/proc/bardo/corpse"
 #define SHELL "/bin/sh"
 
-/* Of fs/dev, which says the same as the four of /proc above. */
+/* Of fs/dev, which says the same as those of /proc above. */
 #define SERVICES_DEVICE CONTROL_DEVICE
 #define DEVICES_DEVICE "/dev/bardo-devices"
 #define RECOVERY_DEVICE "/dev/bardo-recovery"
 #define LOG_DEVICE "/dev/kmsg"
 #define STORE_DEVICE "/dev/bardo-store" /* (fs/proc has no such file) */
+#define SCRIPTS_DEVICE "/dev/bardo-scripts"
+#define CORPSE_DEVICE "/dev/bardo-corpse"
 
 enum { EXIT_OK, EXIT_ERROR, EXIT_USAGE };
 
@@ -71,7 +74,7 @@ int list_devices(const char *name, bool json);
 
 /* corpse.c; name NULL: of all services; number NULL: all of these, or for a core file the latest.
  * Results: exit status. */
-int show_corpses(const char *name, const char *number);
+int show_corpses(const char *name, const char *number, bool json);
 int save_core(const char *name, const char *number, const char *file);
 int forget_corpses(const char *name);
 

@@ -200,7 +200,7 @@ long request_control(struct message *m, struct service *caller)
     };
     struct service *s = named_in(m);
 
-    if (!service_speaks_for_users(caller) && !service_takes_orders(caller) &&
+    if (!service_takes_orders(caller) &&
         !(s && instance_may_control(s, caller, (enum rs_control)m->w[2])))
         return -EPERM;
     if (!s)

@@ -377,7 +377,7 @@ long request_corpse(struct message *m, struct service *caller)
 {
     struct corpse *found = NULL;
 
-    if (!service_speaks_for_users(caller))
+    if (!service_takes_orders(caller))
         return -EPERM;
     for (struct corpse *c = corpses; c < corpses + CORPSES; c++)
         if (c->service && c->told.number >= m->w[0] &&
@@ -411,7 +411,7 @@ long request_corpse_area(struct message *m, struct service *caller)
     struct corpse *c = numbered((uint32_t)m->w[0]);
     uint64_t flags, first, pages = 0;
 
-    if (!service_speaks_for_users(caller))
+    if (!service_takes_orders(caller))
         return -EPERM;
     if (!c || !c->told.body || m->w[1] >= USER_END)
         return -ENOENT;
@@ -423,4 +423,21 @@ long request_corpse_area(struct message *m, struct service *caller)
     m->w[0] = first;
     m->w[1] = pages;
     return 0;
+}
+
+long request_corpse_memory(struct message *m, struct service *caller)
+{
+    const struct corpse *c = numbered((uint32_t)m->w[0]);
+    static char part[PAGE_SIZE];
+    uint64_t bytes = m->w[2];
+
+    if (!service_takes_orders(caller))
+        return -EPERM;
+    if (bytes == 0 || bytes > sizeof part)
+        return -EINVAL;
+    if (!c || !c->told.body)
+        return -ENOENT;
+    if (copy_from(c->told.body, m->w[1], part, bytes) < 0)
+        return -EFAULT;
+    return grant_to(message_caller(m), m->w[3], 0, part, bytes);
 }

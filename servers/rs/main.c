@@ -67,6 +67,7 @@ static long (*const requests[])(struct message *m, struct service *caller) = {
     [RS_DEVICES - PROTOCOL_RS] = request_devices,
     [RS_CORPSE - PROTOCOL_RS] = request_corpse,
     [RS_CORPSE_AREA - PROTOCOL_RS] = request_corpse_area,
+    [RS_CORPSE_MEMORY - PROTOCOL_RS] = request_corpse_memory,
 };
 
 static void request(struct message *m, struct service *caller)

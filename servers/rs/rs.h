@@ -197,7 +197,8 @@ bool service_prepare_instance(struct service *s, const struct service *base, uns
 void service_peers(struct service *s); /* its info page: endpoints of those that it may talk to */
 bool service_speaks_for_users(
     const struct service *s); /* pm and fs/proc: they have checked who it is */
-bool service_takes_orders(const struct service *s); /* /dev/bardo, for RS_CONTROL alone */
+/* For control, policy scripts and the dead: fs/dev does, too, for when fs/proc is away. */
+bool service_takes_orders(const struct service *s);
 void service_tell(const char *name); /* NOTIFY_BIT_SERVICES to it, if it runs */
 void service_tell_dependents(struct service *s);
 void service_tell_all(void); /* somebody is gone for good */
@@ -306,6 +307,7 @@ bool corpses_drop(void); /* memory is needed now; true: there is more now */
 long corpses_forget(struct service *s); /* -ENOENT: there are none */
 long request_corpse(struct message *m, struct service *caller);
 long request_corpse_area(struct message *m, struct service *caller);
+long request_corpse_memory(struct message *m, struct service *caller);
 
 /* ---- storm.c ---- */
 long control_storm(struct service *s, const struct message *m);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Policy scripts. RS runs none: it keeps a list of those to be run; the policy runner, a Linux
- * program, fetches them through fs/proc. A script decides with `service restart`, `up` or `down`;
+ * program, fetches them through fs/proc, or fs/dev. A script decides with `service restart`, `up` or `down`;
  * when it hangs, fails or nobody fetches it, the manifest decides. The runner ends it at its
  * deadline.
  */
@@ -18,7 +18,7 @@ static struct ask {
     struct rs_script script; /* number 0: unused */
     bool fetched;
 } asks[SERVICES_MAX]; /* one for each service */
-static endpoint_t poller; /* who fetches: fs/proc on behalf of the runner */
+static endpoint_t poller; /* who fetches on behalf of the runner: fs/proc or fs/dev */
 static bool poller_waits; /* it has been told that there is nothing, and waits for a notification */
 static uint64_t polled; /* clock, when it last asked */
 
@@ -64,7 +64,7 @@ long request_script(struct message *m, struct service *caller)
     struct ask *oldest = NULL;
     long error;
 
-    if (!service_speaks_for_users(caller))
+    if (!service_takes_orders(caller))
         return -EPERM;
     poller = caller->endpoint;
     polled = clock_now();
@@ -89,7 +89,7 @@ static const char *reason_of(uint64_t status)
 
 long request_script_done(struct message *m, struct service *caller)
 {
-    if (!service_speaks_for_users(caller))
+    if (!service_takes_orders(caller))
         return -EPERM;
     for (unsigned i = 0; i < service_count; i++) {
         struct service *s = &services[i];

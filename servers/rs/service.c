@@ -422,7 +422,7 @@ bool service_speaks_for_users(const struct service *s)
 
 bool service_takes_orders(const struct service *s)
 {
-    return strcmp(s->name, "dev") == 0 && s->manifest;
+    return service_speaks_for_users(s) || (strcmp(s->name, "dev") == 0 && s->manifest);
 }
 
 void service_peers(struct service *s)

@@ -184,3 +184,21 @@ def test_without_proc(boot):
     changes = r"(?m)^(proc) .*|^(uptime|cpu time|messages|memory mapped) .*"
     assert re.sub(changes, "", with_it).split("\n") == re.sub(changes, "", without).split("\n")
     assert with_it.count("nonesuch: there is no such service\n1\n") == 2 and "number 1: killed 9" in with_it
+
+
+def test_the_dead_and_scripts_without_proc(boot):
+    """What is known of the dead, their core files, and policy scripts, in which nothing needs /proc: fs/dev has what fs/proc had, for root alone."""
+    ask = "service corpse; service corpse null; service corpse null --json; service corpse null --core"
+    out = boot(RUNNER + f"""service kill null; service wait null; sleep 0.2; ({ask} /tmp/a) >/tmp/with; service down proc; ls /proc 2>/dev/null; ({ask} /tmp/b) >/tmp/without
+        cmp /tmp/a /tmp/b && wc -c </tmp/a; su -s /bin/sh nobody -c 'service corpse; cat /dev/bardo-scripts /dev/bardo-corpse/*' 2>&1; echo x >/dev/bardo-corpse/1.null; ls -l /dev/bardo-corpse
+        sleep 0.3; service kill e1000; service wait e1000; sleep 0.5; . /etc/bardo/policy/common.sh; [ $(uptime_s) -gt 0 ] && echo up for long; echo ==; cat /tmp/with; echo ==; cat /tmp/without; echo ==; service corpse null --forget && service corpse
+        service up proc; service wait proc; rm /tmp/*; cat /proc/recovery""", nics=NIC, add=policy('echo "asked about $1" >/dev/kmsg; exec sh /etc/bardo/policy/net.sh $1 $2 $3\n'), leak_check=False)
+    said, with_it, without, last = out.out.split("==\n")
+    listed, core = without.partition("NUMBER")[2].partition("[{")[::2]
+    assert re.match(r"\d{5,}\nservice: corpse: not permitted: only root may\ncat: .*/dev/bardo-scripts.*: Permission denied\ncat: .*: Permission denied\n", said), said
+    assert "can't create /dev/bardo-corpse/1.null: Permission denied" in said and re.search(r"-r-------- +1 .* 1\.null\n", said) and said.endswith("up for long\n"), said
+    assert json.loads("[{" + core.partition("\n")[0])[0]["defect"] == "killed" and re.search(r"^ *1 +null +", listed, re.M)
+    names = r"\w+\[\d+\]|gone"
+    assert re.sub(names, "gone", with_it) == re.sub(names, "gone", without), (with_it, without)
+    assert ("e1000", "killed", "adopted") in recoveries(last) and not re.search(r"^ *\d+ +null +\d+ +\d+ +[\d.]+ s", last, re.M)
+    assert "asked about e1000" in out.klog and "by manifest" not in out.klog and "policy script" not in out.klog

@@ -12,10 +12,12 @@
 #include "lib/fs/fs.h"
 #include "lib/fs/orders.h"
 #include "lib/fs/report.h"
+#include "lib/fs/scripts.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/rings.h"
 #include "lib/rt/log.h"
 #include "lib/block/disks.h"
+#include "servers/fs/dev/corpses.h"
 #include "servers/fs/dev/entropy.h"
 
 /* Minors of major 1, as in Linux. As nodes they are the devices; nodes from NODE_ROOT up
@@ -31,7 +33,8 @@ enum {
     MINOR_BARDO = 16, /* ours: orders to RS, and what it knows, also when fs/proc is away */
     MINOR_RECOVERY,
     MINOR_DEVICES,
-    MINOR_STORE
+    MINOR_STORE,
+    MINOR_SCRIPTS
 };
 enum { NODE_ROOT = 0x10000, NODE_FIRST, NODE_DISKS = 0x20000 };
 
@@ -49,6 +52,8 @@ static struct name {
     {"bardo-recovery", NULL, S_IFCHR | 0444, MEMORY_MAJOR, MINOR_RECOVERY, 0, 0},
     {"bardo-devices", NULL, S_IFCHR | 0444, MEMORY_MAJOR, MINOR_DEVICES, 0, 0},
     {"bardo-store", NULL, S_IFCHR | 0444, MEMORY_MAJOR, MINOR_STORE, 0, 0},
+    {"bardo-scripts", NULL, S_IFCHR | 0400, MEMORY_MAJOR, MINOR_SCRIPTS, 0, 0},
+    {"bardo-corpse", NULL, S_IFDIR | 0500, 0, 0, 0, 0},
     {"tty", NULL, S_IFCHR | 0666, 5, 0, 0, 5},
     {"console", NULL, S_IFCHR | 0600, 5, 1, 0, 5},
     {"ttyS0", NULL, S_IFCHR | 0620, 4, 64, 0, 5},
@@ -93,6 +98,8 @@ static long attributes(uint64_t node, struct fs_attributes *out)
 
     const struct disk_device *d = node >= NODE_DISKS ? disk_at(node - NODE_DISKS) : NULL;
 
+    if (corpses_has(node))
+        return corpses_attributes(node, out);
     *out = (struct fs_attributes){.mode = S_IFDIR | 0755, .links = 2};
     if (d) {
         *out = (struct fs_attributes){.mode = S_IFBLK | 0660, .links = 1, .gid = GROUP_DISK};
@@ -107,11 +114,18 @@ static long attributes(uint64_t node, struct fs_attributes *out)
     return n || d || node == NODE_ROOT ? 0 : -ESTALE;
 }
 
+static uint64_t node_at(uint64_t i) /* of names[i] */
+{
+    return S_ISDIR(names[i].mode) ? NODE_CORPSES : NODE_FIRST + i;
+}
+
 static long child(uint64_t directory, const char *name, uint64_t *node)
 {
+    if (directory == NODE_CORPSES)
+        return corpses_child(name, node);
     for (uint64_t i = 0; directory == NODE_ROOT && i < NAMES; i++) {
         if (strcmp(names[i].name, name) == 0) {
-            *node = NODE_FIRST + i;
+            *node = node_at(i);
             return 0;
         }
     }
@@ -126,7 +140,7 @@ static long child(uint64_t directory, const char *name, uint64_t *node)
 
 static long parent(uint64_t directory, uint64_t *node)
 {
-    (void)directory; /* there is the root alone */
+    (void)directory; /* the root, or one in it */
     *node = NODE_ROOT;
     return 0;
 }
@@ -148,12 +162,14 @@ static long next_disk(uint64_t cookie, struct fs_entry *out)
 
 static long next(uint64_t directory, uint64_t cookie, struct fs_entry *out)
 {
+    if (directory == NODE_CORPSES)
+        return corpses_next(cookie, out);
     if (directory == NODE_ROOT && cookie >= NAMES)
         return next_disk(cookie, out);
     if (directory != NODE_ROOT)
         return 0;
     *out = (struct fs_entry){
-        .node = NODE_FIRST + cookie, .cookie = cookie + 1, .mode = names[cookie].mode};
+        .node = node_at(cookie), .cookie = cookie + 1, .mode = names[cookie].mode};
     strcpy(out->name, names[cookie].name);
     return 1;
 }
@@ -352,6 +368,7 @@ static const struct device {
     [MINOR_RECOVERY] = {read_recovery, write_refuse},
     [MINOR_DEVICES] = {read_devices, write_refuse},
     [MINOR_STORE] = {read_store, write_refuse},
+    [MINOR_SCRIPTS] = {scripts_read, write_refuse},
 };
 
 static const struct device *device_of(uint64_t node)
@@ -371,6 +388,8 @@ static long read_node(uint64_t node, struct fs_transfer *t)
 {
     const struct device *d = device_of(node);
 
+    if (corpses_has(node))
+        return corpses_read(node, t);
     return d ? d->read(t) : error_of(node);
 }
 
@@ -387,6 +406,18 @@ static long truncate_node(uint64_t node, uint64_t length)
     return node == NODE_ROOT ? -EISDIR : -EINVAL;
 }
 
+static long open_node(uint64_t node, uint32_t flags, uint64_t *use)
+{
+    return corpses_has(node) ? corpses_open(node, flags, use) : 0;
+}
+
+static void notified(uint64_t bits)
+{
+    entropy_notified(bits);
+    if (bits & NOTIFY_BIT(NOTIFY_BIT_SERVICES))
+        scripts_notified();
+}
+
 static const struct fs_operations operations = {
     .device = 5, /* makedev(0, 5) */
     .root = NODE_ROOT,
@@ -394,12 +425,15 @@ static const struct fs_operations operations = {
     .child = child,
     .parent = parent,
     .next = next,
+    .open = open_node,
+    .close = corpses_close,
     .link_text = link_text,
     .read = read_node,
     .write = write_node,
     .truncate = truncate_node,
     .set_attributes = set_attributes,
-    .notified = entropy_notified,
+    .cancel = scripts_cancel,
+    .notified = notified,
     .idle = orders_late,
 };
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* /proc/bardo and /proc/recovery: what RS and the kernel know. */
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "lib/fs/corpse.h"
 #include "lib/fs/report.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/rings.h"
@@ -115,18 +117,6 @@ static char *put_endpoint(char *at, endpoint_t ep)
     return put_number(put_number(at, endpoint_slot(ep), 10, '.'), endpoint_generation(ep), 10, ' ');
 }
 
-static const char *const trace_kinds[] = {
-    [TRACE_NONE] = "none",           [TRACE_CALL] = "call",       [TRACE_REPLY] = "reply",
-    [TRACE_FORWARD] = "forward",     [TRACE_NOTIFY] = "notify",   [TRACE_FAULT] = "fault",
-    [TRACE_EXCEPTION] = "exception", [TRACE_IRQ] = "irq",         [TRACE_CREATE] = "create",
-    [TRACE_DESTROY] = "destroy",     [TRACE_SYSCALL] = "syscall",
-};
-
-const char *trace_kind_name(uint32_t kind)
-{
-    return kind < sizeof trace_kinds / sizeof trace_kinds[0] ? trace_kinds[kind] : "?";
-}
-
 /* Oldest first: time in ns since boot, kind, from, to, type, detail. Endpoints
  * as slot.generation. */
 void write_trace(struct text *t, const struct process *p)
@@ -157,4 +147,22 @@ void write_trace(struct text *t, const struct process *p)
         }
         position = first + (uint64_t)n;
     }
+}
+
+/* ---- the dead ---- */
+
+static bool name_program(endpoint_t endpoint, char *out, size_t room)
+{
+    int pid = process_of(endpoint, NULL);
+    struct process p;
+
+    if (pid <= 0 || process_find(pid, false, &p) < 0)
+        return false;
+    snprintf(out, room, "%.15s[%d]", p.p.name, pid);
+    return true;
+}
+
+void write_corpse(struct text *t, const struct process *p)
+{
+    corpse_write(t, p->p.pid, name_program);
 }

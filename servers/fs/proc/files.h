@@ -36,6 +36,8 @@ void write_osrelease(struct text *t, const struct process *p);
 void write_pid_max(struct text *t, const struct process *p);
 void write_zero(struct text *t, const struct process *p);
 
+void write_corpse(struct text *t, const struct process *p); /* p->p.pid: its number */
+
 /* net_files.c */
 void write_partitions(struct text *t, const struct process *p);
 void write_diskstats(struct text *t, const struct process *p);
@@ -54,6 +56,5 @@ void write_recovery(struct text *t, const struct process *p);
 void write_kernel(struct text *t, const struct process *p);
 void write_log(struct text *t, const struct process *p);
 void write_trace(struct text *t, const struct process *p);
-const char *trace_kind_name(uint32_t kind); /* enum trace_kind */
 
 #endif

@@ -11,12 +11,12 @@
 #include <string.h>
 
 #include "abi/proto/vfs.h"
+#include "lib/fs/corpse.h"
 #include "lib/fs/fs.h"
 #include "lib/fs/orders.h"
+#include "lib/fs/scripts.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
-#include "servers/fs/proc/control.h"
-#include "servers/fs/proc/corpse.h"
 #include "servers/fs/proc/rows.h"
 
 enum { HANDLES = 256, PIDS_MAX = ENDPOINT_SLOTS, FD_MAX = 1024, LIST_FRESH_NS = 50000000 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "servers/fs/proc/rows.h"
 
+#include "lib/fs/scripts.h"
 #include "servers/fs/proc/control.h"
-#include "servers/fs/proc/corpse.h"
 
 const struct row rows[] = {
     [ROOT] = {.in = -1, .mode = S_IFDIR | 0555},

@@ -9,15 +9,16 @@
 #include <sys/procfs.h>
 #undef PAGE_SIZE /* that comes with it; abi/kernel.h has its own */
 
-#include "servers/fs/proc/corpse.h"
+#include "lib/fs/corpse.h"
 
 #include "abi/proto/corpse.h"
 #include "lib/fs/report.h"
 #include "lib/rt/kernel.h"
+#include "lib/rt/rings.h"
 #include "lib/service/service.h"
 
 #define AREAS_MAX 64
-#define PART 16384
+#define PART PAGE_SIZE /* that RS_CORPSE_MEMORY gives at once */
 
 _Static_assert(sizeof(struct elf_prstatus) == 336 && sizeof(struct elf_prpsinfo) == 136,
                "as Linux has them");
@@ -111,10 +112,10 @@ static void add_status(struct text *t, const struct rs_corpse *c)
 }
 
 /* Who that is, as a word. The dead one's own endpoint means it. */
-static void add_name(struct text *t, const struct rs_corpse *c, endpoint_t ep, const char *other)
+static void add_name(struct text *t, const struct rs_corpse *c, endpoint_t ep, const char *other,
+                     corpse_namer namer)
 {
-    struct process p;
-    int pid;
+    char program[40] = "";
 
     if (ep == c->endpoint)
         text_add(t, " %.15s", c->name);
@@ -122,20 +123,21 @@ static void add_name(struct text *t, const struct rs_corpse *c, endpoint_t ep, c
         text_add(t, " %.15s", other);
     else if (ep <= 0)
         text_add(t, " kernel");
-    else if ((pid = process_of(ep, NULL)) > 0 && process_find(pid, false, &p) == 0)
-        text_add(t, " %.15s[%d]", p.p.name, pid);
+    else if (namer && namer(ep, program, sizeof program))
+        text_add(t, " %s", program);
     else
         text_add(t, " gone");
 }
 
-static void add_event(struct text *t, const struct rs_corpse *c, const struct rs_corpse_event *e)
+static void add_event(struct text *t, const struct rs_corpse *c, const struct rs_corpse_event *e,
+                      corpse_namer namer)
 {
     text_add(t, "event %llu %s %u.%u %u.%u %#x %#llx", (unsigned long long)e->ns,
              trace_kind_name(e->kind), endpoint_slot(e->from), endpoint_generation(e->from),
              endpoint_slot(e->to), endpoint_generation(e->to), e->type,
              (unsigned long long)e->detail);
-    add_name(t, c, e->from, e->other);
-    add_name(t, c, e->to, e->other);
+    add_name(t, c, e->from, e->other, namer);
+    add_name(t, c, e->to, e->other, namer);
     text_add(t, "\n");
 }
 
@@ -154,7 +156,7 @@ static void add_registers(struct text *t, const struct registers *r)
         text_add(t, "register %s %llx\n", list[i].name, (unsigned long long)list[i].value);
 }
 
-static void add_story(struct text *t, const struct rs_corpse *c)
+static void add_story(struct text *t, const struct rs_corpse *c, corpse_namer namer)
 {
     static const char *const memory[] = {
         [CORPSE_MEMORY_NONE] = "none", [CORPSE_MEMORY_STACK] = "stack",
@@ -179,7 +181,7 @@ static void add_story(struct text *t, const struct rs_corpse *c)
     text_add(t, "endpoint %u.%u\nevents_lost %u\n", endpoint_slot(c->endpoint),
              endpoint_generation(c->endpoint), c->events_lost);
     for (uint32_t i = 0; i < c->events && i < CORPSE_EVENTS; i++)
-        add_event(t, c, &c->event[CORPSE_EVENTS - c->events + i]);
+        add_event(t, c, &c->event[CORPSE_EVENTS - c->events + i], namer);
 }
 
 /* ---- segments ---- */
@@ -240,7 +242,7 @@ static void add_headers(struct text *t, const struct area *areas, unsigned count
     }
 }
 
-void write_corpse(struct text *t, const struct process *p)
+void corpse_write(struct text *t, int number, corpse_namer namer)
 {
     static const char zeros[PAGE_SIZE];
     static struct area areas[AREAS_MAX];
@@ -248,11 +250,11 @@ void write_corpse(struct text *t, const struct process *p)
     struct text notes = {0}, story = {0};
     unsigned count;
 
-    if (fetch((uint32_t)p->p.pid, &c) < 0 || c.number != (uint32_t)p->p.pid)
+    if (fetch((uint32_t)number, &c) < 0 || c.number != (uint32_t)number)
         return;
     count = find_areas(&c, areas);
     add_status(&notes, &c);
-    add_story(&story, &c);
+    add_story(&story, &c, namer);
     add_note(&notes, "BARDO", 1, story.bytes, story.length);
     add_headers(t, areas, count, notes.length);
     text_add_bytes(t, notes.bytes, notes.length);
@@ -274,16 +276,25 @@ static const Elf64_Phdr *segment_at(const struct text *head, uint64_t offset)
     return NULL;
 }
 
+/* From its memory; at most a part. */
+static long fetch_memory(int number, uint64_t address, void *to, size_t length)
+{
+    struct message m = {.type = RS_CORPSE_MEMORY, .w = {(uint32_t)number, address, length}};
+    long grant = grant_make(service_info()->rs, to, length, GRANT_WRITE), result;
+
+    if (grant < 0)
+        return grant;
+    m.w[3] = (uint64_t)grant;
+    result = ipc_call(service_info()->rs, &m);
+    grant_revoke(grant);
+    return result;
+}
+
 long corpse_read(int number, const struct text *head, struct fs_transfer *t)
 {
-    static struct rs_corpse c;
     static char part[PART];
     uint64_t done = 0;
 
-    if (!segment_at(head, t->offset))
-        return 0;
-    if (fetch((uint32_t)number, &c) < 0 || c.number != (uint32_t)number || !c.body)
-        return -EIO;
     while (done < t->length) {
         uint64_t at = t->offset + done;
         const Elf64_Phdr *s = segment_at(head, at);
@@ -294,7 +305,7 @@ long corpse_read(int number, const struct text *head, struct fs_transfer *t)
         n = n < sizeof part ? n : sizeof part;
         if (n == 0)
             break;
-        if (copy_from(c.body, s->p_vaddr + (at - s->p_offset), part, n) < 0)
+        if (fetch_memory(number, s->p_vaddr + (at - s->p_offset), part, n) < 0)
             return done ? (long)done : -EIO;
         error = copy_to(t->program, t->address + done, part, n);
         if (error < 0)
