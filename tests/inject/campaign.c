@@ -285,7 +285,8 @@ static void one_fault(unsigned long last)
     is_back = renew();
     if (is_back)
         is_checked = check_all();
-    say("campaign {\"state\":\"%s\",\"when\":%llu,\"up\":\"%s\",\"stalled\":%d,\"slow\":%d,\"cured\":%d,"
+    say("campaign "
+        "{\"state\":\"%s\",\"when\":%llu,\"up\":\"%s\",\"stalled\":%d,\"slow\":%d,\"cured\":%d,"
         "\"back\":%d,\"checked\":%d,\"wrong\":%llu,\"errors\":%llu,\"gap\":%llu,\"rate\":%llu,"
         "\"recoveries\":[%s]}\n",
         word, when, o.state, o.pace == STALLS, o.pace == LIMPS, o.cured, is_back, is_checked,

@@ -183,7 +183,8 @@ int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, cons
     return ready;
 }
 
-int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask, size_t room)
+int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout,
+                const sigset_t *mask, size_t room)
 {
     (void)room;
     return ppoll(fds, count, timeout, mask);
