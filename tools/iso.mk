@@ -1,4 +1,4 @@
-# A CD image that GRUB boots by multiboot2, on BIOS and, where GRUB's EFI modules are installed (grub-efi-amd64-bin), on UEFI machines.
+# A CD image that GRUB boots by multiboot2, on BIOS and on UEFI machines.
 
 # GFX=1024x768: GRUB sets up a picture of that size, which the driver `console` paints on, in place of a VGA's text; on UEFI machines,
 # which have no text, there is always one.

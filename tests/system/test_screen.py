@@ -12,6 +12,7 @@ from screenkeys import COLUMNS, Person, Viewer
 
 PROMPT = "bardo:~#"
 DEATHS = 12
+UEFI = "/usr/share/ovmf/OVMF.fd"  # Debian's package ovmf
 KILLS = "kill -9 $(pidof console) $(pidof keyboard)"
 
 
@@ -206,15 +207,17 @@ def test_without_a_serial_line(tmp_path):
         qemu.wait()
 
 
-@pytest.mark.parametrize("size", ["1280x800x24", "640x480x16"])
+@pytest.mark.parametrize("size", ["1280x800x24", "640x480x16", ""])
 def test_picture(tmp_path, size):
-    """GRUB has set up a picture in place of text, as there is on machines without a VGA's: it is a console like the other, also while its driver dies."""
+    """GRUB has set up a picture in place of text; or (no size) it is a UEFI machine, which has no text: a console like the other, also while its
+    driver dies."""
     iso, output, qmp = tmp_path / "bardo.iso", tmp_path / "output", tmp_path / "qmp"
     made = subprocess.run(["make", "-C", TOP, "--no-print-directory", f"B={BUILD}", "iso", f"ISO={iso}", f"GFX={size}"], capture_output=True, text=True)
     assert made.returncode == 0, made.stdout + made.stderr
     with output.open("wb") as out:
         qemu = subprocess.Popen(["qemu-system-x86_64", "-cpu", "max", "-m", "256", "-cdrom", iso, "-display", "none", "-vga", "std", "-no-reboot",
-                                 "-serial", "stdio", "-qmp", f"unix:{qmp},server=on,wait=off"], stdin=subprocess.PIPE, stdout=out)
+                                 "-serial", "stdio", "-qmp", f"unix:{qmp},server=on,wait=off", *([] if size else ["-bios", UEFI])],
+                                stdin=subprocess.PIPE, stdout=out)
     try:
         person = Viewer(qmp, BUILD / "gen/font.h")
         person.wait(lambda lines: any(line.startswith(PROMPT) for line in lines), PROMPT, 120 * LOADED)
