@@ -12,6 +12,7 @@
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
 #include "lib/service/service.h"
+#include "servers/net/progress.h"
 #include "tests/net_host/host.h"
 #include "tests/net_host/programs.h"
 #include "abi/queue.h"
@@ -186,8 +187,14 @@ void service_ready(enum rs_ready how)
 void service_complain(const char *name, endpoint_t of, enum rs_complaint why)
 {
     (void)of;
+    static uint64_t not_before;
+
     if (why == COMPLAINT_SILENCE) /* rightly: here nobody answers net when it asks the gateway */
         return;
+    if (why == COMPLAINT_USELESS && now_ns >= not_before) { /* as rightly: these frames are garbled (progress.h) */
+        not_before = now_ns + PROGRESS_GARBLED_AGAIN * 1000000ull;
+        return;
+    }
     fprintf(stderr, "complaint of %s: %d\n", name, (int)why);
     abort();
 }
