@@ -2,13 +2,30 @@
 #include "lib/block/client.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
+
+static uint32_t segments_of(const struct block_request *r)
+{
+    return r->segments < BLOCK_SEGMENTS ? r->segments : BLOCK_SEGMENTS;
+}
+
+static void copy_request(struct block_request *to, const struct block_request *from)
+{
+    memcpy(to, from,
+           offsetof(struct block_request, segment) + segments_of(from) * sizeof from->segment[0]);
+}
 
 /* What only we write, once more: the driver before this one may have changed it. */
 static void block_claim(struct block_client *c)
 {
     if (!c->is_ready)
         return;
+    for (uint32_t rest = c->used; rest; rest &= rest - 1) {
+        int k = __builtin_ctz(rest);
+
+        copy_request(&c->queue->request[k], &c->request[k]);
+    }
     for (unsigned k = 0; k < BLOCK_SLOTS; k++)
         queue_publish(&c->queue->posted[k], c->sequence[k]);
     queue_claim(&c->queue->header, BLOCK_QUEUE_MAGIC);
@@ -44,8 +61,10 @@ void block_client_open(struct block_client *c, const struct service_queue *where
         c->sequence[k] = q->posted[k];
         if ((int32_t)(c->sequence[k] - c->last) > 0)
             c->last = c->sequence[k];
-        if (q->posted[k] != queue_read(&q->completed[k]))
-            c->used |= 1u << k;
+        if (q->posted[k] == queue_read(&q->completed[k]))
+            continue;
+        c->used |= 1u << k;
+        copy_request(&c->request[k], &q->request[k]);
     }
     note_driver(c);
 }
@@ -62,6 +81,7 @@ void block_post(struct block_client *c, int slot, uint64_t now)
     c->used |= 1u << slot;
     c->sequence[slot] = c->last;
     c->posted_ns[slot] = now;
+    copy_request(&c->queue->request[slot], &c->request[slot]);
     queue_publish(&c->queue->posted[slot], c->last);
     c->kick = true;
 }
@@ -120,13 +140,19 @@ static void count(struct block_queue *queue, const struct block_request *r)
     }
 }
 
+void block_abandon(struct block_client *c, int slot)
+{
+    c->request[slot].flags |= BLOCK_ABANDONED;
+    *(volatile uint32_t *)&c->queue->request[slot].flags = c->request[slot].flags;
+}
+
 void block_free(struct block_client *c, int slot)
 {
     /* A driver whose words say that it was never done does not do it now. */
-    c->queue->request[slot].flags |= BLOCK_ABANDONED;
+    block_abandon(c, slot);
     c->used &= ~(1u << slot);
     if (queue_read(&c->queue->status[slot]) == BLOCK_OK)
-        count(c->queue, &c->queue->request[slot]);
+        count(c->queue, &c->request[slot]);
 }
 
 bool block_settle(struct block_client *c)

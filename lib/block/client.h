@@ -16,6 +16,9 @@
 
 struct block_client {
     struct block_queue *queue;
+    /* What is asked for. The queue's own are what the driver reads, and it can write there: they are written for
+     * each fresh driver once more, and nothing is read from them. */
+    struct block_request request[BLOCK_SLOTS];
     uint64_t physical, size; /* of its memory */
     uint32_t used; /* slots */
     uint32_t held; /* of these: done, and not to be looked at until they are posted again */
@@ -37,8 +40,9 @@ void block_client_ready(struct block_client *c);
 int block_slot(struct block_client *c);
 static inline struct block_request *block_request(struct block_client *c, int slot)
 {
-    return &c->queue->request[slot];
+    return &c->request[slot];
 }
+/* Posts it, or posts it again, as block_request() says. */
 void block_post(struct block_client *c, int slot, uint64_t now);
 /* Tell the driver, when something was posted and it waits. (The kernel call is left to the
  * caller: true: notify c->driver with NOTIFY_BIT_QUEUE.) */
@@ -50,6 +54,8 @@ static inline uint32_t block_status(const struct block_client *c, int slot)
     return c->queue->status[slot];
 }
 void block_free(struct block_client *c, int slot);
+/* It is not to be begun any more: BLOCK_ABANDONED. */
+void block_abandon(struct block_client *c, int slot);
 /* Before sleeping: ask for notifications; false: something is done already. */
 bool block_settle(struct block_client *c);
 

@@ -66,6 +66,10 @@ int block_device_start(struct block_device *d, bool may_adopt, enum queue_driver
 {
     struct block_queue *q = d->queue;
 
+    /* Who was here before may have written anywhere in the queue: nothing that is in it is done until the
+     * client has seen that there is a fresh driver, and has written its requests once more. */
+    if (!d->driver->passes_on)
+        queue_publish(&q->header.client_ready, 0);
     if (d->driver->once && q->header.driver_state != QUEUE_DRIVER_NONE)
         lose_writes(d);
     d->mismatch = "reset was ordered";

@@ -32,6 +32,7 @@ struct block_driver {
     const char *kind; /* how its disks are called: "sd" */
     /* Writes are never repeated: those that a predecessor left end with BLOCK_LOST. */
     bool once;
+    bool passes_on; /* no driver but the disk server, whose clients write nothing once more */
     uint64_t registers_size; /* bytes of registers that the chip has at least; 0: it has none */
 
     /*

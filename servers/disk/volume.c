@@ -156,6 +156,7 @@ static uint32_t finished(struct block_device *d)
 static const struct block_driver passing_on = {
     .name = "volume",
     .kind = "volume",
+    .passes_on = true,
     .adopt = adopt,
     .reset = reset,
     .mask = nothing,

@@ -113,8 +113,8 @@ static struct stall_view view_of(const struct adapter *a, uint64_t now)
         unsigned k = (unsigned)__builtin_ctz(rest);
 
         if (&a->job[k] != a->probe)
-            v.is_open[a->client.queue->request[k].operation == BLOCK_FLUSH ? STALL_FLUSH
-                                                                           : STALL_TRANSFER] = true;
+            v.is_open[a->client.request[k].operation == BLOCK_FLUSH ? STALL_FLUSH
+                                                                    : STALL_TRANSFER] = true;
     }
     return v;
 }
@@ -150,7 +150,7 @@ static void look_at_deadlines(struct adapter *a)
         a->client.posted_ns[k] = now;
         late = true;
         if (++a->job[k].late >= LATE_MAX)
-            block_request(&a->client, k)->flags |= BLOCK_ABANDONED;
+            block_abandon(&a->client, k);
     }
     if (late)
         service_complain(a->place.driver, a->client.driver, COMPLAINT_DEADLINE);

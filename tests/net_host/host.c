@@ -191,7 +191,8 @@ void service_complain(const char *name, endpoint_t of, enum rs_complaint why)
 
     if (why == COMPLAINT_SILENCE) /* rightly: here nobody answers net when it asks the gateway */
         return;
-    if (why == COMPLAINT_USELESS && now_ns >= not_before) { /* as rightly: these frames are garbled (progress.h) */
+    if (why == COMPLAINT_USELESS &&
+        now_ns >= not_before) { /* as rightly: these frames are garbled (progress.h) */
         not_before = now_ns + PROGRESS_GARBLED_AGAIN * 1000000ull;
         return;
     }

@@ -152,6 +152,8 @@ static enum queue_driver_state driver_starts(bool may_adopt)
     fake_device.queue->header.driver_state = state;
     fake_device.queue->header.incarnation++;
     fake_starting = false;
+    if (fake_client.is_ready)
+        block_finished(&fake_client, 0); /* it sees the fresh one */
     return state;
 }
 
@@ -161,6 +163,7 @@ static int machine_begins(void)
         fake_memory = aligned_alloc(4096, FAKE_BYTES);
     fake_pages_begin();
     memset(fake_memory, 0, FAKE_BYTES);
+    fake_client.is_ready = false;
     fake_accesses_left = -1;
     fake_bad = NO_SECTOR;
     fake_block = BLOCK_SECTOR;
@@ -180,7 +183,7 @@ static int fake_begin(void **state)
                       &(struct service_queue){.address = (uint64_t)(uintptr_t)fake_memory,
                                               .physical = FAKE_PHYSICAL,
                                               .size = FAKE_BYTES});
-    fake_client.queue->header.client_ready = 1;
+    block_client_ready(&fake_client);
     driver->unmask(&fake_device);
     return 0;
 }

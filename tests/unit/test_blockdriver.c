@@ -97,7 +97,7 @@ static const struct block_driver chip = {.name = "chip",
                                          .issue = chip_issue,
                                          .finished = chip_finished};
 
-static void driver_starts(bool may_adopt)
+static void driver_starts_unseen(bool may_adopt)
 {
     enum queue_driver_state state;
 
@@ -105,6 +105,12 @@ static void driver_starts(bool may_adopt)
     assert_int_equal(block_device_start(&device, may_adopt, &state), 0);
     device.queue->header.driver_state = state;
     device.queue->header.incarnation++;
+}
+
+static void driver_starts(bool may_adopt)
+{
+    driver_starts_unseen(may_adopt);
+    block_finished(&client, 0);
 }
 
 static void client_starts(void)
@@ -120,7 +126,7 @@ static int begin(void **state)
     memset(memory, 0, sizeof memory);
     chip_room = 4;
     in_chip = 0;
-    driver_starts(true);
+    driver_starts_unseen(true);
     client_starts();
     for (unsigned i = 0; i < sizeof disk; i++)
         disk[i] = (uint8_t)(i / 512 * 7 + i);
@@ -238,12 +244,12 @@ static void test_back(void **state)
     const struct queue_header *h = &device.queue->header;
     int k;
 
-    driver_starts(true);
+    driver_starts_unseen(true);
     assert_int_equal(block_finished(&client, 77), 0);
     assert_int_equal(h->reintegrated_incarnation, h->incarnation);
     assert_int_equal(h->reintegrated_ns, 77);
     k = post(BLOCK_READ, 0, BUFFER, 512);
-    driver_starts(true);
+    driver_starts_unseen(true);
     assert_int_equal(block_finished(&client, 78), 0);
     assert_int_not_equal(h->reintegrated_incarnation, h->incarnation);
     while (block_device_serve(&device))
@@ -265,8 +271,8 @@ static void test_nothing_of_the_past(void **state)
     device.queue->completed[k]--;
     next = post(BLOCK_READ, 1, BUFFER + 512, 512);
     device.queue->posted[next] += 5;
-    device.queue->header.magic = device.queue->header.client_ready = 0;
-    driver_starts(true);
+    device.queue->header.magic = 0;
+    driver_starts_unseen(true);
     assert_false(block_device_serve(&device));
     assert_true(block_device_settle(&device)); /* it does not spin meanwhile */
     block_finished(&client, 0);
@@ -276,13 +282,48 @@ static void test_nothing_of_the_past(void **state)
     assert_int_equal(disk[3 * 512], 0x11);
 }
 
+/* A driver that wrote over a request: what the next one does is what was asked for, whether the request was begun
+ * or not, and nothing of it before the client has seen that there is a next one. */
+static void test_request_written_over(void **state)
+{
+    for (int begun = 0; begun < 2; begun++) {
+        struct block_request *r;
+        int k;
+
+        begin(state);
+        memset(memory + BLOCK_BUFFERS_OFFSET, 0x77, 1024);
+        k = post(BLOCK_WRITE, 5, BUFFER, 1024);
+        chip_room = begun ? 4 : 0;
+        block_device_serve(&device);
+        assert_int_equal(in_chip != 0, begun);
+        in_chip = 0;
+        chip_room = 4;
+        r = &device.queue->request[k];
+        if (begun) {
+            r->sector = 9;
+            r->segment[0].length = 512;
+            r->sectors = 1;
+        } else {
+            r->operation = 283; /* as virtio-block 11:597 did */
+        }
+        driver_starts_unseen(false);
+        assert_false(block_device_serve(&device));
+        assert_int_equal(run(), 0); /* here the client looks */
+        assert_int_equal(run(), 1u << k);
+        assert_int_equal(block_status(&client, k), BLOCK_OK);
+        for (unsigned i = 0; i < 1024; i++)
+            assert_int_equal(disk[5 * 512 + i], 0x77);
+        assert_int_equal(disk[9 * 512], (uint8_t)(9 * 7 + (uint8_t)(9 * 512)));
+    }
+}
+
 /* The client gives up one of two: what the chip has goes on, what it would be given fails. */
 static void test_abandoned(void **state)
 {
     int k = post(BLOCK_READ, 0, BUFFER, 512), other = post(BLOCK_READ, 1, BUFFER + 512, 512);
 
     block_device_serve(&device);
-    block_request(&client, k)->flags |= BLOCK_ABANDONED;
+    block_abandon(&client, k);
     block_device_serve(&device);
     assert_int_equal(block_finished(&client, 0) >> k & 1, 1); /* it had been begun, and ends */
     assert_int_equal(block_status(&client, k), BLOCK_OK);
@@ -293,7 +334,7 @@ static void test_abandoned(void **state)
     other = post(BLOCK_READ, 1, BUFFER + 512, 512);
     chip_room = 0; /* a disk that does not answer */
     block_device_serve(&device);
-    block_request(&client, k)->flags |= BLOCK_ABANDONED;
+    block_abandon(&client, k);
     in_chip = 0;
     chip_room = 4;
     driver_starts(false);
@@ -361,6 +402,7 @@ static void test_written_once(void **state)
     memset(given, 0, sizeof given);
     block_device_open(&device, &once, NULL, memory, PHYSICAL, QUEUE_BYTES);
     assert_int_equal(block_device_start(&device, true, &how), 0);
+    device.queue->header.incarnation++;
     assert_int_equal(block_finished(&client, 0), 1u << begun | 1u << waiting);
     assert_int_equal(block_status(&client, begun), BLOCK_LOST);
     assert_int_equal(block_status(&client, waiting), BLOCK_LOST);
@@ -385,6 +427,7 @@ int main(void)
         cmocka_unit_test_setup(test_other_regions, begin),
         cmocka_unit_test_setup(test_back, begin),
         cmocka_unit_test_setup(test_nothing_of_the_past, begin),
+        cmocka_unit_test_setup(test_request_written_over, begin),
         cmocka_unit_test_setup(test_abandoned, begin),
         cmocka_unit_test_setup(test_no_disk, begin),
         cmocka_unit_test_setup(test_driver_dies, begin),

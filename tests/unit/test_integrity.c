@@ -63,7 +63,7 @@ struct job *adapter_begin(struct adapter *a, struct block_request **request)
 {
     if (a->client.used == ~0u)
         return NULL;
-    *request = &a->client.queue->request[__builtin_ctz(~a->client.used)];
+    *request = &a->client.request[__builtin_ctz(~a->client.used)];
     memset(*request, 0, sizeof **request);
     return &a->job[__builtin_ctz(~a->client.used)];
 }
@@ -84,7 +84,7 @@ static bool end_one(void)
     while (!(used >> k & 1))
         k = (k + 1) % 32;
     {
-        const struct block_request *r = &adapter.client.queue->request[k];
+        const struct block_request *r = &adapter.client.request[k];
         uint64_t at = r->sector / GUARD_SECTORS;
 
         if (r->operation == BLOCK_FLUSH)
@@ -376,7 +376,7 @@ static bool ask_something(uint32_t n, uint32_t *newest)
 static void tear(void)
 {
     for (uint32_t k = 0; k < 32; k++) {
-        const struct block_request *r = &adapter.client.queue->request[k];
+        const struct block_request *r = &adapter.client.request[k];
         uint64_t at = r->sector / GUARD_SECTORS;
 
         if (!(adapter.client.used >> k & 1) || r->operation != BLOCK_WRITE)
