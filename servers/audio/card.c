@@ -5,7 +5,7 @@
 #include "abi/proto/rs.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
-#include "lib/service/queues.h"
+#include "lib/rt/pack.h"
 #include "lib/service/service.h"
 #include "servers/audio/audio.h"
 
@@ -49,23 +49,35 @@ static void take_queue(void)
     claim();
 }
 
-/* (Of several cards the first is the one.) */
-static void take(const struct service_queue *where)
-{
-    if (card.queue)
-        return;
-    card.where = *where;
-    take_queue();
-}
-
 void card_find(void)
 {
-    queues_find(take);
+    struct message m = {.type = RS_QUEUE};
+    long grant, result;
+
+    if (card.queue)
+        return;
+    grant = grant_make(service_info()->rs, &card.where, sizeof card.where, GRANT_WRITE);
+    if (grant < 0)
+        return;
+    m.w[1] = (uint64_t)grant;
+    result = ipc_call(service_info()->rs, &m);
+    grant_revoke(grant);
+    if (result >= 0)
+        take_queue();
+}
+
+/* Its endpoint; -EAGAIN: it will be back; -ENXIO: it won't. */
+static long find_driver(void)
+{
+    struct message m = {.type = RS_LOOKUP};
+
+    pack_text(m.w, card.where.driver, sizeof card.where.driver);
+    return ipc_call(service_info()->rs, &m);
 }
 
 long card_ask_for_driver(void)
 {
-    return !card.queue || queue_driver_is_gone(card.where.driver) ? -ENODEV : 0;
+    return !card.queue || find_driver() == -ENXIO ? -ENODEV : 0;
 }
 
 /* ---- the driver ---- */
@@ -141,7 +153,7 @@ bool card_watch(void)
     if (now < card.patience)
         return true;
     card.patience = now + PATIENCE;
-    if (card.driver && queue_driver(card.where.driver) == card.driver) {
+    if (card.driver && find_driver() == card.driver) {
         log_info("driver %s plays nothing any more", card.where.driver);
         service_complain(card.where.driver, card.driver, COMPLAINT_DEADLINE);
     }

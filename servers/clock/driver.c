@@ -6,7 +6,7 @@
 #include "lib/rt/error.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
-#include "lib/service/queues.h"
+#include "lib/rt/pack.h"
 #include "lib/service/service.h"
 #include "servers/clock/clock.h"
 
@@ -58,7 +58,12 @@ void driver_ask(const struct clock_request *request)
 
 bool driver_is_gone(void)
 {
-    return !queue || queue_driver_is_gone(where.driver);
+    struct message m = {.type = RS_LOOKUP};
+
+    if (!queue)
+        return true;
+    pack_text(m.w, where.driver, SERVICE_NAME_MAX);
+    return ipc_call(service_info()->rs, &m) == -ENXIO;
 }
 
 /* ---- the time at boot ---- */
@@ -142,13 +147,22 @@ static void note_driver(void)
         note_moved();
 }
 
-/* What a predecessor of ours has posted is waited for: the driver may be in the midst of it. (Of
- * several clocks the first is the one.) */
-static void take_queue(const struct service_queue *place)
+/* What a predecessor of ours has posted is waited for: the driver may be in the midst of it. */
+static void find_queue(void)
 {
+    struct message m = {.type = RS_QUEUE};
+    long grant, result;
+
     if (queue)
         return;
-    where = *place;
+    grant = grant_make(service_info()->rs, &where, sizeof where, GRANT_WRITE);
+    if (grant < 0)
+        return;
+    m.w[1] = (uint64_t)grant;
+    result = ipc_call(service_info()->rs, &m);
+    grant_revoke(grant);
+    if (result < 0)
+        return;
     if (where.size < sizeof *queue) {
         log_info("the queue of %s is too small", where.driver);
         return;
@@ -166,7 +180,7 @@ static void take_queue(const struct service_queue *place)
 void driver_notified(uint64_t bits)
 {
     if (bits & NOTIFY_BIT(NOTIFY_BIT_SERVICES))
-        queues_find(take_queue);
+        find_queue();
     if (!queue)
         return;
     note_driver();
@@ -180,5 +194,5 @@ void driver_notified(uint64_t bits)
 
 void driver_begin(void)
 {
-    queues_find(take_queue);
+    find_queue();
 }

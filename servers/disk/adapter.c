@@ -7,7 +7,7 @@
 #include "lib/manifest/manifest.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
-#include "lib/service/queues.h"
+#include "lib/rt/pack.h"
 #include "servers/disk/guard.h"
 
 enum { TRIES = 3 };
@@ -35,12 +35,26 @@ static void create(const struct service_queue *where)
     block_client_ready(&a->client);
 }
 
-static void take_queue(const struct service_queue *where)
+static void fetch_queues(void)
 {
-    if (where->class == CLASS_BLOCK)
-        create(where);
-    else if (where->class == CLASS_FS)
-        volume_create(where);
+    static uint32_t next;
+    struct service_queue place = {0};
+    long grant = grant_make(service_info()->rs, &place, sizeof place, GRANT_WRITE);
+
+    if (grant < 0)
+        return;
+    for (;;) {
+        struct message m = {.type = RS_QUEUE, .w = {next, (uint64_t)grant}};
+
+        if (ipc_call(service_info()->rs, &m) < 0)
+            break;
+        next++;
+        if (place.class == CLASS_BLOCK)
+            create(&place);
+        else if (place.class == CLASS_FS)
+            volume_create(&place);
+    }
+    grant_revoke(grant);
 }
 
 /* ---- jobs ---- */
@@ -131,6 +145,28 @@ bool adapters_settle(void)
 
 /* ---- drivers that are no more, or do not answer ---- */
 
+static bool is_gone_for_good(const char *name)
+{
+    static const bool for_good[] = {
+        [RS_DOWN] = true, [RS_GIVEN_UP] = true, [RS_BROKEN] = true, [RS_REFUSED] = true};
+    struct rs_service s = {0};
+    long grant = grant_make(service_info()->rs, &s, sizeof s, GRANT_WRITE);
+    bool gone = false;
+
+    for (uint64_t n = 0; grant >= 0; n++) {
+        struct message m = {.type = RS_LIST, .w = {n, (uint64_t)grant}};
+
+        if (ipc_call(service_info()->rs, &m) < 0)
+            break;
+        if (strncmp(s.name, name, sizeof s.name) == 0) {
+            gone = s.state < sizeof for_good && for_good[s.state];
+            break;
+        }
+    }
+    grant_revoke(grant);
+    return gone;
+}
+
 /* Nobody will do them: they fail. The slots stay used, the memory is the device's until RS has
  * stopped that, which it has when the driver is gone for good. */
 static void fail_all(struct adapter *a)
@@ -146,10 +182,10 @@ static void fail_all(struct adapter *a)
 
 void adapters_look(void)
 {
-    queues_find(take_queue);
+    fetch_queues();
     for (unsigned i = 0; i < count; i++) {
         struct adapter *a = adapters[i];
-        bool gone = queue_driver_is_gone(a->place.driver);
+        bool gone = is_gone_for_good(a->place.driver);
 
         if (gone && !a->is_gone)
             log_always("the disks of %.16s are gone with their driver", a->place.driver);

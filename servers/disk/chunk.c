@@ -82,15 +82,10 @@ static uint32_t sectors_of(const struct chunk *c)
     return all - first < CHUNK_SECTORS ? (uint32_t)(all - first) : CHUNK_SECTORS;
 }
 
-/* Of a disk that is gone all have the error anyhow; it would be an old one when that is back. */
 static void moved(struct job *job, int error)
 {
-    struct chunk *c = job->chunk;
-
-    c->state = error ? CHUNK_FAILED : CHUNK_VALID;
-    if (error && unit_is_gone(c->adapter, c->unit))
-        c->state = CHUNK_EMPTY;
-    c->error = error;
+    job->chunk->state = error ? CHUNK_FAILED : CHUNK_VALID;
+    job->chunk->error = error;
 }
 
 static bool post(struct chunk *c, uint32_t operation, uint64_t first, uint32_t sectors)

@@ -5,7 +5,7 @@
 #include "abi/proto/rs.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
-#include "lib/service/queues.h"
+#include "lib/rt/pack.h"
 #include "lib/service/service.h"
 #include "servers/lp/lp.h"
 
@@ -57,17 +57,24 @@ static void take_queue(struct port *p, const struct service_queue *where)
     claim(p);
 }
 
-static void take(const struct service_queue *where)
-{
-    struct port *p = port_of_driver(where->driver);
-
-    if (p)
-        take_queue(p, where);
-}
-
 void ports_find(void)
 {
-    queues_find(take);
+    for (uint64_t n = 0;; n++) {
+        struct service_queue where;
+        struct port *p;
+        long grant = grant_make(service_info()->rs, &where, sizeof where, GRANT_WRITE), result;
+        struct message m = {.type = RS_QUEUE, .w = {n, (uint64_t)grant}};
+
+        if (grant < 0)
+            return;
+        result = ipc_call(service_info()->rs, &m);
+        grant_revoke(grant);
+        if (result < 0)
+            return;
+        p = port_of_driver(where.driver);
+        if (p)
+            take_queue(p, &where);
+    }
 }
 
 bool port_has_driver(const struct port *p)
@@ -141,11 +148,13 @@ void port_look(struct port *p, bool busy)
 
 long port_ask_for_driver(struct port *p, bool busy)
 {
+    struct message m = {.type = RS_LOOKUP};
     long result;
 
     if (!p->queue)
         return -ENXIO;
-    result = queue_driver(p->where.driver);
+    pack_text(m.w, p->where.driver, sizeof p->where.driver);
+    result = ipc_call(service_info()->rs, &m);
     /* (A fresh one that is not ready yet has another endpoint.) */
     if (p->incarnation && !p->is_away && result != p->driver &&
         queue_read(&p->queue->header.incarnation) == p->incarnation) {

@@ -16,8 +16,8 @@
 #include <lwip/timeouts.h>
 
 #include "lib/rt/log.h"
-#include "lib/service/queues.h"
 #include "lib/undo/undo.h"
+#include "lib/rt/pack.h"
 #include "servers/net/interface.h"
 
 #define LATER 5 /* ms; what RS says of its services matters less than frames */
@@ -127,26 +127,77 @@ void recover_after(struct interface *i)
 
 /* ---- what RS says ---- */
 
-static void take_queue(const struct service_queue *place)
+static void fetch_queues(void)
 {
-    if (interface_create(place))
-        interface_serve(interfaces[place->number]); /* its driver may have been faster */
-    else
-        log_info("no interface for the queue of %.16s", place->driver);
+    static uint32_t next;
+    struct service_queue place = {0};
+    struct message m;
+    long grant, result;
+
+    grant = grant_make(service_info()->rs, &place, sizeof place, GRANT_WRITE);
+    if (grant < 0)
+        return;
+    for (;;) {
+        m = (struct message){.type = RS_QUEUE, .w = {next, (uint64_t)grant}};
+        result = ipc_call(service_info()->rs, &m);
+        if (result < 0)
+            break;
+        next++;
+        if (interface_create(&place))
+            interface_serve(interfaces[place.number]); /* its driver may have been faster */
+        else
+            log_info("no interface for the queue of %.16s", place.driver);
+    }
+    grant_revoke(grant);
+}
+
+/* Is the driver down for good? */
+static bool gone_for_good(const char *name)
+{
+    static const bool for_good[] = {[RS_DOWN] = true,
+                                    [RS_GIVEN_UP] = true,
+                                    [RS_NO_DEVICE] = true,
+                                    [RS_BROKEN] = true,
+                                    [RS_REFUSED] = true};
+    struct rs_service service = {0};
+    long grant = grant_make(service_info()->rs, &service, sizeof service, GRANT_WRITE);
+    bool gone = false;
+
+    if (grant < 0)
+        return false;
+    for (uint64_t n = 0;; n++) {
+        struct message m = {.type = RS_LIST, .w = {n, (uint64_t)grant}};
+
+        if (ipc_call(service_info()->rs, &m) < 0)
+            break;
+        if (strncmp(service.name, name, sizeof service.name) != 0)
+            continue;
+        gone = service.state < sizeof for_good && for_good[service.state];
+        break;
+    }
+    grant_revoke(grant);
+    return gone;
 }
 
 static void ask_state(struct interface *i)
 {
-    if (i->incarnation == 0 || i->given_up || !queue_driver_is_gone(i->place.driver))
+    struct message m = {.type = RS_LOOKUP};
+    bool given_up;
+
+    if (i->incarnation == 0)
         return;
-    i->given_up = true;
-    update_link(i);
+    pack_text(m.w, i->place.driver, SERVICE_NAME_MAX);
+    given_up = ipc_call(service_info()->rs, &m) < 0 && gone_for_good(i->place.driver);
+    if (given_up && !i->given_up) {
+        i->given_up = true;
+        update_link(i);
+    }
 }
 
 static void look_at_services(void *unused)
 {
     (void)unused;
-    queues_find(take_queue);
+    fetch_queues();
     for (unsigned n = 0; n < INTERFACES_MAX; n++)
         if (interfaces[n])
             ask_state(interfaces[n]);

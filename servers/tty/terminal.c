@@ -7,7 +7,7 @@
 #include "lib/manifest/manifest.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
-#include "lib/service/queues.h"
+#include "lib/rt/pack.h"
 #include "lib/service/service.h"
 #include "servers/tty/tty.h"
 
@@ -120,7 +120,19 @@ static void take(const struct service_queue *where)
 
 void terminals_find_queues(void)
 {
-    queues_find(take);
+    for (uint64_t n = 0;; n++) {
+        struct service_queue where;
+        long grant = grant_make(service_info()->rs, &where, sizeof where, GRANT_WRITE), result;
+        struct message m = {.type = RS_QUEUE, .w = {n, (uint64_t)grant}};
+
+        if (grant < 0)
+            return;
+        result = ipc_call(service_info()->rs, &m);
+        grant_revoke(grant);
+        if (result < 0)
+            return;
+        take(&where);
+    }
 }
 
 /* Its session ends, as when a line is hung up: SIGHUP for who leads it and for who is in the
@@ -143,10 +155,12 @@ void terminals_hang_up(void)
 {
     for (unsigned i = 0; i < SERIALS; i++) {
         struct terminal *t = &terminals[i];
+        struct message m = {.type = RS_LOOKUP};
 
         if (!t->queue || t->hung || queue_read(&t->queue->header.incarnation) == 0)
             continue;
-        if (!queue_driver_is_gone(t->peer.where.driver))
+        pack_text(m.w, t->peer.where.driver, sizeof t->peer.where.driver);
+        if (ipc_call(service_info()->rs, &m) != -ENXIO)
             continue;
         if (peer_is_new(&t->peer))
             claim(t);

@@ -76,7 +76,7 @@ long ipc_call(endpoint_t to, struct message *m)
     }
     if (m->type == PM_CREDENTIALS) /* all are root */
         m->w[0] = 0;
-    return 0;
+    return m->type == RS_LIST ? -ENOENT : 0;
 }
 
 long ipc_notify(endpoint_t to, uint64_t bits)

@@ -10,7 +10,6 @@
 #include "lib/random/pool.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
-#include "lib/service/queues.h"
 #include "lib/service/service.h"
 
 #define SOURCES_MAX 4 /* devices; of more only the first are asked */
@@ -161,15 +160,21 @@ static void take_queue(struct source *s, const struct service_queue *where)
     queue_claim(&q->header, ENTROPY_QUEUE_MAGIC);
 }
 
-static void take_new(const struct service_queue *where)
-{
-    if (where->number < SOURCES_MAX)
-        take_queue(&sources[where->number], where);
-}
-
 static void find_queues(void)
 {
-    queues_find(take_new);
+    for (uint64_t n = 0; n < SOURCES_MAX; n++) {
+        struct service_queue where;
+        long grant = grant_make(service_info()->rs, &where, sizeof where, GRANT_WRITE), result;
+        struct message m = {.type = RS_QUEUE, .w = {n, (uint64_t)grant}};
+
+        if (grant < 0)
+            return;
+        result = ipc_call(service_info()->rs, &m);
+        grant_revoke(grant);
+        if (result < 0)
+            return;
+        take_queue(&sources[n], &where);
+    }
 }
 
 static void ask_all(void)
