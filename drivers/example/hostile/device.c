@@ -45,11 +45,7 @@ void attack_device(void)
     if (!q || !window)
         panic("no device");
     random_start();
-    q->header.driver = service_info()->self;
-    q->header.driver_state = QUEUE_DRIVER_RESET;
-    q->mtu = 1500;
-    q->link_up = 1;
-    queue_publish(&q->header.incarnation, service_info()->incarnation);
+    claim_to_drive(q);
     for (; clock_now() < end; writes++) {
         uint64_t r = bits();
         unsigned width = 1u << r % 3;

@@ -44,6 +44,9 @@ void attack_values(void);
 void attack_complain(void);
 
 /* ---- kernel.c ---- */
+
+struct net_queue;
+void claim_to_drive(struct net_queue *q); /* as a network driver that is ready */
 void attack_kernel(void);
 void attack_flood(void);
 void attack_rings(void);

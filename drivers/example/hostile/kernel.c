@@ -85,6 +85,15 @@ void attack_flood(void)
     log_info("floods: %llu", (unsigned long long)calls);
 }
 
+void claim_to_drive(struct net_queue *q)
+{
+    q->header.driver = service_info()->self;
+    q->header.driver_state = QUEUE_DRIVER_RESET;
+    q->mtu = 1500;
+    q->link_up = 1;
+    queue_publish(&q->header.incarnation, service_info()->incarnation);
+}
+
 /* A network driver whose indices jump, and whose entries change while the client reads them. */
 void attack_rings(void)
 {
@@ -94,11 +103,7 @@ void attack_rings(void)
     if (!q)
         panic("no queue");
     random_start();
-    q->header.driver = service_info()->self;
-    q->header.driver_state = QUEUE_DRIVER_RESET;
-    q->mtu = 1500;
-    q->link_up = 1;
-    queue_publish(&q->header.incarnation, service_info()->incarnation);
+    claim_to_drive(q);
     for (; clock_now() < end; lies++) {
         volatile uint32_t *word = (volatile uint32_t *)q + bits() % (QUEUE_CHIP_OFFSET / 4);
 
