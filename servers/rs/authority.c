@@ -34,8 +34,10 @@ void authority_check(void)
 static struct record {
     bool refused; /* the log has a line about it */
     bool too_many; /* the same */
-    uint32_t complaints; /* in this window */
-    uint64_t since; /* its begin */
+    struct window {
+        uint32_t complaints;
+        uint64_t since; /* its begin */
+    } by, of; /* it complained; it was complained of */
 } records[SERVICES_MAX];
 
 static struct record *record_of(const struct service *s)
@@ -85,23 +87,36 @@ static bool may_complain(const struct service *caller, const struct service *s)
     return false;
 }
 
+#define ALWAYS_HEARD 3 /* complaints of one service in a window */
+
+static uint32_t count_complaint(struct window *w, uint64_t length)
+{
+    uint64_t now = clock_now();
+
+    if (w->since == 0 || now - w->since > length)
+        *w = (struct window){.since = now};
+    return ++w->complaints;
+}
+
 /*
  * A complaint costs the other its life. So in the time of that one's budget there are as many as
  * that has failures in it, and the one more that makes RS give up on it, whoever the complainer may
- * name else: a client that has gone mad restarts no crowd.
+ * name else: a client that has gone mad restarts no crowd. But one driver that is ill for good must
+ * not have the others of that client unheard: of each service the first few always count.
  */
 static bool complains_too_much(const struct service *caller, const struct service *s)
 {
     struct record *r = record_of(caller);
-    uint64_t now = clock_now();
+    uint64_t length = s->manifest->budget_window_s * SECOND;
+    uint32_t by = count_complaint(&r->by, length), of = count_complaint(&record_of(s)->of, length);
 
-    if (r->since == 0 || now - r->since > s->manifest->budget_window_s * SECOND)
-        *r = (struct record){.refused = r->refused, .since = now};
-    if (r->complaints++ <= s->manifest->budget)
+    if (by == 1)
+        r->too_many = false;
+    if (by <= s->manifest->budget + 1 || of <= ALWAYS_HEARD)
         return false;
     if (!r->too_many)
         log_always("%s has complained %u times in %u s; more of it is ignored", caller->name,
-                   r->complaints - 1, s->manifest->budget_window_s);
+                   by - 1, s->manifest->budget_window_s);
     r->too_many = true;
     return true;
 }
@@ -123,7 +138,9 @@ long request_complain(struct message *m, struct service *caller)
                 caller->name, s->name, s->name);
         return -EPERM;
     }
-    if (s->endpoint != (endpoint_t)m->w[3] || !service_runs(s))
+    /* Whom it drives for a client reads in the queue, where the driver writes it: what was never
+     * the driver's endpoint is one more thing that is wrong there. */
+    if (!service_runs(s) || service_was_at(s, (endpoint_t)m->w[3]))
         return 0; /* about an incarnation of the past */
     if (complains_too_much(caller, s))
         return -EAGAIN;

@@ -54,6 +54,7 @@
 #define SERVICES_MAX 96
 #define DEVICES_MAX 64
 #define WORKS_MAX 4
+#define PAST_ENDPOINTS 4
 #define IMAGE_MAPPINGS 20
 #define SERVICE_MAPPINGS 16
 
@@ -105,6 +106,8 @@ struct service {
     struct life life;
     enum rs_ready ready_how;
     endpoint_t endpoint; /* 0: none */
+    endpoint_t past[PAST_ENDPOINTS]; /* those of its last incarnations, in turn */
+    uint32_t past_next;
     endpoint_t
         remains; /* of the last incarnation: stopped, to be destroyed once the fresh one is ready */
     endpoint_t stock; /* a process made ready for the next incarnation: mapped, never run; 0 none */
@@ -149,6 +152,7 @@ struct service {
     struct looks looks;
     struct heartbeat heartbeat;
     struct pulse pulse;
+    bool is_starved; /* at the last look: it was not let run since the one before */
     bool is_slow; /* beyond the low mark just now */
     uint64_t slow_told; /* clock, when the log was last told so; 0: never */
     struct share share;
@@ -191,6 +195,7 @@ struct service *service_with_id(uint32_t id); /* the first with that id */
 struct service *service_at(endpoint_t endpoint); /* of the running incarnation; NULL: none */
 void service_bind(struct service *s,
                   endpoint_t endpoint); /* that is its incarnation now; 0: none */
+bool service_was_at(const struct service *s, endpoint_t endpoint); /* one of its last dead */
 void services_number(void); /* ids in order of names, once all manifests are read */
 void service_prepare(struct service *s); /* everything for its starts, but device and queue */
 bool service_prepare_instance(struct service *s, const struct service *base, unsigned instance);

@@ -72,6 +72,8 @@ void service_bind(struct service *s, endpoint_t endpoint)
 {
     if (s->endpoint && service_at(s->endpoint) == s)
         at_slot[endpoint_slot(s->endpoint)] = 0;
+    if (s->endpoint > 0 && s->endpoint != endpoint)
+        s->past[s->past_next++ % PAST_ENDPOINTS] = s->endpoint;
     s->endpoint = endpoint;
     if (endpoint > 0)
         at_slot[endpoint_slot(endpoint)] = (uint8_t)(s - services + 1);
@@ -80,6 +82,14 @@ void service_bind(struct service *s, endpoint_t endpoint)
             for (unsigned i = 0; i < service_count; i++)
                 if (services[i].info)
                     service_peers(&services[i]);
+}
+
+bool service_was_at(const struct service *s, endpoint_t endpoint)
+{
+    for (unsigned i = 0; i < PAST_ENDPOINTS; i++)
+        if (endpoint > 0 && s->past[i] == endpoint)
+            return true;
+    return false;
 }
 
 /* ---- ids and order ---- */

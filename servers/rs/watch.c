@@ -118,6 +118,23 @@ static bool look_at_interrupts(struct service *s, const struct look *look)
     return true;
 }
 
+/* Is whom it waits for, in the end, one that was not let run (or we ourselves, who will get to it)?
+ * Then it is not its fault that it does not come back. */
+static bool waits_for_starved(const struct slot_status *status)
+{
+    struct slot_status at = *status;
+
+    for (unsigned hops = 0; at.state == SLOT_CALLING_STATE && hops < SERVICES_MAX; hops++) {
+        const struct service *peer = service_at(at.peer);
+
+        if (!peer || slot_status(peer->endpoint, &at) < 0)
+            return false;
+        if (at.state != SLOT_CALLING_STATE)
+            return peer->id == SERVICE_RS || (at.state == SLOT_READY && peer->is_starved);
+    }
+    return false;
+}
+
 static void look_at_start(struct service *s, const struct slot_status *status,
                           const struct look *look)
 {
@@ -153,8 +170,11 @@ static void look_at(struct service *s, uint64_t now, uint64_t every)
     if (slot_status(s->endpoint, &status) < 0)
         return;
     look = looks_next(&s->looks, now, status.cpu_ns, every);
+    s->is_starved = look.elapsed != 0 && look.used == 0;
     if (look_at_share(s, &look) || look_at_interrupts(s, &look))
         return;
+    if (waits_for_starved(&status))
+        look.elapsed = 0;
     if (s->life.state == RS_STARTING)
         look_at_start(s, &status, &look);
     if (s->life.state == RS_STARTING || s->heartbeat.low == 0)

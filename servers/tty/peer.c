@@ -24,6 +24,11 @@ bool peer_is_new(struct peer *p)
 
     if (incarnation == p->incarnation)
         return false;
+    if (incarnation == 0) { /* none ever is: the header is broken, and so nobody to be told */
+        peer_bad(p);
+        p->incarnation = 0;
+        return false;
+    }
     p->incarnation = incarnation;
     p->driver = p->header->driver;
     p->fresh = incarnation != p->header->reintegrated_incarnation;

@@ -42,10 +42,14 @@ static struct terminal *terminal_of_driver(const char *name)
     return n < SERIALS ? &terminals[n] : NULL;
 }
 
+static bool is_driven(const struct char_queue *q)
+{
+    return q && queue_read(&q->header.incarnation) != 0;
+}
+
 bool terminal_exists(const struct terminal *t)
 {
-    return t == terminals || t->screen ||
-           (t->queue && queue_read(&t->queue->header.incarnation) != 0);
+    return t == terminals || t->screen || is_driven(t->queue);
 }
 
 /* What only we write, also once more for a fresh driver: the one before may have changed it. */
@@ -84,21 +88,25 @@ static void take_queue(struct terminal *t, const struct service_queue *where)
     claim(t);
 }
 
-static bool is_driven_by(const struct terminal *t, const char *name)
+static bool has_queue_of(const struct terminal *t, const char *name)
 {
     return t->queue && strcmp(t->peer.where.driver, name) == 0;
 }
 
 /* A driver of another name is given the last port of which there is none: it is a terminal as any
- * other, and watched as any other. */
-static struct terminal *terminal_for(const char *name)
+ * other, and watched as any other. It keeps that, unless the port's own driver finds a chip. */
+static struct terminal *terminal_for(const struct service_queue *where)
 {
+    const char *name = where->driver;
     struct terminal *t = terminal_of_driver(name);
 
     if (t)
-        return is_driven_by(t, name) || !t->queue || !terminal_exists(t) ? t : NULL;
+        return has_queue_of(t, name) || !t->queue ||
+                       (is_driven((struct char_queue *)where->address) && !terminal_exists(t))
+                   ? t
+                   : NULL;
     for (unsigned i = 0; i < SERIALS; i++)
-        if (is_driven_by(&terminals[i], name))
+        if (has_queue_of(&terminals[i], name))
             return &terminals[i];
     for (unsigned i = SERIALS; i-- > 1;)
         if (!terminal_exists(&terminals[i]))
@@ -108,7 +116,7 @@ static struct terminal *terminal_for(const char *name)
 
 static void take(const struct service_queue *where)
 {
-    struct terminal *t = terminal_for(where->driver);
+    struct terminal *t = terminal_for(where);
 
     if (where->class == CLASS_SCREEN)
         consoles_take_screen(where);

@@ -87,6 +87,13 @@ def test_complaints_of_a_crowd(boot):
     assert len(re.findall(r"hostile has complained 11 times in 600 s; more of it is ignored", result.klog)) == 1
 
 
+def test_complaints_of_another(boot):
+    """Who complains without end of one is still heard about another: its first three complaints count, whatever else there was."""
+    add = {**hostile("complain", "times=200", **{"complains-of": "null lp"}), **quick("null", "drivers/example/null", 10), **quick("lp", "servers/lp", 2)}
+    result = boot(OVER + "over complain", timeout=120, leak_check=False, add=add)
+    assert result.klog.count("hostile complains of lp") == 3 and "rs: lp: given up after 3 failures in 600 s" in result.klog
+
+
 # ---- the order of calls ----
 
 def judge(tmp_path, **changed):

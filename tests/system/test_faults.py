@@ -65,9 +65,9 @@ def test_flood_of_its_client(boot):
     assert out.startswith("hello\n") and [(row["defect"], row["detail"]) for row in recoveries(out)] in ([("heartbeat", "1")], [("complaint", "5")])
 
 
-@pytest.mark.parametrize("fault", ["garbage", "lengths"])
+@pytest.mark.parametrize("fault", ["garbage", "lengths", "stranger"])
 def test_garbage_in_its_rings(boot, fault):
-    """Its client complains, and goes on working."""
+    """Its client complains, and goes on working. The complaint counts also when the queue says that another drives."""
     result = boot(WAIT + "wait_for 'up .* 1 complaint'; nc -l -p 7000 -e cat & usleep 200000; echo hello | nc 127.0.0.1 7000; wait; cat /proc/recovery",
                   add=faulty(fault, **NETWORK))
     assert result.out.startswith("hello\n") and [row["defect"] for row in recoveries(result.out)] == ["complaint"]

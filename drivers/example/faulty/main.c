@@ -172,6 +172,17 @@ static void fault_lengths(void)
     queue_publish(&q->receive.completed, q->receive.completed + 10);
     notify_client();
 }
+/* Somebody else drives, it says, whom nobody knows; and it breaks the rules. */
+static void fault_stranger(void)
+{
+    struct net_queue *q = (struct net_queue *)(uintptr_t)service_info()->queue.address;
+
+    if (q == 0)
+        panic("stranger: no queue");
+    q->header.driver = 0x12345678;
+    queue_publish(&q->header.incarnation, q->header.incarnation + 7);
+    fault_lengths();
+}
 static void fault_none(void)
 {
 }
@@ -319,6 +330,7 @@ static const struct {
     {"flood", fault_flood},
     {"garbage", fault_garbage},
     {"lengths", fault_lengths},
+    {"stranger", fault_stranger},
     {"random", fault_random},
     {"storm", fault_storm},
     {"slow", fault_slow},

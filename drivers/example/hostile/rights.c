@@ -156,6 +156,17 @@ static bool spares(uint64_t place, uint64_t pages)
            (place >= ARENA && place < ARENA + ARENA_PAGES * PAGE_SIZE && pages <= 1u << 20);
 }
 
+/* Where the kernel may write for it: nowhere, or where nothing is that it shares with others. */
+static uint64_t some_output(void)
+{
+    uint64_t place = some_number();
+
+    if (bits() & 1 ||
+        (!everybody() && call(KERNEL_QUERY, (uint64_t)ENDPOINT_SELF, place, 0, 0, 0, 0) >= 0))
+        return (uint64_t)scratch;
+    return place;
+}
+
 static void change_memory(endpoint_t to)
 {
     uint64_t r = bits(), place = some_place(), pages = some_pages(), part = r & 64 ? MAP_PART : 0;
@@ -189,8 +200,7 @@ static void change_memory(endpoint_t to)
         break;
     default:
         call(KERNEL_REAP, 0, 0, 0, 0, 0, 0);
-        call(KERNEL_SLOT_STATUS, some_endpoint(), r & 128 ? some_number() : (uint64_t)scratch, 0, 0,
-             0, 0);
+        call(KERNEL_SLOT_STATUS, some_endpoint(), some_output(), 0, 0, 0, 0);
     }
 }
 
