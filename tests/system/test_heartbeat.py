@@ -2,6 +2,7 @@
 """The heartbeat's two marks: slow, and then replaced. (What counts begins with the last look at which it was alive: up to half a low mark before the fault.)"""
 import re
 
+from test_authority import hostile
 from test_faults import WAIT, faulty, recoveries
 
 
@@ -24,3 +25,12 @@ def test_replaced_at_the_high_mark(boot):
     said = float(re.search(r"\[ *([\d.]+)\] rs: faulty: slow: ", result.klog).group(1))
     assert row["defect"] == "heartbeat" and 0.65 <= int(row["detected_ns"]) / 1e9 - began < 0.8
     assert 0.02 <= said - began < 0.11
+
+
+def test_waits_for_one_that_is_not_let_run(boot):
+    """DS is not let run for 0.9 s by one that is more urgent: who waits for its answer is not ill, though it has no heartbeat."""
+    names = hostile("publish", "seconds=1", priority="2", cpu="900", heartbeat="30", restart="no")
+    greedy = faulty("slow", priority="2", heartbeat="5000", cpu="1000", parameters="fault=slow delay_ms=300 times=1 slow_ms=900")
+    result = boot("sleep 1.5; service list hostile; cat /proc/recovery", icount=True, add={**names, **greedy}, timeout=240, leak_check=False)
+    assert re.search(r"^hostile +\d+ up .* 0 none ", result.out, re.M) and not recoveries(result.out), result.out
+    assert "hostile: attack over: publish" in result.klog
