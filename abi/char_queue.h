@@ -67,7 +67,7 @@ struct char_test {
     uint32_t result; /* enum char_test_result */
     uint32_t can_test; /* 0: such a device has no test, `asked` is not looked at */
     uint32_t dry; /* counts: the device had nothing more to receive */
-    uint8_t receive_bytes[CHAR_TEST_SIZE];
+    uint8_t receive_bytes[CHAR_TEST_SIZE]; /* (blank before: by the client) */
     struct char_ring transmit, receive; /* nobody waits for them */
 };
 

@@ -146,12 +146,21 @@ static uint32_t begin_of(uint32_t number)
     return number * 13;
 }
 
+/* What lies at a place of the receive ring before the test. A driver that says that more has come
+ * than it has stored leaves it there. */
+static uint8_t blank_of(uint32_t number, uint32_t at)
+{
+    return (uint8_t)(number * 29 + at * 53 + 1);
+}
+
 void selftest_fill(struct selftest *s, struct char_test *t)
 {
     uint32_t number = ++s->number, begin = begin_of(number);
 
     for (uint32_t i = 0; i < SELFTEST_BYTES; i++)
         t->transmit_bytes[(begin + i) % CHAR_TEST_SIZE] = byte_of(number, i);
+    for (uint32_t i = 0; i < CHAR_TEST_SIZE; i++)
+        t->receive_bytes[i] = blank_of(number, i);
     t->transmit.taken = t->receive.taken = t->receive.written = begin;
     t->transmit.written = begin + SELFTEST_BYTES;
     queue_publish(&t->asked, number);
@@ -160,7 +169,7 @@ void selftest_fill(struct selftest *s, struct char_test *t)
 /* (What the driver has written may be anything.) */
 enum selftest_answer selftest_judge(const struct selftest *s, const struct char_test *t)
 {
-    uint32_t begin = begin_of(s->number), came, found = 0;
+    uint32_t begin = begin_of(s->number), came, found = 0, blanks = 0;
 
     if (queue_read(&t->told) != s->number)
         return SELFTEST_NONE;
@@ -171,7 +180,14 @@ enum selftest_answer selftest_judge(const struct selftest *s, const struct char_
         return SELFTEST_LOST;
     if (came > CHAR_TEST_SIZE || queue_read(&t->transmit.taken) != begin + SELFTEST_BYTES)
         return SELFTEST_WRONG;
-    for (uint32_t k = begin; k != begin + came && found < SELFTEST_BYTES; k++)
-        found += t->receive_bytes[k % CHAR_TEST_SIZE] == byte_of(s->number, found);
-    return found == SELFTEST_BYTES ? SELFTEST_GOOD : SELFTEST_WRONG;
+    for (uint32_t k = begin; k != begin + came; k++) {
+        uint32_t at = k % CHAR_TEST_SIZE;
+
+        if (found < SELFTEST_BYTES && t->receive_bytes[at] == byte_of(s->number, found))
+            found++;
+        else
+            blanks += t->receive_bytes[at] == blank_of(s->number, at);
+    }
+    /* (What comes from outside may look like a blank, but not often.) */
+    return found == SELFTEST_BYTES && blanks < SELFTEST_BLANKS ? SELFTEST_GOOD : SELFTEST_WRONG;
 }

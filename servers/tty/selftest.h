@@ -34,6 +34,7 @@
 #define SELFTEST_FLOOD 14400u
 enum {
     SELFTEST_BYTES = 5, /* those of a test: 0.43 ms at 115200 baud */
+    SELFTEST_BLANKS = 3, /* so many places that the driver did not write are no chance */
     SELFTEST_FAILS = 3,
     SELFTEST_BUSY_FAILS = 8,
     SELFTEST_LOOKS = 20, /* without an answer */
@@ -44,7 +45,7 @@ enum selftest_answer {
     SELFTEST_NONE, /* not yet */
     SELFTEST_GOOD,
     SELFTEST_BUSY,
-    SELFTEST_WRONG, /* other bytes, or too few of them */
+    SELFTEST_WRONG, /* other bytes, or too few of them, or such as never came */
     SELFTEST_LOST, /* none have come back */
     SELFTEST_LATE, /* no answer */
 };

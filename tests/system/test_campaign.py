@@ -126,12 +126,14 @@ ESCAPED = {
     "ahci": ["mmio_read32+0x2: add rdi, rsi -> nop dword ptr [rax]",  # 2:24, its disk is gone
              "block_device_serve+0x2fd: jne 0x402e1b -> je 0x402e1b"],  # 2:120, each request ends with an error
     "e1000": ["e1000_transmit+0x7a: mov r13w, word ptr [rsp + 0x1c] -> mov r10w, word ptr [rsp + 0x1c]"],  # 2:154, a frame of no length
-    "rtl8139": ["copy_words+0x63: mov qword ptr [rax - 0x18], r9 -> nop dword ptr [rax]"],  # 2:67, old numbers whose sum was the same
+    "rtl8139": ["copy_words+0x63: mov qword ptr [rax - 0x18], r9 -> nop dword ptr [rax]",  # 2:67, old numbers whose sum was the same
+                "rtl8139_receive+0x19d: mov eax, eax -> mov eax, ebx"],  # 12:323, what it writes into its queue says that another drives
     "uart": ["uart_send+0x38: call 0x401970 -> nop dword ptr [rax + rax]",  # 11:246, bytes never go out
              "uart_send+0x36: mov edx, ebp -> nop",  # 11:476, nor do they here
              "pio_write_bytes+0x16: syscall  -> nop",  # 11:616, the same
              "uart_receive+0x38: add rbp, 1 -> add rbp, 0x11",  # 11:635, bytes are stored far from another
              "uart_receive+0x31: mov edi, dword ptr [r13 + 0x10] -> nop dword ptr [rax]",  # 11:156, what comes is not what is in the chip, and never ends
+             "uart_receive+0x35: add ebx, 1 -> add ebx, 0x11",  # 12:64, more bytes are said to have come than there are
              "uart_receive+0x41: mov byte ptr [rbp - 1], al -> mov byte ptr [rbp + 3], al",  # 2:46, stored beside the place
              "uart_receive+0x2f: je 0x40124e -> jne 0x40124e"],  # 3:29, reads what is not there: a hang before storms were noticed
     "virtio-block": ["block_device_serve+0x1dc: jne 0x4026d8 -> je 0x4026d8"],  # 2:31, the same

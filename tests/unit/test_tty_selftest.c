@@ -227,6 +227,30 @@ static void test_nobody_to_ask(void **state)
     assert_in_range(count, 2, 8);
 }
 
+/* Between the test's bytes come others: such as a driver wrote there, or such as it only counted. */
+static void test_judge_others(void **state)
+{
+    struct char_test t = {0};
+
+    for (int i = 0; i < 300; i++) {
+        uint32_t first, count = SELFTEST_BYTES;
+
+        selftest_fill(&s, &t);
+        first = t.transmit.taken;
+        t.told = t.asked;
+        t.transmit.taken += count;
+        t.receive.written += 17 * count;
+        for (uint32_t k = 0; k < count; k++)
+            t.receive_bytes[(first + 17 * k) % CHAR_TEST_SIZE] =
+                t.transmit_bytes[(first + k) % CHAR_TEST_SIZE];
+        assert_int_equal(selftest_judge(&s, &t), SELFTEST_WRONG);
+        for (uint32_t k = 0; k < 17 * count; k++)
+            if (k % 17 != 0)
+                t.receive_bytes[(first + k) % CHAR_TEST_SIZE] = (uint8_t)('a' + k % 26);
+        assert_int_equal(selftest_judge(&s, &t), SELFTEST_GOOD);
+    }
+}
+
 /* Whatever a driver writes there. */
 static void test_judge(void **state)
 {
@@ -282,6 +306,7 @@ int main(void)
         TEST(test_a_pause_proves_nothing),
         TEST(test_nobody_to_ask),
         TEST(test_judge),
+        TEST(test_judge_others),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
