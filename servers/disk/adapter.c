@@ -145,28 +145,6 @@ bool adapters_settle(void)
 
 /* ---- drivers that are no more, or do not answer ---- */
 
-static bool is_gone_for_good(const char *name)
-{
-    static const bool for_good[] = {
-        [RS_DOWN] = true, [RS_GIVEN_UP] = true, [RS_BROKEN] = true, [RS_REFUSED] = true};
-    struct rs_service s = {0};
-    long grant = grant_make(service_info()->rs, &s, sizeof s, GRANT_WRITE);
-    bool gone = false;
-
-    for (uint64_t n = 0; grant >= 0; n++) {
-        struct message m = {.type = RS_LIST, .w = {n, (uint64_t)grant}};
-
-        if (ipc_call(service_info()->rs, &m) < 0)
-            break;
-        if (strncmp(s.name, name, sizeof s.name) == 0) {
-            gone = s.state < sizeof for_good && for_good[s.state];
-            break;
-        }
-    }
-    grant_revoke(grant);
-    return gone;
-}
-
 /* Nobody will do them: they fail. The slots stay used, the memory is the device's until RS has
  * stopped that, which it has when the driver is gone for good. */
 static void fail_all(struct adapter *a)
@@ -185,7 +163,7 @@ void adapters_look(void)
     fetch_queues();
     for (unsigned i = 0; i < count; i++) {
         struct adapter *a = adapters[i];
-        bool gone = is_gone_for_good(a->place.driver);
+        bool gone = driver_is_gone(a);
 
         if (gone && !a->is_gone)
             log_always("the disks of %.16s are gone with their driver", a->place.driver);

@@ -4,6 +4,7 @@
  * again, so it is simply started anew when it dies.
  *
  *     adapter.c    the drivers' queues, requests that they carry out
+ *     driver.c     what RS says of them
  *     watch.c      whether they get anywhere (stall.h)
  *     news.c       whether what they say can be believed (doubt.h)
  *     device.c     disks and their partitions, by name and number
@@ -83,6 +84,7 @@ struct adapter { /* a driver and its queue */
         unsigned tries, late; /* late: how often its driver has been complained of */
         uint32_t doubted; /* incarnation whose news of it was kept back; 0: none */
         bool is_elsewhere, was_elsewhere; /* it asks for another place than that wanted: ... */
+        bool was_well_elsewhere;
         uint64_t sector, cookie; /* ... which was this */
         uint32_t status; /* and this had become of it */
     } job[BLOCK_SLOTS];
@@ -94,6 +96,7 @@ struct adapter { /* a driver and its queue */
     struct stall stall;
     uint32_t seen; /* incarnation of the driver, ... */
     uint64_t fresh_ns; /* ... since when */
+    bool is_reset; /* it has set its device up anew */
     uint32_t ended; /* requests to the disks */
     struct job *probe; /* a question to the driver; NULL: none */
     uint32_t orphans; /* slots that a predecessor has posted */
@@ -136,6 +139,10 @@ static inline bool adapter_must_not_repeat(struct adapter *a, int slot)
     return r->operation == BLOCK_WRITE && unit_is_once(a, r->unit % BLOCK_UNITS);
 }
 
+/* ---- driver.c ---- */
+bool driver_is_gone(const struct adapter *a); /* for good */
+bool driver_is_away(const struct adapter *a); /* another one than that which we know is to come */
+
 /* ---- watch.c ---- */
 void watch_look(void); /* the alarm: requests that take too long */
 void watch_expect(void); /* before every wait */
@@ -148,7 +155,7 @@ void news_of_units(struct adapter *a); /* the queue's units may have changed */
 /* A request has ended; true: with that status, which may be told. */
 bool news_of_request(struct adapter *a, int slot, uint32_t *status);
 void news_ask_again(struct adapter *a); /* what was kept back */
-bool news_are_late(const struct adapter *a, uint64_t now); /* no fresh driver came to be asked */
+bool news_are_late(struct adapter *a, uint64_t now); /* no fresh driver came to be asked */
 
 /* ---- chunk.c ---- */
 void chunks_make(struct adapter *a);

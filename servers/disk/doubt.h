@@ -22,7 +22,9 @@ struct doubt {
     uint64_t rests_until;
 };
 
-/* This incarnation says it; `again`: so did one before it. */
-enum doubt_verdict doubt_check(struct doubt *d, uint64_t now, uint32_t incarnation, bool again);
+/* This incarnation says it; `is_true`: so did one before it, or nobody else can be asked. */
+enum doubt_verdict doubt_check(struct doubt *d, uint64_t now, uint32_t incarnation, bool is_true);
+/* It was complained of long ago, and is still the one that is known. */
+bool doubt_is_late(const struct doubt *d, uint64_t now, uint32_t incarnation);
 
 #endif

@@ -3,9 +3,15 @@
  * Bad news from drivers: a request failed, a disk is gone. It is told to nobody until it is clear
  * that it is not the driver that is ill (doubt.h).
  *
- * A place of a disk may be bad, and then no fresh driver is needed to know it: a read that fails is
- * done once more with another place that was read well of late. Where that succeeds the news is
- * true. (The same memory is used, so nobody may take it over meanwhile: the request has no cookie.)
+ * A place of a disk may be bad, and then no fresh driver is needed to know it: a read of which the
+ * device says that it has failed is done once more with another place that was read well of late,
+ * and then with its own. Where the one succeeds and the other does not, the news is true, as long as
+ * it was one driver that did all that. (The same memory is used, so nobody may take it over
+ * meanwhile: the request has no cookie.) Of all else that is said of a request, that there is no
+ * disk, or no such sector, another place tells nothing: a driver is ill as a rule that says so.
+ *
+ * Only one that has set its device up anew knows better than the one before it: one that has adopted
+ * it has the disks from its predecessor, by the queue.
  */
 #include <string.h>
 
@@ -13,10 +19,31 @@
 #include "lib/rt/log.h"
 #include "servers/disk/disk.h"
 
-static bool may_believe(struct adapter *a, bool again, const char *what)
+/* It says so, and `before` it (0: nobody) another one did, too. */
+static bool is_confirmed(const struct adapter *a, uint32_t before)
 {
-    enum doubt_verdict verdict = doubt_check(&a->doubt, clock_now(), a->client.incarnation, again);
+    return before && before != a->client.incarnation && a->is_reset;
+}
 
+/* No fresh driver has come to be asked, in all that time. */
+static bool is_alone(struct adapter *a, uint64_t now)
+{
+    if (!doubt_is_late(&a->doubt, now, a->client.incarnation))
+        return false;
+    if (!driver_is_away(a))
+        return true;
+    a->doubt.since = now; /* one is about to: its device may take long to come up */
+    return false;
+}
+
+static bool may_believe(struct adapter *a, uint32_t before, const char *what)
+{
+    uint64_t now = clock_now();
+    uint32_t by = a->client.incarnation;
+    enum doubt_verdict verdict = doubt_check(&a->doubt, now, by, is_confirmed(a, before));
+
+    if (verdict == DOUBT_WAIT && is_alone(a, now))
+        verdict = doubt_check(&a->doubt, now, by, true);
     if (verdict == DOUBT_COMPLAIN) {
         log_info("driver %.16s says that %s: a fresh one is asked", a->place.driver, what);
         service_complain(a->place.driver, a->client.driver, COMPLAINT_USELESS);
@@ -55,7 +82,7 @@ void news_of_units(struct adapter *a)
         }
         a->unit_doubted[n] = a->client.incarnation;
         if (!(a->unit[n].flags & BLOCK_UNIT_PRESENT) ||
-            may_believe(a, doubted && doubted != a->client.incarnation, "a disk is not there now"))
+            may_believe(a, doubted, "a disk is not there now"))
             take_unit(a, n, &said);
     }
 }
@@ -83,7 +110,8 @@ static bool go_elsewhere(struct adapter *a, int slot, uint32_t status)
     struct job *job = &a->job[slot];
     unsigned n = r->unit % BLOCK_UNITS;
 
-    if (r->operation != BLOCK_READ || job->was_elsewhere || a->good_sectors[n] < r->sectors ||
+    if (r->operation != BLOCK_READ || status != BLOCK_ERROR || job->was_elsewhere ||
+        a->good_sectors[n] < r->sectors ||
         (a->good[n] < r->sector + r->sectors && r->sector < a->good[n] + r->sectors))
         return false;
     job->sector = r->sector;
@@ -106,6 +134,16 @@ static void come_home(struct adapter *a, int slot)
     job->is_elsewhere = false;
 }
 
+/* As though nobody had been asked yet. */
+static void ask_anew(struct adapter *a, int slot)
+{
+    struct job *job = &a->job[slot];
+
+    job->tries = 0;
+    job->was_elsewhere = job->was_well_elsewhere = false;
+    block_post(&a->client, slot, clock_now());
+}
+
 /* The longest of the last ones, since as much must be read there. */
 static void note_good(struct adapter *a, int slot)
 {
@@ -119,30 +157,42 @@ static void note_good(struct adapter *a, int slot)
     a->good_age[n] = 0;
 }
 
+/* True: the driver is not asked any more, it is to be believed or not. */
+static bool has_been_asked(struct adapter *a, int slot, uint32_t status, bool is_well_elsewhere)
+{
+    struct job *job = &a->job[slot];
+
+    if (is_well_elsewhere) { /* is it that place that is bad, or was the driver ill for a moment? */
+        job->was_well_elsewhere = true;
+        block_post(&a->client, slot, clock_now());
+        return false;
+    }
+    return !go_elsewhere(a, slot, status);
+}
+
 bool news_of_request(struct adapter *a, int slot, uint32_t *status)
 {
     struct job *job = &a->job[slot];
-    bool again = job->doubted && job->doubted != a->client.incarnation;
+    bool was_elsewhere = job->is_elsewhere, is_well = *status == BLOCK_OK;
 
-    if (job->is_elsewhere) {
-        bool good = *status == BLOCK_OK;
-
+    if (was_elsewhere) {
         come_home(a, slot);
         *status = job->status;
-        if (good || job->late >= LATE_MAX)
-            return true; /* it is that place that is bad */
-    } else if (*status == BLOCK_OK) {
+    } else if (is_well) {
         note_good(a, slot);
         return true;
-    } else if (!is_doubtful(a, slot, *status)) {
+    }
+    if (!is_doubtful(a, slot, *status))
         return true;
-    } else if (a->client.posted_ns[slot] < a->fresh_ns) { /* it may be a predecessor's word */
-        block_post(&a->client, slot, clock_now());
-        return false;
-    } else if (go_elsewhere(a, slot, *status)) {
+    if (a->client.posted_ns[slot] < a->fresh_ns) { /* it may be a predecessor's word */
+        ask_anew(a, slot);
         return false;
     }
-    if (may_believe(a, again, "a request cannot be done"))
+    if (job->was_well_elsewhere && *status == BLOCK_ERROR)
+        return true; /* that place is bad */
+    if (!has_been_asked(a, slot, *status, was_elsewhere && is_well))
+        return false;
+    if (may_believe(a, job->doubted, "a request cannot be done"))
         return true;
     job->doubted = a->client.incarnation;
     job->status = *status;
@@ -155,16 +205,11 @@ void news_ask_again(struct adapter *a)
     uint32_t held = a->client.held;
 
     a->client.held = 0;
-    for (; held; held &= held - 1) {
-        int slot = __builtin_ctz(held);
-
-        a->job[slot].tries = 0;
-        a->job[slot].was_elsewhere = false;
-        block_post(&a->client, slot, clock_now());
-    }
+    for (; held; held &= held - 1)
+        ask_anew(a, __builtin_ctz(held));
 }
 
-bool news_are_late(const struct adapter *a, uint64_t now)
+bool news_are_late(struct adapter *a, uint64_t now)
 {
-    return a->client.held && now - a->doubt.since > DOUBT_PATIENCE;
+    return a->client.held && is_alone(a, now);
 }

@@ -59,6 +59,7 @@ void watch_driver(struct adapter *a)
         return;
     a->seen = a->client.incarnation;
     a->fresh_ns = clock_now();
+    a->is_reset = queue_read(&a->client.queue->header.driver_state) == QUEUE_DRIVER_RESET;
     news_ask_again(a);
 }
 

@@ -2,9 +2,10 @@
 /*
  * The AHCI driver, but now and then it lies: every `every`-th write of data goes to a wrong place,
  * is not done at all, or has a bit wrong; every `every`-th read brings another block; or after so
- * many requests it does nothing any more, alive as it is. Which of these, a test says in the serial
- * number of the disk, "lie-KIND-EVERY"; other disks are served well. And what it says of its disk
- * is not nice to read.
+ * many requests it does nothing any more, alive as it is, or says that its disk is gone; or it calls
+ * every `every`-th read wrong, or lets it fail as often as `disk` tries it. Which of these, a test
+ * says in the serial number of the disk, "lie-KIND-EVERY"; other disks are served well. And what it
+ * says of its disk is not nice to read.
  */
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,16 @@
 
 static struct block_driver liar;
 static uint32_t never, dropped; /* slots that are not done, and ended or not */
+static const struct excuse {
+    const char *kind;
+    enum block_status status;
+    unsigned times;
+} excuses[] = {{"gone", BLOCK_GONE, 1}, {"refuse", BLOCK_INVALID, 1}, {"fail", BLOCK_ERROR, 3}};
+static struct {
+    const struct excuse *excuse; /* for those in `dropped`; NULL: all is well */
+    uint64_t sector; /* of the read that was refused, ... */
+    unsigned left; /* ... and is to be so often again */
+} refusal;
 static unsigned count, every;
 static char kind[16];
 static struct block_queue elsewhere; /* where nobody asks for anything */
@@ -50,6 +61,36 @@ static bool lie(struct block_device *d, unsigned k, struct block_request *r)
     return ahci_driver.issue(d, k, r);
 }
 
+/* Is this read to be refused? */
+static bool has_excuse(const struct block_request *r)
+{
+    if (refusal.left)
+        return r->sector == refusal.sector && refusal.left--;
+    if (++count < every)
+        return false;
+    count = 0;
+    refusal.sector = r->sector;
+    refusal.left = refusal.excuse->times - 1;
+    return true;
+}
+
+static bool issue_or_refuse(struct block_device *d, unsigned k, const struct block_request *r)
+{
+    if (r->operation != BLOCK_READ || !has_excuse(r))
+        return ahci_driver.issue(d, k, r);
+    dropped |= 1u << k;
+    if (refusal.excuse->status == BLOCK_GONE)
+        block_unit_set(d, r->unit, &(struct block_unit){0});
+    return true;
+}
+
+static void find_excuse(void)
+{
+    for (size_t i = 0; i < sizeof excuses / sizeof *excuses; i++)
+        if (strcmp(kind, excuses[i].kind) == 0)
+            refusal.excuse = &excuses[i];
+}
+
 static bool issue(struct block_device *d, unsigned k, const struct block_request *r)
 {
     static struct block_request changed;
@@ -57,7 +98,12 @@ static bool issue(struct block_device *d, unsigned k, const struct block_request
         is_quiet() || r->operation == (strcmp(kind, "misread") == 0 ? BLOCK_READ : BLOCK_WRITE);
 
     if (!is_told_to(d, r->unit) || r->operation == BLOCK_FLUSH || (r->flags & BLOCK_FUA) ||
-        !wanted || r->sectors >= d->queue->unit[r->unit].sectors - r->sector - 8)
+        r->sectors >= d->queue->unit[r->unit].sectors - r->sector - 8)
+        return ahci_driver.issue(d, k, r);
+    find_excuse();
+    if (refusal.excuse)
+        return issue_or_refuse(d, k, r);
+    if (!wanted)
         return ahci_driver.issue(d, k, r);
     if (++count < every)
         return ahci_driver.issue(d, k, r);
@@ -72,7 +118,7 @@ static uint32_t finished(struct block_device *d)
     uint32_t done = dropped;
 
     for (uint32_t rest = dropped; rest; rest &= rest - 1)
-        d->status[__builtin_ctz(rest)] = BLOCK_OK;
+        d->status[__builtin_ctz(rest)] = refusal.excuse ? refusal.excuse->status : BLOCK_OK;
     dropped = 0;
     return done | (ahci_driver.finished(d) & ~never);
 }

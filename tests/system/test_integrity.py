@@ -126,6 +126,26 @@ def test_quiet_driver(boot, tmp_path, kind, words):
     assert int(count) >= 3 and ended - began < 10 * int(count)
 
 
+@pytest.mark.parametrize("kind, complaints", [("gone", True), ("refuse", True), ("fail", False)])
+def test_bad_news_of_an_ill_driver(boot, tmp_path, kind, complaints):
+    """Now and then it says that its disk is gone, that a read makes no sense, or that it cannot be done, three times. Another place was read well
+    just before. No program hears of it, raw or through a checked disk's filter: a fresh driver, or one more try, shows that all is well."""
+    for checked in (False, True):
+        image = tmp_path / "d.img"
+        data = os.urandom(24 * MB)
+        if checked:
+            (tmp_path / "data").write_bytes(data)
+            formatted(image)
+            subprocess.run([GUARD, "fill", image, tmp_path / "data"], check=True)
+        else:
+            image.write_bytes(data)
+        result = boot("dd if=/dev/sda bs=256k count=90 2>/tmp/said | sha1sum; grep error /tmp/said; grep -c 'ahci complaint 5' /proc/recovery; true", leak_check=False, timeout=120,
+                      **lying(image, kind, 17))
+        digest, count = result.out.split("\n")[:2]
+        assert digest == sha1(data[:90 * (256 << 10)]) + "  -", result.out
+        assert (int(count) >= 3) == complaints, result.out  # (one where no other place was known yet)
+
+
 def test_pace(boot, tmp_path):
     """Nothing waits for the next tick of a clock: 30 pieces that are read and written one after the other are done at once. (By the guest's
     clock, ten times as long as it takes at all; each waited for a second once.)"""

@@ -4,7 +4,7 @@
 /*
  * Bad news of a disk's driver (servers/disk/doubt.h): a fresh driver is asked before anybody hears
  * of it; what that one says, too, is told; a bad place of the disk costs no driver. Faults of a
- * campaign that once escaped: ahci 2:24, 2:120, virtio 2:31.
+ * campaign that once escaped: ahci 2:24, 2:120, 11:229, virtio 2:31, ide 11:527.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,6 +23,7 @@ enum { SLOT = 3, PLACE = 80, OTHER = 4000, SECTORS = 8 };
 static struct adapter adapter;
 static struct block_queue *queue;
 static unsigned complaints;
+static bool is_away; /* RS is about to have a fresh driver */
 static uint64_t the_time;
 
 uint64_t clock_now(void)
@@ -40,14 +41,26 @@ void service_complain(const char *name, endpoint_t of, enum rs_complaint why)
     complaints++;
 }
 
-static void fresh_driver(void)
+bool driver_is_away(const struct adapter *a)
+{
+    assert_ptr_equal(a, &adapter);
+    return is_away;
+}
+
+static void next_driver(bool is_reset)
 {
     the_time += SECOND / 100;
     queue->header.incarnation++;
     block_finished(&adapter.client, the_time);
     adapter.fresh_ns = the_time;
+    adapter.is_reset = is_reset;
     news_ask_again(&adapter);
     news_of_units(&adapter);
+}
+
+static void fresh_driver(void)
+{
+    next_driver(true);
 }
 
 static int begin(void **state)
@@ -61,6 +74,7 @@ static int begin(void **state)
     queue->unit[0] = (struct block_unit){
         .sectors = 8000, .flags = BLOCK_UNIT_PRESENT, .logical_size = 512, .model = "a disk"};
     complaints = 0;
+    is_away = false;
     the_time = 100 * SECOND;
     fresh_driver();
     return 0;
@@ -161,10 +175,93 @@ static void test_bad_place(void **state)
     assert_true(is_posted());
     assert_int_equal(r->sector, OTHER);
     assert_int_equal(r->cookie, 0);
-    assert_true(answer(BLOCK_OK, &status));
-    assert_int_equal(status, BLOCK_ERROR);
+    assert_false(answer(BLOCK_OK, &status));
+    assert_true(is_posted());
     assert_int_equal(r->sector, PLACE);
     assert_int_equal(r->cookie, 77);
+    assert_true(answer(BLOCK_ERROR, &status));
+    assert_int_equal(status, BLOCK_ERROR);
+    assert_int_equal(complaints, 0);
+}
+
+/* The driver was ill for a moment, the place is not bad at all. */
+static void test_good_place(void **state)
+{
+    uint32_t status;
+
+    read_well();
+    post(BLOCK_READ, PLACE);
+    assert_false(answer(BLOCK_ERROR, &status));
+    assert_false(answer(BLOCK_OK, &status));
+    assert_true(answer(BLOCK_OK, &status));
+    assert_int_equal(status, BLOCK_OK);
+    assert_int_equal(complaints, 0);
+}
+
+/* That another place was read well is no sign that the disk is gone, or that a request is wrong. */
+static void test_other_place_says_nothing(void **state)
+{
+    static const uint32_t all[] = {BLOCK_GONE, BLOCK_INVALID, BLOCK_READ_ONLY, 99};
+
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        const struct block_request *r;
+        uint32_t status;
+
+        begin(state);
+        read_well();
+        r = post(BLOCK_READ, PLACE);
+        assert_false(answer(all[i], &status));
+        assert_int_equal(r->sector, PLACE);
+        assert_false(is_posted());
+        assert_int_equal(complaints, 1);
+        fresh_driver();
+        assert_true(answer(BLOCK_OK, &status));
+        assert_int_equal(status, BLOCK_OK);
+        assert_int_equal(complaints, 1);
+    }
+}
+
+/* One driver fails to read, another one reads elsewhere: neither says that the place is bad. */
+static void test_places_and_drivers(void **state)
+{
+    static const uint32_t elsewhere[] = {BLOCK_OK, BLOCK_ERROR};
+
+    for (size_t i = 0; i < sizeof elsewhere / sizeof *elsewhere; i++) {
+        const struct block_request *r;
+        uint32_t status;
+
+        begin(state);
+        read_well();
+        r = post(BLOCK_READ, PLACE);
+        assert_false(answer(BLOCK_ERROR, &status));
+        assert_int_equal(r->sector, OTHER);
+        fresh_driver();
+        assert_false(answer(elsewhere[i], &status));
+        assert_true(is_posted());
+        assert_int_equal(r->sector, PLACE);
+        assert_int_equal(r->cookie, 77);
+        assert_true(answer(BLOCK_OK, &status));
+        assert_int_equal(status, BLOCK_OK);
+        assert_int_equal(complaints, 0);
+    }
+}
+
+static void test_place_asked_of_two(void **state)
+{
+    const struct block_request *r;
+    uint32_t status;
+
+    read_well();
+    r = post(BLOCK_READ, PLACE);
+    assert_false(answer(BLOCK_ERROR, &status));
+    assert_false(answer(BLOCK_OK, &status)); /* elsewhere */
+    fresh_driver();
+    assert_false(answer(BLOCK_ERROR, &status)); /* the old one's, perhaps */
+    assert_int_equal(r->sector, PLACE);
+    assert_false(answer(BLOCK_ERROR, &status)); /* (its other tries are adapter.c's) */
+    assert_int_equal(r->sector, OTHER);
+    assert_false(answer(BLOCK_OK, &status));
+    assert_true(answer(BLOCK_ERROR, &status));
     assert_int_equal(complaints, 0);
 }
 
@@ -214,6 +311,54 @@ static void test_no_fresh_driver(void **state)
     assert_int_equal(complaints, 1);
 }
 
+/* It takes long to bring its device up: it is waited for, and nothing old is believed meanwhile. */
+static void test_late_fresh_driver(void **state)
+{
+    uint32_t status;
+
+    is_away = true;
+    queue->unit[0].flags = 0;
+    post(BLOCK_WRITE, PLACE);
+    assert_false(answer(BLOCK_GONE, &status));
+    for (int i = 0; i < 4; i++) {
+        the_time += DOUBT_PATIENCE + SECOND;
+        assert_false(news_are_late(&adapter, the_time));
+        news_of_units(&adapter);
+        assert_true(adapter.unit[0].flags & BLOCK_UNIT_PRESENT);
+    }
+    queue->unit[0].flags = adapter.unit[0].flags;
+    is_away = false;
+    fresh_driver();
+    assert_true(answer(BLOCK_OK, &status));
+    assert_int_equal(status, BLOCK_OK);
+    assert_int_equal(complaints, 1);
+}
+
+/* One that adopts the device has from its predecessor, by the queue, what it says of its disks. */
+static void test_adopted_news(void **state)
+{
+    uint32_t flags = queue->unit[0].flags, status;
+
+    queue->unit[0].flags = 0; /* and then it dies */
+    post(BLOCK_WRITE, PLACE);
+    assert_false(answer(BLOCK_GONE, &status));
+    news_of_units(&adapter);
+    next_driver(false);
+    assert_int_equal(complaints, 2);
+    assert_false(answer(BLOCK_GONE, &status));
+    assert_true(adapter.unit[0].flags & BLOCK_UNIT_PRESENT);
+    queue->unit[0].flags = flags;
+    fresh_driver();
+    assert_true(adapter.unit[0].flags & BLOCK_UNIT_PRESENT);
+    assert_true(answer(BLOCK_OK, &status));
+    assert_int_equal(complaints, 2);
+
+    queue->unit[0].flags = 0;
+    news_of_units(&adapter);
+    fresh_driver();
+    assert_int_equal(adapter.unit[0].flags, 0); /* (it is really gone) */
+}
+
 static void test_abandoned(void **state)
 {
     uint32_t status;
@@ -258,9 +403,15 @@ int main(void)
         cmocka_unit_test(test_ill_driver),
         cmocka_unit_test_setup(test_ill_disk, begin),
         cmocka_unit_test_setup(test_bad_place, begin),
+        cmocka_unit_test_setup(test_good_place, begin),
+        cmocka_unit_test(test_other_place_says_nothing),
+        cmocka_unit_test(test_places_and_drivers),
+        cmocka_unit_test_setup(test_place_asked_of_two, begin),
         cmocka_unit_test_setup(test_no_place_is_good, begin),
         cmocka_unit_test_setup(test_word_of_a_predecessor, begin),
         cmocka_unit_test_setup(test_no_fresh_driver, begin),
+        cmocka_unit_test_setup(test_late_fresh_driver, begin),
+        cmocka_unit_test_setup(test_adopted_news, begin),
         cmocka_unit_test_setup(test_abandoned, begin),
         cmocka_unit_test_setup(test_disk_is_gone, begin),
     };
