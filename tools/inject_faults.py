@@ -19,6 +19,7 @@ QUEUE = 0x720000000000  # QUEUE_WINDOW, QUEUE_CHIP_OFFSET of abi/
 CHIP = 0x8000
 REGISTERS = ["r15", "r14", "r13", "r12", "rbp", "rbx", "r11", "r10", "r9", "r8", "rax", "rcx", "rdx", "rsi", "rdi"]  # struct registers
 RIP, RSP = 17, 20
+NUMBERS = {name: number for number, name in enumerate(REGISTERS)} | {"rip": RIP, "rsp": RSP}
 ARGUMENTS = {"rdi", "edi", "rsi", "esi", "rdx", "edx", "rcx", "ecx", "r8", "r8d", "r9", "r9d"}
 # What a driver runs once, or never: seldom picked, since a fault that is not reached says nothing.
 RARE = ("adopt", "reset", "open", "start", "main", "panic", "log_", "printf", "put_", "ds_call", "service_", "probe", "exit", "_init", "_fini", "identify")
@@ -181,7 +182,7 @@ def text_fault(chance, program, number, kind):
     here = f"{name}+{instruction.address - program.functions[name][0].address:#x}: {instruction.mnemonic} {instruction.op_str}"
     if kind == "result" and instruction.mnemonic == "ret":
         bit = chance.choice([0, 1, 2, 7, 8, 31])
-        return Fault(number, kind, f"{here}: bit {bit} of rax", instruction.address, "register", REGISTERS.index("rax"), str(bit))
+        return Fault(number, kind, f"{here}: bit {bit} of rax", instruction.address, "register", NUMBERS["rax"], str(bit))
     changed = change(chance, instruction) if change else nops(instruction.size)
     decoded = next(capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64).disasm(changed, instruction.address), None)
     after = f"{decoded.mnemonic} {decoded.op_str}".strip() if decoded else "(no instruction)"
@@ -202,10 +203,9 @@ def other_fault(chance, program, number, kind):
     if kind == "stack":
         offset = chance.randrange(0x100)
         return Fault(number, kind, f"{here}: rsp+{offset:#x}", instruction.address, "stack", offset, str(chance.randrange(8)))
-    register = chance.choice(list(range(len(REGISTERS))) * 2 + [RIP, RSP])
+    register = chance.choice(REGISTERS * 2 + ["rip", "rsp"])
     bit = chance.choice([chance.randrange(64), chance.randrange(16)])
-    text = REGISTERS[register] if register < len(REGISTERS) else {RIP: "rip", RSP: "rsp"}[register]
-    return Fault(number, kind, f"{here}: bit {bit} of {text}", instruction.address, "register", register, str(bit))
+    return Fault(number, kind, f"{here}: bit {bit} of {register}", instruction.address, "register", NUMBERS[register], str(bit))
 
 
 def make(program, seed, number):
@@ -227,13 +227,21 @@ def becomes(instruction, changed, wanted):
     return plain(f"{decoded.mnemonic} {decoded.op_str}") == plain(wanted) and (not is_branch(decoded) or decoded.op_str == instruction.op_str)
 
 
-def like(program, number, where):
-    """A fault of a text as it was once reported ("FUNCTION+0x1f: OLD -> NEW"), in a program that may have changed since: where that function has such an
-    instruction, nearest to that place."""
-    name, offset, old, new = re.fullmatch(r"(\w+)\+(0x[0-9a-f]+): (.*) -> (.*)", where).groups()
+def alike(program, where):
+    """Instructions of a function as a text names them ("FUNCTION+0x1f: OLD"), in a program that may have changed since: the nearest to that place first."""
+    name, offset, old = re.fullmatch(r"(\w+)\+(0x[0-9a-f]+): (.*)", where).groups()
     function = program.functions[name]
     found = [one for one in function if plain(f"{one.mnemonic} {one.op_str}") == plain(old)]
-    for one in sorted(found, key=lambda one: abs(one.address - function[0].address - int(offset, 16))):
+    return sorted(found, key=lambda one: abs(one.address - function[0].address - int(offset, 16)))
+
+
+def like(program, number, where):
+    """A fault as it was once reported: "FUNCTION+0x1f: OLD -> NEW", or "FUNCTION+0x1f: OLD: bit 3 of rbx"."""
+    register = re.fullmatch(r"(.*): bit (\d+) of (\w+)", where)
+    place, _, new = (register[1], "", "") if register else where.partition(" -> ")
+    for one in alike(program, place):
+        if register:
+            return Fault(number, "like", where, one.address, "register", NUMBERS[register[3]], register[2])
         for changed in (nops(one.size), *(put(one, at, value) for at in range(one.size) for value in range(256))):
             if becomes(one, changed, new):
                 return Fault(number, "like", where, one.address, "text", one.address, changed.hex(), program.offset(one.address))

@@ -123,7 +123,10 @@ SEEDS = {
 }
 # The same of other seeds, by what they did: numbers of a seed are other faults when the driver's program has changed.
 ESCAPED = {
-    "ahci": ["mmio_read32+0x2: add rdi, rsi -> nop dword ptr [rax]",  # 2:24, its disk is gone
+    "ahci": ["mmio_read32+0x2: add rdi, rsi -> nop dword ptr [rax]",  # 2:24, 11:229, 498, 525, 924, 1683: its disk is gone, and one program was told
+             "mmio_read32+0x2: add rdi, rsi -> add rbp, rsi",  # 11:465, the same
+             "mmio_read32+0x2: add rdi, rsi -> add rax, rsi",  # 11:519, the same
+             "block_device_serve+0xaa: jne 0x402a40 -> je 0x402a40",  # 11:1213, once a program was told of an error
              "block_device_serve+0x2fd: jne 0x402e1b -> je 0x402e1b"],  # 2:120, each request ends with an error
     "e1000": ["e1000_transmit+0x7a: mov r13w, word ptr [rsp + 0x1c] -> mov r10w, word ptr [rsp + 0x1c]"],  # 2:154, a frame of no length
     "rtl8139": ["copy_words+0x63: mov qword ptr [rax - 0x18], r9 -> nop dword ptr [rax]",  # 2:67, old numbers whose sum was the same
@@ -136,8 +139,14 @@ ESCAPED = {
              "uart_receive+0x35: add ebx, 1 -> add ebx, 0x11",  # 12:64, more bytes are said to have come than there are
              "uart_receive+0x41: mov byte ptr [rbp - 1], al -> mov byte ptr [rbp + 3], al",  # 2:46, stored beside the place
              "uart_receive+0x2f: je 0x40124e -> jne 0x40124e"],  # 3:29, reads what is not there: a hang before storms were noticed
-    "virtio-block": ["block_device_serve+0x1dc: jne 0x4026d8 -> je 0x4026d8"],  # 2:31, the same
+    "virtio-block": ["block_device_serve+0x1dc: jne 0x4026d8 -> je 0x4026d8",  # 2:31, each request ends with an error
+                     "block_device_serve+0x3e: je 0x402001 -> jne 0x402001"],  # 11:597, writes over a request in the queue
+    "ide": ["issue+0x5b: test edi, edi: bit 14 of rbx",  # 11:527, one request is called wrong, and another one is done well
+            "block_device_serve+0x3d6: mov rdx, qword ptr [rax + 0xf0]: bit 49 of rdi",  # 11:811, the same
+            "settle+0x17: add ebx, 2 -> cmp ebx, 2"],  # 11:1431, requests fail again and again, and then do not
 }
+# What else is right: QEMU has stopped; all that failed was done once more, by the same driver.
+MAY_BE = {"e1000": {"wire"}, "settle+0x17: add ebx, 2 -> cmp ebx, 2": {"recovered", "no effect"}}
 
 
 @pytest.mark.parametrize("driver", SEEDS)
@@ -151,7 +160,8 @@ def test_nothing_escapes(tmp_path, driver):
 @pytest.mark.parametrize("driver", ESCAPED)
 def test_escaped_once(tmp_path, driver):
     rows, out = campaign(tmp_path, driver, *(f"--like={where}" for where in ESCAPED[driver]))
-    assert len(rows) == len(ESCAPED[driver]) and all(row["outcome"] in {"e1000": ["wire"], "ahci": ["recovered", "error"]}.get(driver, ["recovered"]) for row in rows), out
+    assert len(rows) == len(ESCAPED[driver]), out
+    assert all(row["outcome"] in MAY_BE.get(row["where"], MAY_BE.get(driver, {"recovered"})) for row in rows), out
 
 
 def test_emulator_ends_itself(tmp_path):
