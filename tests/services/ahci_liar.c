@@ -2,10 +2,10 @@
 /*
  * The AHCI driver, but now and then it lies: every `every`-th write of data goes to a wrong place,
  * is not done at all, or has a bit wrong; every `every`-th read brings another block; or after so
- * many requests it does nothing any more, alive as it is, or says that its disk is gone; or it calls
- * every `every`-th read wrong, or lets it fail as often as `disk` tries it. Which of these, a test
- * says in the serial number of the disk, "lie-KIND-EVERY"; other disks are served well. And what it
- * says of its disk is not nice to read.
+ * many requests it does nothing any more, alive as it is, or says that its disk is gone (pulled: and
+ * so does each fresh copy); or it calls every `every`-th read wrong, or lets it fail as often as
+ * `disk` tries it. Which of these, a test says in the serial number of the disk, "lie-KIND-EVERY";
+ * other disks are served well. And what it says of its disk is not nice to read.
  */
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +18,10 @@ static const struct excuse {
     const char *kind;
     enum block_status status;
     unsigned times;
-} excuses[] = {{"gone", BLOCK_GONE, 1}, {"refuse", BLOCK_INVALID, 1}, {"fail", BLOCK_ERROR, 3}};
+} excuses[] = {{"gone", BLOCK_GONE, 1},
+               {"pulled", BLOCK_GONE, 1},
+               {"refuse", BLOCK_INVALID, 1},
+               {"fail", BLOCK_ERROR, 3}};
 static struct {
     const struct excuse *excuse; /* for those in `dropped`; NULL: all is well */
     uint64_t sector; /* of the read that was refused, ... */
@@ -74,6 +77,12 @@ static bool has_excuse(const struct block_request *r)
     return true;
 }
 
+/* A set of units that are gone for good; it outlives the driver. */
+static volatile uint32_t *pulled_of(const struct block_device *d)
+{
+    return (volatile uint32_t *)(d->chip + BLOCK_CHIP_SIZE) - 1;
+}
+
 static bool issue_or_refuse(struct block_device *d, unsigned k, const struct block_request *r)
 {
     if (r->operation != BLOCK_READ || !has_excuse(r))
@@ -81,6 +90,8 @@ static bool issue_or_refuse(struct block_device *d, unsigned k, const struct blo
     dropped |= 1u << k;
     if (refusal.excuse->status == BLOCK_GONE)
         block_unit_set(d, r->unit, &(struct block_unit){0});
+    if (strcmp(kind, "pulled") == 0)
+        *pulled_of(d) |= 1u << r->unit;
     return true;
 }
 
@@ -141,6 +152,8 @@ static int reset(struct block_device *d)
     call_all(d, "x\n", real);
     status = ahci_driver.reset(d);
     call_all(d, real, evil);
+    for (uint32_t rest = *pulled_of(d); rest; rest &= rest - 1)
+        block_unit_set(d, (unsigned)__builtin_ctz(rest), &(struct block_unit){0});
     return status;
 }
 

@@ -146,6 +146,21 @@ def test_bad_news_of_an_ill_driver(boot, tmp_path, kind, complaints):
         assert (int(count) >= 3) == complaints, result.out  # (one where no other place was known yet)
 
 
+@pytest.mark.parametrize("checked", [False, True])
+def test_disk_that_is_gone(boot, tmp_path, checked):
+    """The next driver does not find it either: programs are told so, soon, and that costs no more than the one driver."""
+    image = tmp_path / "d.img"
+    image.write_bytes(bytes(24 * MB))
+    if checked:
+        formatted(image)
+    result = boot("read a r </proc/uptime; dd if=/dev/sda of=/dev/null bs=256k 2>&1 | grep -o 'No such device.*'; dd if=/dev/sda of=/dev/null count=1 2>&1 | grep -o 'No such.*'; "
+                  "read b r </proc/uptime; grep -c 'ahci complaint 5' /proc/recovery; echo $a $b", leak_check=False, timeout=60, **lying(image, "pulled", 17))
+    read, again, count, times = result.out.split("\n")[:4]
+    began, ended = map(float, times.split())
+    assert read == "No such device or address" and again.startswith("No such") and count == "1", result.out
+    assert ended - began < 3
+
+
 def test_pace(boot, tmp_path):
     """Nothing waits for the next tick of a clock: 30 pieces that are read and written one after the other are done at once. (By the guest's
     clock, ten times as long as it takes at all; each waited for a second once.)"""
