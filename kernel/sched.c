@@ -17,6 +17,7 @@ struct slot *current;
 volatile int kernel_lock_word;
 struct schedule schedule = {.timer = ~0ull};
 static struct list ready[PRIORITIES];
+static const struct slot *turns[PRIORITIES]; /* whose it is, of that priority */
 static struct slot *woken;
 static uint64_t timer_at = ~0ull; /* schedule.timer in ns */
 static bool idle;
@@ -123,9 +124,35 @@ static bool turn_over(const struct slot *s, uint64_t now)
     return now >= s->turn_end && (schedule.ready >> s->priority & 1);
 }
 
+/* None of its equals has run since its turn began. */
+static bool in_turn(const struct slot *s, uint64_t now)
+{
+    return turns[s->priority] == s && now < s->turn_end;
+}
+
+static struct slot *dequeue(unsigned priority)
+{
+    struct slot *s = list_entry(ready[priority].next, struct slot, link);
+
+    sched_remove(s);
+    return s;
+}
+
+/* The first of them, unless its turn has passed while it stood there: then it is the next one's. */
+static struct slot *first_of(unsigned priority, uint64_t now)
+{
+    struct slot *s = dequeue(priority);
+
+    if (turns[priority] != s || !turn_over(s, now))
+        return s;
+    enqueue(s, false);
+    return dequeue(priority);
+}
+
 /* The best of the one that runs, the woken one and the queues. Equals take turns, also those who
- * call each other all the time: a turn goes on over calls, and who comes back from one when it is
- * over goes to the end. */
+ * call each other all the time: a turn goes on over calls, even if the server has others to answer
+ * before it waits, or a call would cost as much as all turns of all equals. Who comes back from one
+ * when its turn is over goes to the end. */
 static struct slot *pick(struct slot *s)
 {
     struct slot *best = woken;
@@ -134,7 +161,7 @@ static struct slot *pick(struct slot *s)
 
     woken = NULL;
     if (best && ((runs && s->priority <= best->priority) || turn_over(best, now))) {
-        enqueue(best, false);
+        enqueue(best, in_turn(best, now));
         best = NULL;
     }
     if (runs && (best || turn_over(s, now)))
@@ -147,8 +174,7 @@ static struct slot *pick(struct slot *s)
         if (!best || first < best->priority) {
             if (best)
                 enqueue(best, true);
-            best = list_entry(ready[first].next, struct slot, link);
-            sched_remove(best);
+            best = first_of(first, now);
         }
     }
     return best;
@@ -161,6 +187,7 @@ static void switch_to(struct slot *next)
     kernel_page.info.context_switches++;
     if (now >= next->turn_end)
         next->turn_end = now + schedule.turn;
+    turns[next->priority] = next;
     current = next;
 }
 

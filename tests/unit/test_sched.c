@@ -60,6 +60,7 @@ static struct slot *process(unsigned index, uint8_t priority)
 static int setup(void **state)
 {
     memset(slots, 0, sizeof slots);
+    memset(turns, 0, sizeof turns);
     current = woken = NULL;
     schedule = (struct schedule){.timer = ~0ull};
     timer_at = ~0ull;
@@ -142,6 +143,66 @@ static void test_turns_of_one_that_calls(void **state)
         }
     }
     assert_in_range(others, (others + theirs) / 4, (others + theirs) * 3 / 4);
+}
+
+/* The server that has answered has others waiting, always: the caller still has all of its turn, and
+ * not one call each time that all others have had theirs. */
+static void test_turn_goes_on_though_the_server_is_busy(void **state)
+{
+    struct slot *calls = process(1, 5), *server = process(2, 2), *other = process(3, 5);
+    struct slot *runs = NULL;
+    uint64_t theirs = 0, others = 0;
+    unsigned answered = 0;
+
+    sched_ready(calls);
+    sched_ready(other);
+    for (unsigned i = 0; i < 20000; i++) {
+        runs = sched_next(runs);
+        tsc += TURN / 50;
+        *(runs == other ? &others : &theirs) += TURN / 50;
+        if (tsc >= timer_set_to)
+            sched_timer();
+        if (runs == calls) {
+            calls->state = SLOT_CALLING_STATE;
+            sched_ready(server);
+        } else if (runs == server && calls->state != SLOT_READY) {
+            sched_ready(calls); /* and it goes on, with the next one's request */
+            answered++;
+        } else if (runs == server)
+            server->state = SLOT_RECEIVING;
+    }
+    assert_in_range(others, (others + theirs) / 4, (others + theirs) * 3 / 4);
+    assert_true(answered > others / TURN * 10); /* (one for each of the other's turns) */
+}
+
+/* Nor does it get a turn more when it has always called shortly before its end. */
+static void test_turn_that_ends_in_the_queue(void **state)
+{
+    struct slot *calls = process(1, 5), *server = process(2, 2), *other = process(3, 5);
+    struct slot *runs = NULL;
+    uint64_t others = 0, begin = tsc;
+
+    sched_ready(calls);
+    sched_ready(other);
+    for (unsigned i = 0; i < 20000; i++) {
+        runs = sched_next(runs);
+        if (runs == calls) { /* to just before its end */
+            tsc = runs->turn_end - 1000;
+            calls->state = SLOT_CALLING_STATE;
+            sched_ready(server);
+        } else if (runs == server && calls->state != SLOT_READY)
+            sched_ready(calls);
+        else if (runs == server) {
+            tsc += 2000;
+            server->state = SLOT_RECEIVING;
+        } else {
+            tsc += TURN / 10;
+            others += TURN / 10;
+        }
+        if (tsc >= timer_set_to)
+            sched_timer();
+    }
+    assert_in_range(others, (tsc - begin) / 4, (tsc - begin) * 3 / 4);
 }
 
 static void test_stopped(void **state)
@@ -314,6 +375,8 @@ int main(void)
         cmocka_unit_test_setup(test_call_and_return_go_straight, setup),
         cmocka_unit_test_setup(test_turns, setup),
         cmocka_unit_test_setup(test_turns_of_one_that_calls, setup),
+        cmocka_unit_test_setup(test_turn_goes_on_though_the_server_is_busy, setup),
+        cmocka_unit_test_setup(test_turn_that_ends_in_the_queue, setup),
         cmocka_unit_test_setup(test_stopped, setup),
         cmocka_unit_test_setup(test_deadline_sets_the_timer, setup),
         cmocka_unit_test_setup(test_random, setup),
