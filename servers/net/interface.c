@@ -14,7 +14,6 @@
 #include "lib/undo/undo.h"
 #include "servers/net/guard.h"
 
-#define HELD_MAX (NET_RING_SIZE - 64) /* buffers in programs' hands before frames are copied */
 #define BATCH 64 /* frames that are taken in in one turn */
 #define FRAME_MIN 60 /* without FCS; shorter ones are padded */
 
@@ -28,42 +27,33 @@ void net_output_pending(void)
 
 /* ---- in ---- */
 
-static void frame_free(struct pbuf *p)
+/* (Of one that is not handed up yet, nobody knows.) */
+undo_unlogged static void copy_from_ring(uint8_t *to, const uint8_t *from, uint32_t length)
 {
-    struct frame *f = (struct frame *)(void *)p;
-
-    receive_give(&f->owner->receive, (unsigned)(f - f->owner->frames));
-    net_output_pending();
+    memcpy(to, from, length);
 }
 
-static struct pbuf *lend_frame(struct interface *i, unsigned buffer, uint32_t length)
-{
-    struct pbuf_custom *custom = &i->frames[buffer].pbuf;
-
-    return pbuf_alloced_custom(PBUF_RAW, (uint16_t)length, PBUF_REF, custom,
-                               receive_memory(&i->receive, buffer), NET_BUFFER_ROOM);
-}
-
-static struct pbuf *copy_frame(struct interface *i, unsigned buffer, uint32_t length)
+/* What is checked must be what is used: the buffer is the driver's, too, and its device's, and what
+ * is wrong with these may write there at any time. So a frame leaves it before anybody looks. */
+static struct pbuf *take_frame(struct interface *i, unsigned buffer, uint32_t length)
 {
     struct pbuf *p = pbuf_alloc(PBUF_RAW, (uint16_t)length, PBUF_RAM);
 
     if (p)
-        pbuf_take(p, receive_memory(&i->receive, buffer), (uint16_t)length);
+        copy_from_ring(p->payload, receive_memory(&i->receive, buffer), length);
     receive_give(&i->receive, buffer);
-    i->statistics.copied++;
     return p;
 }
 
 static void hand_up(struct interface *i, unsigned buffer, uint32_t length)
 {
-    struct pbuf *p = receive_held(&i->receive) > HELD_MAX ? copy_frame(i, buffer, length)
-                                                          : lend_frame(i, buffer, length);
+    struct pbuf *p = take_frame(i, buffer, length);
 
     if (!p) {
         i->statistics.received_dropped++;
         return;
     }
+    watch_frame(i, p->payload, length);
     i->statistics.received_frames++;
     i->statistics.received_bytes += length;
     if (!guard_frame(&i->netif, p->payload, p->len) || !watch_input(i, p))
@@ -76,10 +66,8 @@ static void take_in(struct interface *i)
     int buffer = receive_look(&i->receive);
     unsigned taken = 0;
 
-    while (buffer >= 0 && taken++ < BATCH && (buffer = receive_take(&i->receive, &length)) >= 0) {
-        watch_frame(i, receive_memory(&i->receive, (unsigned)buffer), length);
+    while (buffer >= 0 && taken++ < BATCH && (buffer = receive_take(&i->receive, &length)) >= 0)
         hand_up(i, (unsigned)buffer, length);
-    }
     if (buffer == -EPROTO)
         interface_violated(i, "receive");
 }
@@ -286,10 +274,6 @@ struct interface *interface_create(const struct service_queue *place)
     i->place = *place;
     i->queue = (struct net_queue *)(uintptr_t)place->address;
     i->reintegrated = true;
-    for (unsigned n = 0; n < NET_RING_SIZE; n++) {
-        i->frames[n].owner = i;
-        i->frames[n].pbuf.custom_free_function = frame_free;
-    }
     snprintf(i->name, sizeof i->name, "e%u", place->number);
     ring_open(&i->receive, &i->transmit, i->queue);
     if (!netif_add_noaddr(&i->netif, i, netif_begin, ethernet_input)) {

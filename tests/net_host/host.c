@@ -333,6 +333,11 @@ void host_queue_frame(unsigned n, const void *bytes, size_t length)
     untold |= NOTIFY_BIT(NOTIFY_BIT_PEER + n);
 }
 
+void host_spoil(unsigned n)
+{
+    memset((uint8_t *)queues[n] + QUEUE_BUFFERS_OFFSET, 0xa5, NET_RING_SIZE * NET_BUFFER_SIZE);
+}
+
 void host_frame(unsigned n, const void *bytes, size_t length)
 {
     host_queue_frame(n, bytes, length);

@@ -37,6 +37,8 @@ void host_frame(unsigned n, const void *bytes, size_t length);
 /* Frames in a row, before net looks. */
 void host_queue_frame(unsigned n, const void *bytes, size_t length);
 void host_turn(void);
+/* What is in the receive buffers changes, in all of them: an ill driver, or its device. */
+void host_spoil(unsigned n);
 /* Time passes, in steps of at most 10 ms. */
 void host_pass(uint32_t ms);
 uint64_t host_now_ms(void);

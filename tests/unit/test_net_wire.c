@@ -195,6 +195,20 @@ static void test_data_behind_a_fin(void **state)
     assert_alive();
 }
 
+/* A segment waits for the one before; meanwhile its buffer, which was its driver's, is overwritten.
+ */
+static void test_what_was_checked_stays(void **state)
+{
+    uint32_t next = connect_to(PORT_ECHO, 8192);
+
+    say(PORT_ECHO, TCP_A | TCP_P, 1007, next, 8192, "world");
+    host_spoil(0);
+    say(PORT_ECHO, TCP_A | TCP_P, 1001, next, 8192, "hello ");
+    assert_int_equal(last.length, 11);
+    assert_memory_equal(last_data, "hello world", 11);
+    assert_alive();
+}
+
 /* ---- RFC 5961 ---- */
 
 static void test_acknowledgement_of_what_was_never_sent(void **state)
@@ -446,6 +460,7 @@ int main(void)
         cmocka_unit_test(test_fin_past_a_closed_window),
         cmocka_unit_test(test_out_of_order_past_the_edge),
         cmocka_unit_test(test_data_behind_a_fin),
+        cmocka_unit_test(test_what_was_checked_stays),
         cmocka_unit_test(test_acknowledgement_of_what_was_never_sent),
         cmocka_unit_test(test_reset_has_to_be_exact),
         cmocka_unit_test(test_impossible_addresses),
