@@ -27,11 +27,12 @@
  *
  * The test of a device that can send to itself (`can_test`): nothing on a line of characters tells
  * whether they are right, or whether any should come, so a driver that loses them, or stores them
- * in the wrong place, looks like a line at rest. The client puts bytes into the transmit ring of
- * `test`, sets all four of its indices, counts up `asked` and notifies; the driver carries them
- * through the device and into the receive ring of `test`, with the same code as all others, says in
- * `result` how it went, sets `told` to `asked` and notifies. The client judges: what it has put in
- * must have come back, in order. What has come from outside in the meantime may stand between; the
+ * in the wrong place, looks like a line at rest. The client puts bytes into the transmit ring, but
+ * does not publish them there: they are between `test.transmit.taken` and `written`. It sets the
+ * indices of `test.receive`, counts up `asked` and notifies; the driver carries them through the
+ * device and into the receive ring of `test`, with the same code as all others, says in `result` how
+ * it went, sets `told` to `asked` and notifies. The client judges: what it has put in must have come
+ * back, in order. What has come from outside in the meantime may stand between; the
  * driver hands that on in the ordinary ring. A driver that dies in a test leaves it undone, its
  * successor says so at once (CHAR_TEST_BUSY).
  */
@@ -61,14 +62,13 @@ enum char_test_result {
 
 struct char_test {
     _Alignas(64) uint32_t asked; /* by the client */
-    uint8_t transmit_bytes[CHAR_TEST_SIZE]; /* by the client */
     /* by the driver */
     _Alignas(64) uint32_t told;
     uint32_t result; /* enum char_test_result */
     uint32_t can_test; /* 0: such a device has no test, `asked` is not looked at */
     uint32_t dry; /* counts: the device had nothing more to receive */
-    uint8_t receive_bytes[CHAR_TEST_SIZE]; /* (blank before: by the client) */
-    struct char_ring transmit, receive; /* nobody waits for them */
+    uint8_t receive_bytes[CHAR_TEST_SIZE]; /* (char_blank() before: by the client) */
+    struct char_ring transmit, receive; /* nobody waits for them; transmit: of the queue's bytes */
 };
 
 struct char_queue {
@@ -88,6 +88,14 @@ struct char_queue {
 #define CHAR_QUEUE_BYTES sizeof(struct char_queue)
 
 _Static_assert(sizeof(struct char_queue) <= 0x10000, "fits 64K");
+
+/* What the client leaves in place `at` of a receive ring once it has taken what was there: a driver
+ * that says that more has come than it has stored, or stores it elsewhere, hands on that. */
+static inline uint8_t char_blank(uint32_t at)
+{
+    at %= CHAR_RECEIVE_SIZE;
+    return (uint8_t)(at * 53 + (at >> 8) * 29 + 0x95);
+}
 
 /* Bytes in the ring, as one side sees it that has `own` for its index; -1: the other side broke the
  * rules. */

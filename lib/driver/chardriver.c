@@ -176,17 +176,18 @@ static void hand_on(struct char_device *d, const struct catch *c)
  */
 static enum char_test_result run_test(struct char_device *d, struct char_test *t)
 {
-    uint32_t first = queue_read(&t->transmit.taken), begin = queue_read(&t->receive.written);
+    uint32_t first = d->transmit.at, begin = queue_read(&t->receive.written);
     uint32_t count = queue_read(&t->transmit.written) - first;
     struct char_ring step = {.written = first};
-    struct char_flow out = {
-        .ring = &step, .bytes = t->transmit_bytes, .size = CHAR_TEST_SIZE, .at = first};
+    struct char_flow out = d->transmit;
     struct char_flow in = {
         .ring = &t->receive, .bytes = t->receive_bytes, .size = CHAR_TEST_SIZE, .at = begin};
     struct catch c = {0};
 
-    if (to_take(&d->transmit) != 0 || room_in_all(&d->receive) < CHAR_TEST_SIZE)
+    if (to_take(&d->transmit) != 0 || room_in_all(&d->receive) < CHAR_TEST_SIZE ||
+        queue_read(&t->transmit.taken) != first || count > CHAR_TEST_SIZE)
         return CHAR_TEST_BUSY;
+    out.ring = &step; /* that they are there is known to nobody else */
     d->driver->want(d, false, false);
     d->wants_receive = d->wants_send = false;
     if (!d->driver->adopt(d)) { /* an earlier test, say, was not brought to its end */

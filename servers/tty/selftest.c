@@ -146,23 +146,18 @@ static uint32_t begin_of(uint32_t number)
     return number * 13;
 }
 
-/* What lies at a place of the receive ring before the test. A driver that says that more has come
- * than it has stored leaves it there. */
-static uint8_t blank_of(uint32_t number, uint32_t at)
+void selftest_fill(struct selftest *s, struct char_queue *q, uint32_t written)
 {
-    return (uint8_t)(number * 29 + at * 53 + 1);
-}
-
-void selftest_fill(struct selftest *s, struct char_test *t)
-{
-    uint32_t number = ++s->number, begin = begin_of(number);
+    struct char_test *t = &q->test;
+    uint32_t number = ++s->number;
 
     for (uint32_t i = 0; i < SELFTEST_BYTES; i++)
-        t->transmit_bytes[(begin + i) % CHAR_TEST_SIZE] = byte_of(number, i);
+        q->transmit_bytes[(written + i) % CHAR_TRANSMIT_SIZE] = byte_of(number, i);
     for (uint32_t i = 0; i < CHAR_TEST_SIZE; i++)
-        t->receive_bytes[i] = blank_of(number, i);
-    t->transmit.taken = t->receive.taken = t->receive.written = begin;
-    t->transmit.written = begin + SELFTEST_BYTES;
+        t->receive_bytes[i] = char_blank(i);
+    t->receive.taken = t->receive.written = begin_of(number);
+    t->transmit.taken = s->from = written;
+    t->transmit.written = written + SELFTEST_BYTES;
     queue_publish(&t->asked, number);
 }
 
@@ -178,7 +173,7 @@ enum selftest_answer selftest_judge(const struct selftest *s, const struct char_
     came = queue_read(&t->receive.written) - begin;
     if (came == 0)
         return SELFTEST_LOST;
-    if (came > CHAR_TEST_SIZE || queue_read(&t->transmit.taken) != begin + SELFTEST_BYTES)
+    if (came > CHAR_TEST_SIZE || queue_read(&t->transmit.taken) != s->from + SELFTEST_BYTES)
         return SELFTEST_WRONG;
     for (uint32_t k = begin; k != begin + came; k++) {
         uint32_t at = k % CHAR_TEST_SIZE;
@@ -186,7 +181,7 @@ enum selftest_answer selftest_judge(const struct selftest *s, const struct char_
         if (found < SELFTEST_BYTES && t->receive_bytes[at] == byte_of(s->number, found))
             found++;
         else
-            blanks += t->receive_bytes[at] == blank_of(s->number, at);
+            blanks += t->receive_bytes[at] == char_blank(at);
     }
     /* (What comes from outside may look like a blank, but not often.) */
     return found == SELFTEST_BYTES && blanks < SELFTEST_BLANKS ? SELFTEST_GOOD : SELFTEST_WRONG;

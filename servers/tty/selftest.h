@@ -54,6 +54,7 @@ enum selftest_step { SELFTEST_NOTHING, SELFTEST_ASK, SELFTEST_COMPLAIN };
 
 struct selftest {
     uint32_t number; /* of the last test */
+    uint32_t from; /* index in the transmit ring of its first byte */
     bool is_out; /* it has been asked for and is not answered */
     bool was_heard; /* since the last test */
     uint32_t heard, sent; /* as last seen */
@@ -83,8 +84,9 @@ enum selftest_step selftest_look(struct selftest *s, const struct selftest_view 
 /* The driver was not there to be asked. */
 void selftest_give_up(struct selftest *s, uint64_t now);
 
-/* Puts the test with the next number into the queue; `asked` comes last. */
-void selftest_fill(struct selftest *s, struct char_test *t);
+/* Puts the test with the next number into the queue, behind what is `written` to be sent; `asked`
+ * comes last. */
+void selftest_fill(struct selftest *s, struct char_queue *q, uint32_t written);
 enum selftest_answer selftest_judge(const struct selftest *s, const struct char_test *t);
 
 #endif

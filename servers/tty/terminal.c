@@ -11,6 +11,12 @@
 #include "lib/service/service.h"
 #include "servers/tty/tty.h"
 
+enum {
+    BLANK_WEIGHT = 4,
+    BLANKS_MOST = 32, /* eight in a row, or every third for a while */
+    BLANK_AWAY = 1024, /* bytes that no driver is ahead of what it has published */
+};
+
 struct terminal terminals[TERMINALS];
 
 struct terminal *terminal_of(uint64_t node)
@@ -60,6 +66,14 @@ static void claim(struct terminal *t)
     peer_claim(&t->peer);
 }
 
+/* The driver may be at work already: what is near to where it writes stays. */
+static void blank_all(struct char_queue *q, uint32_t taken)
+{
+    for (uint32_t at = taken + CHAR_RECEIVE_SIZE;
+         (int32_t)(--at - queue_read(&q->receive.written)) > BLANK_AWAY;)
+        q->receive_bytes[at % CHAR_RECEIVE_SIZE] = char_blank(at);
+}
+
 /* Our indices are what we left in the queue; the driver's are believed if they fit to them. */
 static void take_queue(struct terminal *t, const struct service_queue *where)
 {
@@ -77,6 +91,8 @@ static void take_queue(struct terminal *t, const struct service_queue *where)
         char_ring_filled(t->taken, queue_read(&q->receive.taken), CHAR_RECEIVE_SIZE) < 0 ||
         char_ring_filled(queue_read(&q->receive.written), t->taken, CHAR_RECEIVE_SIZE) < 0)
         t->taken = queue_read(&q->receive.taken);
+    if (!t->restored)
+        blank_all(q, t->taken);
     t->restored = false;
     queue_publish(&q->receive.taken, t->taken);
     t->written = queue_read(&q->transmit.written);
@@ -199,6 +215,12 @@ static void driver_is_bad(struct terminal *t)
     q->transmit.taken = t->gone;
 }
 
+static void complain(struct terminal *t, const char *text, enum rs_complaint why)
+{
+    log_info("driver %s %s", t->peer.where.driver, text);
+    service_complain(t->peer.where.driver, t->peer.driver, why);
+}
+
 /* Bytes that wait in the receive ring. */
 static uint32_t received(struct terminal *t)
 {
@@ -312,6 +334,35 @@ void terminal_type(struct terminal *t, uint8_t c)
         group_signal(t->group, signal);
 }
 
+/* Blanks that come, not one by chance but again and again, have not come: the driver counts what it
+ * has not stored, or stores it elsewhere. What is left of them when it is replaced is passed over. */
+static bool has_come(struct terminal *t, uint8_t c)
+{
+    bool blank = c == char_blank(t->taken);
+
+    if (t->blamed) {
+        if (!blank && t->blamed != t->peer.incarnation)
+            t->blamed = 0;
+        return !blank;
+    }
+    if (blank)
+        t->blanks += BLANK_WEIGHT;
+    else if (t->blanks)
+        t->blanks--;
+    if (t->blanks < BLANKS_MOST)
+        return true;
+    t->blanks = 0;
+    t->blamed = t->peer.incarnation;
+    complain(t, "hands on what has not come", COMPLAINT_DATA);
+    return false;
+}
+
+static void blank_taken(struct terminal *t, uint32_t from)
+{
+    for (; from != t->taken; from++)
+        t->queue->receive_bytes[from % CHAR_RECEIVE_SIZE] = char_blank(from);
+}
+
 /* A byte counts as taken only when all that follows from it has been done. */
 void terminal_input(struct terminal *t)
 {
@@ -322,16 +373,21 @@ void terminal_input(struct terminal *t)
     if (peer_is_new(&t->peer)) {
         claim(t);
         t->hung = false;
+        t->blanks = 0;
         selftest_begin(&t->test, clock_now());
     }
     note_gone(t);
     for (count = received(t); count != 0 && line_accepts(&t->line); count--) {
-        terminal_type(t, t->queue->receive_bytes[t->taken % CHAR_RECEIVE_SIZE]);
+        uint8_t c = t->queue->receive_bytes[t->taken % CHAR_RECEIVE_SIZE];
+
+        if (has_come(t, c))
+            terminal_type(t, c);
         t->taken++;
     }
     if (t->taken == begin)
         return;
     terminal_save(t);
+    blank_taken(t, begin); /* not before: a successor would take them once more */
     queue_publish(&t->queue->receive.taken, t->taken);
     if (char_ring_wake(&t->queue->receive.writer_waits))
         t->peer.kick = true;
@@ -350,8 +406,7 @@ static void complain_of_test(struct terminal *t)
         [SELFTEST_LATE] = {"does not answer", COMPLAINT_DEADLINE},
     };
 
-    log_info("driver %s %s", t->peer.where.driver, reasons[t->test.answer].text);
-    service_complain(t->peer.where.driver, t->peer.driver, reasons[t->test.answer].why);
+    complain(t, reasons[t->test.answer].text, reasons[t->test.answer].why);
 }
 
 /* When to look again, 0: not. */
@@ -374,7 +429,7 @@ static uint64_t watch_test(struct terminal *t)
         complain_of_test(t);
     if (step != SELFTEST_ASK)
         return t->test.look_at;
-    selftest_fill(&t->test, &q->test);
+    selftest_fill(&t->test, q, t->written);
     if (!peer_tell(&t->peer))
         selftest_give_up(&t->test, v.now);
     return t->test.look_at;

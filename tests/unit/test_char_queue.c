@@ -325,9 +325,20 @@ static void test_broken_client(void **state)
 
 static enum selftest_answer ask(void)
 {
-    selftest_fill(&test, &queue->test);
+    selftest_fill(&test, queue, queue->transmit.written);
     serve();
     return selftest_judge(&test, &queue->test);
+}
+
+/* What a driver believes of its ring is wrong: the chip gets other bytes than those that are in it
+ * (uart 12:702 of the campaign). */
+static void test_reads_elsewhere(void **state)
+{
+    assert_int_equal(ask(), SELFTEST_GOOD);
+    device.transmit.bytes += 16;
+    assert_int_equal(ask(), SELFTEST_WRONG);
+    device.transmit.bytes -= 16;
+    assert_int_equal(ask(), SELFTEST_GOOD);
 }
 
 /* Nothing of the test is left, or has got out; the chip works as before. */
@@ -556,6 +567,7 @@ int main(void)
         TEST(test_nothing_comes_back),
         TEST(test_others_come_back),
         TEST(test_ill),
+        TEST(test_reads_elsewhere),
         TEST(test_death_in_test),
     };
 

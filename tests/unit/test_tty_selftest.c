@@ -14,12 +14,14 @@
 #define SECOND (1000 * MS)
 
 static struct selftest s;
+static struct char_queue queue;
 static struct selftest_view v;
 static unsigned asked, complained;
 
 static int setup(void **state)
 {
     memset(&s, 0, sizeof s);
+    memset(&queue, 0, sizeof queue);
     v = (struct selftest_view){.now = 7 * SECOND, .has_sent = true, .has_taken = true};
     asked = complained = 0;
     selftest_begin(&s, v.now);
@@ -227,63 +229,64 @@ static void test_nobody_to_ask(void **state)
     assert_in_range(count, 2, 8);
 }
 
+/* A test that is answered as it should be: with `step` - 1 places between two of its bytes. */
+static void answer_test(uint32_t written, uint32_t step)
+{
+    struct char_test *t = &queue.test;
+
+    selftest_fill(&s, &queue, written);
+    assert_int_equal(selftest_judge(&s, t), SELFTEST_NONE);
+    assert_int_equal(t->transmit.taken, written);
+    assert_int_equal(t->transmit.written, written + SELFTEST_BYTES);
+    t->told = t->asked;
+    assert_int_equal(selftest_judge(&s, t), SELFTEST_LOST);
+    t->transmit.taken += SELFTEST_BYTES;
+    for (uint32_t k = 0; k < SELFTEST_BYTES; k++)
+        t->receive_bytes[(t->receive.written + k * step) % CHAR_TEST_SIZE] =
+            queue.transmit_bytes[(written + k) % CHAR_TRANSMIT_SIZE];
+    t->receive.written += step * SELFTEST_BYTES;
+}
+
 /* Between the test's bytes come others: such as a driver wrote there, or such as it only counted. */
 static void test_judge_others(void **state)
 {
-    struct char_test t = {0};
+    for (uint32_t i = 0; i < 300; i++) {
+        struct char_test *t = &queue.test;
+        uint32_t begin;
 
-    for (int i = 0; i < 300; i++) {
-        uint32_t first, count = SELFTEST_BYTES;
-
-        selftest_fill(&s, &t);
-        first = t.transmit.taken;
-        t.told = t.asked;
-        t.transmit.taken += count;
-        t.receive.written += 17 * count;
-        for (uint32_t k = 0; k < count; k++)
-            t.receive_bytes[(first + 17 * k) % CHAR_TEST_SIZE] =
-                t.transmit_bytes[(first + k) % CHAR_TEST_SIZE];
-        assert_int_equal(selftest_judge(&s, &t), SELFTEST_WRONG);
-        for (uint32_t k = 0; k < 17 * count; k++)
+        answer_test(i * 7777, 17);
+        begin = t->receive.taken;
+        assert_int_equal(selftest_judge(&s, t), SELFTEST_WRONG);
+        for (uint32_t k = 0; k < 17 * SELFTEST_BYTES; k++)
             if (k % 17 != 0)
-                t.receive_bytes[(first + k) % CHAR_TEST_SIZE] = (uint8_t)('a' + k % 26);
-        assert_int_equal(selftest_judge(&s, &t), SELFTEST_GOOD);
+                t->receive_bytes[(begin + k) % CHAR_TEST_SIZE] = (uint8_t)('a' + k % 26);
+        assert_int_equal(selftest_judge(&s, t), SELFTEST_GOOD);
     }
 }
 
 /* Whatever a driver writes there. */
 static void test_judge(void **state)
 {
-    struct char_test t = {0};
+    for (uint32_t i = 0; i < 300; i++) {
+        struct char_test *t = &queue.test;
+        uint32_t begin;
 
-    for (int i = 0; i < 300; i++) {
-        uint32_t first, count;
-
-        selftest_fill(&s, &t);
-        assert_int_equal(selftest_judge(&s, &t), SELFTEST_NONE);
-        first = t.transmit.taken;
-        count = t.transmit.written - first;
-        assert_int_equal(count, SELFTEST_BYTES);
-        t.told = t.asked;
-        assert_int_equal(selftest_judge(&s, &t), SELFTEST_LOST);
-        t.transmit.taken += count;
-        t.receive.written += count;
-        for (uint32_t k = first; k != first + count; k++)
-            t.receive_bytes[k % CHAR_TEST_SIZE] = t.transmit_bytes[k % CHAR_TEST_SIZE];
-        assert_int_equal(selftest_judge(&s, &t), SELFTEST_GOOD);
-        t.receive_bytes[(first + 2) % CHAR_TEST_SIZE] ^= 4;
-        assert_int_equal(selftest_judge(&s, &t), SELFTEST_WRONG);
-        t.receive_bytes[(first + 2) % CHAR_TEST_SIZE] ^= 4;
-        t.transmit.taken--;
-        assert_int_equal(selftest_judge(&s, &t), SELFTEST_WRONG);
-        t.transmit.taken++;
-        t.receive.written--;
-        assert_int_equal(selftest_judge(&s, &t), SELFTEST_WRONG);
-        t.receive.written = first + 0x80000000u;
-        assert_int_equal(selftest_judge(&s, &t), SELFTEST_WRONG);
-        t.result = CHAR_TEST_BUSY;
-        assert_int_equal(selftest_judge(&s, &t), SELFTEST_BUSY);
-        t.result = CHAR_TEST_DONE;
+        answer_test(i * 7777, 1);
+        begin = t->receive.taken;
+        assert_int_equal(selftest_judge(&s, t), SELFTEST_GOOD);
+        t->receive_bytes[(begin + 2) % CHAR_TEST_SIZE] ^= 4;
+        assert_int_equal(selftest_judge(&s, t), SELFTEST_WRONG);
+        t->receive_bytes[(begin + 2) % CHAR_TEST_SIZE] ^= 4;
+        t->transmit.taken--;
+        assert_int_equal(selftest_judge(&s, t), SELFTEST_WRONG);
+        t->transmit.taken++;
+        t->receive.written--;
+        assert_int_equal(selftest_judge(&s, t), SELFTEST_WRONG);
+        t->receive.written = begin + 0x80000000u;
+        assert_int_equal(selftest_judge(&s, t), SELFTEST_WRONG);
+        t->result = CHAR_TEST_BUSY;
+        assert_int_equal(selftest_judge(&s, t), SELFTEST_BUSY);
+        t->result = CHAR_TEST_DONE;
     }
 }
 
