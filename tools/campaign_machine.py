@@ -36,6 +36,8 @@ DISK, FIRST, FILES, RAW = 32 * MB, MB, 20 * MB, 4 * MB  # of the disk; where the
 MEMORY = 128  # MB
 FROZEN = 20  # seconds of the guest without a word of the work
 SILENT = 300  # seconds of the host without a sign of life
+ASKED = 30  # the same: then it is asked whether it is the emulator that stands still,
+PATIENCE = 60  # which has so long to answer
 PAUSE = 0.02  # seconds between two looks at the log
 FAULT = 200  # characters of a command, all of the same length
 RUN = "{{ {program} {work} {argument} {driver}; }} </dev/null >/dev/null 2>&1; poweroff -f\n"
@@ -77,6 +79,15 @@ class Monitor:
                 return answer["return"]
             self.seen.add(answer.get("event"))
         raise Broken(f"{command}: QEMU has ended")
+
+    def answers(self, seconds):
+        """Its own loop, that is: whatever the guest does, or does not, QEMU itself says so at once."""
+        self.socket.settimeout(seconds)
+        try:
+            self.ask("query-status")
+        except OSError:
+            return False
+        return True
 
     def wait_for(self, event):
         """It is not asked meanwhile: each question would be one more thing for QEMU to do."""
@@ -250,8 +261,8 @@ class Machine:
         return lines
 
     def words(self):
-        """What the work says as it comes, and at the end how it ended: ended, crash, hang."""
-        sign, word_tick, tick, alive = time.monotonic(), 0, 0, True
+        """What the work says as it comes, and at the end how it ended: ended, crash, hang, emulator."""
+        sign, word_tick, tick, alive, asked = time.monotonic(), 0, 0, True, False
         while True:
             alive = alive and self.runs()
             lines = self.new_lines()
@@ -269,6 +280,11 @@ class Machine:
             if not alive and not lines:
                 yield "ended", None
                 return
+            if alive and not asked and time.monotonic() - sign > ASKED:
+                asked = True
+                if not self.monitor.answers(PATIENCE):
+                    yield "emulator", None
+                    return
             if tick - word_tick > FROZEN or time.monotonic() - sign > SILENT:
                 yield "hang", None
                 return

@@ -72,8 +72,8 @@ int char_device_start(struct char_device *d, bool may_adopt, enum queue_driver_s
 }
 
 /*
- * receive() and send() are what a test is to find wrong: the compiler must make no copies of them,
- * one for the test and one for all the rest.
+ * receive(), send() and move() are what a test is to find wrong: the compiler must make no copies of
+ * them, one for the test and one for all the rest.
  */
 #define ONE_COPY __attribute__((noipa))
 
@@ -127,6 +127,15 @@ static bool may_send(struct char_device *d)
     return d->may_send = true;
 }
 
+/* All that moves bytes, also those of a test. */
+ONE_COPY static bool move(struct char_device *d)
+{
+    bool moved = queue_read(&d->queue->header.client_ready) && receive(d, &d->receive);
+
+    moved |= may_send(d) && send(d, &d->transmit);
+    return moved;
+}
+
 static void tell_status(struct char_device *d)
 {
     struct char_queue *q = d->queue;
@@ -178,16 +187,13 @@ static enum char_test_result run_test(struct char_device *d, struct char_test *t
 {
     uint32_t first = d->transmit.at, begin = queue_read(&t->receive.written);
     uint32_t count = queue_read(&t->transmit.written) - first;
-    struct char_ring step = {.written = first};
-    struct char_flow out = d->transmit;
-    struct char_flow in = {
-        .ring = &t->receive, .bytes = t->receive_bytes, .size = CHAR_TEST_SIZE, .at = begin};
+    struct char_ring step = {.written = first + 1};
+    const struct char_flow in = d->receive, out = d->transmit;
     struct catch c = {0};
 
     if (to_take(&d->transmit) != 0 || room_in_all(&d->receive) < CHAR_TEST_SIZE ||
         queue_read(&t->transmit.taken) != first || count > CHAR_TEST_SIZE)
         return CHAR_TEST_BUSY;
-    out.ring = &step; /* that they are there is known to nobody else */
     d->driver->want(d, false, false);
     d->wants_receive = d->wants_send = false;
     if (!d->driver->adopt(d)) { /* an earlier test, say, was not brought to its end */
@@ -198,15 +204,18 @@ static enum char_test_result run_test(struct char_device *d, struct char_test *t
         d->driver->loop(d, false);
         return CHAR_TEST_BUSY;
     }
-    for (uint32_t looks = 0; looks < TEST_LOOKS; looks++) {
-        receive(d, &in);
-        sort_out(&c, &in, begin, &out, first);
-        if (c.found >= count)
-            break;
-        step.written = first + c.found + 1;
-        send(d, &out);
+    d->transmit.ring = &step; /* that they are there is known to nobody else */
+    d->receive = (struct char_flow){
+        .ring = &t->receive, .bytes = t->receive_bytes, .size = CHAR_TEST_SIZE, .at = begin};
+    for (uint32_t looks = 0; looks < TEST_LOOKS && c.found < count; looks++) {
+        move(d);
+        sort_out(&c, &d->receive, begin, &d->transmit, first);
+        if (c.found < count)
+            step.written = first + c.found + 1;
     }
-    queue_publish(&t->transmit.taken, out.at);
+    queue_publish(&t->transmit.taken, d->transmit.at);
+    d->receive = in;
+    d->transmit = out;
     if (c.found < count) {
         d->driver->reset(d); /* no byte of the test may get out, or be taken for another */
         return CHAR_TEST_DONE;
@@ -230,10 +239,9 @@ static void test(struct char_device *d)
 
 bool char_device_serve(struct char_device *d)
 {
-    bool moved = queue_read(&d->queue->header.client_ready) && receive(d, &d->receive);
+    bool moved = move(d);
 
     tell_status(d);
-    moved |= may_send(d) && send(d, &d->transmit);
     test(d);
     return moved;
 }

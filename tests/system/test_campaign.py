@@ -136,6 +136,7 @@ ESCAPED = {
              "pio_write_bytes+0x16: syscall  -> nop",  # 11:616, the same
              "uart_receive+0x38: add rbp, 1 -> add rbp, 0x11",  # 11:635, bytes are stored far from another
              "uart_receive+0x31: mov edi, dword ptr [r13 + 0x10] -> nop dword ptr [rax]",  # 11:156, what comes is not what is in the chip, and never ends
+             "move+0x14: jne 0x402b50 -> je 0x402b50",  # 13:136, takes in nothing once its client is ready
              "uart_receive+0x35: add ebx, 1 -> add ebx, 0x11",  # 12:64, more bytes are said to have come than there are
              "uart_receive+0x41: mov byte ptr [rbp - 1], al -> mov byte ptr [rbp + 3], al",  # 2:46, stored beside the place
              "uart_receive+0x2f: je 0x40124e -> jne 0x40124e"],  # 3:29, reads what is not there: a hang before storms were noticed
