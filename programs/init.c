@@ -170,15 +170,17 @@ static void session_ended(pid_t child)
 
 /* ---- the end ---- */
 
-/* True: nobody is left. Whoever loses its parent becomes a child of ours. */
-static bool all_ended(double seconds)
+/* True: nobody is left, or of `only` that it is not. Whoever loses its parent becomes a child of
+ * ours. */
+static bool have_ended(pid_t only, double seconds)
 {
     double end = now() + seconds, left;
     pid_t child;
 
     for (;;) {
         while ((child = waitpid(-1, NULL, WNOHANG)) > 0)
-            ;
+            if (child == only)
+                return true;
         if (child < 0 && errno == ECHILD)
             return true;
         left = end - now();
@@ -192,10 +194,10 @@ static void end_programs(void)
 {
     kill(-1, SIGTERM);
     kill(-1, SIGCONT);
-    if (all_ended(TERM_SECONDS))
+    if (have_ended(0, TERM_SECONDS))
         return;
     kill(-1, SIGKILL);
-    all_ended(KILL_SECONDS);
+    have_ended(0, KILL_SECONDS);
 }
 
 /* Again and again, since what is mounted on a disk must go before it. A disk that can't be
@@ -224,13 +226,14 @@ static void unmount_all(void)
     }
 }
 
-/* In a process of its own: it may have to wait for a disk that never answers. */
+/* In a process of its own: it may have to wait for a disk that never answers. Others may still be
+ * there that a server keeps; they are not waited for. */
 static void end_disks(void)
 {
     pid_t child = fork();
 
     if (child > 0) {
-        all_ended(UNMOUNT_SECONDS);
+        have_ended(child, UNMOUNT_SECONDS);
         return;
     }
     unmount_all();

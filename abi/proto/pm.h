@@ -47,6 +47,9 @@ enum pm_request {
        system's time -> 0, -EALREADY: it has been set, by this or by a program; -EINVAL, -EPERM:
        from a program */
     PM_FIRST_TIME,
+    /* from VFS: w[0] endpoint of a thread that ends (VFS_EXIT) and that a server does not give back.
+       PM takes it from whoever has it, and hands it on as VFS_EXIT once more -> 0, -ESRCH */
+    PM_TAKE_BACK,
 };
 
 struct pm_process {

@@ -18,7 +18,7 @@ enum vfs_request {
        child: it runs. */
     VFS_FORK = PROTOCOL_VFS,
     /* caller: the process (thread) that ends. VFS closes what it had, drops what waits, calls
-       PM_EXIT_DONE; no reply. */
+       PM_EXIT_DONE; no reply. Once more after PM_TAKE_BACK: PM has taken it from a server. */
     VFS_EXIT,
     /* caller: a process that PM has seized while it was blocked in VFS or behind it, because a
        signal came. VFS drops the call in progress (telling the file server: FILE_CANCEL) and

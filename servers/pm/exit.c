@@ -21,18 +21,23 @@ static void clear_tid(struct thread *t)
     t->clear_tid = 0;
 }
 
-/* The thread is blocked in a call to us, or was just seized. */
-static void thread_end(struct thread *t)
+static void to_vfs(struct thread *t)
 {
     struct message m = {.type = VFS_EXIT};
 
+    if (!service_info()->vfs || ipc_forward(t->endpoint, service_info()->vfs, &m) < 0)
+        thread_gone(t);
+}
+
+/* The thread is blocked in a call to us, or was just seized. */
+static void thread_end(struct thread *t)
+{
     if (t->ending)
         return;
     wait_forget(t);
     clear_tid(t);
     t->ending = true;
-    if (!service_info()->vfs || ipc_forward(t->endpoint, service_info()->vfs, &m) < 0)
-        thread_gone(t);
+    to_vfs(t);
 }
 
 static void thread_kill(struct thread *t)
@@ -180,5 +185,22 @@ static long pm_exit_done(struct message *m)
     return 0;
 }
 
+/* A server has it that keeps it; or it runs, since that server has answered it where it should have
+ * given it back. */
+static long pm_take_back(struct message *m)
+{
+    struct thread *t = thread_of((endpoint_t)m->w[0]);
+    uint64_t server;
+
+    if (message_caller(m) != service_info()->vfs)
+        return -EPERM;
+    if (!t || !t->ending)
+        return -ESRCH;
+    slot_seize(t->endpoint, &server);
+    wait_forget(t);
+    to_vfs(t);
+    return 0;
+}
+
 PM_TABLE(exit_calls, {SYS_exit, sys_exit}, {SYS_exit_group, sys_exit_group},
-         {PM_EXIT_DONE, pm_exit_done})
+         {PM_EXIT_DONE, pm_exit_done}, {PM_TAKE_BACK, pm_take_back})

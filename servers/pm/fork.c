@@ -148,6 +148,8 @@ static long clone_do(struct thread *parent, const struct clone *c)
     endpoint_t ep;
     long error;
 
+    if (parent->ending)
+        return SERVICE_NO_REPLY; /* a server has set it free that had it to give back: it is dead */
     if (!limits_allow_thread(parent->process, !is_thread(c)))
         return -EAGAIN;
     ep = slot_new(parent->process->name, parent->endpoint, shares ? parent->endpoint : 0);

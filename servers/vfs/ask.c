@@ -6,8 +6,11 @@
  */
 #include <string.h>
 
+#include "abi/proto/pm.h"
 #include "lib/coro/coro.h"
 #include "servers/vfs/vfs.h"
+
+#define EXIT_NS 5000000000ull /* so long may a server keep a program that has been killed */
 
 /* As marked in abi/proto/file.h. */
 static bool request_is_once(uint64_t type)
@@ -87,14 +90,32 @@ static long forward_patiently(struct client *c, struct server *s, const struct m
 {
     for (;;) {
         endpoint_t ep = s->endpoint;
-        long result = forward(c, s, m);
+        long result;
 
+        if (c->lost)
+            return -EIO;
+        result = forward(c, s, m);
         if (result == 0 || (result != -EDEADSRCDST && ep))
             return result == 0 ? 0 : -EIO;
         result = server_wait(c, s, ep);
         if (result)
             return result;
     }
+}
+
+/* It is behind a server. One that has been killed waits for an answer no longer than that; who lives
+ * on can be killed. */
+static void await_answer(struct client *c)
+{
+    bool is_limited = c->exiting;
+
+    c->answered = c->returned = false;
+    if (is_limited)
+        wait_answer_begins(c, clock_now() + EXIT_NS);
+    while (!c->answered && !c->returned && c->behind)
+        coro_yield();
+    if (is_limited)
+        wait_answer_ends(c);
 }
 
 long ask(struct client *c, struct server *s, struct message *m, enum again again)
@@ -108,9 +129,9 @@ long ask(struct client *c, struct server *s, struct message *m, enum again again
         if (result)
             return result;
         ep = c->behind_endpoint;
-        c->answered = c->returned = false;
-        while (!c->answered && !c->returned && c->behind)
-            coro_yield();
+        await_answer(c);
+        if (c->lost)
+            return -EIO;
         if (c->answered) {
             *m = c->answer;
             return (long)m->w[0];
@@ -254,4 +275,33 @@ void ask_take_back(struct client *c)
         taken_back(c, result < 0 && result != -EAGAIN && request_is_once(c->handed.type) ? -EIO
                                                                                          : -EINTR);
     }
+}
+
+void ask_overdue(struct client *c)
+{
+    struct message m = {.type = PM_TAKE_BACK, .w = {(uint64_t)c->endpoint}};
+
+    wait_answer_ends(c);
+    wait_answer_begins(c, clock_now() + EXIT_NS);
+    ipc_call(service_info()->pm, &m);
+}
+
+/* It may have been given back at the last moment. */
+void ask_taken(struct client *c)
+{
+    struct message late = {0};
+    bool is_late =
+        ipc_late_answer(c->endpoint, &late) == 0 && message_caller(&late) == c->behind_endpoint;
+
+    if (!c->work || !c->behind)
+        return;
+    if (is_late) {
+        ask_answered(c, &late);
+        return;
+    }
+    log_info("%s has not given back process %d, which was killed: it ends all the same",
+             c->behind->service[0] ? c->behind->service : c->behind->key, c->pid);
+    c->behind = NULL;
+    c->lost = true;
+    client_resume(c);
 }

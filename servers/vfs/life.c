@@ -160,6 +160,10 @@ long life_exit(struct message *m)
                  &(struct message){.type = PM_EXIT_DONE, .w = {(uint64_t)message_caller(m)}});
         return SERVICE_NO_REPLY;
     }
+    if (c->exiting) {
+        ask_taken(c);
+        return SERVICE_NO_REPLY;
+    }
     c->exiting = true;
     call_off(c);
     return SERVICE_NO_REPLY;

@@ -96,10 +96,23 @@ static void run_mmap(void *argument)
     c->result = sys_mmap_file(c, c->call.w);
 }
 
+/* It calls, though we are at work on an earlier call of it: the server that was to give it back to us
+ * has answered it. What that was asked for fails, and so does the new call. */
+static bool was_set_free(struct client *c)
+{
+    if (!c || !c->work)
+        return false;
+    if (c->behind)
+        ask_answered(c, &(struct message){.w = {(uint64_t)-EIO}});
+    return true;
+}
+
 static long call(struct message *m)
 {
     struct client *c = client_of(message_caller(m));
 
+    if (was_set_free(c))
+        return SERVICE_NO_REPLY;
     if (m->type >= CALLS || !calls[m->type] || !c || !c->files)
         return -ENOSYS;
     c->call = *m;
@@ -111,6 +124,8 @@ static long mmap_file(struct message *m)
 {
     struct client *c = client_of(message_caller(m));
 
+    if (was_set_free(c))
+        return SERVICE_NO_REPLY;
     if (message_via(m) != service_info()->vm || !c || !c->files)
         return -EBADF;
     c->call = *m;

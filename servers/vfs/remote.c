@@ -254,7 +254,7 @@ void remote_tell_closed(struct client *c, struct file *f)
 {
     struct message m = {.type = FILE_CLOSE, .w = {f->node}};
 
-    if (!c || c->cancelled || ask(c, f->server, &m, AGAIN) == -EINTR) {
+    if (!c || c->cancelled || c->lost || ask(c, f->server, &m, AGAIN) == -EINTR) {
         m = (struct message){.type = FILE_CLOSE, .w = {f->node}};
         server_call(f->server, &m);
     }

@@ -61,6 +61,9 @@ long wait_sleep(struct client *c, uint64_t deadline);
  * first. What may have changed meanwhile is looked at again. No signal ends it. */
 void wait_turn(struct client *c);
 void wait_briefly(struct client *c); /* the same, whatever the step has taken */
+/* It is behind a server, until then at most: ask_overdue() follows. Not any more. */
+void wait_answer_begins(struct client *c, uint64_t until);
+void wait_answer_ends(struct client *c);
 void wait_step_begins(void); /* for main.c: the work of a client begins, or goes on */
 /* Wake all. A waiter stays in its queue until it leaves. */
 void wake_all(struct wait_queue *q);
@@ -243,6 +246,7 @@ struct client { /* a thread of a program */
     bool cancelled;
     bool interrupted; /* one has ended so */
     bool exiting; /* its files are closed then */
+    bool lost; /* exiting, and a server did not give it back in time: no other is asked by it */
     bool gone; /* it is freed when its work has ended */
     uint64_t deadline;
     struct client *next_runnable, *next_sleeping;
@@ -271,6 +275,9 @@ void ask_bounced(struct client *c, const struct message *m);
 /* It is cancelled, and a server has it: take it back. What it waits for ends, what is done already
  * counts, anything else goes on. */
 void ask_take_back(struct client *c);
+/* It is exiting, and the server that has it has not given it back in time. */
+void ask_overdue(struct client *c);
+void ask_taken(struct client *c); /* PM has taken it from that one */
 
 /* ---- memory of the client ---- */
 /* The signal mask at `address` (0: none; `size` must be 8) holds until the call is over with

@@ -152,6 +152,19 @@ long wait_on(struct client *c, struct wait_queue *q, uint64_t deadline)
     return result;
 }
 
+void wait_answer_begins(struct client *c, uint64_t until)
+{
+    c->timed_out = false;
+    c->deadline = until;
+    sleep_enter(c);
+}
+
+void wait_answer_ends(struct client *c)
+{
+    sleep_leave(c);
+    c->timed_out = false;
+}
+
 void wait_turn(struct client *c)
 {
     if (step_is_long())
@@ -199,6 +212,8 @@ void wait_run(void)
         c->runnable = false;
         if (c->work && !c->behind)
             client_resume(c);
+        else if (c->behind && c->timed_out)
+            ask_overdue(c);
         deadlines_check();
     }
     if (timer_when && timer_when <= clock_now()) {

@@ -22,6 +22,22 @@ def test_hostile():
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr
 
 
+def test_programs_of_liars():
+    """Programs in the hands of servers that keep them or set them free: killed they end, though those servers live on."""
+    done = subprocess.run([TOP / "tools/hostile", "--seconds", "20", "--seed", "5", "--only", "badletters,badtree"], capture_output=True, text=True, timeout=400,
+                          env=dict(os.environ, B=str(BUILD)))
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr
+
+
+def test_end_with_programs_of_a_liar(boot):
+    """The machine goes down (tools/guest waits 10 s for it), whoever is in the hands of such a server then."""
+    name = "badletters"
+    attack, lines = TOOL.ATTACKERS[name]
+    out = boot("mknod /tmp/liar c 242 0; for i in 1 2 3 4 5 6 7 8; do setsid sh -c 'while :; do cat /tmp/liar; echo x >/tmp/liar; cp /tmp/liar /tmp/c; done' >/dev/null 2>&1 & done; sleep 3; echo over",
+               leak_check=False, add={f"/etc/bardo/{name}.svc": TOOL.manifest(name, attack, lines, 60, 5), f"/lib/bardo/{name}": BUILD / "services/hostile"}).out
+    assert out == "over\n"
+
+
 def test_terminal_of_another_name():
     """The queue of a char driver that is no uart is watched as any: tty complains of it as soon as it breaks the rules, before its notifications starve programs."""
     done = subprocess.run([TOP / "tools/hostile", "--seconds", "4", "--seed", "1", "--only", "worseserial"], capture_output=True, text=True, timeout=200,

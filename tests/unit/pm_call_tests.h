@@ -123,6 +123,29 @@ static void in_vfs(void)
     must(is_dead(two, ep));
 }
 
+/* Killed, and in the hands of a server that keeps it, or has answered it so that it runs: VFS has it
+ * taken back, and meanwhile it makes no child that nobody has killed. */
+static void kept_by_a_server(void)
+{
+    endpoint_t ep = two->ep;
+
+    must_be(server_asks(EP_VFS, PM_TAKE_BACK, (uint64_t)ep, 0, 0), -ESRCH); /* it lives */
+    must_be(sys_vfs(two, SYS_read, 0), WAITS);
+    must_be(server_asks(EP_OTHER, PM_SIGNAL, 10001, SIGKILL, 0), 0);
+    must(two->peer == EP_VFS && two->message.type == VFS_EXIT);
+    two->taken = true;
+    must_be(reply_to(EP_VFS, ep, &(struct message){0}), 0);
+    must(!two->blocked);
+    call_begin(two, EP_PM, SYS_fork, (uint64_t[6]){0});
+    pm_step();
+    must(two->blocked && two->peer == EP_PM);
+    must_be(server_asks(EP_OTHER, PM_TAKE_BACK, (uint64_t)ep, 0, 0), -EPERM);
+    must_be(server_asks(EP_VFS, PM_TAKE_BACK, (uint64_t)ep, 0, 0), 0);
+    must(two->peer == EP_VFS && two->message.type == VFS_EXIT);
+    world_settle();
+    must(is_dead(two, ep));
+}
+
 /* (It is in a call just now.) */
 static void act_later(struct program *p, int signal)
 {

@@ -157,6 +157,7 @@ int main(void)
         DIRECTED(threads_choose),
         DIRECTED(threads_pass_on),
         DIRECTED(in_vfs),
+        DIRECTED(kept_by_a_server),
         DIRECTED(mask_of_a_call),
         DIRECTED(in_vm),
         DIRECTED(vforking),

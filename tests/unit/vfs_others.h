@@ -186,7 +186,7 @@ static void answer(struct fake_server *s, struct pending *e)
     }
     if (percent(8))
         out.w[0] = (uint64_t)failure();
-    if (!is_back(m))
+    if (!is_back(m) || (s->lies && percent(20)))
         out = (struct message){.type = out.w[0]};
     server_lets_go(s, e, out);
 }
@@ -197,7 +197,7 @@ static void server_work(struct fake_server *s)
     struct pending *e;
     struct program *p;
 
-    if (!s->count || s->is_silent)
+    if (!s->count || s->is_silent || (s->lies && (is_ending || percent(90))))
         return;
     e = &s->pending[chance(s->count)];
     p = program_of(e->program);
@@ -211,7 +211,7 @@ static void server_work(struct fake_server *s)
 
 static long cancel(struct fake_server *s, struct message *m)
 {
-    for (unsigned i = 0; i < s->count; i++)
+    for (unsigned i = 0; i < s->count && !s->lies; i++)
         if (s->pending[i].program == (endpoint_t)m->w[0]) {
             s->pending[i] = s->pending[--s->count];
             m->w[1] = chance(3) ? 0 : chance(100);
@@ -321,6 +321,12 @@ static long call_pm(struct message *m)
         check(p && p->dying, "the end of a program that does not end");
         program_end(p);
         return 0;
+    case PM_TAKE_BACK:
+        check(p && p->dying, "a program that does not end is to be taken back");
+        check(p->where != AT_VFS, "a program is to be taken back that VFS has");
+        seize(p);
+        enqueue(p, EP_PM, (struct message){.type = VFS_EXIT});
+        return 0;
     case PM_SIGNAL:
         of = program_of((endpoint_t)m->w[2]);
         if (of && (m->w[1] == 9 || chance(2)))
@@ -385,8 +391,12 @@ static void something_with(struct program *p)
             program_cancel(p);
         return;
     }
-    if (is_ending || (percent(1) && programs_left() > 4)) {
+    if (p->set_free && percent(50)) {
+        program_call(p);
+    } else if (is_ending || (percent(1) && programs_left() > 4)) {
         program_kill(p);
+    } else if (p->set_free) {
+        /* (what it has PM do does not come to this) */
     } else if (percent(programs_left() < 10 ? 15 : 3)) {
         child = program_new();
         if (child)
@@ -419,6 +429,8 @@ static void something_with_server(struct fake_server *s)
         s->is_given_up = percent(1) && s != servers_of;
     } else if (!is_ending && chance(500) == 0) {
         s->is_silent = !calm;
+    } else if (!is_ending && s != servers_of && chance(500) == 0) {
+        s->lies = !calm;
     } else if (percent(5) && !is_ending) {
         notified_bits |= NOTIFY_BIT(NOTIFY_BIT_POLL);
     } else {
@@ -462,8 +474,9 @@ static void world_show(void)
                 client_show(client_of(p->ep));
     fprintf(stderr, "now %lu, alarm at %lu\n", (unsigned long)now, (unsigned long)alarm_at);
     for (struct fake_server *s = servers_of; s < servers_of + SERVERS; s++)
-        fprintf(stderr, "%s: %d, %u requests%s%s\n", s->key, s->ep, s->count,
-                s->is_silent ? ", silent" : "", s->is_given_up ? ", given up" : "");
+        fprintf(stderr, "%s: %d, %u requests%s%s%s\n", s->key, s->ep, s->count,
+                s->is_silent ? ", silent" : "", s->lies ? ", lies" : "",
+                s->is_given_up ? ", given up" : "");
 }
 
 long ipc_reply_receive(endpoint_t to, struct message *m, uint64_t timeout)
