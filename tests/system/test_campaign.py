@@ -111,17 +111,10 @@ def test_wire_and_lengths(tmp_path, length):
     assert wire_is_dead(seen) == (length == 0)
 
 
-# Each that once escaped stays here.
-SEEDS = {
-    "e1000": "0-2,4,17,18,30,32",  # 4, 18, 30: the traffic stopped; 17, 32: the system stood still; before progress was watched
-    "rtl8139": "0-2,25,29,31,34,44",  # 25: the traffic stopped; the others: the system stood still
-    "virtio-net": "0-4",
-    "uart": "0-4",
-    "ahci": "0-3",
-    "virtio-block": "0-3",
-    "ide": "6-9",
-}
-# The same of other seeds, by what they did: numbers of a seed are other faults when the driver's program has changed.
+# 300 of the drivers that docs/testing.md has figures of. Among them are those of this seed that once escaped: e1000 4, 17, 18, 30, 32 and rtl8139 25, 29, 31, 34, 44 (the
+# traffic stopped, or the system stood still, before progress was watched).
+SEEDS = {"e1000": 50, "rtl8139": 50, "ahci": 50, "virtio-block": 50, "ide": 50, "uart": 50, "virtio-net": 10}
+# Those of other seeds that escaped, by what they did: numbers of a seed are other faults when the driver's program has changed.
 ESCAPED = {
     "ahci": ["mmio_read32+0x2: add rdi, rsi -> nop dword ptr [rax]",  # 2:24, 11:229, 498, 525, 924, 1683: its disk is gone, and one program was told
              "mmio_read32+0x2: add rdi, rsi -> add rbp, rsi",  # 11:465, the same
@@ -153,9 +146,9 @@ MAY_BE = {"e1000": {"wire"}, "settle+0x17: add ebx, 2 -> cmp ebx, 2": {"recovere
 @pytest.mark.parametrize("driver", SEEDS)
 def test_nothing_escapes(tmp_path, driver):
     """No data that are reported as right and are not, no work that stops for good unnoticed, no system that stands still or ends."""
-    rows, out = campaign(tmp_path, driver, "--seed", "1", "--only", SEEDS[driver])
+    rows, out = campaign(tmp_path, driver, "--seed", "1", "--count", str(SEEDS[driver]))
     assert re.search(r" wrong=0 stall=0 hang=0 crash=0$", out, re.M), out
-    assert any(row["outcome"] != "untriggered" for row in rows)
+    assert sum(row["outcome"] != "untriggered" for row in rows) >= SEEDS[driver] / 4, out
 
 
 @pytest.mark.parametrize("driver", ESCAPED)

@@ -19,7 +19,7 @@ def test_hostile():
     seed = random.randrange(1 << 31)
     done = subprocess.run([TOP / "tools/hostile", "--seconds", "60", "--seed", str(seed)], capture_output=True, text=True, timeout=1000,
                           env=dict(os.environ, B=str(BUILD)))
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr
+    assert done.returncode == 0, done.stdout[:100] + done.stdout[-6000:] + done.stderr
 
 
 def test_programs_of_liars():
