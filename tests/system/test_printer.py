@@ -91,7 +91,7 @@ def test_spooler(boot, paper, victim, every):
     add = {f"/jobs/{number:02}": "".join(pages) for number, pages in enumerate(jobs)}
     if victim == "printer":
         add |= patient("printer")
-    result = boot(LIBRARY + f"lpd; {{ cd /; while :; do usleep {every}; service kill {victim}; done; }} >/dev/null 2>&1 & killer=$!; for job in /jobs/*; do lpr $job; done; {EMPTY}; "
+    result = boot(LIBRARY + f"{{ cd /; while :; do usleep {every}; service kill {victim}; done; }} >/dev/null 2>&1 & killer=$!; for job in /jobs/*; do lpr $job; done; {EMPTY}; "
                   f"stop {victim} 3; kill $(pidof lpd) 2>/dev/null; true", qemu=f"-parallel file:{paper}", add=add, leak_check=False)
     assert result.out.splitlines()[:JOBS] == [f"job {n}" for n in range(1, JOBS + 1)]
     assert result.out.endswith("idle\n   JOB  USER            BYTES    PRINTED  TITLE\noften enough\n")
@@ -102,7 +102,7 @@ def test_spooler(boot, paper, victim, every):
 def test_spooler_dies(boot, paper):
     """The spooler is killed, all of it or the process that prints, and started again: it goes on with the page in progress."""
     jobs = [job(number) for number in range(6)]
-    result = boot("lpd; for job in /jobs/*; do lpr $job >/dev/null; done; n=0; while [ $n -lt 6 ]; do usleep 300000; if [ $((n % 2)) = 0 ]; then kill -9 $(pidof lpd); lpd; "
+    result = boot("for job in /jobs/*; do lpr $job >/dev/null; done; n=0; while [ $n -lt 6 ]; do usleep 300000; if [ $((n % 2)) = 0 ]; then kill -9 $(pidof lpd); lpd; "
                   f"else kill -9 $(pidof lpd | tr ' ' '\\n' | sort -n | tail -1); fi; n=$((n + 1)); done 2>/dev/null; {EMPTY}; ls /var/spool/lpd; kill $(pidof lpd) 2>/dev/null; true",
                   qemu=f"-parallel file:{paper}", add={f"/jobs/{number}": "".join(pages) for number, pages in enumerate(jobs)}, leak_check=False)
     assert result.out.split() == "idle JOB USER BYTES PRINTED TITLE state".split()
@@ -111,7 +111,7 @@ def test_spooler_dies(boot, paper):
 
 def test_spooler_refuses(boot, paper):
     """Too long, too many, nothing, somebody else's, unknown: said, and nothing of it stays."""
-    out = boot("service down printer; lpd; dd if=/dev/zero bs=1M count=17 2>/dev/null | lpr; lpr </dev/null; lpr /nothing; echo a | lpr; su -s /bin/sh user -c 'echo b | lpr -T mine; lprm 1; lprm 2'; lprm 7; lprm x; "
+    out = boot("service down printer; dd if=/dev/zero bs=1M count=17 2>/dev/null | lpr; lpr </dev/null; lpr /nothing; echo a | lpr; su -s /bin/sh user -c 'echo b | lpr -T mine; lprm 1; lprm 2'; lprm 7; lprm x; "
                "n=0; while [ $n -lt 99 ]; do echo c | lpr >/dev/null || break; n=$((n + 1)); done; echo one more | lpr; lpq | sed -n 1,3p; lprm 1; lpq | grep -c root; lpr -x; lprm; lpq x; lpd; su -s /bin/sh user -c lpd; "
                "printf 'nonsense\\n' | nc -w 1 local:/var/run/lpd; ls /var/spool/lpd | grep -c new; kill $(pidof lpd) 2>/dev/null; true", qemu=f"-parallel file:{paper}", leak_check=False).out
     for text in ("standard input: the job is too long", "standard input: there is nothing to print", "/nothing: No such file or directory", "job 1\njob 2\n", "lprm: 1: job 1 is somebody else's",

@@ -49,7 +49,7 @@ def test_in_the_system(boot, tmp_path):
     add = patient("printer")
     assert "/etc/bardo/policy/printer.sh -m root\n" in add["/etc/bardo/printer.svc"]  # as it is shipped
     add["/etc/bardo/printer.svc"] = add["/etc/bardo/printer.svc"].replace("printer.sh -m root\n", "printer.sh -m root -s\n")
-    result = boot("service kill printer; n=0; until [ -S /var/run/lpd ] || [ $n = 200 ]; do n=$((n + 1)); usleep 20000; done; echo first | lpr; echo second | lpr; "
+    result = boot("kill $(pidof lpd); rm -f /var/run/lpd; service kill printer; n=0; until [ -S /var/run/lpd ] || [ $n = 200 ]; do n=$((n + 1)); usleep 20000; done; echo first | lpr; echo second | lpr; "
                   "n=0; until lpq | grep -q idle || [ $n = 200 ]; do n=$((n + 1)); usleep 20000; done; service list | grep printer", qemu=f"-parallel file:{paper}", add=add, leak_check=False)
     assert paper.read_text() == "first\n\fsecond\n\f"
     assert re.search("printer +[0-9]+ up .* 1 killed", result.out)
