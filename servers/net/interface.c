@@ -14,6 +14,7 @@
 #include "lib/undo/undo.h"
 #include "servers/net/guard.h"
 
+#define HELD_MAX (NET_RING_SIZE - 64) /* buffers in programs' hands before frames are copied */
 #define BATCH 64 /* frames that are taken in in one turn */
 #define FRAME_MIN 60 /* without FCS; shorter ones are padded */
 
@@ -27,7 +28,16 @@ void net_output_pending(void)
 
 /* ---- in ---- */
 
-/* (Of one that is not handed up yet, nobody knows.) */
+static void frame_free(struct pbuf *p)
+{
+    struct frame *f = (struct frame *)(void *)p;
+
+    receive_give(&f->owner->receive, (unsigned)(f - f->owner->frames));
+    net_output_pending();
+}
+
+/* (A buffer that is given back is the driver's only after this step: so what a frame had before is
+ * nobody's, also when the step is repeated.) */
 undo_unlogged static void copy_from_ring(uint8_t *to, const uint8_t *from, uint32_t length)
 {
     memcpy(to, from, length);
@@ -35,19 +45,30 @@ undo_unlogged static void copy_from_ring(uint8_t *to, const uint8_t *from, uint3
 
 /* What is checked must be what is used: the buffer is the driver's, too, and its device's, and what
  * is wrong with these may write there at any time. So a frame leaves it before anybody looks. */
-static struct pbuf *take_frame(struct interface *i, unsigned buffer, uint32_t length)
+static struct pbuf *keep_frame(struct interface *i, unsigned buffer, uint32_t length)
+{
+    struct frame *f = &i->frames[buffer];
+
+    copy_from_ring(f->bytes, receive_memory(&i->receive, buffer), length);
+    return pbuf_alloced_custom(PBUF_RAW, (uint16_t)length, PBUF_REF, &f->pbuf, f->bytes,
+                               NET_BUFFER_ROOM);
+}
+
+static struct pbuf *copy_frame(struct interface *i, unsigned buffer, uint32_t length)
 {
     struct pbuf *p = pbuf_alloc(PBUF_RAW, (uint16_t)length, PBUF_RAM);
 
     if (p)
-        copy_from_ring(p->payload, receive_memory(&i->receive, buffer), length);
+        pbuf_take(p, receive_memory(&i->receive, buffer), (uint16_t)length);
     receive_give(&i->receive, buffer);
+    i->statistics.copied++;
     return p;
 }
 
 static void hand_up(struct interface *i, unsigned buffer, uint32_t length)
 {
-    struct pbuf *p = take_frame(i, buffer, length);
+    struct pbuf *p = receive_held(&i->receive) > HELD_MAX ? copy_frame(i, buffer, length)
+                                                          : keep_frame(i, buffer, length);
 
     if (!p) {
         i->statistics.received_dropped++;
@@ -274,6 +295,10 @@ struct interface *interface_create(const struct service_queue *place)
     i->place = *place;
     i->queue = (struct net_queue *)(uintptr_t)place->address;
     i->reintegrated = true;
+    for (unsigned n = 0; n < NET_RING_SIZE; n++) {
+        i->frames[n].owner = i;
+        i->frames[n].pbuf.custom_free_function = frame_free;
+    }
     snprintf(i->name, sizeof i->name, "e%u", place->number);
     ring_open(&i->receive, &i->transmit, i->queue);
     if (!netif_add_noaddr(&i->netif, i, netif_begin, ethernet_input)) {

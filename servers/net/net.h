@@ -60,6 +60,7 @@ struct net_statistics {
     uint64_t received_frames, received_bytes, sent_frames, sent_bytes;
     uint64_t received_dropped; /* damaged, or no memory */
     uint64_t sent_dropped; /* no room in ring and backlog, or no link */
+    uint64_t copied; /* received into ordinary memory, since programs held too many frames */
     uint64_t driver_changes, violations;
 };
 

@@ -208,6 +208,11 @@ uint8_t *receive_memory(const struct receive_ring *r, unsigned buffer)
     return (uint8_t *)r->queue + receive_offset(buffer);
 }
 
+uint32_t receive_held(const struct receive_ring *r)
+{
+    return NET_RING_SIZE - r->free_count - (r->posted - r->taken);
+}
+
 void receive_post(struct receive_ring *r)
 {
     /* There are as many buffers as slots, and every posted slot has one: a free buffer, a free

@@ -62,6 +62,8 @@ int receive_look(struct receive_ring *r);
 int receive_take(struct receive_ring *r, uint32_t *length);
 void receive_give(struct receive_ring *r, unsigned buffer);
 uint8_t *receive_memory(const struct receive_ring *r, unsigned buffer);
+/* How many buffers are neither free nor posted. */
+uint32_t receive_held(const struct receive_ring *r);
 /* Posts all free buffers. */
 void receive_post(struct receive_ring *r);
 /* Tells the driver of them. True: it waits for them. (This and transmit_publish() are output: after the

@@ -12,12 +12,6 @@
 
 #include "servers/net/ring.h"
 
-/* Buffers that are neither free nor the driver's. */
-static uint32_t in_hand(const struct receive_ring *r)
-{
-    return NET_RING_SIZE - r->free_count - (r->posted - r->taken);
-}
-
 static struct net_queue *queue;
 static struct receive_ring receive;
 static struct transmit_ring transmit;
@@ -73,7 +67,7 @@ static void test_fresh_queue_lends_everything(void **state)
     assert_int_equal(queue->header.client_ready, 1);
     assert_int_equal(queue->receive.posted, NET_RING_SIZE);
     assert_int_equal(receive_look(&receive), 0);
-    assert_int_equal(in_hand(&receive), 0);
+    assert_int_equal(receive_held(&receive), 0);
 }
 
 static void test_frames_arrive_in_order_over_the_wrap(void **state)
@@ -128,7 +122,7 @@ static void test_held_buffers_are_not_lent(void **state)
     assert_int_equal(receive_look(&receive), 200);
     for (unsigned n = 0; n < 200; n++)
         held[n] = (unsigned)receive_take(&receive, &length);
-    assert_int_equal(in_hand(&receive), 200);
+    assert_int_equal(receive_held(&receive), 200);
     assert_false(post(&receive));
     assert_int_equal(queue->receive.posted - queue->receive.completed, 56);
     for (uint32_t k = queue->receive.completed; k != queue->receive.posted; k++)
@@ -156,7 +150,7 @@ static void test_damaged_frames_are_given_back(void **state)
     assert_int_equal(take(&number), 100);
     assert_int_equal(number, 4);
     assert_int_equal(receive.bad, 3);
-    assert_int_equal(in_hand(&receive), 0);
+    assert_int_equal(receive_held(&receive), 0);
 }
 
 /* Its card writes somewhere else: the buffers hold what an earlier round has left in them. */
@@ -298,7 +292,7 @@ static void test_the_next_incarnation_of_net_goes_on(void **state)
     assert_int_equal(transmit_reap(&next_transmit), 0);
     assert_int_equal(receive_look(&next_receive),
                      0); /* both were completed: it does not repeat them */
-    assert_int_equal(in_hand(&next_receive), 0);
+    assert_int_equal(receive_held(&next_receive), 0);
     post(&next_receive);
     assert_int_equal(queue->receive.posted - queue->receive.completed, NET_RING_SIZE);
     queue->receive.entry[queue->receive.completed % NET_RING_SIZE].offset ^= 4;
