@@ -17,7 +17,7 @@ greed {kinds}
 {{ wget -q -O - {url} | sha1sum; }} & getting=$!
 n=0; while [ $n -lt 6 ]; do
     began=$(now); [ $n = 2 ] || [ $n = 4 ] && kill -9 $(pidof e1000)
-    su -l root -c 'echo in | cat; nc -l -p 70$$ & sleep 0; kill $!' 2>&1 || echo root is out
+    su -l root -c 'echo in | cat; nc -l -p 7000 & sleep 0; kill $!' 2>&1 || echo root is out
     echo "root took $(($(now) - began))"; n=$((n + 1))
 done
 wait $getting; sort /root/got
