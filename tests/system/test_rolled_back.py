@@ -88,12 +88,14 @@ def test_poison(boot, code, defect):
 
 @pytest.mark.parametrize("code, defect", [("0f0b", "exception 6"), ("ebfe", "heartbeat 0")])
 def test_poison_of_rs(boot, code, defect):
-    """The same of RS: the kernel lets it go on, also when it hangs; and it guards the others as before. (The order is given twice: service(8) has two ways.)"""
+    """The same of RS: the kernel lets it go on, also when it hangs; and it guards the others as before. (The order is given twice: service(8) has two ways. Deaths of RS within a
+    millisecond have a record each, and a line in the log together.)"""
     result = boot(f"""mknod /tmp/inject c 240 0; echo 'rs 0 text 0x{address_in("rs", "control_storm")} {code}' >/tmp/inject
         service storm null 1000 2>&1; echo $?; service kill null; echo $?
         sleep 0.1; grep -c '^[0-9]* rs {defect} .* rolled-back' /proc/recovery; grep -c ' null killed 9 ' /proc/recovery; sleep 0.5; service log rs | grep -c 'rs: {defect} .*; it goes on' """,
                   add=INJECTOR, leak_check=False)
-    assert result.out.splitlines() == ["service: storm null: I/O error", "1", "0", "2", "1", "2"], result.out
+    lines = result.out.splitlines()
+    assert lines[:-1] == ["service: storm null: I/O error", "1", "0", "2", "1"] and lines[-1] in ("1", "2"), result.out
     assert result.klog.count("a request that kills is refused") == 2
 
 
