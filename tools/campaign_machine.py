@@ -180,6 +180,35 @@ def wire_is_dead(path):
     return any(sent and length >= 14 for sent, length in after) and all(sent for sent, _ in after)
 
 
+def peer_streams(path):
+    """What the peer has sent by TCP, as the wire carried it: (its port, bytes) for each connection, as far as there is no hole."""
+    data, at, pieces, begin = path.read_bytes(), 24, {}, {}
+    while at + 16 <= len(data):
+        kept = struct.unpack_from("<I", data, at + 8)[0]
+        frame = data[at + 16:at + 16 + kept]
+        at += 16 + kept
+        if frame[12:14] != b"\x08\x00" or frame[23] != 6 or frame[26:30] != socket.inet_aton(PEER):
+            continue
+        segment = frame[14 + (frame[14] & 15) * 4:14 + int.from_bytes(frame[16:18], "big")]
+        key, sequence = segment[:4], int.from_bytes(segment[4:8], "big")
+        if segment[13] & 2:
+            begin[key], pieces[key] = sequence + 1, {}
+        contents = segment[(segment[12] >> 4) * 4:]
+        if key in begin and contents:
+            pieces[key].setdefault((sequence - begin[key]) % (1 << 32), contents)
+    for key, parts in pieces.items():
+        stream = bytearray()
+        for place in sorted(parts):
+            if place <= len(stream) < place + len(parts[place]):
+                stream += parts[place][len(stream) - place:]
+        yield int.from_bytes(key[:2], "big"), bytes(stream)
+
+
+def peer_garbles(path, folder):
+    """Bytes are missing in the middle of what the peer sends back, though it got them and its sequence numbers are complete: its TCP is QEMU's own (libslirp)."""
+    return path.exists() and any(stream not in (folder / f"got{port}").read_bytes() for port, stream in peer_streams(path))
+
+
 class Machine:
     """One QEMU: booted, or going on from where one was saved, with one fault."""
 
@@ -210,7 +239,7 @@ class Machine:
         extra += ["-icount", "shift=4,sleep=off", "-rtc", "base=2026-01-01,clock=vm"]
         if nics and self.work == "net":
             peers = self.peer(extra)
-            extra += ["-object", f"filter-dump,id=wire,netdev=net0,maxlen=64,file={self.folder / 'wire'}"]
+            extra += ["-object", f"filter-dump,id=wire,netdev=net0,maxlen=65535,file={self.folder / 'wire'}"]
         extra += ["-fw_cfg", f"name=opt/bardo/fault,string={fault or '-':{FAULT}}", "-qmp", f"unix:{self.folder / 'qmp'},server=on,wait=off"]
         memory = saved / "memory" if saved else self.folder / "memory"
         extra += ["-object", f"memory-backend-file,id=memory,size={MEMORY}M,mem-path={memory},share={'off' if saved else 'on'}", "-machine", "memory-backend=memory"]
@@ -386,6 +415,7 @@ class Saved:
             return None, "crash" if end == "ended" else end
         if self.work == "net":
             last["wire"] = wire_is_dead(scratch / "wire")
+            last["garbled"] = bool(last.get("wrong")) and peer_garbles(scratch / "wire", scratch)
             last["damage"] = next(filter(None, (judge_peer((scratch / f"got{port}").read_bytes()) for port in PORTS)), "")
         if self.work == "disk" and last.get("checked"):
             last["refused"], last["damage"] = judge_disk(scratch / "disk", last["errors"] > 0)

@@ -35,6 +35,7 @@
 enum {
     SELFTEST_BYTES = 5, /* those of a test: 0.43 ms at 115200 baud */
     SELFTEST_BLANKS = 3, /* so many places that the driver did not write are no chance */
+    SELFTEST_BEYOND = 6, /* nor are so many that nobody was to send */
     SELFTEST_FAILS = 3,
     SELFTEST_BUSY_FAILS = 8,
     SELFTEST_LOOKS = 20, /* without an answer */

@@ -264,6 +264,22 @@ static void test_judge_others(void **state)
     }
 }
 
+/* A driver that sends more than there is: what lies behind comes back, too. */
+static void test_judge_more(void **state)
+{
+    for (uint32_t i = 0; i < 300; i++) {
+        struct char_test *t = &queue.test;
+        uint32_t written = CHAR_TRANSMIT_SIZE - 8 + i;
+
+        answer_test(written, 1);
+        assert_int_equal(selftest_judge(&s, t), SELFTEST_GOOD);
+        for (uint32_t k = 0; k < SELFTEST_BEYOND; k++)
+            t->receive_bytes[t->receive.written++ % CHAR_TEST_SIZE] =
+                queue.transmit_bytes[(written + SELFTEST_BYTES + k) % CHAR_TRANSMIT_SIZE];
+        assert_int_equal(selftest_judge(&s, t), SELFTEST_WRONG);
+    }
+}
+
 /* Whatever a driver writes there. */
 static void test_judge(void **state)
 {
@@ -310,6 +326,7 @@ int main(void)
         TEST(test_nobody_to_ask),
         TEST(test_judge),
         TEST(test_judge_others),
+        TEST(test_judge_more),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
