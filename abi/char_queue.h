@@ -90,11 +90,17 @@ struct char_queue {
 _Static_assert(sizeof(struct char_queue) <= 0x10000, "fits 64K");
 
 /* What the client leaves in place `at` of a receive ring once it has taken what was there: a driver
- * that says that more has come than it has stored, or stores it elsewhere, hands on that. */
-static inline uint8_t char_blank(uint32_t at)
+ * that says that more has come than it has stored, or stores it elsewhere, hands on that. The key is
+ * the client's own: who sends at the other end of a line must not know what it would have to send
+ * to make a healthy driver look ill. (Mixed as in a hash, so that to guess a part of the key is of
+ * no use.) */
+static inline uint8_t char_blank(uint32_t key, uint32_t at)
 {
-    at %= CHAR_RECEIVE_SIZE;
-    return (uint8_t)(at * 53 + (at >> 8) * 29 + 0x95);
+    uint32_t x = key ^ at % CHAR_RECEIVE_SIZE;
+
+    x = (x ^ x >> 16) * 0x9e3779b1u;
+    x = (x ^ x >> 15) * 0x9e3779b1u;
+    return (uint8_t)(x >> 24);
 }
 
 /* Bytes in the ring, as one side sees it that has `own` for its index; -1: the other side broke the

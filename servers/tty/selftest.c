@@ -162,7 +162,7 @@ void selftest_fill(struct selftest *s, struct char_queue *q, uint32_t written)
     for (uint32_t i = 0; i < SELFTEST_BEYOND; i++)
         q->transmit_bytes[(written + SELFTEST_BYTES + i) % CHAR_TRANSMIT_SIZE] = beyond(i);
     for (uint32_t i = 0; i < CHAR_TEST_SIZE; i++)
-        t->receive_bytes[i] = char_blank(i);
+        t->receive_bytes[i] = char_blank(number, i);
     t->receive.taken = t->receive.written = begin_of(number);
     t->transmit.taken = s->from = written;
     t->transmit.written = written + SELFTEST_BYTES;
@@ -189,7 +189,7 @@ enum selftest_answer selftest_judge(const struct selftest *s, const struct char_
         if (found < SELFTEST_BYTES && t->receive_bytes[at] == byte_of(s->number, found))
             found++;
         else
-            blanks += t->receive_bytes[at] == char_blank(at);
+            blanks += t->receive_bytes[at] == char_blank(s->number, at);
         if (more == SELFTEST_BEYOND)
             continue;
         more = t->receive_bytes[at] == beyond(more) ? more + 1 : t->receive_bytes[at] == beyond(0);

@@ -5,7 +5,7 @@
 #include "lib/service/service.h"
 #include "servers/tty/tty.h"
 
-#define SNAPSHOT_MAGIC 0x33595454u /* "TTY3" */
+#define SNAPSHOT_MAGIC 0x34595454u /* "TTY4" */
 #define KEYBOARD_MAGIC 0x3144424bu /* "KBD1" */
 
 /* One for each terminal. The index of the receive ring (of a console, that of the keyboard's) goes
@@ -13,7 +13,7 @@
 struct snapshot {
     uint32_t magic;
     int32_t session, group;
-    uint32_t taken;
+    uint32_t taken, blank_key;
     struct keyboard_kept keyboard; /* of a console; else zeros */
     struct line_termios termios;
     struct winsize size;
@@ -46,6 +46,7 @@ void terminal_save(const struct terminal *t)
     s.session = t->session;
     s.group = t->group;
     s.taken = t->taken;
+    s.blank_key = t->blank_key;
     s.keyboard = is_console(t) ? consoles_keep() : (struct keyboard_kept){0};
     s.termios = t->line.termios;
     s.size = t->size;
@@ -73,6 +74,7 @@ static void restore(struct terminal *t)
     t->restored =
         line_take_over(&t->line, s.line, (size_t)length - offsetof(struct snapshot, line));
     t->taken = s.taken;
+    t->blank_key = s.blank_key;
     if (is_console(t))
         consoles_take_over(&s.keyboard);
 }

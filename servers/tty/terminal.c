@@ -8,12 +8,14 @@
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
 #include "lib/rt/pack.h"
+#include "lib/rt/random.h"
 #include "lib/service/service.h"
 #include "servers/tty/tty.h"
 
 enum {
     BLANK_WEIGHT = 4,
     BLANKS_MOST = 32, /* eight in a row, or every third for a while */
+    BLAME_AGAIN_NS = 1000000000, /* RS has not heard it, it seems */
     BLANK_AWAY = 1024, /* bytes that no driver is ahead of what it has published */
 };
 
@@ -67,11 +69,13 @@ static void claim(struct terminal *t)
 }
 
 /* The driver may be at work already: what is near to where it writes stays. */
-static void blank_all(struct char_queue *q, uint32_t taken)
+static void blank_all(struct terminal *t)
 {
-    for (uint32_t at = taken + CHAR_RECEIVE_SIZE;
+    struct char_queue *q = t->queue;
+
+    for (uint32_t at = t->taken + CHAR_RECEIVE_SIZE;
          (int32_t)(--at - queue_read(&q->receive.written)) > BLANK_AWAY;)
-        q->receive_bytes[at % CHAR_RECEIVE_SIZE] = char_blank(at);
+        q->receive_bytes[at % CHAR_RECEIVE_SIZE] = char_blank(t->blank_key, at);
 }
 
 /* Our indices are what we left in the queue; the driver's are believed if they fit to them. */
@@ -92,7 +96,7 @@ static void take_queue(struct terminal *t, const struct service_queue *where)
         char_ring_filled(queue_read(&q->receive.written), t->taken, CHAR_RECEIVE_SIZE) < 0)
         t->taken = queue_read(&q->receive.taken);
     if (!t->restored)
-        blank_all(q, t->taken);
+        blank_all(t);
     t->restored = false;
     queue_publish(&q->receive.taken, t->taken);
     t->written = queue_read(&q->transmit.written);
@@ -198,6 +202,7 @@ void terminals_begin(void)
         line_reset(&terminals[i].line);
         terminals[i].size =
             (struct winsize){.ws_row = i < SERIALS ? 24 : SCREEN_ROWS, .ws_col = 80};
+        terminals[i].blank_key = i < SERIALS ? (uint32_t)random_word() : 0;
     }
     snapshots_restore();
     terminals_find_queues();
@@ -335,14 +340,14 @@ void terminal_type(struct terminal *t, uint8_t c)
 }
 
 /* Blanks that come, not one by chance but again and again, have not come: the driver counts what it
- * has not stored, or stores it elsewhere. What is left of them when it is replaced is passed over. */
+ * has not stored, or stores it elsewhere. From then on they are passed over, also what is left of
+ * them when it has been replaced; what its successor counts is judged anew. */
 static bool has_come(struct terminal *t, uint8_t c)
 {
-    bool blank = c == char_blank(t->taken);
+    bool blank = c == char_blank(t->blank_key, t->taken);
 
-    if (t->blamed) {
-        if (!blank && t->blamed != t->peer.incarnation)
-            t->blamed = 0;
+    if (t->leftover) {
+        t->leftover--;
         return !blank;
     }
     if (blank)
@@ -350,17 +355,19 @@ static bool has_come(struct terminal *t, uint8_t c)
     else if (t->blanks)
         t->blanks--;
     if (t->blanks < BLANKS_MOST)
-        return true;
+        return !(blank && t->blamed_at);
     t->blanks = 0;
-    t->blamed = t->peer.incarnation;
-    complain(t, "hands on what has not come", COMPLAINT_DATA);
+    if (!t->blamed_at || clock_now() - t->blamed_at >= BLAME_AGAIN_NS) {
+        t->blamed_at = clock_now();
+        complain(t, "hands on what has not come", COMPLAINT_DATA);
+    }
     return false;
 }
 
 static void blank_taken(struct terminal *t, uint32_t from)
 {
     for (; from != t->taken; from++)
-        t->queue->receive_bytes[from % CHAR_RECEIVE_SIZE] = char_blank(from);
+        t->queue->receive_bytes[from % CHAR_RECEIVE_SIZE] = char_blank(t->blank_key, from);
 }
 
 /* A byte counts as taken only when all that follows from it has been done. */
@@ -373,6 +380,8 @@ void terminal_input(struct terminal *t)
     if (peer_is_new(&t->peer)) {
         claim(t);
         t->hung = false;
+        t->leftover = t->blamed_at ? received(t) : 0;
+        t->blamed_at = 0;
         t->blanks = 0;
         selftest_begin(&t->test, clock_now());
     }

@@ -12,8 +12,10 @@ import pytest
 from conftest import BUILD, TOP
 from test_console import wait_for
 from test_disk import LIBRARY, PLACES, patient
+from test_hostile import TOOL as hostile
 
 PLACES["uart"] = "drivers/char/uart/uart.svc"
+ILL = "vainserial"  # its name comes after uart's: its terminal is the last for which there is no port
 FIFO = 16  # what a death may repeat of what is sent, or lose of what is received
 LINES = 20000
 
@@ -25,23 +27,25 @@ def ports(number, backend):
 
 @pytest.fixture
 def typist(tmp_path):
-    """typist(text): the backend of a port at which somebody types that as fast as the port takes it, and reads nothing but drops it."""
+    """typist(text): the backend of a port at which somebody types that as fast as the port takes it, and reads nothing but drops it; waits: once something has come."""
     listeners = []
 
-    def serve(listener, text):
+    def serve(listener, text, waits):
         try:
             peer = listener.accept()[0]
+            if waits:
+                peer.recv(1)
             threading.Thread(target=lambda: [None for _ in iter(lambda: peer.recv(65536), b"")], daemon=True).start()
             peer.sendall(text)
         except OSError:
             pass  # the machine is gone before it has read all, or the test is over
 
-    def start(text):
+    def start(text, waits=False):
         path = tmp_path / f"port-{len(listeners)}"
         listeners.append(socket.socket(socket.AF_UNIX))
         listeners[-1].bind(str(path))
         listeners[-1].listen()
-        threading.Thread(target=serve, args=(listeners[-1], text), daemon=True).start()
+        threading.Thread(target=serve, args=(listeners[-1], text, waits), daemon=True).start()
         return f"socket,path={path}"
 
     yield start
@@ -106,6 +110,46 @@ def test_received(boot, typist, number):
     whole = [line for line in numbers[:-2] if line.isdecimal()]
     kills = result.klog.count(f"uart.{number}: killed 9")
     assert len(set(whole)) >= LINES // 4 - 6 * kills  # a FIFO holds parts of six such lines at most
+
+
+def ill(attack, times):
+    """What adds a driver of a further terminal that does this, so often."""
+    text = hostile.manifest(ILL, attack, [], 60, 1)
+    text = re.sub(r"^budget .*", "budget 20 60", re.sub(r"^backoff .*", "backoff 8 10 100", re.sub(r"times=\d+", f"times={times}", text), flags=re.M), flags=re.M)
+    return {f"/etc/bardo/{ILL}.svc": text, f"/lib/bardo/{ILL}": BUILD / "services/hostile"}
+
+
+def test_counts_what_has_not_come(boot):
+    """A driver that counts bytes which it has not stored is complained of, each copy anew, and in the end given up: a program gets a handful of each, besides the
+    1024 zeros that the queue's memory begins with."""
+    result = boot("stty -F /dev/ttyS3 raw -echo; cat /dev/ttyS3 >/tmp/came & n=0; until service list | grep -q 'vainserial [ 0-9]*given-up' || [ $n -gt 200 ]; do usleep 100000; n=$((n + 1)); done; "
+                  "echo came $(wc -c </tmp/came); grep -c 'vainserial complaint' /proc/recovery; grep -c 'uart complaint' /proc/recovery; true", add=ill("counts", 1 << 30), leak_check=False)
+    came, complaints, others = map(int, re.fullmatch(r"came (\d+)\n(\d+)\n(\d+)\n", result.out).groups())
+    assert complaints > 5 and came <= 1024 + 16 * complaints and others == 0, result.out
+    assert f"driver {ILL} hands on what has not come" in result.klog
+
+
+def test_says_that_it_is_nobody(boot):
+    """A driver that unwrites its incarnation was at work until then, and is replaced."""
+    result = boot("sleep 2; grep -c 'vainserial complaint' /proc/recovery; grep -c 'uart complaint' /proc/recovery; true", add=ill("nobody", 0), leak_check=False)
+    complaints, others = map(int, result.out.split())
+    assert complaints > 2 and others == 0
+
+
+def test_line_that_guesses(boot, typist):
+    """Nobody at the other end of a line makes a healthy driver look ill: by what was once in the places of bytes that had been taken, from each beginning."""
+    runs = b"".join(bytes((begin + at * 53) & 255 for at in range(16)) for begin in range(256))
+    out = boot(f"stty -F /dev/ttyS1 raw -echo; echo >/dev/ttyS1; head -c {len(runs) * 3} </dev/ttyS1 | wc -c; grep -c uart.1 /proc/recovery; true", qemu=ports(1, typist(runs * 4, waits=True)), leak_check=False).out
+    assert out == f"{len(runs) * 3}\n0\n"
+
+
+def test_port_of_its_own(boot, tmp_path):
+    """A driver of another name has the terminal of a port that is not there; when that port's own driver finds a chip the terminal is that one's, and stays so."""
+    out = tmp_path / "sent"
+    late = re.sub(r"^start .*", "start 999", (TOP / PLACES["uart"]).read_text(), flags=re.M)
+    result = boot("for n in 1 2 3 4 5; do echo $n >/dev/ttyS3; service kill vainserial; usleep 300000; done; stty -F /dev/ttyS3 >/dev/null && echo there",
+                  qemu=ports(3, f"file,path={out}"), add={**ill("counts", 0), "/etc/bardo/uart.svc": late}, leak_check=False)
+    assert result.out == "there\n" and out.read_bytes() == b"1\r\n2\r\n3\r\n4\r\n5\r\n"
 
 
 CHUNKS = 25  # of the transfer below, with pauses between them in which the port may be tested

@@ -9,6 +9,7 @@
  *     rights.c  what a driver's, VM's and PM's rights to kernel calls can be used for
  *     device.c  a card's registers
  *     files.c   a file server, and a device's, that lies to VFS and to programs
+ *     terminal.c a driver of characters that is ill
  */
 #ifndef HOSTILE_HOSTILE_H
 #define HOSTILE_HOSTILE_H
@@ -22,6 +23,7 @@
 const char *parameter(const char *name);
 /* Comes back to receive, as a healthy service does, and ends when RS says so. */
 void breathe(void);
+void breathe_for(uint64_t ns); /* the same, and leaves the processor to others so long */
 /* How long to go on, in ns: seconds=N of the parameters, or so many. */
 uint64_t attack_seconds(uint64_t otherwise);
 /* Something that it must not get, and has got: a line in the log, each kind once. */
@@ -62,5 +64,9 @@ void attack_device(void);
 
 /* ---- files.c ---- */
 void attack_files(void);
+
+/* ---- terminal.c ---- */
+void attack_counts(void);
+void attack_nobody(void);
 
 #endif

@@ -25,16 +25,27 @@ const char *parameter(const char *name)
     return "";
 }
 
-void breathe(void)
+static void receive_one(uint64_t timeout)
 {
     struct message m = {0};
 
-    if (ipc_receive(ENDPOINT_ANY, &m, RECEIVE_POLL) < 0)
+    if (ipc_receive(ENDPOINT_ANY, &m, timeout) < 0)
         return;
     if (m.type != MESSAGE_NOTIFY)
         ipc_reply_result(message_caller(&m), -1);
     else if (m.w[0] & NOTIFY_BIT(NOTIFY_BIT_SHUTDOWN))
         exit(0);
+}
+
+void breathe(void)
+{
+    receive_one(RECEIVE_POLL);
+}
+
+void breathe_for(uint64_t ns)
+{
+    for (uint64_t now = clock_now(), end = now + ns; now < end; now = clock_now())
+        receive_one(end - now);
 }
 
 void got(const char *what, long result)
@@ -63,6 +74,7 @@ static const struct {
     {"flood", attack_flood},   {"rings", attack_rings},       {"queue", attack_queue},
     {"ports", attack_ports},   {"space", attack_space},       {"slots", attack_slots},
     {"device", attack_device}, {"files", attack_files},
+    {"counts", attack_counts}, {"nobody", attack_nobody},
 };
 
 static void begin(void)
