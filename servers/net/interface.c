@@ -49,8 +49,8 @@ static struct pbuf *keep_frame(struct interface *i, unsigned buffer, uint32_t le
 {
     struct frame *f = &i->frames[buffer];
 
-    copy_from_ring(f->bytes, receive_memory(&i->receive, buffer), length);
-    return pbuf_alloced_custom(PBUF_RAW, (uint16_t)length, PBUF_REF, &f->pbuf, f->bytes,
+    copy_from_ring(i->bytes[buffer], receive_memory(&i->receive, buffer), length);
+    return pbuf_alloced_custom(PBUF_RAW, (uint16_t)length, PBUF_REF, &f->pbuf, i->bytes[buffer],
                                NET_BUFFER_ROOM);
 }
 
@@ -290,8 +290,10 @@ struct interface *interface_create(const struct service_queue *place)
         place->size < NET_QUEUE_BYTES)
         return NULL;
     i = calloc(1, sizeof *i);
-    if (!i)
+    if (!i || !(i->bytes = malloc(NET_RING_SIZE * sizeof *i->bytes))) {
+        free(i);
         return NULL;
+    }
     i->place = *place;
     i->queue = (struct net_queue *)(uintptr_t)place->address;
     i->reintegrated = true;
@@ -302,6 +304,7 @@ struct interface *interface_create(const struct service_queue *place)
     snprintf(i->name, sizeof i->name, "e%u", place->number);
     ring_open(&i->receive, &i->transmit, i->queue);
     if (!netif_add_noaddr(&i->netif, i, netif_begin, ethernet_input)) {
+        free(i->bytes);
         free(i);
         return NULL;
     }

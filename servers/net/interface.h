@@ -26,7 +26,6 @@ struct interface;
 struct frame { /* what came in a receive buffer, in lwIP's hands */
     struct pbuf_custom pbuf; /* first: what lwIP gives back */
     struct interface *owner;
-    uint8_t bytes[NET_BUFFER_ROOM];
 };
 
 struct interface {
@@ -37,6 +36,7 @@ struct interface {
     struct receive_ring receive;
     struct transmit_ring transmit;
     struct frame frames[NET_RING_SIZE];
+    uint8_t (*bytes)[NET_BUFFER_ROOM]; /* of each frame */
     struct pbuf *backlog[BACKLOG_MAX];
     uint32_t backlog_first, backlog_end; /* free-running */
     struct net_statistics statistics;
