@@ -196,7 +196,8 @@ def other_fault(chance, program, number, kind):
     if kind == "data":
         name, address, size = chance.choice(program.data)
         at = address + chance.randrange(max(size, 1))
-        return Fault(number, kind, f"{name}+{at - address:#x}", 0, "data", at, str(chance.randrange(8)))
+        bit = chance.randrange(8)
+        return Fault(number, kind, f"{name}+{at - address:#x}: bit {bit}", 0, "data", at, str(bit))
     name, at = pick(chance, program, lambda f, i: True)
     instruction = program.functions[name][at]
     here = f"{name}+{instruction.address - program.functions[name][0].address:#x}: {instruction.mnemonic} {instruction.op_str}"
@@ -236,7 +237,13 @@ def alike(program, where):
 
 
 def like(program, number, where):
-    """A fault as it was once reported: "FUNCTION+0x1f: OLD -> NEW", or "FUNCTION+0x1f: OLD: bit 3 of rbx"."""
+    """A fault as it was once reported: "FUNCTION+0x1f: OLD -> NEW", or "FUNCTION+0x1f: OLD: bit 3 of rbx", or "VARIABLE+0x1f: bit 3"."""
+    datum = re.fullmatch(r"(\w+)(?:\.\d+)?\+(0x[0-9a-f]+): bit (\d+)", where)
+    if datum:
+        address = next((address for name, address, _ in program.data if name.partition(".")[0] == datum[1]), None)
+        if address is None:
+            raise SystemExit(f"{program.service} has no such variable any more: {where}")
+        return Fault(number, "like", where, 0, "data", address + int(datum[2], 16), datum[3])
     register = re.fullmatch(r"(.*): bit (\d+) of (\w+)", where)
     place, _, new = (register[1], "", "") if register else where.partition(" -> ")
     for one in alike(program, place):

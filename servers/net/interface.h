@@ -14,6 +14,7 @@
 #include <lwip/pbuf.h>
 
 #include "abi/service.h"
+#include "servers/net/echo.h"
 #include "servers/net/net.h"
 #include "servers/net/progress.h"
 #include "servers/net/ring.h"
@@ -50,6 +51,7 @@ struct interface {
     bool reintegrated, given_up;
     /* watch.c */
     struct progress progress;
+    struct echo echo;
     uint64_t heard, gateway; /* frames that were for us alone; the gateway's answers to ARP */
     uint64_t wakes, idle_wakes, flaps; /* notifications, those about nothing; changes of the link */
     uint32_t garbled; /* frames in a row that are not what was sent: progress.h */

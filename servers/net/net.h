@@ -11,7 +11,7 @@
  *     recover.c     what happens when a driver has died or come back
  *     address.c     DHCP, static addresses
  *     guard.c cookie.c shortage.c ...   what is not let in from the wire, and is counted
- *     progress.c watch.c   does a driver that is alive move anything?
+ *     progress.c watch.c echo.c   does a driver that is alive move anything?
  *     memory.c checksum.c random.c  what lwIP stands on
  *     socket.c ... the programs' half: sockets over lwIP's raw API
  */

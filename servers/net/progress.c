@@ -8,6 +8,7 @@ void progress_begin(struct progress *p, const struct progress_view *v, bool was_
     uint64_t slowest = p->slowest, garbled_until = p->garbled_until;
     uint32_t dark = p->dark;
     bool was_lit = p->was_lit;
+    uint32_t unheard = p->unheard;
 
     *p = (struct progress){.completed = v->completed,
                            .heard = v->heard,
@@ -18,6 +19,10 @@ void progress_begin(struct progress *p, const struct progress_view *v, bool was_
                            .garbled_until = garbled_until,
                            .dark = dark,
                            .was_lit = was_lit,
+                           .unheard = unheard,
+                           .echo_sent = v->completed,
+                           .echo_idle = PROGRESS_IDLE_FIRST,
+                           .echo_at = v->echoes_best != 0 ? v->now + PROGRESS_IDLE_FIRST : v->now,
                            .idle = PROGRESS_IDLE_FIRST,
                            .ask_at = v->now + PROGRESS_IDLE_FIRST,
                            .window = *v};
@@ -148,6 +153,71 @@ static enum progress_verdict is_silent(struct progress *p, const struct progress
     return PROGRESS_IS_SILENT;
 }
 
+/* A connection that gets no further is a reason to ask at once, each time that one begins to. */
+static void note_stall(struct progress *p, const struct progress_view *v)
+{
+    if (v->stalls && !p->stalled && p->echo_asked == 0) {
+        p->echo_idle = PROGRESS_IDLE_FIRST;
+        p->echo_at = v->now;
+    }
+    p->stalled = v->stalls;
+}
+
+static bool ask_echo(struct progress *p, const struct progress_view *v)
+{
+    if (p->echo_asked == PROGRESS_ECHOES || !v->can_probe || !v->can_echo || v->gateway == 0 || v->now < p->quiet_until ||
+        (v->completed == p->echo_sent && p->echo_score == 0))
+        return false;
+    if (p->echo_asked++ == 0)
+        p->echo_heard = v->heard;
+    if (p->echo_asked == PROGRESS_ECHOES)
+        p->echo_at = v->now + PROGRESS_ECHO + p->slowest;
+    return true;
+}
+
+static void ask_later(struct progress *p, const struct progress_view *v)
+{
+    p->echo_at = v->now + p->echo_idle;
+    if (p->echo_idle < PROGRESS_IDLE_LAST)
+        p->echo_idle *= 2;
+}
+
+/* The next one follows a bad one at once, as long as that is of use, and else at growing intervals.
+ * When nothing has come at all, that is silence. */
+static bool judge_echo(struct progress *p, const struct progress_view *v)
+{
+    bool good = 4 * v->echoes >= 3 * v->echoes_best || v->heard == p->echo_heard;
+
+    p->echo_asked = 0;
+    p->echo_sent = v->completed;
+    if (!good) {
+        if (p->unheard >= PROGRESS_COMPLAINTS)
+            ask_later(p, v);
+        else
+            p->echo_score += PROGRESS_ECHO_BAD;
+        return p->echo_score >= PROGRESS_ECHO_MOST;
+    }
+    if (p->echo_score == 0 && v->echoes != 0)
+        p->unheard = 0;
+    p->echo_score -= p->echo_score < PROGRESS_ECHO_GOOD ? p->echo_score : PROGRESS_ECHO_GOOD;
+    ask_later(p, v);
+    return false;
+}
+
+static enum progress_verdict is_unheard(struct progress *p, const struct progress_view *v)
+{
+    note_stall(p, v);
+    if (v->now < p->echo_at)
+        return PROGRESS_FINE;
+    if (ask_echo(p, v))
+        return PROGRESS_ASK_ECHO;
+    if (p->echo_asked != PROGRESS_ECHOES || !judge_echo(p, v))
+        return PROGRESS_FINE;
+    p->unheard++;
+    p->echo_score = 0;
+    return PROGRESS_IS_UNHEARD;
+}
+
 static bool is_dark(struct progress *p, const struct progress_view *v)
 {
     if (v->link) {
@@ -162,18 +232,22 @@ static bool is_dark(struct progress *p, const struct progress_view *v)
 
 enum progress_verdict progress_check(struct progress *p, const struct progress_view *v)
 {
+    enum progress_verdict verdict;
+
     if (is_stuck(p, v))
         return PROGRESS_IS_STUCK;
     if (is_useless(p, v) || is_garbled(p, v))
         return PROGRESS_IS_USELESS;
     if (is_dark(p, v))
         return PROGRESS_IS_DARK;
-    return is_silent(p, v);
+    verdict = is_silent(p, v);
+    return verdict == PROGRESS_FINE ? is_unheard(p, v) : verdict;
 }
 
 uint32_t progress_next(const struct progress *p, const struct progress_view *v)
 {
-    uint64_t wait = p->ask_at > v->now ? p->ask_at - v->now : PROGRESS_LOOK;
+    uint64_t next = p->echo_asked != 0 && p->echo_at < p->ask_at ? p->echo_at : p->ask_at;
+    uint64_t wait = next > v->now ? next - v->now : PROGRESS_LOOK;
 
     if (v->posted != v->completed || v->completed != p->sent || v->heard != p->heard ||
         wait < PROGRESS_LOOK || v->bad != p->window.bad || v->idle_wakes != p->window.idle_wakes ||

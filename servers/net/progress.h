@@ -7,6 +7,9 @@
  *   stuck    frames to send are posted, and none is completed any more
  *   silent   we have sent, and from nobody comes an answer, not even from the gateway to a question
  *            that it has answered before
+ *   unheard  frames come, but too few answers to questions that are like no others (echo.h), of a
+ *            gateway that has answered more: what we give it is not what it sends. Asked when a
+ *            connection gets no further, and once in a while as long as we send
  *   dark     it says that there is no link, and there was one: pulled, or misread
  *   useless  things move, but for nothing: damaged frames, notifications about nothing, a link that
  *            goes up and down; or what it hands on as good frames are not those that were sent: one
@@ -38,6 +41,11 @@ enum {
     PROGRESS_DOUBT = 1000, /* after a complaint: does the gateway answer at all? */
     PROGRESS_GRACE = 2000, /* for a device that was reset, until its silence means anything */
     PROGRESS_COMPLAINTS = 2, /* of one and the same silence: the wire may be cut */
+    PROGRESS_ECHO = 250, /* to answer the last of a series, and what the slowest answer took */
+    PROGRESS_ECHOES = 8, /* in a series, one with each look */
+    PROGRESS_ECHO_BAD = 2, /* each series that gets less than three quarters of the answers; */
+    PROGRESS_ECHO_GOOD = 1, /* each other takes so much away; */
+    PROGRESS_ECHO_MOST = 4, /* so much: unheard */
     PROGRESS_IDLE_FIRST = 1000, /* between probes when nobody waits for anything: doubles */
     PROGRESS_IDLE_LAST = 64000,
     PROGRESS_WINDOW = 200, /* in which useless work is counted */
@@ -53,8 +61,10 @@ enum {
 enum progress_verdict {
     PROGRESS_FINE,
     PROGRESS_PROBE,
+    PROGRESS_ASK_ECHO,
     PROGRESS_IS_STUCK,
     PROGRESS_IS_SILENT,
+    PROGRESS_IS_UNHEARD,
     PROGRESS_IS_DARK,
     PROGRESS_IS_USELESS
 };
@@ -66,6 +76,9 @@ struct progress_view { /* counters run freely */
     uint64_t gateway; /* of them, the gateway's answers to our questions */
     uint64_t good, bad, wakes, idle_wakes, flaps; /* idle_wakes: notifications about nothing */
     uint32_t garbled; /* long frames in a row, up to now, with wrong sums or lengths */
+    uint32_t echoes, echoes_best; /* answers to the latest series, and to any at most */
+    bool can_echo; /* the gateway answers them, or it is not known */
+    bool stalls; /* a connection has sent the same more than once, and got no further */
     bool link;
     bool can_probe; /* link, address, gateway */
     bool talks; /* a connection is open: something may come, soon or never */
@@ -86,6 +99,14 @@ struct progress {
     uint64_t ask_at; /* the next probe, or what follows the last */
     uint64_t idle; /* interval between probes */
     uint64_t slowest; /* answer, of late: no answer is expected sooner */
+    uint32_t echo_asked; /* of a series; 0: none is on its way */
+    uint32_t echo_sent; /* completed when the last one was judged */
+    uint64_t echo_heard; /* heard when it was sent */
+    uint32_t echo_score; /* see PROGRESS_ECHO_MOST */
+    uint64_t echo_at; /* the next one, or when this one is judged */
+    uint64_t echo_idle; /* interval between them */
+    uint32_t unheard; /* complaints since a series was good */
+    bool stalled; /* as last seen */
     uint64_t quiet_until; /* silence means nothing until then */
     struct progress_view window; /* at its beginning */
 };

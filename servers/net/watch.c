@@ -37,6 +37,15 @@ static bool talks(const struct netif *netif)
     return false;
 }
 
+/* One that has sent again what it had sent again already. */
+static bool stalls(const struct netif *netif)
+{
+    for (const struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next)
+        if (pcb->nrtx >= 2 && ip4_route(ip_2_ip4(&pcb->remote_ip)) == netif)
+            return true;
+    return false;
+}
+
 static struct progress_view view_of(const struct interface *i)
 {
     const struct netif *n = &i->netif;
@@ -53,6 +62,9 @@ static struct progress_view view_of(const struct interface *i)
         .idle_wakes = i->idle_wakes,
         .flaps = i->flaps,
         .garbled = i->garbled,
+        .echoes = i->echo.answers,
+        .echoes_best = i->echo.best,
+        .can_echo = echo_is_possible(&i->echo, n),
         .link = netif_is_link_up(n),
         .can_probe = netif_is_link_up(n) && !ip4_addr_isany_val(*netif_ip4_gw(n)) &&
                      !ip4_addr_isany_val(*netif_ip4_addr(n)),
@@ -72,6 +84,7 @@ static void complain(struct interface *i, enum progress_verdict verdict)
     } reasons[] = {
         [PROGRESS_IS_STUCK] = {"completes no frame to send any more", COMPLAINT_DEADLINE},
         [PROGRESS_IS_SILENT] = {"hears nothing, not even the gateway", COMPLAINT_SILENCE},
+        [PROGRESS_IS_UNHEARD] = {"does not send what it is given", COMPLAINT_DATA},
         [PROGRESS_IS_DARK] = {"has no link any more", COMPLAINT_SILENCE},
         [PROGRESS_IS_USELESS] = {"is busy, but of no use", COMPLAINT_USELESS},
     };
@@ -93,6 +106,7 @@ static void look(struct interface *i)
     }
     v = view_of(i);
     v.talks = talks(&i->netif);
+    v.stalls = stalls(&i->netif);
     verdict = progress_check(&i->progress, &v);
     if (v.garbled >= PROGRESS_GARBLED)
         i->garbled = 0;
@@ -100,6 +114,10 @@ static void look(struct interface *i)
         return;
     if (verdict == PROGRESS_PROBE) {
         etharp_request(&i->netif, netif_ip4_gw(&i->netif));
+        return;
+    }
+    if (verdict == PROGRESS_ASK_ECHO) {
+        echo_ask(&i->echo, &i->netif, i->progress.echo_asked - 1);
         return;
     }
     complain(i, verdict);
@@ -158,6 +176,7 @@ void watch_frame(struct interface *i, const uint8_t *frame, uint32_t length)
     if (frame[0] & 1)
         return; /* a broadcast */
     i->heard++;
+    echo_frame(&i->echo, frame, length);
     i->gateway += length >= SIZEOF_ETH_HDR + 28 && memcmp(frame + 12, answer, sizeof answer) == 0 &&
                   memcmp(sender, netif_ip4_gw(&i->netif), 4) == 0;
 }

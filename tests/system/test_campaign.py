@@ -151,7 +151,8 @@ ESCAPED = {
     "rtl8139": ["copy_words+0x63: mov qword ptr [rax - 0x18], r9 -> nop dword ptr [rax]",  # 2:67, old numbers whose sum was the same
                 "rtl8139_receive+0x19d: mov eax, eax -> mov eax, ebx",  # 12:323, what it writes into its queue says that another drives
                 "rtl8139_receive+0x1eb: mov edx, r8d -> or edx, r8d",  # 12:486, writes over a frame that was checked and not yet read
-                "copy_words+0xc7: mov rdx, rax -> nop dword ptr [rax]"],  # 12:563, the same
+                "copy_words+0xc7: mov rdx, rax -> nop dword ptr [rax]",  # 12:563, the same
+                "device+0x25: bit 4", "device+0x26: bit 0"],  # 12:1560, the card sends other frames than it is given, and the gateway answers them
     "uart": ["uart_send+0x38: call 0x401970 -> nop dword ptr [rax + rax]",  # 11:246, bytes never go out
              "uart_send+0x36: mov edx, ebp -> nop",  # 11:476, nor do they here
              "pio_write_bytes+0x16: syscall  -> nop",  # 11:616, the same

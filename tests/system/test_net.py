@@ -77,7 +77,7 @@ def test_virtio_link(boot, tmp_path):
     ended = threading.Event()
     thread = threading.Thread(target=link_flaps, args=(monitor, ended))
     thread.start()
-    out = boot("for what in down up; do until service log virtio-net | grep -q \"link $what\"; do usleep 50000; done; done; service log virtio-net | grep -o 'link [a-z]*' | head -2; until ping -c 1 -W 1 10.0.2.2 >/dev/null 2>&1; do usleep 50000; done; echo back",
+    out = boot("until service log virtio-net | sed -n '/link down/,$p' | grep -q \"link up\"; do usleep 50000; done; service log virtio-net | grep -o 'link [a-z]*' | sed -n '/down/,$p' | head -2; until ping -c 1 -W 1 10.0.2.2 >/dev/null 2>&1; do usleep 50000; done; echo back",
                nics=["virtio"], qemu=f"-monitor unix:{monitor},server=on,wait=off", leak_check=False).out.split("\n")
     ended.set()
     thread.join()

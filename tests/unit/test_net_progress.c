@@ -178,6 +178,88 @@ static void test_an_answer_is_enough(void **state)
     assert_in_range(probes, 5, 40); /* in 1000 s: at growing intervals */
 }
 
+/* Looks for so long while frames come and go, `answers` to each series of questions: how often it was
+ * complained of, and how many questions there were. */
+static unsigned complaints_with(uint32_t answers, unsigned ms, unsigned *questions)
+{
+    uint64_t begin = v.now;
+    unsigned complaints = 0;
+
+    *questions = 0;
+    while (v.now < begin + ms) {
+        enum progress_verdict verdict;
+
+        v.completed = ++v.posted;
+        v.heard++;
+        verdict = look();
+        assert_int_not_equal(verdict, PROGRESS_IS_SILENT);
+        if (verdict == PROGRESS_IS_UNHEARD) {
+            complaints++;
+            progress_begin(&p, &v, false);
+        }
+        if (verdict != PROGRESS_ASK_ECHO)
+            continue;
+        ++*questions;
+        v.echoes = answers;
+        if (answers > v.echoes_best)
+            v.echoes_best = answers;
+    }
+    return complaints;
+}
+
+/* Frames come, but what was sent is not what was given: two complaints, and more only once a series
+ * was answered well. */
+static void test_unheard(void **state)
+{
+    unsigned questions;
+
+    v.can_echo = v.talks = true;
+    assert_int_equal(complaints_with(8, 1000, &questions), 0);
+    assert_int_equal(questions, PROGRESS_ECHOES);
+    v.stalls = true;
+    assert_int_equal(complaints_with(4, 1500, &questions), 1);
+    assert_int_equal(complaints_with(4, 100000, &questions), 1);
+    assert_int_equal(complaints_with(8, 200000, &questions), 0);
+    assert_int_equal(complaints_with(0, 400000, &questions), 2);
+}
+
+/* A peer is gone, its connection repeats itself for long: ever fewer questions, and no complaint, also
+ * where some answers are lost. */
+static void test_stall_of_somebody_else(void **state)
+{
+    unsigned questions;
+
+    v.can_echo = v.stalls = true;
+    assert_int_equal(complaints_with(8, 100000, &questions), 0);
+    assert_in_range(questions, 6 * PROGRESS_ECHOES, 9 * PROGRESS_ECHOES);
+    assert_int_equal(complaints_with(6, 1000000, &questions), 0);
+    assert_in_range(questions, 12 * PROGRESS_ECHOES, 20 * PROGRESS_ECHOES);
+}
+
+/* It does not answer echo requests, or not so many. */
+static void test_gateway_without_echo(void **state)
+{
+    unsigned questions;
+
+    v.stalls = true;
+    assert_int_equal(complaints_with(0, 100000, &questions), 0);
+    assert_int_equal(questions, 0);
+    v.can_echo = true;
+    assert_int_equal(complaints_with(0, 100000, &questions), 0);
+    assert_int_equal(complaints_with(2, 100000, &questions), 0);
+}
+
+/* Who sends nothing asks nothing. */
+static void test_no_echo_at_rest(void **state)
+{
+    v.can_echo = true;
+    v.echoes_best = v.echoes = 8;
+    progress_begin(&p, &v, false);
+    assert_int_equal(until(PROGRESS_ASK_ECHO, 100000), ~0u);
+    v.completed = ++v.posted;
+    assert_in_range(until(PROGRESS_ASK_ECHO, 100000), 1, 100);
+}
+
 /* A gateway behind a slow wire: what it has needed before it is given. */
 static void test_slow_answers(void **state)
 {
@@ -255,6 +337,10 @@ int main(void)
         cmocka_unit_test_setup(test_an_answer_is_enough, setup),
         cmocka_unit_test_setup(test_slow_answers, setup),
         cmocka_unit_test_setup(test_nobody_has_ever_answered, setup),
+        cmocka_unit_test_setup(test_unheard, setup),
+        cmocka_unit_test_setup(test_stall_of_somebody_else, setup),
+        cmocka_unit_test_setup(test_gateway_without_echo, setup),
+        cmocka_unit_test_setup(test_no_echo_at_rest, setup),
         cmocka_unit_test_setup(test_deaf_after_a_reset, setup),
         cmocka_unit_test_setup(test_useless, setup),
         cmocka_unit_test_setup(test_garbled, setup),
