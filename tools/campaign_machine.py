@@ -38,6 +38,7 @@ FROZEN = 20  # seconds of the guest without a word of the work
 SILENT = 300  # seconds of the host without a sign of life
 ASKED = 30  # the same: then it is asked whether it is the emulator that stands still,
 PATIENCE = 60  # which has so long to answer
+SULKS = 10  # seconds in which a peer must have sent again what was not acknowledged
 PAUSE = 0.02  # seconds between two looks at the log
 FAULT = 200  # characters of a command, all of the same length
 RUN = "{{ {program} {work} {argument} {driver}; }} </dev/null >/dev/null 2>&1; poweroff -f\n"
@@ -180,16 +181,54 @@ def wire_is_dead(path):
     return any(sent and length >= 14 for sent, length in after) and all(sent for sent, _ in after)
 
 
-def peer_streams(path):
-    """What the peer has sent by TCP, as the wire carried it: (its port, bytes) for each connection, as far as there is no hole."""
-    data, at, pieces, begin = path.read_bytes(), 24, {}, {}
+def peer_segments(path):
+    """Of TCP between the guest and the peer: (seconds, sent by the peer, segment, is its sum right)."""
+    data, at, peer = path.read_bytes(), 24, socket.inet_aton(PEER)
     while at + 16 <= len(data):
-        kept = struct.unpack_from("<I", data, at + 8)[0]
+        seconds, parts, kept = struct.unpack_from("<III", data, at)
         frame = data[at + 16:at + 16 + kept]
         at += 16 + kept
-        if frame[12:14] != b"\x08\x00" or frame[23] != 6 or frame[26:30] != socket.inet_aton(PEER):
+        if frame[12:14] != b"\x08\x00" or len(frame) < 54 or frame[23] != 6 or peer not in (frame[26:30], frame[30:34]):
             continue
         segment = frame[14 + (frame[14] & 15) * 4:14 + int.from_bytes(frame[16:18], "big")]
+        if len(segment) < 20:
+            continue
+        summed = frame[26:34] + struct.pack(">HH", 6, len(segment)) + segment + bytes(len(segment) % 2)
+        total = sum(struct.unpack(f">{len(summed) // 2}H", summed))
+        yield seconds + parts / 1e6, frame[26:30] == peer, segment, total % 0xffff == 0
+
+
+def peer_sulks(path):
+    """The peer holds what was not acknowledged, and for SULKS seconds does not send it again, though the guest has acknowledged what is before it three times,
+    with room for more (RFC 6298, 5: who has sent a segment has a timer running). Its TCP is QEMU's own (libslirp)."""
+    sent, asked, now = {}, {}, 0.0
+    for now, from_peer, segment, right in peer_segments(path) if path.exists() else ():
+        sequence, acknowledged, window = int.from_bytes(segment[4:8], "big"), int.from_bytes(segment[8:12], "big"), int.from_bytes(segment[14:16], "big")
+        length = len(segment) - (segment[12] >> 4) * 4
+        key = segment[:4] if from_peer else segment[2:4] + segment[:2]
+        if segment[13] & 2:  # (the guest's may be old ones)
+            if from_peer:
+                sent.pop(key, None)
+        elif from_peer and length > 0:
+            end = (sequence + length) % (1 << 32)
+            before = sent.get(key, (end, 0))[0]
+            sent[key] = (end if (end - before) % (1 << 32) < 1 << 31 else before, now)
+            asked.pop(key, None)
+        elif not from_peer and right and segment[13] & 16:
+            asked.setdefault(key, []).append((acknowledged, window))
+    for key, (end, when) in sent.items():
+        asks = asked.get(key, [])[-3:]
+        if now - when >= SULKS and len(asks) == 3 and len(set(asks)) == 1 and asks[0][1] > 0 and 0 < (end - asks[0][0]) % (1 << 32) < 1 << 31:
+            return True
+    return False
+
+
+def peer_streams(path):
+    """What the peer has sent by TCP, as the wire carried it: (its port, bytes) for each connection, as far as there is no hole."""
+    pieces, begin = {}, {}
+    for _, from_peer, segment, _ in peer_segments(path):
+        if not from_peer:
+            continue
         key, sequence = segment[:4], int.from_bytes(segment[4:8], "big")
         if segment[13] & 2:
             begin[key], pieces[key] = sequence + 1, {}
@@ -414,7 +453,7 @@ class Saved:
         if not last or last["state"] == "begin":
             return None, "crash" if end == "ended" else end
         if self.work == "net":
-            last["wire"] = wire_is_dead(scratch / "wire")
+            last["wire"] = wire_is_dead(scratch / "wire") or (bool(last.get("stalled")) and peer_sulks(scratch / "wire"))
             last["garbled"] = bool(last.get("wrong")) and peer_garbles(scratch / "wire", scratch)
             last["damage"] = next(filter(None, (judge_peer((scratch / f"got{port}").read_bytes()) for port in PORTS)), "")
         if self.work == "disk" and last.get("checked"):

@@ -12,7 +12,7 @@ from conftest import BUILD, TOP
 
 import inject_faults
 import wire
-from campaign_machine import HEAD, MAGIC, SUMMED, Saved, frames_of, judge_peer, peer_garbles, wire_is_dead
+from campaign_machine import HEAD, MAGIC, SUMMED, Saved, frames_of, judge_peer, peer_garbles, peer_sulks, wire_is_dead
 
 INJECTOR = {"/etc/bardo/inject.svc": TOP / "tests/inject/inject.manifest", "/lib/bardo/inject": BUILD / "services/inject"}
 ILL = "0f0b"  # ud2
@@ -108,6 +108,33 @@ def test_bytes_that_the_peer_left_out(tmp_path):
 
     assert not garbles() and not garbles((0, b""), (0, got)) and not garbles((100, got[100:]), (0, got[:300]), (50, got[50:90])) and not garbles((0, got[300:500]))
     assert garbles((0, got[:100]), (100, got[200:])) and garbles((0, got[:100] + b"x")) and not garbles((0, got[:100]), (300, got[200:]))
+
+
+def guest_segment(seconds, acknowledged, window=8192, wrong=0):
+    """A frame of TCP to the peer's port 9 without contents, with its sum (or another)."""
+    addresses = socket.inet_aton("10.0.2.15") + socket.inet_aton("10.0.2.100")
+    tcp = struct.pack(">HHIIBBHHH", 50000, 9, 1, acknowledged, 5 << 4, 16, window, 0, 0)
+    total = sum(struct.unpack(">16H", addresses + struct.pack(">HH", 6, len(tcp)) + tcp))
+    total = (total & 0xffff) + (total >> 16)
+    tcp = tcp[:16] + struct.pack(">H", ((total & 0xffff) + (total >> 16) ^ 0xffff) ^ wrong) + tcp[18:]
+    ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(tcp), 0, 0, 64, 6, 0, addresses[:4], addresses[4:])
+    frame = bytes.fromhex("52550a000202 525400123456 0800") + ip + tcp
+    return struct.pack("<IIII", seconds, 0, len(frame), len(frame)) + frame
+
+
+def test_peer_that_does_not_send_again(tmp_path):
+    """It holds what the guest asks for, three times, and keeps it: then QEMU's TCP is at fault. Not when it sends again, has no room, was not asked, or asked in
+    frames that it has to throw away."""
+    def sulks(*frames, begin=0xfffffff0):
+        (tmp_path / "wire").write_bytes(bytes(24) + peer_segment(begin, b"", 18) + peer_segment(begin + 1, b"x" * 100) + b"".join(frames))
+        return peer_sulks(tmp_path / "wire")
+
+    lost, later = 0xfffffff1, guest_segment(30, 1)
+    assert sulks(*[guest_segment(n, lost) for n in range(1, 20)])
+    assert not sulks(*[guest_segment(n, lost) for n in range(1, 9)])  # nobody has waited long
+    assert not sulks(*[guest_segment(n, (lost + 100) % (1 << 32)) for n in range(1, 20)])
+    assert not sulks(*[guest_segment(n, lost, window=0) for n in range(1, 20)]) and not sulks(*[guest_segment(n, lost, wrong=1) for n in range(1, 20)])
+    assert not sulks(guest_segment(1, lost), guest_segment(2, lost)) and not sulks(guest_segment(1, lost), guest_segment(2, lost), later)
 
 
 def test_ill_image(tmp_path, boot):
