@@ -250,10 +250,19 @@ void ask_take_back(struct client *c)
     struct server *s = c->behind;
     bool lives = s->endpoint == c->behind_endpoint;
     long result = lives ? server_call(s, &m) : -EDEADSRCDST;
-    bool is_late =
-        ipc_late_answer(c->endpoint, &late) == 0 && message_caller(&late) == c->behind_endpoint;
+    bool any = ipc_late_answer(c->endpoint, &late) == 0;
+    bool is_late = any && message_caller(&late) == c->behind_endpoint;
 
     c->behind = NULL;
+    /* The server had answered it, and it has gone on since. (Ours is what that has not received.) */
+    if (any && !is_late && message_caller(&late) != service_info()->self) {
+        long done = life_late(c->endpoint, &late);
+
+        if (!c->work) {
+            taken_back(c, done);
+            return;
+        }
+    }
     if (result == FILE_CANCEL_REPEAT && !c->work) {
         c->asked_again = s;
         if (client_begin(c, finish))

@@ -75,32 +75,36 @@ static void begin_to_end(struct client *c)
 }
 
 /*
- * What has become of what PM takes back, and nobody is at work on here. Our answer came too late: it
- * is the result. Or it was handed to us, and taken before we received it: a call has not begun, but
+ * What has become of what PM takes back, and nobody is at work on. Our answer came too late: it is
+ * the result. Or it was handed to us, and taken before we received it: a call has not begun, but
  * what PM has said of its process is not said again, so it is done now. Else nothing was done.
  */
-static long late_result(endpoint_t ep)
+long life_late(endpoint_t ep, struct message *late)
 {
-    struct message late = {0};
     endpoint_t pm = service_info()->pm;
 
-    if (ipc_late_answer(ep, &late) < 0)
+    if (message_caller(late) == service_info()->self)
+        return (long)late->type;
+    if (message_caller(late) != pm)
         return -EINTR;
-    if (message_caller(&late) == service_info()->self)
-        return (long)late.type;
-    if (message_caller(&late) != pm)
-        return -EINTR;
-    late.source = (uint32_t)ep | (uint64_t)(uint32_t)pm << 32;
-    switch (late.type) {
+    late->source = (uint32_t)ep | (uint64_t)(uint32_t)pm << 32;
+    switch (late->type) {
     case VFS_FORK:
-        return life_fork(&late);
+        return life_fork(late);
     case VFS_CREDENTIALS:
-        return life_credentials(&late);
+        return life_credentials(late);
     case VFS_FILE_LIMIT:
-        return life_file_limit(&late);
+        return life_file_limit(late);
     default:
         return -EINTR;
     }
+}
+
+static long late_result(endpoint_t ep)
+{
+    struct message late = {0};
+
+    return ipc_late_answer(ep, &late) < 0 ? -EINTR : life_late(ep, &late);
 }
 
 /* The call in progress ends as soon as it can without being left half done. */

@@ -428,6 +428,8 @@ long signal_with_result(struct client *c, int signal, long result);
 long life_fork(struct message *m);
 long life_exit(struct message *m);
 long life_cancel(struct message *m);
+long life_late(endpoint_t ep, struct message *late); /* the result of what was taken back from it,
+                                                        by ipc_late_answer() */
 void life_called_off(struct client *c); /* a cancelled call has ended, result in c->result */
 long life_credentials(struct message *m);
 long life_file_limit(struct message *m);

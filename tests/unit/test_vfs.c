@@ -68,9 +68,21 @@ static void test_anything(void **state)
     assert_int_equal(seeds_run("VFS", run, 16, 4000), 0);
 }
 
+/* A server has answered a program itself; that goes on, PM hands it on to VFS, and takes it back
+ * before VFS has received it, for which it is still behind the server. */
+static void test_handed_on_and_taken_back(void **state)
+{
+    static const unsigned found_by[] = {98, 136};
+
+    verbose = false;
+    for (unsigned n = 0; n < sizeof found_by / sizeof *found_by; n++)
+        assert_int_equal(apart(run, found_by[n], 4000), 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_anything)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_anything),
+                                       cmocka_unit_test(test_handed_on_and_taken_back)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
