@@ -41,18 +41,16 @@ static uint32_t some_number(void)
 static void ask_one(uint32_t number, struct netif *netif)
 {
     struct pbuf *p = pbuf_alloc(PBUF_IP, (uint16_t)(netif->mtu - IP_HLEN), PBUF_RAM);
-    struct question q = {.header = {.type = ICMP_ECHO,
-                                    .id = (uint16_t)number,
-                                    .seqno = (uint16_t)(number >> 16)},
-                         .again = ~number};
+    struct question q = {
+        .header = {.type = ICMP_ECHO, .id = (uint16_t)number, .seqno = (uint16_t)(number >> 16)},
+        .again = ~number};
 
     if (!p)
         return;
     memset(p->payload, 0, p->len); /* (of PBUF_RAM, so in one piece; zeros are nothing to a sum) */
     q.header.chksum = inet_chksum(&q, sizeof q);
     pbuf_take(p, &q, sizeof q);
-    ip4_output_if(p, netif_ip4_addr(netif), netif_ip4_gw(netif), ICMP_TTL, 0, IP_PROTO_ICMP,
-                  netif);
+    ip4_output_if(p, netif_ip4_addr(netif), netif_ip4_gw(netif), ICMP_TTL, 0, IP_PROTO_ICMP, netif);
     pbuf_free(p);
 }
 

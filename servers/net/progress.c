@@ -165,8 +165,8 @@ static void note_stall(struct progress *p, const struct progress_view *v)
 
 static bool ask_echo(struct progress *p, const struct progress_view *v)
 {
-    if (p->echo_asked == PROGRESS_ECHOES || !v->can_probe || !v->can_echo || v->gateway == 0 || v->now < p->quiet_until ||
-        (v->completed == p->echo_sent && p->echo_score == 0))
+    if (p->echo_asked == PROGRESS_ECHOES || !v->can_probe || !v->can_echo || v->gateway == 0 ||
+        v->now < p->quiet_until || (v->completed == p->echo_sent && p->echo_score == 0))
         return false;
     if (p->echo_asked++ == 0)
         p->echo_heard = v->heard;

@@ -73,8 +73,8 @@ static const struct {
     {"values", attack_values}, {"complain", attack_complain}, {"kernel", attack_kernel},
     {"flood", attack_flood},   {"rings", attack_rings},       {"queue", attack_queue},
     {"ports", attack_ports},   {"space", attack_space},       {"slots", attack_slots},
-    {"device", attack_device}, {"files", attack_files},
-    {"counts", attack_counts}, {"nobody", attack_nobody},
+    {"device", attack_device}, {"files", attack_files},       {"counts", attack_counts},
+    {"nobody", attack_nobody},
 };
 
 static void begin(void)
