@@ -15,9 +15,9 @@ LOADER.exec_module(TOOL)
 
 
 def test_hostile():
-    """Senseless calls, floods, rings that lie, names and complaints: programs get on, and nobody dies. The seed is in the output."""
+    """Senseless calls, floods, rings that lie, names and complaints, all at once: nobody dies, and programs get on afterwards. The seed is in the output."""
     seed = random.randrange(1 << 31)
-    done = subprocess.run([TOP / "tools/hostile", "--seconds", "60", "--seed", str(seed)], capture_output=True, text=True, timeout=1000,
+    done = subprocess.run([TOP / "tools/hostile", "--seconds", "30", "--seed", str(seed)], capture_output=True, text=True, timeout=1000,
                           env=dict(os.environ, B=str(BUILD)))
     assert done.returncode == 0, done.stdout[:100] + done.stdout[-6000:] + done.stderr
 
@@ -53,5 +53,6 @@ def test_rights_over_everybody(boot):
     print(f"seed {seed}")
     result = boot("sleep 100", icount=True, timeout=60, expect=125, leak_check=False, add={
         f"/etc/bardo/{name}.svc": TOOL.manifest(name, attack, lines + ["kernel panic"], 1, seed, "all"), f"/lib/bardo/{name}": BUILD / "services/hostile"})
-    assert f"{name}: attack: {attack}" in result.klog and "*** the system stops ***" in result.klog
+    assert f"{name}: attack: {attack}" in result.klog
+    assert "*** the system stops ***" in result.klog or re.search(r"pm: init has ended \(status \w+\): the system stops", result.klog)
     assert not re.search(r"in the kernel|is not in use|got what is not its|core server|root task", result.klog)
