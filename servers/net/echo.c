@@ -38,20 +38,24 @@ static uint32_t some_number(void)
     return number != 0 ? number : 1;
 }
 
-static void ask_one(uint32_t number, struct netif *netif)
+static bool ask_one(uint32_t number, struct netif *netif)
 {
     struct pbuf *p = pbuf_alloc(PBUF_IP, (uint16_t)(netif->mtu - IP_HLEN), PBUF_RAM);
     struct question q = {
         .header = {.type = ICMP_ECHO, .id = (uint16_t)number, .seqno = (uint16_t)(number >> 16)},
         .again = ~number};
 
+    bool sent;
+
     if (!p)
-        return;
+        return false;
     memset(p->payload, 0, p->len); /* (of PBUF_RAM, so in one piece; zeros are nothing to a sum) */
     q.header.chksum = inet_chksum(&q, sizeof q);
     pbuf_take(p, &q, sizeof q);
-    ip4_output_if(p, netif_ip4_addr(netif), netif_ip4_gw(netif), ICMP_TTL, 0, IP_PROTO_ICMP, netif);
+    sent = ip4_output_if(p, netif_ip4_addr(netif), netif_ip4_gw(netif), ICMP_TTL, 0, IP_PROTO_ICMP,
+                         netif) == ERR_OK;
     pbuf_free(p);
+    return sent;
 }
 
 void echo_ask(struct echo *e, struct netif *netif, uint32_t number)
@@ -59,11 +63,11 @@ void echo_ask(struct echo *e, struct netif *netif, uint32_t number)
     notice_gateway(e, netif);
     if (number == 0) {
         e->tries++;
-        e->answers = 0;
+        e->answers = e->unsent = 0;
         memset(e->asked, 0, sizeof e->asked);
     }
     e->asked[number] = some_number();
-    ask_one(e->asked[number], netif);
+    e->unsent += !ask_one(e->asked[number], netif);
 }
 
 static bool is_reply(const struct echo *e, const uint8_t *frame, uint32_t length)

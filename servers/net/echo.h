@@ -28,6 +28,7 @@ struct echo {
     uint32_t tries; /* series, until one is answered */
     uint32_t asked[ECHO_SERIES]; /* the latest one; 0: it is answered, or not asked yet */
     uint32_t answers; /* to the latest one */
+    uint32_t unsent; /* of it, since memory was short: no driver's fault */
     uint32_t best; /* answers to any, of this gateway */
 };
 

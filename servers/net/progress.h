@@ -32,6 +32,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "servers/net/echo.h"
+
 enum {
     PROGRESS_LOOK = 40, /* between two looks while anything is expected */
     PROGRESS_STUCK_LOOKS = 4, /* in which nothing was completed */
@@ -42,7 +44,7 @@ enum {
     PROGRESS_GRACE = 2000, /* for a device that was reset, until its silence means anything */
     PROGRESS_COMPLAINTS = 2, /* of one and the same silence: the wire may be cut */
     PROGRESS_ECHO = 250, /* to answer the last of a series, and what the slowest answer took */
-    PROGRESS_ECHOES = 8, /* in a series, one with each look */
+    PROGRESS_ECHOES = ECHO_SERIES, /* in a series, one with each look */
     PROGRESS_ECHO_BAD = 2, /* each series that gets less than three quarters of the answers; */
     PROGRESS_ECHO_GOOD = 1, /* each other takes so much away; */
     PROGRESS_ECHO_MOST = 4, /* so much: unheard */

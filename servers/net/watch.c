@@ -62,7 +62,7 @@ static struct progress_view view_of(const struct interface *i)
         .idle_wakes = i->idle_wakes,
         .flaps = i->flaps,
         .garbled = i->garbled,
-        .echoes = i->echo.answers,
+        .echoes = i->echo.answers + i->echo.unsent,
         .echoes_best = i->echo.best,
         .can_echo = echo_is_possible(&i->echo, n),
         .link = netif_is_link_up(n),

@@ -17,7 +17,7 @@ LOADER.exec_module(TOOL)
 def test_hostile():
     """Senseless calls, floods, rings that lie, names and complaints, all at once: nobody dies, and programs get on afterwards. The seed is in the output."""
     seed = random.randrange(1 << 31)
-    done = subprocess.run([TOP / "tools/hostile", "--seconds", "30", "--seed", str(seed)], capture_output=True, text=True, timeout=1000,
+    done = subprocess.run([TOP / "tools/hostile", "--seconds", "60", "--seed", str(seed)], capture_output=True, text=True, timeout=1000,
                           env=dict(os.environ, B=str(BUILD)))
     assert done.returncode == 0, done.stdout[:100] + done.stdout[-6000:] + done.stderr
 

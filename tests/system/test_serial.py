@@ -126,7 +126,7 @@ def test_counts_what_has_not_come(boot):
                   "echo came $(wc -c </tmp/came); grep -c 'vainserial complaint' /proc/recovery; grep -c 'uart complaint' /proc/recovery; true", add=ill("counts", 1 << 30), leak_check=False)
     came, complaints, others = map(int, re.fullmatch(r"came (\d+)\n(\d+)\n(\d+)\n", result.out).groups())
     assert complaints > 5 and came <= 1024 + 16 * complaints and others == 0, result.out
-    assert f"driver {ILL} hands on what has not come" in result.klog
+    assert f"driver {ILL} hands on what has not come" in result.klog and f"rs: {ILL}: given up after" in result.klog
 
 
 def test_says_that_it_is_nobody(boot):
