@@ -23,7 +23,10 @@
 #include "servers/fs/ext4/mounts.h"
 #include "servers/fs/ext4/zone.h"
 
-enum { SLOTS = 24, BOX_BYTES = 4 << 20 };
+enum { SLOTS = 24 };
+#ifndef BOX_BYTES
+#define BOX_BYTES (4 << 20)
+#endif
 
 struct disk disk;
 static bool is_loud; /* log lines are shown */

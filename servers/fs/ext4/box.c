@@ -15,11 +15,6 @@ struct box *box;
 struct buffer *buffers;
 static uint8_t *copies, *stage, *data;
 
-static void fence(void)
-{
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
-}
-
 /* ---- the memory ---- */
 
 static size_t rounded(size_t n)
@@ -55,13 +50,15 @@ bool box_make(void *memory, size_t size, uint64_t mount, uint32_t block_size)
 {
     if (!lay_out(memory, size, block_size))
         return false;
+    box->magic = 0;
+    box_fence();
     memset(memory, 0, (size_t)(copies - (uint8_t *)memory));
     box->mount = mount;
     box->size = size;
     box->block_size = block_size;
     box->buffers = buffer_count(size, block_size);
     box->version = BOX_VERSION;
-    fence();
+    box_fence();
     box->magic = BOX_MAGIC;
     return true;
 }
@@ -101,7 +98,7 @@ static void forget_io(struct buffer *b)
         b->state = 0;
     b->state &= ~(uint32_t)B_WRITING;
     if (b->state == 0)
-        b->logged = 0;
+        b->logged = b->ordered = 0;
 }
 
 bool box_adopt(void *memory, size_t size)
@@ -118,7 +115,7 @@ bool box_adopt(void *memory, size_t size)
     cache_rebuild();
     if (box->op_current != box->op_done) {
         undo();
-        fence();
+        box_fence();
         box->op_current = box->op_done;
     }
     for (uint32_t n = 0; n < box->now.freed; n++) /* of the last operation, if it died before */
@@ -164,22 +161,36 @@ void op_begin(void)
     box->undo_copies = 0;
     box->undo_fresh = 0;
     box->before = box->now;
-    fence();
+    box_fence();
     box->op_current = box->op_done + 1;
-    fence();
+    box_fence();
+}
+
+/* At no moment it has blocks that neither had. */
+static void freed_copy(struct freed *to, const struct freed *from)
+{
+    to->count = 0;
+    box_fence();
+    to->block = from->block;
+    to->sequence = from->sequence;
+    box_fence();
+    to->count = from->count;
 }
 
 /* False: they do not lie side by side. At each moment all is in one of them, or in more. */
-static bool join(struct freed *to, const struct freed *f)
+static bool join(struct freed *to, struct freed *f)
 {
     bool follows = to->block + to->count == f->block, precedes = f->block + f->count == to->block;
 
     if (to->sequence != f->sequence || !(follows || precedes) || to->count + f->count < f->count)
         return false;
-    to->count += f->count;
-    fence();
-    if (precedes)
-        to->block = f->block;
+    if (follows) {
+        to->count += f->count;
+        return true;
+    }
+    f->count += to->count;
+    box_fence();
+    freed_copy(to, f);
     return true;
 }
 
@@ -196,10 +207,11 @@ static void freed_join(uint32_t first)
             other--;
         if (other > last)
             continue;
-        fence();
-        box->freed[kept++] = box->freed[n];
+        if (kept != n)
+            freed_copy(&box->freed[kept], &box->freed[n]);
+        kept++;
     }
-    fence();
+    box_fence();
     box->now.freed = kept;
 }
 
@@ -207,9 +219,9 @@ void op_commit(void)
 {
     uint32_t first = box->before.freed;
 
-    fence();
+    box_fence();
     box->op_done = box->op_current; /* this is the moment */
-    fence();
+    box_fence();
     for (uint32_t n = first; n < box->now.freed; n++)
         cache_forget(box->freed[n].block, box->freed[n].count);
     freed_join(first);
@@ -236,7 +248,7 @@ static void undo(void)
 void op_abort(void)
 {
     undo();
-    fence();
+    box_fence();
     box->op_current = box->op_done;
 }
 
@@ -257,9 +269,9 @@ long block_change(struct buffer *b)
     box->undo[n].state = b->state;
     box->undo[n].kind = b->kind;
     box->undo[n].seed = b->seed;
-    fence();
+    box_fence();
     box->undo_copies = n + 1;
-    fence();
+    box_fence();
     if (!(b->state & B_RUNNING))
         box->now.running++;
     b->state = (b->state & ~(uint32_t)B_DIRTY) | B_RUNNING | B_CHECKED;
@@ -286,9 +298,9 @@ static long fresh(uint64_t block, struct buffer **out)
         return EXT4_MISS;
     }
     box->fresh[box->undo_fresh] = buffer_index(b);
-    fence();
+    box_fence();
     box->undo_fresh++;
-    fence();
+    box_fence();
     b->logged = b->ordered = 0; /* what the journal may have of it is revoked */
     memset(buffer_data(b), 0, box->block_size);
     *out = b;
@@ -338,7 +350,7 @@ long op_freed(uint64_t first, uint32_t count, bool is_metadata)
         if (!is_revoked(first + i))
             box->revoke[box->now.revokes++] = first + i;
     box->freed[box->now.freed] = (struct freed){first, count, box->journal.sequence};
-    fence();
+    box_fence();
     box->now.freed++;
     return 0;
 }
@@ -348,7 +360,7 @@ const struct freed *op_pending(uint64_t first, uint32_t count, uint32_t *n)
     while (*n < box->now.freed) {
         const struct freed *f = &box->freed[(*n)++];
 
-        if (f->block < first + count && first < f->block + f->count)
+        if (f->count && f->block < first + count && first < f->block + f->count)
             return f;
     }
     return NULL;
@@ -359,8 +371,12 @@ void op_freed_until(uint32_t sequence)
     uint32_t kept = 0;
 
     for (uint32_t n = 0; n < box->now.freed; n++)
-        if ((int32_t)(box->freed[n].sequence - sequence) > 0)
-            box->freed[kept++] = box->freed[n];
+        if ((int32_t)(box->freed[n].sequence - sequence) > 0) {
+            if (kept != n)
+                freed_copy(&box->freed[kept], &box->freed[n]);
+            kept++;
+        }
+    box_fence();
     box->now.freed = kept;
 }
 
@@ -381,10 +397,10 @@ void op_record(uint64_t id, const uint64_t answer[ANSWER_WORDS])
             r = other;
     }
     r->op = 0;
-    fence();
+    box_fence();
     r->id = id;
     memcpy(r->answer, answer, sizeof r->answer);
-    fence();
+    box_fence();
     r->op = box->op_current;
 }
 

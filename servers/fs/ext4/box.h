@@ -24,7 +24,7 @@
 #include <stdint.h>
 
 #define BOX_MAGIC 0x626f7834u /* "4xob" */
-#define BOX_VERSION 2u
+#define BOX_VERSION 3u
 
 enum {
     UNDO_COPIES = 160, /* blocks that one operation may change */
@@ -113,6 +113,7 @@ struct journal_state {
     uint32_t tail, tail_sequence; /* what the journal's super block says: the oldest */
     uint32_t begin[LIVE_MAX]; /* where transaction n begins: at n % LIVE_MAX */
     uint32_t phase; /* enum commit_phase */
+    uint32_t committing; /* the sequence of the transaction in the stage, from COMMIT_MARKING on */
     uint32_t staged; /* blocks in the stage, the commit record last */
     uint32_t members; /* buffers in the commit */
     uint32_t member[STAGE_BLOCKS];
@@ -155,6 +156,13 @@ struct box {
     uint32_t is_mounted; /* all above is in order: a successor goes on from here */
     uint32_t has_error; /* the journal could not be written: nothing is changed any more */
 };
+
+/* What is stored before it is there before what is stored after it: a death may come between any two
+ * instructions, and the compiler would choose their order. */
+static inline void box_fence(void)
+{
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
 
 /* ---- setting up ---- */
 

@@ -118,6 +118,7 @@ struct buffer *cache_take(uint64_t block)
         if (b->hashed)
             leave(b);
         b->state = 0;
+        box_fence(); /* it is never another block's with these contents */
         b->block = block;
         b->kind = KIND_DATA;
         b->seed = b->ordered = 0;
@@ -135,15 +136,13 @@ void cache_drop(struct buffer *b)
 {
     if (b->ordered)
         work_is_wanted = ordered_has_changed = true;
-    b->logged = b->ordered = 0;
-    if (b->state & (B_READING | B_WRITING)) {
-        b->state &= B_READING | B_WRITING;
-        return;
-    }
-    if (b->hashed)
+    if (b->hashed && !(b->state & (B_READING | B_WRITING)))
         leave(b);
-    b->state = 0;
-    b->run = 0;
+    b->state &= B_READING | B_WRITING;
+    box_fence(); /* not valid while it may be there alone */
+    b->logged = b->ordered = 0;
+    if (b->state == 0)
+        b->run = 0;
 }
 
 void cache_forget(uint64_t first, uint32_t count)
@@ -173,6 +172,8 @@ static long check(struct buffer *b, enum kind kind, uint32_t seed)
         log_info("block %llu: belongs to two", (unsigned long long)b->block);
         return -EUCLEAN;
     }
+    b->state &= ~(uint32_t)B_CHECKED;
+    box_fence(); /* it has not been looked at as this kind */
     b->kind = kind;
     b->seed = seed;
     if (kind != KIND_DATA && volume.has_checksums && !seal_is_right(b)) {
@@ -181,6 +182,7 @@ static long check(struct buffer *b, enum kind kind, uint32_t seed)
         b->seed = old_seed;
         return -EUCLEAN;
     }
+    box_fence();
     b->state |= B_CHECKED;
     return 0;
 }

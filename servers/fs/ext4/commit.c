@@ -266,6 +266,12 @@ static bool stage_begin(void)
     return true;
 }
 
+/* Where the one in the stage lies in the journal. */
+static uint32_t *place_of_stage(void)
+{
+    return &box->journal.begin[box->journal.committing % LIVE_MAX];
+}
+
 /* The next transaction begins. May be done again, by a successor. */
 static void mark(void)
 {
@@ -275,13 +281,13 @@ static void mark(void)
         struct buffer *b = &buffers[j->member[n]];
 
         b->state &= ~(uint32_t)B_RUNNING;
-        b->logged = SEQUENCE_IS | j->sequence;
+        b->logged = SEQUENCE_IS | j->committing;
         b->changed = true; /* if it is being written just now, that is the old one */
     }
-    j->begin[j->sequence % LIVE_MAX] = j->head;
+    *place_of_stage() = j->head;
     box->now.running = box->now.revokes = 0;
-    __atomic_signal_fence(__ATOMIC_SEQ_CST); /* a successor that finds the phase finds the rest */
-    j->sequence++;
+    j->sequence = j->committing + 1;
+    box_fence(); /* a successor that finds the phase finds the rest */
     j->phase = COMMIT_WRITING;
 }
 
@@ -298,9 +304,10 @@ static void begin(void)
         return;
     }
     staging.begun = wanted = false;
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    box->journal.committing = running();
+    box_fence();
     box->journal.phase = COMMIT_MARKING;
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    box_fence();
     mark();
     now = (typeof(now)){0};
     write_want(WRITE_ORDERED);
@@ -319,7 +326,7 @@ static void ended(int error)
 static bool post_stage(uint32_t end, bool fua)
 {
     while (now.next < end) {
-        uint32_t at = journal_next(box->journal.head, now.next);
+        uint32_t at = journal_next(*place_of_stage(), now.next);
         uint32_t n = journal_run(at, end - now.next);
 
         if (n > IO_BLOCKS_MAX)
@@ -334,6 +341,7 @@ static bool post_stage(uint32_t end, bool fua)
 
 static void enter(enum commit_phase phase)
 {
+    box_fence();
     box->journal.phase = phase;
     now.posted = false;
 }
@@ -364,8 +372,8 @@ static void step_recording(void)
 
     if (!post_stage(j->staged, true) || now.pending)
         return;
-    j->head = journal_next(j->head, j->staged);
-    j->committed = j->sequence - 1;
+    j->head = journal_next(*place_of_stage(), j->staged); /* all of it may be done again */
+    j->committed = j->committing;
     op_freed_until(j->committed);
     enter(COMMIT_IDLE);
 }
@@ -433,6 +441,8 @@ void commit_adopt(void)
 {
     now = (typeof(now)){0};
     staging.begun = false;
+    if (box->journal.phase == COMMIT_MARKING)
+        mark(); /* before anything is changed for the next one */
     if (box->journal.phase == COMMIT_FLUSHING || box->journal.phase == COMMIT_RECORDING)
         box->journal.phase = COMMIT_WRITING;
     wanted = box->journal.phase != COMMIT_IDLE || has_something();

@@ -217,6 +217,9 @@ static long fill_piece(const struct piece *p, const struct fs_transfer *t, uint6
         }
         if (length > p->length - done)
             length = p->length - done;
+        for (uint32_t k = n; k < n + run; k++) /* half of it may be there at a death */
+            if (!p->fresh[k])
+                data_dirty(p->block[k]);
         result = take_from_program(t->program, address + done,
                                    (uint8_t *)buffer_data(p->block[n]) + in_block, length);
         if (result < 0) { /* what was not valid before is not now */
@@ -225,8 +228,8 @@ static long fill_piece(const struct piece *p, const struct fs_transfer *t, uint6
                     cache_drop(p->block[k]);
             return done ? (long)done : result;
         }
-        for (uint32_t k = 0; k < run; k++)
-            data_dirty(p->block[n + k]);
+        for (uint32_t k = n; k < n + run; k++)
+            data_dirty(p->block[k]);
         n += run;
         done += length;
         in_block = 0;

@@ -29,8 +29,10 @@ long data_regular(uint64_t node, struct inode *i)
 
 void data_dirty(struct buffer *b)
 {
+    box_fence(); /* with what is there already; before what is still to come */
     b->state |= B_VALID | B_DIRTY;
     b->changed = true;
+    box_fence();
 }
 
 /* What lies after the end in its last block is zeros, always. */
@@ -49,8 +51,8 @@ static long clear_tail(struct inode *i, uint64_t length)
     result = block_get(map.physical, KIND_DATA, 0, &b);
     if (result)
         return result;
-    memset((uint8_t *)buffer_data(b) + in_block, 0, volume.block_size - in_block);
     data_dirty(b);
+    memset((uint8_t *)buffer_data(b) + in_block, 0, volume.block_size - in_block);
     return 0;
 }
 

@@ -241,7 +241,7 @@ static long flush_open(void)
 
 static long ready(void)
 {
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    box_fence();
     box->is_mounted = 1;
     return 1;
 }

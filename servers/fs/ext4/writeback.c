@@ -99,6 +99,14 @@ static void data_lost(const struct buffer *b, int error)
     lost = error;
 }
 
+/* Nobody waits for it, first: not in vain. */
+static void data_clean(struct buffer *b)
+{
+    b->ordered = 0;
+    box_fence();
+    b->state &= ~(uint32_t)B_DIRTY;
+}
+
 void write_has_ended(struct buffer *b, int error)
 {
     bool is_data = b->state & B_DIRTY;
@@ -111,11 +119,9 @@ void write_has_ended(struct buffer *b, int error)
         journal_failed(error);
     } else if (error) {
         data_lost(b, error);
-        b->state &= ~(uint32_t)B_DIRTY;
-        b->ordered = 0;
+        data_clean(b);
     } else if (is_data && !b->changed) {
-        b->state &= ~(uint32_t)B_DIRTY;
-        b->ordered = 0;
+        data_clean(b);
     } else if (is_data) {
         if (b->ordered && is_before(b->ordered, b->issued))
             b->ordered = 0; /* what the commit waits for is there */
