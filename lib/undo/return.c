@@ -444,21 +444,23 @@ void undo_return(void)
 /* ---- a step that is not the same the second time ---- */
 
 /* Not a death of its own; but the same has to be done. */
-static __attribute__((noreturn)) void refuse(void)
+void undo_refuse(const char *why)
 {
-    refused = "a step that could not be repeated is refused";
+    refused = why;
     undo_dead.defect = DEFECT_NONE;
     undo_begin();
 }
 
+static const char diverged[] = "a step that could not be repeated is refused";
+
 void undo_diverged_at(const struct undo_entry *entry, uint64_t key, uint64_t from)
 {
     say("it did something else", entry->key, key, from);
-    refuse();
+    undo_refuse(diverged);
 }
 
 void undo_diverged(const char *how)
 {
     say(how, undo_replay_at, undo_journal_at, undo_message.type);
-    refuse();
+    undo_refuse(diverged);
 }

@@ -84,6 +84,9 @@ extern int64_t undo_status; /* of its receiving */
 void undo_loop(void (*loop)(void)) __attribute__((noreturn));
 void undo_receive_slow(void);
 void undo_diverged(const char *how) __attribute__((noreturn)); /* the step cannot be repeated */
+/* Of a request that nobody is to make: what it has done is undone, and its caller gets -EIO. `why` is
+ * logged. */
+void undo_refuse(const char *why) __attribute__((noreturn));
 
 static inline __attribute__((always_inline)) void undo_receive(void)
 {
@@ -203,6 +206,12 @@ void undo_die(uint32_t fuse); /* here and now, once, as though it were killed; s
 #define UNDO_SYSCALL_MESSAGE "call undo_call_message"
 
 #else
+
+static inline __attribute__((noreturn)) void undo_refuse(const char *why)
+{
+    (void)why;
+    __builtin_trap();
+}
 
 static inline uint64_t undo_input(uint64_t value)
 {

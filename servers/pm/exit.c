@@ -80,7 +80,7 @@ static void adopt_children(struct process *dead)
         }
 }
 
-enum { MEMORY_SHORT_PAGES = 512 }; /* it may be the reason then */
+enum { MEMORY_SHORT_PAGES = 1024 }; /* it may be the reason then */
 
 static void init_ended(const struct process *init)
 {

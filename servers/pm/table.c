@@ -20,7 +20,8 @@ struct thread *thread_caller(const struct message *m)
     struct thread *t = thread_of(message_caller(m));
 
     if (!t)
-        panic("call %lx from %x, which is no program", m->type, (unsigned)message_caller(m));
+        undo_refuse(
+            "a call that programs alone make is refused"); /* of a slot that a service has made */
     return t;
 }
 

@@ -48,7 +48,7 @@ void power_end(void)
     log_always("the machine does not switch itself off: it may be switched off now");
 }
 
-enum { MEMORY_SHORT_PAGES = 512 }; /* it may be the reason then */
+enum { MEMORY_SHORT_PAGES = 1024 }; /* it may be the reason then */
 
 void core_lost(const char *name, const char *how)
 {

@@ -16,9 +16,8 @@
 #include "lib/rt/error.h"
 #include "servers/vfs/exec.h"
 
-enum { MEMORY_SHORT_PAGES = 512 }; /* it may be the reason then */
+enum { MEMORY_SHORT_PAGES = 1024 }; /* it may be the reason then */
 enum { SCRIPTS_MAX = 4, SCRIPT_PATH_MAX = 4096, POINTERS_AT_ONCE = 32 };
-#define STRINGS_AT_ONCE 4096u /* some ms; then others have their turn */
 #define TURN_NS 200000u
 
 /* Room for at least n more bytes. */
@@ -99,7 +98,7 @@ static long add_strings(struct client *c, struct arguments *a, unsigned which, u
             if (!pointer[i])
                 return 0;
             result = add_string(c, a, which, pointer[i]);
-            if (result == 0 && a->count[which] % STRINGS_AT_ONCE == 0)
+            if (result == 0 && wait_step_is_long())
                 result = others_turn(c);
             if (result)
                 return result;

@@ -61,6 +61,7 @@ long wait_sleep(struct client *c, uint64_t deadline);
  * first. What may have changed meanwhile is looked at again. No signal ends it. */
 void wait_turn(struct client *c);
 void wait_briefly(struct client *c); /* the same, whatever the step has taken */
+bool wait_step_is_long(void); /* others should have their turn */
 /* It is behind a server, until then at most: ask_overdue() follows. Not any more. */
 void wait_answer_begins(struct client *c, uint64_t until);
 void wait_answer_ends(struct client *c);

@@ -12,7 +12,7 @@ static void (*timer_due)(void);
 
 /* A step: from when we take something up until we receive again. */
 #define STEP_LOG_BYTES (1u << 20)
-#define STEP_NS 3000000
+#define STEP_NS 1000000
 #define TURN_NS                                                                                    \
     20000 /* who gives way goes on so much later: what has come meanwhile is before it */
 
@@ -21,7 +21,7 @@ void wait_step_begins(void)
     step_began = clock_now();
 }
 
-static bool step_is_long(void)
+bool wait_step_is_long(void)
 {
     return undo_log_bytes() > STEP_LOG_BYTES || clock_now() - step_began > STEP_NS;
 }
@@ -167,7 +167,7 @@ void wait_answer_ends(struct client *c)
 
 void wait_turn(struct client *c)
 {
-    if (step_is_long())
+    if (wait_step_is_long())
         wait_briefly(c);
 }
 

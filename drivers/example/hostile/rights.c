@@ -326,8 +326,6 @@ static void make_child(unsigned i)
                             .rights.routes = (uint32_t)(r >> 24)};
 
     memcpy(c.name, "bad child", 10);
-    if (!everybody()) /* PM believes that it knows all programs: it would repeat the step, and then say EIO */
-        c.rights.routes &= ~(1u << ROUTE_PM);
     end_child(i);
     if (r >> 60 == 0)
         c.flags |= (uint32_t)bits();

@@ -45,6 +45,7 @@ long request_lock(uint64_t node);
 /* ---- what takes long is done in parts (main.c) ---- */
 bool turn_is_over(void); /* so much for now: others of the system shall be served */
 void turn_again(void); /* there will be another, soon */
+bool turn_rests(void); /* nothing large is begun until the next one */
 bool turn_pauses(void); /* and it is not there yet */
 /* The request is put off until then. It is run again from its beginning: to be called when it has
  * come further than it was. Returns EXT4_MISS. */

@@ -20,10 +20,14 @@ enum { COVERED_MAX = 32, EXT4_MAGIC = 0xef53 };
 /* Of what takes long, a part is done, and then it is the turn of others: both in ns. */
 #define TURN_NS 1000000ull
 #define PAUSE_NS 500000ull
+/* And of what is small, but comes without end: after so much of it, since it last had a pause, it rests for one. */
+#define WORK_NS 3000000ull
 
 static uint64_t covered[COVERED_MAX];
 static uint64_t commit_at, pause_end, turn_end; /* ns; 0: not */
 static bool pause_is_over; /* and what waits for that has not been run yet */
+static uint64_t worked, counted_at; /* ns since the last pause, and until when they are counted */
+static bool sleeps, rests;
 
 /* ---- mount points ---- */
 
@@ -172,9 +176,43 @@ static void changed_later(void)
     alarm_set();
 }
 
+static void work_begins(void);
+
 void turn_begin(void)
 {
+    work_begins();
     turn_end = clock_now() + TURN_NS;
+}
+
+/* A short sleep is no pause: others of our priority may have worked meanwhile. */
+static void work_begins(void)
+{
+    uint64_t now = clock_now();
+
+    if (!sleeps)
+        return;
+    sleeps = false;
+    if (now - counted_at >= PAUSE_NS)
+        worked = 0;
+    counted_at = now;
+}
+
+static void work_count(void)
+{
+    uint64_t now = clock_now();
+
+    worked += now - counted_at;
+    counted_at = now;
+    if (worked < WORK_NS || rests)
+        return;
+    worked = 0;
+    rests = true;
+    turn_again();
+}
+
+bool turn_rests(void)
+{
+    return rests;
 }
 
 bool turn_is_over(void)
@@ -275,23 +313,33 @@ static uint64_t next_event(void)
     return FILE_IS_READ_ONLY;
 }
 
+static void work(bool happened)
+{
+    work_is_wanted = false;
+    do {
+        happened |= step();
+        if (happened)
+            requests_retry();
+    } while (happened && step());
+}
+
 static void idle(void)
 {
+    work_begins();
     turn_begin();
-    do {
+    while (!rests) {
         bool happened = disk_serve() | pause_is_over;
 
         pause_is_over = false;
-        if (!happened && !work_is_wanted && mount_is_ready())
-            continue;
-        work_is_wanted = false;
-        do {
-            happened |= step();
-            if (happened)
-                requests_retry();
-        } while (happened && step());
-    } while (!disk_settle());
+        if (happened || work_is_wanted || !mount_is_ready())
+            work(happened);
+        work_count();
+        if (disk_settle())
+            break;
+    }
     tell_failure();
+    work_count();
+    sleeps = true;
 }
 
 static void notified(uint64_t bits)
@@ -303,6 +351,7 @@ static void notified(uint64_t bits)
     if (pause_end && pause_end <= now) {
         pause_end = 0;
         pause_is_over = true;
+        rests = false;
     }
     if (!commit_at || commit_at > now) {
         alarm_set();

@@ -35,6 +35,12 @@ static struct {
     struct kept *slot; /* it is being run again: where it is kept */
 } now;
 
+static bool moves_data(uint32_t type)
+{
+    return type == FILE_READ || type == FILE_WRITE || type == FILE_READ_VECTOR ||
+           type == FILE_WRITE_VECTOR;
+}
+
 long request_begin(const struct message *m, uint64_t *node)
 {
     const uint64_t *answer;
@@ -51,6 +57,10 @@ long request_begin(const struct message *m, uint64_t *node)
     if (!mount_is_ready() && !mount_may_ask((uint32_t)m->type)) {
         missing.what = MISSING_MOUNT;
         return mount_error() ? mount_error() : FS_LATER;
+    }
+    if (turn_rests() && moves_data((uint32_t)m->type)) {
+        missing.what = MISSING_PAUSE;
+        return FS_LATER;
     }
     answer = box ? op_recorded(now.id) : NULL;
     if (!answer)
