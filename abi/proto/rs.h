@@ -84,7 +84,8 @@ enum rs_request {
        that this device may reach; -ENOENT past the end */
     RS_DEVICE_MEMORY,
     /* from pci: w[0] bus << 8 | devfn: it tried to reach other memory; w[1] the hardware's reason
-       -> 0: its driver is replaced; -ESRCH: nobody drives it now, or not for long yet */
+       -> 0: its driver is replaced; -ESRCH: nobody drives it now, or not for long yet. In any case
+       its queue says so (refused). RS_DEVICE_ANY: some have, and it is not known which. */
     RS_DEVICE_FAULT,
     /* from PM: w[0] what is to be added to the clock, in ns, to have the time since 1970 -> 0, and
        all see it: realtime_offset in struct service_info */
@@ -103,7 +104,11 @@ enum rs_request {
        are copied from its memory to our grant w[3]; -EINVAL, -ENOENT (it has been given back),
        -EFAULT (nothing is there) */
     RS_CORPSE_MEMORY,
+    /* from the client of disk drivers: w[0] number of an IOMMU -> w[0] where its registers are mapped
+       into it, to be read (abi/iommu.h); -ENOENT: there is no such, or not yet */
+    RS_IOMMU_STATUS,
 };
+#define RS_DEVICE_ANY (~0ull)
 
 struct rs_instance {
     char base[16];

@@ -11,6 +11,7 @@
 #include "servers/disk/guard.h"
 
 enum { TRIES = 3 };
+#define UNSURE_NS 1000000000ull
 
 struct adapter *adapters[ADAPTERS_MAX];
 static unsigned count;
@@ -27,6 +28,7 @@ static void create(const struct service_queue *where)
     a->place = *where;
     block_client_open(&a->client, where);
     a->orphans = a->client.used;
+    a->refused = queue_read(&a->client.queue->header.refused);
     for (unsigned k = 0; k < BLOCK_SLOTS; k++)
         a->client.posted_ns[k] = clock_now(); /* a predecessor's: as if just now */
     chunks_make(a);
@@ -55,6 +57,7 @@ static void fetch_queues(void)
             volume_create(&place);
     }
     grant_revoke(grant);
+    dma_look();
 }
 
 /* ---- jobs ---- */
@@ -88,7 +91,25 @@ struct job *adapter_post(struct adapter *a, struct job *job)
     return job;
 }
 
-static void finish(struct adapter *a, int slot, uint64_t now)
+/* It is done again, for as long as it may take pci to come back and look. True: *status says what has
+ * become of it: nothing that anybody knows. */
+static bool is_lost(struct adapter *a, int slot, uint32_t *status, uint64_t now)
+{
+    struct job *job = &a->job[slot];
+
+    a->unsure &= ~(1u << slot);
+    if (job->unsure_ns == 0)
+        job->unsure_ns = now;
+    if (adapter_must_not_repeat(a, slot) || now - job->unsure_ns > UNSURE_NS) {
+        *status = BLOCK_LOST;
+        return true;
+    }
+    a->ended++; /* the driver gets on */
+    block_post(&a->client, slot, now);
+    return false;
+}
+
+static void finish(struct adapter *a, int slot, bool is_sure, uint64_t now)
 {
     struct job *job = &a->job[slot];
     uint32_t status = block_status(&a->client, slot);
@@ -98,6 +119,8 @@ static void finish(struct adapter *a, int slot, uint64_t now)
         block_free(&a->client, slot);
         return;
     }
+    if (status == BLOCK_OK && !is_sure && !is_lost(a, slot, &status, now))
+        return;
     if (status == BLOCK_ERROR && !job->is_elsewhere && job->late < LATE_MAX &&
         !adapter_must_not_repeat(a, slot) && ++job->tries < TRIES) {
         block_post(&a->client, slot, now);
@@ -117,11 +140,15 @@ bool adapters_serve(void)
     for (unsigned i = 0; i < count; i++) {
         struct adapter *a = adapters[i];
         uint32_t done = block_finished(&a->client, clock_now());
+        uint32_t doubtful = done ? dma_doubtful(a) : 0;
 
         watch_driver(a);
         news_of_units(a);
-        for (uint32_t rest = done; rest; rest &= rest - 1)
-            finish(a, __builtin_ctz(rest), clock_now());
+        for (uint32_t rest = done; rest; rest &= rest - 1) {
+            int slot = __builtin_ctz(rest);
+
+            finish(a, slot, !(doubtful >> slot & 1), clock_now());
+        }
         moved |= done != 0;
     }
     moved |= guards_serve();

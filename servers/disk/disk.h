@@ -10,6 +10,7 @@
  *     device.c     disks and their partitions, by name and number
  *     partition.c  partition tables
  *     chunk.c      pieces of disks in memory, for the raw devices
+ *     dma.c        whether their devices have moved what they say
  *     volume.c     the queues of file servers, passed on to the drivers
  *     copy.c       buffers for the drivers that reach no other memory
  *     guard.c      disks whose blocks are checked (guard.h)
@@ -82,6 +83,7 @@ struct adapter { /* a driver and its queue */
         struct note_write *note; /* ... or of this ... */
         unsigned member; /* ... to this disk of it */
         unsigned tries, late; /* late: how often its driver has been complained of */
+        uint64_t unsure_ns; /* clock: since when it is done again for that; 0: it is not */
         uint32_t doubted; /* incarnation whose news of it was kept back; 0: none */
         bool is_elsewhere, was_elsewhere; /* it asks for another place than that wanted: ... */
         bool was_well_elsewhere;
@@ -100,6 +102,8 @@ struct adapter { /* a driver and its queue */
     uint32_t ended; /* requests to the disks */
     struct job *probe; /* a question to the driver; NULL: none */
     uint32_t orphans; /* slots that a predecessor has posted */
+    uint32_t refused; /* as the queue's header said last */
+    uint32_t unsure; /* slots whose transfer may have been refused */
     bool is_gone; /* the driver will not come back */
 };
 #define LATE_MAX 3 /* deadlines, until a request is given up with the next reset */
@@ -138,6 +142,12 @@ static inline bool adapter_must_not_repeat(struct adapter *a, int slot)
 
     return r->operation == BLOCK_WRITE && unit_is_once(a, r->unit % BLOCK_UNITS);
 }
+
+/* ---- dma.c ---- */
+void dma_look(void); /* there may be an IOMMU */
+/* Of the slots that are done those whose transfer may have been refused. Once for all that
+ * block_finished() gave, after it. */
+uint32_t dma_doubtful(struct adapter *a);
 
 /* ---- driver.c ---- */
 bool driver_is_gone(const struct adapter *a); /* for good */

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 
+#include "abi/iommu.h"
 #include "abi/proto/rs.h"
 #include "lib/driver/driver.h"
 #include "lib/rt/kernel.h"
@@ -22,13 +23,12 @@ enum {
     STATUS = 0x1c,
     ROOT = 0x20, /* 64 */
     CONTEXT_COMMAND = 0x28, /* 64 */
-    FAULT_STATUS = 0x34,
+    FAULT_STATUS = IOMMU_FAULT_STATUS,
     FAULT_CONTROL = 0x38,
     FAULT_DATA = 0x3c,
     FAULT_ADDRESS = 0x40,
     FAULT_ADDRESS_HIGH = 0x44,
     FAULT_IS_MASKED = 1u << 31,
-    FAULT_OVERFLOW = 1 << 0,
     COMMAND_TRANSLATE = 1u << 31,
     COMMAND_SET_ROOT = 1 << 30,
     COMMAND_FLUSH_BUFFER = 1 << 27,
@@ -269,7 +269,9 @@ static void tell_fault(uint16_t requester, uint64_t address, uint32_t why)
              (unsigned long long)address, why & 0xff);
 }
 
-static void take_faults(const struct unit *u)
+/* Others look at the status, and believe what a driver says has been moved when it says nothing: so
+ * RS is told first, then a record is given back. */
+static void take_records(const struct unit *u)
 {
     for (uint32_t n = 0; n < u->record_count; n++) {
         uint32_t at = u->records + n * RECORD_SIZE,
@@ -281,10 +283,29 @@ static void take_faults(const struct unit *u)
             continue;
         address = mmio_read32(u->registers, at) | (uint64_t)mmio_read32(u->registers, at + 4) << 32;
         place = (uint16_t)mmio_read32(u->registers, at + RECORD_SOURCE);
-        mmio_write32(u->registers, at + RECORD_WHY, RECORD_IS_THERE);
         tell_fault(place, address, why);
+        mmio_write32(u->registers, at + RECORD_WHY, RECORD_IS_THERE);
     }
-    mmio_write32(u->registers, FAULT_STATUS, FAULT_OVERFLOW);
+}
+
+/* Of those that found no record free it is not known who they were. While that is told the records
+ * that were in their way are there, and say that something is amiss. */
+static void take_lost(const struct unit *u)
+{
+    struct message m = {.type = RS_DEVICE_FAULT, .w = {RS_DEVICE_ANY}};
+
+    if (!(mmio_read32(u->registers, FAULT_STATUS) & IOMMU_FAULT_LOST))
+        return;
+    mmio_write32(u->registers, FAULT_STATUS, IOMMU_FAULT_LOST);
+    ipc_call(service_info()->rs, &m);
+}
+
+/* False: there are more already, of which no interrupt tells. */
+static bool take_faults(const struct unit *u)
+{
+    take_lost(u);
+    take_records(u);
+    return !(mmio_read32(u->registers, FAULT_STATUS) & (IOMMU_FAULT_LOST | IOMMU_FAULT_IS_THERE));
 }
 
 void iommu_interrupt(void)
@@ -296,7 +317,7 @@ void iommu_interrupt(void)
         return;
     fault_next = now + FAULTS_APART;
     for (unsigned n = 0; n < unit_count; n++)
-        take_faults(&units[n]);
+        fault_waits |= !take_faults(&units[n]);
 }
 
 uint64_t iommu_due(void)

@@ -246,8 +246,15 @@ long request_device_fault(struct message *m, struct service *caller)
 
     if (caller->id != SERVICE_PCI)
         return -EPERM;
+    if (s || m->w[0] == RS_DEVICE_ANY)
+        queue_refused(s);
     if (!s || s->life.state != RS_UP || clock_now() - s->ready < FAULT_SETTLE)
         return -ESRCH;
     event_raise_failed(s, DEFECT_DMA, (uint32_t)m->w[1]);
     return 0;
+}
+
+long request_iommu_status(struct message *m, struct service *caller)
+{
+    return queue_is_of_disks(caller) ? iommu_show(caller, m->w[0], &m->w[0]) : -EPERM;
 }

@@ -3,7 +3,8 @@
  * What pci needs for an IOMMU (servers/pci/iommu.c): to read the firmware's tables, the unit's
  * registers, memory for its tables, an interrupt; and the answer to the one question that matters,
  * which memory a device may reach. RS knows that, because it made the memory; what the registers of
- * the unit mean it does not know.
+ * the unit mean it does not know. Who has data moved by devices may see whether the unit has kept one
+ * of them from it.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -44,18 +45,29 @@ long request_firmware(struct message *m, struct service *caller)
     return grant_to(message_caller(m), m->w[1], 0, text, length);
 }
 
-/* For this incarnation of pci, and for those to come. */
-static long map_for_good(struct service *pci, const struct mapping *map)
+/* For this incarnation of it, and for those to come. */
+static long map_for_good(struct service *s, const struct mapping *map)
 {
     long error;
 
-    if (pci->mappings == SERVICE_MAPPINGS)
+    if (s->mappings == SERVICE_MAPPINGS)
         return -ENOSPC;
     error =
-        memory_map(pci->endpoint, map->address, map->pages, map->flags, ENDPOINT_SELF, map->source);
+        memory_map(s->endpoint, map->address, map->pages, map->flags, ENDPOINT_SELF, map->source);
     if (error == 0)
-        pci->mapping[pci->mappings++] = *map;
+        s->mapping[s->mappings++] = *map;
     return error;
+}
+
+static uint64_t unit_address(uint64_t n)
+{
+    return UNITS_AT + n * DEVICE_STRIDE;
+}
+
+static long map_unit(struct service *s, uint64_t n, uint64_t physical, uint64_t access)
+{
+    return map_for_good(
+        s, &(struct mapping){unit_address(n), 1, access | MAP_PHYSICAL | MAP_UNCACHED, physical});
 }
 
 static long make_tables(struct service *pci)
@@ -85,9 +97,7 @@ static long make_unit(struct service *pci, uint64_t n, uint64_t physical)
 
     if (iommu.unit[n] != 0)
         return iommu.unit[n] == physical ? 0 : -EINVAL;
-    error = map_for_good(pci, &(struct mapping){UNITS_AT + n * DEVICE_STRIDE, 1,
-                                                MAP_READ | MAP_WRITE | MAP_PHYSICAL | MAP_UNCACHED,
-                                                physical});
+    error = map_unit(pci, n, physical, MAP_READ | MAP_WRITE);
     if (error == 0)
         iommu.unit[n] = physical;
     return error;
@@ -115,12 +125,28 @@ long request_iommu(struct message *m, struct service *caller)
         /* a device's memory grows (a mount) before those run who use it */
         slot_control(caller->endpoint, SLOT_CONTROL_PRIORITY, 1);
     }
-    m->w[0] = UNITS_AT + n * DEVICE_STRIDE;
+    m->w[0] = unit_address(n);
     m->w[1] = TABLES_AT;
     m->w[2] = iommu.physical;
     m->w[3] = TABLES_SIZE;
     m->w[4] = iommu.vector;
     return 0;
+}
+
+static bool sees_unit(const struct service *s, uint64_t n)
+{
+    for (unsigned i = 0; i < s->mappings; i++)
+        if (s->mapping[i].address == unit_address(n))
+            return true;
+    return false;
+}
+
+long iommu_show(struct service *s, uint64_t n, uint64_t *address)
+{
+    if (n >= IOMMU_UNITS || iommu.unit[n] == 0)
+        return -ENOENT;
+    *address = unit_address(n);
+    return sees_unit(s, n) ? 0 : map_unit(s, n, iommu.unit[n], MAP_READ);
 }
 
 bool iommu_works(void)

@@ -68,6 +68,7 @@ static long (*const requests[])(struct message *m, struct service *caller) = {
     [RS_CORPSE - PROTOCOL_RS] = request_corpse,
     [RS_CORPSE_AREA - PROTOCOL_RS] = request_corpse_area,
     [RS_CORPSE_MEMORY - PROTOCOL_RS] = request_corpse_memory,
+    [RS_IOMMU_STATUS - PROTOCOL_RS] = request_iommu_status,
 };
 
 static void request(struct message *m, struct service *caller)

@@ -145,6 +145,25 @@ void queue_device_reset(const struct service *s)
         queues[i].reached &= ~(1ull << device_number(s->device));
 }
 
+void queue_refused(const struct service *s)
+{
+    for (unsigned i = 0; i < queue_count; i++) {
+        struct queue *q = &queues[i];
+        struct queue_header *header = q->memory;
+
+        if ((!s || q->driver == s) && q->size >= sizeof *header)
+            queue_publish(&header->refused, ++q->refused);
+    }
+}
+
+bool queue_is_of_disks(const struct service *client)
+{
+    for (unsigned i = 0; i < queue_count; i++)
+        if (queues[i].client == client && queues[i].driver->manifest->class == CLASS_BLOCK)
+            return true;
+    return false;
+}
+
 long request_queue(struct message *m, struct service *caller)
 {
     for (unsigned i = 0; i < queue_count; i++) {

@@ -93,6 +93,7 @@ struct queue { /* memory shared by a client and a driver; kept for ever */
     uint64_t size, physical;
     void *memory; /* in RS's space */
     uint64_t reached; /* bit: number of a device that was stopped, not reset, and may write here */
+    uint32_t refused; /* as its header says */
 };
 
 struct service {
@@ -379,11 +380,14 @@ long request_device_found(struct message *m, struct service *caller);
 long request_device_done(struct message *m, struct service *caller);
 long request_device_memory(struct message *m, struct service *caller);
 long request_device_fault(struct message *m, struct service *caller);
+long request_iommu_status(struct message *m, struct service *caller);
 
 /* ---- iommu.c ---- */
 bool iommu_works(void);
 long request_firmware(struct message *m, struct service *caller);
 long request_iommu(struct message *m, struct service *caller);
+/* Its registers, to be read by s: where they are. -ENOENT: there is no such unit, or not yet. */
+long iommu_show(struct service *s, uint64_t n, uint64_t *address);
 
 /* ---- queue.c ---- */
 void queue_prepare(struct service *s); /* a driver's queue, mapped into both */
@@ -395,6 +399,9 @@ long request_queue(struct message *m, struct service *caller);
 /* The device of s has no driver any more: what it was told may be under way yet. It was reset. */
 void queue_device_stopped(const struct service *s);
 void queue_device_reset(const struct service *s);
+/* The device of s was kept from memory; NULL: one of all. */
+void queue_refused(const struct service *s);
+bool queue_is_of_disks(const struct service *client); /* it has one to a disk driver */
 
 /* ---- control.c ---- */
 long request_lookup(struct message *m, struct service *caller);

@@ -17,15 +17,10 @@ enum { INPUT_MAX = 1 << 16, AFTERWARDS_MS = 3000 /* timers get their turn */ };
 
 static uint8_t input[INPUT_MAX];
 static size_t length, at;
-static bool has_begun;
+static bool is_chosen; /* by the input: not before net has started, nor when it is at its end */
 
-static void end(void)
-{
-    host_pass(AFTERWARDS_MS);
-    _exit(0);
-}
-
-/* As many bytes as the choice needs. */
+/* As many bytes as the choice needs. (The step that finds the input at its end goes on to its own
+ * end: it may be the driver's, in the midst of its frames.) */
 static uint32_t choose(uint32_t n)
 {
     unsigned bytes = n > 256 ? 2 : 1;
@@ -33,10 +28,9 @@ static uint32_t choose(uint32_t n)
 
     if (n == 0 || n > 65536)
         bytes = 4;
-    if (n == 1 || !has_begun) /* (net says something while it starts) */
+    is_chosen = is_chosen && length - at >= bytes;
+    if (n == 1 || !is_chosen)
         return 0;
-    if (length - at < bytes)
-        end();
     while (bytes--)
         value = value << 8 | input[at++];
     return n ? value % n : value;
@@ -50,7 +44,9 @@ int main(void)
 #endif
     for (ssize_t n; (n = read(STDIN_FILENO, input + length, sizeof input - length)) > 0;)
         length += (size_t)n;
-    has_begun = true;
-    for (;;)
+    is_chosen = true;
+    while (is_chosen)
         play_step();
+    host_pass(AFTERWARDS_MS);
+    _exit(0);
 }

@@ -121,6 +121,23 @@ def test_disk_elsewhere_is_named(boot, tmp_path, offsets, kind):
     assert len(found := defects(out, service)) == 1 and re.fullmatch("dma [56]", found[0])
 
 
+@pytest.mark.parametrize("kind", DISKS)
+def test_disk_elsewhere_while_nobody_looks(boot, tmp_path, offsets, kind):
+    """The same while the PCI server is away, whose device's refused transfers say so only to the IOMMU: nothing that the driver calls done is believed until they have been looked at."""
+    service, name, folder, trap, expressions = DISKS[kind]
+    at, stride, count = offsets(folder, expressions)
+    data = os.urandom(4 << 20)
+    image = tmp_path / "disk"
+    image.write_bytes(data)
+    out = boot(f"""mknod /tmp/inject c 240 0; until [ -b /dev/{name} ]; do usleep 50000; done; head -c 65536 /dev/{name} | md5sum; service hold pci; service kill pci
+        echo '{service} {call_in(service, *trap):#x} point {BLOCK_CHIP + at:#x} {count} {stride}' >/tmp/inject; head -n 1 /tmp/inject
+        (usleep 300000; echo now; service up pci) & dd if=/dev/{name} bs=1M skip=2 2>/dev/null | md5sum; wait; head -n 1 /tmp/inject; cat /proc/recovery""",
+               disks=[f"{image}:{kind}"], add=INJECTOR, iommu=True, leak_check=False, timeout=200).out
+    assert re.search(r"^armed 0 0\n", out, re.M) and baits(out) == ["intact"]
+    assert re.findall(r"^(?:now|\w{32}  -)$", out, re.M) == [f"{hashlib.md5(data[:65536]).hexdigest()}  -", "now", f"{hashlib.md5(data[2 << 20:]).hexdigest()}  -"]
+    assert len(found := defects(out, service)) == 1 and re.fullmatch("dma [56]", found[0])
+
+
 @pytest.mark.parametrize("nic", ["rtl8139", "virtio"])
 def test_other_cards_elsewhere_are_named(boot, nic):
     """The rtl8139 has no descriptors: the address in a register, of a frame to be sent, is changed when it is about to be written. A virtio card's

@@ -147,7 +147,7 @@ def test_port_of_its_own(boot, tmp_path):
     """A driver of another name has the terminal of a port that is not there; when that port's own driver finds a chip the terminal is that one's, and stays so."""
     out = tmp_path / "sent"
     late = re.sub(r"^start .*", "start 999", (TOP / PLACES["uart"]).read_text(), flags=re.M)
-    result = boot("for n in 1 2 3 4 5; do echo $n >/dev/ttyS3; service kill vainserial; usleep 300000; done; stty -F /dev/ttyS3 >/dev/null && echo there",
+    result = boot("service wait uart.3; for n in 1 2 3 4 5; do echo $n >/dev/ttyS3; service kill vainserial; usleep 300000; done; stty -F /dev/ttyS3 >/dev/null && echo there",
                   qemu=ports(3, f"file,path={out}"), add={**ill("counts", 0), "/etc/bardo/uart.svc": late}, leak_check=False)
     assert result.out == "there\n" and out.read_bytes() == b"1\r\n2\r\n3\r\n4\r\n5\r\n"
 
