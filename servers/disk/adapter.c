@@ -11,7 +11,6 @@
 #include "servers/disk/guard.h"
 
 enum { TRIES = 3 };
-#define UNSURE_NS 1000000000ull
 
 struct adapter *adapters[ADAPTERS_MAX];
 static unsigned count;
@@ -91,24 +90,6 @@ struct job *adapter_post(struct adapter *a, struct job *job)
     return job;
 }
 
-/* It is done again, for as long as it may take pci to come back and look. True: *status says what has
- * become of it: nothing that anybody knows. */
-static bool is_lost(struct adapter *a, int slot, uint32_t *status, uint64_t now)
-{
-    struct job *job = &a->job[slot];
-
-    a->unsure &= ~(1u << slot);
-    if (job->unsure_ns == 0)
-        job->unsure_ns = now;
-    if (adapter_must_not_repeat(a, slot) || now - job->unsure_ns > UNSURE_NS) {
-        *status = BLOCK_LOST;
-        return true;
-    }
-    a->ended++; /* the driver gets on */
-    block_post(&a->client, slot, now);
-    return false;
-}
-
 static void finish(struct adapter *a, int slot, bool is_sure, uint64_t now)
 {
     struct job *job = &a->job[slot];
@@ -119,8 +100,11 @@ static void finish(struct adapter *a, int slot, bool is_sure, uint64_t now)
         block_free(&a->client, slot);
         return;
     }
-    if (status == BLOCK_OK && !is_sure && !is_lost(a, slot, &status, now))
-        return;
+    if (status == BLOCK_OK && !is_sure) {
+        if (dma_repeats(a, slot, now))
+            return;
+        status = BLOCK_LOST;
+    }
     if (status == BLOCK_ERROR && !job->is_elsewhere && job->late < LATE_MAX &&
         !adapter_must_not_repeat(a, slot) && ++job->tries < TRIES) {
         block_post(&a->client, slot, now);
@@ -149,6 +133,7 @@ bool adapters_serve(void)
 
             finish(a, slot, !(doubtful >> slot & 1), clock_now());
         }
+        dma_go_on(a, clock_now());
         moved |= done != 0;
     }
     moved |= guards_serve();

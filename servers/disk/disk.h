@@ -83,7 +83,7 @@ struct adapter { /* a driver and its queue */
         struct note_write *note; /* ... or of this ... */
         unsigned member; /* ... to this disk of it */
         unsigned tries, late; /* late: how often its driver has been complained of */
-        uint64_t unsure_ns; /* clock: since when it is done again for that; 0: it is not */
+        uint64_t unsure_ns; /* clock: since when it is done again for that; 0: never yet */
         uint32_t doubted; /* incarnation whose news of it was kept back; 0: none */
         bool is_elsewhere, was_elsewhere; /* it asks for another place than that wanted: ... */
         bool was_well_elsewhere;
@@ -104,6 +104,7 @@ struct adapter { /* a driver and its queue */
     uint32_t orphans; /* slots that a predecessor has posted */
     uint32_t refused; /* as the queue's header said last */
     uint32_t unsure; /* slots whose transfer may have been refused */
+    uint32_t stopped; /* held ones that wait until that can be known */
     bool is_gone; /* the driver will not come back */
 };
 #define LATE_MAX 3 /* deadlines, until a request is given up with the next reset */
@@ -148,6 +149,10 @@ void dma_look(void); /* there may be an IOMMU */
 /* Of the slots that are done those whose transfer may have been refused. Once for all that
  * block_finished() gave, after it. */
 uint32_t dma_doubtful(struct adapter *a);
+/* One of those is kept until it can be done once more; false: it must not, or not any more. */
+bool dma_repeats(struct adapter *a, int slot, uint64_t now);
+void dma_go_on(struct adapter *a, uint64_t now); /* with what is kept, should it be time */
+uint32_t dma_stopped(const struct adapter *a); /* slots that are kept */
 
 /* ---- driver.c ---- */
 bool driver_is_gone(const struct adapter *a); /* for good */

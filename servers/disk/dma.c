@@ -6,12 +6,14 @@
  *
  * So what a driver calls done is looked at twice. While an IOMMU has a report that pci has not read
  * it may be any device's; and when pci has read it RS counts it in the queue of that one's driver,
- * before it goes away. Requests that were under way then are done once more.
+ * before it goes away. Requests that were under way then are done once more, when there is no report.
  */
 #include "abi/iommu.h"
 #include "abi/proto/rs.h"
 #include "lib/rt/kernel.h"
 #include "servers/disk/disk.h"
+
+#define PATIENCE_NS 10000000000ull /* for pci to come back and look */
 
 static const volatile uint8_t *unit[IOMMU_UNITS];
 static unsigned units;
@@ -46,4 +48,39 @@ uint32_t dma_doubtful(struct adapter *a)
         a->unsure = a->client.used;
     a->refused = refused;
     return a->unsure;
+}
+
+bool dma_repeats(struct adapter *a, int slot, uint64_t now)
+{
+    struct job *job = &a->job[slot];
+
+    a->unsure &= ~(1u << slot);
+    if (job->unsure_ns == 0)
+        job->unsure_ns = now;
+    if (adapter_must_not_repeat(a, slot) || now - job->unsure_ns > PATIENCE_NS)
+        return false;
+    a->client.held |= 1u << slot;
+    a->stopped |= 1u << slot;
+    return true;
+}
+
+uint32_t dma_stopped(const struct adapter *a)
+{
+    return a->stopped & a->client.held; /* a fresh driver has been given all that was held */
+}
+
+void dma_go_on(struct adapter *a, uint64_t now)
+{
+    bool reported = dma_stopped(a) && is_reported();
+
+    for (uint32_t rest = dma_stopped(a); rest; rest &= rest - 1) {
+        int slot = __builtin_ctz(rest);
+
+        if (reported && now - a->job[slot].unsure_ns <= PATIENCE_NS)
+            continue;
+        a->client.held &= ~(1u << slot);
+        a->unsure &= ~(1u << slot);
+        block_post(&a->client, slot, now);
+    }
+    a->stopped &= a->client.held;
 }

@@ -211,5 +211,5 @@ void news_ask_again(struct adapter *a)
 
 bool news_are_late(struct adapter *a, uint64_t now)
 {
-    return a->client.held && is_alone(a, now);
+    return (a->client.held & ~dma_stopped(a)) && is_alone(a, now);
 }

@@ -12,8 +12,9 @@
 #define DEADLINE_NS 10000000000ull /* for a request: then its driver is complained of */
 #define REST_NS 1000000000ull /* between looks while nothing is under way */
 #define DOUBT_NS 5000000ull
+#define REPORT_NS 2000000ull /* between looks while requests wait for an IOMMU's report to go */
 
-static uint64_t alarm_at;
+static uint64_t alarm_at, look_at; /* clock; the alarm may come before the next look */
 
 static void arm(uint64_t when)
 {
@@ -21,22 +22,35 @@ static void arm(uint64_t when)
     clock_alarm(when);
 }
 
+static bool is_any(bool (*wants)(const struct adapter *a))
+{
+    for (unsigned i = 0; i < ADAPTERS_MAX && adapters[i]; i++)
+        if (!adapters[i]->is_gone && wants(adapters[i]))
+            return true;
+    return false;
+}
+
 static bool is_expecting(const struct adapter *a)
 {
-    return a->client.used && !a->is_gone;
+    return a->client.used != 0;
+}
+
+static bool is_stopped(const struct adapter *a)
+{
+    return dma_stopped(a) != 0;
 }
 
 void watch_expect(void)
 {
-    uint64_t now = clock_now();
+    uint64_t now = clock_now(), next;
 
-    if (alarm_at > now && alarm_at <= now + STALL_LOOK)
-        return;
-    for (unsigned i = 0; i < ADAPTERS_MAX && adapters[i]; i++)
-        if (is_expecting(adapters[i])) {
-            arm(now + STALL_LOOK);
-            return;
-        }
+    if ((look_at <= now || look_at > now + STALL_LOOK) && is_any(is_expecting))
+        look_at = now + STALL_LOOK;
+    next = look_at;
+    if (is_any(is_stopped)) /* nobody tells when pci has looked */
+        next = now + REPORT_NS;
+    if (alarm_at <= now || alarm_at > next)
+        arm(next);
 }
 
 void watch_ended(struct adapter *a, int slot, uint64_t now)
@@ -160,16 +174,18 @@ static void look_at_deadlines(struct adapter *a)
 void watch_look(void)
 {
     uint64_t now = clock_now();
-    bool expecting = false;
 
+    if (now < look_at)
+        return;
     for (unsigned i = 0; i < ADAPTERS_MAX && adapters[i]; i++) {
         look(adapters[i], now);
         look_at_deadlines(adapters[i]);
         if (news_are_late(adapters[i], now))
             news_ask_again(adapters[i]); /* and believed in any case */
-        expecting |= is_expecting(adapters[i]);
     }
-    arm(clock_now() + (expecting ? STALL_LOOK : REST_NS));
+    now = clock_now();
+    look_at = now + (is_any(is_expecting) ? STALL_LOOK : REST_NS);
+    arm(look_at);
 }
 
 void watch_soon(void)

@@ -9,7 +9,7 @@
 #include "servers/rs/rs.h"
 
 #define NO_GSI 0xffffffffu
-#define FAULT_SETTLE (20 * MS)
+#define FAULT_SETTLE (100 * MS)
 
 static bool matches(const struct manifest *m, const struct rs_device *d)
 {
