@@ -248,7 +248,8 @@ long request_device_fault(struct message *m, struct service *caller)
         return -EPERM;
     if (s || m->w[0] == RS_DEVICE_ANY)
         queue_refused(s);
-    if (!s || s->life.state != RS_UP || clock_now() - s->ready < FAULT_SETTLE)
+    if (!s || s->life.state != RS_UP ||
+        (s->incarnation > 1 && clock_now() - s->ready < FAULT_SETTLE))
         return -ESRCH;
     event_raise_failed(s, DEFECT_DMA, (uint32_t)m->w[1]);
     return 0;
