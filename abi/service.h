@@ -74,6 +74,9 @@ struct service_info {
     uint32_t incarnation; /* 1 for the first */
     /* driver: 1 try to adopt the device, 0 reset it (the recovery ladder is at "reset") */
     uint32_t adopt;
+    /* 1: there is an incarnation that drives the device, and who reads this is not that one, but stands by
+     * until it is 0: "standby" of the manifest. A notification (NOTIFY_BIT_QUEUE) tells. */
+    uint32_t stands_by;
     struct service_device device;
     struct service_queue queue; /* a driver's own */
     /* block drivers: the queues of their client's other drivers; may change at any time */

@@ -16,6 +16,17 @@
 
 static bool has_alarm;
 
+/* Before main(), in every driver: while another incarnation drives the device. What is read of
+ * service_info() before is that one's. */
+static __attribute__((constructor)) void stand_by(void)
+{
+    const volatile uint32_t *stands_by = &service_info()->stands_by;
+    struct message m = {0};
+
+    while (*stands_by)
+        ipc_receive(ENDPOINT_ANY, &m, 0);
+}
+
 void driver_notify_client(void)
 {
     const struct service_queue *q = &service_info()->queue;

@@ -299,6 +299,11 @@ static void read_hold(struct reader *r, struct manifest *m)
     m->hold = reader_choice(r, boolean_names, 2, "yes or no");
 }
 
+static void read_standby(struct reader *r, struct manifest *m)
+{
+    m->standby = reader_choice(r, boolean_names, 2, "yes or no");
+}
+
 static void read_restart(struct reader *r, struct manifest *m)
 {
     m->restart = reader_choice(r, boolean_names, 2, "yes or no");
@@ -389,6 +394,7 @@ const struct manifest_key manifest_keys[] = {
     {"heartbeat", read_heartbeat, false, "LOW [HIGH], in ms, or 0"},
     {"restart", read_restart, false, "yes or no"},
     {"hold", read_hold, false, "yes or no"},
+    {"standby", read_standby, false, "yes or no"},
     {"returns", read_returns, false, "fresh or rolled-back"},
     {"essential", read_essential, false, "yes or no"},
     {"instances", read_instances, false, "one or on-request"},

@@ -122,6 +122,8 @@ static const char *check_whole(const struct manifest *m, const char **key)
          "what the system cannot do without must keep its memory: \"returns rolled-back\" is "
          "missing"},
         {m->hold && m->essential, "hold", "what the system cannot do without is never held"},
+        {m->standby && (m->class < CLASS_NET || m->rolled_back), "standby",
+         "only drivers have a fresh copy that stands by"},
     };
 
     for (unsigned i = 0; i < sizeof rules / sizeof *rules; i++)

@@ -92,6 +92,7 @@ struct manifest {
     bool on_request; /* not started at boot: each request of VFS starts one more */
     bool restart;
     bool hold; /* when it has failed it is kept for inspection in place of being restarted */
+    bool standby; /* the next incarnation of the driver is started already, and waits */
     bool rolled_back; /* it keeps its memory when it dies, and undoes what it was doing */
     bool essential; /* of those: no fresh copy would do, so the system stops when it cannot go on */
     uint32_t budget, budget_window_s; /* at most so many failures in so many seconds */

@@ -237,6 +237,8 @@ static void print_text(void)
     if (m->policy[0])
         print_script();
     print_steps();
+    if (m->standby)
+        puts("\nThe next fresh copy is started already, and waits for its turn ('standby yes').");
     print_device();
     print_end();
     print_dependents();

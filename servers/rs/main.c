@@ -102,12 +102,15 @@ static void handle(struct message *m)
             s->fault.address = m->w[2];
             s->fault.instruction = m->w[3];
             recover_failed(s, DEFECT_EXCEPTION, (uint32_t)m->w[0]);
-        }
+        } else
+            spawn_stock_died(message_caller(m), "died of an exception");
         break;
     case SYS_exit:
     case SYS_exit_group:
         if (s)
             recover_failed(s, DEFECT_EXIT, (uint32_t)m->w[0] & 0xff);
+        else
+            spawn_stock_died(message_caller(m), "has ended");
         break;
     default:
         request(m, s);
@@ -127,6 +130,7 @@ static void happened(const struct event *event)
         break;
     case EVENT_LOOK:
         watch_look(event->now, event->every);
+        spawn_look();
         corpses_look();
         undo_alive();
         break;

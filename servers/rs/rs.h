@@ -111,7 +111,9 @@ struct service {
     uint32_t past_next;
     endpoint_t
         remains; /* of the last incarnation: stopped, to be destroyed once the fresh one is ready */
-    endpoint_t stock; /* a process made ready for the next incarnation: mapped, never run; 0 none */
+    endpoint_t stock; /* a process made ready for the next incarnation: mapped, ... */
+    bool stands_by; /* ... and started, up to where it waits; else never run. 0: none */
+    uint32_t no_standby; /* the incarnation beside which one has failed: no more until the next */
     uint32_t pid, incarnation, restarts;
     uint32_t last_defect, last_detail, dead_pid, dead_incarnation;
     bool untold, died_in_start; /* untold: the log has no line about the last failure yet */
@@ -251,6 +253,8 @@ void spawn_bury(struct service *s); /* destroy the remains */
 void spawn_stock(
     struct service *s); /* a driver that runs: have a process ready for its successor */
 void spawn_unstock(struct service *s);
+bool spawn_stock_died(endpoint_t ep, const char *why); /* false: it is none that stands by */
+void spawn_look(void); /* do those that stand by come to where they wait? */
 
 /* ---- recover.c ---- */
 struct event;

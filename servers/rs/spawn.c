@@ -10,6 +10,8 @@
 #include "abi/proto/pm.h"
 #include "servers/rs/rs.h"
 
+#define STANDBY_START (20 * MS) /* of the CPU, until it waits: it is some us */
+
 static const struct {
     uint32_t id;
     enum route route;
@@ -60,6 +62,7 @@ static void take_place(struct service *s, endpoint_t ep)
     info->pid = s->pid;
     info->incarnation = s->incarnation;
     info->adopt = s->life.rung == RUNG_ADOPT;
+    info->stands_by = 0;
     service_bind(s, ep);
     queue_tell_drivers(s);
     for (unsigned i = 0; i < sizeof routes / sizeof *routes; i++)
@@ -88,10 +91,21 @@ static endpoint_t make(struct service *s)
     return (endpoint_t)error;
 }
 
+/* It has come to where it waits (lib/driver/driverloop.c). */
+static bool waits(endpoint_t ep)
+{
+    struct slot_status status;
+
+    return slot_status(ep, &status) == 0 && status.state == SLOT_RECEIVING;
+}
+
 long spawn_create(struct service *s)
 {
-    endpoint_t ep = s->stock ? s->stock : make(s);
+    endpoint_t ep;
 
+    if (s->stands_by && !waits(s->stock))
+        spawn_unstock(s); /* it has not come so far yet, or never will */
+    ep = s->stock ? s->stock : make(s);
     s->stock = 0;
     if ((ep == -ENOMEM || ep == -EAGAIN) && corpses_drop())
         ep = make(s);
@@ -104,6 +118,13 @@ long spawn_create(struct service *s)
     return 0;
 }
 
+static void stand_by(struct service *s)
+{
+    s->info->stands_by = 1;
+    s->stands_by = true;
+    slot_control(s->stock, SLOT_CONTROL_START, 0);
+}
+
 void spawn_stock(struct service *s)
 {
     endpoint_t ep;
@@ -112,6 +133,8 @@ void spawn_stock(struct service *s)
         return;
     ep = make(s);
     s->stock = ep > 0 ? ep : 0; /* no memory: the next start tries again */
+    if (s->stock && s->manifest->standby && s->no_standby != s->incarnation)
+        stand_by(s);
 }
 
 void spawn_unstock(struct service *s)
@@ -119,11 +142,47 @@ void spawn_unstock(struct service *s)
     if (s->stock)
         slot_destroy(s->stock);
     s->stock = 0;
+    s->stands_by = false;
+    s->info->stands_by = 0;
+}
+
+/* The next incarnation is made when it is needed, as it is where nothing stands by. */
+static void stock_failed(struct service *s, const char *why)
+{
+    spawn_unstock(s);
+    s->no_standby = s->incarnation;
+    log_always("%s: the fresh copy that stands by %s; it goes without", s->name, why);
+}
+
+bool spawn_stock_died(endpoint_t ep, const char *why)
+{
+    for (unsigned i = 0; i < service_count; i++)
+        if (services[i].stands_by && services[i].stock == ep) {
+            stock_failed(&services[i], why);
+            return true;
+        }
+    return false;
+}
+
+void spawn_look(void)
+{
+    for (unsigned i = 0; i < service_count; i++) {
+        struct service *s = &services[i];
+        struct slot_status status;
+
+        if (s->stands_by && slot_status(s->stock, &status) == 0 && status.state != SLOT_RECEIVING &&
+            status.cpu_ns > STANDBY_START)
+            stock_failed(s, "does not come to where it waits");
+    }
 }
 
 void spawn_start(struct service *s)
 {
-    slot_control(s->endpoint, SLOT_CONTROL_START, 0);
+    if (s->stands_by)
+        ipc_notify(s->endpoint, NOTIFY_BIT(NOTIFY_BIT_QUEUE));
+    else
+        slot_control(s->endpoint, SLOT_CONTROL_START, 0);
+    s->stands_by = false;
     s->started = clock_now();
     watch_begin(s);
     timer_watch(s);

@@ -352,6 +352,7 @@ static const struct {
     {"heartbeat", "60000", "60001", false},
     {"restart", "no", "none", false},
     {"hold", "yes", "maybe", false},
+    {"standby", "no", "now", false},
     {"returns", "fresh", "back", false},
     {"essential", "no", "perhaps", false},
     {"instances", "one", "two", false},
