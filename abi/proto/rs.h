@@ -107,6 +107,9 @@ enum rs_request {
     /* from the client of disk drivers: w[0] number of an IOMMU -> w[0] where its registers are mapped
        into it, to be read (abi/iommu.h); -ENOENT: there is no such, or not yet */
     RS_IOMMU_STATUS,
+    /* from VM: w[0] endpoint of a service that wants more memory than its manifest allows -> 0: unless it
+       is a file server, or keeps its memory when it dies, it is replaced for that */
+    RS_OVER_MEMORY,
 };
 #define RS_DEVICE_ANY (~0ull)
 
@@ -131,11 +134,15 @@ enum rs_defect { /* the classes of defect */
                  DEFECT_HEARTBEAT, /* 4 heartbeat missed */
                  DEFECT_COMPLAINT, /* 5 complaint by a server */
                  DEFECT_UPDATE, /* 6 update or restart on request */
-                 DEFECT_BUDGET, /* 7 over budget: more CPU than its manifest says */
+                 /* 7 over budget: more CPU than its manifest says (detail: how much of it, per mille), or
+                    more memory (BUDGET_MEMORY) */
+                 DEFECT_BUDGET,
                  DEFECT_STORM, /* 8 above its share of the CPU, and of no use to its client */
                  DEFECT_DMA, /* 9 its device was told to reach memory that is not its own */
                  DEFECTS,
 };
+
+#define BUDGET_MEMORY 0
 
 enum rs_state {
     RS_DOWN,

@@ -260,3 +260,16 @@ long request_core(struct message *m, struct service *caller)
     m->w[1] = boot_services_ready;
     return 0;
 }
+
+/* What grows and grows is ill. Those of files hold as much as fits, and those that keep their memory get
+ * by with what they have. */
+long request_over_memory(struct message *m, struct service *caller)
+{
+    struct service *s = service_at((endpoint_t)m->w[0]);
+
+    if (caller->id != SERVICE_VM)
+        return -EPERM;
+    if (s && !service_keeps_memory(s) && s->manifest->class != CLASS_FS)
+        event_raise_failed(s, DEFECT_BUDGET, BUDGET_MEMORY);
+    return 0;
+}

@@ -69,6 +69,7 @@ static long (*const requests[])(struct message *m, struct service *caller) = {
     [RS_CORPSE_AREA - PROTOCOL_RS] = request_corpse_area,
     [RS_CORPSE_MEMORY - PROTOCOL_RS] = request_corpse_memory,
     [RS_IOMMU_STATUS - PROTOCOL_RS] = request_iommu_status,
+    [RS_OVER_MEMORY - PROTOCOL_RS] = request_over_memory,
 };
 
 static void request(struct message *m, struct service *caller)

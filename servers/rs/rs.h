@@ -414,6 +414,7 @@ long request_list(struct message *m, struct service *caller);
 long request_control(struct message *m, struct service *caller);
 long request_kill(struct message *m, struct service *caller);
 long request_mark(struct message *m, struct service *caller);
+long request_over_memory(struct message *m, struct service *caller);
 long request_core(struct message *m, struct service *caller);
 
 /* ---- authority.c ---- */

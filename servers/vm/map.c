@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "abi/proto/rs.h"
 #include "abi/proto/vfs.h"
 #include "lib/service/service.h"
 #include "servers/vm/vm.h"
@@ -17,6 +18,13 @@ uint64_t map_flags(uint32_t protection)
     return flags | (protection & PROT_EXEC ? MAP_EXECUTE : 0);
 }
 
+static void tell_rs(endpoint_t ep)
+{
+    struct message m = {.type = RS_OVER_MEMORY, .w = {(uint64_t)ep}};
+
+    ipc_call(service_info()->rs, &m);
+}
+
 static long populate(endpoint_t ep, struct space *s, uint64_t start, uint64_t length,
                      uint32_t protection)
 {
@@ -24,6 +32,7 @@ static long populate(endpoint_t ep, struct space *s, uint64_t start, uint64_t le
 
     if (s->limit && s->used + length > s->limit) {
         log_info("%s is over its memory limit of %lu kB", s->name, s->limit >> 10);
+        tell_rs(ep);
         return -ENOMEM;
     }
     if (!memory_for(s, length / PAGE_SIZE, MEMORY_TOUCHED)) {

@@ -4,7 +4,7 @@
  * it together with a manifest (faulty.manifest, with its own `parameters`):
  *
  *     fault=NAME      none exit panic null jump privileged divide spin deaf flood garbage lengths
- *                     random storm slow refuse chatter text data msi asleep
+ *                     random storm slow refuse chatter text data msi asleep hoard
  *     delay_ms=N      so long after the start (0: before RS_READY, that is, during the start)
  *     slow_ms=N       of `slow`: so long it computes; then it goes on as though nothing were
  *     times=N         only the first N incarnations misbehave (0: all)
@@ -214,6 +214,15 @@ static void fault_asleep(void)
     ipc_receive(service_info()->ds, &m, 0);
 }
 
+/* More and more memory, until there is no more; then it goes on as though nothing were. */
+static void fault_hoard(void)
+{
+    enum { PIECE = 65536 };
+
+    for (uint8_t *piece; (piece = malloc(PIECE)) != 0;)
+        *(volatile uint8_t *)piece = 1;
+}
+
 static bool raises; /* an interrupt leads to the next */
 
 static void raise_interrupts(void)
@@ -337,6 +346,7 @@ static const struct {
     {"msi", fault_msi},
     {"asleep", fault_asleep},
     {"refuse", fault_refuse},
+    {"hoard", fault_hoard},
     {"chatter", fault_chatter},
     {"listen_log", fault_listen_log},
     {"listen_trace", fault_listen_trace},

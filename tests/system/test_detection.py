@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Each class of defect, and how long it takes from the defect until RS knows (by the guest's clock, which counts instructions)."""
+import re
+
+import pytest
+
+from test_faults import NETWORK, WAIT, faulty, recoveries
+
+# fault, how RS calls it, at most so many ms, manifest, devices
+CLASSES = [
+    ("exit", "exit 3", 1, {}, ""),
+    ("panic", "exit 1", 1, {}, ""),
+    ("null", "exception 14", 1, {}, ""),
+    ("divide", "exception 0", 1, {}, ""),
+    ("spin", "heartbeat 1", 300, {}, ""),
+    ("flood", "heartbeat 1", 300, {"cpu": "500"}, ""),
+    ("lengths", "complaint 1", 20, NETWORK, ""),
+    ("storm", "budget 100", 2500, {"cpu": "100"}, ""),
+    ("hoard", "budget 0", 20, {"memory": "2M", "linux": "memory"}, ""),
+    ("storm", "storm 500", 1000, NETWORK, ""),
+    ("msi", "storm (0|500)", 1000, {**NETWORK, "device": "pci 1234:11e8"}, "-device edu"),
+]
+
+
+@pytest.mark.parametrize("fault, defect, most, manifest, devices", CLASSES)
+def test_is_found(boot, fault, defect, most, manifest, devices):
+    """What the driver does itself; it says when in the log."""
+    result = boot(WAIT + "wait_for 'up .* s  *1 '; cat /proc/recovery", icount=True, qemu=devices, add=faulty(fault, delay=700, **manifest), leak_check=False, timeout=200)
+    row, = recoveries(result.out)
+    began = float(re.search(r"\[ *([\d.]+)\] faulty: fault on demand", result.klog)[1])
+    took = int(row["detected_ns"]) / 1e6 - began * 1e3
+    print(f"DETECTED {fault}: {row['defect']} {row['detail']} after {took:.3f} ms")
+    assert re.fullmatch(defect, f"{row['defect']} {row['detail']}")
+    assert took < most
+
+
+@pytest.mark.parametrize("order, defect", [("kill", "killed 9"), ("restart", "update 0")])
+def test_is_asked(boot, order, defect):
+    """What a user does: from before the command is started."""
+    result = boot(WAIT + f"wait_for 'up .* s  *0 '; cut -d' ' -f1 /proc/uptime; service {order} faulty; wait_for 'up .* s  *1 '; cat /proc/recovery", icount=True, add=faulty("none"), leak_check=False)
+    row, = recoveries(result.out)
+    took = int(row["detected_ns"]) / 1e6 - float(result.out.split()[0]) * 1e3
+    print(f"DETECTED service {order}: {row['defect']} {row['detail']} after {took:.0f} ms")
+    assert f"{row['defect']} {row['detail']}" == defect and took < 30  # (the clock of /proc/uptime has hundredths)
+
+
+def test_too_often(boot):
+    """One that dies in each start: until RS gives it up."""
+    result = boot(WAIT + "wait_for given-up; cat /proc/recovery", icount=True, add=faulty("exit", delay=0, times=0), leak_check=False)
+    first = int(recoveries(result.out)[0]["detected_ns"]) / 1e6
+    given_up = float(re.search(r"\[ *([\d.]+)\] rs: faulty: given up after 6 failures", result.klog)[1]) * 1e3
+    print(f"DETECTED restart rate: given up {given_up - first:.1f} ms after the first of 6 deaths")
+    assert given_up - first < 1000
