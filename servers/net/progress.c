@@ -110,12 +110,11 @@ static bool is_doubtful(struct progress *p, const struct progress_view *v)
     return true;
 }
 
-/* One who is known to have answered is believed to be there; of others we know little. */
+/* One who is known to have answered is believed to be there; of others we know little, and a fresh
+ * driver is tried once. */
 static bool may_complain(const struct progress *p, const struct progress_view *v)
 {
-    uint32_t most = v->gateway != 0 ? PROGRESS_COMPLAINTS : v->heard != 0;
-
-    return p->complaints < most;
+    return p->complaints < (v->gateway != 0 ? PROGRESS_COMPLAINTS : 1);
 }
 
 static enum progress_verdict ask(struct progress *p, const struct progress_view *v)

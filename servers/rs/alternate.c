@@ -30,6 +30,7 @@ bool alternate_try(struct service *s, const char *why)
     if (!take(s, s->alternate, RUNG_RESET))
         return false;
     policy_forgive(&s->policy);
+    s->futile = (struct futile){0};
     log_always("%s: %s; from now on its alternate, %s, is tried", s->name, why,
                s->manifest->alternate);
     return true;
@@ -40,11 +41,23 @@ void alternate_forget(struct service *s)
     take(s, s->first, s->life.rung);
 }
 
+/* Only the client of a driver counts what is of use. */
+static bool is_futile(struct service *s, uint64_t now)
+{
+    uint64_t useful = watch_useful(s), lived = s->ready ? now - s->ready : 0;
+
+    return useful != WATCH_UNCOUNTED && futile_failure(&s->futile, now, lived, useful);
+}
+
 struct policy_verdict alternate_verdict(struct service *s)
 {
-    struct policy_verdict v = policy_failure(&s->policy, clock_now());
+    uint64_t now = clock_now();
+    struct policy_verdict v = policy_failure(&s->policy, now);
 
-    if (v.give_up && s->manifest->restart && alternate_try(s, "its budget is used up"))
+    v.is_futile = is_futile(s, now);
+    v.give_up |= v.is_futile;
+    if (v.give_up && s->manifest->restart &&
+        alternate_try(s, v.is_futile ? "it is of no use" : "its budget is used up"))
         return (struct policy_verdict){.failures = v.failures};
     return v;
 }

@@ -127,6 +127,7 @@ static long start_over(struct service *s, enum life_event_type what, uint64_t de
         return -ENOMEM;
     policy_forgive(&s->policy);
     policy_forgive(&s->deaths);
+    s->futile = (struct futile){0};
     alternate_forget(s);
     s->holds = false;
     return recover_asked(s, what, DEFECT_UPDATE, delay);

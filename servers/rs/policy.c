@@ -74,6 +74,16 @@ uint64_t policy_useless_life(const struct heartbeat *h)
     return spins > START_BUSY ? spins : START_BUSY;
 }
 
+bool futile_failure(struct futile *f, uint64_t now, uint64_t lived, uint64_t useful)
+{
+    if (useful != f->useful || now - f->last > FUTILE_APART)
+        f->lives = 0;
+    f->useful = useful;
+    f->last = now;
+    f->lives += lived >= FUTILE_LIFE;
+    return f->lives >= FUTILE_LIVES;
+}
+
 enum rung ladder_next(const struct ladder_death *d)
 {
     bool soon = !d->reached_ready || d->lived < LADDER_SOON;

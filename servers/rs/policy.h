@@ -33,6 +33,7 @@ struct policy {
 
 struct policy_verdict {
     bool give_up;
+    bool is_futile; /* for that reason: futile_failure() */
     uint64_t delay; /* 0: at once */
     uint32_t failures; /* in the window, with this one */
 };
@@ -56,6 +57,25 @@ uint64_t policy_lasts(const struct policy_limits *limits, uint64_t life);
 /* The longest life that a service with this heartbeat can have without ever being of use. */
 struct heartbeat;
 uint64_t policy_useless_life(const struct heartbeat *heartbeat);
+
+/* ---- failures with nothing of use between them ---- */
+
+/*
+ * A driver that does nothing right may live for long each time: a disk's until a request has waited
+ * for 10 s. No window is long enough for a budget of those, and no budget is needed: if copy after
+ * copy has lived that long and not one has done anything for its client, the next will not either.
+ */
+struct futile {
+    uint64_t useful; /* as the client had counted at the last failure */
+    uint64_t last; /* clock: that failure */
+    uint32_t lives; /* one after the other, that were long and of no use */
+};
+#define FUTILE_LIFE SECOND /* who fails sooner uses up the budget */
+#define FUTILE_APART (60 * SECOND) /* what is farther apart has nothing to do with each other */
+#define FUTILE_LIVES 5
+
+/* Counts a failure of one that was ready for `lived` ns. True: it is to be given up. */
+bool futile_failure(struct futile *f, uint64_t now, uint64_t lived, uint64_t useful);
 
 /* ---- the ladder ---- */
 

@@ -113,15 +113,19 @@ static void stop_wanted(struct service *s, const struct life_event *e)
 
 static void give_up(struct service *s, const struct life_event *e)
 {
+    char why[96];
+
     stop(s, e);
     tell_log(s);
-    log_always(
-        "%s: given up after %u failures in %u s%s%s (last: %s %u); 'service up %s' starts it "
-        "again",
-        s->name, e->verdict.failures, s->manifest->budget_window_s,
-        s->image == s->first ? "" : " by its alternate, ",
-        s->image == s->first ? "" : alternate_program(s), defect_names[s->last_defect],
-        s->last_detail, s->name);
+    if (e->verdict.is_futile)
+        snprintf(why, sizeof why, ": %u copies, one after the other, were of no use", FUTILE_LIVES);
+    else
+        snprintf(why, sizeof why, " after %u failures in %u s", e->verdict.failures,
+                 s->manifest->budget_window_s);
+    log_always("%s: given up%s%s%s (last: %s %u); 'service up %s' starts it again", s->name, why,
+               s->image == s->first ? "" : " by its alternate, ",
+               s->image == s->first ? "" : alternate_program(s), defect_names[s->last_defect],
+               s->last_detail, s->name);
 }
 
 static void hold(struct service *s, const struct life_event *e)

@@ -150,6 +150,7 @@ struct service {
     struct device *device;
     struct queue *queue; /* a driver's own */
     struct policy policy; /* of what counts against its budget */
+    struct futile futile; /* of a driver */
     struct policy deaths; /* of all, kills and restarts, too: scripts are told how many */
     struct policy_verdict verdict; /* on the last failure */
     struct looks looks;
@@ -357,6 +358,9 @@ void timer_storm(uint64_t when);
 void timer_expired(void); /* the alarm has gone off */
 
 /* ---- watch.c ---- */
+/* How much of use a driver has done, as its client counts. */
+uint64_t watch_useful(const struct service *s);
+#define WATCH_UNCOUNTED (~0ull) /* nobody counts */
 void watch_begin(struct service *s); /* a fresh incarnation runs */
 void watch_ready(struct service *s); /* its start is done */
 /* At all who run. every: ns from one look to the next */

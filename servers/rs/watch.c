@@ -42,15 +42,18 @@ static uint64_t counted_in(const struct queue *q)
         __atomic_load_n(&((const struct queue_header *)q->memory)->useful, __ATOMIC_RELAXED));
 }
 
-/* What the client has counted, of a client all that it has; of others nobody counts: ~0. */
+uint64_t watch_useful(const struct service *s)
+{
+    return is_driver(s->manifest) && s->queue ? counted_in(s->queue) : WATCH_UNCOUNTED;
+}
+
+/* The same, of a client all that it has counted. */
 static uint64_t useful_of(const struct service *s)
 {
     uint64_t sum = 0;
 
-    if (is_driver(s->manifest))
-        return s->queue ? counted_in(s->queue) : ~0ull;
-    if (!is_client(s))
-        return ~0ull;
+    if (is_driver(s->manifest) || !is_client(s))
+        return watch_useful(s);
     for (unsigned i = 0; i < service_count; i++) {
         const struct queue *q = services[i].queue;
 

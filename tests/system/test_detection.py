@@ -9,11 +9,8 @@ from test_faults import NETWORK, WAIT, faulty, recoveries
 # fault, how RS calls it, at most so many ms, manifest, devices
 CLASSES = [
     ("exit", "exit 3", 1, {}, ""),
-    ("panic", "exit 1", 1, {}, ""),
     ("null", "exception 14", 1, {}, ""),
-    ("divide", "exception 0", 1, {}, ""),
     ("spin", "heartbeat 1", 300, {}, ""),
-    ("flood", "heartbeat 1", 300, {"cpu": "500"}, ""),
     ("lengths", "complaint 1", 20, NETWORK, ""),
     ("storm", "budget 100", 2500, {"cpu": "100"}, ""),
     ("hoard", "budget 0", 20, {"memory": "2M", "linux": "memory"}, ""),

@@ -154,3 +154,26 @@ def test_many_manifests(boot):
     good = {f"/etc/bardo/a{n}.svc": "class server\ninstances on-request\n" for n in range(80)}
     result = boot("service list | wc -l; service list uart | tail -1", add=good)
     assert "more than 96 services; not started" in result.klog and re.search(r"^uart +\d+ up", result.out, re.M)
+
+
+def ill_program(tmp_path, service, function):
+    """The shipped program of a driver, with a function that does nothing and says 0: each fresh copy is ill."""
+    program = inject_faults.Program(service)
+    image, at = bytearray(program.image), program.offset(program.functions[function][0].address)
+    image[at:at + 3] = b"\x31\xc0\xc3"  # xor eax, eax; ret
+    path = tmp_path / service
+    path.write_bytes(image)
+    return {f"/lib/bardo/{service}": path}
+
+
+@pytest.mark.parametrize("service, function, device", [("ahci", "finished", "sda")])
+def test_every_copy_is_ill(boot, tmp_path, service, function, device):
+    """What a fresh copy does not mend: a shipped driver that ends no request is given up within a minute, the log says so once, and who waits gets an error."""
+    image = tmp_path / "disk"
+    image.write_bytes(bytes(1 << 20))
+    result = boot(f"n=0; until service list {service} | grep -q given-up || [ $n -ge 600 ]; do usleep 100000; n=$((n + 1)); done; cut -d. -f1 /proc/uptime; "
+                  f"head -c 512 /dev/{device} 2>&1 | head -c 0; service list {service}", disks=[f"{image}:{service}"], icount=True, add=ill_program(tmp_path, service, function), leak_check=False, timeout=300)
+    print(result.klog)
+    assert "given-up" in result.out and int(result.out.split()[0]) <= 61
+    assert result.klog.count(f"rs: {service}: given up") == 1
+    assert int(re.search(rf"^{service} .* (\d+) \w+ +\w", result.out, re.M)[1]) < 100

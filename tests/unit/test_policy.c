@@ -408,6 +408,26 @@ static void test_shipped_budgets(void **state)
     globfree(&found);
 }
 
+/* Nothing of use in five long lives; but not of one who was of use, or that failed once in a while, or
+ * whose lives were short. */
+static void test_futile(void **state)
+{
+    struct futile f = {0};
+    uint64_t now = 100 * SECOND;
+
+    for (int i = 0; i < FUTILE_LIVES - 1; i++)
+        assert_false(futile_failure(&f, now += 10 * SECOND, 10 * SECOND, 7));
+    assert_false(futile_failure(&f, now += SECOND / 2, SECOND / 2, 7)); /* for the budget */
+    assert_true(futile_failure(&f, now += 10 * SECOND, 10 * SECOND, 7));
+    f = (struct futile){0};
+    for (uint64_t i = 0; i < 20; i++)
+        assert_false(futile_failure(&f, now += 10 * SECOND, 10 * SECOND, i));
+    for (int i = 0; i < 20; i++)
+        assert_false(futile_failure(&f, now += FUTILE_APART + 1, FUTILE_APART, 20));
+    for (int i = 0; i < 100; i++)
+        assert_false(futile_failure(&f, now += SECOND / 2, SECOND / 2, 20));
+}
+
 /* Everybody who is shipped has a share of the processor, and none has all of it; but for the core
  * servers, which work for programs, as docs/policies.md says. net is one that drivers keep busy. */
 static void test_shipped_shares(void **state)
@@ -472,6 +492,7 @@ int main(void)
         cmocka_unit_test(test_share_of_one_that_is_of_use),
         cmocka_unit_test(test_storm),
         cmocka_unit_test(test_shipped_budgets),
+        cmocka_unit_test(test_futile),
         cmocka_unit_test(test_shipped_shares),
         cmocka_unit_test(test_lasts),
     };
