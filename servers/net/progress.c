@@ -10,7 +10,8 @@ void progress_begin(struct progress *p, const struct progress_view *v, bool was_
     bool was_lit = p->was_lit;
     uint32_t unheard = p->unheard;
 
-    *p = (struct progress){.completed = v->completed,
+    *p = (struct progress){.begun = v->now,
+                           .completed = v->completed,
                            .heard = v->heard,
                            .gateway = v->gateway,
                            .sent = v->completed,
@@ -111,10 +112,12 @@ static bool is_doubtful(struct progress *p, const struct progress_view *v)
 }
 
 /* One who is known to have answered is believed to be there; of others we know little, and a fresh
- * driver is tried once. */
+ * driver is tried once; where nobody at all was heard, later. */
 static bool may_complain(const struct progress *p, const struct progress_view *v)
 {
-    return p->complaints < (v->gateway != 0 ? PROGRESS_COMPLAINTS : 1);
+    if (v->gateway != 0)
+        return p->complaints < PROGRESS_COMPLAINTS;
+    return p->complaints == 0 && (v->heard != 0 || v->now - p->begun > PROGRESS_NEVER);
 }
 
 static enum progress_verdict ask(struct progress *p, const struct progress_view *v)
