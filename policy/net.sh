@@ -58,7 +58,5 @@ while [ -z "$(address)" ] && [ $left -gt 0 ]; do
     left=$((left - 1))
 done
 [ -z "$(address)" ] || exit 0
-# (The reset below is a complaint, number 5, of which this script hears again: it does not ask a second time.)
-[ "$defect" = 5 ] && exit 0
 tell "$component is back, but $interface has lost its address $before: a lease is asked for again"
 service restart "$component" --reset

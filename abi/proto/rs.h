@@ -25,8 +25,8 @@ enum rs_request {
     /* w[0] number of the first wanted, w[1] grant index, w[2] how many fit -> how many struct
        rs_recovery were copied; w[0] of the reply: number of the first of them */
     RS_RECOVERIES,
-    /* name; w[2] enum rs_control; w[3] enum rs_defect for RESTART (COMPLAINT: and reset the device;
-       else 0), delay in ms in w[4] -> 0, -ESRCH, -EALREADY, -EPERM (an essential service), -ENODEV (its
+    /* name; w[2] enum rs_control; for RESTART w[3] 1: the fresh copy resets the device, w[4] a
+       delay in ms, RS_DELAY_MAX_MS at most -> 0, -ESRCH, -EALREADY, -EPERM (an essential service), -ENODEV (its
        device is not there), -ENOEXEC (broken), -ENOTRECOVERABLE (RESTART of one that is given up or
        has refused its device: UP). From fs/proc (a program with uid 0 wrote to
        /proc/bardo/control), fs/dev (the same with /dev/bardo) or PM. */
@@ -112,6 +112,7 @@ enum rs_request {
     RS_OVER_MEMORY,
 };
 #define RS_DEVICE_ANY (~0ull)
+#define RS_DELAY_MAX_MS 86400000u /* a day */
 
 struct rs_instance {
     char base[16];

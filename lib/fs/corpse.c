@@ -13,6 +13,7 @@
 
 #include "abi/proto/corpse.h"
 #include "lib/fs/report.h"
+#include "lib/rt/defect.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/rings.h"
 #include "lib/service/service.h"

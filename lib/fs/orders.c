@@ -10,33 +10,46 @@
 #include "lib/rt/kernel.h"
 #include "lib/rt/pack.h"
 
+enum number { NO_NUMBER, MAY_HAVE, NEEDS };
+
 static const struct order {
     const char *word;
     enum rs_control control;
-    enum rs_defect defect;
+    bool resets; /* the fresh copy its device */
+    enum number number; /* behind the name */
 } orders[] = {
-    {"up", RS_CONTROL_UP, DEFECT_NONE},
-    {"down", RS_CONTROL_DOWN, DEFECT_NONE},
-    {"kill", RS_CONTROL_KILL, DEFECT_KILLED},
-    {"storm", RS_CONTROL_STORM, DEFECT_KILLED},
-    {"fuse", RS_CONTROL_FUSE, DEFECT_EXCEPTION},
-    {"hold", RS_CONTROL_HOLD, DEFECT_NONE},
-    {"forget", RS_CONTROL_FORGET, DEFECT_NONE},
-    {"restart", RS_CONTROL_RESTART, DEFECT_UPDATE},
-    {"reset", RS_CONTROL_RESTART, DEFECT_COMPLAINT}, /* the fresh incarnation resets the device */
+    {"up", RS_CONTROL_UP, false, NO_NUMBER},
+    {"down", RS_CONTROL_DOWN, false, NO_NUMBER},
+    {"kill", RS_CONTROL_KILL, false, NO_NUMBER},
+    {"storm", RS_CONTROL_STORM, false, NEEDS},
+    {"fuse", RS_CONTROL_FUSE, false, NEEDS},
+    {"hold", RS_CONTROL_HOLD, false, NO_NUMBER},
+    {"forget", RS_CONTROL_FORGET, false, NO_NUMBER},
+    {"restart", RS_CONTROL_RESTART, false, MAY_HAVE},
+    {"reset", RS_CONTROL_RESTART, true, MAY_HAVE},
 };
 
 static struct message about_us;
 static bool is_late;
 
+/* False: it is not a number, and nothing but one. */
+static bool take_number(const char *word, uint64_t *number)
+{
+    char *end;
+
+    if (*word < '0' || *word > '9') /* no sign, which strtoul() would take */
+        return false;
+    errno = 0;
+    *number = strtoul(word, &end, 10);
+    return *end == 0 && errno == 0;
+}
+
 static long script_done(const char *number, const char *status)
 {
     struct message m = {.type = RS_SCRIPT_DONE};
 
-    if (!number || !status)
+    if (!number || !status || !take_number(number, &m.w[0]) || !take_number(status, &m.w[1]))
         return -EINVAL;
-    m.w[0] = strtoul(number, NULL, 10);
-    m.w[1] = strtoul(status, NULL, 10);
     return ipc_call(service_info()->rs, &m);
 }
 
@@ -64,28 +77,39 @@ void orders_late(void)
     ipc_call(service_info()->rs, &order);
 }
 
+static const struct order *order_of(const char *word)
+{
+    for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++)
+        if (strcmp(word, orders[i].word) == 0)
+            return &orders[i];
+    return NULL;
+}
+
 static long run_line(char *line)
 {
     char *rest, *word = strtok_r(line, " \t", &rest), *name = strtok_r(NULL, " \t", &rest),
                 *argument = strtok_r(NULL, " \t", &rest);
     struct message m = {.type = RS_CONTROL};
+    const struct order *order;
 
     if (!word)
         return 0;
+    if (strtok_r(NULL, " \t", &rest))
+        return -EINVAL;
     if (strcmp(word, "done") == 0)
         return script_done(name, argument);
-    for (size_t i = 0; name && i < sizeof orders / sizeof orders[0]; i++) {
-        if (strcmp(word, orders[i].word) != 0)
-            continue;
-        if (strlen(name) >= SERVICE_NAME_MAX)
-            return -ESRCH;
-        pack_text(&m.w[0], name, SERVICE_NAME_MAX);
-        m.w[2] = orders[i].control;
-        m.w[3] = orders[i].defect;
-        m.w[4] = argument ? strtoul(argument, NULL, 10) : 0;
-        return give(name, &m);
-    }
-    return -EINVAL;
+    order = order_of(word);
+    if (!order || !name || (argument && order->number == NO_NUMBER) ||
+        (!argument && order->number == NEEDS))
+        return -EINVAL;
+    if (argument && !take_number(argument, &m.w[4]))
+        return -EINVAL;
+    if (strlen(name) >= SERVICE_NAME_MAX)
+        return -ESRCH;
+    pack_text(&m.w[0], name, SERVICE_NAME_MAX);
+    m.w[2] = order->control;
+    m.w[3] = order->resets;
+    return give(name, &m);
 }
 
 long orders_run(char *text)

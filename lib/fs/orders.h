@@ -9,9 +9,9 @@
 #define ORDERS_MAX 256 /* bytes at once */
 
 /*
- * Lines: "up NAME", "down NAME", "restart NAME [DELAY_MS]", "reset NAME", "kill NAME",
+ * Lines: "up NAME", "down NAME", "restart NAME [DELAY_MS]", "reset NAME [DELAY_MS]" (the fresh copy its device), "kill NAME",
  * "storm NAME US", "fuse NAME STORES", "hold NAME", "forget NAME", "done NUMBER STATUS" (a policy
- * script has ended). `text` is NUL-terminated and is changed. 0, or -EINVAL (no such order), and
+ * script has ended). `text` is NUL-terminated and is changed. 0, or -EINVAL (no such order, a number that is none, words too many), and
  * RS's own: -ESRCH, -EALREADY. The first line that fails ends it.
  */
 long orders_run(char *text);

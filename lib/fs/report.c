@@ -5,6 +5,7 @@
 
 #include "abi/proto/ds.h"
 #include "lib/pci/class.h"
+#include "lib/rt/defect.h"
 #include "lib/rt/kernel.h"
 #include "lib/service/service.h"
 
@@ -15,12 +16,6 @@ static const char *const state_names[] = {
     [RS_BACKOFF] = "backoff",     [RS_SCRIPT_DECIDES] = "policy", [RS_GIVEN_UP] = "given-up",
     [RS_NO_DEVICE] = "no-device", [RS_BROKEN] = "broken",         [RS_REFUSED] = "refused",
     [RS_HELD] = "held",
-};
-static const char *const defect_names[DEFECTS] = {
-    [DEFECT_NONE] = "none",     [DEFECT_EXIT] = "exit",           [DEFECT_EXCEPTION] = "exception",
-    [DEFECT_KILLED] = "killed", [DEFECT_HEARTBEAT] = "heartbeat", [DEFECT_COMPLAINT] = "complaint",
-    [DEFECT_UPDATE] = "update", [DEFECT_BUDGET] = "budget",       [DEFECT_STORM] = "storm",
-    [DEFECT_DMA] = "dma",
 };
 static const char *const ready_names[] = {
     [RS_READY_FRESH] = "fresh",
@@ -39,11 +34,6 @@ static const char *name_of(const char *const *names, size_t count, uint32_t valu
     return value < count && names[value] ? names[value] : "?";
 }
 #define NAME_OF(names, value) name_of(names, sizeof(names) / sizeof((names)[0]), value)
-
-const char *defect_name(uint32_t defect)
-{
-    return NAME_OF(defect_names, defect);
-}
 
 /* RS, or DS, fills in up to `count` things of `size` bytes, from number *first on: how many. */
 static long fetch_from(endpoint_t server, uint64_t request, uint64_t *first, void *out, size_t size,
@@ -94,7 +84,7 @@ static void add_service(struct text *t, const struct rs_service *s)
 
     text_add(t, "%s %u %s %llu %u %s %u ", s->name, s->pid,
              s->slow ? "slow" : NAME_OF(state_names, s->state), (unsigned long long)uptime,
-             s->restarts, NAME_OF(defect_names, s->last_defect), s->last_detail);
+             s->restarts, defect_name(s->last_defect), s->last_detail);
     text_add(t, "%llu %llu %llu %llu %u %s %llu ", (unsigned long long)s->recovery_mean_ns / 1000,
              (unsigned long long)s->recovery_max_ns / 1000,
              (unsigned long long)s->cpu_ns / 1000000u, (unsigned long long)s->memory_bytes / 1024,
@@ -167,7 +157,7 @@ static void add_recovery(struct text *t, const struct rs_recovery *r)
     uint64_t start = r->step_ns[STEP_DETECTED];
 
     text_add(t, "%llu %.15s %s %u %u %u %u %s", (unsigned long long)r->number, r->name,
-             NAME_OF(defect_names, r->defect), r->detail, r->incarnation, r->old_pid, r->new_pid,
+             defect_name(r->defect), r->detail, r->incarnation, r->old_pid, r->new_pid,
              r->step_ns[STEP_READY] ? NAME_OF(ready_names, r->ready) : "-");
     for (int i = 0; i < STEPS; i++) {
         if (r->step_ns[i])

@@ -36,6 +36,5 @@ long report_store(struct text *t, uint64_t *from, size_t room);
 
 /* Services from number `first` on: how many were filled in, or RS's error (-ENOENT: past the end). */
 long services_from(uint64_t first, struct rs_service *out, unsigned count);
-const char *defect_name(uint32_t defect); /* enum rs_defect; "?": none of them */
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "programs/service/core.h"
 #include "programs/service/json.h"
+#include "programs/service/rows.h"
 #include "programs/service/service.h"
 
 #define CORPSES_MAX 64
@@ -94,9 +95,10 @@ static void show_line(const struct found *found, bool first)
 {
     struct core core;
     unsigned long long died;
+    char defect[16]; /* (what core_value() gives is good until it is called again) */
 
     if (first)
-        printf("%6s  %-15s %11s %6s %12s  %-10s %6s  %-7s %8s\n", "NUMBER", "NAME", "INCARNATION",
+        printf("%6s  %-15s %11s %6s %12s  %-10s %8s  %-7s %8s\n", "NUMBER", "NAME", "INCARNATION",
                "PID", "DIED", "DEFECT", "DETAIL", "MEMORY", "KEPT");
     if (!open_found(&core, found))
         return;
@@ -105,8 +107,8 @@ static void show_line(const struct found *found, bool first)
     printf("%-15s ", core_value(&core, "service"));
     printf("%11s ", core_value(&core, "incarnation"));
     printf("%6s %4llu.%06llu s  ", core_value(&core, "pid"), died / 1000000, died % 1000000);
-    printf("%-10s ", core_value(&core, "defect"));
-    printf("%6s  ", core_value(&core, "detail"));
+    snprintf(defect, sizeof defect, "%s", core_value(&core, "defect"));
+    printf("%-10s %8s  ", defect, detail_in_words(defect, core_value(&core, "detail")));
     printf("%-7s ", core_value(&core, "memory"));
     printf("%5s kB%s\n", core_value(&core, "kept_kb"),
            core_number(&core, "held", 10) ? "  held" : "");

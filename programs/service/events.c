@@ -56,10 +56,14 @@ static void end(void)
 
 static void tell_death(const struct recovery *r)
 {
+    char detail[16];
+
+    snprintf(detail, sizeof detail, "%u", r->detail);
     begin(r->died_ns, r->name, "died");
-    printf(as_json ? ", \"number\": %llu, \"defect\": \"%s\", \"detail\": %u, \"pid\": %u"
-                   : " number %llu: %s %u, pid %u",
-           (unsigned long long)r->number, r->defect, r->detail, r->old_pid);
+    printf(as_json ? ", \"number\": %llu, \"defect\": \"%s\", \"detail\": %s, \"pid\": %u"
+                   : " number %llu: %s %s, pid %u",
+           (unsigned long long)r->number, r->defect,
+           as_json ? detail : detail_in_words(r->defect, detail), r->old_pid);
     end();
 }
 

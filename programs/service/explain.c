@@ -8,6 +8,7 @@
 
 #include "abi/message.h"
 #include "programs/service/core.h"
+#include "programs/service/rows.h"
 #include "programs/service/symbols.h"
 
 #define FRAMES_MAX 32
@@ -116,14 +117,15 @@ static void print_head(const struct core *core, const struct symbols *symbols)
     unsigned long long died = core_number(core, "died_ns", 10) / 1000,
                        lived = core_number(core, "lived_ns", 10) / 1000;
     unsigned long error = core_number(core, "error", 16);
+    char defect[16];
 
     printf("%s", core_value(core, "service"));
     printf(": incarnation %s", core_value(core, "incarnation"));
     printf(" (pid %s)", core_value(core, "pid"));
     printf(" died at %llu.%06llu s, having lived for %llu.%06llu s\n", died / 1000000,
            died % 1000000, lived / 1000000, lived % 1000000);
-    printf("  defect     %s", core_value(core, "defect"));
-    printf(" %s", core_value(core, "detail"));
+    snprintf(defect, sizeof defect, "%s", core_value(core, "defect"));
+    printf("  defect     %s %s", defect, detail_in_words(defect, core_value(core, "detail")));
     if (*core_value(core, "instruction")) {
         printf(": %s", vector_name(core_number(core, "detail", 10)));
         if (core_number(core, "detail", 10) == 14)

@@ -28,8 +28,13 @@ static void print_block(char *const value[COLUMNS], bool first)
 {
     if (!first)
         putchar('\n');
-    for (int i = 0; i < COLUMNS; i++)
-        printf("%-18s%s%s\n", row_columns[i].label, value[i], row_columns[i].unit);
+    for (int i = 0; i < COLUMNS; i++) {
+        const char *text = value[i];
+
+        if (i == DETAIL)
+            text = detail_in_words(value[DEFECT], text);
+        printf("%-18s%s%s\n", row_columns[i].label, text, row_columns[i].unit);
+    }
 }
 
 static int report(const char *name, bool json,

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "abi/proto/rs.h"
+#include "lib/rt/defect.h"
 #include "programs/service/json.h"
 #include "programs/service/service.h"
 
@@ -71,6 +73,15 @@ struct row *rows_find(struct rows *rows, const char *name)
         if (strcmp(rows->row[i].value[NAME], name) == 0)
             return &rows->row[i];
     return NULL;
+}
+
+const char *detail_in_words(const char *defect, const char *detail)
+{
+    const char *why = NULL;
+
+    if (strcmp(defect, defect_name(DEFECT_COMPLAINT)) == 0)
+        why = complaint_name((uint32_t)strtoul(detail, NULL, 10));
+    return why ? why : detail;
 }
 
 uint64_t row_number(const struct row *row, enum column column)

@@ -52,6 +52,8 @@ bool rows_read(struct rows *rows);
 void rows_free(struct rows *rows);
 struct row *rows_find(struct rows *rows, const char *name); /* NULL: there is none */
 void row_json(FILE *out, char *const value[COLUMNS]); /* an object, its keys as in row_columns */
+/* A detail for people: of a complaint its reason ("deadline"), else the number. */
+const char *detail_in_words(const char *defect, const char *detail);
 uint64_t row_number(const struct row *row, enum column column);
 
 #endif

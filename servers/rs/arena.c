@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Memory that is never given back: RS takes all that it needs before the first start. */
+#include "lib/rt/error.h"
 #include "servers/rs/rs.h"
 
 #define ARENA 0x100000000000ull
@@ -15,8 +16,8 @@ void *arena_pages(uint64_t pages)
     long error = memory_map(ENDPOINT_SELF, at, pages, MAP_READ | MAP_WRITE, 0, 0);
 
     if (error < 0) {
-        log_always("too little memory to start the services (error %ld, %llu pages wanted)", error,
-                   (unsigned long long)pages);
+        log_always("too little memory to start the services (%s, %llu pages wanted)",
+                   error_name(error), (unsigned long long)pages);
         kernel_panic(RS_PANIC_STATUS);
     }
     arena_end += (pages + 1) * PAGE_SIZE; /* with a hole behind */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "abi/proto/ds.h"
+#include "lib/rt/defect.h"
 #include "lib/rt/pack.h"
 #include "servers/rs/rs.h"
 
@@ -125,6 +126,7 @@ long request_complain(struct message *m, struct service *caller)
 {
     char name[SERVICE_NAME_MAX];
     struct service *s;
+    const char *why;
 
     unpack_text(name, m->w, sizeof name);
     s = service_named(name);
@@ -144,7 +146,11 @@ long request_complain(struct message *m, struct service *caller)
         return 0; /* about an incarnation of the past */
     if (complains_too_much(caller, s))
         return -EAGAIN;
-    log_always("%s complains of %s (%llu)", caller->name, s->name, (unsigned long long)m->w[2]);
+    why = complaint_name((uint32_t)m->w[2]);
+    if (why)
+        log_always("%s complains of %s (%s)", caller->name, s->name, why);
+    else
+        log_always("%s complains of %s (%llu)", caller->name, s->name, (unsigned long long)m->w[2]);
     recover_failed(s, DEFECT_COMPLAINT, (uint32_t)m->w[2]);
     return 0;
 }

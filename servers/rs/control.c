@@ -8,8 +8,6 @@
 #include "lib/rt/pack.h"
 #include "servers/rs/rs.h"
 
-#define DELAY_MAX_MS 86400000u
-
 static uint64_t marked; /* clock at the first RS_MARK */
 
 static struct service *named_in(const struct message *m)
@@ -130,7 +128,7 @@ static long start_over(struct service *s, enum life_event_type what, uint64_t de
     s->futile = (struct futile){0};
     alternate_forget(s);
     s->holds = false;
-    return recover_asked(s, what, DEFECT_UPDATE, delay);
+    return recover_asked(s, what, false, delay);
 }
 
 static long control_up(struct service *s, const struct message *m)
@@ -147,20 +145,19 @@ static long control_up(struct service *s, const struct message *m)
 static long control_down(struct service *s, const struct message *m)
 {
     (void)m;
-    return recover_asked(s, LIFE_ASKED_DOWN, DEFECT_NONE, 0);
+    return recover_asked(s, LIFE_ASKED_DOWN, false, 0);
 }
 
 static long control_restart(struct service *s, const struct message *m)
 {
     uint64_t delay = m->w[4];
-    enum rs_defect defect = m->w[3] == DEFECT_COMPLAINT ? DEFECT_COMPLAINT : DEFECT_UPDATE;
 
-    if (delay > DELAY_MAX_MS)
+    if (delay > RS_DELAY_MAX_MS || m->w[3] > 1)
         return -EINVAL;
     if (s->life.state == RS_DOWN || s->life.state == RS_HELD)
         return start_over(s, LIFE_ASKED_RESTART, delay * MS);
     s->holds = false;
-    return recover_asked(s, LIFE_ASKED_RESTART, defect, delay * MS);
+    return recover_asked(s, LIFE_ASKED_RESTART, m->w[3] == 1, delay * MS);
 }
 
 static long control_kill(struct service *s, const struct message *m)
@@ -178,7 +175,7 @@ static long control_hold(struct service *s, const struct message *m)
     if (service_core(s))
         return -EPERM;
     if (!service_runs(s))
-        return recover_asked(s, LIFE_ASKED_HOLD, DEFECT_NONE, 0);
+        return recover_asked(s, LIFE_ASKED_HOLD, false, 0);
     if (s->holds)
         return -EALREADY;
     s->holds = true;

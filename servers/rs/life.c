@@ -23,6 +23,7 @@ static long end(struct life *l, enum rs_state state, enum life_effect effect)
 {
     l->state = state;
     l->wanted_down = false;
+    l->asked_rung = RUNG_ADOPT;
     wait_no_more(l);
     return effect;
 }
@@ -114,6 +115,9 @@ static long ended(struct life *l, const struct life_event *e)
         return end(l, RS_REFUSED, LIFE_DO_REFUSE);
     l->as_dependent = e->as_dependent;
     l->rung = ladder_next(&(struct ladder_death){l->rung, e->defect, e->reached_ready, e->lived});
+    if (l->rung < l->asked_rung)
+        l->rung = l->asked_rung;
+    l->asked_rung = RUNG_ADOPT;
     return LIFE_DO_REPLACE;
 }
 
@@ -225,17 +229,19 @@ static long asked_restart(struct life *l, const struct life_event *e)
     if (l->state == RS_GIVEN_UP || l->state == RS_REFUSED)
         return -ENOTRECOVERABLE;
     if (life_runs(l)) {
+        if (e->delay != 0 && l->wanted_down) /* it would stay */
+            return -EALREADY;
+        /* It may also die before its time has come: the device is to be reset all the same. */
+        l->asked_rung = e->resets ? e->rung : RUNG_ADOPT;
         if (e->delay == 0)
             return LIFE_DO_RESTART;
-        if (l->wanted_down) /* it would stay */
-            return -EALREADY;
         wait_for(l, WAIT_RESTART, e->delay); /* it works until then */
         return LIFE_DO_NOTHING;
     }
     if (l->state == RS_DOWN || l->state == RS_HELD)
         l->rung = e->rung;
-    else if (e->defect == DEFECT_COMPLAINT && l->rung < e->rung)
-        l->rung = e->rung; /* a script, or a user, wants its device to be reset */
+    else if (e->resets && l->rung < e->rung)
+        l->rung = e->rung;
     return e->delay == 0 ? start(l, e) : back_off(l, e->delay, LIFE_DO_POSTPONE);
 }
 

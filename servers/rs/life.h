@@ -35,6 +35,7 @@ struct life {
     /* Out: LIFE_TIME is due so many ns after this step; 0: it is not; LIFE_UNCHANGED: as before. */
     uint64_t patience;
     enum rung rung; /* for the next incarnation, or that this one was started on */
+    enum rung asked_rung; /* somebody has asked that the next incarnation start on this at least */
     bool wanted_down; /* its next end is no failure */
     bool as_dependent; /* it was restarted because another was: its own dependents are not */
     bool has_been_ready; /* some incarnation has: the device is one that it can drive */
@@ -57,7 +58,7 @@ enum life_event_type {
     LIFE_TIME, /* its time has come: script_left */
     LIFE_ASKED_UP, /* rung */
     LIFE_ASKED_DOWN, /* delay: how long it has for that */
-    LIFE_ASKED_RESTART, /* rung, delay */
+    LIFE_ASKED_RESTART, /* rung, resets, delay */
     LIFE_ASKED_HOLD, /* of one that is dead and would be replaced later */
 };
 
@@ -70,6 +71,7 @@ struct life_event {
     bool going_down; /* the system */
     /* what belongs to some of the types */
     bool busy, refuses, reached_ready, as_dependent, holds;
+    bool resets; /* the fresh copy is to reset its device, if there is one */
     enum rs_defect defect;
     uint32_t detail; /* for the log and the record alone */
     enum rung rung;

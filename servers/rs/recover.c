@@ -7,6 +7,7 @@
  */
 #include <stdio.h>
 
+#include "lib/rt/defect.h"
 #include "lib/rt/error.h"
 #include "servers/rs/rs.h"
 
@@ -15,13 +16,6 @@
 #define TELL_LATER (200 * MS) /* for a fresh copy to be ready, so that the log can say it */
 /* Two restarts on request within that: the second counts as a failure. */
 #define UPDATE_SOON SECOND
-
-static const char *const defect_names[DEFECTS] = {
-    [DEFECT_NONE] = "none",     [DEFECT_EXIT] = "exit",           [DEFECT_EXCEPTION] = "exception",
-    [DEFECT_KILLED] = "killed", [DEFECT_HEARTBEAT] = "heartbeat", [DEFECT_COMPLAINT] = "complaint",
-    [DEFECT_UPDATE] = "update", [DEFECT_BUDGET] = "budget",       [DEFECT_STORM] = "storm",
-    [DEFECT_DMA] = "dma",
-};
 
 uint64_t boot_services_ready;
 
@@ -42,9 +36,9 @@ static void tell_log(struct service *s)
         log_always("%s: exception %u (error %llx) at %llx, address %llx", s->name, s->last_detail,
                    (unsigned long long)s->fault.error, (unsigned long long)s->fault.instruction,
                    (unsigned long long)s->fault.address);
-    log_always("%s: %s %u%s (incarnation %u, pid %u)%s", s->name, defect_names[s->last_defect],
-               s->last_detail, s->died_in_start ? " during its start" : "", s->dead_incarnation,
-               s->dead_pid, follows);
+    log_always(
+        "%s: %s%s (incarnation %u, pid %u)%s", s->name, defect_text(s->last_defect, s->last_detail),
+        s->died_in_start ? " during its start" : "", s->dead_incarnation, s->dead_pid, follows);
 }
 
 /* The incarnation runs no more; what is left of it is buried later. */
@@ -67,7 +61,7 @@ static void core_died(const struct service *s, enum rs_defect defect, uint32_t d
     if (defect == DEFECT_EXCEPTION)
         snprintf(where, sizeof where, " at %llx, address %llx",
                  (unsigned long long)s->fault.instruction, (unsigned long long)s->fault.address);
-    snprintf(how, sizeof how, "died (%s %u%s)", defect_names[defect], detail, where);
+    snprintf(how, sizeof how, "died (%s%s)", defect_text(defect, detail), where);
     core_lost(s->name, how);
 }
 
@@ -122,10 +116,10 @@ static void give_up(struct service *s, const struct life_event *e)
     else
         snprintf(why, sizeof why, " after %u failures in %u s", e->verdict.failures,
                  s->manifest->budget_window_s);
-    log_always("%s: given up%s%s%s (last: %s %u); 'service up %s' starts it again", s->name, why,
+    log_always("%s: given up%s%s%s (last: %s); 'service up %s' starts it again", s->name, why,
                s->image == s->first ? "" : " by its alternate, ",
-               s->image == s->first ? "" : alternate_program(s), defect_names[s->last_defect],
-               s->last_detail, s->name);
+               s->image == s->first ? "" : alternate_program(s),
+               defect_text(s->last_defect, s->last_detail), s->name);
 }
 
 static void hold(struct service *s, const struct life_event *e)
@@ -299,7 +293,8 @@ static void replace(struct service *s, const struct life_event *e)
 
 static void restart(struct service *s, const struct life_event *e)
 {
-    recover_failed(s, e->defect ? e->defect : DEFECT_UPDATE, 0);
+    (void)e;
+    recover_failed(s, DEFECT_UPDATE, 0);
 }
 
 static void succeed_later(struct service *s, uint64_t later)
@@ -443,10 +438,9 @@ void recover_ready(struct service *s, enum rs_ready how)
     step(s, &(struct life_event){.type = LIFE_READY});
 }
 
-long recover_asked(struct service *s, enum life_event_type what, enum rs_defect defect,
-                   uint64_t delay)
+long recover_asked(struct service *s, enum life_event_type what, bool resets, uint64_t delay)
 {
-    struct life_event e = {.type = what, .defect = defect, .delay = delay};
+    struct life_event e = {.type = what, .resets = resets, .delay = delay};
 
     e.rung = s->device ? RUNG_RESET : RUNG_ADOPT;
     if (what == LIFE_ASKED_DOWN && delay == 0)

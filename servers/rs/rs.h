@@ -262,9 +262,8 @@ struct event;
 void recover_failed(struct service *s, enum rs_defect defect,
                     uint32_t detail); /* whatever it is doing, its incarnation ends */
 void recover_ready(struct service *s, enum rs_ready how); /* it has told that it is up */
-/* LIFE_ASKED_*: 0, or -errno of life_next(). delay, ns: of a restart. */
-long recover_asked(struct service *s, enum life_event_type what, enum rs_defect defect,
-                   uint64_t delay);
+/* LIFE_ASKED_*: 0, or -errno of life_next(). Of a restart: whether the fresh copy resets its device; delay, ns. */
+long recover_asked(struct service *s, enum life_event_type what, bool resets, uint64_t delay);
 void recover_happened(const struct event *event); /* EVENT_LIFE */
 void recover_chores(void); /* EVENT_CHORES */
 extern uint64_t boot_services_ready; /* clock at the latest first RS_READY */

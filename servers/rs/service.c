@@ -403,7 +403,7 @@ void service_prepare(struct service *s)
     if (s->manifest->alternate[0])
         s->alternate = image_prepare(s->manifest->alternate);
     if (s->manifest->alternate[0] && !s->alternate)
-        log_always("%s: goes without its alternate", s->name);
+        log_always("%s: goes without its alternate, %s", s->name, s->manifest->alternate);
     prepare_process(s);
     life_begin(&s->life, s->manifest->devices ? RS_NO_DEVICE : RS_DOWN);
 }

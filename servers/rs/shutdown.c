@@ -17,7 +17,7 @@ static bool tell_stage(bool drivers)
         if (!s->endpoint || service_core(s) || service_drives(s) != drivers)
             continue;
         if (!s->life.wanted_down)
-            recover_asked(s, LIFE_ASKED_DOWN, DEFECT_NONE, SHUTDOWN_PATIENCE);
+            recover_asked(s, LIFE_ASKED_DOWN, false, SHUTDOWN_PATIENCE);
         waiting = true;
     }
     return waiting;

@@ -79,7 +79,7 @@ def test_no_such_program(boot):
     """An alternate that is not there is said at boot; the first goes without."""
     result = boot(WAIT + "wait_for given-up; service status e1000 | grep -E 'program'", nics=["e1000"], add=drivers("exit", alternate=None), leak_check=False)
     assert re.fullmatch(r"program +e1000\n", result.out)
-    assert "lib/bardo/spare: not in the boot archive" in result.klog and "e1000: goes without its alternate" in result.klog
+    assert "lib/bardo/spare: not in the boot archive" in result.klog and "e1000: goes without its alternate, spare" in result.klog
 
 
 def test_devices(boot):

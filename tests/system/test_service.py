@@ -44,6 +44,13 @@ def test_list_and_status(boot):
     assert [row["name"] for row in json.loads(one)] == ["pm"]
 
 
+def test_reset_later(boot):
+    """--reset is not forgotten by a delay; both are updates, and count against nothing."""
+    out = boot(WAIT + """service restart e1000 --reset --delay 300; service list e1000 | tail -1; wait_for 'up .* 1 update'; service status e1000 | grep failures
+        cat /proc/recovery""", nics=NIC).out
+    assert re.search(r"up .* 0 none", out) and re.search(r"^failures +0 ", out, re.M) and recoveries(out) == [("e1000", "update", "reset")]
+
+
 @pytest.mark.parametrize("command, status", [("--help", 0), ("", 2), ("fly", 2), ("up", 2), ("up a b", 2), ("list --fly", 2), ("restart e1000 --delay x", 2),
                                              ("kill nosuch pm", 1), ("storm pm 1 2", 2), ("kill e1000 --every x", 2), ("kill e1000 --count 2", 2),
                                              ("up e1000 --every 5", 2), ("kill nosuch --every 5", 1), ("up nosuch", 1), ("status nosuch", 1), ("restart vm", 1), ("up rtl8139", 1)])
@@ -69,9 +76,9 @@ def test_down_and_up(boot):
 
 
 def test_restart_reset_and_kill_are_recorded(boot):
-    out = boot(WAIT + """service restart e1000; wait_for 'up .* 1 update'; service restart e1000 --reset; wait_for 'up .* 2 complaint'
+    out = boot(WAIT + """service restart e1000; wait_for 'up .* 1 update'; service restart e1000 --reset; wait_for 'up .* 2 update'
         service kill e1000; wait_for 'up .* 3 killed'; cat /proc/recovery""", nics=NIC).out
-    assert recoveries(out) == [("e1000", "update", "adopted"), ("e1000", "complaint", "reset"), ("e1000", "killed", "adopted")]
+    assert recoveries(out) == [("e1000", "update", "adopted"), ("e1000", "update", "reset"), ("e1000", "killed", "adopted")]
 
 
 def test_kill_again_and_again(boot):

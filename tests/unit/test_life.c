@@ -155,11 +155,67 @@ static void test_script_decides(void **state)
         assert_int_equal(life.rung, RUNG_ADOPT);
         NEXT(.type = LIFE_SCRIPT_ASKED);
         life.rung = rung;
-        assert_int_equal(
-            NEXT(.type = LIFE_ASKED_RESTART, .rung = RUNG_RESET, .defect = DEFECT_COMPLAINT),
-            LIFE_DO_START);
+        assert_int_equal(NEXT(.type = LIFE_ASKED_RESTART, .rung = RUNG_RESET, .resets = true),
+                         LIFE_DO_START);
         assert_int_equal(life.rung, rung == RUNG_BUS_RESET ? RUNG_BUS_RESET : RUNG_RESET);
     }
+}
+
+#define UPDATED ENDED(.defect = DEFECT_UPDATE, .reached_ready = true, .lived = 5 * SECOND)
+
+/* A restart on request is an update, with a reset if that is wanted: at once, after a delay, and when it dies before that is over. */
+static void test_restart_with_reset(void **state)
+{
+    up();
+    assert_int_equal(NEXT(.type = LIFE_ASKED_RESTART, .rung = RUNG_RESET), LIFE_DO_RESTART);
+    assert_int_equal(UPDATED, LIFE_DO_REPLACE);
+    assert_int_equal(life.rung, RUNG_ADOPT);
+    up();
+    assert_int_equal(NEXT(.type = LIFE_ASKED_RESTART, .rung = RUNG_RESET, .resets = true),
+                     LIFE_DO_RESTART);
+    assert_int_equal(UPDATED, LIFE_DO_REPLACE);
+    assert_int_equal(life.rung, RUNG_RESET);
+    replaced_at_once();
+    NEXT(.type = LIFE_READY);
+    assert_int_equal(UPDATED, LIFE_DO_REPLACE); /* once */
+    assert_int_equal(life.rung, RUNG_ADOPT);
+    for (int dies = 0; dies < 2; dies++) {
+        up();
+        assert_int_equal(
+            NEXT(.type = LIFE_ASKED_RESTART, .rung = RUNG_RESET, .resets = true, .delay = 7),
+            LIFE_DO_NOTHING);
+        assert_int_equal(life.patience, 7);
+        if (!dies)
+            assert_int_equal(NEXT(.type = LIFE_TIME), LIFE_DO_RESTART);
+        assert_int_equal(ENDED(.defect = dies ? DEFECT_EXIT : DEFECT_UPDATE, .reached_ready = true,
+                               .lived = 5 * SECOND),
+                         LIFE_DO_REPLACE);
+        assert_int_equal(life.rung, RUNG_RESET);
+    }
+}
+
+/* The last word counts, and nothing is left of it when it is taken down meanwhile. */
+static void test_restart_with_reset_and_then_not(void **state)
+{
+    up();
+    NEXT(.type = LIFE_ASKED_RESTART, .rung = RUNG_RESET, .resets = true, .delay = 7);
+    NEXT(.type = LIFE_ASKED_RESTART, .rung = RUNG_RESET, .delay = 3);
+    assert_int_equal(NEXT(.type = LIFE_TIME), LIFE_DO_RESTART);
+    UPDATED;
+    assert_int_equal(life.rung, RUNG_ADOPT);
+    up();
+    NEXT(.type = LIFE_ASKED_RESTART, .rung = RUNG_RESET, .resets = true, .delay = 7);
+    NEXT(.type = LIFE_ASKED_DOWN, .delay = 3);
+    assert_int_equal(
+        NEXT(.type = LIFE_ASKED_RESTART, .rung = RUNG_RESET, .resets = true, .delay = 7),
+        -EALREADY);
+    assert_int_equal(NEXT(.type = LIFE_TIME), LIFE_DO_STOP_WANTED);
+    assert_int_equal(life.asked_rung, RUNG_ADOPT);
+    /* of one without a device there is nothing to reset */
+    up();
+    NEXT(.type = LIFE_ASKED_RESTART, .rung = RUNG_ADOPT, .resets = true);
+    UPDATED;
+    assert_int_equal(life.rung, RUNG_ADOPT);
 }
 
 /* Another program may say that it cannot drive what the first one has driven. */
@@ -293,6 +349,7 @@ static void test_any_order(void **state)
                                .busy = rand() % 2,
                                .defect = (enum rs_defect)(1 + rand() % (DEFECTS - 1)),
                                .holds = rand() % 8 == 0,
+                               .resets = rand() % 2,
                                .reached_ready = life.state == RS_UP,
                                .delay = (uint64_t)(rand() % 3),
                                .script_left = (uint64_t)(rand() % 2)};
@@ -354,6 +411,8 @@ int main(void)
         cmocka_unit_test(test_refusal),
         cmocka_unit_test(test_script),
         cmocka_unit_test(test_script_decides),
+        cmocka_unit_test(test_restart_with_reset),
+        cmocka_unit_test(test_restart_with_reset_and_then_not),
         cmocka_unit_test(test_other_program),
         cmocka_unit_test(test_hold),
         cmocka_unit_test(test_down),
