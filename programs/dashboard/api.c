@@ -138,7 +138,7 @@ static void give_order(enum verb verb, const char *name, int orders, struct answ
         strcpy(o.name, name);
         error = order_give(orders, &o);
     }
-    api_refuse(status_of(error), error ? order_reason(error) : "", a);
+    api_refuse(status_of(error), error ? order_reason(verb_name(verb), error) : "", a);
     if (error == EAGAIN)
         refuse_with(429, "too many orders in this second", "Retry-After: 1\r\n", a);
 }

@@ -30,6 +30,12 @@
 
 enum verb { VERB_KILL, VERB_RESTART, VERBS };
 
+/* As service(8) calls it. */
+static inline const char *verb_name(enum verb verb)
+{
+    return verb == VERB_KILL ? "kill" : "restart";
+}
+
 struct order { /* from the server to the guardian; the answer is an int, errno; 0: done */
     uint32_t verb; /* enum verb */
     char name[SERVICE_NAME_ROOM];

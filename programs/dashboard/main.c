@@ -135,22 +135,21 @@ static void note(const char *verb, const char *name, int error)
     if (fd < 0)
         return;
     dprintf(fd, "dashboard: %s %s%s%s\n", verb, name, error ? ": " : "",
-            error ? order_reason(error) : "");
+            error ? order_reason(verb, error) : "");
     close(fd);
 }
 
 /* errno; 0: done */
 static int carry_out(const struct order *o)
 {
-    static const char *const verbs[VERBS] = {[VERB_KILL] = "kill", [VERB_RESTART] = "restart"};
     int error;
 
     if (o->verb >= VERBS || !is_name(o->name))
         return EINVAL;
     if (is_too_often())
         return EAGAIN;
-    error = order_send(verbs[o->verb], o->name, NULL);
-    note(verbs[o->verb], o->name, error);
+    error = order_send(verb_name(o->verb), o->name, NULL);
+    note(verb_name(o->verb), o->name, error);
     return error;
 }
 

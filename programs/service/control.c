@@ -30,7 +30,7 @@ int control(const char *line)
     return proc_is_away(error) ? write_to(CONTROL_DEVICE, line) : error;
 }
 
-const char *order_reason(int error)
+const char *order_reason(const char *verb, int error)
 {
     static const struct {
         int error;
@@ -48,6 +48,8 @@ const char *order_reason(int error)
         {ENOEXEC, "its manifest or program is broken; see 'service log rs'"},
     };
 
+    if (error == EALREADY && strcmp(verb, "kill") == 0)
+        return "it does not run";
     for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
         if (reasons[i].error == error)
             return reasons[i].text;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "abi/proto/rs.h"
 #include "lib/manifest/suggest.h"
 #include "programs/service/check.h"
 #include "programs/service/options.h"
@@ -63,7 +64,7 @@ static const char usage[] =
     "  --count N                kill, top: with --every, so many times\n"
     "  --reset                  restart: the fresh copy resets the device\n"
     "  --top DIR                check: of the source tree DIR, not of the system that runs\n"
-    "  --policy-runner          run policy scripts as they are asked for (init starts this)\n"
+    "  --policy-runner          run policy scripts as they are asked for (/etc/rc starts this)\n"
     "  --help                   this\n"
     "\n"
     "Exit status: 0 done, 1 failed, 2 usage. Names are those of 'service list'.\n";
@@ -190,6 +191,9 @@ static const struct command {
     {"storm", run_order, NEEDS_NAME | NEEDS_NUMBER},
     {"fuse", run_order, NEEDS_NAME | NEEDS_NUMBER},
 };
+/* (Text: it is part of a message.) */
+#define DELAY_NEEDED "a number of milliseconds, 86400000 at most"
+_Static_assert(RS_DELAY_MAX_MS == 86400000, "DELAY_NEEDED says so");
 #define COMMANDS (sizeof commands / sizeof *commands)
 
 static bool is_number(const char *text)
@@ -200,6 +204,11 @@ static bool is_number(const char *text)
 static bool is_count(const char *text)
 {
     return is_number(text) && atol(text) != 0;
+}
+
+static bool is_delay(const char *text)
+{
+    return is_number(text) && atol(text) <= (long)RS_DELAY_MAX_MS;
 }
 
 static bool is_seconds(const char *text)
@@ -222,7 +231,7 @@ static const struct option {
     {"--json", offsetof(struct options, json), REPORTS, NULL, NULL},
     {"--follow", offsetof(struct options, follow), FOLLOWS, NULL, NULL},
     {"--reset", offsetof(struct options, reset), DELAYS, NULL, NULL},
-    {"--delay", offsetof(struct options, delay), DELAYS, is_number, "a number of milliseconds"},
+    {"--delay", offsetof(struct options, delay), DELAYS, is_delay, DELAY_NEEDED},
     {"--every", offsetof(struct options, every), REPEATS, is_count, "a number of milliseconds"},
     {"--count", offsetof(struct options, count), REPEATS, is_count, "a number"},
     {"--timeout", offsetof(struct options, timeout), WAITS, is_seconds, "a number of seconds"},
@@ -318,6 +327,8 @@ static int take_option(struct options *o, char **argv, int *i)
         return unknown("unknown option", argv[*i], option_suggested(argv[*i]));
     if (!option->allowed)
         return misuse_option(option->name, "stands by itself");
+    if (*value_of(o, option))
+        return misuse_option(option->name, "is given twice");
     *value_of(o, option) = option->name;
     if (!option->is_good)
         return 0;
@@ -336,6 +347,8 @@ static int parse(struct options *o, char **argv)
 
         if (argv[i][0] == '-' && argv[i][1])
             wrong = take_option(o, argv, &i);
+        else if (!argv[i][0])
+            wrong = misuse("a name is empty", NULL);
         else if (o->words == WORDS_MAX)
             wrong = misuse("too many names, from", argv[i]);
         else

@@ -14,7 +14,7 @@ static int tell(const char *command, const char *name, int error)
 {
     if (!error)
         return EXIT_OK;
-    fprintf(stderr, "service: %s %s: %s\n", command, name, order_reason(error));
+    fprintf(stderr, "service: %s %s: %s\n", command, name, order_reason(command, error));
     return EXIT_ERROR;
 }
 

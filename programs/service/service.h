@@ -35,7 +35,7 @@ char *file_text(const char *path); /* the same; NULL: errno says why */
 /* control.c: one line to CONTROL_FILE, or CONTROL_DEVICE; 0 or errno. */
 int control(const char *line);
 int order_send(const char *verb, const char *name, const char *argument); /* the same, of words */
-const char *order_reason(int error); /* why it was not carried out, in words */
+const char *order_reason(const char *verb, int error); /* why it was not carried out, in words */
 bool proc_is_away(int error); /* is that what errno says? */
 
 /* main.c: the words of the command line */

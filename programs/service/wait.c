@@ -40,6 +40,7 @@ static const char *reason_against(struct rows *rows, const struct row *row)
         {"refused", "it has refused its device, or that is not there: 'service up' tries again"},
         {"broken", "its manifest or program is broken; see 'service log rs'"},
         {"down", "it is down: 'service up' starts it"},
+        {"held", "it is held for inspection: 'service restart', or 'up', goes on"},
     };
     const struct row *pci = rows_find(rows, "pci");
 

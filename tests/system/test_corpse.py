@@ -62,7 +62,7 @@ def test_hold(boot, tmp_path):
                   "wait_for held && echo held 2; service corpse; service up faulty && wait_for 'up ' && echo lives; "
                   "service hold faulty; service up faulty; service kill faulty; wait_for 'up ' && echo lives; service down faulty",
                   add=add(tmp_path, "none"))
-    assert "held 1\nservice: kill faulty: nothing to do" in result.out and result.out.count("hold faulty: nothing to do") == 2, result.out
+    assert "held 1\nservice: kill faulty: it does not run" in result.out and result.out.count("hold faulty: nothing to do") == 2, result.out
     assert len(re.findall(r" faulty .* held$", result.out, re.M)) == 2 and result.out.count("lives\n") == 2, result.out
     assert "held for inspection: 'service corpse faulty' shows it, 'service restart faulty' goes on" in result.klog
 
@@ -122,4 +122,4 @@ def test_who_may_and_wrong_words(boot):
     lines = out.splitlines()
     assert re.fullmatch(r"\d+\.e1000", lines[0]) and out.count("only root may") >= 3 and "ELF" not in out and "root:" not in out, out
     assert "2 2 2 2 2 2 2 2 2 " in out and "there is none with the number 77, of e1000\n1\n" in out and "/nowhere/core: No such file or directory\n1\n" in out, out
-    assert out.count("there is no such service\n1\n") == 5 and out.endswith("nothing is kept of them\n1\n"), out
+    assert out.count("there is no such service\n1\n") == 4 and "service: a name is empty\nTry 'service --help'.\n2\n" in out and out.endswith("nothing is kept of them\n1\n"), out

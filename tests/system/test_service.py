@@ -44,6 +44,49 @@ def test_list_and_status(boot):
     assert [row["name"] for row in json.loads(one)] == ["pm"]
 
 
+WORDS = [  # command, exit status, what it says
+    ("service restart null --delay 99999999", 2, "service: --delay needs a number of milliseconds, 86400000 at most"),
+    ("service restart null --delay 86400001", 2, "service: --delay needs a number of milliseconds, 86400000 at most"),
+    ("service restart null --delay 86400000", 0, ""),
+    ("service restart null --delay 1 --delay 2", 2, "service: --delay is given twice"),
+    ("service list --json --json", 2, "service: --json is given twice"),
+    ("service kill ''", 2, "service: a name is empty"),
+    ("service status ''", 2, "service: a name is empty"),
+    ("service kill null ''", 2, "service: a name is empty"),
+    ("service ''", 2, "service: a name is empty"),
+    ("service log policy", 0, ""),
+    ("service log nosuch", 1, "service: nosuch: there is no such service"),
+]
+
+
+def test_words(boot):
+    """Each wrong word is named, and the status is 2."""
+    out = boot("".join(f"({command}) 2>&1; echo status $?; echo ==\n" for command, _, _ in WORDS), leak_check=False).out
+    said = out.split("==\n")[:-1]
+    assert len(said) == len(WORDS)
+    for (command, status, text), answer in zip(WORDS, said):
+        assert answer.endswith(f"status {status}\n") and answer.startswith(text), (command, answer)
+
+
+def test_words_of_control(boot):
+    """What is written to the file itself: one word too many, or a number that is none, and nothing is done."""
+    wrong = ["restart null delay", "restart null 1x", "restart null -5", "restart null 99999999999999999999", "restart null 1 2", "kill null extra words", "kill null extra",
+             "up null 1", "storm null", "fuse null x", "done 1", "done x 1", "done 1 1 1", "fly null", "kill"]
+    out = boot("".join(f"{{ echo {words} >/proc/bardo/control; echo {words} >/dev/bardo; }} 2>&1\n" for words in wrong) +
+               "service list null | tail -1; echo restart null 1 >/proc/bardo/control && sleep 0.3; service list null | tail -1", leak_check=False).out
+    lines = out.splitlines()
+    assert sum("Invalid argument" in line for line in lines) == 2 * len(wrong), out
+    assert re.search(r" up .* 0 none ", lines[-2]) and re.search(r" up .* 1 update ", lines[-1])
+
+
+def test_not_running(boot):
+    """What cannot be done says why; who waits for one that nothing will bring back is told."""
+    out = boot("""service down null; usleep 300000; service kill null 2>&1; echo $?; service up null; service wait null; service hold null; service kill null; usleep 200000
+        service kill null 2>&1; echo $?; service wait null 2>&1; echo $?; service restart null; service wait null && echo up""", leak_check=False).out
+    assert out == ("service: kill null: it does not run\n1\nservice: kill null: it does not run\n1\n"
+                   "service: wait null: it is held for inspection: 'service restart', or 'up', goes on\n1\nup\n")
+
+
 def test_reset_later(boot):
     """--reset is not forgotten by a delay; both are updates, and count against nothing."""
     out = boot(WAIT + """service restart e1000 --reset --delay 300; service list e1000 | tail -1; wait_for 'up .* 1 update'; service status e1000 | grep failures
