@@ -8,6 +8,7 @@
 #pragma GCC optimize("no-tree-vectorize")
 #include <endian.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -136,21 +137,59 @@ static int cheap_sum(int file, char *text)
     return 0;
 }
 
+static const char usage[] =
+    "usage: digest [-s] [--] FILE...\n"
+    "\n"
+    "Writes a sum of each file, and its name.\n"
+    "  -s      a cheap sum, quicker than SHA-1, for checking transfers only\n"
+    "  --      what follows are files, whatever they begin with\n"
+    "  --help  this\n"
+    "\n"
+    "Exit status: 0 done, 1 a file could not be read, 2 usage.\n";
+
+enum { ASKED_HELP = -1, WRONG = -2 };
+
+/* What begins with a '-' ahead of the files: where these begin, or one of the above. */
+static int take_options(char **argv, bool *cheap)
+{
+    int i = 1;
+
+    for (; argv[i] && argv[i][0] == '-' && argv[i][1]; i++) {
+        if (strcmp(argv[i], "--") == 0)
+            return i + 1;
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return ASKED_HELP;
+        if (strcmp(argv[i], "-s") != 0) {
+            fprintf(stderr, "digest: unknown option %s\n", argv[i]);
+            return WRONG;
+        }
+        *cheap = true;
+    }
+    return i;
+}
+
 int main(int argc, char **argv)
 {
-    int cheap = argc > 1 && strcmp(argv[1], "-s") == 0, failed = 0;
+    bool cheap = false, failed = false;
+    int first = take_options(argv, &cheap);
 
-    if (argc < 2 + cheap) {
-        fputs("usage: digest [-s] FILE...\n", stderr);
+    if (first == ASKED_HELP) {
+        fputs(usage, stdout);
+        return 0;
+    }
+    if (first == WRONG || first >= argc) {
+        fputs(first == WRONG ? "Try 'digest --help'.\n"
+                             : "digest: which file?\nTry 'digest --help'.\n",
+              stderr);
         return 2;
     }
-    for (int i = 1 + cheap; i < argc; i++) {
+    for (int i = first; i < argc; i++) {
         char text[41];
         int file = open(argv[i], O_RDONLY);
 
         if (file < 0 || (cheap ? cheap_sum(file, text) : sha1(file, text)) < 0) {
             perror(argv[i]);
-            failed = 1;
+            failed = true;
         } else {
             printf("%s  %s\n", text, argv[i]);
         }

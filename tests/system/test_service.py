@@ -56,6 +56,14 @@ WORDS = [  # command, exit status, what it says
     ("service ''", 2, "service: a name is empty"),
     ("service log policy", 0, ""),
     ("service log nosuch", 1, "service: nosuch: there is no such service"),
+    ("digest --help", 0, "usage: digest"),
+    ("digest -h", 0, "usage: digest"),
+    ("digest -x /etc/hosts", 2, "digest: unknown option -x"),
+    ("digest --sum /etc/hosts", 2, "digest: unknown option --sum"),
+    ("digest", 2, "digest: which file?"),
+    ("digest -s", 2, "digest: which file?"),
+    ("digest /nonesuch", 1, "/nonesuch: No such file"),
+    ("cd /tmp; echo x >-s; digest -- -s; s=$?; rm -- -s; (exit $s)", 0, "6fcf9dfbd479ed82697fee719b9f8c610a11ff2a  -s"),
 ]
 
 
