@@ -28,7 +28,7 @@ enum rs_request {
     /* name; w[2] enum rs_control; for RESTART w[3] 1: the fresh copy resets the device, w[4] a
        delay in ms, RS_DELAY_MAX_MS at most -> 0, -ESRCH, -EALREADY, -EPERM (an essential service), -ENODEV (its
        device is not there), -ENOEXEC (broken), -ENOTRECOVERABLE (RESTART of one that is given up or
-       has refused its device: UP). From fs/proc (a program with uid 0 wrote to
+       has refused its device: UP), -ENXIO (not up). From fs/proc (a program with uid 0 wrote to
        /proc/bardo/control), fs/dev (the same with /dev/bardo) or PM. */
     RS_CONTROL,
     RS_KILL, /* from PM: w[0] pid, w[1] signal -> 0, -ESRCH: a user kills a service (class 3). */
@@ -110,7 +110,13 @@ enum rs_request {
     /* from VM: w[0] endpoint of a service that wants more memory than its manifest allows -> 0: unless it
        is a file server, or keeps its memory when it dies, it is replaced for that */
     RS_OVER_MEMORY,
+    /* from fs/proc (a program with uid 0 wrote to /proc/bardo/program): w[0] offset, w[1] grant, w[2]
+       bytes, 1..RS_PROGRAM_PIECE -> 0: that much of a program is kept for RS_CONTROL_UPDATE. Offset 0
+       begins a new one. -EINVAL: a hole, or more than RS_PROGRAM_MAX; -ENOMEM */
+    RS_PROGRAM,
 };
+#define RS_PROGRAM_PIECE 16384u
+#define RS_PROGRAM_MAX (8u << 20)
 #define RS_DEVICE_ANY (~0ull)
 #define RS_DELAY_MAX_MS 86400000u /* a day */
 
@@ -174,6 +180,13 @@ enum rs_control {
     RS_CONTROL_FUSE, /* w[4]: dies at one of so many stores of some steps; 0: no more; -ENOTSUP */
     RS_CONTROL_HOLD, /* it is not replaced when it dies, or now; -ENXIO: it is down */
     RS_CONTROL_FORGET, /* what is kept of its dead, but for one that is held */
+    /* the program of RS_PROGRAM, of w[4] bytes, is its own from now on, and takes over at once. Not of
+       those that keep their memory (-ENOTSUP). -EINVAL: another one is there; -ENXIO: it is not up;
+       -ENOEXEC, -ENOMEM */
+    RS_CONTROL_UPDATE,
+    /* what has become of that: 0 it stands, or there was none; -EBUSY it is not ready yet,
+       -EAGAIN it is on probation, -ECANCELED it has failed, and the one before is back */
+    RS_CONTROL_UPDATED,
 };
 
 enum rs_complaint {

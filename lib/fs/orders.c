@@ -27,6 +27,8 @@ static const struct order {
     {"forget", RS_CONTROL_FORGET, false, NO_NUMBER},
     {"restart", RS_CONTROL_RESTART, false, MAY_HAVE},
     {"reset", RS_CONTROL_RESTART, true, MAY_HAVE},
+    {"update", RS_CONTROL_UPDATE, false, NEEDS},
+    {"updated", RS_CONTROL_UPDATED, false, NO_NUMBER},
 };
 
 static struct message about_us;
@@ -59,7 +61,7 @@ static long give(const char *name, const struct message *m)
     struct message order = *m;
 
     if (m->w[2] != RS_CONTROL_UP && m->w[2] != RS_CONTROL_HOLD && m->w[2] != RS_CONTROL_FORGET &&
-        strcmp(name, service_info()->name) == 0) {
+        m->w[2] != RS_CONTROL_UPDATED && strcmp(name, service_info()->name) == 0) {
         about_us = *m;
         is_late = true;
         return 0;

@@ -36,6 +36,11 @@ static const char usage[] =
     "  up NAME                  start it (again, when it is down or given up)\n"
     "  down NAME                stop it, until 'up'\n"
     "  restart NAME             replace it by a fresh copy\n"
+    "  update NAME              give it another program, --image FILE or what /lib/bardo has now; "
+    "if "
+    "it\n"
+    "                           fails within 10 s, the one before comes back. Not of those that\n"
+    "                           keep their memory\n"
     "  kill NAME...             end it as kill -9 would; policy replaces it. Several: one after "
     "the\n"
     "                           other\n"
@@ -62,6 +67,8 @@ static const char usage[] =
     "runs;\n"
     "                           several names in turn. top: so long from look to look (1000)\n"
     "  --count N                kill, top: with --every, so many times\n"
+    "  --image FILE             update: the program, as the build makes it in build/services\n"
+    "  --wait                   update: until it is clear that it stands\n"
     "  --reset                  restart: the fresh copy resets the device\n"
     "  --top DIR                check: of the source tree DIR, not of the system that runs\n"
     "  --policy-runner          run policy scripts as they are asked for (/etc/rc starts this)\n"
@@ -164,6 +171,7 @@ enum allowed { /* of a command: names, and options that go with it */
                CORPSES = 512,
                FOLLOWS = 1024,
                NO_NAME = 2048,
+               UPDATES = 4096,
 };
 
 static const struct command {
@@ -187,6 +195,7 @@ static const struct command {
     {"down", run_order, NEEDS_NAME},
     {"restart", run_order, NEEDS_NAME | DELAYS},
     {"hold", run_order, NEEDS_NAME},
+    {"update", run_update, NEEDS_NAME | UPDATES},
     {"kill", run_kill, NEEDS_NAME | REPEATS | MANY},
     {"storm", run_order, NEEDS_NAME | NEEDS_NUMBER},
     {"fuse", run_order, NEEDS_NAME | NEEDS_NUMBER},
@@ -231,6 +240,8 @@ static const struct option {
     {"--json", offsetof(struct options, json), REPORTS, NULL, NULL},
     {"--follow", offsetof(struct options, follow), FOLLOWS, NULL, NULL},
     {"--reset", offsetof(struct options, reset), DELAYS, NULL, NULL},
+    {"--wait", offsetof(struct options, wait), UPDATES, NULL, NULL},
+    {"--image", offsetof(struct options, image), UPDATES, is_text, "the name of a file"},
     {"--delay", offsetof(struct options, delay), DELAYS, is_delay, DELAY_NEEDED},
     {"--every", offsetof(struct options, every), REPEATS, is_count, "a number of milliseconds"},
     {"--count", offsetof(struct options, count), REPEATS, is_count, "a number"},

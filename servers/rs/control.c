@@ -182,6 +182,19 @@ static long control_hold(struct service *s, const struct message *m)
     return 0;
 }
 
+static long control_update(struct service *s, const struct message *m)
+{
+    long error = update_begin(s, m->w[4]);
+
+    return error < 0 ? error : recover_asked(s, LIFE_ASKED_RESTART, false, 0);
+}
+
+static long control_updated(struct service *s, const struct message *m)
+{
+    (void)m;
+    return update_state(s);
+}
+
 static long control_forget(struct service *s, const struct message *m)
 {
     (void)m;
@@ -195,6 +208,7 @@ long request_control(struct message *m, struct service *caller)
         [RS_CONTROL_RESTART] = control_restart, [RS_CONTROL_KILL] = control_kill,
         [RS_CONTROL_STORM] = control_storm,     [RS_CONTROL_FUSE] = control_fuse,
         [RS_CONTROL_HOLD] = control_hold,       [RS_CONTROL_FORGET] = control_forget,
+        [RS_CONTROL_UPDATE] = control_update,   [RS_CONTROL_UPDATED] = control_updated,
     };
     struct service *s = named_in(m);
 

@@ -6,6 +6,7 @@
  * here once.
  */
 #include <elf.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -49,8 +50,9 @@ undo_unlogged static void fill(char *to, const char *from, uint64_t length)
     __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(length) : : "memory");
 }
 
-/* At most two mappings each: what is in the file, and zeroed memory after it. */
-static void prepare_segment(struct image *image, const struct elf_segment *s, const char *file)
+/* At most two mappings each: what is in the file, and zeroed memory after it. False: no memory. */
+static bool prepare_segment(struct image *image, const struct elf_segment *s, const char *file,
+                            void *(*pages)(uint64_t count))
 {
     uint64_t start = page_down(s->address), end = page_up(s->address + s->memory_size),
              middle = start;
@@ -60,21 +62,46 @@ static void prepare_segment(struct image *image, const struct elf_segment *s, co
         char *frames;
 
         middle = page_up(s->address + s->file_size);
-        frames = arena_pages((middle - start) / PAGE_SIZE);
+        frames = pages((middle - start) / PAGE_SIZE);
+        if (!frames)
+            return false;
         fill(frames + (s->address - start), file + s->offset, s->file_size);
         take_undo_header(image, s, file);
         add_mapping(image, start, middle, flags | (s->write ? MAP_COPY : MAP_SHARE), frames);
     }
     if (middle < end)
         add_mapping(image, middle, end, flags, NULL);
+    return true;
+}
+
+long image_make(struct image *image, const char *path, const char *file, uint64_t size,
+                void *(*pages)(uint64_t count))
+{
+    static struct elf_program program;
+    const char *why;
+
+    if (elf_parse(file, size, size, &program, &why) < 0) {
+        log_always("%s: %s", path, why);
+        return -ENOEXEC;
+    }
+    if (program.dynamic || program.interpreter_size || 2 * program.segments > IMAGE_MAPPINGS ||
+        program.high > SERVICE_INFO) {
+        log_always("%s: not a static program below the service window", path);
+        return -ENOEXEC;
+    }
+    *image = (struct image){
+        .entry = program.entry, .headers = program.headers, .header_count = program.header_count};
+    for (uint32_t i = 0; i < program.segments; i++)
+        if (!prepare_segment(image, &program.segment[i], file, pages))
+            return -ENOMEM;
+    return 0;
 }
 
 struct image *image_prepare(const char *name)
 {
-    static struct elf_program program;
     char path[sizeof IMAGE_PREFIX + SERVICE_NAME_MAX];
     uint64_t size;
-    const char *file, *why;
+    const char *file;
     struct image *image;
 
     snprintf(path, sizeof path, IMAGE_PREFIX "%s", name);
@@ -83,22 +110,8 @@ struct image *image_prepare(const char *name)
         log_always("%s: not in the boot archive; not started", path);
         return NULL;
     }
-    if (elf_parse(file, size, size, &program, &why) < 0) {
-        log_always("%s: %s; not started", path, why);
-        return NULL;
-    }
-    if (program.dynamic || program.interpreter_size || 2 * program.segments > IMAGE_MAPPINGS ||
-        program.high > SERVICE_INFO) {
-        log_always("%s: not a static program below the service window; not started", path);
-        return NULL;
-    }
     image = arena_alloc(sizeof *image);
-    image->entry = program.entry;
-    image->headers = program.headers;
-    image->header_count = program.header_count;
-    for (uint32_t i = 0; i < program.segments; i++)
-        prepare_segment(image, &program.segment[i], file);
-    return image;
+    return image_make(image, path, file, size, arena_pages) < 0 ? NULL : image;
 }
 
 /* System V ABI, 3.4.1: argc, argv, envp, auxiliary vector; the strings above. */

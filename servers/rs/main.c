@@ -70,6 +70,7 @@ static long (*const requests[])(struct message *m, struct service *caller) = {
     [RS_CORPSE_MEMORY - PROTOCOL_RS] = request_corpse_memory,
     [RS_IOMMU_STATUS - PROTOCOL_RS] = request_iommu_status,
     [RS_OVER_MEMORY - PROTOCOL_RS] = request_over_memory,
+    [RS_PROGRAM - PROTOCOL_RS] = request_program,
 };
 
 static void request(struct message *m, struct service *caller)
@@ -132,6 +133,7 @@ static void happened(const struct event *event)
     case EVENT_LOOK:
         watch_look(event->now, event->every);
         spawn_look();
+        updates_look(event->now);
         corpses_look();
         undo_alive();
         break;

@@ -235,7 +235,8 @@ static void back_off(struct service *s, const struct life_event *e)
  * request that follow one another at once do: a script that runs wild, say. */
 static bool counts(const struct service *s, enum rs_defect defect)
 {
-    if (defect == DEFECT_KILLED || s->life.as_dependent)
+    if (defect == DEFECT_KILLED || s->life.as_dependent ||
+        (defect == DEFECT_UPDATE && update_is_new(s)))
         return false;
     return defect != DEFECT_UPDATE || s->ready == 0 || clock_now() - s->ready < UPDATE_SOON;
 }
@@ -287,6 +288,7 @@ static void replace(struct service *s, const struct life_event *e)
     s->dead_incarnation = s->incarnation;
     s->dead_pid = s->pid;
     corpse_note(s);
+    update_goes_back(s, e->defect, e->detail);
     count_failure(s);
     timer_chores(clock_now() + CHORES_LATER);
 }

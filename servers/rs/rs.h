@@ -102,6 +102,11 @@ struct service {
     struct image *image; /* that is started; NULL: broken */
     struct image *alternate; /* that its manifest names beside; NULL: none */
     struct image *first; /* that has its name */
+    struct {
+        struct image *old; /* what it goes back to; NULL: nothing is on probation */
+        uint64_t until; /* clock */
+        bool went_back; /* the last one */
+    } update;
     uint32_t order; /* among all manifests, as they were read */
     uint32_t id, instance; /* instance 0: NAME, n: NAME.n */
     struct life life;
@@ -187,6 +192,10 @@ const void *archive_program(const char *name, uint64_t *size);
 void manifests_read(void);
 
 /* ---- image.c ---- */
+/* A program in memory, in memory of pages(), which may be NULL. 0, -ENOEXEC (the log says why, of `path`),
+ * -ENOMEM. */
+long image_make(struct image *image, const char *path, const char *file, uint64_t size,
+                void *(*pages)(uint64_t count));
 struct image *image_prepare(const char *name); /* lib/bardo/NAME; NULL: it has told the log why */
 void stack_prepare(struct service *s); /* fills stack_page, sets config.stack */
 
@@ -388,6 +397,16 @@ long request_device_done(struct message *m, struct service *caller);
 long request_device_memory(struct message *m, struct service *caller);
 long request_device_fault(struct message *m, struct service *caller);
 long request_iommu_status(struct message *m, struct service *caller);
+
+/* ---- update.c ---- */
+long request_program(struct message *m, struct service *caller);
+/* The program that came, of that size, is the next to be started, and on probation from now on. */
+long update_begin(struct service *s, uint64_t size);
+bool update_is_new(const struct service *s); /* it has begun, and not taken over yet */
+long update_state(const struct service *s); /* the result of RS_CONTROL_UPDATED */
+/* It has failed: if it is an update on probation, the program before it is the next to be started. */
+bool update_goes_back(struct service *s, enum rs_defect defect, uint32_t detail);
+void updates_look(uint64_t now); /* those whose probation is over */
 
 /* ---- iommu.c ---- */
 bool iommu_works(void);

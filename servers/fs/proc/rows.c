@@ -60,6 +60,7 @@ const struct row rows[] = {
     {"log", BARDO, S_IFREG | 0444, write_log},
     {"trace", BARDO, S_IFREG | 0444, write_trace},
     {"control", BARDO, S_IFREG | 0600, .write = write_nothing, .store = control_write},
+    {"program", BARDO, S_IFREG | 0200, .write = write_nothing, .store = program_write},
     {"scripts", BARDO, S_IFREG | 0400, .read = scripts_read},
 };
 

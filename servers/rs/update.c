@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Live update: a service gets another program while the system runs. The new process is made beside
+ * the old one, which works on meanwhile, and takes its place as a fresh copy does: a driver adopts
+ * the device, and what is on its way is in the queue. For a while it is on probation: if it does not
+ * get ready, or fails, the program before it comes back.
+ *
+ * The program comes in pieces (RS_PROGRAM) into memory that is given back when it has been made
+ * ready. Each has a window of its own for that, which is given back when nobody can need it any
+ * more.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "lib/rt/defect.h"
+#include "servers/rs/rs.h"
+
+#define PROBATION (10 * SECOND)
+#define STAGE_AT 0x1a0000000000ull /* in RS's space */
+#define WINDOWS_AT 0x1b0000000000ull
+#define WINDOW_SIZE (64ull << 20)
+#define WINDOWS 32
+
+static struct window {
+    struct image image;
+    bool is_used;
+    uint64_t pages; /* taken of it, with a hole behind each part */
+} windows[WINDOWS];
+static struct window *filling;
+static struct {
+    uint64_t size, pages;
+} stage;
+
+/* ---- windows ---- */
+
+static uint64_t window_address(const struct window *w)
+{
+    return WINDOWS_AT + (uint64_t)(w - windows) * WINDOW_SIZE;
+}
+
+static struct window *window_of(const struct image *image)
+{
+    for (struct window *w = windows; w < windows + WINDOWS; w++)
+        if (&w->image == image)
+            return w;
+    return NULL;
+}
+
+static void *take_pages(uint64_t pages)
+{
+    uint64_t at = window_address(filling) + filling->pages * PAGE_SIZE;
+
+    if ((filling->pages + pages + 1) * PAGE_SIZE > WINDOW_SIZE ||
+        memory_map(ENDPOINT_SELF, at, pages, MAP_READ | MAP_WRITE, 0, 0) < 0)
+        return NULL;
+    filling->pages += pages + 1;
+    return (void *)at;
+}
+
+/* (Processes that run it have the frames as long as they need them. The description stays as it is
+ * until the window's next turn, for the corpse of one.) */
+static void window_end(struct window *w)
+{
+    if (w && w->pages)
+        memory_unmap(ENDPOINT_SELF, window_address(w), w->pages);
+    if (w)
+        w->is_used = false;
+}
+
+static struct window *window_begin(void)
+{
+    static unsigned next;
+
+    for (unsigned n = 0; n < WINDOWS; n++) {
+        struct window *w = &windows[next++ % WINDOWS];
+
+        if (w->is_used)
+            continue;
+        w->is_used = true;
+        w->pages = 0;
+        return w;
+    }
+    return NULL;
+}
+
+/* ---- the program comes ---- */
+
+static void stage_end(void)
+{
+    if (stage.pages)
+        memory_unmap(ENDPOINT_SELF, STAGE_AT, stage.pages);
+    stage.size = stage.pages = 0;
+}
+
+static long stage_grow(uint64_t size)
+{
+    uint64_t pages = (size + PAGE_SIZE - 1) / PAGE_SIZE;
+    long error = 0;
+
+    if (pages > stage.pages)
+        error = memory_map(ENDPOINT_SELF, STAGE_AT + stage.pages * PAGE_SIZE, pages - stage.pages,
+                           MAP_READ | MAP_WRITE, 0, 0);
+    if (error == 0 && pages > stage.pages)
+        stage.pages = pages;
+    return error;
+}
+
+long request_program(struct message *m, struct service *caller)
+{
+    uint64_t offset = m->w[0], length = m->w[2];
+    long error;
+
+    if (!service_takes_orders(caller))
+        return -EPERM;
+    if (offset == 0)
+        stage_end();
+    if (length == 0 || length > RS_PROGRAM_PIECE || offset != stage.size ||
+        offset + length > RS_PROGRAM_MAX)
+        return -EINVAL;
+    error = stage_grow(offset + length);
+    if (error == 0)
+        error = grant_from(message_caller(m), m->w[1], 0, (char *)STAGE_AT + offset, length);
+    if (error == 0)
+        stage.size = offset + length;
+    return error;
+}
+
+/* ---- it takes over ---- */
+
+static void install(struct service *s, struct image *image)
+{
+    spawn_unstock(s);
+    s->image = s->first = image;
+    s->config.entry = image->entry;
+    stack_prepare(s);
+}
+
+static long make(const char *name, struct image **image)
+{
+    struct window *w = window_begin();
+    long error;
+
+    if (!w)
+        return -ENOSPC;
+    filling = w;
+    error = image_make(&w->image, name, (const char *)STAGE_AT, stage.size, take_pages);
+    if (error < 0)
+        window_end(w);
+    *image = &w->image;
+    return error;
+}
+
+long update_begin(struct service *s, uint64_t size)
+{
+    struct image *image, *before = s->first;
+    long error;
+
+    if (service_keeps_memory(s))
+        return -ENOTSUP;
+    if (s->life.state != RS_UP)
+        return -ENXIO;
+    if (stage.size == 0 || size != stage.size)
+        return -EINVAL;
+    error = make(s->name, &image);
+    stage_end();
+    if (error < 0)
+        return error;
+    if (s->update.old) /* what is on probation goes; what was proven stays what it goes back to */
+        window_end(window_of(before));
+    else
+        s->update.old = before;
+    s->update.until = clock_now() + PROBATION;
+    s->update.went_back = false;
+    s->holds = false;
+    install(s, image);
+    spawn_stock(s); /* beside the one that works */
+    return 0;
+}
+
+bool update_is_new(const struct service *s)
+{
+    return s->update.old && s->stock; /* what is to take over has been made */
+}
+
+long update_state(const struct service *s)
+{
+    if (s->update.went_back)
+        return -ECANCELED;
+    if (!s->update.old)
+        return 0;
+    return s->life.state == RS_UP ? -EAGAIN : -EBUSY;
+}
+
+/* ---- probation ---- */
+
+bool update_goes_back(struct service *s, enum rs_defect defect, uint32_t detail)
+{
+    struct image *failed = s->image;
+
+    if (!s->update.old || defect == DEFECT_KILLED || defect == DEFECT_UPDATE)
+        return false;
+    install(s, s->update.old);
+    s->update.old = NULL;
+    s->update.went_back = true;
+    window_end(window_of(failed));
+    log_always("%s: its update has failed (%s): the program before it is back", s->name,
+               defect_text(defect, detail));
+    return true;
+}
+
+void updates_look(uint64_t now)
+{
+    for (unsigned i = 0; i < service_count; i++) {
+        struct service *s = &services[i];
+        struct image *old = s->update.old;
+
+        if (!old || now < s->update.until || s->life.state != RS_UP)
+            continue;
+        s->update.old = NULL;
+        window_end(window_of(old));
+        log_always("%s: its update stands", s->name);
+    }
+}
