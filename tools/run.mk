@@ -9,7 +9,7 @@ $(GEN) $(B)/boot.cpio: | $(B)/.setup
 setup: ## install the Debian packages that are missing
 	@tools/setup $(B)/.setup
 
-run: all ## boot to an interactive shell on this terminal; Ctrl-A X leaves (NIC=e1000|e1000e|rtl8139|virtio SMP=1 MEM=256 SCREEN=gtk|curses|vnc=:0 SOUND=alsa|pa|wav:FILE DASHBOARD=1)
+run: all ## boot to an interactive shell on this terminal; Ctrl-] X leaves (NIC=e1000|e1000e|rtl8139|virtio SMP=1 MEM=256 SCREEN=gtk|curses|vnc=:0 SOUND=alsa|pa|wav:FILE DASHBOARD=1)
 	@B=$(B) tools/guest --nic $(or $(NIC),e1000) --smp $(or $(SMP),1) --mem $(or $(MEM),256) $(SCREEN:%=--screen %) $(SOUND:%=--sound %) $(if $(filter-out 0,$(DASHBOARD)),--dashboard $(patsubst 1,0,$(DASHBOARD)))
 
 gdb: all ## as make run, stopped at the first instruction, with gdb attached to the kernel
