@@ -91,7 +91,7 @@ class Terminal:
         return self
 
     def __exit__(self, *_):
-        self.guest.kill()
+        self.guest.terminate()  # (killed outright it would leave QEMU behind)
         self.guest.wait()
 
     def type(self, text):
