@@ -7,8 +7,8 @@
  * call; so a server may copy to and from the program's memory with kernel_copy_to/from(). There are
  * two ways to answer:
  *   - requests marked [reply]: reply to the program: the result is that of its system call. When
- * w[5] has FILE_BACK set, forward it back to message_via() (VFS) as FILE_BACK_RESULT instead, with
- * the result in w[0] and the request's results in w[1..5].
+ *     w[5] has FILE_BACK set, forward it back to message_via() (VFS) as FILE_BACK_RESULT instead,
+ *     with the result in w[0] and the request's results in w[1..5].
  *   - requests marked [back]: always forward the program back to VFS, as above.
  * FILE_POLL_EVENTS and FILE_CANCEL are ordinary calls from VFS itself.
  * A server that must wait keeps the caller's endpoint in a queue and answers later. It never blocks

@@ -17,11 +17,12 @@
  * registers alone: that is what adopt() does, and why a driver may die between any two
  * instructions:
  *   - a frame is in memory but `completed` does not cover it: the fresh copy sees the chip's mark
- * and completes it;
+ *     and completes it;
  *   - a descriptor is filled in but the chip not told: `lent` does not cover it: it is filled in
- * again, identically;
+ *     again, identically;
  *   - `completed` covers it but the chip has not got a new buffer: `posted` says so, and it is
- * lent. One rule keeps this true: `completed` is published before a descriptor is used again.
+ *     lent.
+ * One rule keeps this true: `completed` is published before a descriptor is used again.
  */
 #ifndef DRIVER_NETDRIVER_H
 #define DRIVER_NETDRIVER_H

@@ -6,8 +6,8 @@
  *     {
  *         ...prepare; adopt what the predecessor left (service_restore()); publish names...
  *         service_ready(RS_READY_FRESH);
- *         service_run(&(struct service_table){ .handlers = table, .count = ..., .notified =
- * on_notify });
+ *         service_run(&(struct service_table){
+ *             .entries = table, .count = ..., .notified = on_notify});
  *     }
  *
  * service_run() receives, finds the handler by the message's type and replies with what the handler

@@ -8,9 +8,13 @@
  *     print.c   jobs onto the printer
  *
  * Requests come over a stream socket, a line of text, and are answered with lines of text:
- *     print TITLE   followed by the data, up to the end of the stream -> "ok NUMBER"
- *     list          -> a line about the printer, then "NUMBER UID BYTES DONE TITLE" for each job
- *     remove NUMBER -> "ok"
+ *
+ *     print TITLE     followed by the data, up to the end of the stream
+ *                     -> "ok NUMBER"
+ *     list            -> a line about the printer, then for each job
+ *                     "NUMBER UID BYTES DONE TITLE"
+ *     remove NUMBER   -> "ok"
+ *
  * or "error WHY". Who asks is known from the socket: root may remove any job, others their own.
  *
  * A job is three files: NUMBER.data, NUMBER.job (uid, bytes and title; while it is there the job is)

@@ -2,11 +2,10 @@
 /*
  * Addresses: from the manifest's parameters,
  *
- *     parameters  e0=10.0.2.15/24,10.0.2.2        address/prefix,gateway (the gateway may be
- * missing)
+ *     parameters  e0=10.0.2.15/24,10.0.2.2        address/prefix,gateway
  *
- * else by DHCP, asking first for the lease that an earlier incarnation of ours had. Leases stay
- * over the deaths of drivers.
+ * (the gateway may be missing), else by DHCP, asking first for the lease that an earlier
+ * incarnation of ours had. Leases stay over the deaths of drivers.
  */
 #include <stdio.h>
 #include <stdlib.h>

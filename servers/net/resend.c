@@ -135,8 +135,7 @@ static void arrived(struct resend *r, const struct tcp_seg *seg, struct news *ne
 
 static void look_through(struct tcp_pcb *pcb, uint32_t number, struct news *news)
 {
-    FOR_UNACKED(seg, pcb)
-    {
+    FOR_UNACKED (seg, pcb) {
         bool covered = TCP_SEQ_LEQ(end_of(seg), number);
 
         if (!covered && block_count == 0)
@@ -184,11 +183,11 @@ static uint32_t count_held(const struct tcp_pcb *pcb, uint32_t from, unsigned *s
     uint32_t bytes = 0;
 
     *segments = 0;
-    FOR_UNACKED(seg, pcb)
-    if ((seg->flags & RESEND_HELD) && TCP_SEQ_GT(end_of(seg), from)) {
-        bytes += TCP_TCPLEN(seg);
-        ++*segments;
-    }
+    FOR_UNACKED (seg, pcb)
+        if ((seg->flags & RESEND_HELD) && TCP_SEQ_GT(end_of(seg), from)) {
+            bytes += TCP_TCPLEN(seg);
+            ++*segments;
+        }
     return bytes;
 }
 
@@ -202,8 +201,7 @@ void resend_find_lost(struct tcp_pcb *pcb, uint32_t from)
     r->away = count_held(pcb, from, &held) + r->duplicates;
     reordering = patience(r, held);
     r->lost = 0;
-    FOR_UNACKED(seg, pcb)
-    {
+    FOR_UNACKED (seg, pcb) {
         int32_t left = (int32_t)(seg->sent.at + r->newest_trip + reordering - now);
 
         if (TCP_SEQ_LEQ(end_of(seg), from) || (seg->flags & RESEND_HELD))
@@ -226,8 +224,7 @@ void resend_all_lost(struct tcp_pcb *pcb)
     bool believed = pcb->nrtx == 0 && !(pcb->unacked->flags & RESEND_HELD);
 
     pcb->resend.duplicates = 0;
-    FOR_UNACKED(seg, pcb)
-    {
+    FOR_UNACKED (seg, pcb) {
         if (!believed)
             seg->flags &= (uint8_t)~RESEND_HELD;
         if (!(seg->flags & RESEND_HELD))

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a program may do with tens of TB of memory that it never touches, timed by its own clock:
- * for
- * `-icount shift=0`, where a ns is an instruction.
+ * for `-icount shift=0`, where a ns is an instruction.
  *
  *     huge        prints the name of each call, its time in us and its result
  */

@@ -165,8 +165,9 @@ static struct program *first_for(endpoint_t server)
 {
     struct program *first = NULL;
 
-    for_programs(p) if (p->blocked && !p->taken && p->peer == server &&
-                        (!first || p->since < first->since)) first = p;
+    for_programs (p)
+        if (p->blocked && !p->taken && p->peer == server && (!first || p->since < first->since))
+            first = p;
     return first;
 }
 

@@ -105,8 +105,9 @@ static void run_random(uint64_t seed, long steps)
     calm = is_ending_all = true;
     for (unsigned n = 0; processes_left() > 1; n++) {
         check(n < 200000, "there is no end");
-        for_programs(p) if (n % 1000 == 0 && thread_of(p->ep) && !is_init(p))
-            server_asks(EP_OTHER, PM_SIGNAL, (uint64_t)process_of(p)->pid, SIGKILL, 0);
+        for_programs (p)
+            if (n % 1000 == 0 && thread_of(p->ep) && !is_init(p))
+                server_asks(EP_OTHER, PM_SIGNAL, (uint64_t)process_of(p)->pid, SIGKILL, 0);
         something();
         all_holds();
     }

@@ -404,8 +404,7 @@ static void tables_agree(void)
 {
     unsigned users = files.count;
 
-    for_slots(s)
-    {
+    for_slots (s) {
         struct space *of = space_of(s->ep);
 
         check(of, "VM does not know a program");
@@ -463,7 +462,8 @@ static void run(uint64_t seed, long steps)
     if (verbose)
         fprintf(stderr, "seed %lu: %u calls, %u refused, %u frames\n", (unsigned long)seed, done_ok,
                 done_not, frames_used);
-    for_slots(any) ends(any);
+    for_slots (any)
+        ends(any);
     check(frames_used == FILES_PAGES, "frames are left");
     check(!__lsan_do_recoverable_leak_check(), "memory is left");
 }

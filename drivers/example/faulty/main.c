@@ -9,7 +9,7 @@
  *     slow_ms=N       of `slow`: so long it computes; then it goes on as though nothing were
  *     times=N         only the first N incarnations misbehave (0: all)
  *     seed=N          of `random`: half a million kernel calls with senseless arguments, many of
- * them senseless requests to whom it may call; then exit
+ *                     them senseless requests to whom it may call; then exit
  *
  * `msi` is for QEMU's device edu (docs/specs/edu.rst of its source): each of its interrupts makes it
  * raise more, at once and for ever, and it comes back to its loop all the time.
