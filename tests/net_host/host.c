@@ -36,7 +36,7 @@ static struct service_info info;
 static const struct service_table *table;
 static jmp_buf started;
 static struct net_queue *queues[2];
-static uint64_t now_ns, alarm_ns, random_state = 1;
+static uint64_t now_ns = 1000000000, alarm_ns, random_state = 1;
 static uint64_t main_again; /* bits that it has notified itself of */
 
 /* ---- the kernel ---- */
@@ -391,6 +391,11 @@ void host_pass(uint32_t ms)
     }
 }
 
+void host_clock(uint64_t ms)
+{
+    now_ns = ms * 1000000;
+}
+
 uint64_t host_now_ms(void)
 {
     return now_ns / 1000000;
@@ -431,7 +436,6 @@ const char *host_table(unsigned number)
 void host_start(uint64_t seed, const char *parameters)
 {
     random_state = seed * 0x9e3779b97f4a7c15u | 1;
-    now_ns = 1000000000;
     info = (struct service_info){.name = "net", .self = 1, .rs = 2, .pm = 3, .vfs = 0};
     if (parameters)
         snprintf(info.parameters, sizeof info.parameters, "%s", parameters);

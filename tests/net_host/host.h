@@ -42,6 +42,8 @@ void host_spoil(unsigned n);
 /* Time passes, in steps of at most 10 ms. */
 void host_pass(uint32_t ms);
 uint64_t host_now_ms(void);
+/* What the clock says when net is started: before host_start(); else a second. */
+void host_clock(uint64_t ms);
 
 /* What net has sent: called for each frame. */
 extern void (*host_sent)(unsigned n, const uint8_t *frame, size_t length);

@@ -341,6 +341,18 @@ static void futexes(void)
     must_be(value, 0);
 }
 
+/* Hundredths of a second, after as many years as a hundred times the ns has room for, and more. */
+static void times_of_years(void)
+{
+    static const unsigned years[] = {1, 5, 6, 100, 292};
+
+    for (unsigned i = 0; i < sizeof years / sizeof *years; i++) {
+        now = years[i] * 365ull * 86400 * 1000000000 + 10000000;
+        must_be(sys(two, SYS_times, 0), years[i] * 365ull * 86400 * 100 + 1);
+        must_be(sys(two, SYS_time, 0), years[i] * 365ull * 86400);
+    }
+}
+
 /* What is short at a fork leaves nothing behind. */
 static void failing_forks(void)
 {

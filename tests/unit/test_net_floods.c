@@ -2,7 +2,7 @@
 // library: net_host
 /*
  * Peers that take more than their share, and somebody honest meanwhile (tests/net_host/host.h); and
- * how connections begin and end.
+ * how connections begin and end. It begins shortly before net's clock of milliseconds wraps.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,6 +22,8 @@ bool memory_short(void); /* servers/net/net.h */
 
 #define NETWORKS "e0=10.0.2.15/24,10.0.2.2 e1=10.0.3.15/24"
 #define CONNECTIONS 800
+#define WRAP_MS (1ull << 32) /* where sys_now() begins again */
+#define BEFORE_WRAP_MS 20000 /* that net is started */
 #define WIDE "\x02\x04\x05\xb4\x01\x03\x03\x07\x01\x01\x04\x02" /* 1460, scale 7, SACK */
 
 /* ---- the wire's end: any number of connections, by hand ---- */
@@ -166,6 +168,71 @@ static uint32_t attacker(unsigned i)
     return 0x0a000264 + i % 150;
 }
 
+static void flood_of_syns(uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct segment s = {.from = attacker(i),
+                            .from_port = (uint16_t)(20000 + i),
+                            .to_port = i % 2 ? PORT_ECHO : PORT_FILE,
+                            .seq = i,
+                            .flags = TCP_S,
+                            .window = 8192};
+
+        send_tcp(&s);
+        if (i % 500 == 499) {
+            assert_echo();
+            assert_file();
+        }
+    }
+}
+
+/* ---- after 49.7 days ---- */
+
+static void pass_until(uint64_t ms)
+{
+    while (host_now_ms() < ms)
+        host_pass(10);
+}
+
+/* The first of all: the clock of net's milliseconds begins again while it runs. What was begun
+ * before goes on: a connection, an answer that was lost, a silence that is waited for, a cookie. */
+static void test_the_clock_begins_again(void **state)
+{
+    struct connection *open = connect_from(PEER, PORT_ECHO, 8192), *cookie, *lost;
+    long sent, taken;
+
+    open->takes = true;
+    send_segment(open, TCP_A | TCP_P, "one", 3);
+    host_pass(100);
+    assert_int_equal(open->bytes, 3);
+    pass_until(WRAP_MS - 5000);
+    flood_of_syns(1000);
+    sent = host_counter("tcp_cookie_sent");
+    taken = host_counter("tcp_cookie_taken");
+    cookie = begin(PEER, PORT_ECHO, 8192);
+    assert_int_equal(host_counter("tcp_cookie_sent"), sent + 1);
+    lost = connect_from(PEER, PORT_ECHO, 8192); /* by a cookie, too */
+    assert_int_equal(host_counter("tcp_cookie_taken"), taken + 1);
+    pass_until(WRAP_MS - 100);
+    send_segment(lost, TCP_A | TCP_P, "lost!", 5); /* the answer is not acknowledged */
+    pass_until(WRAP_MS);
+    lost->takes = cookie->takes = true;
+    host_pass(2000);
+    assert_int_equal(lost->bytes, 5); /* and so sent again */
+    send_segment(cookie, TCP_A, NULL, 0);
+    send_segment(cookie, TCP_A | TCP_P, "late", 4);
+    send_segment(open, TCP_A | TCP_P, "two", 3);
+    host_pass(1000);
+    assert_int_equal(host_counter("tcp_cookie_taken"), taken + 2);
+    assert_int_equal(cookie->bytes, 4);
+    assert_int_equal(open->bytes, 6);
+    assert_int_equal(open->resets + cookie->resets + lost->resets, 0);
+    assert_echo();
+    assert_file();
+    reset_all();
+    host_pass(60000); /* those that never go on age */
+}
+
 /* ---- floods ---- */
 
 static void test_windows_that_stay_closed(void **state)
@@ -213,20 +280,7 @@ static void test_begun_and_never_gone_on(void **state)
     long sent = host_counter("tcp_cookie_sent"), taken = host_counter("tcp_cookie_taken");
     struct connection *c;
 
-    for (uint32_t i = 0; i < 3000; i++) {
-        struct segment s = {.from = attacker(i),
-                            .from_port = (uint16_t)(20000 + i),
-                            .to_port = i % 2 ? PORT_ECHO : PORT_FILE,
-                            .seq = i,
-                            .flags = TCP_S,
-                            .window = 8192};
-
-        send_tcp(&s);
-        if (i % 500 == 499) {
-            assert_echo();
-            assert_file();
-        }
-    }
+    flood_of_syns(3000);
     assert_true(host_counter("tcp_cookie_sent") > sent + 2000);
     assert_true(host_counter("tcp_cookie_taken") > taken + 5);
     c = begin(PEER, PORT_ECHO, 8192); /* what the cookie says is what was agreed on */
@@ -476,6 +530,7 @@ static void test_ports_are_not_to_be_guessed(void **state)
 static int setup(void **state)
 {
     host_sent = on_sent;
+    host_clock(WRAP_MS - BEFORE_WRAP_MS);
     host_start(1, NETWORKS);
     return 0;
 }
@@ -483,6 +538,7 @@ static int setup(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_clock_begins_again),
         cmocka_unit_test(test_windows_that_stay_closed),
         cmocka_unit_test(test_who_holds_most_gives),
         cmocka_unit_test(test_begun_and_never_gone_on),

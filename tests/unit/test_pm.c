@@ -165,6 +165,7 @@ int main(void)
         DIRECTED(executing),
         DIRECTED(timers),
         DIRECTED(futexes),
+        DIRECTED(times_of_years),
         DIRECTED(failing_forks),
         cmocka_unit_test(test_anything),
     };
