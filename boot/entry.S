@@ -91,9 +91,9 @@ multiboot2_entry: /* eax: 0 PVH, else multiboot2's magic; ebx: information */
     movl %eax, %cr4
     movl $boot_root, %eax
     movl %eax, %cr3
-    movl $0xc0000080, %ecx /* EFER: SCE, LME, NXE */
+    movl $0xc0000080, %ecx /* EFER: LME, NXE */
     rdmsr
-    orl $0x901, %eax
+    orl $0x900, %eax
     wrmsr
     movl %cr0, %eax
     orl $0x80010001, %eax /* PG, WP, PE */
@@ -107,7 +107,8 @@ extended_features: /* keeps esi and edi */
     popl %esi
     popl %edi
     ret
-9:  movl $0xb8000, %edi /* say why on the screen, on COM1 and the debug console, end QEMU, and stop */
+/* Say why on the screen, on COM1 and the debug console, end QEMU, and stop: in instructions that are the same in 64-bit code. */
+9:  movl $0xb8000, %edi
 8:  movb (%ebp), %al
     testb %al, %al
     jz 7f
@@ -116,7 +117,7 @@ extended_features: /* keeps esi and edi */
     movw $0x3f8, %dx
     outb %al, %dx
     outb %al, $0xe9
-    incl %ebp
+    addl $1, %ebp
     jmp 8b
 7:  movb $0x7e, %al
     movw $0x501, %dx
@@ -128,6 +129,15 @@ extended_features: /* keeps esi and edi */
     movl %eax, %ds
     movl %eax, %es
     movl %eax, %ss
+    movl $0x80000001, %eax /* only now: Intel's say 0 outside 64-bit code */
+    cpuid
+    movl $boot_no_syscall, %ebp
+    testl $1 << 11, %edx
+    jz 9b
+    movl $0xc0000080, %ecx /* EFER: SCE; whoever has no SYSCALL faults at that bit */
+    rdmsr
+    orl $1, %eax
+    wrmsr
     call boot_start
     movq $kernel_stack_end, %rsp
     movq $kernel_main, %rax
@@ -136,6 +146,7 @@ extended_features: /* keeps esi and edi */
     .section .boot.data, "aw"
 boot_no_64: .asciz "Bardo needs a 64-bit processor"
 boot_no_nx: .asciz "Bardo needs a processor with no-execute pages (NX)"
+boot_no_syscall: .asciz "Bardo needs a processor with SYSCALL and SYSRET"
     .balign 8
 boot_gdt:
     .quad 0, 0x00af9a000000ffff, 0x00cf92000000ffff

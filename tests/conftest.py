@@ -25,6 +25,7 @@ class Result:
     status: int
     err: str  # of tools/guest: the last words, when the system died
     klog: str  # the kernel's log
+    serial: str  # all that came over the serial line
 
 
 def read_counts(path):
@@ -43,10 +44,11 @@ def boot(tmp_path, request):
         """timeout: seconds on a host that is idle; one that is not has LOADED times that. expect: the exit status, None: any.
         add: {guest path: text, bytes or Path}. leak_check: frames, slots and grants are as many after the command as before; switch it off where the system is meant to die or files are meant to stay."""
         number = len(runs)
-        klog, leaks = tmp_path / f"klog-{number}", tmp_path / f"leaks-{number}"
+        klog, leaks, serial = (tmp_path / f"{what}-{number}" for what in ("klog", "leaks", "serial"))
         if expect not in (124, None):
             timeout *= LOADED
-        arguments = [str(TOP / "tools/guest"), "--timeout", str(timeout), "--smp", str(smp), "--mem", str(mem), "--keep-klog", str(klog)]
+        arguments = [str(TOP / "tools/guest"), "--timeout", str(timeout), "--smp", str(smp), "--mem", str(mem), "--keep-klog", str(klog),
+                     "--serial", str(serial)]
         for nic in nics:
             arguments += ["--nic", nic]
         for disk in disks:
@@ -68,7 +70,7 @@ def boot(tmp_path, request):
         arguments += [f"--qemu={qemu}", f"--append={append}", "--", command]
         done = subprocess.run(arguments, capture_output=True, timeout=timeout + 60, env=dict(os.environ, B=str(BUILD)))
         result = Result(done.stdout.decode(errors="replace"), done.stdout, done.returncode, done.stderr.decode(errors="replace"),
-                        klog.read_text(errors="replace") if klog.exists() else "")
+                        *(path.read_text(errors="replace") if path.exists() else "" for path in (klog, serial)))
         runs.append(result)
         request.node.add_report_section("call", "kernel log", result.klog[-8000:])
         assert expect is None or result.status == expect, f"status {result.status}\n{result.out}\n{result.err}"

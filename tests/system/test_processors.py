@@ -18,10 +18,11 @@ def test_memory_beyond_4_gb_without_1_gb_pages(boot):
     assert int(result.out.split()[1]) > 4400 * 256
 
 
-@pytest.mark.parametrize("cpu, reason", [("max,-nx", "no-execute pages"), ("qemu32", "64-bit"), ("max,-apic", "APIC")])
+@pytest.mark.parametrize("cpu, reason", [("max,-nx", "no-execute pages"), ("qemu32", "64-bit"), ("qemu64,-syscall", "SYSCALL"), ("max,-apic", "APIC")])
 def test_processor_that_is_refused(boot, cpu, reason):
+    """At once, with the reason, which is read on the serial line, too: a machine has no debug console."""
     result = boot("true", qemu=f"-cpu {cpu}", expect=125, leak_check=False)
-    assert reason in result.err
+    assert reason in result.err and reason in result.serial
 
 
 def test_init_cannot_be_killed(boot):
