@@ -35,6 +35,21 @@ def test_storm(boot):
     assert int(result.out.split()[0]) <= 30, "programs had no processor for so many hundredths of a second"
 
 
+@pytest.mark.parametrize("fault", ["bad", "flaps"])
+def test_busy_for_nothing(boot, program, fault):
+    """Each buffer is completed at once with a damaged frame, so that its client posts it again; or the link goes up and down as fast as it can. It comes back
+    to its loop: its client complains, or RS sees the storm, programs get the processor meanwhile, and the log is not full of it."""
+    result = boot(WAIT + "share 700; wait_for 'up .* 1 [sc]'; cat /proc/recovery", icount=True, leak_check=False, timeout=200,
+                  add=dict(faulty(fault, delay=500, **DRIVER), **{"/bin/share": program("share")}))
+    row, = recoveries(result.out)
+    took = int(row["detected_ns"]) / 1e9 - float(re.search(r"\[ *([\d.]+)\] faulty: fault on demand", result.klog).group(1))
+    share, pause = map(int, re.search(r"^share (\d+) (\d+)", result.out).groups())
+    links = len(re.findall(r"net: e\d: link ", result.klog))
+    print(f"BUSY {fault}: {row['defect']} {row['detail']} after {took * 1e3:.0f} ms, the share of programs {share} per mille, at most {pause} ms without, {links} changes of the link logged")
+    assert row["defect"] == "storm" or (row["defect"], row["detail"]) == ("complaint", "5")
+    assert 0 < took < 1.0 and share >= 400 and pause < 300 and links < 40
+
+
 def test_msi_flood(boot):
     """A device that raises message-signalled interrupts without end, which nothing can mask: its driver is named within a second, programs get the
     processor meanwhile, and the next copy, which does not make it raise any, works."""

@@ -4,7 +4,7 @@
  * it together with a manifest (faulty.manifest, with its own `parameters`):
  *
  *     fault=NAME      none exit panic null jump privileged divide spin deaf flood garbage lengths
- *                     random storm slow refuse chatter text data msi asleep hoard
+ *                     bad flaps random storm slow refuse chatter text data msi asleep hoard
  *     delay_ms=N      so long after the start (0: before RS_READY, that is, during the start)
  *     slow_ms=N       of `slow`: so long it computes; then it goes on as though nothing were
  *     times=N         only the first N incarnations misbehave (0: all)
@@ -18,7 +18,8 @@
  *
  * With a queue in its manifest it is a network driver without a network: what is sent is swallowed.
  * `garbage` fills the queue's own indices and chip area with noise, `lengths` completes frames that
- * nobody received, with impossible lengths.
+ * nobody received, with impossible lengths; `bad` completes each buffer as soon as it is posted, as
+ * one with a damaged frame; the link of `flaps` goes up and down all the time.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -196,15 +197,63 @@ static void fault_slow(void)
         __asm__ volatile("nop");
 }
 
-/* It comes back to its loop all the time, and does nothing there: like an interrupt that it never
- * acknowledges. */
-static void fault_storm(void)
+/* It comes back to its loop all the time, and does nothing else there than this. */
+static void loop_with(void (*step)(void))
 {
     struct message m = {0};
 
-    for (;;)
+    for (;;) {
+        step();
         if (ipc_receive(ENDPOINT_ANY, &m, RECEIVE_POLL) == 0 && m.type != MESSAGE_NOTIFY)
             ipc_reply_result(message_caller(&m), -ENOSYS);
+    }
+}
+
+/* Like an interrupt that it never acknowledges. */
+static void fault_storm(void)
+{
+    loop_with(fault_none);
+}
+
+static void toggle_link(void)
+{
+    volatile struct net_queue *q = (struct net_queue *)(uintptr_t)service_info()->queue.address;
+
+    q->link_up = !q->link_up;
+    notify_client();
+}
+
+static void fault_flaps(void)
+{
+    loop_with(toggle_link);
+}
+
+static bool damages; /* all that is posted */
+
+/* The client posts the same buffers again, and says so: so this never ends. */
+static void damage_frames(void)
+{
+    struct net_queue *q = (struct net_queue *)(uintptr_t)service_info()->queue.address;
+    uint32_t posted, k;
+
+    q->receive.driver_waits = 1;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* as in serve_queue() */
+    posted = queue_read(&q->receive.posted);
+    k = q->receive.completed;
+    if (k == posted)
+        return;
+    for (; k != posted; k++) {
+        q->receive.entry[k % NET_RING_SIZE].length = 0;
+        q->receive.entry[k % NET_RING_SIZE].status = NET_FRAME_BAD;
+    }
+    queue_publish(&q->receive.completed, posted);
+    notify_client();
+}
+
+static void fault_bad(void)
+{
+    damages = true;
+    damage_frames();
 }
 
 static void fault_asleep(void)
@@ -339,6 +388,8 @@ static const struct {
     {"flood", fault_flood},
     {"garbage", fault_garbage},
     {"lengths", fault_lengths},
+    {"bad", fault_bad},
+    {"flaps", fault_flaps},
     {"stranger", fault_stranger},
     {"random", fault_random},
     {"storm", fault_storm},
@@ -407,6 +458,8 @@ static void notified(uint64_t bits)
         commit_fault();
     if (raises && bits & NOTIFY_BIT(NOTIFY_BIT_IRQ))
         raise_interrupts();
+    if (damages)
+        damage_frames();
     serve_queue();
 }
 
