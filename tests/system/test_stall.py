@@ -59,7 +59,7 @@ nc 10.0.2.2 {port} </dev/null >/dev/null &
 stall {receive:#x} 1; stall {transmit:#x} 2; kill %1; ping -c 1 10.0.2.2; cat /proc/recovery"""
 
 
-@pytest.mark.parametrize("nic", ["e1000", "rtl8139", "virtio-net"])
+@pytest.mark.parametrize("nic", ["e1000", "e1000e", "rtl8139", "virtio-net"])
 def test_stall_in_traffic(boot, endless, nic):
     """Frames stop in the midst of a transfer, first those that come, then those that go: found within 300 ms each time, and a fresh driver goes on. A
     driver of a virtio card sees that the card has what it can't find, and ends itself."""
