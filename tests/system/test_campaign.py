@@ -165,6 +165,9 @@ def test_wire_and_lengths(tmp_path, length):
 # 300 of the drivers that docs/testing.md has figures of. Among them are those of this seed that once escaped: e1000 4, 17, 18, 30, 32 and rtl8139 25, 29, 31, 34, 44 (the
 # traffic stopped, or the system stood still, before progress was watched).
 SEEDS = {"e1000": 50, "rtl8139": 50, "ahci": 50, "virtio-block": 50, "ide": 50, "uart": 50, "virtio-net": 10}
+# So many of them are triggered at least. Seen were 31, 28, 22, 17, 24, 16 and 6: which instructions the work reaches is the driver's nature (docs/testing.md has shares of
+# thousands), which faults are drawn changes with its program, so the room is twice what chance would do. Fewer: the work has stopped reaching the driver.
+TRIGGERED = {"e1000": 22, "rtl8139": 20, "ahci": 15, "virtio-block": 13, "ide": 16, "uart": 13, "virtio-net": 3}
 # Those of other seeds that escaped, by what they did: numbers of a seed are other faults when the driver's program has changed.
 ESCAPED = {
     "ahci": ["mmio_read32+0x2: add rdi, rsi -> nop dword ptr [rax]",  # 2:24, 11:229, 498, 525, 924, 1683: its disk is gone, and one program was told
@@ -206,7 +209,7 @@ def test_nothing_escapes(tmp_path, driver):
     """No data that are reported as right and are not, no work that stops for good unnoticed, no system that stands still or ends."""
     rows, out = campaign(tmp_path, driver, "--seed", "1", "--count", str(SEEDS[driver]))
     assert re.search(r" wrong=0 stall=0 hang=0 crash=0$", out, re.M), out
-    assert sum(row["outcome"] != "untriggered" for row in rows) >= SEEDS[driver] / 4, out
+    assert sum(row["outcome"] != "untriggered" for row in rows) >= TRIGGERED[driver], out
 
 
 @pytest.mark.parametrize("driver", ESCAPED)
