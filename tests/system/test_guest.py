@@ -98,3 +98,8 @@ def test_started_by_grub(tmp_path):
             qemu.wait()
     text = output.read_bytes().decode(errors="replace")
     assert re.search(r"^said=so\s*$", text, re.M) and int(re.search(r"^frames_total (\d+)", text, re.M)[1]) > 250 * 256, text
+
+
+def test_no_such_file_of_tests():
+    done = subprocess.run([TOP / "tools/test", "nosuch.py"], capture_output=True, text=True, cwd=TOP)
+    assert done.returncode == 2 and done.stderr == f"tools/test: no such file: {TOP / 'nosuch.py'}\n" and done.stdout == ""
