@@ -112,7 +112,7 @@ enum rs_request {
     RS_OVER_MEMORY,
     /* from fs/proc (a program with uid 0 wrote to /proc/bardo/program): w[0] offset, w[1] grant, w[2]
        bytes, 1..RS_PROGRAM_PIECE -> 0: that much of a program is kept for RS_CONTROL_UPDATE. Offset 0
-       begins a new one. -EINVAL: a hole, or more than RS_PROGRAM_MAX; -ENOMEM */
+       begins a new one. -EINVAL: a gap, or more than RS_PROGRAM_MAX; -ENOMEM */
     RS_PROGRAM,
 };
 #define RS_PROGRAM_PIECE 16384u

@@ -18,6 +18,7 @@
 #define PROGRAM_FILE "/proc/bardo/program"
 #define PROGRAMS "/lib/bardo/"
 #define LOOK_MS 10
+#define TRIES 10
 #define PATIENCE_MS 60000 /* RS is sooner; but it may be asked when /proc is away */
 
 static int fail(const char *name, const char *why, const char *file)
@@ -44,25 +45,46 @@ static int copy(int from, int to)
     return n < 0 ? errno : 0;
 }
 
-/* The file is with RS: 0, and its size. Otherwise it has been said why not. */
-static int send_file(const char *name, const char *file, off_t *size)
+/* Opens it to be sent; -1: it has been said why not. */
+static int open_program(const char *name, const char *file, off_t *size)
 {
-    int from = open(file, O_RDONLY), to = -1, error = 0, status = EXIT_OK;
+    int fd = open(file, O_RDONLY);
     struct stat about;
 
-    if (from < 0 || fstat(from, &about) < 0)
-        status = fail(name, strerror(errno), file);
+    if (fd < 0 || fstat(fd, &about) < 0)
+        fail(name, strerror(errno), file);
     else if (!S_ISREG(about.st_mode) || about.st_size == 0 || about.st_size > RS_PROGRAM_MAX)
-        status = fail(name, "not a file of 1 byte to 8 MB", file);
-    else if ((to = open(PROGRAM_FILE, O_WRONLY)) < 0 || (error = copy(from, to)) != 0)
-        status = fail(name, strerror(error ? error : errno), PROGRAM_FILE);
-    else
+        fail(name, "not a file of 1 byte to 8 MB", file);
+    else {
         *size = about.st_size;
+        return fd;
+    }
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+/* All of it to RS, which makes it the service's program. 0 or errno. */
+static int give(const char *name, int from, off_t size)
+{
+    int to = open(PROGRAM_FILE, O_WRONLY), error = to < 0 ? errno : 0;
+    char text[24];
+
+    snprintf(text, sizeof text, "%lld", (long long)size);
+    if (error == 0 && lseek(from, 0, SEEK_SET) < 0)
+        error = errno;
+    if (error == 0)
+        error = copy(from, to);
     if (to >= 0)
         close(to);
-    if (from >= 0)
-        close(from);
-    return status;
+    return error ? error : order_send("update", name, text);
+}
+
+/* Stale: fs/proc was replaced meanwhile. Input or output: RS has died twice of a step, and undone it
+ * (docs/policies.md). Nothing has happened then. */
+static bool is_worth_trying_again(int error)
+{
+    return error == ESTALE || error == EIO;
 }
 
 static const char *reason(int error)
@@ -115,16 +137,18 @@ static bool own_file(const char *name, char *file, size_t room)
 int run_update(const struct options *o)
 {
     const char *name = o->word[1];
-    char file[64], size_text[24];
+    char file[64];
     off_t size = 0;
-    int error, status;
+    int error, from;
 
     if (!own_file(name, file, sizeof file))
         return fail(name, order_reason("update", ESRCH), NULL);
-    status = send_file(name, o->image ? o->image : file, &size);
-    if (status != EXIT_OK)
-        return status;
-    snprintf(size_text, sizeof size_text, "%lld", (long long)size);
-    error = order_send("update", name, size_text);
+    from = open_program(name, o->image ? o->image : file, &size);
+    if (from < 0)
+        return EXIT_ERROR;
+    error = give(name, from, size);
+    for (int n = 0; n < TRIES && is_worth_trying_again(error); n++)
+        error = give(name, from, size);
+    close(from);
     return error ? fail(name, reason(error), NULL) : await(name, o->wait != NULL);
 }

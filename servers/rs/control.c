@@ -184,9 +184,11 @@ static long control_hold(struct service *s, const struct message *m)
 
 static long control_update(struct service *s, const struct message *m)
 {
-    long error = update_begin(s, m->w[4]);
+    long result = update_begin(s, m->w[4]);
 
-    return error < 0 ? error : recover_asked(s, LIFE_ASKED_RESTART, false, 0);
+    if (result < 0)
+        return result;
+    return result ? 0 : recover_asked(s, LIFE_ASKED_RESTART, false, 0);
 }
 
 static long control_updated(struct service *s, const struct message *m)

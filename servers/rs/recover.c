@@ -236,7 +236,7 @@ static void back_off(struct service *s, const struct life_event *e)
 static bool counts(const struct service *s, enum rs_defect defect)
 {
     if (defect == DEFECT_KILLED || s->life.as_dependent ||
-        (defect == DEFECT_UPDATE && update_is_new(s)))
+        (defect == DEFECT_UPDATE && s->update.is_due))
         return false;
     return defect != DEFECT_UPDATE || s->ready == 0 || clock_now() - s->ready < UPDATE_SOON;
 }
@@ -290,6 +290,7 @@ static void replace(struct service *s, const struct life_event *e)
     corpse_note(s);
     update_goes_back(s, e->defect, e->detail);
     count_failure(s);
+    s->update.is_due = false;
     timer_chores(clock_now() + CHORES_LATER);
 }
 

@@ -12,6 +12,7 @@
  *     life.c     what comes next in a service's life: a function without effects
  *     recover.c  what happens after a death, how it is done
  *     alternate.c  another program, before one is given up
+ *     update.c   another program that users bring
  *     succeed.c  the same of those that keep their memory
  *     self.c     and of RS itself
  *     corpse.c   what is kept of the dead, to be looked at
@@ -105,6 +106,8 @@ struct service {
     struct {
         struct image *old; /* what it goes back to; NULL: nothing is on probation */
         uint64_t until; /* clock */
+        uint64_t size; /* of the new one */
+        bool is_due; /* it has begun, and not taken over yet */
         bool went_back; /* the last one */
     } update;
     uint32_t order; /* among all manifests, as they were read */
@@ -400,9 +403,9 @@ long request_iommu_status(struct message *m, struct service *caller);
 
 /* ---- update.c ---- */
 long request_program(struct message *m, struct service *caller);
-/* The program that came, of that size, is the next to be started, and on probation from now on. */
+/* The program that came, of that size, is the next to be started, and on probation from now on: 0; 1: it has
+ * been so already, and is asked for once more. */
 long update_begin(struct service *s, uint64_t size);
-bool update_is_new(const struct service *s); /* it has begun, and not taken over yet */
 long update_state(const struct service *s); /* the result of RS_CONTROL_UPDATED */
 /* It has failed: if it is an update on probation, the program before it is the next to be started. */
 bool update_goes_back(struct service *s, enum rs_defect defect, uint32_t detail);

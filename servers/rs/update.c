@@ -105,6 +105,7 @@ static long stage_grow(uint64_t size)
     return error;
 }
 
+/* (A piece may come twice: fs/proc has died when it was here.) */
 long request_program(struct message *m, struct service *caller)
 {
     uint64_t offset = m->w[0], length = m->w[2];
@@ -114,7 +115,7 @@ long request_program(struct message *m, struct service *caller)
         return -EPERM;
     if (offset == 0)
         stage_end();
-    if (length == 0 || length > RS_PROGRAM_PIECE || offset != stage.size ||
+    if (length == 0 || length > RS_PROGRAM_PIECE || offset > stage.size ||
         offset + length > RS_PROGRAM_MAX)
         return -EINVAL;
     error = stage_grow(offset + length);
@@ -159,6 +160,8 @@ long update_begin(struct service *s, uint64_t size)
         return -ENOTSUP;
     if (s->life.state != RS_UP)
         return -ENXIO;
+    if (stage.size == 0 && s->update.old && size == s->update.size)
+        return 1;
     if (stage.size == 0 || size != stage.size)
         return -EINVAL;
     error = make(s->name, &image);
@@ -170,16 +173,13 @@ long update_begin(struct service *s, uint64_t size)
     else
         s->update.old = before;
     s->update.until = clock_now() + PROBATION;
+    s->update.size = size;
     s->update.went_back = false;
+    s->update.is_due = true;
     s->holds = false;
     install(s, image);
     spawn_stock(s); /* beside the one that works */
     return 0;
-}
-
-bool update_is_new(const struct service *s)
-{
-    return s->update.old && s->stock; /* what is to take over has been made */
 }
 
 long update_state(const struct service *s)

@@ -33,6 +33,13 @@ def test_under_load(boot, tmp_path):
     assert set(re.findall(r"^\d+ (?:e1000|ahci) (\w+) ", result.out, re.M)) == {"update"}
 
 
+def test_while_others_die(boot):
+    """RS dies of each update several times, and fs/proc, through which it comes: each is done once more, and to the end; nor do many in a row count as failures."""
+    result = boot("""service storm rs 500; service storm proc 20000; n=0; while [ $n -lt 15 ]; do service update e1000 --image /new || echo lost; service update log || echo lost; n=$((n + 1)); done
+        service storm rs 0; service storm proc 0; ping -c 1 10.0.2.2 >/dev/null || echo lost; service status log | grep restarts""", nics=["e1000"], add={"/new": BUILD / "services/e1000.debug"}, leak_check=False)
+    assert re.fullmatch(r"restarts +15\n", result.out) and "log: 9 failures" not in result.klog
+
+
 def test_each_that_can(boot):
     """All that do not keep their memory, one after the other; the others say why not."""
     out = boot("""for s in $(service list | tail -n +2 | awk '$3 == "up" { print $1 }'); do service update $s 2>&1 && echo "updated $s"; done; sleep 1; service list | awk '$3 != "up" { print $1, $3 }'""",
