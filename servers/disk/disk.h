@@ -152,7 +152,11 @@ uint32_t dma_doubtful(struct adapter *a);
 /* One of those is kept until it can be done once more; false: it must not, or not any more. */
 bool dma_repeats(struct adapter *a, int slot, uint64_t now);
 void dma_go_on(struct adapter *a, uint64_t now); /* with what is kept, should it be time */
-uint32_t dma_stopped(const struct adapter *a); /* slots that are kept */
+/* Slots that are kept. (A fresh driver has been given all that was held.) */
+static inline uint32_t dma_stopped(const struct adapter *a)
+{
+    return a->stopped & a->client.held;
+}
 
 /* ---- driver.c ---- */
 bool driver_is_gone(const struct adapter *a); /* for good */

@@ -64,11 +64,6 @@ bool dma_repeats(struct adapter *a, int slot, uint64_t now)
     return true;
 }
 
-uint32_t dma_stopped(const struct adapter *a)
-{
-    return a->stopped & a->client.held; /* a fresh driver has been given all that was held */
-}
-
 void dma_go_on(struct adapter *a, uint64_t now)
 {
     bool reported = dma_stopped(a) && is_reported();
