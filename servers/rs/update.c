@@ -57,14 +57,28 @@ static void *take_pages(uint64_t pages)
     return (void *)at;
 }
 
+/* By an instance, too, that has come since, and will be started again. */
+static bool is_needed(const struct image *image)
+{
+    for (unsigned i = 0; i < service_count; i++)
+        if (services[i].image == image || services[i].first == image ||
+            services[i].update.old == image)
+            return true;
+    return false;
+}
+
 /* (Processes that run it have the frames as long as they need them. The description stays as it is
  * until the window's next turn, for the corpse of one.) */
 static void window_end(struct window *w)
 {
+    if (w && is_needed(&w->image))
+        return;
     if (w && w->pages)
         memory_unmap(ENDPOINT_SELF, window_address(w), w->pages);
-    if (w)
+    if (w) {
+        w->pages = 0;
         w->is_used = false;
+    }
 }
 
 static struct window *window_begin(void)
@@ -74,6 +88,7 @@ static struct window *window_begin(void)
     for (unsigned n = 0; n < WINDOWS; n++) {
         struct window *w = &windows[next++ % WINDOWS];
 
+        window_end(w); /* of one whose last instance is gone */
         if (w->is_used)
             continue;
         w->is_used = true;
@@ -168,9 +183,7 @@ long update_begin(struct service *s, uint64_t size)
     stage_end();
     if (error < 0)
         return error;
-    if (s->update.old) /* what is on probation goes; what was proven stays what it goes back to */
-        window_end(window_of(before));
-    else
+    if (!s->update.old) /* what was proven stays what it goes back to */
         s->update.old = before;
     s->update.until = clock_now() + PROBATION;
     s->update.size = size;
@@ -178,6 +191,7 @@ long update_begin(struct service *s, uint64_t size)
     s->update.is_due = true;
     s->holds = false;
     install(s, image);
+    window_end(window_of(before)); /* what was on probation goes */
     spawn_stock(s); /* beside the one that works */
     return 0;
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Live update (service update): a service gets another program while the system runs, and goes back by itself when that is no good."""
 import re
+import subprocess
 
 import pytest
 
@@ -38,6 +39,17 @@ def test_while_others_die(boot):
     result = boot("""service storm rs 500; service storm proc 20000; n=0; while [ $n -lt 15 ]; do service update e1000 --image /new || echo lost; service update log || echo lost; n=$((n + 1)); done
         service storm rs 0; service storm proc 0; ping -c 1 10.0.2.2 >/dev/null || echo lost; service status log | grep restarts""", nics=["e1000"], add={"/new": BUILD / "services/e1000.debug"}, leak_check=False)
     assert re.fullmatch(r"restarts +15\n", result.out) and "log: 9 failures" not in result.klog
+
+
+def test_instances(boot, tmp_path):
+    """A mount that has begun with an update, and dies when that has been replaced by the next one: its program is there as long as it needs it."""
+    images = [tmp_path / name for name in "ab"]
+    for image in images:
+        subprocess.run(["truncate", "-s", "8M", image], check=True)
+        subprocess.run(["/sbin/mke2fs", "-q", "-F", "-t", "ext4", image], check=True)
+    out = boot("""until [ -b /dev/sdb ]; do usleep 50000; done; mkdir /tmp/a /tmp/b; mount -t ext4 /dev/sda /tmp/a; service update ext4 && mount -t ext4 /dev/sdb /tmp/b; echo here >/tmp/b/x
+        service update ext4 && service kill ext4.1; service wait ext4.1 --timeout 20 && cat /tmp/b/x; umount /tmp/a /tmp/b""", disks=[str(image) for image in images], leak_check=False).out
+    assert out == "here\n"
 
 
 def test_each_that_can(boot):
