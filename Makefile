@@ -13,13 +13,13 @@ WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes 
 COMMON := -std=gnu17 -O2 -g -I. -I$(B)/gen $(WARN) -ffunction-sections -fdata-sections -fno-strict-aliasing -MMD -MP
 KERNEL_CFLAGS := $(COMMON) -ffreestanding -mcmodel=kernel -mno-red-zone -mgeneral-regs-only -fno-pic -fno-pie \
 	-fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none -fno-omit-frame-pointer -fno-builtin
-SERVICE_CFLAGS := $(COMMON) -mgeneral-regs-only -fno-pie -fno-asynchronous-unwind-tables -fcf-protection=none
+SERVICE_CFLAGS := $(COMMON) -mgeneral-regs-only -fno-pie -fno-asynchronous-unwind-tables -fcf-protection=none $(EXTRA_CFLAGS)
 PROGRAM_CFLAGS := $(COMMON) -fno-pie
 SERVICE_LDFLAGS := -static -no-pie -Wl,--gc-sections -Wl,-z,max-page-size=4096 -Wl,-z,separate-code -Wl,-z,noexecstack -Wl,--build-id=none
 
 # services that keep their memory: `returns rolled-back` in the manifest (lib/undo/undo.h)
 UNDO_PLUGIN := $(B)/undo_plugin.so
-UNDO_CFLAGS := -DUNDO -fplugin=$(UNDO_PLUGIN) -ffixed-r15 -mno-red-zone
+UNDO_CFLAGS := -DUNDO -fplugin=$(UNDO_PLUGIN) -ffixed-r15 -mno-red-zone -flive-patching=inline-clone # tools/update: functions are replaced one by one
 UNDO_LDFLAGS := -Wl,-e,undo_start
 MANIFESTS := $(sort $(shell find servers drivers -name '*.svc' 2>/dev/null))
 SERVICES := $(basename $(notdir $(MANIFESTS)))
@@ -129,11 +129,23 @@ $(1)_LINKED := $$($(1)_OBJECTS) $(B)/$(call undo_of,$(1),undo/)$(IN_PLACE_OF_LIB
 $(B)/services/$(1): $$($(1)_LINKED) $(call undo_of,$(1),tools/undo-check)
 	@mkdir -p $$(@D)
 	@echo "  LD    $$@"
-	@$(CC_SERVICE) $(SERVICE_LDFLAGS) $(call undo_of,$(1),$(UNDO_LDFLAGS)) -o $$@.debug $$($(1)_LINKED)
-	$(call undo_of,$(1),@tools/undo-check $$@.debug)
+	@$(CC_SERVICE) $(SERVICE_LDFLAGS) $(call undo_of,$(1),$(UNDO_LDFLAGS)) -Wl,-Map=$$@.map -o $$@.debug $$($(1)_LINKED)
+	$(call undo_of,$(1),@tools/undo-check $$@.debug && tools/update stamp $$@.debug)
 	@objcopy --strip-all $$@.debug $$@
 endef
 $(foreach m,$(MANIFESTS),$(eval $(call service_rules,$(basename $(notdir $(m))),$(patsubst %/,%,$(dir $(m))))))
+
+# ---- another program for one that keeps its memory and runs: what was linked in BASE (a build folder), of the sources as they are now ----
+BASE = $(B)
+define update_rules
+$(B)/update/$(1): $$($(1)_LINKED) tools/update tools/undo-check
+	@mkdir -p $$(@D)
+	@echo "  LD    $$@"
+	@tools/update fit $$(BASE)/services/$(1).debug $$@.debug $(B) $(CC_SERVICE) $(SERVICE_LDFLAGS) $(UNDO_LDFLAGS) $$($(1)_LINKED)
+	@tools/undo-check $$@.debug
+	@objcopy --strip-all $$@.debug $$@
+endef
+$(foreach s,$(UNDO_SERVICES),$(eval $(call update_rules,$(s))))
 SERVICE_IMAGES := $(SERVICES:%=$(B)/services/%)
 $(B)/services/%.symbols: $(B)/services/% tools/symbols
 	@tools/symbols $<.debug $@

@@ -20,6 +20,7 @@
 /* ---- the start; RS finds the words before it through the image's entry (servers/rs/image.c) ---- */
     .balign 8
     .quad UNDO_MARK, undo_enter, undo_enter_end, undo_dead
+    .quad 0, 0 /* tools/update */
     .globl undo_start
 undo_start:
     cmpq $0, undo_first_stack(%rip) /* it may die in the call, and begin here again */

@@ -24,6 +24,8 @@ struct undo_header {
     uint64_t mark; /* UNDO_MARK */
     uint64_t enter, enter_end; /* where a successor begins; within, RS does not write `death` */
     uint64_t death; /* of struct undo_death */
+    uint64_t layout; /* of its memory: the same number, the same layout; 0: unknown */
+    uint64_t fits; /* it can take over a memory of that layout */
 };
 
 struct undo_death { /* written by RS before a successor begins */

@@ -91,7 +91,9 @@ static const char *reason(int error)
 {
     switch (error) {
     case ENOTSUP:
-        return "it goes on with its memory when it dies, and so with the program that it has";
+        return "it keeps its memory, which that program does not fit ('make build/update/NAME' "
+               "makes one "
+               "that does)";
     case EINVAL:
         return "another update came in between";
     case ENOEXEC:

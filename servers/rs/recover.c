@@ -13,6 +13,7 @@
 
 #define STOP_PATIENCE (500 * MS) /* for a service to finish when told to */
 #define CHORES_LATER (5 * MS)
+#define LOOK_AT_STEP (MS / 20) /* until the end of a step has come */
 #define TELL_LATER (200 * MS) /* for a fresh copy to be ready, so that the log can say it */
 /* Two restarts on request within that: the second counts as a failure. */
 #define UPDATE_SOON SECOND
@@ -314,8 +315,10 @@ static void go_on(struct service *s, const struct life_event *e)
 {
     if (service_is_self(s))
         self_die();
-    else
+    else {
+        update_goes_back(s, e->defect, e->detail);
         succeed_later(s, succeed(s, e->defect, e->detail));
+    }
     timer_chores(clock_now() + CHORES_LATER);
 }
 
@@ -470,7 +473,9 @@ void recover_chores(void)
         is_done &= succeed_take_room(&services[i]);
     }
     corpses_tidy();
-    if (!is_done)
+    if (!updates_try())
+        timer_chores(clock_now() + LOOK_AT_STEP);
+    else if (!is_done)
         timer_chores(clock_now() + CHORES_LATER);
 }
 

@@ -13,6 +13,7 @@
  *     recover.c  what happens after a death, how it is done
  *     alternate.c  another program, before one is given up
  *     update.c   another program that users bring
+ *     swap.c     the same of those that keep their memory
  *     succeed.c  the same of those that keep their memory
  *     self.c     and of RS itself
  *     corpse.c   what is kept of the dead, to be looked at
@@ -104,7 +105,9 @@ struct service {
     struct image *alternate; /* that its manifest names beside; NULL: none */
     struct image *first; /* that has its name */
     struct {
+        struct image *next; /* waits for the end of a step (swap.c); NULL: none */
         struct image *old; /* what it goes back to; NULL: nothing is on probation */
+        int error; /* why the last one was not put in; 0: it was */
         uint64_t until; /* clock */
         uint64_t size; /* of the new one */
         bool is_due; /* it has begun, and not taken over yet */
@@ -404,12 +407,20 @@ long request_iommu_status(struct message *m, struct service *caller);
 /* ---- update.c ---- */
 long request_program(struct message *m, struct service *caller);
 /* The program that came, of that size, is the next to be started, and on probation from now on: 0; 1: it has
- * been so already, and is asked for once more. */
+ * been so already, and is asked for once more; or it comes by itself, at the end of a step. */
 long update_begin(struct service *s, uint64_t size);
 long update_state(const struct service *s); /* the result of RS_CONTROL_UPDATED */
 /* It has failed: if it is an update on probation, the program before it is the next to be started. */
 bool update_goes_back(struct service *s, enum rs_defect defect, uint32_t detail);
 void updates_look(uint64_t now); /* those whose probation is over */
+bool updates_try(void); /* those that wait for the end of a step; false: one still does */
+
+/* ---- swap.c ---- */
+bool swap_fits(const struct image *image, const struct image *before);
+/* 0: it goes on with that program; -EAGAIN: it was in the middle of a step; or why it goes on with the old one. */
+long swap_try(struct service *s, struct image *image);
+/* It has died, and is to go on with that one. False: it can't. */
+bool swap_back(struct service *s, struct image *image);
 
 /* ---- iommu.c ---- */
 bool iommu_works(void);

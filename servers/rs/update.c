@@ -3,7 +3,8 @@
  * Live update: a service gets another program while the system runs. The new process is made beside
  * the old one, which works on meanwhile, and takes its place as a fresh copy does: a driver adopts
  * the device, and what is on its way is in the queue. For a while it is on probation: if it does not
- * get ready, or fails, the program before it comes back.
+ * get ready, or fails, the program before it comes back. One that keeps its memory gets the new
+ * program at the end of a step (swap.c).
  *
  * The program comes in pieces (RS_PROGRAM) into memory that is given back when it has been made
  * ready. Each has a window of its own for that, which is given back when nobody can need it any
@@ -62,7 +63,7 @@ static bool is_needed(const struct image *image)
 {
     for (unsigned i = 0; i < service_count; i++)
         if (services[i].image == image || services[i].first == image ||
-            services[i].update.old == image)
+            services[i].update.old == image || services[i].update.next == image)
             return true;
     return false;
 }
@@ -166,38 +167,90 @@ static long make(const char *name, struct image **image)
     return error;
 }
 
+/* It is on probation now. */
+static void put_on_probation(struct service *s, struct image *image)
+{
+    struct image *before = s->first;
+
+    if (!s->update.old) /* what was proven stays what it goes back to */
+        s->update.old = before;
+    s->update.until = clock_now() + PROBATION;
+    s->update.went_back = false;
+    install(s, image);
+    window_end(window_of(before)); /* what was on probation goes */
+}
+
+/* It takes its place when a step is over. */
+static long wait_for_step(struct service *s, struct image *image)
+{
+    if (!swap_fits(image, s->image)) {
+        window_end(window_of(image));
+        return -ENOTSUP;
+    }
+    s->update.next = image;
+    s->update.error = 0;
+    s->update.went_back = false;
+    timer_chores(clock_now());
+    return 1;
+}
+
 long update_begin(struct service *s, uint64_t size)
 {
-    struct image *image, *before = s->first;
+    struct image *image;
     long error;
 
-    if (service_keeps_memory(s))
+    if (service_is_self(s))
         return -ENOTSUP;
     if (s->life.state != RS_UP)
         return -ENXIO;
-    if (stage.size == 0 && s->update.old && size == s->update.size)
+    if (stage.size == 0 && (s->update.old || s->update.next) && size == s->update.size)
         return 1;
     if (stage.size == 0 || size != stage.size)
         return -EINVAL;
+    if (s->update.next)
+        return -EBUSY;
     error = make(s->name, &image);
     stage_end();
     if (error < 0)
         return error;
-    if (!s->update.old) /* what was proven stays what it goes back to */
-        s->update.old = before;
-    s->update.until = clock_now() + PROBATION;
     s->update.size = size;
-    s->update.went_back = false;
-    s->update.is_due = true;
     s->holds = false;
-    install(s, image);
-    window_end(window_of(before)); /* what was on probation goes */
+    if (service_keeps_memory(s))
+        return wait_for_step(s, image);
+    s->update.is_due = true;
+    put_on_probation(s, image);
     spawn_stock(s); /* beside the one that works */
     return 0;
 }
 
+bool updates_try(void)
+{
+    bool is_done = true;
+
+    for (unsigned i = 0; i < service_count; i++) {
+        struct service *s = &services[i];
+        struct image *image = s->update.next;
+        long error = image ? swap_try(s, image) : -EAGAIN;
+
+        is_done &= !image || error != -EAGAIN;
+        if (error == -EAGAIN)
+            continue;
+        s->update.next = NULL;
+        s->update.error = (int)error;
+        if (error == 0)
+            put_on_probation(s, image);
+        else
+            window_end(window_of(image));
+    }
+    return is_done;
+}
+
 long update_state(const struct service *s)
 {
+    if (s->update.next)
+        return -EBUSY;
+    if (s->update.error)
+        return s->update.error;
     if (s->update.went_back)
         return -ECANCELED;
     if (!s->update.old)
@@ -213,6 +266,8 @@ bool update_goes_back(struct service *s, enum rs_defect defect, uint32_t detail)
 
     if (!s->update.old || defect == DEFECT_KILLED || defect == DEFECT_UPDATE)
         return false;
+    if (service_keeps_memory(s) && s->endpoint && !swap_back(s, s->update.old))
+        log_always("%s: too little memory for the program before it", s->name);
     install(s, s->update.old);
     s->update.old = NULL;
     s->update.went_back = true;
