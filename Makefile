@@ -141,7 +141,7 @@ define update_rules
 $(B)/update/$(1): $$($(1)_LINKED) tools/update tools/undo-check
 	@mkdir -p $$(@D)
 	@echo "  LD    $$@"
-	@tools/update fit $$(BASE)/services/$(1).debug $$@.debug $(B) $(CC_SERVICE) $(SERVICE_LDFLAGS) $(UNDO_LDFLAGS) $$($(1)_LINKED)
+	@tools/update fit $$(BASE)/services/$(1).debug $$@.debug $(CC_SERVICE) $(SERVICE_LDFLAGS) $(UNDO_LDFLAGS) $$($(1)_LINKED)
 	@tools/undo-check $$@.debug
 	@objcopy --strip-all $$@.debug $$@
 endef

@@ -14,11 +14,14 @@
 #define RESULT 16
 #define LENGTH 88
 #define ENTRY_BYTES 96
+#define MINUS_EAGAIN -11 /* a part of the mapping is done */
 
     .text
 
 /* ---- the start; RS finds the words before it through the image's entry (servers/rs/image.c) ---- */
     .balign 8
+    .globl undo_header
+undo_header:
     .quad UNDO_MARK, undo_enter, undo_enter_end, undo_dead
     .quad 0, 0 /* tools/update */
     .globl undo_start
@@ -254,6 +257,31 @@ undo_loop:
     call undo_loop_set
     popq %rdi
     jmp *%rdi
+
+/*
+ * RS's own text changes (undo_root_swap()): rdi, rsi: the first kernel call (struct undo_swap_call) and the end of them. This runs where it is
+ * mapped a second time, so it names nothing but where it goes on, which is in the new text. r15 stays.
+ */
+    .globl undo_swap_calls
+undo_swap_calls:
+    movq %rdi, %rbx
+    movq %rsi, %rbp
+1:  cmpq %rbp, %rbx
+    jae 2f
+    movq (%rbx), %rax
+    movq 8(%rbx), %rdi
+    movq 16(%rbx), %rsi
+    movq 24(%rbx), %rdx
+    movq 32(%rbx), %r10
+    movq 40(%rbx), %r8
+    movq 48(%rbx), %r9
+    syscall
+    cmpq $MINUS_EAGAIN, %rax
+    je 1b
+    addq $56, %rbx
+    jmp 1b
+2:  movabsq $undo_begin, %rax
+    jmp *%rax
 
     .bss
     .balign 16

@@ -14,6 +14,8 @@ long undo_raw_call(long number, long a, long b, long c, long d, long e);
 void undo_root_start(void); /* before the first store */
 void undo_root_died(uint64_t log_end); /* before anything is undone: undo_dead.defect is set */
 void undo_root_back(bool given_up); /* the step is done, or was given up */
+void undo_root_undone(void); /* the step that may have wanted another program */
+void undo_root_swap_now(void) __attribute__((noreturn)); /* after the commit */
 void undo_root_trim(void); /* between steps: back the room that the last one has taken */
 
 #endif

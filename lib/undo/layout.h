@@ -27,6 +27,7 @@ struct undo_header {
     uint64_t layout; /* of its memory: the same number, the same layout; 0: unknown */
     uint64_t fits; /* it can take over a memory of that layout */
 };
+extern const struct undo_header undo_header; /* of the program itself */
 
 struct undo_death { /* written by RS before a successor begins */
     uint64_t rip; /* of the dead */

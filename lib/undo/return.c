@@ -338,6 +338,8 @@ void undo_receive_slow(void)
         tell_rs();
         faults = 0;
     }
+    if (undo_returning & UNDO_SWAP)
+        undo_root_swap_now();
     undo_returning = undo_dead.fuse ? UNDO_FUSED : 0;
     if (!undo_dead.fuse && undo_log_begin == UNDO_LOG)
         return;
@@ -428,8 +430,10 @@ void undo_return(void)
     if (!undo_in_step)
         undo_journal_at = UNDO_JOURNAL;
     undo_returning |= UNDO_RETURNED;
-    if (undo_in_step)
+    if (undo_in_step) {
         outputs = 0;
+        undo_root_undone();
+    }
     undo_replay_at = 0;
     if (undo_in_step && is_fault(undo_dead.defect) && begin == UNDO_LOG &&
         ++faults >= POISON_DEATHS)

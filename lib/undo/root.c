@@ -27,6 +27,8 @@ static uint64_t log_room, journal_room; /* bytes that are mapped; log_room 0: no
 static enum rs_defect armed = DEFECT_HEARTBEAT; /* what it is when it has run for that long */
 static bool dies; /* of its own will */
 static struct undo_root dying; /* what undo_root will be; died_tsc 0: it lives */
+static const struct undo_swap *swap, *swap_back; /* NULL: none */
+static bool swaps; /* just now */
 
 static bool is_root(void)
 {
@@ -122,6 +124,64 @@ void undo_root_trim(void)
     trim(UNDO_JOURNAL, &journal_room);
 }
 
+/* ---- another program ---- */
+
+void undo_root_swap(const struct undo_swap *to, const struct undo_swap *back)
+{
+    swap = to;
+    swap_back = back;
+    undo_returning |= UNDO_SWAP;
+}
+
+void undo_root_keep(void)
+{
+    swap_back = NULL;
+}
+
+/* It has not been done, and the step is done again. */
+void undo_root_undone(void)
+{
+    if (undo_returning & UNDO_SWAP)
+        swap_back = NULL;
+    undo_returning &= ~(uint64_t)UNDO_SWAP;
+}
+
+/* r15, the log's end, stays as it is: of one that has died nothing is undone yet. */
+static __attribute__((noreturn)) void put_in(const struct undo_swap *s)
+{
+    void (*calls)(const struct undo_swap_call *, const struct undo_swap_call *) =
+        (void (*)(const struct undo_swap_call *, const struct undo_swap_call *))s->runner;
+
+    calls(s->call, s->call + s->calls);
+    __builtin_unreachable();
+}
+
+void undo_root_swap_now(void)
+{
+    undo_returning &= ~(uint64_t)UNDO_SWAP;
+    undo_dead.defect = DEFECT_NONE;
+    swaps = true;
+    dying.died_tsc = 0;
+    undo_root.swapped_tsc = tsc_read();
+    undo_guard(HEARTBEAT, DEFECT_HEARTBEAT); /* so that no strike is due in the midst of it */
+    put_in(swap);
+}
+
+/* Of its own fault, on probation. */
+static void go_back(void)
+{
+    const struct undo_swap *back = swap_back;
+
+    if (!back || (undo_dead.defect != DEFECT_EXIT && undo_dead.defect != DEFECT_EXCEPTION &&
+                  undo_dead.defect != DEFECT_HEARTBEAT))
+        return;
+    swap_back = NULL;
+    undo_root.swaps_back++;
+    put_in(back);
+}
+
+/* ---- its death ---- */
+
 static enum rs_defect defect_of(uint64_t why)
 {
     dying.detail = why == GUARD_TIME && armed != DEFECT_KILLED ? 0 : SIGKILL;
@@ -165,6 +225,8 @@ void undo_root_died(uint64_t log_end)
     armed = DEFECT_HEARTBEAT;
     dies = false;
     undo_root_why = 0;
+    if (!(undo_returning & UNDO_SWAP))
+        go_back();
 }
 
 /* An alarm that it has received and not answered comes again. */
@@ -180,6 +242,11 @@ void undo_root_back(bool given_up)
         undo_root.died_tsc = dying.died_tsc;
         undo_root.back_tsc = tsc_read();
         undo_root.returns++;
+    }
+    if (swaps) {
+        undo_root.swaps++;
+        undo_root.back_tsc = tsc_read();
+        swaps = false;
     }
     dying.died_tsc = 0;
     undo_root_trim();

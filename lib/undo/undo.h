@@ -53,6 +53,7 @@ enum undo_returning {
     UNDO_RETURNED = 1, /* a successor is at work on the step that its predecessor began */
     UNDO_FUSED = 2, /* steps may run into the end of their log */
     UNDO_OUTPUT = 4, /* there is something to be done after the commit */
+    UNDO_SWAP = 8, /* of RS: its text is to be changed after the commit */
 };
 
 struct undo_entry {
@@ -189,6 +190,9 @@ struct undo_root { /* its last death; changes between two steps */
     uint32_t defect, detail; /* enum rs_defect */
     uint64_t instruction;
     uint64_t died_tsc, back_tsc;
+    uint64_t swaps,
+        swapped_tsc; /* how often its program was changed; the clock before the last time */
+    uint64_t swaps_back; /* how often because it had died in the new one */
     struct registers registers; /* but rcx, r11, and what is not the program's own */
     uint64_t stack,
         stack_pages; /* from where on its stack was in use; a copy is at UNDO_DEAD_STACK */
@@ -198,6 +202,24 @@ void undo_alive(void); /* from time to time: it does not hang */
 /* When it has used so many ns of the CPU from now on it dies, of that enum rs_defect. */
 void undo_guard(uint64_t ns, uint32_t defect);
 void undo_die(uint32_t fuse); /* here and now, once, as though it were killed; struct undo_death */
+
+/*
+ * RS's program is changed when this step is committed (servers/rs/swap.c): by kernel calls, made from a
+ * second mapping of undo_swap_calls, since the text that they are made from goes.
+ */
+struct undo_swap_call {
+    uint64_t number, argument[6]; /* as the kernel takes it */
+};
+struct undo_swap {
+    uint64_t runner; /* where undo_swap_calls is mapped, too */
+    uint64_t calls;
+    struct undo_swap_call call[16];
+};
+extern char undo_swap_calls[];
+/* `back`: done when it dies by its own fault, before anything is undone; until undo_root_keep(). Both stay
+ * as they are until then. */
+void undo_root_swap(const struct undo_swap *to, const struct undo_swap *back);
+void undo_root_keep(void);
 
 /* For a function whose stores are output to others, or may happen twice: not logged. */
 #define undo_unlogged __attribute__((no_instrument_function, noinline))

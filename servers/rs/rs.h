@@ -417,7 +417,8 @@ bool updates_try(void); /* those that wait for the end of a step; false: one sti
 
 /* ---- swap.c ---- */
 bool swap_fits(const struct image *image, const struct image *before);
-/* 0: it goes on with that program; -EAGAIN: it was in the middle of a step; or why it goes on with the old one. */
+long swap_prepare_self(struct service *s); /* RS's own image is described; 0 or an error */
+/* 0: it goes on with that program (RS itself when this step is over); -EAGAIN: it was in the middle of a step; or why it goes on with the old one. */
 long swap_try(struct service *s, struct image *image);
 /* It has died, and is to go on with that one. False: it can't. */
 bool swap_back(struct service *s, struct image *image);

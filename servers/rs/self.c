@@ -21,7 +21,7 @@ void self_prepare(void)
     self = service_named("rs");
     if (!self)
         core_lost("rs", "has no manifest");
-    self->image = &image;
+    self->image = self->first = &image;
     life_begin(&self->life, RS_UP);
     self->pid = RS_PID;
     self->incarnation = 1;
@@ -47,8 +47,24 @@ void self_strike(uint64_t ns)
     undo_guard(ns, DEFECT_KILLED);
 }
 
+/* Its program was changed. */
+static void look_at_swaps(void)
+{
+    static uint64_t seen;
+
+    if (undo_root.swaps == seen)
+        return;
+    seen = undo_root.swaps;
+    if (self->record) {
+        self->record->step_ns[STEP_STOPPED] = clock_of(undo_root.swapped_tsc);
+        self->record->step_ns[STEP_SPAWNED] = clock_of(undo_root.back_tsc);
+    }
+    succeeded(self, clock_of(undo_root.back_tsc));
+}
+
 void self_look(void)
 {
+    look_at_swaps();
     if (undo_root.returns == returns)
         return;
     returns = undo_root.returns;

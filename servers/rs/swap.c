@@ -7,7 +7,12 @@
  */
 #include <errno.h>
 
+#include "lib/elf/elf.h"
+#include "lib/undo/undo.h"
 #include "servers/rs/rs.h"
+
+#define OWN_AT 0x1c0000000000ull /* RS's first program, mapped a second time */
+#define OWN_FILE_MAX (64u << 20)
 
 bool swap_fits(const struct image *image, const struct image *before)
 {
@@ -67,10 +72,102 @@ static long take_over(struct service *s, struct image *image)
     return error;
 }
 
+/* ---- of RS itself: after this step, from text that stays (lib/undo/root.c) ---- */
+
+extern const char __ehdr_start[]; /* the linker's: of what runs; its headers are mapped */
+
+/* What it was started with: the kernel did that, and no image was made. */
+static long describe_first(struct image *image)
+{
+    static struct elf_program program;
+    const char *why;
+
+    if (elf_parse(__ehdr_start, PAGE_SIZE, OWN_FILE_MAX, &program, &why) < 0)
+        return -ENOEXEC;
+    image->undo = undo_header;
+    image->entry = program.entry;
+    image->mappings = 0;
+    for (uint32_t i = 0; i < program.segments; i++) {
+        const struct elf_segment *e = &program.segment[i];
+        uint64_t at = e->address & ~(PAGE_SIZE - 1), to = OWN_AT + at;
+        uint64_t pages = (e->address + e->memory_size - at + PAGE_SIZE - 1) / PAGE_SIZE;
+        uint64_t flags = MAP_READ | (e->execute ? MAP_EXECUTE : 0) | MAP_SHARE;
+        long error = 0;
+
+        if (!e->write)
+            error = memory_map(ENDPOINT_SELF, to, pages, flags, ENDPOINT_SELF, at);
+        if (error < 0)
+            return error;
+        image->mapping[image->mappings++] =
+            (struct mapping){at, pages, e->write ? MAP_READ | MAP_WRITE : flags, to};
+    }
+    return 0;
+}
+
+static bool lies_in(const struct image *image, const struct mapping *wanted)
+{
+    for (const struct mapping *m = image->mapping; m < image->mapping + image->mappings; m++)
+        if (wanted->address >= m->address &&
+            wanted->address + wanted->pages * PAGE_SIZE <= m->address + m->pages * PAGE_SIZE)
+            return true;
+    return false;
+}
+
+static void add_call(struct undo_swap *swap, uint64_t number, const struct mapping *m)
+{
+    swap->call[swap->calls++] =
+        (struct undo_swap_call){KERNEL_CALL_BASE + number,
+                                {(uint64_t)(int64_t)ENDPOINT_SELF, m->address, m->pages, m->flags,
+                                 (uint64_t)(int64_t)ENDPOINT_SELF, m->source}};
+}
+
+/* The calls that put the parts in which `first` had, too. The last argument of unmap is a flag. */
+static void list_calls(struct undo_swap *swap, const struct image *image, const struct image *first)
+{
+    swap->runner = OWN_AT + (uint64_t)undo_swap_calls;
+    swap->calls = 0;
+    for (const struct mapping *m = image->mapping; m < image->mapping + image->mappings; m++)
+        if (!(m->flags & MAP_WRITE) && lies_in(first, m)) {
+            add_call(swap, KERNEL_UNMAP, &(struct mapping){m->address, m->pages, 0, 0});
+            add_call(swap, KERNEL_MAP, m);
+        }
+}
+
+static long swap_self(struct service *s, struct image *image)
+{
+    static struct undo_swap to, back;
+    static struct image *first;
+
+    if (!first)
+        first = s->image;
+    for (const struct mapping *m = image->mapping; m < image->mapping + image->mappings; m++) {
+        long error;
+
+        if (lies_in(first, m) || (m->flags & MAP_WRITE && covers(s->image, m)))
+            continue;
+        memory_unmap(ENDPOINT_SELF, m->address, m->pages);
+        error = memory_map(ENDPOINT_SELF, m->address, m->pages, m->flags, ENDPOINT_SELF, m->source);
+        if (error < 0)
+            return error;
+    }
+    list_calls(&to, image, first);
+    list_calls(&back, s->update.old ? s->update.old : s->image, first);
+    succeed_record(s, DEFECT_UPDATE, 0);
+    undo_root_swap(&to, &back);
+    return 0;
+}
+
+long swap_prepare_self(struct service *s)
+{
+    return s->image->mappings ? 0 : describe_first(s->image);
+}
+
 long swap_try(struct service *s, struct image *image)
 {
     struct slot_status status;
 
+    if (service_is_self(s))
+        return swap_self(s, image);
     if (s->life.state != RS_UP || s->life.wait == WAIT_CALL)
         return -EAGAIN;
     slot_control(s->endpoint, SLOT_CONTROL_STOP, 0);

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "lib/rt/defect.h"
+#include "lib/undo/undo.h"
 #include "servers/rs/rs.h"
 
 #define PROBATION (10 * SECOND)
@@ -146,8 +147,10 @@ long request_program(struct message *m, struct service *caller)
 
 static void install(struct service *s, struct image *image)
 {
-    spawn_unstock(s);
     s->image = s->first = image;
+    if (service_is_self(s))
+        return;
+    spawn_unstock(s);
     s->config.entry = image->entry;
     stack_prepare(s);
 }
@@ -199,7 +202,7 @@ long update_begin(struct service *s, uint64_t size)
     struct image *image;
     long error;
 
-    if (service_is_self(s))
+    if (service_is_self(s) && swap_prepare_self(s) < 0)
         return -ENOTSUP;
     if (s->life.state != RS_UP)
         return -ENXIO;
@@ -266,7 +269,7 @@ bool update_goes_back(struct service *s, enum rs_defect defect, uint32_t detail)
 
     if (!s->update.old || defect == DEFECT_KILLED || defect == DEFECT_UPDATE)
         return false;
-    if (service_keeps_memory(s) && s->endpoint && !swap_back(s, s->update.old))
+    if (service_keeps_memory(s) && !service_is_self(s) && !swap_back(s, s->update.old))
         log_always("%s: too little memory for the program before it", s->name);
     install(s, s->update.old);
     s->update.old = NULL;
@@ -277,15 +280,31 @@ bool update_goes_back(struct service *s, enum rs_defect defect, uint32_t detail)
     return true;
 }
 
+/* RS has died of it, and has seen to it itself. */
+static void look_at_self(struct service *s)
+{
+    static uint64_t seen;
+
+    if (undo_root.swaps_back == seen)
+        return;
+    seen = undo_root.swaps_back;
+    update_goes_back(s, (enum rs_defect)undo_root.defect, undo_root.detail);
+}
+
 void updates_look(uint64_t now)
 {
     for (unsigned i = 0; i < service_count; i++) {
         struct service *s = &services[i];
-        struct image *old = s->update.old;
+        struct image *old;
 
+        if (service_is_self(s))
+            look_at_self(s);
+        old = s->update.old;
         if (!old || now < s->update.until || s->life.state != RS_UP)
             continue;
         s->update.old = NULL;
+        if (service_is_self(s))
+            undo_root_keep();
         window_end(window_of(old));
         log_always("%s: its update stands", s->name);
     }

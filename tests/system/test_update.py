@@ -1,23 +1,37 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Live update (service update): a service gets another program while the system runs, and goes back by itself when that is no good."""
+import os
 import re
+import shlex
 import subprocess
 
 import pytest
 
 import inject_faults
-from conftest import BUILD
+from conftest import BUILD, TOP
 from hostnet import served, sha1
+from test_ext4 import make as make_ext4
 
 CRASHES, HANGS = b"\x0f\x0b", b"\xeb\xfe"  # ud2; jmp to itself
 
 
+def make(*targets, **options):
+    return subprocess.run(["make", "-C", TOP, "--no-print-directory", f"B={BUILD}", *targets], check=True, text=True, **options)
+
+
+@pytest.fixture(scope="module")
+def others():
+    """{server: a program of it of which every function is other machine code}."""
+    make("-j2", "others")
+    return {name: BUILD / "other/update" / name for name in ("rs", "ds", "pm", "vfs")}
+
+
 def other(tmp_path, service, function, code):
-    """A driver's program, with something else at the beginning of a function."""
+    """Its program, with something else at the beginning of a function."""
     program = inject_faults.Program(service)
     image, at = bytearray(program.image), program.offset(program.functions[function][0].address)
     image[at:at + len(code)] = code
-    path = tmp_path / "other"
+    path = tmp_path / f"other-{service}-{function}"
     path.write_bytes(image)
     return path
 
@@ -83,3 +97,77 @@ def test_wrong_words(boot):
     assert re.sub(r"/bin/sh: |sh: ", "", out).startswith("service: update nobody: there is no such service\n1\nservice: update e1000: /none: No such file or directory\n1\n"
                                             "service: update e1000: this is no program for a service: see 'service log rs'\n1\nservice: update e1000: /tmp: not a file of 1 byte to 8 MB\n1\n"), out
     assert "not permitted" in out or "Permission denied" in out
+
+
+# ---- servers that keep their memory ----
+
+ROUNDS = int(os.environ.get("UPDATES", 6)) // 2 # of each
+ALL = "rs ds vm pm vfs net ram e1000 ext4"
+
+
+def test_servers_under_load(boot, tmp_path, others):
+    """All seven, to and fro between two programs of which no function is the same, and a driver and ext4; meanwhile a transfer, files, and programs that begin and end. By the guest's
+    clock none of the servers keeps anybody waiting for a millisecond. Longer: UPDATES=1000 tools/test tests/system/test_update.py -k servers_under_load -s"""
+    url, digest = served(tmp_path, 8)
+    result = boot(f"""mkdir /mnt; mount -t ext4 /dev/sda /mnt
+        (n=0; while [ $n -lt {ROUNDS} ]; do for s in {ALL}; do new=/new/$s; [ -f $new ] || new=/lib/bardo/$s; service update $s --image $new || echo lost; service update $s || echo lost
+            done; n=$((n + 1)); done) & updater=$!
+        for d in /tmp /mnt; do (i=0; while kill -0 $updater 2>/dev/null; do echo $i >$d/x$((i % 7)); [ "$(cat $d/x$((i % 7)) | tr -d '\\n')" = $i ] || echo wrong; i=$((i + 1)); done) & done
+        (while kill -0 $updater 2>/dev/null; do wget -q -O - {url} | sha1sum; done) &
+        wait; umount /mnt; cat /proc/recovery; service list | awk '$7 == "update" {{ print $1, $6 }}' | sort""",
+                  nics=["e1000"], disks=[str(make_ext4(tmp_path / "disk"))], add={f"/new/{name}": path for name, path in others.items()}, icount=True, leak_check=False, timeout=120 + 60 * ROUNDS)
+    rows = [line.split() for line in result.out.splitlines() if re.match(r"\d+ \S+ update ", line)]
+    assert "lost" not in result.out and "wrong" not in result.out and set(re.findall(r"^(\w{40})  -$", result.out, re.M)) == {digest}, result.out
+    assert set(re.findall(r"^\d+ \S+ (\w+) ", result.out, re.M)) == {"update"}
+    assert {name: int(n) for name, n in re.findall(r"^(\w+) (\d+)$", result.out, re.M)} == {name: 2 * ROUNDS for name in ALL.split()}
+    pauses = {row[1]: max(int(r[12]) - int(r[10] if r[7] == "rolled-back" else r[8]) for r in rows if r[1] == row[1]) for row in rows} # to ready_ns, from stopped_ns or detected_ns
+    print("longest pause in us, of the last 256:", {name: ns / 1000 for name, ns in pauses.items()})
+    assert max(ns for name, ns in pauses.items() if name not in ("e1000", "ext4")) < 1000000
+
+
+CRASHES_IN = {"rs": "request_list", "vfs": "sys_getdents64", "pm": "sys_fork", "net": "ethernet_input", "ds": "list", "ram": "do_read_directory", "vm": "sys_brk"}
+
+
+def test_servers_go_back(boot, tmp_path):
+    """Each gets a program that dies of something that everybody asks for: the program before it is back, does that, and nobody has noticed."""
+    url, digest = served(tmp_path, 8)
+    ill = {f"/ill/{name}": other(tmp_path, name, function, CRASHES) for name, function in CRASHES_IN.items()}
+    result = boot(f"""wget -q -O - {url} | sha1sum & for s in {" ".join(CRASHES_IN)}; do service update $s --image /ill/$s >/dev/null 2>&1; ls / >/dev/null || echo lost; time true 2>/dev/null; ping -c 1 10.0.2.2 >/dev/null || echo lost
+        service store >/dev/null; service list >/dev/null || echo lost; done; wait; cat /proc/recovery""", nics=["e1000"], add=ill, leak_check=False)
+    assert result.out.startswith(digest) or f"\n{digest}  -\n" in result.out
+    assert "lost" not in result.out, result.out
+    assert sorted(re.findall(r"rs: (\w+): its update has failed \(exception 6\): the program before it is back", result.klog)) == sorted(CRASHES_IN)
+
+
+def fit(tmp_path, change):
+    """tools/update for ds, of which servers/ds/snapshots.c is other. (its result, the program)"""
+    words = shlex.split(make("-n", "-W", "tools/update", f"BASE={BUILD}", f"{BUILD}/update/ds", capture_output=True).stdout.split("tools/update fit ", 1)[1].splitlines()[0])
+    compile_ = shlex.split(next(line for line in make("-n", "-W", "servers/ds/snapshots.c", f"{BUILD}/servers/ds/snapshots.o", capture_output=True).stdout.splitlines() if " -c " in line))
+    source, made = tmp_path / "servers/ds/snapshots.c", tmp_path / "servers/ds/snapshots.o"
+    source.parent.mkdir(parents=True, exist_ok=True)
+    source.write_text(change((TOP / "servers/ds/snapshots.c").read_text()))
+    subprocess.run([*compile_[:compile_.index("-c")], "-Wno-error", "-c", "-o", made, source], cwd=TOP, check=True)
+    (tmp_path / "servers/ds").joinpath("snapshots.d").unlink(missing_ok=True)
+    words[1] = str(tmp_path / "ds.debug")
+    words = [str(made) if word.endswith("servers/ds/snapshots.o") else word for word in words]
+    return subprocess.run([TOP / "tools/update", "fit", *words], cwd=TOP, capture_output=True, text=True), tmp_path / "ds.debug"
+
+
+def test_new_variables(boot, tmp_path):
+    """A function that does more, with a variable and a text of its own."""
+    done, program = fit(tmp_path, lambda text: text.replace("static struct snapshot *find(", "static unsigned long looks;\n\nstatic struct snapshot *find(").replace(
+        "key)\n{\n    for", 'key)\n{\n    log_always("a new one looks for the %luth time", ++looks);\n    for'))
+    assert done.returncode == 0 and "it has variables of its own" in done.stdout, done.stderr
+    result = boot("service update ds --image /new; echo $?; service kill tty; service wait tty; service kill ds; service wait ds; service kill tty; service wait tty; service update ds 2>&1; true", add={"/new": program}, leak_check=False)
+    assert "ds: a new one looks for the 1th time" in result.klog and "ds: a new one looks for the 2th time" in result.klog
+    assert result.out.startswith("0\n") and "which that program does not fit" in result.out # the old one does not know that variable
+
+
+@pytest.mark.parametrize("change, why", [
+    (lambda text: text.replace("store[DS_STORE]", "store[DS_STORE + 8]"), "store has"),
+    (lambda text: text.replace("static struct snapshot {", "static struct snapshot {\n    long other;"), "struct snapshot is not what it was"),
+])
+def test_what_does_not_fit(tmp_path, change, why):
+    """Another size, or another type: it is refused, and said which."""
+    done, program = fit(tmp_path, change)
+    assert done.returncode == 1 and why in done.stderr and not program.exists(), done.stderr
