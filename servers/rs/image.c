@@ -74,6 +74,79 @@ static bool prepare_segment(struct image *image, const struct elf_segment *s, co
     return true;
 }
 
+/* ---- damaged memory ---- */
+
+struct damage {
+    char *at;
+    const char *is; /* as it should be */
+    uint64_t length;
+};
+
+/* One bit more or less changes it, wherever. */
+static uint64_t sum_of(const char *at, uint64_t length)
+{
+    uint64_t sum = 0, word;
+
+    for (; length >= sizeof word; at += sizeof word, length -= sizeof word) {
+        memcpy(&word, at, sizeof word);
+        sum = (sum << 1 | sum >> 63) + word;
+    }
+    while (length-- > 0)
+        sum = (sum << 1 | sum >> 63) + (uint8_t)*at++;
+    return sum;
+}
+
+static const struct mapping *mapping_at(const struct image *image, uint64_t address)
+{
+    for (uint32_t i = 0; i < image->mappings; i++)
+        if (image->mapping[i].address == address && image->mapping[i].source)
+            return &image->mapping[i];
+    return NULL;
+}
+
+/* What of a segment lies within [from, to) and is not as in the file. */
+static bool is_damaged(const struct image *image, const struct elf_segment *s, const char *file,
+                       uint64_t from, uint64_t to, struct damage *out)
+{
+    const struct mapping *m = mapping_at(image, page_down(s->address));
+    uint64_t end = s->address + s->file_size;
+
+    from = from > s->address ? from : s->address;
+    to = to < end ? to : end;
+    if (!m || from >= to)
+        return false;
+    out->at = (char *)m->source + (from - m->address);
+    out->is = file + s->offset + (from - s->address);
+    out->length = to - from;
+    return memcmp(out->at, out->is, out->length) != 0;
+}
+
+bool image_mend(const struct image *image, uint64_t address)
+{
+    static struct elf_program program;
+    uint64_t size, from = page_down(address), to = address ? from + PAGE_SIZE : ~0ull;
+    const char *why, *file = image->name ? archive_program(image->name, &size) : NULL;
+    struct damage damage;
+    bool found = false;
+
+    if (!file || elf_parse(file, size, size, &program, &why) < 0)
+        return false;
+    for (uint32_t i = 0; i < program.segments; i++) {
+        if (!is_damaged(image, &program.segment[i], file, from, to, &damage))
+            continue;
+        if (sum_of(file, size) != image->sum) {
+            log_always("%s: its program is damaged in the boot archive", image->name);
+            return found;
+        }
+        memcpy(damage.at, damage.is, damage.length);
+        found = true;
+    }
+    if (found)
+        log_always("%s: its program was damaged in memory; it is as in the boot archive again",
+                   image->name);
+    return found;
+}
+
 long image_make(struct image *image, const char *path, const char *file, uint64_t size,
                 void *(*pages)(uint64_t count))
 {
@@ -111,7 +184,11 @@ struct image *image_prepare(const char *name)
         return NULL;
     }
     image = arena_alloc(sizeof *image);
-    return image_make(image, path, file, size, arena_pages) < 0 ? NULL : image;
+    if (image_make(image, path, file, size, arena_pages) < 0)
+        return NULL;
+    image->name = name;
+    image->sum = sum_of(file, size);
+    return image;
 }
 
 /* System V ABI, 3.4.1: argc, argv, envp, auxiliary vector; the strings above. */

@@ -277,6 +277,23 @@ static void count_failure(struct service *s)
         decide(s);
 }
 
+static bool is_own_fault(enum rs_defect defect)
+{
+    return defect == DEFECT_EXIT || defect == DEFECT_EXCEPTION || defect == DEFECT_HEARTBEAT;
+}
+
+/* A bit of its program may have flipped, which all its copies share. Looked at is all of it when it dies again and
+ * again, else where it has died. */
+static void mend_program(struct service *s, const struct life_event *e, bool is_again)
+{
+    bool is_mended = false;
+
+    if (is_own_fault(e->defect) && (is_again || e->defect == DEFECT_EXCEPTION))
+        is_mended = image_mend(s->image, is_again ? 0 : s->fault.instruction);
+    if (is_mended)
+        spawn_unstock(s); /* made of what was damaged */
+}
+
 static void replace(struct service *s, const struct life_event *e)
 {
     record_begin(s, e->defect, e->detail);
@@ -289,6 +306,7 @@ static void replace(struct service *s, const struct life_event *e)
     s->dead_incarnation = s->incarnation;
     s->dead_pid = s->pid;
     corpse_note(s);
+    mend_program(s, e, s->died_in_start || clock_now() - s->ready < SECOND);
     update_goes_back(s, e->defect, e->detail);
     count_failure(s);
     s->update.is_due = false;
@@ -316,6 +334,7 @@ static void go_on(struct service *s, const struct life_event *e)
     if (service_is_self(s))
         self_die();
     else {
+        mend_program(s, e, s->deaths_in_a_row > 0);
         update_goes_back(s, e->defect, e->detail);
         succeed_later(s, succeed(s, e->defect, e->detail));
     }

@@ -73,6 +73,9 @@ struct image {
     uint32_t mappings;
     struct mapping mapping[IMAGE_MAPPINGS];
     struct undo_header undo; /* mark 0: it can't be rolled back */
+    const char
+        *name; /* of its file in the boot archive, of which `sum` is; NULL: it is not from there */
+    uint64_t sum;
 };
 
 struct device {
@@ -203,6 +206,9 @@ void manifests_read(void);
 long image_make(struct image *image, const char *path, const char *file, uint64_t size,
                 void *(*pages)(uint64_t count));
 struct image *image_prepare(const char *name); /* lib/bardo/NAME; NULL: it has told the log why */
+/* Compared with the file: all of it, or (address not 0) the page of that address alone. True: memory was damaged
+ * there, and is as it was. */
+bool image_mend(const struct image *image, uint64_t address);
 void stack_prepare(struct service *s); /* fills stack_page, sets config.stack */
 
 /* ---- service.c ---- */
