@@ -66,4 +66,4 @@ def test_a_damaged_program_is_mended(tmp_path, service, function, use):
     log = klog.read_text(errors="replace")
     assert changed == 1 and guest.returncode == 0, out + log
     assert log.count(f"rs: {service}: its program was damaged in memory; it is as in the boot archive again") == 1, log
-    assert re.match(rf"{service} +\d+ up +.* [12] exception ", out), out
+    assert re.search(rf"^{service} +\d+ up +.* [12] exception ", out, re.M), out
