@@ -129,7 +129,7 @@ void spawn_stock(struct service *s)
 {
     endpoint_t ep;
 
-    if (s->stock || s->life.state != RS_UP || !service_drives(s))
+    if (s->stock || s->life.state != RS_UP || !(service_drives(s) || s->update.is_due))
         return;
     ep = make(s);
     s->stock = ep > 0 ? ep : 0; /* no memory: the next start tries again */
