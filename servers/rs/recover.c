@@ -49,6 +49,7 @@ static void end_incarnation(struct service *s)
     if (!s->endpoint)
         return;
     slot_control(s->endpoint, SLOT_CONTROL_STOP, 0);
+    watch_end(s);
     s->remains = s->endpoint;
     succeed_forget(s);
     service_bind(s, 0);

@@ -174,6 +174,9 @@ struct service {
     bool is_slow; /* beyond the low mark just now */
     uint64_t slow_told; /* clock, when the log was last told so; 0: never */
     struct share share;
+    uint64_t paid; /* slot_status.paid_ns at the last look */
+    bool is_held; /* for what it has paid while all who are of no use have more than their share */
+    bool runs_last; /* at the lowest priority, for that or for its own share */
     struct flood flood; /* of its device's MSIs */
     uint64_t wake; /* clock, when LIFE_TIME is due; 0: nothing is waited for */
     uint32_t script; /* number of the script that decides */
@@ -381,7 +384,8 @@ void timer_expired(void); /* the alarm has gone off */
 /* How much of use a driver has done, as its client counts. */
 uint64_t watch_useful(const struct service *s);
 #define WATCH_UNCOUNTED (~0ull) /* nobody counts */
-void watch_begin(struct service *s); /* a fresh incarnation runs */
+void watch_begin(struct service *s); /* a fresh incarnation runs, or one goes on */
+void watch_end(struct service *s); /* it runs no more, and is not destroyed yet */
 void watch_ready(struct service *s); /* its start is done */
 /* At all who run. every: ns from one look to the next */
 void watch_look(uint64_t now, uint64_t every);

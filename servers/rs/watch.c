@@ -6,12 +6,24 @@
  * nothing runs at the lowest priority for a while, and a driver that goes on without being of any
  * use to its client is in a storm, of interrupts that it does not acknowledge, say, and is
  * replaced. So is one whose device raises MSIs without end, whatever it uses itself.
+ *
+ * Many who keep to their shares could still leave programs nothing, by what they use together, by
+ * what they have servers do for them, and in lives too short to be looked at. So all who are of no
+ * use have one more share together, from which all that is paid, also for the dead. When it is used
+ * up those who have paid the most of it run last, and so do their fresh copies, until there is more.
  */
 #include "abi/queue.h"
 #include "servers/rs/rs.h"
 
 #define SLOW_AGAIN (10 * SECOND) /* the log is not told more often that a service is slow */
 #define CORE_START (60 * SECOND)
+
+/* Of all who are of no use. */
+static struct {
+    struct looks looks;
+    uint64_t paid; /* ns of CPU */
+    struct share share;
+} all;
 
 static bool is_driver(const struct manifest *m)
 {
@@ -71,12 +83,25 @@ static uint64_t msis_of(const struct service *s)
     return vector ? undo_input(kernel_page()->irq_count[vector & 0xff]) : 0;
 }
 
+static void set_priority(struct service *s)
+{
+    s->runs_last = s->share.low || s->is_held;
+    slot_control(s->endpoint, SLOT_CONTROL_PRIORITY,
+                 s->runs_last ? PRIORITIES - 1 : s->config.priority);
+}
+
 void watch_begin(struct service *s)
 {
-    looks_begin(&s->looks, clock_now(), 0);
+    struct slot_status status = {0}; /* it may be one that goes on */
+
+    slot_status(s->endpoint, &status);
+    looks_begin(&s->looks, clock_now(), status.cpu_ns);
+    s->paid = status.paid_ns;
+    s->is_held &= all.share.low;
     pulse_begin(&s->pulse);
     share_begin(&s->share, useful_of(s));
     flood_begin(&s->flood, msis_of(s), useful_of(s));
+    set_priority(s);
 }
 
 void watch_ready(struct service *s)
@@ -86,18 +111,51 @@ void watch_ready(struct service *s)
     share_ready(&s->share, share_of(s));
 }
 
+/* A first start is free: everybody waits for it. */
+static bool pays_with_all(const struct service *s)
+{
+    return share_of(s) != 0 && (s->incarnation > 1 || s->life.state == RS_UP) &&
+           (s->manifest->cpu_permille != 0 || useful_of(s) == s->share.useful);
+}
+
+/* What it has paid since the last time. */
+static void pay(struct service *s, uint64_t paid_ns, uint64_t elapsed)
+{
+    uint64_t paid = paid_ns - s->paid;
+
+    s->paid = paid_ns;
+    if (!pays_with_all(s))
+        return;
+    all.paid += paid;
+    s->is_held |= elapsed != 0 && all.share.low && paid > elapsed / 1000 * SHARE_SPARED;
+}
+
+void watch_end(struct service *s)
+{
+    struct slot_status status;
+
+    if (slot_status(s->endpoint, &status) == 0)
+        pay(s, status.paid_ns, clock_now() - s->looks.at);
+}
+
+static void look_at_all(uint64_t now, uint64_t every)
+{
+    struct look look = looks_next(&all.looks, now, all.paid, every);
+
+    share_check(&all.share, &look, SHARE_TOGETHER, WATCH_UNCOUNTED, true);
+}
+
 /* True: it is in a storm, or above what its manifest allows. */
 static bool look_at_share(struct service *s, const struct look *look)
 {
     uint32_t permille = share_of(s);
-    bool was_low = s->share.low;
 
     if (permille == 0)
         return false;
     share_check(&s->share, look, permille, useful_of(s), s->manifest->cpu_permille != 0);
-    if (s->share.low != was_low)
-        slot_control(s->endpoint, SLOT_CONTROL_PRIORITY,
-                     s->share.low ? PRIORITIES - 1 : s->config.priority);
+    s->is_held &= all.share.low;
+    if (s->runs_last != (s->share.low || s->is_held))
+        set_priority(s);
     if (s->life.state != RS_UP || service_core(s))
         return false;
     if (is_driver(s->manifest) && s->queue && s->share.useless >= SHARE_USELESS) {
@@ -173,6 +231,8 @@ static void look_at(struct service *s, uint64_t now, uint64_t every)
     if (slot_status(s->endpoint, &status) < 0)
         return;
     look = looks_next(&s->looks, now, status.cpu_ns, every);
+    if (s->looks.at == now)
+        pay(s, status.paid_ns, look.elapsed);
     s->is_starved = look.elapsed != 0 && look.used == 0;
     if (look_at_share(s, &look) || look_at_interrupts(s, &look))
         return;
@@ -193,4 +253,5 @@ void watch_look(uint64_t now, uint64_t every)
     for (unsigned i = 0; i < service_count; i++)
         if (service_is_watched(&services[i]))
             look_at(&services[i], now, every);
+    look_at_all(now, every);
 }

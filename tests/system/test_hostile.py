@@ -15,7 +15,7 @@ LOADER.exec_module(TOOL)
 
 
 def test_hostile():
-    """Senseless calls, floods, rings that lie, names and complaints, all at once: nobody dies, and programs get on afterwards. The seed is in the output."""
+    """Senseless calls, floods, rings that lie, names and complaints, all at once: nobody dies, and programs get on meanwhile. The seed is in the output."""
     seed = random.randrange(1 << 31)
     done = subprocess.run([TOP / "tools/hostile", "--seconds", "60", "--seed", str(seed)], capture_output=True, text=True, timeout=1000,
                           env=dict(os.environ, B=str(BUILD)))
