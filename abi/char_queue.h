@@ -27,8 +27,9 @@
  *
  * The test of a device that can send to itself (`can_test`): nothing on a line of characters tells
  * whether they are right, or whether any should come, so a driver that loses them, or stores them
- * in the wrong place, looks like a line at rest. The client puts bytes into the transmit ring, but
- * does not publish them there: they are between `test.transmit.taken` and `written`. It sets the
+ * in the wrong place, looks like a line at rest. The client puts bytes into the transmit ring, behind
+ * all that is to be sent, but does not publish them there: they are between `test.transmit.taken`
+ * and `written`. It sets the
  * indices of `test.receive`, counts up `asked` and notifies; the driver carries them through the
  * device and into the receive ring of `test`, with the same code as all others, says in `result` how
  * it went, sets `told` to `asked` and notifies. The client judges: what it has put in must have come
@@ -57,7 +58,7 @@ struct char_ring {
 
 enum char_test_result {
     CHAR_TEST_DONE, /* what has come back is in the ring */
-    CHAR_TEST_BUSY, /* not now: something is still being sent, or waits for room */
+    CHAR_TEST_BUSY, /* not now: the device is still sending, or something waits for room */
 };
 
 struct char_test {

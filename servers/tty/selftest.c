@@ -71,13 +71,15 @@ static enum selftest_step conclude(struct selftest *s, enum selftest_answer answ
         rest(s);
         return SELFTEST_NOTHING;
     }
-    if (answer == SELFTEST_BUSY && s->is_flood) /* of course */
+    if (answer == SELFTEST_BUSY && s->is_stuck)
+        rest(s);
+    if (answer == SELFTEST_BUSY && (s->is_flood || s->is_stuck)) /* of course */
         return SELFTEST_NOTHING;
     if (answer == SELFTEST_BUSY ? ++s->busy < SELFTEST_BUSY_FAILS : ++s->fails < SELFTEST_FAILS)
         return SELFTEST_NOTHING;
     s->fails = s->busy = 0;
     rest(s);
-    if (s->complaints == SELFTEST_COMPLAINTS)
+    if (s->complaints >= SELFTEST_COMPLAINTS && !s->is_stuck)
         return SELFTEST_NOTHING;
     s->complaints++;
     return SELFTEST_COMPLAIN;
@@ -112,10 +114,11 @@ enum selftest_step selftest_look(struct selftest *s, const struct selftest_view 
     if (v->now < s->look_at)
         return step;
     s->look_at = v->now + SELFTEST_FIRST;
-    if (!v->has_sent || (!v->has_taken && !s->is_flood))
+    if (!v->has_taken && !s->is_flood)
         return step;
     s->look_at = v->now + SELFTEST_LOOK;
     s->is_out = true;
+    s->is_stuck = !v->has_sent;
     s->looks = 0;
     return SELFTEST_ASK;
 }

@@ -11,6 +11,11 @@
  * believed longer. And a device that cannot be helped looks the same with every driver: after
  * SELFTEST_COMPLAINTS there is patience until a test ends well.
  *
+ * It is asked for, too, when what is to be sent has not moved for so long. If the other end does
+ * not read, the device has not sent all that it was given, and there is no test: that is no fault,
+ * however often. But who fails in the test of a device that has nothing to send, which it begins
+ * with, is of no use: there is a complaint of each such driver, until RS gives it up.
+ *
  * A driver that reads what is not there never comes to rest. So there are tests, too, while more
  * comes than a line can carry and the device never runs dry: no real one does that. (QEMU's may
  * when its reader is slow; nothing is lost by a test then.)
@@ -58,6 +63,7 @@ struct selftest {
     uint32_t from; /* index in the transmit ring of its first byte */
     bool is_out; /* it has been asked for and is not answered */
     bool was_heard; /* since the last test */
+    bool is_stuck; /* something waited to be sent when it was asked for */
     uint32_t heard, sent; /* as last seen */
     uint32_t looks, fails, busy, complaints; /* in a row */
     enum selftest_answer answer; /* the last; the reason to complain */

@@ -259,9 +259,17 @@ uint32_t terminal_pending(const struct terminal *t)
     return t->queue ? t->written - t->gone : 0;
 }
 
+/* In the ring, beside what a test of the device puts behind all else. */
+static uint32_t room_to_send(const struct terminal *t)
+{
+    uint32_t used = terminal_pending(t) + SELFTEST_BYTES + SELFTEST_BEYOND;
+
+    return t->queue && used < CHAR_TRANSMIT_SIZE ? CHAR_TRANSMIT_SIZE - used : 0;
+}
+
 uint32_t terminal_room(const struct terminal *t)
 {
-    uint32_t room = t->queue ? CHAR_TRANSMIT_SIZE - terminal_pending(t) : 0;
+    uint32_t room = room_to_send(t);
 
     if (t->screen)
         room = CHAR_TRANSMIT_SIZE; /* it is memory: whoever paints it is never waited for */
@@ -309,7 +317,7 @@ uint32_t terminal_put(struct terminal *t, const uint8_t *from, uint32_t count)
  * shown, as in Linux. */
 static void send_echo(struct terminal *t)
 {
-    uint32_t room = CHAR_TRANSMIT_SIZE - terminal_pending(t), count = t->line.echo_count;
+    uint32_t room = t->screen ? CHAR_TRANSMIT_SIZE : room_to_send(t), count = t->line.echo_count;
 
     if (count != 0 && (t->queue || t->screen))
         transmit(t, t->line.echo, count < room ? count : room);

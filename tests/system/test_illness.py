@@ -171,9 +171,9 @@ def test_many_manifests(boot):
     assert "more than 96 services; not started" in result.klog and re.search(r"^uart +\d+ up", result.out, re.M)
 
 
-def ill_program(tmp_path, service, function):
+def ill_program(tmp_path, driver, function, service):
     """The shipped program of a driver, with a function that does nothing and says 0: each fresh copy is ill."""
-    program = inject_faults.Program(service)
+    program = inject_faults.Program(driver)
     image, at = bytearray(program.image), program.offset(program.functions[function][0].address)
     image[at:at + 3] = b"\x31\xc0\xc3"  # xor eax, eax; ret
     path = tmp_path / service
@@ -181,13 +181,23 @@ def ill_program(tmp_path, service, function):
     return {f"/lib/bardo/{service}": path}
 
 
-@pytest.mark.parametrize("service, function, device", [("ahci", "finished", "sda")])
-def test_every_copy_is_ill(boot, tmp_path, service, function, device):
-    """What a fresh copy does not mend: a shipped driver that ends no request is given up within a minute, the log says so once, and who waits gets an error."""
-    image = tmp_path / "disk"
-    image.write_bytes(bytes(1 << 20))
-    result = boot(f"n=0; until service list {service} | grep -q given-up || [ $n -ge 600 ]; do usleep 100000; n=$((n + 1)); done; cut -d. -f1 /proc/uptime; "
-                  f"head -c 512 /dev/{device} 2>&1 | head -c 0; service list {service}", disks=[f"{image}:{service}"], icount=True, add=ill_program(tmp_path, service, function), leak_check=False, timeout=300)
+def second_port(service):
+    """The serial port's driver of the first port, and one of that name for the second: its terminal is the last for which there is no port."""
+    lines = (TOP / "drivers/char/uart/uart.svc").read_text().splitlines()
+    first, second = (f"device      isa {place}" for place in ("0x3f8-0x3ff 4", "0x2f8-0x2ff 3"))
+    assert {first, second} < set(lines)
+    return {f"/etc/bardo/{name}.svc": "\n".join([line for line in lines if not line.startswith("device") or line == place]) + "\n" for name, place in (("uart", first), (service, second))}
+
+
+@pytest.mark.parametrize("driver, function, service, device", [("ahci", "finished", "ahci", "sda"), ("uart", "uart_send", "vuart", "ttyS3")])
+def test_every_copy_is_ill(boot, tmp_path, driver, function, service, device):
+    """What a fresh copy does not mend: a shipped driver that ends no request, or sends nothing, is given up within a minute, the log says so once, and who waits
+    gets an error."""
+    how = {"qemu": "-serial file:/dev/null", "add": second_port(service)} if driver == "uart" else {"disks": [f"{tmp_path / 'disk'}:{driver}"], "add": {}}
+    (tmp_path / "disk").write_bytes(bytes(1 << 20))
+    how["add"].update(ill_program(tmp_path, driver, function, service))
+    result = boot(f"(cat /dev/zero >/dev/{device}) 2>/dev/null & n=0; until service list {service} | grep -q given-up || [ $n -ge 600 ]; do usleep 100000; n=$((n + 1)); done; "
+                  f"cut -d. -f1 /proc/uptime; head -c 512 /dev/{device} 2>&1 | head -c 0; wait; service list {service}", icount=True, leak_check=False, timeout=300, **how)
     print(result.klog)
     assert "given-up" in result.out and int(result.out.split()[0]) <= 61
     assert result.klog.count(f"rs: {service}: given up") == 1

@@ -502,6 +502,34 @@ static void test_ill(void **state)
     }
 }
 
+static uint32_t mute_send(struct char_device *d, const uint8_t *from, uint32_t count)
+{
+    return 0;
+}
+
+/* It sends nothing of what waits. That the other end does not read is another thing: then the chip
+ * has not sent all, and nothing is asked of it. */
+static void test_something_waits(void **state)
+{
+    struct char_driver driver = uart_driver;
+
+    client_write((const uint8_t *)"waits", 5);
+    chip.stuck = true;
+    assert_int_equal(ask(), SELFTEST_BUSY);
+    assert_int_equal(queue->transmit.taken, 0);
+    chip.stuck = false;
+    driver.send = mute_send;
+    device.driver = &driver;
+    assert_int_equal(ask(), SELFTEST_LOST);
+    assert_int_equal(queue->transmit.taken, 0);
+    start();
+    serve();
+    assert_int_equal(chip.out_count, 5);
+    assert_memory_equal(chip.out, "waits", 5);
+    assert_int_equal(ask(), SELFTEST_GOOD);
+    assert_int_equal(chip.out_count, 5);
+}
+
 /* At each access to the chip: its successor finds it in the middle of the test, sends no byte of it
  * and hands on none, and says that it was not to be. */
 static void test_death_in_test(void **state)
@@ -563,6 +591,7 @@ int main(void)
         TEST(test_good_when_full),
         TEST(test_left_in_loopback),
         TEST(test_not_now),
+        TEST(test_something_waits),
         TEST(test_no_other_driver_is_asked),
         TEST(test_nothing_comes_back),
         TEST(test_others_come_back),

@@ -96,18 +96,12 @@ static void test_sent_after_a_rest(void **state)
 
 static void test_not_when_something_waits(void **state)
 {
-    for (int i = 0; i < 2; i++) {
-        bool *waits = i ? &v.has_sent : &v.has_taken;
-
-        asked = 0;
-        *waits = false;
-        pass(100 * SECOND, SELFTEST_GOOD);
-        assert_int_equal(asked, 0);
-        *waits = true;
-        pass(SECOND + MS, SELFTEST_GOOD);
-        assert_int_equal(asked, 1);
-        selftest_begin(&s, v.now);
-    }
+    v.has_taken = false;
+    pass(100 * SECOND, SELFTEST_GOOD);
+    assert_int_equal(asked, 0);
+    v.has_taken = true;
+    pass(SECOND + MS, SELFTEST_GOOD);
+    assert_int_equal(asked, 1);
 }
 
 /* More comes than a line can carry, all the time, and the device never runs dry: there are tests
@@ -204,6 +198,26 @@ static void test_nobody_can_help(void **state)
     pass(2 * SELFTEST_REST, SELFTEST_GOOD); /* it works again: */
     pass(10 * SELFTEST_REST, SELFTEST_LOST); /* that counts anew */
     assert_in_range(complained, SELFTEST_COMPLAINTS + 1, 2 * SELFTEST_COMPLAINTS);
+}
+
+/* Something waits to be sent. The other end does not read: */
+static void test_stuck_and_busy(void **state)
+{
+    v.has_sent = false;
+    pass(1000 * SECOND, SELFTEST_BUSY);
+    assert_in_range(asked, 15, 25);
+    assert_int_equal(complained, 0);
+}
+
+/* The device has sent all that it was given, and yet no copy of the driver sends: each is blamed. */
+static void test_stuck_and_lost(void **state)
+{
+    v.has_sent = false;
+    for (unsigned copy = 1; copy <= 50; copy++) {
+        pass(1500 * MS, SELFTEST_LOST);
+        assert_int_equal(complained, copy);
+        selftest_begin(&s, v.now);
+    }
 }
 
 /* A machine that stood still has not been looked at. */
@@ -322,6 +336,8 @@ int main(void)
         TEST(test_no_answer),
         TEST(test_busy_has_patience),
         TEST(test_nobody_can_help),
+        TEST(test_stuck_and_busy),
+        TEST(test_stuck_and_lost),
         TEST(test_a_pause_proves_nothing),
         TEST(test_nobody_to_ask),
         TEST(test_judge),
