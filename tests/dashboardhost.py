@@ -4,26 +4,24 @@ import base64
 import contextlib
 import http.client
 import json
-import os
 import re
 import socket
-import subprocess
 import time
 
-from conftest import BUILD, LOADED, TOP
+from conftest import LOADED
 from hostnet import free_port
+from machine import terminal
 
 DEADLINE = 30 * LOADED
 
 
 class Dashboard:
-    def __init__(self, port, guest, out):
-        self.port, self.guest, self.out, self.password = port, guest, out, ""
+    def __init__(self, port, console):
+        self.port, self.console, self.out, self.password = port, console, console.out, ""
 
     def type(self, line):
         """Into the shell on the console."""
-        self.guest.stdin.write(line.encode() + b"\n")
-        self.guest.stdin.flush()
+        self.console.type(line + "\n")
 
     def wait_for_output(self, pattern):
         return self.wait(lambda: re.search(pattern, self.out.read_text(errors="replace")), pattern)
@@ -80,17 +78,11 @@ class Dashboard:
 
 @contextlib.contextmanager
 def dashboard(folder, *arguments):
-    out, port = folder / "console", free_port()
-    with out.open("wb") as file:
-        guest = subprocess.Popen([TOP / "tools/guest", "--dashboard", str(port), *arguments], stdin=subprocess.PIPE, stdout=file,
-                                 env=dict(os.environ, B=str(BUILD)))
-        found = Dashboard(port, guest, out)
-        try:
-            found.password = found.wait_for_output(r"dashboard: http://127\.0\.0\.1:%d/  user bardo  password (\S+)" % port).group(1)
-            found.wait_for_output("# ")
-            yield found
-            found.type("poweroff -f")
-            guest.wait(timeout=DEADLINE)
-        finally:
-            guest.terminate()  # (it ends the emulator)
-            guest.wait()
+    port = free_port()
+    with terminal(folder / "console", "--dashboard", str(port), *arguments) as console:
+        found = Dashboard(port, console)
+        found.password = found.wait_for_output(r"dashboard: http://127\.0\.0\.1:%d/  user bardo  password (\S+)" % port).group(1)
+        found.wait_for_output("# ")
+        yield found
+        found.type("poweroff -f")
+        console.guest.wait(timeout=DEADLINE)

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """How this project starts QEMU: one place for the machine's options, for tools/guest, the demo and the benchmarks."""
 import os
+import socket
+import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
 TOP = Path(__file__).resolve().parent.parent
+MONITOR_SECONDS = 20  # for the emulator to save its memory
 
 
 def build_folder():
@@ -107,3 +110,31 @@ def command(initrd, klog, *, nics=(), forwards=(), smp=1, memory=256, icount=Fal
     if icount:  # one instruction is one ns, and nothing depends on the host's clock
         options += ["-icount", "shift=0,sleep=off", "-rtc", "base=2026-01-01,clock=vm"]
     return options + network(nics, forwards, iommu, peers) + list(extra)
+
+
+def monitor(path):
+    """Options for a monitor at that socket."""
+    return ["-monitor", f"unix:{path},server=on,wait=off"]
+
+
+def monitor_say(path, *commands):
+    """Commands for QEMU's monitor; returns when the last is done, or after some seconds of silence."""
+    with socket.socket(socket.AF_UNIX) as monitor:
+        monitor.settimeout(MONITOR_SECONDS)
+        monitor.connect(str(path))
+        for prompts, command in enumerate((*commands, "")):
+            text = b""
+            while b"(qemu) " not in text:
+                text += monitor.recv(4096) or b"(qemu) "
+            monitor.sendall(command.encode() + b"\n" if command else b"")
+
+
+def post_mortem(monitor, folder):
+    """Who ran, and who was blocked on whom. "" when the emulator does not answer."""
+    tool, kernel, memory = build_folder() / "postmortem", str(build_folder() / "kernel.elf"), str(Path(folder) / "memory")
+    try:
+        size = subprocess.run([tool, kernel], capture_output=True, text=True, check=True).stdout.strip()
+        monitor_say(monitor, "stop", f"pmemsave 0 {size} \"{memory}\"")
+        return "\n" + subprocess.run([tool, kernel, memory], capture_output=True, text=True, errors="replace", check=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        return f"\n(no post mortem: {error})\n"

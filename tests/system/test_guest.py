@@ -6,7 +6,9 @@ import time
 
 import pytest
 
+import qemu
 from conftest import BUILD, LOADED, TOP
+from machine import Terminal, machine
 
 
 def damaged(tmp_path, change):
@@ -82,20 +84,13 @@ def test_started_by_grub(tmp_path):
     """By multiboot2, from a CD: the archive, the memory map, the command line and the copy of ACPI's root arrive, so it can switch itself off."""
     made = subprocess.run(["make", "-C", TOP, "--no-print-directory", f"B={BUILD}", "iso", "APPEND=said=so"], capture_output=True, text=True)
     assert made.returncode == 0, made.stdout + made.stderr
-    output = tmp_path / "output"
-    with output.open("wb") as out:
-        qemu = subprocess.Popen(["qemu-system-x86_64", "-cpu", "max", "-m", "256", "-cdrom", BUILD / "bardo.iso", "-display", "none", "-no-reboot",
-                                 "-serial", "stdio"], stdin=subprocess.PIPE, stdout=out)
-        try:
-            end = time.monotonic() + 60 * LOADED
-            while b"bardo:~# " not in output.read_bytes() and qemu.poll() is None and time.monotonic() < end:
-                time.sleep(0.1)
-            qemu.stdin.write(b"cat /proc/cmdline; grep frames_total /proc/bardo/kernel; poweroff -f\n")
-            qemu.stdin.flush()
-            assert qemu.wait(60 * LOADED) == 0
-        finally:
-            qemu.kill()
-            qemu.wait()
+    output, monitor = tmp_path / "output", tmp_path / "monitor"
+    with output.open("wb") as out, machine(["qemu-system-x86_64", "-cpu", "max", "-m", "256", "-cdrom", BUILD / "bardo.iso", "-display", "none", "-no-reboot",
+                                            "-serial", "stdio", *qemu.monitor(monitor)], monitor, stdin=subprocess.PIPE, stdout=out) as emulator:
+        serial = Terminal(output, emulator)
+        serial.wait(b"bardo:~# ", 60 * LOADED)
+        serial.type("cat /proc/cmdline; grep frames_total /proc/bardo/kernel; poweroff -f\n")
+        assert emulator.wait(60 * LOADED) == 0
     text = output.read_bytes().decode(errors="replace")
     assert re.search(r"^said=so\s*$", text, re.M) and int(re.search(r"^frames_total (\d+)", text, re.M)[1]) > 250 * 256, text
 

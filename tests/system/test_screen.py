@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The person at the machine: keyboard and screen, typed and read through QEMU (tests/screenkeys.py)."""
 import re
+import shlex
 import subprocess
 import threading
 from contextlib import contextmanager
 
 import pytest
 
+import qemu
 from conftest import BUILD, LOADED, TOP
+from machine import Terminal, autopsy, machine
 from screenkeys import COLUMNS, Person, Viewer
 
 PROMPT = "bardo:~#"
@@ -22,12 +25,12 @@ def sit(boot, tmp_path):
     runs `then` and returns its result."""
     @contextmanager
     def at_the_machine(command=":", then="", **options):
-        path, outcome = tmp_path / "qmp", {}
+        path, monitor, outcome = tmp_path / "qmp", tmp_path / "monitor", {}
         script = f"echo begun >/dev/tty1; until [ -e /tmp/done ]; do {command}; usleep 300000; done >/dev/null\n{then}"
 
         def run():
             try:
-                outcome["result"] = boot(script, qemu=f"-vga std -qmp unix:{path},server=on,wait=off", **options)
+                outcome["result"] = boot(script, qemu=shlex.join(["-vga", "std", "-qmp", f"unix:{path},server=on,wait=off", *qemu.monitor(monitor)]), **options)
             except BaseException as error:  # to be raised where it is waited for
                 outcome["error"] = error
         thread = threading.Thread(target=run)
@@ -42,8 +45,9 @@ def sit(boot, tmp_path):
                 raise outcome["error"]
             return outcome["result"]
         try:
-            person.wait_line(f"{PROMPT} begun")
-            yield person, end
+            with autopsy(monitor):
+                person.wait_line(f"{PROMPT} begun")
+                yield person, end
         finally:
             if thread.is_alive():
                 try:
@@ -161,7 +165,7 @@ def test_consoles(sit):
         person.type("q")
         person.type("clear; exit\n")
         person.wait(lambda lines: any("built-in shell" in line for line in lines), "another shell")
-        person.type("(sleep 1; echo here >/dev/tty0) & chvt 3\n")
+        person.type("clear; chvt 3; echo he''re >/dev/tty0\n")
         person.wait(lambda lines: "here" in "".join(lines), "what was written to tty0")
         end()
 
@@ -179,10 +183,10 @@ def test_tty_dies(sit):
         end()
 
 
-@pytest.mark.parametrize("machine, absent, present", [("", "console", "keyboard"), ("-vga std -machine i8042=off", "keyboard", "console")])
-def test_not_there(boot, machine, absent, present):
+@pytest.mark.parametrize("plugged, absent, present", [("", "console", "keyboard"), ("-vga std -machine i8042=off", "keyboard", "console")])
+def test_not_there(boot, plugged, absent, present):
     """No VGA, no keyboard controller: the driver says so once, and stays down."""
-    result = boot("sleep 0.3; service list; (echo >/dev/tty1) 2>/dev/null; echo $?", qemu=machine)
+    result = boot("sleep 0.3; service list; (echo >/dev/tty1) 2>/dev/null; echo $?", qemu=plugged)
     assert re.search(rf"^{absent} +0 refused +\d+ s +0 ", result.out, re.M) and re.search(rf"^{present} +\d+ up +\d+ s +0 ", result.out, re.M)
     assert result.klog.count(f"{absent}: its device is none that it can drive") == 1
     assert result.out.endswith("\n1\n" if absent == "console" else "\n0\n")
@@ -192,37 +196,31 @@ def test_without_a_serial_line(tmp_path):
     """The CD in a machine that has a screen and a keyboard, and nothing else to talk to. Ctrl-Alt-Delete ends it."""
     made = subprocess.run(["make", "-C", TOP, "--no-print-directory", f"B={BUILD}", "iso", "APPEND=said=so"], capture_output=True, text=True)
     assert made.returncode == 0, made.stdout + made.stderr
-    path = tmp_path / "qmp"
-    qemu = subprocess.Popen(["qemu-system-x86_64", "-cpu", "max", "-m", "256", "-cdrom", BUILD / "bardo.iso", "-display", "none", "-no-reboot",
-                             "-serial", "none", "-parallel", "none", "-qmp", f"unix:{path},server=on,wait=off"], stdin=subprocess.DEVNULL)
-    try:
+    path, monitor = tmp_path / "qmp", tmp_path / "monitor"
+    with machine(["qemu-system-x86_64", "-cpu", "max", "-m", "256", "-cdrom", BUILD / "bardo.iso", "-display", "none", "-no-reboot", "-serial", "none", "-parallel", "none",
+                  "-qmp", f"unix:{path},server=on,wait=off", *qemu.monitor(monitor)], monitor, stdin=subprocess.DEVNULL) as emulator:
         person = Person(path)
         person.wait(lambda lines: PROMPT in lines, "the prompt", 60 * LOADED)
         person.type("cat /proc/cmdline; service list console | tail -n 1\n")
         person.wait(lambda lines: any("said=so" in line for line in lines) and any(re.match(r"console +\d+ up", line) for line in lines), "the command line")
         person.press("ctrl", "alt", "delete")
-        assert qemu.wait(60 * LOADED) == 0
-    finally:
-        qemu.kill()
-        qemu.wait()
+        assert emulator.wait(60 * LOADED) == 0
 
 
 @pytest.mark.parametrize("size", ["1280x800x24", "640x480x16", ""])
 def test_picture(tmp_path, size):
     """GRUB has set up a picture in place of text; or (no size) it is a UEFI machine, which has no text: a console like the other, also while its
     driver dies."""
-    iso, output, qmp = tmp_path / "bardo.iso", tmp_path / "output", tmp_path / "qmp"
+    iso, output, qmp, monitor = (tmp_path / name for name in ("bardo.iso", "output", "qmp", "monitor"))
     made = subprocess.run(["make", "-C", TOP, "--no-print-directory", f"B={BUILD}", "iso", f"ISO={iso}", f"GFX={size}"], capture_output=True, text=True)
     assert made.returncode == 0, made.stdout + made.stderr
-    with output.open("wb") as out:
-        qemu = subprocess.Popen(["qemu-system-x86_64", "-cpu", "max", "-m", "256", "-cdrom", iso, "-display", "none", "-vga", "std", "-no-reboot",
-                                 "-serial", "stdio", "-qmp", f"unix:{qmp},server=on,wait=off", *([] if size else ["-bios", UEFI])],
-                                stdin=subprocess.PIPE, stdout=out)
-    try:
+    with output.open("wb") as out, machine(["qemu-system-x86_64", "-cpu", "max", "-m", "256", "-cdrom", iso, "-display", "none", "-vga", "std", "-no-reboot",
+                                            "-serial", "stdio", "-qmp", f"unix:{qmp},server=on,wait=off", *([] if size else ["-bios", UEFI]), *qemu.monitor(monitor)],
+                                           monitor, stdin=subprocess.PIPE, stdout=out) as emulator:
+        serial = Terminal(output, emulator)
         person = Viewer(qmp, BUILD / "gen/font.h")
         person.wait(lambda lines: any(line.startswith(PROMPT) for line in lines), PROMPT, 120 * LOADED)
-        qemu.stdin.write(b"n=0; while [ $n -lt 30 ]; do n=$((n + 1)); kill -9 $(pidof console); echo line $n >/dev/tty1; usleep 30000; done; echo o''ver\n")
-        qemu.stdin.flush()
+        serial.type("n=0; while [ $n -lt 30 ]; do n=$((n + 1)); kill -9 $(pidof console); echo line $n >/dev/tty1; usleep 30000; done; echo o''ver\n")
         shown = person.wait_line("line 30", 60 * LOADED)
         at = shown.index("line 30")
         assert shown[at - 15:at] == [f"line {n}" for n in range(15, 30)], shown
@@ -230,13 +228,9 @@ def test_picture(tmp_path, size):
         person.wait_line("Typed by hand, 42", 60 * LOADED)
         person.press("alt", "f2")
         person.wait(lambda lines: "line 30" not in lines and any(line.startswith(PROMPT) for line in lines), "another console", 60 * LOADED)
-        qemu.stdin.write(b"service list console | tail -1; grep -c 'console .* adopted ' /proc/recovery; poweroff -f\n")
-        qemu.stdin.flush()
-        assert qemu.wait(60 * LOADED) == 0
+        serial.type("service list console | tail -1; grep -c 'console .* adopted ' /proc/recovery; poweroff -f\n")
+        assert emulator.wait(60 * LOADED) == 0
         person.close()
-    finally:
-        qemu.kill()
-        qemu.wait()
     text = output.read_bytes().decode(errors="replace")
     assert re.search(r"^console +\d+ up .* 30 killed ", text, re.M), text
     assert int(re.search(r"^(\d+)\r?$", text[text.rindex("poweroff -f"):], re.M)[1]) == 30, text

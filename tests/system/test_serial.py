@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Serial ports beyond the console: /dev/ttyS1 with an interrupt of its own, /dev/ttyS3, which has none and is polled."""
-import os
 import re
 import socket
-import subprocess
 import threading
 import time
 
 import pytest
 
 from conftest import BUILD, TOP
-from test_console import wait_for
+from machine import terminal
 from test_disk import LIBRARY, PLACES, patient
 from test_hostile import TOOL as hostile
 
@@ -177,28 +175,17 @@ def test_tested_meanwhile(tmp_path):
     listener.listen()
     threading.Thread(target=send_back, args=(listener,), daemon=True).start()
     typed = []
-    with listener, out.open("wb") as file:
-        guest = subprocess.Popen([TOP / "tools/guest", "--qemu", f"-chardev socket,path={tmp_path}/port,id=port -serial chardev:port -d trace:serial_write -D {writes}"],
-                                 stdin=subprocess.PIPE, stdout=file, env=dict(os.environ, B=str(BUILD)))
-
-        def type_in(text):
-            guest.stdin.write(text.encode())
-            guest.stdin.flush()
-
-        try:
-            wait_for(out, b"# ")
-            type_in("stty -echo; PS1=\n" + "".join(f"echo '{line}' >>/tmp/transfer\n" for line in TRANSFER.splitlines()) + "sh /tmp/transfer &\n")
-            while b"bytes are the same" not in out.read_bytes() and len(typed) < 1000:
-                typed.append(len(typed))
-                for part in ("echo li''", f"ne-{typed[-1]}-", "\n"):
-                    type_in(part)
-                    time.sleep(0.07)
-            type_in("echo al''l; poweroff -f\n")
-            wait_for(out, b"all\r\n")
-            guest.wait(timeout=60)
-        finally:
-            guest.kill()
-            guest.wait()
+    with listener, terminal(out, "--qemu", f"-chardev socket,path={tmp_path}/port,id=port -serial chardev:port -d trace:serial_write -D {writes}") as console:
+        console.wait(b"# ")
+        console.type("stty -echo; PS1=\n" + "".join(f"echo '{line}' >>/tmp/transfer\n" for line in TRANSFER.splitlines()) + "sh /tmp/transfer &\n")
+        while b"bytes are the same" not in out.read_bytes() and len(typed) < 1000:
+            typed.append(len(typed))
+            for part in ("echo li''", f"ne-{typed[-1]}-", "\n"):
+                console.type(part)
+                time.sleep(0.07)
+        console.type("echo al''l; poweroff -f\n")
+        console.wait(b"all\r\n")
+        console.guest.wait(timeout=60)
     text = out.read_bytes().decode(errors="replace")
     assert [int(n) for n in re.findall(r"line-(\d+)-\r\n", text)] == typed
     assert int(re.search(r"all (\d+) bytes are the same", text).group(1)) > 100000

@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """service tree, events and top: who stands on whom, what happens, and all of it on a screen."""
 import json
-import os
 import re
-import subprocess
 
-from conftest import BUILD, TOP
-from test_console import wait_for
+from machine import terminal
 from test_screen import sit  # noqa: F401 (a fixture)
 from test_service import manifest
 
@@ -65,33 +62,14 @@ def test_top_as_text(boot):
 def test_top_on_a_serial_terminal(tmp_path):
     """Live, sorted by keys, and the terminal is as before when it ends: by q, and by Ctrl-C."""
     out = tmp_path / "out"
-    with out.open("wb") as file:
-        guest = subprocess.Popen([TOP / "tools/guest"], stdin=subprocess.PIPE, stdout=file, env=dict(os.environ, B=str(BUILD)))
-
-        def type_in(text):
-            guest.stdin.write(text)
-            guest.stdin.flush()
-        try:
-            wait_for(out, b"# ")
-            type_in(b"service top --every 300\n")
-            wait_for(out, b"*CPU%")
-            type_in(b"r")
-            wait_for(out, b"*RESTART")
-            type_in(b"n")
-            wait_for(out, b"*NAME")
-            type_in(b"a ")
-            wait_for(out, b"rtl8139")
-            type_in(b"q")
-            wait_for(out, b"\x1b[?25h")
-            type_in(b"service kill null; service top --every 300\n")
-            wait_for(out, b"1 killed")
-            type_in(b"\x03")
-            type_in(b"stty -a | grep -c ' echo '; echo al''l; poweroff -f\n")
-            wait_for(out, b"\r\nall")
-            guest.wait(timeout=60)
-        finally:
-            guest.kill()
-            guest.wait()
+    with terminal(out) as console:
+        for awaited, typed in ((b"# ", "service top --every 300\n"), (b"*CPU%", "r"), (b"*RESTART", "n"), (b"*NAME", "a "), (b"rtl8139", "q"),
+                               (b"\x1b[?25h", "service kill null; service top --every 300\n"), (b"1 killed", "\x03"),
+                               (b"", "stty -a | grep -c ' echo '; echo al''l; poweroff -f\n")):
+            console.wait(awaited)
+            console.type(typed)
+        console.wait(b"\r\nall")
+        console.guest.wait(timeout=60)
     text = out.read_bytes()
     assert b"\r\n1\r\nall" in text and text.count(b"\x1b[?25h") == text.count(b"\x1b[?25l") == 2
 
