@@ -85,10 +85,11 @@ static void add_service(struct text *t, const struct rs_service *s)
     text_add(t, "%s %u %s %llu %u %s %u ", s->name, s->pid,
              s->slow ? "slow" : NAME_OF(state_names, s->state), (unsigned long long)uptime,
              s->restarts, defect_name(s->last_defect), s->last_detail);
-    text_add(t, "%llu %llu %llu %llu %u %s %llu ", (unsigned long long)s->recovery_mean_ns / 1000,
+    text_add(t, "%llu %llu %llu %llu %u %s %u %llu ",
+             (unsigned long long)s->recovery_mean_ns / 1000,
              (unsigned long long)s->recovery_max_ns / 1000,
              (unsigned long long)s->cpu_ns / 1000000u, (unsigned long long)s->memory_bytes / 1024,
-             s->failures, NAME_OF(rung_names, s->rung), (unsigned long long)s->messages);
+             s->failures, NAME_OF(rung_names, s->rung), s->place, (unsigned long long)s->messages);
     text_add(t, "%.8s %.15s %.64s\n", s->class_name[0] ? s->class_name : "-",
              s->program[0] ? s->program : "-", s->description);
 }

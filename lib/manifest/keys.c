@@ -201,6 +201,8 @@ static void read_notifies(struct reader *r, struct manifest *m)
 static void read_dependents(struct reader *r, struct manifest *m)
 {
     read_names(r, &m->dependents, MANIFEST_DEPENDENTS);
+    if (m->dependents.all)
+        reader_error(r, "name those that are restarted with it, not", "all");
 }
 
 static void read_complains_of(struct reader *r, struct manifest *m)
@@ -341,12 +343,55 @@ static void read_backoff(struct reader *r, struct manifest *m)
     m->backoff_max_ms = (uint32_t)reader_number(r, m->backoff_first_ms, DAY_S * 1000);
 }
 
+static void read_script(struct reader *r, char path[128], char *arguments, size_t room)
+{
+    reader_text(r, path, 128, "path of the script");
+    if (!r->failed && path[0] != '/')
+        reader_error(r, "the path of a policy script begins with '/'", NULL);
+    reader_rest(r, arguments, room);
+}
+
 static void read_policy(struct reader *r, struct manifest *m)
 {
-    reader_text(r, m->policy, sizeof m->policy, "path of the script");
-    if (m->policy[0] != '/')
-        reader_error(r, "the path of a policy script begins with '/'", NULL);
-    reader_rest(r, m->policy_arguments, sizeof m->policy_arguments);
+    read_script(r, m->policy, m->policy_arguments, sizeof m->policy_arguments);
+}
+
+static void read_strategy(struct reader *r, struct manifest *m)
+{
+    m->strategy = (enum manifest_strategy)reader_choice(r, manifest_strategy_names, STRATEGIES,
+                                                        "one, rest or all");
+}
+
+static void read_ladder(struct reader *r, struct manifest *m)
+{
+    struct manifest_ladder *l = &m->ladder;
+
+    while (reader_more(r) && !r->failed) {
+        size_t rung = reader_choice(r, manifest_rung_names, LADDER_RUNGS, "rung");
+        size_t before = l->count ? l->rung[l->count - 1] : LADDER_RESTART;
+
+        if (!r->failed && l->count == MANIFEST_RUNGS)
+            reader_error(r, "too many rungs", manifest_rung_names[rung]);
+        else if (!r->failed && rung < before)
+            reader_error(r, "what is milder does not help any more after the one before it:",
+                         manifest_rung_names[rung]);
+        else if (!r->failed && rung == before && rung > LADDER_BUS_RESET)
+            reader_error(r, "only restart, reset and bus-reset are tried twice, not",
+                         manifest_rung_names[rung]);
+        else if (!r->failed)
+            l->rung[l->count++] = (uint8_t)rung;
+    }
+    if (!r->failed && l->rung[0] >= LADDER_SCRIPT)
+        reader_error(r, "it begins with a fresh copy, not with", manifest_rung_names[l->rung[0]]);
+}
+
+static void read_at_end(struct reader *r, struct manifest *m)
+{
+    m->at_end = (enum manifest_end)reader_choice(r, manifest_end_names, ENDS, "action");
+    if (m->at_end == END_SCRIPT)
+        read_script(r, m->end_script, m->end_arguments, sizeof m->end_arguments);
+    if (m->at_end == END_REBOOT && reader_more(r))
+        m->end_uptime_s = (uint32_t)reader_number(r, 0, DAY_S);
 }
 
 static void read_alternate(struct reader *r, struct manifest *m)
@@ -401,6 +446,11 @@ const struct manifest_key manifest_keys[] = {
     {"budget", read_budget, false, "FAILURES SECONDS"},
     {"backoff", read_backoff, false, "FREE FIRST MOST"},
     {"dependents", read_dependents, true, "NAME..."},
+    {"strategy", read_strategy, false, "one, rest or all"},
+    {"ladder", read_ladder, false,
+     "restart, reset, bus-reset, dependents, alternate, script, give-up"},
+    {"at-end", read_at_end, false,
+     "give-up, hold, reboot [SECONDS], poweroff or script PATH [ARGUMENT...]"},
     {"policy", read_policy, false, "PATH [ARGUMENT...]"},
     {"alternate", read_alternate, false, "PROGRAM"},
     {"deadline", read_deadline, false, "MS"},

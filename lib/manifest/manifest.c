@@ -97,9 +97,21 @@ static bool take_name(struct manifest *m, const char *file)
     return reader_good_name(m->name);
 }
 
+static bool climbs_to(const struct manifest *m, enum manifest_rung rung)
+{
+    return manifest_has_rung(&m->ladder, m->ladder.count, rung);
+}
+
+static bool climbs_to_reset(const struct manifest *m)
+{
+    return climbs_to(m, LADDER_RESET) || climbs_to(m, LADDER_BUS_RESET);
+}
+
 /* What is wrong with it as a whole, and with which key; NULL: nothing. */
 static const char *check_whole(const struct manifest *m, const char **key)
 {
+    static const char never_replaced[] =
+        "what the system cannot do without is never replaced: it goes on";
     const struct {
         bool is_wrong;
         const char *key, *what;
@@ -122,6 +134,17 @@ static const char *check_whole(const struct manifest *m, const char **key)
          "what the system cannot do without must keep its memory: \"returns rolled-back\" is "
          "missing"},
         {m->hold && m->essential, "hold", "what the system cannot do without is never held"},
+        {m->strategy != STRATEGY_DEFAULT && m->essential, "strategy", never_replaced},
+        {m->ladder.count != 0 && m->essential, "ladder", never_replaced},
+        {m->at_end != END_GIVE_UP && m->essential, "at-end", never_replaced},
+        {climbs_to_reset(m) && !m->isa && !m->devices, "ladder",
+         "it has no device that could be reset"},
+        {climbs_to(m, LADDER_BUS_RESET) && m->isa, "ladder",
+         "what is on the ISA bus can be reset by its driver alone, not from outside"},
+        {climbs_to(m, LADDER_ALTERNATE) && !m->alternate[0], "ladder",
+         "there is no line \"alternate\" with the other program"},
+        {climbs_to(m, LADDER_SCRIPT) && !m->policy[0], "ladder",
+         "there is no line \"policy\" with the script"},
         {m->standby && (m->class < CLASS_NET || m->rolled_back), "standby",
          "only drivers have a fresh copy that stands by"},
     };
@@ -150,6 +173,7 @@ static void set_defaults(struct manifest *manifest)
                                   .backoff_first_ms = 10,
                                   .backoff_max_ms = 1000,
                                   .deadline_ms = 5000,
+                                  .end_uptime_s = 300,
                                   .routes = 1u << ROUTE_GUARDIAN | 1u << ROUTE_KERNEL};
 }
 

@@ -24,6 +24,7 @@
 #define MANIFEST_BUDGET_MAX 1024
 #define MANIFEST_KEY_KINDS 64 /* room for as many keys of manifests as there may ever be */
 #define MANIFEST_ERROR_MAX 256 /* of a message, with the NUL */
+#define MANIFEST_RUNGS 12 /* of a ladder */
 
 enum manifest_class {
     CLASS_NONE,
@@ -38,6 +39,35 @@ enum manifest_class {
 };
 
 enum manifest_ring { RING_LOG, RING_TRACE }; /* of the kernel */
+
+/* Which of those who depend on it are restarted when it is back: manifest_strategy(). */
+enum manifest_strategy {
+    STRATEGY_DEFAULT, /* no line says so */
+    STRATEGY_ONE, /* none */
+    STRATEGY_REST, /* those that are started after it */
+    STRATEGY_ALL,
+    STRATEGIES
+};
+
+/* What is tried, one after the other, of a service that does not last; each goes on with what those
+ * before it do. */
+enum manifest_rung {
+    LADDER_RESTART, /* it takes its device over as it is */
+    LADDER_RESET, /* it resets it */
+    LADDER_BUS_RESET, /* pci has reset it before */
+    LADDER_DEPENDENTS, /* those who depend on it are restarted, too */
+    LADDER_ALTERNATE, /* the other program */
+    LADDER_SCRIPT, /* its policy script decides from here on */
+    LADDER_GIVE_UP, /* at once, whatever is left of the budget */
+    LADDER_RUNGS
+};
+struct manifest_ladder {
+    uint32_t count; /* 0: restart, reset, bus-reset */
+    uint8_t rung[MANIFEST_RUNGS]; /* enum manifest_rung, none before a lower one */
+};
+
+/* When its budget is used up. */
+enum manifest_end { END_GIVE_UP, END_HOLD, END_REBOOT, END_POWEROFF, END_SCRIPT, ENDS };
 
 struct manifest_names {
     bool all; /* the word "all": every service */
@@ -99,6 +129,11 @@ struct manifest {
     uint32_t backoff_free, backoff_first_ms, backoff_max_ms;
     char policy[128], policy_arguments[256];
     char alternate[MANIFEST_NAME_MAX]; /* program that is tried before it is given up; "": none */
+    enum manifest_strategy strategy;
+    struct manifest_ladder ladder;
+    enum manifest_end at_end;
+    uint32_t end_uptime_s; /* END_REBOOT: not before the machine has run for so long */
+    char end_script[128], end_arguments[240]; /* END_SCRIPT */
     uint32_t deadline_ms;
     char parameters[512];
 };
@@ -134,6 +169,32 @@ bool manifest_kernel_call_standard(unsigned call); /* that everybody has */
 /* Is that name of a list (a service, or a class with a star) one for the service? */
 bool manifest_names_it(const char *word, const char *name, enum manifest_class class);
 bool manifest_lists(const struct manifest_names *names, const struct manifest *m);
+
+/*
+ * How the service d, whose manifest is `of_d`, stands on s: bits of enum manifest_link, 0: it does
+ * not. To whom it hands on its callers does not count: mostly that is the way back.
+ */
+enum manifest_link {
+    LINK_CALLS = 1,
+    LINK_QUEUE = 2, /* to its driver; or, as a file server does, to the other end of its own */
+    LINK_RESTARTED = 4, /* s names it among its `dependents` */
+};
+unsigned manifest_links(const char *d, const struct manifest *of_d, const char *s,
+                        const struct manifest *of_s);
+
+/* As its line says, or what it is without one. */
+enum manifest_strategy manifest_strategy(const struct manifest *m);
+/*
+ * Is d restarted with s, by that strategy? Those that s names, or if it names none all that stand
+ * on it; never one that keeps its memory. is_later: d is started after s.
+ */
+bool manifest_restarts(const char *s, const struct manifest *of_s, enum manifest_strategy strategy,
+                       const char *d, const struct manifest *of_d, bool is_later);
+const char *manifest_strategy_name(enum manifest_strategy strategy);
+const char *manifest_rung_name(enum manifest_rung rung);
+const char *manifest_end_name(enum manifest_end end);
+/* Is the rung one of the first n + 1 of the ladder? */
+bool manifest_has_rung(const struct manifest_ladder *ladder, uint32_t n, enum manifest_rung rung);
 
 /*
  * Do all calls of it go downhill (ARCHITECTURE.md, "Who is who")? find() gives the manifest of a

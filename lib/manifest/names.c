@@ -49,6 +49,21 @@ const char *const manifest_kernel_call_names[KERNEL_CALLS] = {
     [KERNEL_GUARD] = "guard",
 };
 
+const char *const manifest_strategy_names[STRATEGIES] = {
+    [STRATEGY_ONE] = "one", [STRATEGY_REST] = "rest", [STRATEGY_ALL] = "all"};
+
+const char *const manifest_rung_names[LADDER_RUNGS] = {
+    [LADDER_RESTART] = "restart",     [LADDER_RESET] = "reset",
+    [LADDER_BUS_RESET] = "bus-reset", [LADDER_DEPENDENTS] = "dependents",
+    [LADDER_ALTERNATE] = "alternate", [LADDER_SCRIPT] = "script",
+    [LADDER_GIVE_UP] = "give-up"};
+
+const char *const manifest_end_names[ENDS] = {[END_GIVE_UP] = "give-up",
+                                              [END_HOLD] = "hold",
+                                              [END_REBOOT] = "reboot",
+                                              [END_POWEROFF] = "poweroff",
+                                              [END_SCRIPT] = "script"};
+
 const char *manifest_class_name(enum manifest_class class)
 {
     return class > CLASS_NONE && class < CLASSES ? manifest_class_names[class] : "none";
@@ -57,4 +72,19 @@ const char *manifest_class_name(enum manifest_class class)
 const char *manifest_kernel_call_name(unsigned call)
 {
     return call < KERNEL_CALLS ? manifest_kernel_call_names[call] : NULL;
+}
+
+const char *manifest_strategy_name(enum manifest_strategy strategy)
+{
+    return manifest_strategy_names[strategy];
+}
+
+const char *manifest_rung_name(enum manifest_rung rung)
+{
+    return manifest_rung_names[rung];
+}
+
+const char *manifest_end_name(enum manifest_end end)
+{
+    return manifest_end_names[end];
 }

@@ -8,5 +8,8 @@
 
 extern const char *const manifest_class_names[CLASSES];
 extern const char *const manifest_kernel_call_names[KERNEL_CALLS];
+extern const char *const manifest_strategy_names[STRATEGIES];
+extern const char *const manifest_rung_names[LADDER_RUNGS];
+extern const char *const manifest_end_names[ENDS];
 
 #endif

@@ -96,10 +96,9 @@ static void check_programs(struct check *c)
         check_error(c, line, "alternate: there is no program " PROGRAMS_FOLDER "/%s", alternate);
 }
 
-static void check_policy(struct check *c)
+static void check_script_of(struct check *c, const char *key, const char *path)
 {
-    const char *path = manifest.policy;
-    unsigned line = manifest_line(&lines, "policy");
+    unsigned line = manifest_line(&lines, key);
     size_t n = strlen(SCRIPTS_FOLDER);
     struct stat status;
     char place[4096];
@@ -109,21 +108,88 @@ static void check_policy(struct check *c)
     if (c->top && snprintf(place, sizeof place, "%s/policy/%s", c->top, path + n) < 4096)
         path = place;
     if (stat(path, &status) != 0)
-        check_error(c, line, "policy: %s: %s", path, strerror(errno));
+        check_error(c, line, "%s: %s: %s", key, path, strerror(errno));
     else if (!S_ISREG(status.st_mode))
-        check_error(c, line, "policy: %s: not a file", path);
+        check_error(c, line, "%s: %s: not a file", key, path);
     else if (!(status.st_mode & 0111))
-        check_error(c, line, "policy: %s: not executable (chmod +x)", path);
+        check_error(c, line, "%s: %s: not executable (chmod +x)", key, path);
 }
+
+/* ---- what makes no sense ---- */
 
 static bool is_given(const char *key)
 {
     return manifest_line(&lines, key) != 0;
 }
 
+static bool is_later(const struct manifest *d)
+{
+    return d->start != manifest.start ? d->start > manifest.start
+                                      : strcmp(d->name, manifest.name) > 0;
+}
+
+static bool restarts_somebody(enum manifest_strategy strategy)
+{
+    const struct manifest *d;
+
+    for (unsigned i = 0; (d = manifest_at(i)) != NULL; i++)
+        if (manifest_restarts(manifest.name, &manifest, strategy, d->name, d, is_later(d)))
+            return true;
+    return false;
+}
+
+static void check_kept(struct check *c)
+{
+    const struct manifest_names *names = &manifest.dependents;
+
+    for (uint32_t n = 0; n < names->count; n++) {
+        const struct manifest *d = find(names->name[n]);
+
+        if (d && d->rolled_back)
+            check_warning(
+                c, names->line[n],
+                "dependents: %s keeps its memory: it is told, and never restarted for another",
+                names->name[n]);
+    }
+}
+
+static void check_group(struct check *c)
+{
+    enum manifest_strategy strategy = manifest_strategy(&manifest);
+    bool climbs = manifest_has_rung(&manifest.ladder, manifest.ladder.count, LADDER_DEPENDENTS);
+
+    check_kept(c);
+    if (climbs && strategy != STRATEGY_ONE)
+        check_warning(c, manifest_line(&lines, "ladder"),
+                      "ladder: dependents are restarted each time, by 'strategy %s'",
+                      manifest_strategy_name(strategy));
+    else if (climbs && !restarts_somebody(STRATEGY_ALL))
+        check_warning(c, manifest_line(&lines, "ladder"), "ladder: it has no dependents");
+    if (is_given("strategy") && strategy != STRATEGY_ONE && !restarts_somebody(strategy))
+        check_warning(c, manifest_line(&lines, "strategy"), "strategy: it has no dependents%s",
+                      strategy == STRATEGY_REST ? " that are started after it" : "");
+    if (is_given("dependents") && strategy == STRATEGY_ONE && !climbs)
+        check_warning(c, manifest_line(&lines, "dependents"),
+                      "dependents: none is restarted, by 'strategy one'");
+}
+
+static void check_end(struct check *c)
+{
+    static const char *const never[] = {"ladder", "at-end"};
+
+    for (unsigned i = 0; manifest.hold && i < sizeof never / sizeof *never; i++)
+        if (is_given(never[i]))
+            check_warning(c, manifest_line(&lines, never[i]),
+                          "%s: it is held at its first failure, by 'hold yes'", never[i]);
+    if (manifest.at_end == END_REBOOT && manifest.end_uptime_s == 0)
+        check_warning(c, manifest_line(&lines, "at-end"),
+                      "at-end: one that fails after each start has the machine start for ever");
+}
+
 static void check_sense(struct check *c)
 {
-    static const char *const restarts[] = {"budget", "backoff", "policy", "alternate", "deadline"};
+    static const char *const restarts[] = {"budget",   "backoff", "policy", "alternate",
+                                           "deadline", "ladder",  "at-end"};
     const struct manifest *m = &manifest;
     struct policy_limits limits = {m->budget, m->budget_window_s * SECOND, m->backoff_free,
                                    m->backoff_first_ms * MS, m->backoff_max_ms * MS};
@@ -136,7 +202,8 @@ static void check_sense(struct check *c)
                           m->essential ? "essential yes" : "restart no");
     if (!m->restart)
         return;
-    if (is_given("deadline") && !m->policy[0])
+    check_end(c);
+    if (is_given("deadline") && !m->policy[0] && m->at_end != END_SCRIPT)
         check_warning(c, manifest_line(&lines, "deadline"),
                       "deadline: there is no policy script that it could be for");
     if (is_given("backoff") && m->backoff_free >= m->budget && m->budget)
@@ -159,6 +226,8 @@ void check_manifest(struct check *c, const char *text, size_t size)
     check_names(c);
     check_calls(c);
     check_programs(c);
-    check_policy(c);
+    check_script_of(c, "policy", manifest.policy);
+    check_script_of(c, "at-end", manifest.end_script);
+    check_group(c);
     check_sense(c);
 }

@@ -22,6 +22,8 @@ struct step { /* the failure number `failure` in the window */
     uint64_t delay_ms;
     enum { STEP_RESTART, STEP_ALTERNATE, STEP_GIVE_UP } what;
     enum rung rung; /* of the fresh copy, when the last one had not worked for a second */
+    bool has_dependents; /* they are restarted, too */
+    bool is_by_script; /* that is asked first */
 };
 
 static const char *const what_names[] = {"restart", "alternate", "give-up"};
@@ -29,6 +31,7 @@ static const char *const rung_names[] = {"adopt", "reset", "bus-reset"};
 
 static const struct manifest *m;
 static const struct row *row;
+static struct rows rows;
 static struct step steps[STEPS_MAX];
 static unsigned step_count;
 
@@ -56,6 +59,64 @@ static bool runs_alternate(void)
     return m->alternate[0] && strcmp(row->value[PROGRAM], m->alternate) == 0;
 }
 
+/* ---- who is restarted with it ---- */
+
+/* By its strategy, or from the rung of its ladder on that has them. */
+static enum manifest_strategy strategy(void)
+{
+    enum manifest_strategy s = manifest_strategy(m);
+
+    return s == STRATEGY_ONE && manifest_has_rung(&m->ladder, m->ladder.count, LADDER_DEPENDENTS)
+               ? STRATEGY_ALL
+               : s;
+}
+
+static bool is_restarted(const struct row *other)
+{
+    const struct manifest *of = manifest_of(other->value[NAME]);
+
+    return of &&
+           manifest_restarts(row->value[NAME], m, strategy(), other->value[NAME], of, other > row);
+}
+
+static unsigned restarted_count(void)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < rows.count; i++)
+        n += is_restarted(&rows.row[i]);
+    return n;
+}
+
+/* ---- what comes ---- */
+
+static bool is_reached(const struct ladder_place *place, enum manifest_rung rung)
+{
+    return ladder_reached(&m->ladder, place->at, rung);
+}
+
+/* As RS decides it (servers/rs/alternate.c). False: that is the last one. */
+static bool work_out_step(struct step *s, const struct policy_verdict *v,
+                          const struct ladder_place *place)
+{
+    bool is_over = v->give_up || is_reached(place, LADDER_GIVE_UP);
+    bool has_other = m->alternate[0] && !runs_alternate();
+
+    *s =
+        (struct step){v->failures, v->delay / MS, STEP_RESTART, rung_of(place->rung), false, false};
+    s->has_dependents =
+        manifest_strategy(m) != STRATEGY_ONE || is_reached(place, LADDER_DEPENDENTS);
+    s->is_by_script = m->policy[0] && ladder_asks_script(&m->ladder, place->at);
+    if (!is_over && !(has_other && is_reached(place, LADDER_ALTERNATE)))
+        return true;
+    s->delay_ms = 0;
+    s->what = has_other ? STEP_ALTERNATE : STEP_GIVE_UP;
+    s->rung = RUNG_RESET;
+    if (s->what == STEP_GIVE_UP)
+        s->has_dependents = false;
+    return false;
+}
+
 /* All failures up to the one that ends it, the earlier ones as though they were of this moment. */
 static void work_out(void)
 {
@@ -64,23 +125,17 @@ static void work_out(void)
                                   m->backoff_first_ms * MS, m->backoff_max_ms * MS},
                        .failure = times};
     uint64_t so_far = row_number(row, FAILED);
-    enum rung rung = rung_now();
+    struct ladder_place place = {(uint32_t)row_number(row, PLACE), rung_now()};
+    struct policy_verdict v;
 
     p.room = policy_room(&p.limits);
     for (uint64_t i = 0; i < so_far && i <= m->budget; i++)
         policy_failure(&p, SECOND);
     for (step_count = 0; step_count < STEPS_MAX;) {
-        struct policy_verdict v = policy_failure(&p, SECOND);
-        struct step *s = &steps[step_count++];
-
-        rung = ladder_next(&(struct ladder_death){rung, DEFECT_EXCEPTION, false, 0});
-        *s = (struct step){v.failures, v.delay / MS, STEP_RESTART, rung_of(rung)};
-        if (!v.give_up)
-            continue;
-        s->delay_ms = 0;
-        s->what = m->alternate[0] && !runs_alternate() ? STEP_ALTERNATE : STEP_GIVE_UP;
-        s->rung = RUNG_RESET;
-        return;
+        v = policy_failure(&p, SECOND);
+        place = ladder_next(&m->ladder, &(struct ladder_death){place, DEFECT_EXCEPTION, false, 0});
+        if (!work_out_step(&steps[step_count++], &v, &place))
+            return;
     }
 }
 
@@ -88,14 +143,17 @@ static void work_out(void)
 
 static void print_when(const struct step *s, char *text, size_t room)
 {
+    char when[48];
+
     if (s->what == STEP_ALTERNATE)
-        snprintf(text, room, "its alternate, %s", m->alternate);
+        snprintf(when, sizeof when, "its alternate, %s", m->alternate);
     else if (s->what == STEP_GIVE_UP)
-        snprintf(text, room, "given up");
+        snprintf(when, sizeof when, m->at_end == END_HOLD ? "given up, and held" : "given up");
     else if (s->delay_ms == 0)
-        snprintf(text, room, "at once");
+        snprintf(when, sizeof when, "at once");
     else
-        snprintf(text, room, "after %llu ms", (unsigned long long)s->delay_ms);
+        snprintf(when, sizeof when, "after %llu ms", (unsigned long long)s->delay_ms);
+    snprintf(text, room, "%s%s", when, s->has_dependents && restarted_count() ? ", + others" : "");
 }
 
 static const char *device_word(const struct step *s)
@@ -111,7 +169,7 @@ static const char *device_word(const struct step *s)
 static bool is_same(const struct step *a, const struct step *b)
 {
     return a->what == b->what && a->delay_ms == b->delay_ms &&
-           (!has_device() || a->rung == b->rung);
+           a->has_dependents == b->has_dependents && (!has_device() || a->rung == b->rung);
 }
 
 /* Those that are alike on one line. */
@@ -119,7 +177,7 @@ static void print_steps(void)
 {
     printf("    %-9s %-24s%s\n", "FAILURE", "FRESH COPY", has_device() ? "ITS DEVICE" : "");
     for (unsigned i = 0, next; i < step_count; i = next) {
-        char number[24], when[48];
+        char number[24], when[64];
 
         for (next = i + 1; next < step_count && is_same(&steps[i], &steps[next]); next++)
             ;
@@ -146,33 +204,79 @@ static void print_device(void)
          "resets it.");
 }
 
+static void print_at_end(void)
+{
+    switch (m->at_end) {
+    case END_REBOOT:
+        printf("Then the machine is restarted, in order");
+        printf(m->end_uptime_s ? ", if it has run for %u s by then.\n" : ".\n", m->end_uptime_s);
+        break;
+    case END_POWEROFF:
+        puts("Then the machine is switched off, in order.");
+        break;
+    case END_SCRIPT:
+        printf("Then this script is run, with the reason:\n    %s%s%s\n", m->end_script,
+               m->end_arguments[0] ? " " : "", m->end_arguments);
+        break;
+    default:
+        break;
+    }
+}
+
 static void print_end(void)
 {
     const struct step *last = &steps[step_count - 1];
 
     putchar('\n');
     if (last->what == STEP_ALTERNATE)
-        printf("The alternate has the same name, rights and device, and a budget of its own:\n"
-               "%u failures in %u s. When that is used up, too, it is given up.\n",
+        printf("The alternate has the same name, rights, device and ladder, and a budget of its\n"
+               "own: %u failures in %u s. When that is used up, too, it is given up.\n",
                m->budget, m->budget_window_s);
-    printf("Given up, it stays down, and all are told; 'service up %s' starts it again.\n",
-           row->value[NAME]);
+    if (m->at_end == END_HOLD)
+        printf("Given up, it is held for inspection, and all are told; 'service restart %s'\n"
+               "starts it again.\n",
+               row->value[NAME]);
+    else
+        printf("Given up, it stays down, and all are told; 'service up %s' starts it again.\n",
+               row->value[NAME]);
+    print_at_end();
 }
 
 static void print_dependents(void)
 {
-    if (m->dependents.count == 0)
+    if (restarted_count() == 0)
         return;
-    printf("\nWhen the fresh copy is ready, these are restarted, too:\n   ");
-    for (uint32_t i = 0; i < m->dependents.count; i++)
-        printf(" %s", m->dependents.name[i]);
+    if (manifest_strategy(m) == STRATEGY_ONE)
+        puts("\nWhere there are others, these are restarted when the fresh copy is ready:");
+    else
+        puts("\nWhen the fresh copy is ready, these are restarted, too:");
+    printf("   ");
+    for (unsigned i = 0; i < rows.count; i++)
+        if (is_restarted(&rows.row[i]))
+            printf(" %s", rows.row[i].value[NAME]);
     putchar('\n');
+}
+
+static const struct step *first_by_script(void)
+{
+    for (unsigned i = 0; i < step_count; i++)
+        if (steps[i].is_by_script)
+            return &steps[i];
+    return NULL;
 }
 
 static void print_script(void)
 {
-    printf("A script decides first:\n    %s%s%s\n", m->policy, m->policy_arguments[0] ? " " : "",
-           m->policy_arguments);
+    const struct step *first = first_by_script();
+
+    if (!first)
+        return;
+    if (first == steps)
+        printf("A script decides first:\n    %s%s%s\n", m->policy,
+               m->policy_arguments[0] ? " " : "", m->policy_arguments);
+    else
+        printf("From failure %u on a script decides first:\n    %s%s%s\n", first->failure,
+               m->policy, m->policy_arguments[0] ? " " : "", m->policy_arguments);
     printf("It has %u ms; then it is ended, with all that it has started. It may restart\n"
            "at once or later, reset the device, or leave it down; no budget limits what it\n"
            "decides. Only if it fails, hangs, is missing or not executable, or nobody takes\n"
@@ -263,23 +367,29 @@ static void print_json(void)
         json_text(stdout, m->policy);
     else
         printf("null");
-    printf(", \"deadline_ms\": %u, \"dependents\": [", m->deadline_ms);
-    for (uint32_t i = 0; i < m->dependents.count; i++) {
-        printf(i ? ", " : "");
-        json_text(stdout, m->dependents.name[i]);
+    printf(", \"deadline_ms\": %u, \"at_end\": \"%s\", \"strategy\": \"%s\", \"dependents\": [",
+           m->deadline_ms, manifest_end_name(m->at_end),
+           manifest_strategy_name(manifest_strategy(m)));
+    for (unsigned i = 0, n = 0; i < rows.count; i++) {
+        if (!is_restarted(&rows.row[i]))
+            continue;
+        printf(n++ ? ", " : "");
+        json_text(stdout, rows.row[i].value[NAME]);
     }
     printf("], \"steps\": [");
     for (unsigned i = 0; i < step_count && m->restart && !is_essential(); i++)
-        printf("%s{\"failure\": %u, \"what\": \"%s\", \"delay_ms\": %llu, \"device\": \"%s\"}",
+        printf("%s{\"failure\": %u, \"what\": \"%s\", \"delay_ms\": %llu, \"device\": \"%s\", "
+               "\"dependents\": %s, \"script\": %s}",
                i ? ",\n  " : "\n  ", steps[i].failure, what_names[steps[i].what],
                (unsigned long long)steps[i].delay_ms,
-               has_device() ? rung_names[steps[i].rung] : "none");
+               has_device() ? rung_names[steps[i].rung] : "none",
+               steps[i].has_dependents && restarted_count() ? "true" : "false",
+               steps[i].is_by_script ? "true" : "false");
     puts("]}");
 }
 
 int foretell(const char *name, bool json)
 {
-    static struct rows rows;
     int status = EXIT_ERROR;
 
     manifests_load(NULL);

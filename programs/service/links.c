@@ -14,58 +14,20 @@ const struct link_kind link_kinds[LINK_KINDS] = {
 static unsigned char uses[NODES_MAX][NODES_MAX]; /* [a][b]: a stands on b */
 static unsigned count;
 
-/* (Whom that one may call against the order may not call it: RS takes the right away.) */
-static void link_calls(const struct rows *rows, unsigned from, const struct manifest *caller,
-                       const struct manifest_names *names)
-{
-    for (unsigned to = 0; to < rows->count; to++) {
-        const struct manifest *m = manifest_of(rows->row[to].value[NAME]);
-
-        if (!m || to == from || (names == &caller->calls && manifest_lists(&m->calls_up, caller)))
-            continue;
-        for (uint32_t n = 0; n < names->count; n++)
-            if (manifest_names_it(names->name[n], rows->row[to].value[NAME], m->class))
-                uses[from][to] |= LINK_CALLS;
-    }
-}
-
-static int index_of(const struct rows *rows, const char *name)
-{
-    for (unsigned i = 0; i < rows->count; i++)
-        if (strcmp(rows->row[i].value[NAME], name) == 0)
-            return (int)i;
-    return -1;
-}
-
-static void link_one(const struct rows *rows, unsigned i, const struct manifest *m)
-{
-    int client = m->queue_size ? index_of(rows, m->queue_client) : -1;
-
-    link_calls(rows, i, m, &m->calls);
-    link_calls(rows, i, m, &m->calls_up);
-    if (client >= 0 && m->class >= CLASS_NET) /* from there on they are drivers */
-        uses[client][i] |= LINK_QUEUE;
-    else if (client >= 0)
-        uses[i][client] |= LINK_QUEUE;
-    for (uint32_t n = 0; n < m->dependents.count; n++) {
-        int d = index_of(rows, m->dependents.name[n]);
-
-        if (d >= 0)
-            uses[d][i] |= LINK_RESTARTED;
-    }
-}
-
 void links_make(const struct rows *rows)
 {
-    manifests_load(NULL);
-    memset(uses, 0, sizeof uses);
-    count = rows->count;
-    for (unsigned i = 0; i < count; i++) {
-        const struct manifest *m = manifest_of(rows->row[i].value[NAME]);
+    const struct manifest *m[NODES_MAX];
 
-        if (m)
-            link_one(rows, i, m);
-    }
+    manifests_load(NULL);
+    count = rows->count;
+    for (unsigned i = 0; i < count; i++)
+        m[i] = manifest_of(rows->row[i].value[NAME]);
+    memset(uses, 0, sizeof uses);
+    for (unsigned from = 0; from < count; from++)
+        for (unsigned to = 0; to < count; to++)
+            if (m[from] && m[to])
+                uses[from][to] = (unsigned char)manifest_links(rows->row[from].value[NAME], m[from],
+                                                               rows->row[to].value[NAME], m[to]);
 }
 
 unsigned char link_of(unsigned from, unsigned to)

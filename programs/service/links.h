@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Who stands on whom, by the manifests. A service stands on whom it calls, on the drivers of its
- * queues (or, as a file server does, on the other end of its own), and on whom it is restarted after.
- * To whom it hands on its callers does not count: mostly that is the way back.
- */
+/* Who stands on whom, by the manifests (manifest_links()). */
 #ifndef SERVICE_LINKS_H
 #define SERVICE_LINKS_H
 
 #include <stdio.h>
 
+#include "lib/manifest/manifest.h"
 #include "programs/service/rows.h"
 
-enum { LINK_CALLS = 1, LINK_QUEUE = 2, LINK_RESTARTED = 4, LINK_KINDS = 3 };
+enum { LINK_KINDS = 3 };
 extern const struct link_kind {
     unsigned bit;
     const char *word;

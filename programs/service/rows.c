@@ -23,6 +23,7 @@ const struct row_column row_columns[COLUMNS] = {
     [MEMORY] = {"memory_kb", "memory mapped", " kB", false},
     [FAILED] = {"failures", "failures", " that count now", false},
     [RUNG] = {"rung", "started with", "", true},
+    [PLACE] = {"ladder_place", "rungs climbed", "", false},
     [MESSAGES] = {"messages", "messages", "", false},
     [CLASS] = {"class", "class", "", true},
     [PROGRAM] = {"program", "program", "", true},

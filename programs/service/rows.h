@@ -23,6 +23,7 @@ enum column {
     MEMORY,
     FAILED,
     RUNG,
+    PLACE,
     MESSAGES,
     CLASS,
     PROGRAM,

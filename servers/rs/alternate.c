@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The other program that a manifest may name: it has the same name, rights, device and queue, and
- * gets its turn when the first one has used up its budget, or says that the device is none that it
- * can drive. 'service up', after both have failed, begins with the first again.
+ * gets its turn when the first one has used up its budget, or climbed its ladder so far, or says
+ * that the device is none that it can drive. 'service up', after both have failed, begins with the first again.
  */
 #include "servers/rs/rs.h"
 
@@ -38,7 +38,7 @@ bool alternate_try(struct service *s, const char *why)
 
 void alternate_forget(struct service *s)
 {
-    take(s, s->first, s->life.rung);
+    take(s, s->first, s->life.place.rung);
 }
 
 /* Only the client of a driver counts what is of use. */
@@ -49,15 +49,27 @@ static bool is_futile(struct service *s, uint64_t now)
     return useful != WATCH_UNCOUNTED && futile_failure(&s->futile, now, lived, useful);
 }
 
+static bool reached(const struct service *s, enum manifest_rung rung)
+{
+    return ladder_reached(&s->manifest->ladder, s->life.place.at, rung);
+}
+
 struct policy_verdict alternate_verdict(struct service *s)
 {
+    static const char *const why[] = {[REASON_BUDGET] = "its budget is used up",
+                                      [REASON_FUTILE] = "it is of no use",
+                                      [REASON_LADDER] = "its ladder has come to that"};
     uint64_t now = clock_now();
     struct policy_verdict v = policy_failure(&s->policy, now);
+    bool is_over = v.give_up;
 
-    v.is_futile = is_futile(s, now);
-    v.give_up |= v.is_futile;
-    if (v.give_up && s->manifest->restart &&
-        alternate_try(s, v.is_futile ? "it is of no use" : "its budget is used up"))
+    if (is_futile(s, now))
+        v.why = REASON_FUTILE;
+    else if (!v.give_up && (reached(s, LADDER_ALTERNATE) || reached(s, LADDER_GIVE_UP)))
+        v.why = REASON_LADDER;
+    is_over |= v.why != REASON_BUDGET;
+    v.give_up |= v.why == REASON_FUTILE || reached(s, LADDER_GIVE_UP);
+    if (is_over && s->manifest->restart && alternate_try(s, why[v.why]))
         return (struct policy_verdict){.failures = v.failures};
     return v;
 }

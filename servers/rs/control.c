@@ -85,7 +85,8 @@ static struct rs_service describe(const struct service *s)
     out.incarnation = s->incarnation;
     out.grants_used = grants_used(&status);
     out.failures = s->policy.room ? policy_failures(&s->policy, clock_now()) : 0;
-    out.rung = s->life.rung;
+    out.rung = s->life.place.rung;
+    out.place = s->life.place.at;
     out.slow = s->is_slow && s->life.state == RS_UP;
     out.messages = status.receives;
     if (s->manifest) {

@@ -60,11 +60,16 @@ static long device_done(struct life *l, const struct life_event *e)
     return LIFE_DO_SPAWN;
 }
 
+static void begin_ladder(struct life *l, enum rung rung)
+{
+    l->place = (struct ladder_place){0, rung};
+}
+
 /* The one may refuse what the other could drive. */
 static long other_program(struct life *l, const struct life_event *e)
 {
     l->has_been_ready = false;
-    l->rung = e->rung;
+    begin_ladder(l, e->rung);
     return LIFE_DO_NOTHING;
 }
 
@@ -76,12 +81,20 @@ static long spawned(struct life *l, const struct life_event *e)
     return LIFE_DO_NOTHING;
 }
 
+static long give_up(struct life *l, const struct life_event *e)
+{
+    end(l, e->at_end == END_HOLD ? RS_HELD : RS_GIVEN_UP, LIFE_DO_GIVE_UP);
+    if (e->at_end == END_REBOOT || e->at_end == END_POWEROFF)
+        wait_for(l, WAIT_POWER, LIFE_POWER_PATIENCE);
+    return LIFE_DO_GIVE_UP;
+}
+
 static long spawn_failed(struct life *l, const struct life_event *e)
 {
     uint64_t delay = e->verdict.delay;
 
     if (e->verdict.give_up || e->is_core)
-        return end(l, RS_GIVEN_UP, LIFE_DO_GIVE_UP);
+        return give_up(l, e);
     return back_off(l, delay > LIFE_SPAWN_AGAIN ? delay : LIFE_SPAWN_AGAIN, LIFE_DO_NOTHING);
 }
 
@@ -114,9 +127,10 @@ static long ended(struct life *l, const struct life_event *e)
     if (e->refuses && !l->has_been_ready)
         return end(l, RS_REFUSED, LIFE_DO_REFUSE);
     l->as_dependent = e->as_dependent;
-    l->rung = ladder_next(&(struct ladder_death){l->rung, e->defect, e->reached_ready, e->lived});
-    if (l->rung < l->asked_rung)
-        l->rung = l->asked_rung;
+    l->place = ladder_next(e->ladder,
+                           &(struct ladder_death){l->place, e->defect, e->reached_ready, e->lived});
+    if (l->place.rung < l->asked_rung)
+        l->place.rung = l->asked_rung;
     l->asked_rung = RUNG_ADOPT;
     return LIFE_DO_REPLACE;
 }
@@ -137,7 +151,10 @@ static long script_asked(struct life *l, const struct life_event *e)
 
 static long script_failed(struct life *l, const struct life_event *e)
 {
-    (void)e;
+    if (l->wait == WAIT_POWER && !e->going_down) {
+        wait_no_more(l);
+        return LIFE_DO_POWER;
+    }
     if (l->state != RS_SCRIPT_DECIDES)
         return LIFE_DO_NOTHING;
     wait_no_more(l);
@@ -159,7 +176,7 @@ static long decided(struct life *l, const struct life_event *e)
     if (!e->restarts && e->defect != DEFECT_UPDATE)
         return end(l, RS_DOWN, LIFE_DO_STOP);
     if (e->verdict.give_up)
-        return end(l, RS_GIVEN_UP, LIFE_DO_GIVE_UP);
+        return give_up(l, e);
     if (e->verdict.delay != 0)
         return back_off(l, e->verdict.delay, LIFE_DO_BACK_OFF);
     return start(l, e);
@@ -167,11 +184,11 @@ static long decided(struct life *l, const struct life_event *e)
 
 /* ---- time ---- */
 
-static long time_of_script(struct life *l, const struct life_event *e)
+static long time_of_script(struct life *l, const struct life_event *e, enum life_wait wait)
 {
     if (e->script_left == 0)
-        return LIFE_DO_BY_MANIFEST;
-    wait_for(l, WAIT_SCRIPT, e->script_left);
+        return wait == WAIT_POWER ? LIFE_DO_POWER : LIFE_DO_BY_MANIFEST;
+    wait_for(l, wait, e->script_left);
     return LIFE_DO_NOTHING;
 }
 
@@ -194,7 +211,8 @@ static long time_over(struct life *l, const struct life_event *e)
     case WAIT_STOP:
         return end(l, RS_DOWN, e->going_down ? LIFE_DO_STOP_LAST : LIFE_DO_STOP_WANTED);
     case WAIT_SCRIPT:
-        return time_of_script(l, e);
+    case WAIT_POWER:
+        return time_of_script(l, e, wait);
     default:
         return LIFE_DO_NOTHING;
     }
@@ -209,7 +227,7 @@ static long asked_up(struct life *l, const struct life_event *e)
     /* nobody has looked after its device meanwhile */
     if (l->state == RS_GIVEN_UP || l->state == RS_DOWN || l->state == RS_REFUSED ||
         l->state == RS_HELD)
-        l->rung = e->rung;
+        begin_ladder(l, e->rung);
     return start(l, e);
 }
 
@@ -239,9 +257,9 @@ static long asked_restart(struct life *l, const struct life_event *e)
         return LIFE_DO_NOTHING;
     }
     if (l->state == RS_DOWN || l->state == RS_HELD)
-        l->rung = e->rung;
-    else if (e->resets && l->rung < e->rung)
-        l->rung = e->rung;
+        begin_ladder(l, e->rung);
+    else if (e->resets && l->place.rung < e->rung)
+        l->place.rung = e->rung;
     return e->delay == 0 ? start(l, e) : back_off(l, e->delay, LIFE_DO_POSTPONE);
 }
 

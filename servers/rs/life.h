@@ -6,7 +6,8 @@
  *
  *     down --starts--> starting --ready--> up --ended--> (ended)
  *     (ended)  as wanted: down; refuses its device: refused; to be looked at: held; else by its
- *              policy: restart at once, or after a backoff, or when a script has decided; or given up
+ *              policy: restart at once, or after a backoff, or when a script has decided; or given up,
+ *              and then perhaps held, or the system is ended
  */
 #ifndef RS_LIFE_H
 #define RS_LIFE_H
@@ -15,6 +16,7 @@
 #include <stdint.h>
 
 #include "abi/proto/rs.h"
+#include "servers/rs/ladder.h"
 #include "servers/rs/policy.h"
 
 enum life_wait { /* what LIFE_TIME is awaited for */
@@ -24,6 +26,7 @@ enum life_wait { /* what LIFE_TIME is awaited for */
                  WAIT_DEVICE, /* start when the device's work is done, or then */
                  WAIT_STOP, /* told to shut down; ended then */
                  WAIT_SCRIPT, /* the policy script decides; by manifest then */
+                 WAIT_POWER, /* given up: a script ends the system in order; ended then */
                  WAIT_CALL, /* it goes on when the call that it was in has ended; look then */
 };
 
@@ -34,7 +37,7 @@ struct life {
     enum life_wait wait;
     /* Out: LIFE_TIME is due so many ns after this step; 0: it is not; LIFE_UNCHANGED: as before. */
     uint64_t patience;
-    enum rung rung; /* for the next incarnation, or that this one was started on */
+    struct ladder_place place; /* for the next incarnation, or at which this one was started */
     enum rung asked_rung; /* somebody has asked that the next incarnation start on this at least */
     bool wanted_down; /* its next end is no failure */
     bool as_dependent; /* it was restarted because another was: its own dependents are not */
@@ -69,6 +72,8 @@ struct life_event {
     bool keeps_memory; /* it goes on where it was */
     bool restarts; /* its manifest does not say that it is not to be restarted */
     bool going_down; /* the system */
+    const struct manifest_ladder *ladder; /* NULL: the default */
+    enum manifest_end at_end; /* what becomes of it if it is given up now */
     /* what belongs to some of the types */
     bool busy, refuses, reached_ready, as_dependent, holds;
     bool resets; /* the fresh copy is to reset its device, if there is one */
@@ -97,7 +102,8 @@ enum life_effect {
     LIFE_DO_STOP,
     LIFE_DO_STOP_WANTED, /* the same, as users asked for it */
     LIFE_DO_STOP_LAST, /* and the system goes on going down */
-    LIFE_DO_GIVE_UP,
+    LIFE_DO_GIVE_UP, /* it is down, or held */
+    LIFE_DO_POWER, /* the system ends, at once */
     LIFE_DO_REFUSE,
     LIFE_DO_HOLD,
     LIFE_DO_PANIC,
@@ -106,6 +112,7 @@ enum life_effect {
 
 #define LIFE_DEVICE_PATIENCE SECOND /* for pci to do a device's work */
 #define LIFE_FETCH_PATIENCE (500 * MS) /* for the policy runner to fetch a script */
+#define LIFE_POWER_PATIENCE (5 * SECOND) /* the same for that which ends the system */
 #define LIFE_SPAWN_AGAIN (100 * MS) /* at least, when a process could not be made */
 
 void life_begin(struct life *life, enum rs_state state);

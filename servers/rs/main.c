@@ -140,6 +140,9 @@ static void happened(const struct event *event)
     case EVENT_STRIKE:
         storm_strike(event->service);
         break;
+    case EVENT_POWER:
+        shutdown_begin(event->how, 0);
+        break;
     case EVENT_STAGE:
         shutdown_step();
         break;

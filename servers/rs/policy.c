@@ -84,18 +84,6 @@ bool futile_failure(struct futile *f, uint64_t now, uint64_t lived, uint64_t use
     return f->lives >= FUTILE_LIVES;
 }
 
-enum rung ladder_next(const struct ladder_death *d)
-{
-    bool soon = !d->reached_ready || d->lived < LADDER_SOON;
-    enum rung next = d->rung < RUNG_BUS_RESET ? d->rung + 1 : RUNG_BUS_RESET;
-
-    if (d->defect == DEFECT_KILLED || d->defect == DEFECT_UPDATE)
-        return d->reached_ready ? RUNG_ADOPT : d->rung;
-    if (soon)
-        return next;
-    return d->defect == DEFECT_COMPLAINT || d->defect == DEFECT_DMA ? RUNG_RESET : RUNG_ADOPT;
-}
-
 /* ---- looks ---- */
 
 void looks_begin(struct looks *l, uint64_t now, uint64_t cpu_ns)

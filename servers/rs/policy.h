@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The arithmetic of recovery: budget, backoff, the ladder adopt - reset - bus reset, the heartbeat.
+ * The arithmetic of recovery: budget, backoff, the heartbeat, shares of the processor.
  * Pure logic, without a kernel call or a clock of its own, so that unit tests cover it. Times are
  * in ns since boot.
  */
@@ -31,9 +31,15 @@ struct policy {
     uint32_t room, count, end;
 };
 
+enum policy_reason {
+    REASON_BUDGET,
+    REASON_FUTILE, /* futile_failure() */
+    REASON_LADDER, /* it has come to its end */
+};
+
 struct policy_verdict {
     bool give_up;
-    bool is_futile; /* for that reason: futile_failure() */
+    enum policy_reason why;
     uint64_t delay; /* 0: at once */
     uint32_t failures; /* in the window, with this one */
 };
@@ -76,29 +82,6 @@ struct futile {
 
 /* Counts a failure of one that was ready for `lived` ns. True: it is to be given up. */
 bool futile_failure(struct futile *f, uint64_t now, uint64_t lived, uint64_t useful);
-
-/* ---- the ladder ---- */
-
-enum rung {
-    RUNG_ADOPT = RS_RUNG_ADOPT,
-    RUNG_RESET = RS_RUNG_RESET,
-    RUNG_BUS_RESET = RS_RUNG_BUS_RESET
-};
-#define LADDER_SOON SECOND
-
-struct ladder_death {
-    enum rung rung; /* that this incarnation was started on */
-    enum rs_defect defect;
-    bool reached_ready;
-    uint64_t lived; /* since it was ready */
-};
-
-/*
- * The rung for the next incarnation. A kill by a user, or a restart on request, says nothing about
- * the device; any other death soon after the start does, and a complaint, or DMA to what is not
- * its memory, always.
- */
-enum rung ladder_next(const struct ladder_death *death);
 
 /* ---- looks: what RS sees of a service, at least twice a period ---- */
 

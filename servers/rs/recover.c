@@ -5,9 +5,6 @@
  * buried. A restart waits for nothing but what policy says and, on the topmost rung of the ladder,
  * for pci. What comes next is life.c's to say; here is how it is done.
  */
-#include <stdio.h>
-
-#include "lib/rt/defect.h"
 #include "lib/rt/error.h"
 #include "servers/rs/rs.h"
 
@@ -20,34 +17,13 @@
 
 uint64_t boot_services_ready;
 
-/* The log line about the last failure. Writing it costs more than a restart, so it comes when the
- * fresh one is at work. */
-static void tell_log(struct service *s)
-{
-    const char *follows = "";
-
-    if (!s->untold)
-        return;
-    if (service_runs(s))
-        follows = s->life.state == RS_UP ? "; replaced" : "; a fresh copy starts";
-    if (s->pid == s->dead_pid && s->endpoint)
-        follows = "; it goes on";
-    s->untold = false;
-    if (s->last_defect == DEFECT_EXCEPTION)
-        log_always("%s: exception %u (error %llx) at %llx, address %llx", s->name, s->last_detail,
-                   (unsigned long long)s->fault.error, (unsigned long long)s->fault.instruction,
-                   (unsigned long long)s->fault.address);
-    log_always(
-        "%s: %s%s (incarnation %u, pid %u)%s", s->name, defect_text(s->last_defect, s->last_detail),
-        s->died_in_start ? " during its start" : "", s->dead_incarnation, s->dead_pid, follows);
-}
-
 /* The incarnation runs no more; what is left of it is buried later. */
 static void end_incarnation(struct service *s)
 {
     spawn_bury(s); /* of the one before: it died before it was ready */
     if (!s->endpoint)
         return;
+    s->died = clock_now();
     slot_control(s->endpoint, SLOT_CONTROL_STOP, 0);
     watch_end(s);
     s->remains = s->endpoint;
@@ -56,29 +32,32 @@ static void end_incarnation(struct service *s)
     s->info->self = 0;
 }
 
-static void core_died(const struct service *s, enum rs_defect defect, uint32_t detail)
-{
-    char where[64] = "", how[128];
-
-    if (defect == DEFECT_EXCEPTION)
-        snprintf(where, sizeof where, " at %llx, address %llx",
-                 (unsigned long long)s->fault.instruction, (unsigned long long)s->fault.address);
-    snprintf(how, sizeof how, "died (%s%s)", defect_text(defect, detail), where);
-    core_lost(s->name, how);
-}
-
 static long step(struct service *s, struct life_event *event);
 
-/* Those that the manifest names, when s is back after a failure. Theirs are not restarted in turn:
- * so no circle can form. */
+static enum manifest_strategy strategy_of(const struct service *s)
+{
+    enum manifest_strategy strategy = manifest_strategy(s->manifest);
+
+    if (strategy == STRATEGY_ONE &&
+        ladder_reached(&s->manifest->ladder, s->life.place.at, LADDER_DEPENDENTS))
+        return STRATEGY_ALL;
+    return strategy;
+}
+
+/* Those who depend on s, now that it is back. Theirs are not restarted in turn: so no circle can
+ * form. Nor is who was started when s was dead already: it knows nothing of the dead one. */
 static void restart_dependents(const struct service *s)
 {
-    for (uint32_t i = 0; i < s->manifest->dependents.count; i++) {
-        struct service *d = service_named(s->manifest->dependents.name[i]);
+    enum manifest_strategy strategy = strategy_of(s);
 
-        if (d && d != s && service_runs(d) && !service_core(d))
-            step(d, &(struct life_event){
-                        .type = LIFE_ENDED, .defect = DEFECT_UPDATE, .as_dependent = true});
+    for (struct service *d = services; strategy != STRATEGY_ONE && d < services + service_count;
+         d++) {
+        if (d == s || !service_runs(d) || service_core(d) || d->started > s->died ||
+            !manifest_restarts(s->name, s->manifest, strategy, d->name, d->manifest, d > s))
+            continue;
+        d->because = s;
+        step(d, &(struct life_event){
+                    .type = LIFE_ENDED, .defect = DEFECT_UPDATE, .as_dependent = true});
     }
 }
 
@@ -109,41 +88,30 @@ static void stop_wanted(struct service *s, const struct life_event *e)
 
 static void give_up(struct service *s, const struct life_event *e)
 {
-    char why[96];
-
     stop(s, e);
-    tell_log(s);
-    if (e->verdict.is_futile)
-        snprintf(why, sizeof why, ": %u copies, one after the other, were of no use", FUTILE_LIVES);
-    else
-        snprintf(why, sizeof why, " after %u failures in %u s", e->verdict.failures,
-                 s->manifest->budget_window_s);
-    log_always("%s: given up%s%s%s (last: %s); 'service up %s' starts it again", s->name, why,
-               s->image == s->first ? "" : " by its alternate, ",
-               s->image == s->first ? "" : alternate_program(s),
-               defect_text(s->last_defect, s->last_detail), s->name);
+    tell_death(s);
+    tell_given_up(s, &e->verdict);
+    end_begin(s, &e->verdict);
+}
+
+static void end_system(struct service *s, const struct life_event *e)
+{
+    (void)e;
+    log_always("%s: nobody has ended the system in order: it goes down now", s->name);
+    event_raise(&(struct event){.what = EVENT_POWER, .how = end_power(s)});
 }
 
 static void hold(struct service *s, const struct life_event *e)
 {
     stop(s, e);
-    tell_log(s);
-    log_always(
-        "%s: held for inspection: 'service corpse %s' shows it, 'service restart %s' goes on",
-        s->name, s->name, s->name);
+    tell_death(s);
+    tell_held(s);
 }
 
 static void refuse(struct service *s, const struct life_event *e)
 {
-    unsigned first = (unsigned)s->info->device.bar[0].address;
-
     stop(s, e);
-    if (s->manifest->places)
-        log_always("%s: there is no such device at ports %#x; 'service up %s' tries again", s->name,
-                   first, s->name);
-    else
-        log_always("%s: its device is none that it can drive; 'service up %s' tries again", s->name,
-                   s->name);
+    tell_refused(s);
 }
 
 /* Whatever its script says from now on comes too late. */
@@ -161,7 +129,7 @@ static void start(struct service *s, const struct life_event *e)
 
     (void)e;
     decided(s);
-    if (d && d->enabled && s->life.rung == RUNG_BUS_RESET) {
+    if (d && d->enabled && s->life.place.rung == RUNG_BUS_RESET) {
         log_always("%s: resetting its device from outside", s->name);
         device_work(d, DEVICE_QUIESCE, 0, 0);
         d->enabled = false;
@@ -228,9 +196,8 @@ static void back_off(struct service *s, const struct life_event *e)
     go_quiet(s);
     service_tell_dependents(s);
     corpse_complete(s);
-    tell_log(s);
-    log_always("%s: %u failures in %u s; restart in %llu ms", s->name, e->verdict.failures,
-               s->manifest->budget_window_s, (unsigned long long)(e->verdict.delay / MS));
+    tell_death(s);
+    tell_backoff(s, &e->verdict);
 }
 
 /* What users and dependencies ask for is no failure, and counts against nothing. But restarts on
@@ -263,6 +230,12 @@ static void decide(struct service *s)
                                  .holds = holds(s)});
 }
 
+static bool has_script(const struct service *s)
+{
+    return s->manifest->restart && s->manifest->policy[0] &&
+           ladder_asks_script(&s->manifest->ladder, s->life.place.at);
+}
+
 static void count_failure(struct service *s)
 {
     enum rs_defect defect = s->last_defect;
@@ -271,8 +244,7 @@ static void count_failure(struct service *s)
     s->verdict = (struct policy_verdict){0};
     if (counts(s, defect))
         s->verdict = alternate_verdict(s);
-    if (defect != DEFECT_UPDATE && s->manifest->restart && s->manifest->policy[0] && !holds(s) &&
-        script_ask(s, deaths))
+    if (defect != DEFECT_UPDATE && has_script(s) && !holds(s) && script_ask(s, deaths))
         step(s, &(struct life_event){.type = LIFE_SCRIPT_ASKED});
     else
         decide(s);
@@ -299,7 +271,7 @@ static void replace(struct service *s, const struct life_event *e)
 {
     record_begin(s, e->defect, e->detail);
     end_incarnation(s);
-    tell_log(s); /* of the one before, when that came to nothing */
+    tell_death(s); /* of the one before, when that came to nothing */
     s->untold = true;
     s->last_defect = e->defect;
     s->last_detail = e->detail;
@@ -323,7 +295,7 @@ static void restart(struct service *s, const struct life_event *e)
 static void succeed_later(struct service *s, uint64_t later)
 {
     if (later == SUCCEED_NEVER && service_core(s))
-        core_died(s, s->last_defect, s->last_detail);
+        tell_core_death(s, s->last_defect, s->last_detail);
     else if (later == SUCCEED_NEVER)
         recover_failed(s, DEFECT_EXIT, RS_EXIT_HOPELESS);
     else if (later != 0)
@@ -374,7 +346,7 @@ static void tell_to_stop(struct service *s, const struct life_event *e)
 
 static void stop_system(struct service *s, const struct life_event *e)
 {
-    core_died(s, e->defect, e->detail);
+    tell_core_death(s, e->defect, e->detail);
 }
 
 static void stop_last(struct service *s, const struct life_event *e)
@@ -420,6 +392,7 @@ static long step(struct service *s, struct life_event *e)
         [LIFE_DO_GIVE_UP] = give_up,           [LIFE_DO_REFUSE] = refuse,
         [LIFE_DO_PANIC] = stop_system,         [LIFE_DO_SUCCEED] = go_on,
         [LIFE_DO_LOOK] = look_at_call,         [LIFE_DO_HOLD] = hold,
+        [LIFE_DO_POWER] = end_system,
     };
     long effect;
 
@@ -427,6 +400,8 @@ static long step(struct service *s, struct life_event *e)
     e->keeps_memory = goes_on(s, e);
     e->restarts = s->manifest && s->manifest->restart;
     e->going_down = shutdown_has_begun();
+    e->ladder = s->manifest ? &s->manifest->ladder : NULL;
+    e->at_end = end_of(s);
     effect = life_next(&s->life, e);
     if (effect < 0)
         return effect;
@@ -487,7 +462,7 @@ void recover_chores(void)
         if (is_being_replaced(&services[i]))
             is_done = false;
         else
-            tell_log(&services[i]);
+            tell_death(&services[i]);
         corpse_complete(&services[i]);
         spawn_stock(&services[i]);
         is_done &= succeed_take_room(&services[i]);

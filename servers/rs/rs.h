@@ -12,6 +12,8 @@
  *     life.c     what comes next in a service's life: a function without effects
  *     recover.c  what happens after a death, how it is done
  *     alternate.c  another program, before one is given up
+ *     end.c      what follows when it is
+ *     tell.c     what the log says of deaths
  *     update.c   another program that users bring
  *     swap.c     the same of those that keep their memory
  *     succeed.c  the same of those that keep their memory
@@ -130,6 +132,8 @@ struct service {
     uint32_t no_standby; /* the incarnation beside which one has failed: no more until the next */
     uint32_t pid, incarnation, restarts;
     uint32_t last_defect, last_detail, dead_pid, dead_incarnation;
+    uint64_t died; /* clock: when its last incarnation was ended */
+    const struct service *because; /* as_dependent: with whom it was restarted */
     bool untold, died_in_start; /* untold: the log has no line about the last failure yet */
     struct {
         uint64_t error, address, instruction;
@@ -270,6 +274,21 @@ void alternate_forget(struct service *s); /* the next one runs the first program
 /* Counts a failure against its budget; before that is used up for good the alternate is tried. */
 struct policy_verdict alternate_verdict(struct service *s);
 
+/* ---- end.c ---- */
+enum manifest_end end_of(const struct service *s); /* what would follow now */
+void end_begin(struct service *s, const struct policy_verdict *v); /* it has been given up */
+enum power end_power(const struct service *s); /* how its `at-end` ends the system */
+
+/* ---- tell.c ---- */
+/* About the last failure, once. That costs more than a restart, so it comes when the fresh one is
+ * at work. */
+void tell_death(struct service *s);
+void tell_core_death(const struct service *s, enum rs_defect defect, uint32_t detail);
+void tell_backoff(const struct service *s, const struct policy_verdict *v);
+void tell_given_up(const struct service *s, const struct policy_verdict *v);
+void tell_held(const struct service *s);
+void tell_refused(const struct service *s);
+
 /* ---- spawn.c ---- */
 long spawn_create(struct service *s); /* the process, ready to run; 0 or -errno */
 void spawn_start(struct service *s);
@@ -359,6 +378,7 @@ struct event {
         EVENT_CHORES, /* it is time for what was put off */
         EVENT_LOOK, /* for a look at all who run: now, every */
         EVENT_STRIKE, /* for the next death of that service, for tests */
+        EVENT_POWER, /* the system is to end: how */
         EVENT_STAGE, /* one of those that were told to finish has ended */
     } what;
     struct service *service;
@@ -367,6 +387,7 @@ struct event {
     endpoint_t endpoint; /* LIFE_ENDED: of whom */
     enum rs_defect defect;
     uint32_t detail;
+    enum power how;
     uint64_t now, every; /* clock; ns from one look to the next */
 };
 void event_raise(const struct event *event);
@@ -485,6 +506,10 @@ long request_recoveries(struct message *m, struct service *caller);
 
 /* ---- script.c ---- */
 bool script_ask(struct service *s, uint32_t failures); /* false: nobody is there to run it */
+/* It has been given up: WHY, and then the arguments, are told to a script that decides nothing. It
+ * is run when there is somebody to run it. */
+void script_ask_at_end(struct service *s, const char *path, uint32_t failures, uint32_t deadline_ms,
+                       const char *why, const char *arguments);
 void script_forget(struct service *s); /* somebody else has decided */
 bool script_fetched(const struct service *s); /* the runner has taken it */
 long request_script(struct message *m, struct service *caller);

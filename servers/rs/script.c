@@ -6,6 +6,7 @@
  * deadline.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "abi/proto/script.h"
@@ -17,6 +18,7 @@ static uint32_t next_number = 1;
 static struct ask {
     struct rs_script script; /* number 0: unused */
     bool fetched;
+    bool is_end; /* it decides nothing: its component has been given up */
 } asks[SERVICES_MAX]; /* one for each service */
 static endpoint_t poller; /* who fetches on behalf of the runner: fs/proc or fs/dev */
 static bool poller_waits; /* it has been told that there is nothing, and waits for a notification */
@@ -27,25 +29,46 @@ static struct ask *ask_of(const struct service *s)
     return &asks[s - services];
 }
 
-bool script_ask(struct service *s, uint32_t failures)
+static struct rs_script *ask(struct service *s, const char *path, uint32_t failures,
+                             uint32_t deadline_ms)
 {
     struct ask *a = ask_of(s);
-    const struct service *by = service_at(poller);
 
-    if (!by || by == s || (!poller_waits && clock_now() - polled > RUNNER_PATIENCE))
-        return false;
     *a = (struct ask){.script = {.number = next_number++,
                                  .defect = s->last_defect,
                                  .failures = failures,
-                                 .deadline_ms = s->manifest->deadline_ms}};
-    memcpy(a->script.path, s->manifest->policy, sizeof a->script.path);
+                                 .deadline_ms = deadline_ms}};
+    snprintf(a->script.path, sizeof a->script.path, "%s", path);
     memcpy(a->script.component, s->name, sizeof a->script.component);
-    memcpy(a->script.parameters, s->manifest->policy_arguments, sizeof a->script.parameters);
     s->script = a->script.number;
+    if (!service_at(poller))
+        return &a->script;
     poller_waits = false;
     polled = clock_now();
     ipc_notify(poller, NOTIFY_BIT(NOTIFY_BIT_SERVICES));
+    return &a->script;
+}
+
+bool script_ask(struct service *s, uint32_t failures)
+{
+    const struct service *by = service_at(poller);
+    struct rs_script *script;
+
+    if (!by || by == s || (!poller_waits && clock_now() - polled > RUNNER_PATIENCE))
+        return false;
+    script = ask(s, s->manifest->policy, failures, s->manifest->deadline_ms);
+    memcpy(script->parameters, s->manifest->policy_arguments, sizeof script->parameters);
     return true;
+}
+
+void script_ask_at_end(struct service *s, const char *path, uint32_t failures, uint32_t deadline_ms,
+                       const char *why, const char *arguments)
+{
+    struct rs_script *script = ask(s, path, failures, deadline_ms);
+
+    ask_of(s)->is_end = true;
+    snprintf(script->parameters, sizeof script->parameters, "%s %s", why, arguments);
+    s->script_deadline = clock_now() + deadline_ms * MS;
 }
 
 void script_forget(struct service *s)
@@ -87,6 +110,23 @@ static const char *reason_of(uint64_t status)
     return status == SCRIPT_NOT_EXECUTABLE ? "is not executable: status" : "failed with status";
 }
 
+/* Of one that was to decide. */
+static void has_decided(struct service *s, uint64_t status)
+{
+    if (status != 0)
+        log_always("%s: policy script %s %s %llu; by manifest", s->name, s->manifest->policy,
+                   reason_of(status), (unsigned long long)status);
+    else
+        log_always("%s: policy script %s decided against a restart", s->name, s->manifest->policy);
+}
+
+static void has_ended(const struct service *s, uint64_t status)
+{
+    if (status != 0)
+        log_always("%s: the script at its end, %s, %s %llu", s->name, ask_of(s)->script.path,
+                   reason_of(status), (unsigned long long)status);
+}
+
 long request_script_done(struct message *m, struct service *caller)
 {
     if (!service_takes_orders(caller))
@@ -96,14 +136,12 @@ long request_script_done(struct message *m, struct service *caller)
 
         if (m->w[0] == 0 || s->script != m->w[0])
             continue;
-        if (m->w[1] != 0) {
-            log_always("%s: policy script %s %s %llu; by manifest", s->name, s->manifest->policy,
-                       reason_of(m->w[1]), (unsigned long long)m->w[1]);
-            event_raise(&(struct event){.service = s, .type = LIFE_SCRIPT_FAILED});
-            return 0;
-        }
-        log_always("%s: policy script %s decided against a restart", s->name, s->manifest->policy);
-        event_raise(&(struct event){.service = s, .type = LIFE_SCRIPT_AGAINST});
+        if (ask_of(s)->is_end)
+            has_ended(s, m->w[1]);
+        else
+            has_decided(s, m->w[1]);
+        event_raise(&(struct event){
+            .service = s, .type = m->w[1] != 0 ? LIFE_SCRIPT_FAILED : LIFE_SCRIPT_AGAINST});
         return 0;
     }
     return -ESRCH;

@@ -61,7 +61,7 @@ static void take_place(struct service *s, endpoint_t ep)
     info->self = ep;
     info->pid = s->pid;
     info->incarnation = s->incarnation;
-    info->adopt = s->life.rung == RUNG_ADOPT;
+    info->adopt = s->life.place.rung == RUNG_ADOPT;
     info->stands_by = 0;
     service_bind(s, ep);
     queue_tell_drivers(s);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-// sources: servers/rs/life.c servers/rs/policy.c
+// sources: servers/rs/life.c servers/rs/policy.c servers/rs/ladder.c
+// sources: lib/manifest/*.c
 /* The way of a service through its lives: each path, and, over random events, what must hold in
  * every state. */
 #include <errno.h>
@@ -42,7 +43,7 @@ static void test_death(void **state)
     up();
     assert_int_equal(ENDED(.defect = DEFECT_EXIT, .reached_ready = true, .lived = 2 * SECOND),
                      LIFE_DO_REPLACE);
-    assert_int_equal(life.rung, RUNG_ADOPT);
+    assert_int_equal(life.place.rung, RUNG_ADOPT);
     replaced_at_once();
 }
 
@@ -50,10 +51,10 @@ static void test_ladder_is_climbed(void **state)
 {
     up();
     ENDED(.defect = DEFECT_EXCEPTION, .reached_ready = true, .lived = 1);
-    assert_int_equal(life.rung, RUNG_RESET);
+    assert_int_equal(life.place.rung, RUNG_RESET);
     replaced_at_once();
     ENDED(.defect = DEFECT_EXCEPTION);
-    assert_int_equal(life.rung, RUNG_BUS_RESET);
+    assert_int_equal(life.place.rung, RUNG_BUS_RESET);
     assert_int_equal(NEXT(.type = LIFE_DECIDED), LIFE_DO_START);
     assert_int_equal(NEXT(.type = LIFE_STARTS, .busy = true), LIFE_DO_NOTHING);
     assert_int_equal(life.wait, WAIT_DEVICE);
@@ -91,7 +92,92 @@ static void test_giving_up(void **state)
     assert_int_equal(NEXT(.type = LIFE_ASKED_RESTART), -ENOTRECOVERABLE);
     assert_int_equal(NEXT(.type = LIFE_TIME), LIFE_DO_NOTHING);
     assert_int_equal(NEXT(.type = LIFE_ASKED_UP, .rung = RUNG_RESET), LIFE_DO_START);
-    assert_int_equal(life.rung, RUNG_RESET);
+    assert_int_equal(life.place.rung, RUNG_RESET);
+}
+
+#define GIVEN_UP(...)                                                                              \
+    NEXT(.type = LIFE_DECIDED, .defect = DEFECT_EXIT, .verdict = {.give_up = true}, __VA_ARGS__)
+
+/* What a manifest's `at-end` makes of that. */
+static void test_at_end(void **state)
+{
+    up();
+    ENDED(.defect = DEFECT_EXIT);
+    assert_int_equal(GIVEN_UP(.at_end = END_HOLD), LIFE_DO_GIVE_UP);
+    assert_int_equal(life.state, RS_HELD);
+    assert_int_equal(NEXT(.type = LIFE_ASKED_RESTART, .rung = RUNG_RESET), LIFE_DO_START);
+    up();
+    ENDED(.defect = DEFECT_EXIT);
+    assert_int_equal(GIVEN_UP(.at_end = END_SCRIPT), LIFE_DO_GIVE_UP);
+    assert_int_equal(life.patience, 0);
+    assert_int_equal(NEXT(.type = LIFE_SCRIPT_AGAINST), LIFE_DO_NOTHING); /* it decides nothing */
+    assert_int_equal(NEXT(.type = LIFE_SCRIPT_FAILED), LIFE_DO_NOTHING);
+    assert_int_equal(life.state, RS_GIVEN_UP);
+}
+
+static void goes_to_power(enum manifest_end at_end)
+{
+    up();
+    ENDED(.defect = DEFECT_EXIT);
+    assert_int_equal(GIVEN_UP(.at_end = at_end), LIFE_DO_GIVE_UP);
+    assert_int_equal(life.state, RS_GIVEN_UP);
+    assert_int_equal(life.patience, LIFE_POWER_PATIENCE);
+}
+
+/* In order by a script, in time; else it is done all the same, but once, and not if somebody has seen to it. */
+static void test_power_at_end(void **state)
+{
+    goes_to_power(END_REBOOT);
+    assert_int_equal(NEXT(.type = LIFE_TIME), LIFE_DO_POWER);
+    assert_int_equal(life.wait, WAIT_NOTHING);
+    goes_to_power(END_POWEROFF);
+    assert_int_equal(NEXT(.type = LIFE_TIME, .script_left = 7), LIFE_DO_NOTHING);
+    assert_int_equal(life.patience, 7);
+    assert_int_equal(NEXT(.type = LIFE_SCRIPT_AGAINST), LIFE_DO_NOTHING); /* it has done it */
+    assert_int_equal(NEXT(.type = LIFE_TIME), LIFE_DO_POWER);
+    goes_to_power(END_REBOOT);
+    assert_int_equal(NEXT(.type = LIFE_SCRIPT_FAILED), LIFE_DO_POWER);
+    goes_to_power(END_REBOOT);
+    assert_int_equal(NEXT(.type = LIFE_TIME, .going_down = true), LIFE_DO_NOTHING);
+    goes_to_power(END_REBOOT);
+    assert_int_equal(NEXT(.type = LIFE_ASKED_UP, .rung = RUNG_RESET), LIFE_DO_START);
+    assert_int_equal(life.wait, WAIT_NOTHING);
+    goes_to_power(END_REBOOT);
+    assert_int_equal(NEXT(.type = LIFE_ASKED_DOWN), LIFE_DO_STOP);
+    assert_int_equal(NEXT(.type = LIFE_TIME), LIFE_DO_NOTHING);
+    /* so it is where no process could be made */
+    life_begin(&life, RS_DOWN);
+    NEXT(.type = LIFE_ASKED_UP);
+    NEXT(.type = LIFE_STARTS);
+    assert_int_equal(
+        NEXT(.type = LIFE_SPAWN_FAILED, .verdict = {.give_up = true}, .at_end = END_REBOOT),
+        LIFE_DO_GIVE_UP);
+    assert_int_equal(life.wait, WAIT_POWER);
+}
+
+/* Its manifest's ladder; who asks for it begins at the first rung again. */
+static void test_own_ladder(void **state)
+{
+    static const struct manifest_ladder ladder = {
+        3, {LADDER_RESTART, LADDER_RESTART, LADDER_DEPENDENTS}};
+
+    up();
+    for (uint32_t i = 0; i < 4; i++) {
+        ENDED(.defect = DEFECT_EXIT, .ladder = &ladder);
+        assert_int_equal(life.place.at, i < 2 ? i + 1 : 2);
+        assert_int_equal(life.place.rung, RUNG_ADOPT);
+        replaced_at_once();
+    }
+    ENDED(.defect = DEFECT_EXIT, .ladder = &ladder);
+    NEXT(.type = LIFE_OTHER_PROGRAM, .rung = RUNG_RESET);
+    assert_int_equal(life.place.at, 0);
+    replaced_at_once();
+    ENDED(.defect = DEFECT_EXIT, .ladder = &ladder);
+    assert_int_equal(life.place.at, 1);
+    GIVEN_UP(.at_end = END_GIVE_UP);
+    NEXT(.type = LIFE_ASKED_UP, .rung = RUNG_RESET);
+    assert_int_equal(life.place.at, 0);
+    assert_int_equal(life.place.rung, RUNG_RESET);
 }
 
 static void test_no_restart_wanted(void **state)
@@ -152,12 +238,12 @@ static void test_script_decides(void **state)
     for (enum rung rung = RUNG_ADOPT; rung <= RUNG_BUS_RESET; rung++) {
         up();
         ENDED(.defect = DEFECT_EXIT, .reached_ready = true, .lived = 5 * SECOND);
-        assert_int_equal(life.rung, RUNG_ADOPT);
+        assert_int_equal(life.place.rung, RUNG_ADOPT);
         NEXT(.type = LIFE_SCRIPT_ASKED);
-        life.rung = rung;
+        life.place.rung = rung;
         assert_int_equal(NEXT(.type = LIFE_ASKED_RESTART, .rung = RUNG_RESET, .resets = true),
                          LIFE_DO_START);
-        assert_int_equal(life.rung, rung == RUNG_BUS_RESET ? RUNG_BUS_RESET : RUNG_RESET);
+        assert_int_equal(life.place.rung, rung == RUNG_BUS_RESET ? RUNG_BUS_RESET : RUNG_RESET);
     }
 }
 
@@ -169,16 +255,16 @@ static void test_restart_with_reset(void **state)
     up();
     assert_int_equal(NEXT(.type = LIFE_ASKED_RESTART, .rung = RUNG_RESET), LIFE_DO_RESTART);
     assert_int_equal(UPDATED, LIFE_DO_REPLACE);
-    assert_int_equal(life.rung, RUNG_ADOPT);
+    assert_int_equal(life.place.rung, RUNG_ADOPT);
     up();
     assert_int_equal(NEXT(.type = LIFE_ASKED_RESTART, .rung = RUNG_RESET, .resets = true),
                      LIFE_DO_RESTART);
     assert_int_equal(UPDATED, LIFE_DO_REPLACE);
-    assert_int_equal(life.rung, RUNG_RESET);
+    assert_int_equal(life.place.rung, RUNG_RESET);
     replaced_at_once();
     NEXT(.type = LIFE_READY);
     assert_int_equal(UPDATED, LIFE_DO_REPLACE); /* once */
-    assert_int_equal(life.rung, RUNG_ADOPT);
+    assert_int_equal(life.place.rung, RUNG_ADOPT);
     for (int dies = 0; dies < 2; dies++) {
         up();
         assert_int_equal(
@@ -190,7 +276,7 @@ static void test_restart_with_reset(void **state)
         assert_int_equal(ENDED(.defect = dies ? DEFECT_EXIT : DEFECT_UPDATE, .reached_ready = true,
                                .lived = 5 * SECOND),
                          LIFE_DO_REPLACE);
-        assert_int_equal(life.rung, RUNG_RESET);
+        assert_int_equal(life.place.rung, RUNG_RESET);
     }
 }
 
@@ -202,7 +288,7 @@ static void test_restart_with_reset_and_then_not(void **state)
     NEXT(.type = LIFE_ASKED_RESTART, .rung = RUNG_RESET, .delay = 3);
     assert_int_equal(NEXT(.type = LIFE_TIME), LIFE_DO_RESTART);
     UPDATED;
-    assert_int_equal(life.rung, RUNG_ADOPT);
+    assert_int_equal(life.place.rung, RUNG_ADOPT);
     up();
     NEXT(.type = LIFE_ASKED_RESTART, .rung = RUNG_RESET, .resets = true, .delay = 7);
     NEXT(.type = LIFE_ASKED_DOWN, .delay = 3);
@@ -215,7 +301,7 @@ static void test_restart_with_reset_and_then_not(void **state)
     up();
     NEXT(.type = LIFE_ASKED_RESTART, .rung = RUNG_ADOPT, .resets = true);
     UPDATED;
-    assert_int_equal(life.rung, RUNG_ADOPT);
+    assert_int_equal(life.place.rung, RUNG_ADOPT);
 }
 
 /* Another program may say that it cannot drive what the first one has driven. */
@@ -224,7 +310,7 @@ static void test_other_program(void **state)
     up();
     ENDED(.defect = DEFECT_EXIT);
     assert_int_equal(NEXT(.type = LIFE_OTHER_PROGRAM, .rung = RUNG_RESET), LIFE_DO_NOTHING);
-    assert_int_equal(life.rung, RUNG_RESET);
+    assert_int_equal(life.place.rung, RUNG_RESET);
     replaced_at_once();
     assert_int_equal(ENDED(.defect = DEFECT_EXIT, .refuses = true), LIFE_DO_REFUSE);
     up();
@@ -241,7 +327,7 @@ static void test_hold(void **state)
     assert_int_equal(NEXT(.type = LIFE_ASKED_HOLD), -EALREADY);
     assert_int_equal(NEXT(.type = LIFE_DEVICE_FOUND), LIFE_DO_NOTHING);
     assert_int_equal(NEXT(.type = LIFE_ASKED_RESTART, .rung = RUNG_RESET), LIFE_DO_START);
-    assert_int_equal(life.rung, RUNG_RESET); /* nobody has looked after its device */
+    assert_int_equal(life.place.rung, RUNG_RESET); /* nobody has looked after its device */
     up();
     ENDED(.defect = DEFECT_EXIT);
     NEXT(.type = LIFE_DECIDED, .defect = DEFECT_EXIT, .holds = true);
@@ -350,6 +436,7 @@ static void test_any_order(void **state)
                                .defect = (enum rs_defect)(1 + rand() % (DEFECTS - 1)),
                                .holds = rand() % 8 == 0,
                                .resets = rand() % 2,
+                               .at_end = (enum manifest_end)(rand() % ENDS),
                                .reached_ready = life.state == RS_UP,
                                .delay = (uint64_t)(rand() % 3),
                                .script_left = (uint64_t)(rand() % 2)};
@@ -393,9 +480,10 @@ static void test_any_order(void **state)
         }
         if (life.state == RS_BACKOFF || life.state == RS_SCRIPT_DECIDES)
             assert_int_not_equal(life.wait, WAIT_NOTHING);
-        if (life.state == RS_GIVEN_UP || life.state == RS_DOWN || life.state == RS_REFUSED ||
-            life.state == RS_HELD)
+        if (life.state == RS_DOWN || life.state == RS_REFUSED || life.state == RS_HELD)
             assert_int_equal(life.wait, WAIT_NOTHING);
+        if (life.state == RS_GIVEN_UP)
+            assert_true(life.wait == WAIT_NOTHING || life.wait == WAIT_POWER);
     }
 }
 
@@ -407,6 +495,9 @@ int main(void)
         cmocka_unit_test(test_device_that_is_never_done),
         cmocka_unit_test(test_backoff),
         cmocka_unit_test(test_giving_up),
+        cmocka_unit_test(test_at_end),
+        cmocka_unit_test(test_power_at_end),
+        cmocka_unit_test(test_own_ladder),
         cmocka_unit_test(test_no_restart_wanted),
         cmocka_unit_test(test_refusal),
         cmocka_unit_test(test_script),

@@ -245,6 +245,62 @@ static void test_errors(void **state)
     refused("class \x01net\n", FILE_NAME ":1: a control character in the line");
 }
 
+static void test_what_follows(void **state)
+{
+    assert_int_equal(parse("class net\ndevice pci 1:2\nalternate y\npolicy /p\n"
+                           "ladder restart restart reset bus-reset dependents alternate script "
+                           "give-up\nstrategy rest\nat-end script /etc/x  a b \n"),
+                     0);
+    assert_int_equal(m.ladder.count, 8);
+    assert_int_equal(m.ladder.rung[7], LADDER_GIVE_UP);
+    assert_int_equal(m.strategy, STRATEGY_REST);
+    assert_int_equal(m.at_end, END_SCRIPT);
+    assert_string_equal(m.end_script, "/etc/x");
+    assert_string_equal(m.end_arguments, "a b");
+    assert_int_equal(parse("class net\nat-end reboot\n"), 0);
+    assert_int_equal(m.end_uptime_s, 300);
+    assert_int_equal(parse("class net\nat-end reboot 10\n"), 0);
+    assert_int_equal(m.end_uptime_s, 10);
+    refused("class net\nstrategy al\n",
+            FILE_NAME ":2: strategy: expected one, rest or all, not 'al'");
+    refused("class net\ndependents b all\n",
+            FILE_NAME ":2: dependents: name those that are restarted with it, not 'all'");
+    refused("class net\nladder restart dependants\n",
+            FILE_NAME ":2: ladder: unknown rung 'dependants' (did you mean 'dependents'?)");
+    refused("class net\nladder reset restart\n", FILE_NAME
+            ":2: ladder: what is milder does not help any more after the one before it: 'restart'");
+    refused("class net\nladder restart dependents dependents\n", FILE_NAME
+            ":2: ladder: only restart, reset and bus-reset are tried twice, not 'dependents'");
+    refused("class net\nladder give-up\n",
+            FILE_NAME ":2: ladder: it begins with a fresh copy, not with 'give-up'");
+    refused("class net\nladder restart restart restart restart restart restart restart restart "
+            "restart restart restart restart restart\n",
+            FILE_NAME ":2: ladder: too many rungs 'restart'");
+    refused("class net\nladder restart reset\n",
+            FILE_NAME ":2: it has no device that could be reset");
+    refused("class char\ndevice isa\nladder restart bus-reset\n", FILE_NAME
+            ":3: what is on the ISA bus can be reset by its driver alone, not from outside");
+    refused("class net\nladder restart alternate\n",
+            FILE_NAME ":2: there is no line \"alternate\" with the other program");
+    refused("class net\nladder restart script\n",
+            FILE_NAME ":2: there is no line \"policy\" with the script");
+    refused("class net\nat-end rebot\n",
+            FILE_NAME ":2: at-end: unknown action 'rebot' (did you mean 'reboot'?)");
+    refused("class net\nat-end reboot 86401\n",
+            FILE_NAME ":2: at-end: expected a number from 0 to 86400, not '86401'");
+    refused("class net\nat-end hold 5\n", FILE_NAME ":2: at-end: unexpected '5'");
+    refused("class net\nat-end script\n",
+            FILE_NAME ":2: at-end: expected path of the script, but the line ends");
+    refused("class net\nat-end script x\n",
+            FILE_NAME ":2: at-end: the path of a policy script begins with '/'");
+    refused("class server\nreturns rolled-back\nessential yes\nladder restart\n",
+            FILE_NAME ":4: what the system cannot do without is never replaced: it goes on");
+    refused("class server\nreturns rolled-back\nessential yes\nat-end poweroff\n",
+            FILE_NAME ":4: what the system cannot do without is never replaced: it goes on");
+    refused("class server\nstrategy all\nreturns rolled-back\nessential yes\n",
+            FILE_NAME ":2: what the system cannot do without is never replaced: it goes on");
+}
+
 static void test_names(void **state)
 {
     assert_int_equal(
@@ -358,7 +414,10 @@ static const struct {
     {"instances", "one", "two", false},
     {"budget", "1024 86400", "1025 60", false},
     {"backoff", "1 2 3", "1 3 2", false},
-    {"dependents", "a", "a/b", true},
+    {"dependents", "a", "all", true},
+    {"strategy", "rest", "most", false},
+    {"ladder", "restart dependents", "restart climb", false},
+    {"at-end", "reboot 0", "reboot -1", false},
     {"policy", "/a", "a", false},
     {"alternate", "y", "y/z", false},
     {"deadline", "10", "9", false},
@@ -474,12 +533,13 @@ static void test_suggestions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_registers),  cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_all_keys),   cmocka_unit_test(test_publishes),
-        cmocka_unit_test(test_places),     cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_names),      cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_garbage),    cmocka_unit_test(test_each_key),
-        cmocka_unit_test(test_all_faults), cmocka_unit_test(test_suggestions),
+        cmocka_unit_test(test_registers),    cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_all_keys),     cmocka_unit_test(test_publishes),
+        cmocka_unit_test(test_places),       cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_what_follows), cmocka_unit_test(test_names),
+        cmocka_unit_test(test_limits),       cmocka_unit_test(test_garbage),
+        cmocka_unit_test(test_each_key),     cmocka_unit_test(test_all_faults),
+        cmocka_unit_test(test_suggestions),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

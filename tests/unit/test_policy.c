@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 // sources: servers/rs/policy.c
 // sources: lib/manifest/*.c
-/* The arithmetic of recovery: budget, backoff, ladder, heartbeat, shares of the CPU; and the
+/* The arithmetic of recovery: budget, backoff, heartbeat, shares of the CPU; and the
  * shipped manifests. */
 #include <glob.h>
 #include <setjmp.h>
@@ -65,29 +65,6 @@ static void test_budget(void **state)
     begin(0, SECOND, 0); /* no failure is allowed */
     assert_true(policy_failure(&policy, 0).give_up);
     assert_true(policy_failure(&policy, 5 * SECOND).give_up);
-}
-
-static enum rung next(enum rung rung, enum rs_defect defect, bool ready, uint64_t lived)
-{
-    return ladder_next(&(struct ladder_death){rung, defect, ready, lived});
-}
-
-static void test_ladder(void **state)
-{
-    assert_int_equal(next(RUNG_ADOPT, DEFECT_EXCEPTION, true, 5 * SECOND), RUNG_ADOPT);
-    assert_int_equal(next(RUNG_ADOPT, DEFECT_EXCEPTION, true, MS), RUNG_RESET);
-    assert_int_equal(next(RUNG_RESET, DEFECT_EXIT, true, MS), RUNG_BUS_RESET);
-    assert_int_equal(next(RUNG_BUS_RESET, DEFECT_EXIT, true, MS), RUNG_BUS_RESET);
-    assert_int_equal(next(RUNG_RESET, DEFECT_EXIT, true, 5 * SECOND), RUNG_ADOPT);
-    assert_int_equal(next(RUNG_ADOPT, DEFECT_EXIT, false, 0), RUNG_RESET);
-    assert_int_equal(next(RUNG_ADOPT, DEFECT_COMPLAINT, true, 5 * SECOND), RUNG_RESET);
-    assert_int_equal(next(RUNG_RESET, DEFECT_COMPLAINT, true, MS), RUNG_BUS_RESET);
-    assert_int_equal(next(RUNG_ADOPT, DEFECT_DMA, true, 5 * SECOND), RUNG_RESET);
-    /* a user's kill does not accuse the device, however often */
-    assert_int_equal(next(RUNG_ADOPT, DEFECT_KILLED, true, MS), RUNG_ADOPT);
-    assert_int_equal(next(RUNG_RESET, DEFECT_KILLED, true, MS), RUNG_ADOPT);
-    assert_int_equal(next(RUNG_RESET, DEFECT_KILLED, false, 0), RUNG_RESET);
-    assert_int_equal(next(RUNG_ADOPT, DEFECT_UPDATE, true, MS), RUNG_ADOPT);
 }
 
 #define PERIOD (100 * MS)
@@ -477,7 +454,6 @@ int main(void)
         cmocka_unit_test(test_backoff),
         cmocka_unit_test(test_decay),
         cmocka_unit_test(test_budget),
-        cmocka_unit_test(test_ladder),
         cmocka_unit_test(test_pulse_alive),
         cmocka_unit_test(test_pulse_spinning),
         cmocka_unit_test(test_pulse_slow),
