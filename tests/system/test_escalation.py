@@ -78,7 +78,7 @@ def test_poweroff_in_order(boot, tmp_path):
     """At the end the machine is switched off: what was written a moment before is on the disk, which is clean; a reboot that would come too early does not."""
     image = make(tmp_path / "disk.img", size="16M")
     add = {**service("early", "exit", budget="0 60", instances="on-request", at_end="reboot"), **service("last", "exit", budget="0 60", instances="on-request", at_end="poweroff")}
-    result = boot(WAIT + "sleep 0.3; mkdir /mnt; mount -t ext4 /dev/sda /mnt; service up early; wait_for early given-up; usleep 300000; echo saved >/mnt/file; service up last; sleep 100",
+    result = boot(WAIT + "sleep 0.3; mkdir -p /mnt; mount -t ext4 /dev/sda /mnt; service up early; wait_for early given-up; usleep 300000; echo saved >/mnt/file; service up last; sleep 100",
                   add=add, qemu=attached(image), leak_check=False, expect=125)
     log = result.klog + result.serial
     assert "early: no reboot: the machine has run for less than 300 s" in log and "last: the machine is to poweroff, as its manifest says ('at-end poweroff')" in log

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""policy/net.sh, block.sh and reboot-if.sh by themselves, on the host; and scripts that are of no use, in the system: the manifest decides."""
+"""policy/net.sh, block.sh and reboot-if.sh by themselves, on the host, and in the system; and scripts that are of no use, in the system: the manifest decides."""
 import re
 from pathlib import Path
 
 import pytest
 
 import test_generic_policy
+from test_disk import attached
+from test_escalation import WAIT as WAIT_FOR, service
+from test_ext4 import check, contents, make
 from test_generic_policy import policy  # noqa: F401 (a fixture)
 from test_service import NIC, RUNNER, manifest, recoveries
 from test_service import policy as with_script
@@ -122,6 +125,47 @@ def test_net_in_the_system(boot):
     result = boot("n=0; until ifconfig e0 | grep -q 'inet addr'; do n=$((n + 1)); [ $n -lt 500 ] || break; usleep 20000; done\n" + KILLED + "sleep 1; service status e1000 | grep restarts; ifconfig e0 | grep -c 'inet addr'",
                   nics=NIC, add=manifest(policy="/etc/bardo/policy/net.sh"), leak_check=False)
     assert re.fullmatch(r"restarts +1\n1\n", result.out) and "lease" not in result.klog and "by manifest" not in result.klog
+
+
+def test_block_in_the_system(boot, tmp_path):
+    """A disk's driver is back at once, nobody is told; of one that takes a second to be back, while which a file system becomes read-only, root is; so is he of one that fails
+    again and again, which is left down."""
+    image = make(tmp_path / "disk.img", size="16M")
+    ahci = (FOLDER.parent / "drivers/block/ahci/ahci.svc").read_text()
+    block = "/etc/bardo/policy/block.sh -w 20 -m root"
+    add = {"/etc/bardo/ahci.svc": f"{ahci}\npolicy {block}\n", **service("late", "spin", times=2, policy=block, instances="on-request", deadline="30000"),
+           **service("gone", "exit", delay=60, policy=f"{block} -g 2", instances="on-request")}
+    out = boot(WAIT_FOR + f"""sleep 0.3; mkdir -p /mnt; mount -t ext4 /dev/sda /mnt; echo before >/mnt/file; service kill ahci; wait_for ahci 'up .* 1 killed'; echo after >>/mnt/file; sync; cat /mnt/file; cat /var/mail/root 2>&1
+        service up late; until grep -q ' late heartbeat' /proc/recovery && service list late | grep -q ' starting '; do usleep 10000; done; umount /mnt; mount -r -t ext4 /dev/sda /mnt
+        n=0; until grep -q Subject /var/mail/root 2>/dev/null || [ $n = 1000 ]; do n=$((n + 1)); usleep 20000; done; cat /var/mail/root; >/var/mail/root; echo ==
+        service up gone; wait_for gone ' down .* exit'; n=0; until grep -q EIO /var/mail/root || [ $n = 200 ]; do n=$((n + 1)); usleep 20000; done; cat /var/mail/root; umount /mnt""",
+               add=add, qemu=attached(image), leak_check=False).out
+    late, gone = out.split("==\n")
+    assert late.startswith("before\nafter\ncat: can't open '/var/mail/root'") and late.count("Subject: late needs you") == 1 and "/mnt can be written no more since late failed (defect 4)" in late, out
+    assert gone.count("Subject: gone needs you") == 1 and "gone failed (defect 1, failure 3): left down; programs get EIO" in gone, out
+    check(image)
+
+
+def test_reboot_if_in_the_system(boot, tmp_path):
+    """One that does not last has the machine restarted, in order: the reason is on the disk, which is clean. Not where the machine has just been started: the manifest makes an end."""
+    image = make(tmp_path / "disk.img", size="16M")
+    add = {**service("early", "exit", delay=60, budget="2 60", instances="on-request", policy="/etc/bardo/policy/reboot-if.sh -g 1"),
+           **service("last", "exit", delay=60, instances="on-request", policy="/etc/bardo/policy/reboot-if.sh -g 2 -u 0 -m /mnt/why")}
+    result = boot(WAIT_FOR + "sleep 0.3; mkdir -p /mnt; mount -t ext4 /dev/sda /mnt; service up early; wait_for early given-up && echo given up; service up last; sleep 100",
+                  add=add, qemu=attached(image), leak_check=False, expect=125)
+    assert result.out == "given up\n" and re.search(r"policy: early: failure 2, but the machine has run for \d+ s only: not restarted", result.klog), result.klog
+    assert "rs: early: given up after 3 failures in 60 s" in result.klog and "policy: last: failure 3: the machine is restarted" in result.klog
+    check(image)
+    assert b"Subject: the machine is restarted" in contents(image, "why") and b"last: failure 3: the machine is restarted" in contents(image, "why")
+
+
+def test_power(script, monkeypatch):
+    """power.sh says for whose sake, and ends the system by the word that it was given."""
+    monkeypatch.setenv("POLICY_POWER", "true")
+    assert script("power.sh", "x", 1, 3, "budget", "reboot") == (0, []) and script.log() == "policy: x failed for good (defect 1, failure 3, budget): reboot\n"
+    assert script("power.sh", "x", 1, 3, "budget", "halt")[0] == 2 and script("power.sh", "x", 1, 3, "reboot")[0] == 2
+    monkeypatch.setenv("POLICY_POWER", "false")
+    assert script("power.sh", "x", 1, 3, "useless", "poweroff")[0] == 1
 
 
 def test_a_script_may_reset(boot):
