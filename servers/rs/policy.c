@@ -14,10 +14,28 @@ static void drop_old(struct policy *p, uint64_t now)
     }
 }
 
+/* With this one there were more than POLICY_CROWD in the last second. */
+static bool is_crowded(const struct policy *p, uint64_t now)
+{
+    return p->count > POLICY_CROWD &&
+           p->failure[(p->end + p->room - 1 - POLICY_CROWD) % p->room] + SECOND > now;
+}
+
+static uint64_t backoff(const struct policy *p)
+{
+    uint64_t delay;
+    uint32_t beyond;
+
+    if (p->count <= p->limits.free)
+        return 0;
+    beyond = p->count - p->limits.free - 1;
+    delay = beyond < SHIFT_MAX ? p->limits.first << beyond : p->limits.most;
+    return delay > p->limits.most ? p->limits.most : delay;
+}
+
 struct policy_verdict policy_failure(struct policy *p, uint64_t now)
 {
     struct policy_verdict verdict = {0};
-    uint32_t beyond;
 
     drop_old(p, now);
     if (p->count == p->room)
@@ -27,12 +45,9 @@ struct policy_verdict policy_failure(struct policy *p, uint64_t now)
     p->count++;
     verdict.failures = p->count;
     verdict.give_up = p->count > p->limits.budget;
-    if (p->count <= p->limits.free)
-        return verdict;
-    beyond = p->count - p->limits.free - 1;
-    verdict.delay = beyond < SHIFT_MAX ? p->limits.first << beyond : p->limits.most;
-    if (verdict.delay > p->limits.most)
-        verdict.delay = p->limits.most;
+    verdict.delay = backoff(p);
+    if (verdict.delay < POLICY_CROWD_DELAY && is_crowded(p, now))
+        verdict.delay = POLICY_CROWD_DELAY;
     return verdict;
 }
 

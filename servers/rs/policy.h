@@ -25,6 +25,12 @@ struct policy_limits {
     uint64_t first, most; /* then after first, 2 first, 4 first ... at most `most` */
 };
 
+/* Whatever its manifest says, so many failures in a second are enough: what follows them waits for
+ * that long. A death and a fresh copy cost others 0.15 ms: so a crash loop never has 5 % of a
+ * processor (tests/system/test_crash_loop.py). */
+#define POLICY_CROWD 20
+#define POLICY_CROWD_DELAY (10 * MS)
+
 struct policy {
     struct policy_limits limits;
     uint64_t *failure; /* ring of limits.budget + 1 times, oldest at (end - count) */

@@ -53,6 +53,31 @@ static void test_decay(void **state)
     }
 }
 
+/* A manifest that wants no delay, or hardly any: 20 in a second are at once, what follows waits. */
+static void test_crowd(void **state)
+{
+    static uint64_t many[1025];
+
+    for (uint32_t free = 0; free < 2000; free += 1500) {
+        uint64_t now = 5 * SECOND;
+
+        policy = (struct policy){.limits = {1024, SECOND, free, MS, MS}, .failure = many};
+        policy.room = policy_room(&policy.limits);
+        for (unsigned i = 0; i < 3000; i++) {
+            struct policy_verdict v = policy_failure(&policy, now);
+
+            assert_false(v.give_up);
+            if (i < POLICY_CROWD)
+                assert_int_equal(v.delay, free ? 0 : MS);
+            else
+                assert_int_equal(v.delay, POLICY_CROWD_DELAY);
+            now += v.delay + MS / 10;
+        }
+        /* it has been good for a while */
+        assert_int_equal(policy_failure(&policy, now + SECOND).delay, free ? 0 : MS);
+    }
+}
+
 static void test_budget(void **state)
 {
     begin(3, 10 * SECOND, 3);
@@ -453,6 +478,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_backoff),
         cmocka_unit_test(test_decay),
+        cmocka_unit_test(test_crowd),
         cmocka_unit_test(test_budget),
         cmocka_unit_test(test_pulse_alive),
         cmocka_unit_test(test_pulse_spinning),
