@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "abi/message.h"
+#include "abi/proto/corpse.h"
 #include "programs/service/core.h"
 #include "programs/service/rows.h"
 #include "programs/service/symbols.h"
@@ -289,19 +290,37 @@ static void print_backtrace(const struct core *core, const struct symbols *symbo
         printf("    there is no table of its functions: gdb on the host knows them (--core)\n");
 }
 
+static unsigned count_events(const struct core *core)
+{
+    const char *at = NULL;
+    struct event e;
+    unsigned n = 0;
+
+    while (next_event(core, &at, &e))
+        n++;
+    return n;
+}
+
+static void print_heading(const struct core *core)
+{
+    unsigned n = count_events(core);
+
+    printf(n ? "  last events, us before its death" : "  last events: none");
+    if (core_number(core, "events_lost", 10))
+        printf(" (%u of %u: the ring had no more)", n, CORPSE_EVENTS);
+    putchar('\n');
+}
+
 static void print_events(const struct core *core)
 {
     long long died = (long long)core_number(core, "died_ns", 10);
     const char *at = NULL;
     struct event e;
-    int n = 0;
 
+    print_heading(core);
     while (next_event(core, &at, &e)) {
         double us = (double)((long long)e.ns - died) / 1000;
 
-        if (n++ == 0)
-            printf("  last events, us before its death%s\n",
-                   core_number(core, "events_lost", 10) ? " (earlier ones are lost)" : "");
         printf("    %12.1f %-9s %s -> %s ", us, e.kind, e.from_name, e.to_name);
         if (strcmp(e.kind, "notify") == 0)
             printf("bits %#llx", e.type);
@@ -315,9 +334,6 @@ static void print_events(const struct core *core)
             print_type(e.type);
         putchar('\n');
     }
-    if (n == 0)
-        printf("  last events: none%s\n",
-               core_number(core, "events_lost", 10) ? " that was not overwritten" : "");
 }
 
 void explain(const struct core *core)

@@ -5,8 +5,9 @@
  * Of one that is replaced that is its address space itself: the kernel ends the process and leaves
  * the rest under a new endpoint (SLOT_KEEP), which costs less than to destroy it. One that keeps its
  * memory goes on in it, so of that the stack is copied before, and after a fault of its own the data,
- * too. No recovery waits for anything else: who talked to it is looked up once the fresh copy is at
- * work, what the corpse shared with others is taken out of it later still.
+ * too. No recovery waits for anything else: who talked to it is looked up as soon as the fresh copy
+ * has been started, or will be later, before others have filled the trace; what the corpse shared
+ * with others is taken out of it later still.
  *
  * At most OF_ONE of a service, CORPSES in all, so much memory each and in all; none when memory is
  * short. Those of kills go first. What is held (RS_HELD) stays.
@@ -117,6 +118,7 @@ void corpse_note(struct service *s)
 {
     bool is_on_purpose = s->last_defect == DEFECT_KILLED && s->storm_every; /* nothing to explain */
 
+    s->death.corpse = 0;
     s->death.is_wanted = s->last_defect != DEFECT_UPDATE && !is_on_purpose;
     if (!s->death.is_wanted)
         return;
@@ -135,17 +137,30 @@ static void take_number(struct corpse *c)
     next_number = next_number < CORPSE_NUMBER_MAX ? next_number + 1 : 1;
 }
 
+static struct corpse *numbered(uint32_t number)
+{
+    for (struct corpse *c = corpses; number != 0 && c < corpses + CORPSES; c++)
+        if (c->service && c->told.number == number)
+            return c;
+    return NULL;
+}
+
 struct corpse *corpse_begin(struct service *s, endpoint_t was)
 {
-    struct corpse *c = place_for(s);
+    struct corpse *c = numbered(s->death.corpse);
     struct rs_corpse *t;
 
+    s->corpse = s->death.corpse; /* there may be more to be filled in */
+    if (s->death.corpse)
+        return c;
+    c = place_for(s);
     if (!c)
         return NULL;
     t = &c->told;
     c->service = s;
     c->image = s->death.image;
     c->is_tidy = false;
+    c->has_events = false;
     c->trace_end = s->death.trace_end;
     take_number(c);
     t->pid = s->dead_pid;
@@ -172,7 +187,7 @@ struct corpse *corpse_begin(struct service *s, endpoint_t was)
            s->alternate && s->death.image == s->alternate ? s->manifest->alternate
                                                           : s->manifest->name,
            sizeof t->program);
-    s->corpse = t->number;
+    s->corpse = s->death.corpse = t->number;
     return c;
 }
 
@@ -190,15 +205,8 @@ bool corpse_lay(struct service *s)
         return false; /* with what is known of it; its memory is not kept */
     c->told.body = body;
     c->told.memory = CORPSE_MEMORY_ALL;
+    c->is_tidy = false;
     return true;
-}
-
-static struct corpse *numbered(uint32_t number)
-{
-    for (struct corpse *c = corpses; number != 0 && c < corpses + CORPSES; c++)
-        if (c->service && c->told.number == number)
-            return c;
-    return NULL;
 }
 
 /* ---- who talked to it ---- */
@@ -208,14 +216,20 @@ static bool is_of(const struct trace_event *e, endpoint_t dead)
     return e->from == dead || e->to == dead;
 }
 
+static uint64_t time_of(const struct trace_event *e)
+{
+    const struct kernel_page *k = kernel_page();
+
+    return (uint64_t)((unsigned __int128)(e->tsc - k->tsc_boot) * 1000000000u / k->tsc_hz);
+}
+
 /* Nobody else looks at it before its number is told, and filling it again does no harm. */
 undo_unlogged static void fill_event(struct rs_corpse_event *to, const struct trace_event *e,
                                      const struct service *other)
 {
-    const struct kernel_page *k = kernel_page();
     const char *name = other ? other->name : "";
 
-    to->ns = (uint64_t)((unsigned __int128)(e->tsc - k->tsc_boot) * 1000000000u / k->tsc_hz);
+    to->ns = time_of(e);
     to->kind = e->kind;
     to->from = e->from;
     to->to = e->to;
@@ -244,7 +258,8 @@ undo_unlogged static void fill_events(struct corpse *c)
         if (is_of(e, t->endpoint))
             fill_event(&t->event[CORPSE_EVENTS - ++t->events], e, service_at(other));
     }
-    t->events_lost = t->events < CORPSE_EVENTS && oldest > 0;
+    t->events_lost = t->events < CORPSE_EVENTS && oldest > 0 &&
+                     time_of(&ring[oldest % TRACE_RING_SIZE]) > t->started_ns;
 }
 
 void corpse_fill(struct service *s)
@@ -254,7 +269,9 @@ void corpse_fill(struct service *s)
     s->corpse = 0;
     if (!c)
         return;
-    fill_events(c);
+    if (!c->has_events)
+        fill_events(c);
+    c->has_events = true;
     if (c->told.body && !c->told.has_registers)
         c->told.has_registers = registers_get(c->told.body, &c->told.registers) == 0;
 }

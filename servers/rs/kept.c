@@ -126,6 +126,16 @@ static void kept_becomes_corpse(struct service *s)
     wipe(kept_request, sizeof kept_request);
 }
 
+void corpse_catch(struct service *s)
+{
+    corpse_fill(s); /* of the one before, which died in its start */
+    if (kept.service == s)
+        corpse_begin(s, s->endpoint);
+    else if (s->death.is_wanted)
+        corpse_begin(s, s->remains);
+    corpse_fill(s);
+}
+
 void corpse_complete(struct service *s)
 {
     kept_becomes_corpse(s);

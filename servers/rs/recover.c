@@ -283,6 +283,7 @@ static void replace(struct service *s, const struct life_event *e)
     update_goes_back(s, e->defect, e->detail);
     count_failure(s);
     s->update.is_due = false;
+    corpse_catch(s);
     timer_chores(clock_now() + CHORES_LATER);
 }
 
@@ -311,6 +312,7 @@ static void go_on(struct service *s, const struct life_event *e)
         update_goes_back(s, e->defect, e->detail);
         succeed_later(s, succeed(s, e->defect, e->detail));
     }
+    corpse_catch(s);
     timer_chores(clock_now() + CHORES_LATER);
 }
 

@@ -141,6 +141,7 @@ struct service {
     bool holds; /* users want it to be kept when it dies */
     struct {
         bool is_wanted; /* its remains are worth a look */
+        uint32_t corpse; /* number; 0: not begun */
         const struct image *image;
         uint64_t ns, started_ns; /* clock */
         uint64_t trace_end; /* of the kernel's trace */
@@ -352,6 +353,8 @@ bool corpse_lay(struct service *s);
 void corpse_copy(struct service *s, const struct registers *r);
 /* RS itself: a copy of its stack's pages from `stack` on is at UNDO_DEAD_STACK. */
 void corpse_copy_self(struct service *s, const struct registers *r, uint64_t stack, uint64_t pages);
+/* Who talked to it, before the trace has forgotten that: its successor has been started. */
+void corpse_catch(struct service *s);
 /* What may wait until its successor is at work, or must not. */
 void corpse_complete(struct service *s);
 void corpses_tidy(void); /* what may wait longer */

@@ -109,6 +109,37 @@ def test_script_that_could_not_be_run(files):
                    "other.sh:1: the system's shell, sh, runs it, whatever the first line says\n")
 
 
+FOLLOWS = "class net\ndevice pci 1:2\nqueue 64K net\nreturns fresh\nstrategy rest\nladder restart reset dependnts\nat-end scirpt\n"
+SAID_OF_FOLLOWS = """follows.svc:6: ladder: unknown rung 'dependnts' (did you mean 'dependents'?)
+follows.svc:7: at-end: unknown action 'scirpt' (did you mean 'script'?)
+"""
+GROUP = "class net\ndevice pci 1:2\nqueue 64K net\nstrategy rest\nladder restart dependents\nat-end script /etc/bardo/policy/nosuch.sh\nhold yes\n"
+SAID_OF_GROUP = """group.svc:6: at-end: /etc/bardo/policy/nosuch.sh: No such file or directory
+group.svc:5: warning: ladder: dependents are restarted each time, by 'strategy rest'
+group.svc:4: warning: strategy: it has no dependents that are started after it
+group.svc:5: warning: ladder: it is held at its first failure, by 'hold yes'
+group.svc:6: warning: at-end: it is held at its first failure, by 'hold yes'
+"""
+NAMED = "class server\ndependents vfs audio\nstrategy one\nat-end reboot 0\n"
+SAID_OF_NAMED = """named.svc:2: warning: dependents: vfs keeps its memory: it is told, and never restarted for another
+named.svc:2: warning: dependents: none is restarted, by 'strategy one'
+named.svc:4: warning: at-end: one that fails after each start has the machine start for ever
+"""
+DOWN = "class server\nrestart no\nladder restart give-up\nat-end poweroff\n"
+SAID_OF_DOWN = """down.svc:3: warning: ladder: no fresh copy follows it, by 'restart no'
+down.svc:4: warning: at-end: no fresh copy follows it, by 'restart no'
+"""
+
+
+def test_what_follows(files):
+    """Strategies, ladders and ends: misspelt, and of no sense."""
+    folder = files("follows.svc", FOLLOWS, "group.svc", GROUP, "named.svc", NAMED, "down.svc", DOWN)
+    top = str(TOP / "policy")
+    for name, said, status in (("follows", SAID_OF_FOLLOWS, 1), ("group", SAID_OF_GROUP, 1), ("named", SAID_OF_NAMED, 0), ("down", SAID_OF_DOWN, 0)):
+        got = check(folder, f"{name}.svc")
+        assert (got[0], got[2].replace(top, "/etc/bardo/policy")) == (status, said), got
+
+
 def test_what_is_no_such_file(files):
     folder = files("x.txt", "hello\n", "long_name_of_a_service.svc", "class net\n", "huge.svc", "# " + "x" * 70000 + "\n", "empty.svc", "")
     (folder / "nul.sh").write_bytes(b"#!/bin/sh\0\n")

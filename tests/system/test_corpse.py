@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from conftest import BUILD, TOP
-from test_faults import WAIT, faulty
+from test_faults import NETWORK, WAIT, faulty
 
 UP = WAIT + "service up faulty; "  # it is not started before
 DEAD = UP + "wait_for 'up .* s  *[1-9]' || exit 3; "  # has died once, and was replaced
@@ -93,6 +93,22 @@ def test_those_that_keep_their_memory(boot, disk):
     assert "exception 14: page fault, writing" in report and "memory: data" in report and "not permitted (only root may, and what the system" in out, report
     seen = gdb("ram", disk, "backtrace", "print undo_in_step")
     assert re.search(r"^#0 ", seen, re.M) and frames(report)[0] in seen and re.search(r"^\$1 = ", seen, re.M), (seen, report)
+
+
+def test_events_of_a_busy_system(boot):
+    """Others fill the trace in 3 ms. What it had of one whose successor is not ready yet is kept all the same; of one that has many there are 32, also when it keeps its memory; and
+    where the trace had no more it is said."""
+    idle = faulty("asleep", delay=0, times=0, budget="50 60", backoff="50 1 1", **NETWORK)
+    out = boot("""deaths() { n=0; until [ $(grep -c ' faulty heartbeat ' /proc/recovery) -ge $1 ] || [ $n = 100 ]; do n=$((n + 1)); usleep 50000; done; }
+        fill() { dd if=/dev/zero of=/dev/null bs=1 count=3000 2>/dev/null; }
+        service down faulty; until service list faulty | grep -q ' down '; do usleep 20000; done; service corpse --forget; d=$(grep -c ' faulty heartbeat ' /proc/recovery); service up faulty; sleep 1.9
+        deaths $((d + 1)); fill; service corpse faulty; service down faulty; echo ==
+        fill; service kill null; service kill vfs; fill; service corpse null; echo ==; service corpse vfs""", add=idle, icount=True, leak_check=False, timeout=200).out
+    first, quiet, busy = (re.search(r"^  last events.*\n(?:    .*\n)*", report, re.M).group(0) for report in out.split("==\n"))
+    assert re.fullmatch(r"  last events, us before its death\n +-2\d{6}\.\d create +rs -> faulty process .*\n", first), out
+    said = re.match(r"  last events.* \((\d+) of 32: the ring had no more\)\n", quiet)
+    assert said and quiet.count("\n") == int(said.group(1)) + 1, out
+    assert busy.startswith("  last events, us before its death\n") and busy.count("\n") == 33, out
 
 
 def test_limits(boot, tmp_path):
