@@ -5,9 +5,8 @@
  * Of one that is replaced that is its address space itself: the kernel ends the process and leaves
  * the rest under a new endpoint (SLOT_KEEP), which costs less than to destroy it. One that keeps its
  * memory goes on in it, so of that the stack is copied before, and after a fault of its own the data,
- * too. No recovery waits for anything else: who talked to it is looked up as soon as the fresh copy
- * has been started, or will be later, before others have filled the trace; what the corpse shared
- * with others is taken out of it later still.
+ * too. No recovery waits for anything else: who talked to it is looked up 0.2 ms later, before
+ * others have filled the trace; what the corpse shared with others is taken out of it later still.
  *
  * At most OF_ONE of a service, CORPSES in all, so much memory each and in all; none when memory is
  * short. Those of kills go first. What is held (RS_HELD) stays.

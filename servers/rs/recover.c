@@ -10,6 +10,8 @@
 
 #define STOP_PATIENCE (500 * MS) /* for a service to finish when told to */
 #define CHORES_LATER (5 * MS)
+#define CATCH_LATER                                                                                \
+    (MS / 5) /* the successor is at work, mostly; the trace is not yet written over */
 #define LOOK_AT_STEP (MS / 20) /* until the end of a step has come */
 #define TELL_LATER (200 * MS) /* for a fresh copy to be ready, so that the log can say it */
 /* Two restarts on request within that: the second counts as a failure. */
@@ -283,8 +285,8 @@ static void replace(struct service *s, const struct life_event *e)
     update_goes_back(s, e->defect, e->detail);
     count_failure(s);
     s->update.is_due = false;
-    corpse_catch(s);
-    timer_chores(clock_now() + CHORES_LATER);
+    s->death.is_uncaught = true;
+    timer_chores(clock_now() + CATCH_LATER);
 }
 
 static void restart(struct service *s, const struct life_event *e)
@@ -312,8 +314,8 @@ static void go_on(struct service *s, const struct life_event *e)
         update_goes_back(s, e->defect, e->detail);
         succeed_later(s, succeed(s, e->defect, e->detail));
     }
-    corpse_catch(s);
-    timer_chores(clock_now() + CHORES_LATER);
+    s->death.is_uncaught = true;
+    timer_chores(clock_now() + CATCH_LATER);
 }
 
 static void look_at_call(struct service *s, const struct life_event *e)
@@ -461,6 +463,9 @@ void recover_chores(void)
     bool is_done = true;
 
     for (unsigned i = 0; i < service_count; i++) {
+        if (services[i].death.is_uncaught)
+            corpse_catch(&services[i]);
+        services[i].death.is_uncaught = false;
         if (is_being_replaced(&services[i]))
             is_done = false;
         else

@@ -141,6 +141,7 @@ struct service {
     bool holds; /* users want it to be kept when it dies */
     struct {
         bool is_wanted; /* its remains are worth a look */
+        bool is_uncaught; /* who talked to it is still to be looked up */
         uint32_t corpse; /* number; 0: not begun */
         const struct image *image;
         uint64_t ns, started_ns; /* clock */
