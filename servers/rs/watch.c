@@ -92,16 +92,20 @@ static void set_priority(struct service *s)
 
 void watch_begin(struct service *s)
 {
-    struct slot_status status = {0}; /* it may be one that goes on */
+    struct slot_status status = {0}; /* of a fresh process, which has its manifest's priority */
+    bool goes_on = service_keeps_memory(s) && s->ready != 0;
 
-    slot_status(s->endpoint, &status);
+    if (goes_on)
+        slot_status(s->endpoint, &status);
     looks_begin(&s->looks, clock_now(), status.cpu_ns);
     s->paid = status.paid_ns;
     s->is_held &= all.share.low;
     pulse_begin(&s->pulse);
     share_begin(&s->share, useful_of(s));
     flood_begin(&s->flood, msis_of(s), useful_of(s));
-    set_priority(s);
+    s->runs_last &= goes_on;
+    if (s->runs_last != (s->share.low || s->is_held))
+        set_priority(s);
 }
 
 void watch_ready(struct service *s)
