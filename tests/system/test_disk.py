@@ -110,7 +110,7 @@ def test_many_partitions(boot, image):
 
 
 # (QEMU's ATA disks have none.)
-@pytest.mark.parametrize("driver, label", [("virtio-block", "g"), ("virtio-block", "o"), ("nvme", "g")])
+@pytest.mark.parametrize("driver, label", [("virtio-block", "g"), ("nvme", "g"), ("nvme", "o")])
 def test_big_blocks(boot, tmp_path, driver, label):
     """A disk whose blocks have 4096 bytes: raw, by its GPT or MBR, and with ext4 on a partition, through kills."""
     image, system, piece = tmp_path / "big.img", tmp_path / "e.img", os.urandom(3 * MB + 777)
