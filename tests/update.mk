@@ -2,4 +2,4 @@
 OTHERS := rs ds pm vfs
 .PHONY: others
 others: $(OTHERS:%=$(B)/services/%) # by one make: they share objects
-	@$(MAKE) --no-print-directory B=$(B)/other EXTRA_CFLAGS='-O1 -Wno-error' BASE=$(B) $(OTHERS:%=$(B)/other/update/%)
+	@$(MAKE) --no-print-directory B=$(B)/other EXTRA_CFLAGS='-O1 -Wno-format-truncation' BASE=$(B) $(OTHERS:%=$(B)/other/update/%)
