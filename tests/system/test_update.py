@@ -139,18 +139,33 @@ def test_servers_go_back(boot, tmp_path):
     assert sorted(re.findall(r"rs: (\w+): its update has failed \(exception 6\): the program before it is back", result.klog)) == sorted(CRASHES_IN)
 
 
-def fit(tmp_path, change):
-    """tools/update for ds, of which servers/ds/snapshots.c is other. (its result, the program)"""
-    words = shlex.split(make("-n", "-W", "tools/update", f"BASE={BUILD}", f"{BUILD}/update/ds", capture_output=True).stdout.split("tools/update fit ", 1)[1].splitlines()[0])
-    compile_ = shlex.split(next(line for line in make("-n", "-W", "servers/ds/snapshots.c", f"{BUILD}/servers/ds/snapshots.o", capture_output=True).stdout.splitlines() if " -c " in line))
-    source, made = tmp_path / "servers/ds/snapshots.c", tmp_path / "servers/ds/snapshots.o"
+def test_server_that_hangs_goes_back(boot, tmp_path):
+    """That takes as long to be seen as its probation is: it does not stand as long as it has not come back to its loop."""
+    result = boot("service update ds --image /ill; service store >/dev/null; echo $?", add={"/ill": other(tmp_path, "ds", "list", HANGS)}, leak_check=False)
+    assert result.out == "0\n" and "rs: ds: its update has failed (heartbeat" in result.klog
+
+
+def fit(tmp_path, change, file="servers/ds/snapshots.c"):
+    """tools/update for a server (ds), of which a file is other. (its result, the program)"""
+    server, object_ = file.split("/")[1], file.replace(".c", ".o")
+    words = shlex.split(make("-n", "-W", "tools/update", f"BASE={BUILD}", f"{BUILD}/update/{server}", capture_output=True).stdout.split("tools/update fit ", 1)[1].splitlines()[0])
+    compile_ = shlex.split(next(line for line in make("-n", "-W", file, f"{BUILD}/{object_}", capture_output=True).stdout.splitlines() if " -c " in line))
+    source, made = tmp_path / file, tmp_path / object_
     source.parent.mkdir(parents=True, exist_ok=True)
-    source.write_text(change((TOP / "servers/ds/snapshots.c").read_text()))
+    source.write_text(change((TOP / file).read_text()))
     subprocess.run([*compile_[:compile_.index("-c")], "-Wno-error", "-c", "-o", made, source], cwd=TOP, check=True)
-    (tmp_path / "servers/ds").joinpath("snapshots.d").unlink(missing_ok=True)
-    words[1] = str(tmp_path / "ds.debug")
-    words = [str(made) if word.endswith("servers/ds/snapshots.o") else word for word in words]
-    return subprocess.run([TOP / "tools/update", "fit", *words], cwd=TOP, capture_output=True, text=True), tmp_path / "ds.debug"
+    made.with_suffix(".d").unlink(missing_ok=True)
+    words[1] = str(tmp_path / f"{server}.debug")
+    words = [str(made) if word.endswith(object_) else word for word in words]
+    return subprocess.run([TOP / "tools/update", "fit", *words], cwd=TOP, capture_output=True, text=True), tmp_path / f"{server}.debug"
+
+
+def test_update_of_rs_dies_in_next(boot, tmp_path):
+    """RS's new program dies when it is to be updated itself, while it writes what it would go back by: that is still whole."""
+    done, program = fit(tmp_path, lambda text: text.replace(
+        "add_call(swap, KERNEL_MAP, m);", 'if (swap->calls == 3 && image == service_named("rs")->update.old) __builtin_trap();\n            add_call(swap, KERNEL_MAP, m);'), "servers/rs/swap.c")
+    assert done.returncode == 0, done.stderr
+    assert boot("service update rs --image /ill; echo $?; service update rs; echo $?", add={"/ill": program}, leak_check=False).out == "0\n0\n"
 
 
 def test_new_variables(boot, tmp_path):
@@ -166,6 +181,7 @@ def test_new_variables(boot, tmp_path):
 @pytest.mark.parametrize("change, why", [
     (lambda text: text.replace("store[DS_STORE]", "store[DS_STORE + 8]"), "store has"),
     (lambda text: text.replace("static struct snapshot {", "static struct snapshot {\n    long other;"), "struct snapshot is not what it was"),
+    (lambda text: text.replace("static size_t used;", "static long used;"), "used is not what it was"),
 ])
 def test_what_does_not_fit(tmp_path, change, why):
     """Another size, or another type: it is refused, and said which."""
