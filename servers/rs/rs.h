@@ -408,6 +408,8 @@ void timer_expired(void); /* the alarm has gone off */
 /* ---- watch.c ---- */
 /* How much of use a driver has done, as its client counts. */
 uint64_t watch_useful(const struct service *s);
+/* At the last look it had not come back to its loop since the one before. */
+bool watch_waits(const struct service *s);
 #define WATCH_UNCOUNTED (~0ull) /* nobody counts */
 void watch_begin(struct service *s); /* a fresh incarnation runs, or one goes on */
 void watch_end(struct service *s); /* it runs no more, and is not destroyed yet */

@@ -151,7 +151,9 @@ static long swap_self(struct service *s, struct image *image)
             return error;
     }
     list_calls(&to, image, first);
-    list_calls(&back, s->update.old ? s->update.old : s->image, first);
+    /* On probation it is listed: whoever lists it again may die of it, and goes back by that. */
+    if (!s->update.old)
+        list_calls(&back, s->image, first);
     succeed_record(s, DEFECT_UPDATE, 0);
     undo_root_swap(&to, &back);
     return 0;

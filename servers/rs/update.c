@@ -300,7 +300,7 @@ void updates_look(uint64_t now)
         if (service_is_self(s))
             look_at_self(s);
         old = s->update.old;
-        if (!old || now < s->update.until || s->life.state != RS_UP)
+        if (!old || now < s->update.until || s->life.state != RS_UP || watch_waits(s))
             continue;
         s->update.old = NULL;
         if (service_is_self(s))

@@ -252,6 +252,11 @@ static void look_at(struct service *s, uint64_t now, uint64_t every)
         event_raise_failed(s, DEFECT_HEARTBEAT, status.state);
 }
 
+bool watch_waits(const struct service *s)
+{
+    return s->pulse.busy + s->pulse.silent != 0;
+}
+
 void watch_look(uint64_t now, uint64_t every)
 {
     for (unsigned i = 0; i < service_count; i++)
