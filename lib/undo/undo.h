@@ -210,10 +210,11 @@ void undo_die(uint32_t fuse); /* here and now, once, as though it were killed; s
 struct undo_swap_call {
     uint64_t number, argument[6]; /* as the kernel takes it */
 };
+#define UNDO_SWAP_CALLS 40
 struct undo_swap {
     uint64_t runner; /* where undo_swap_calls is mapped, too */
     uint64_t calls;
-    struct undo_swap_call call[16];
+    struct undo_swap_call call[UNDO_SWAP_CALLS];
 };
 extern char undo_swap_calls[];
 /* `back`: done when it dies by its own fault, before anything is undone; until undo_root_keep(). Both stay

@@ -94,6 +94,13 @@ static const char *reason(int error)
         return "it keeps its memory, which that program does not fit ('make build/update/NAME' "
                "makes one "
                "that does)";
+    case EEXIST:
+        return "an earlier update lies where this one belongs: link it with another PLACE "
+               "(tools/update --help)";
+    case EBUSY:
+        return "another update has not been put in yet";
+    case ENOSPC:
+        return "too many updates are on probation; it lasts ten seconds";
     case EINVAL:
         return "another update came in between";
     case ENOEXEC:

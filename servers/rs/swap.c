@@ -6,6 +6,7 @@
  * has put elsewhere stays mapped when the next one comes, since memory may point there.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "lib/elf/elf.h"
 #include "lib/undo/undo.h"
@@ -23,10 +24,11 @@ bool swap_fits(const struct image *image, const struct image *before)
            new->enter == old->enter &&new->enter_end == old->enter_end &&new->death == old->death;
 }
 
-static bool covers(const struct image *image, const struct mapping *wanted)
+/* With a part that has all these flags? */
+static bool overlaps(const struct image *image, const struct mapping *wanted, uint64_t flags)
 {
     for (const struct mapping *m = image->mapping; m < image->mapping + image->mappings; m++)
-        if (m->flags & MAP_WRITE && wanted->address < m->address + m->pages * PAGE_SIZE &&
+        if ((m->flags & flags) == flags && wanted->address < m->address + m->pages * PAGE_SIZE &&
             m->address < wanted->address + wanted->pages * PAGE_SIZE)
             return true;
     return false;
@@ -39,7 +41,7 @@ static long put_in(struct service *s, const struct image *image, const struct im
         const struct mapping *m = &image->mapping[n - 1];
         long error;
 
-        if (m->flags & MAP_WRITE && covers(before, m))
+        if (m->flags & MAP_WRITE && overlaps(before, m, MAP_WRITE))
             continue;
         memory_unmap(s->endpoint, m->address, m->pages);
         error = memory_map(s->endpoint, m->address, m->pages, m->flags, ENDPOINT_SELF, m->source);
@@ -47,6 +49,21 @@ static long put_in(struct service *s, const struct image *image, const struct im
             return error;
     }
     return 0;
+}
+
+/* Another update has left something where this one has its text: memory may point there. */
+static bool is_taken(const struct service *s, const struct image *image)
+{
+    static char there[PAGE_SIZE];
+    uint64_t flags;
+
+    for (const struct mapping *m = image->mapping; m < image->mapping + image->mappings; m++)
+        if (!(m->flags & MAP_WRITE) && !overlaps(s->image, m, 0) &&
+            memory_query(s->endpoint, m->address, &flags) >= 0 &&
+            (copy_from(s->endpoint, m->address, there, sizeof there) < 0 ||
+             memcmp(there, (const void *)m->source, sizeof there) != 0))
+            return true;
+    return false;
 }
 
 /* It is stopped. 0, or an error, and all is as it was. */
@@ -113,6 +130,8 @@ static bool lies_in(const struct image *image, const struct mapping *wanted)
     return false;
 }
 
+_Static_assert(UNDO_SWAP_CALLS == 2 * IMAGE_MAPPINGS, "lib/undo/undo.h");
+
 static void add_call(struct undo_swap *swap, uint64_t number, const struct mapping *m)
 {
     swap->call[swap->calls++] =
@@ -143,7 +162,7 @@ static long swap_self(struct service *s, struct image *image)
     for (const struct mapping *m = image->mapping; m < image->mapping + image->mappings; m++) {
         long error;
 
-        if (lies_in(first, m) || (m->flags & MAP_WRITE && covers(s->image, m)))
+        if (lies_in(first, m) || (m->flags & MAP_WRITE && overlaps(s->image, m, MAP_WRITE)))
             continue;
         memory_unmap(ENDPOINT_SELF, m->address, m->pages);
         error = memory_map(ENDPOINT_SELF, m->address, m->pages, m->flags, ENDPOINT_SELF, m->source);
@@ -168,10 +187,14 @@ long swap_try(struct service *s, struct image *image)
 {
     struct slot_status status;
 
+    if (s->life.state != RS_UP)
+        return -ENXIO;
+    if (s->life.wait == WAIT_CALL)
+        return -EAGAIN;
+    if (is_taken(s, image))
+        return -EEXIST;
     if (service_is_self(s))
         return swap_self(s, image);
-    if (s->life.state != RS_UP || s->life.wait == WAIT_CALL)
-        return -EAGAIN;
     slot_control(s->endpoint, SLOT_CONTROL_STOP, 0);
     if (slot_status(s->endpoint, &status) == 0 && status.state == SLOT_RECEIVING)
         return take_over(s, image);

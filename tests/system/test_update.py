@@ -145,8 +145,9 @@ def test_server_that_hangs_goes_back(boot, tmp_path):
     assert result.out == "0\n" and "rs: ds: its update has failed (heartbeat" in result.klog
 
 
-def fit(tmp_path, change, file="servers/ds/snapshots.c"):
+def fit(tmp_path, change, file="servers/ds/snapshots.c", place=""):
     """tools/update for a server (ds), of which a file is other. (its result, the program)"""
+    tmp_path.mkdir(exist_ok=True)
     server, object_ = file.split("/")[1], file.replace(".c", ".o")
     words = shlex.split(make("-n", "-W", "tools/update", f"BASE={BUILD}", f"{BUILD}/update/{server}", capture_output=True).stdout.split("tools/update fit ", 1)[1].splitlines()[0])
     compile_ = shlex.split(next(line for line in make("-n", "-W", file, f"{BUILD}/{object_}", capture_output=True).stdout.splitlines() if " -c " in line))
@@ -157,7 +158,7 @@ def fit(tmp_path, change, file="servers/ds/snapshots.c"):
     made.with_suffix(".d").unlink(missing_ok=True)
     words[1] = str(tmp_path / f"{server}.debug")
     words = [str(made) if word.endswith(object_) else word for word in words]
-    return subprocess.run([TOP / "tools/update", "fit", *words], cwd=TOP, capture_output=True, text=True), tmp_path / f"{server}.debug"
+    return subprocess.run([TOP / "tools/update", "fit", *words], cwd=TOP, capture_output=True, text=True, env=dict(os.environ, PLACE=place)), tmp_path / f"{server}.debug"
 
 
 def test_update_of_rs_dies_in_next(boot, tmp_path):
@@ -176,6 +177,14 @@ def test_new_variables(boot, tmp_path):
     result = boot("service update ds --image /new; echo $?; service kill tty; service wait tty; service kill ds; service wait ds; service kill tty; service wait tty; service update ds 2>&1; true", add={"/new": program}, leak_check=False)
     assert "ds: a new one looks for the 1th time" in result.klog and "ds: a new one looks for the 2th time" in result.klog
     assert result.out.startswith("0\n") and "which that program does not fit" in result.out # the old one does not know that variable
+
+
+def test_place_of_another(boot, tmp_path):
+    """What one update has put elsewhere stays there, since memory may point to it: another one that wants the same place is refused."""
+    done = {n: fit(tmp_path / n, lambda text: text.replace("give_back(struct snapshot *s)\n{", f'give_back(struct snapshot *s)\n{{\n    __asm__ volatile(".fill {n}, 1, 0x90");'), place="7") for n in ("1", "2")}
+    assert all(result.returncode == 0 and "1 functions are others" in result.stdout for result, _ in done.values()), done
+    out = boot("for n in 1 1 2; do service update ds --image /$n 2>&1; echo $?; service update ds; done", add={f"/{n}": program for n, (_, program) in done.items()}, leak_check=False).out
+    assert out.startswith("0\n0\nservice: update ds: an earlier update lies where this one belongs") and out.endswith("\n1\n")
 
 
 @pytest.mark.parametrize("change, why", [
