@@ -21,7 +21,7 @@ def make(*targets, **options):
 
 @pytest.fixture(scope="module")
 def others():
-    """{server: a program of it of which every function is other machine code}."""
+    """{server: a program of it of which every function of its own is other machine code}."""
     make("-j2", "others")
     return {name: BUILD / "other/update" / name for name in ("rs", "ds", "pm", "vfs")}
 
@@ -106,7 +106,7 @@ ALL = "rs ds vm pm vfs net ram e1000 ext4"
 
 
 def test_servers_under_load(boot, tmp_path, others):
-    """All seven, to and fro between two programs of which no function is the same, and a driver and ext4; meanwhile a transfer, files, and programs that begin and end. By the guest's
+    """All seven, to and fro between two programs of which none of its own functions is the same, and a driver and ext4; meanwhile a transfer, files, and programs that begin and end. By the guest's
     clock none of the servers keeps anybody waiting for a millisecond. Longer: UPDATES=1000 tools/test tests/system/test_update.py -k servers_under_load -s"""
     url, digest = served(tmp_path, 8)
     result = boot(f"""mkdir /mnt; mount -t ext4 /dev/sda /mnt
