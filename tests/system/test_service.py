@@ -102,15 +102,15 @@ def test_reset_later(boot):
     assert re.search(r"up .* 0 none", out) and re.search(r"^failures +0 ", out, re.M) and recoveries(out) == [("e1000", "update", "reset")]
 
 
-WORDS = {"--help": 0, "": 2, "fly": 2, "up": 2, "up a b": 2, "list --fly": 2, "restart e1000 --delay x": 2, "kill nosuch pm": 1, "storm pm 1 2": 2, "kill e1000 --every x": 2, "kill e1000 --count 2": 2,
-         "up e1000 --every 5": 2, "kill nosuch --every 5": 1, "up nosuch": 1, "status nosuch": 1, "restart vm": 1, "up rtl8139": 1}
+STATUSES = {"--help": 0, "": 2, "fly": 2, "up": 2, "up a b": 2, "list --fly": 2, "restart e1000 --delay x": 2, "kill nosuch pm": 1, "storm pm 1 2": 2, "kill e1000 --every x": 2, "kill e1000 --count 2": 2,
+            "up e1000 --every 5": 2, "kill nosuch --every 5": 1, "up nosuch": 1, "status nosuch": 1, "restart vm": 1, "up rtl8139": 1}
 
 
 def test_command_line(boot):
     """What is asked for wrongly is said, and has a status of its own."""
-    out = boot("".join(f"service {words} >/tmp/said 2>&1; echo $? $(wc -c </tmp/said)\n" for words in WORDS)).out
+    out = boot("".join(f"service {words} >/tmp/said 2>&1; echo $? $(wc -c </tmp/said)\n" for words in STATUSES)).out
     said = [tuple(map(int, line.split())) for line in out.splitlines()]
-    assert [status for status, _ in said] == list(WORDS.values()) and all(length for _, length in said), out
+    assert [status for status, _ in said] == list(STATUSES.values()) and all(length for _, length in said), out
 
 
 def test_kill_in_turn(boot):
