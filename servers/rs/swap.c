@@ -17,11 +17,11 @@
 
 bool swap_fits(const struct image *image, const struct image *before)
 {
-    const struct undo_header *new = &image->undo, *old = &before->undo;
+    const struct undo_header *is = &image->undo, *was = &before->undo;
 
-    return new->mark == UNDO_MARK && old->layout != 0 &&
-           (new->layout == old->layout || new->fits == old->layout) &&
-           new->enter == old->enter &&new->enter_end == old->enter_end &&new->death == old->death;
+    return is->mark == UNDO_MARK && was->layout != 0 &&
+           (is->layout == was->layout || is->fits == was->layout) && is->enter == was->enter &&
+           is->enter_end == was->enter_end && is->death == was->death;
 }
 
 /* With a part that has all these flags? */

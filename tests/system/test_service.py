@@ -4,8 +4,6 @@ import json
 import re
 from pathlib import Path
 
-import pytest
-
 MANIFEST = (Path(__file__).resolve().parents[2] / "drivers/net/e1000/e1000.svc").read_text()
 NIC = ["e1000"]
 # wait_for PATTERN: until the line of e1000 in `service list` matches; a second at most
