@@ -52,8 +52,8 @@ enum kernel_call {
        lost. */
     KERNEL_NOTIFY,
     /* copying */
-    /* (ep, remote, local, length): read memory of ep, blocked in a call to us; or any with
-       RIGHT_COPY_ANY. The caller may block meanwhile for ep's pager. -EFAULT. Returns 0. */
+    /* (ep, remote, local, length): read memory of ep, blocked in a call to us; our own
+       (ranges that do not overlap); or any with RIGHT_COPY_ANY. The caller may block meanwhile for ep's pager. -EFAULT. Returns 0. */
     KERNEL_COPY_FROM,
     KERNEL_COPY_TO, /* (ep, remote, local, length): write it */
     /* (address, count): where our grants are, an array of struct grant, at most GRANT_MAX. */
@@ -283,6 +283,10 @@ enum map_flag {
        it has come. Without, the call comes back when all is done, and only who is more urgent has
        run meanwhile. */
     MAP_PART = 0x200,
+    /* The process itself can neither read nor write it (an exception, of a programmer's error or a
+       wild pointer): copies alone reach it, COPY_*, GRANT_* and what the kernel fills in. Stays what
+       it is with PROTECT. For data that a server keeps for others and never looks at. */
+    MAP_VAULT = 0x400,
     /* none of SHARE PHYSICAL CONTIGUOUS COPY: anonymous zeroed memory */
 };
 #define PAGE_SIZE 4096ull

@@ -51,6 +51,9 @@ enum message_type {
        endpoint, w[1] type and w[2..5] words 0..3 of the message it was handed. The caller is
        blocked in a call to you again. */
     MESSAGE_BOUNCED,
+    /* not the kernel's; to VFS: what it handed this caller on for has killed the server, which has
+       undone it (lib/undo). Nobody is to ask for it again: it is -EIO. */
+    MESSAGE_REFUSED,
 };
 
 /* The types of the protocols: 256 each. */

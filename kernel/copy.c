@@ -154,7 +154,9 @@ void call_copy(struct slot *s)
         t.there = r->rsi;
         t.local = r->rdx;
         t.length = r->r10;
-        result = (s->rights.flags & RIGHT_COPY_ANY) || ipc_in_hands_of(t.remote, s) ? 0 : -EPERM;
+        result = t.remote == s || (s->rights.flags & RIGHT_COPY_ANY) || ipc_in_hands_of(t.remote, s)
+                     ? 0
+                     : -EPERM;
     }
     if (!result && (!range_good(t.local, t.length) || !range_good(t.there, t.length)))
         result = -EFAULT;

@@ -5,7 +5,8 @@
  */
 #include "kernel/kernel.h"
 
-#define KEPT_FLAGS (MAP_READ | MAP_WRITE | MAP_EXECUTE | MAP_COW | MAP_PHYSICAL | MAP_UNCACHED)
+#define KEPT_FLAGS                                                                                 \
+    (MAP_READ | MAP_WRITE | MAP_EXECUTE | MAP_COW | MAP_PHYSICAL | MAP_UNCACHED | MAP_VAULT)
 #define LEAF_SPAN 0x200000ull /* the part of the address space whose entries are adjacent */
 /* no code before USER_END: after a system call rip is canonical, as sysret wants it */
 #define MAP_END (USER_END - PAGE_SIZE)
@@ -254,7 +255,7 @@ long call_protect(struct slot *s, const uint64_t *a)
     if (!range_good(a[1], a[2]) || !flags_good(a[3] & ~(uint64_t)MAP_PART))
         return -EINVAL;
     for (uint64_t *e = NULL; (e = next_entry(target->space, &r, e));) {
-        uint64_t keep = arch_entry_flags(*e) & (MAP_COW | MAP_PHYSICAL | MAP_UNCACHED);
+        uint64_t keep = arch_entry_flags(*e) & (MAP_COW | MAP_PHYSICAL | MAP_UNCACHED | MAP_VAULT);
 
         if ((keep & MAP_PHYSICAL) && s->service_id != SERVICE_ID_ROOT)
             continue; /* the kernel's page, say: as RS has mapped it */

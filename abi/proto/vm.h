@@ -42,6 +42,8 @@ enum vm_request {
     VM_USAGE, /* w[0] endpoint -> w[0] virtual bytes, w[1] resident bytes */
     VM_MAPS, /* w[0] endpoint, w[1] our grant, w[2] room: text of /proc/PID/maps -> bytes */
 };
+/* With mmap()'s PROT_*, of services alone: memory that is MAP_VAULT of abi/kernel.h. */
+#define VM_PROTECTION_VAULT 0x100u
 #define VM_STACK_TOP 0x7fffffff0000ull
 #define VM_STACK_LIMIT (8ull << 20)
 

@@ -211,9 +211,10 @@ uint64_t *arch_entry_next(uint64_t root, struct arch_range *r)
 uint64_t arch_entry_make(uint64_t physical, uint64_t flags)
 {
     return (physical & P_ADDRESS) | P_KEPT |
-           (flags & (MAP_READ | MAP_WRITE | MAP_EXECUTE) ? P_PRESENT | P_USER : 0) |
-           (flags & MAP_WRITE ? P_WRITE : 0) | (flags & MAP_EXECUTE ? 0 : P_NX) |
-           (flags & MAP_COW ? P_COW : 0) | (flags & MAP_PHYSICAL ? P_PHYSICAL : 0) |
+           (flags & (MAP_READ | MAP_WRITE | MAP_EXECUTE) ? P_PRESENT : 0) |
+           (flags & MAP_VAULT ? 0 : P_USER) | (flags & MAP_WRITE ? P_WRITE : 0) |
+           (flags & MAP_EXECUTE ? 0 : P_NX) | (flags & MAP_COW ? P_COW : 0) |
+           (flags & MAP_PHYSICAL ? P_PHYSICAL : 0) |
            (flags & MAP_UNCACHED ? P_UNCACHED | P_CACHE_DISABLE | P_WRITE_THROUGH : 0);
 }
 
@@ -227,7 +228,7 @@ uint64_t arch_entry_flags(uint64_t entry)
     return (entry & P_PRESENT ? MAP_READ : 0) | (entry & P_WRITE ? MAP_WRITE : 0) |
            (entry & P_PRESENT && !(entry & P_NX) ? MAP_EXECUTE : 0) |
            (entry & P_COW ? MAP_COW : 0) | (entry & P_PHYSICAL ? MAP_PHYSICAL : 0) |
-           (entry & P_UNCACHED ? MAP_UNCACHED : 0);
+           (entry & P_UNCACHED ? MAP_UNCACHED : 0) | (entry & P_USER ? 0 : MAP_VAULT);
 }
 
 void arch_flush_page(uint64_t root, uint64_t address)

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "lib/rt/heap.h"
 
+#include "lib/undo/undo.h"
+
 enum { PAGE = 4096, SMALLEST = 16 };
 #define IN_USE 0x5a17u
 #define UNUSED 0xf4eeu
 #define BIG 0xffu /* instead of a class */
+#define HEAP_LIST_MAX 200000u /* blocks; a longer list is a circle */
+#define HEAP_PIECE_MAX (1u << 24) /* bytes */
 
 struct heap_block { /* before what the caller gets */
     uint64_t size; /* of a big one: of the mapping */
@@ -133,4 +137,43 @@ size_t heap_room(struct heap *h, const void *block)
     const struct heap_block *b = block_of(h, block);
 
     return b->class == BIG ? b->size - HEADER : class_size(b->class);
+}
+
+/* (Nothing of an audit is logged: it is between two tries of a step.) */
+undo_unlogged static bool is_good(const struct heap_block *b, unsigned class,
+                                  bool (*peek)(const void *, void *, size_t))
+{
+    struct heap_block there;
+
+    return (uintptr_t)b % SMALLEST == 0 && peek(b, &there, sizeof there) && there.mark == UNUSED &&
+           there.class == class;
+}
+
+undo_unlogged static bool mend_list(struct heap *h, unsigned class,
+                                    bool (*peek)(const void *, void *, size_t))
+{
+    struct heap_block **link = &h->unused[class];
+
+    for (unsigned n = 0; *link; n++, link = &(*link)->next)
+        if (n == HEAP_LIST_MAX || !is_good(*link, class, peek)) {
+            *link = NULL;
+            return true;
+        }
+    return false;
+}
+
+undo_unlogged unsigned heap_audit(struct heap *h, bool (*peek)(const void *, void *, size_t))
+{
+    unsigned mended = 0;
+    char byte;
+
+    for (unsigned class = 0; class < HEAP_CLASSES; class ++)
+        mended += mend_list(h, class, peek);
+    if (h->at &&
+        (h->at > h->end || (uintptr_t)h->end % PAGE || (size_t)(h->end - h->at) > HEAP_PIECE_MAX ||
+         (h->at < h->end && (!peek(h->at, &byte, 1) || !peek(h->end - 1, &byte, 1))))) {
+        h->at = h->end = NULL;
+        mended++;
+    }
+    return mended;
 }

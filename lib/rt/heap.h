@@ -9,6 +9,7 @@
 #ifndef RT_HEAP_H
 #define RT_HEAP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,13 @@ struct heap {
     struct heap_block *unused[HEAP_CLASSES];
     uint8_t *at, *end; /* of the present piece */
 };
+
+/*
+ * For what has died of it: are the lists of free blocks what they should be? What is damaged of them,
+ * and what is behind it, is given up. `peek` copies from an address that may be none: false. Returns
+ * how many lists it has mended (or places where the next block is cut from).
+ */
+unsigned heap_audit(struct heap *h, bool (*peek)(const void *at, void *to, size_t bytes));
 
 void *heap_take(struct heap *h, size_t bytes); /* aligned to 16; NULL: no memory */
 void heap_give(struct heap *h, void *block);

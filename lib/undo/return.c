@@ -15,6 +15,13 @@
 
 /* A step that has killed so many of its own is given up: its caller gets EIO. */
 #define POISON_DEATHS 2
+/* So many alarms in a row whose step was given up, each 10 ms after the one before. */
+#define ALARMS_LOST_MAX 20
+#define ALARM_AGAIN_NS 10000000u
+
+/* of the log's entries */
+#define DATA (1ull << 63)
+#define IN_VAULT (1ull << 62)
 
 _Static_assert(REPLY_RECEIVE == KERNEL_CALL_BASE + KERNEL_REPLY_RECEIVE, "layout.h");
 _Static_assert(offsetof(struct undo_entry, length) == 88, "entry.S");
@@ -89,6 +96,45 @@ static void say(const char *what, uint64_t a, uint64_t b, uint64_t c)
 static void log_reset(void)
 {
     __asm__ volatile("movq %0, %%r15" : : "r"(undo_log_begin));
+}
+
+static uint64_t log_end(void)
+{
+    uint64_t end;
+
+    __asm__ volatile("movq %%r15, %0" : "=r"(end));
+    return end;
+}
+
+/* With its data, if there are any, before it. */
+static void entry_log(uint64_t at, uint64_t what, uint64_t length)
+{
+    uint64_t *entry = (uint64_t *)at;
+
+    entry[0] = what;
+    entry[1] = length;
+    __asm__ volatile("movq %0, %%r15" : : "r"(entry + 2) : "memory"); /* now it counts */
+}
+
+/* The kernel writes into the log, which has to be there for that: what is touched of it is made so. */
+void undo_vault(const void *at, size_t length)
+{
+    uint64_t end = log_end(), size = (length + 15) & ~15ull;
+
+    if (!length)
+        return;
+    for (uint64_t page = end; page < end + size; page = (page | (PAGE_SIZE - 1)) + 1)
+        *(volatile char *)page = 0;
+    if (undo_raw_call(KERNEL_COPY_FROM, service_info()->self, (long)at, (long)end, (long)length,
+                      0) < 0)
+        __builtin_trap(); /* a wrong address */
+    entry_log(end + size, (uint64_t)at | DATA | IN_VAULT, length);
+}
+
+void undo_vault_zero(const void *at, size_t length)
+{
+    if (length)
+        entry_log(log_end(), (uint64_t)at | IN_VAULT, length);
 }
 
 /* ---- the journal ---- */
@@ -349,14 +395,30 @@ void undo_receive_slow(void)
 
 /* ---- after a death ---- */
 
+static void clear_vault(uint64_t at, uint64_t length)
+{
+    static const char zeros[PAGE_SIZE];
+
+    for (uint64_t n; length; at += n, length -= n) {
+        n = length < PAGE_SIZE ? length : PAGE_SIZE;
+        undo_raw_call(KERNEL_COPY_TO, service_info()->self, (long)at, (long)zeros, (long)n, 0);
+    }
+}
+
 static void roll_back(uint64_t begin, uint64_t end)
 {
     while (end > begin) {
         const uint64_t *e = (const uint64_t *)(end -= 16);
 
-        if (e[0] >> 63) {
+        if ((e[0] & (DATA | IN_VAULT)) == IN_VAULT) {
+            clear_vault(e[0] & ~IN_VAULT, e[1]);
+        } else if (e[0] & DATA) {
             end -= (e[1] + 15) & ~15ull;
-            memcpy((void *)(e[0] & ~(1ull << 63)), (const void *)end, e[1]);
+            if (e[0] & IN_VAULT)
+                undo_raw_call(KERNEL_COPY_TO, service_info()->self,
+                              (long)(e[0] & ~(DATA | IN_VAULT)), (long)end, (long)e[1], 0);
+            else
+                memcpy((void *)(e[0] & ~DATA), (const void *)end, e[1]);
         } else
             memcpy((void *)e[0], &e[1], sizeof e[1]); /* wherever it lies */
     }
@@ -388,6 +450,38 @@ static void compensate(void)
         take_back(e);
 }
 
+/* VFS waits for some of those that it hands on, and answers others no more: it knows. */
+static bool give_back(void)
+{
+    static const struct message m = {.type = MESSAGE_REFUSED};
+
+    if (message_via(&undo_message) != service_info()->vfs || !message_via(&undo_message))
+        return false;
+    undo_later(KERNEL_CALL_BASE + KERNEL_FORWARD, (uint64_t)message_caller(&undo_message), &m,
+               (uint64_t)(int64_t)service_info()->vfs);
+    return true;
+}
+
+/*
+ * What was to be done when its alarm went off is not done, and the next alarm not set: it would never
+ * look at its timers again. So the alarm goes off once more. One that cannot do with any of them what
+ * it must is of no use, though it lives: that is a death that nothing helps against.
+ */
+static void ring_again(void)
+{
+    static uint64_t last, in_a_row;
+    uint64_t now = __builtin_ia32_rdtsc(), hz = kernel_page()->tsc_hz;
+
+    in_a_row = now - last < hz ? in_a_row + 1 : 1;
+    last = now;
+    if (in_a_row >= ALARMS_LOST_MAX)
+        __builtin_trap();
+    undo_raw_call(KERNEL_ALARM,
+                  (long)((unsigned __int128)(now - kernel_page()->tsc_boot) * 1000000000u / hz +
+                         ALARM_AGAIN_NS),
+                  0, 0, 0, 0);
+}
+
 static void drop_step(const char *why)
 {
     bool asked = message_caller(&undo_message) != ENDPOINT_KERNEL;
@@ -396,10 +490,29 @@ static void drop_step(const char *why)
     if ((void *)undo_loop_at == (void *)_start) /* there is no request yet: it cannot be started */
         __builtin_trap();
     compensate();
+    if (!asked && undo_message.type == MESSAGE_NOTIFY &&
+        (undo_message.w[0] & NOTIFY_BIT(NOTIFY_BIT_ALARM)))
+        ring_again();
     given_up = true;
-    undo_answer(asked ? message_caller(&undo_message) : 0, -EIO);
+    undo_answer(asked && !give_back() ? message_caller(&undo_message) : 0, -EIO);
     undo_in_step = 0;
     undo_journal_at = UNDO_JOURNAL;
+}
+
+/* What killed it is found, and mended: it may try once more. */
+static bool audited(void)
+{
+    const char *what = "";
+    unsigned mended = undo_audit ? undo_audit(&what) : 0;
+    char text[80], *at = text;
+
+    if (!mended)
+        return false;
+    at = add_text(at, "audit: mended in ");
+    *add_text(at, what) = 0;
+    say(text, mended, undo_message.type, undo_dead.rip);
+    faults = 0;
+    return true;
 }
 
 static bool is_fault(uint32_t defect)
@@ -436,7 +549,7 @@ void undo_return(void)
     }
     undo_replay_at = 0;
     if (undo_in_step && is_fault(undo_dead.defect) && begin == UNDO_LOG &&
-        ++faults >= POISON_DEATHS)
+        ++faults >= POISON_DEATHS && !audited())
         refused = "a request that kills is refused";
     if (undo_in_step && refused)
         drop_step(refused);

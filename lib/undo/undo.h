@@ -13,7 +13,9 @@
  * are not made again.
  *
  * Where it lies (RS maps it; a step that needs more is given more, up to the limit):
- *     UNDO_LOG       16-byte entries {address, old word}, or data, then {address | bit 63, length}
+ *     UNDO_LOG       16-byte entries {address, old word}, or data, then {address | bit 63, length};
+ *                    with bit 62, too, of memory that only the kernel can write; with bit 62
+ *                    alone, of such memory that was zero, there are no data
  *     UNDO_JOURNAL   struct undo_entry, some with data behind
  *     UNDO_OUTBOX    struct undo_output: what is done when the step is
  *     UNDO_FUSE      a log that tests let run into its end: docs/testing.md
@@ -151,6 +153,10 @@ static inline __attribute__((always_inline)) void undo_range(const void *at, siz
     __asm__ volatile("call __undo_range" : : "D"(at), "S"(length) : "memory");
 }
 
+/* The same of memory in a vault (lib/vault). */
+void undo_vault(const void *at, size_t length);
+void undo_vault_zero(const void *at, size_t length); /* what is zero now */
+
 /* A value that may be another when the step is repeated. */
 uint64_t undo_input(uint64_t value);
 /* The same of memory that somebody else has written, after undo_range() before that: it is as it was
@@ -171,6 +177,12 @@ void undo_granted(endpoint_t callee); /* it has answered */
 
 /* A kernel call (not one with a message) that fills `to`. */
 long undo_read(long number, long a, long b, long c, long d, long e, void *to, size_t length);
+
+/* A service may have one: of a step that has killed twice, and is undone. What it finds damaged it
+ * puts right, in lists that must be what they are, and says how much that was; then the step is tried
+ * once more. It trusts nothing, and none of it may be logged (undo_unlogged). lib/rt/malloc.c has one
+ * for its heap. */
+unsigned undo_audit(const char **what) __attribute__((weak));
 
 /* Something that is done once, though the step may be repeated: what is done between the two calls,
  * when undo_repeated() says no. It may be done twice as long as the step has gone no further. */
@@ -253,6 +265,18 @@ static inline uint64_t undo_log_bytes(void)
 }
 
 static inline void undo_range(const void *at, size_t length)
+{
+    (void)at;
+    (void)length;
+}
+
+static inline void undo_vault(const void *at, size_t length)
+{
+    (void)at;
+    (void)length;
+}
+
+static inline void undo_vault_zero(const void *at, size_t length)
 {
     (void)at;
     (void)length;

@@ -5,6 +5,7 @@
 
 #include "abi/proto/vfs.h"
 #include "lib/coro/coro.h"
+#include "servers/vfs/ring.h"
 #include "servers/vfs/vfs.h"
 
 enum { CALLS = 512 };
@@ -153,6 +154,19 @@ static long bounced(struct message *m)
     return SERVICE_NO_REPLY;
 }
 
+/* By a server that died of it: what was asked of it fails, whether it was to answer it or to give it
+ * back. */
+static long refused(struct message *m)
+{
+    struct client *c = client_of(message_caller(m));
+
+    if (!c || !c->work)
+        return -EIO;
+    if (c->behind && message_via(m) == c->behind_endpoint)
+        ask_answered(c, &(struct message){.w = {(uint64_t)-EIO}});
+    return SERVICE_NO_REPLY;
+}
+
 static void notified(uint64_t bits)
 {
     if (bits & NOTIFY_BIT(NOTIFY_BIT_DS)) {
@@ -161,6 +175,12 @@ static void notified(uint64_t bits)
     }
     if (bits & NOTIFY_BIT(NOTIFY_BIT_POLL))
         server_poll_events();
+}
+
+static void idle(void)
+{
+    wait_run();
+    ring_step_end();
 }
 
 int main(void)
@@ -176,6 +196,7 @@ int main(void)
         {VFS_MOUNTS, info_mounts},
         {FILE_BACK_RESULT, back_result},
         {MESSAGE_BOUNCED, bounced},
+        {MESSAGE_REFUSED, refused},
     };
 
     calls_index();
@@ -186,5 +207,5 @@ int main(void)
                                         .count = sizeof entries / sizeof *entries,
                                         .fallback = call,
                                         .notified = notified,
-                                        .idle = wait_run});
+                                        .idle = idle});
 }

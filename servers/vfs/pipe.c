@@ -99,7 +99,7 @@ static long put(struct client *c, struct pipe *p, struct segments *s)
 
         if (n == 0)
             break;
-        if (segments_read(c, s, at, n))
+        if (segments_read_vault(c, s, at, n))
             return done ? done : -EFAULT;
         ring_produce(&p->ring, n);
         done += (long)n;

@@ -1,8 +1,37 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "servers/vfs/ring.h"
 
-#include <stdlib.h>
-#include <string.h>
+#include "lib/vault/vault.h"
+
+/* Of memory at once from VM: as much as a few pipes that are full need. */
+static struct pages pages = {.limit = UINT64_MAX, .slab_pages = 64};
+static uint64_t step = 1, freed; /* the present one; the last that gave pages back */
+
+void ring_step_end(void)
+{
+    step++;
+}
+
+static bool bytes_allocate(size_t size, struct run *run)
+{
+    uint32_t count = (uint32_t)(size / PAGE_BYTES);
+    bool is_zero;
+
+    if (count <= RUN_PAGES_MAX)
+        return run_allocate(&pages, count, run, &is_zero);
+    *run = (struct run){.data = region_allocate(&pages, count), .pages = count};
+    return run->data != NULL;
+}
+
+static void bytes_free(struct run *run)
+{
+    freed = step;
+    if (run->slab)
+        run_free(&pages, run);
+    else if (run->data)
+        region_free(&pages, run->data, run->pages);
+    *run = (struct run){0};
+}
 
 static size_t beyond(size_t size)
 {
@@ -16,9 +45,10 @@ void ring_init(struct ring *r, struct share *share)
 
 void ring_free(struct ring *r)
 {
+    if (r->size == 0)
+        return;
     share_give(r->share, SHARE_RINGS, beyond(r->size));
-    free(r->bytes);
-    r->bytes = NULL;
+    bytes_free(&r->run);
     r->size = 0;
     r->head = r->tail = 0;
 }
@@ -32,34 +62,45 @@ size_t ring_readable(const struct ring *r, size_t offset, size_t n, const uint8_
     start = (r->head + offset) & (r->size - 1);
     whole = r->size - start;
     n = n < used - offset ? n : used - offset;
-    *at = r->bytes + start;
+    *at = r->run.data + start;
     return n < whole ? n : whole;
+}
+
+static void copy(uint8_t *to, const uint8_t *from, size_t n)
+{
+    vault_log(to, n);
+    vault_copy(to, from, n);
 }
 
 /* Everything in order at the start of a bigger one. */
 static bool grow(struct ring *r, size_t size)
 {
     size_t used = ring_used(r), first;
-    uint8_t *bytes;
+    uint64_t given = freed == step ? step : 0; /* else nobody had it in this step */
+    struct run run;
 
     if (size > r->size && !share_take(r->share, SHARE_RINGS, beyond(size) - beyond(r->size)))
         return false;
-    bytes = malloc(size);
-    if (!bytes && size > r->size)
-        share_give(r->share, SHARE_RINGS, beyond(size) - beyond(r->size));
-    if (!bytes)
+    if (!bytes_allocate(size, &run)) {
+        if (size > r->size)
+            share_give(r->share, SHARE_RINGS, beyond(size) - beyond(r->size));
         return false;
+    }
     if (size < r->size)
         share_give(r->share, SHARE_RINGS, beyond(r->size) - beyond(size));
     first = r->size ? r->size - (r->head & (r->size - 1)) : 0;
     first = first < used ? first : used;
     if (used) {
-        memcpy(bytes, r->bytes + (r->head & (r->size - 1)), first);
-        memcpy(bytes + first, r->bytes, used - first);
+        copy(run.data, r->run.data + (r->head & (r->size - 1)), first);
+        copy(run.data + first, r->run.data, used - first);
     }
-    free(r->bytes);
-    *r = (struct ring){
-        .bytes = bytes, .size = (uint32_t)size, .limit = r->limit, .share = r->share, .tail = used};
+    bytes_free(&r->run);
+    *r = (struct ring){.run = run,
+                       .size = (uint32_t)size,
+                       .limit = r->limit,
+                       .share = r->share,
+                       .tail = used,
+                       .given = given};
     return true;
 }
 
@@ -69,7 +110,7 @@ bool ring_reserve(struct ring *r, size_t n)
 
     while (size < used + n && size < r->limit)
         size *= 2;
-    while (size > r->size && !grow(r, size)) /* less is better than nothing */
+    while (size > r->size && size >= RING_START && !grow(r, size)) /* less is better than none */
         size /= 2;
     return r->size >= used + n;
 }
@@ -89,14 +130,18 @@ size_t ring_writable(struct ring *r, size_t n, uint8_t **at)
     if (used >= r->limit || room == 0)
         return 0;
     start = r->tail & (r->size - 1);
-    *at = r->bytes + start;
+    *at = r->run.data + start;
     room = room < r->size - start ? room : r->size - start;
-    return n < room ? n : room;
+    n = n < room ? n : room;
+    if (r->given == step)
+        vault_log(*at, n);
+    return n;
 }
 
 void ring_consume(struct ring *r, size_t n)
 {
     r->head += n;
+    r->given = step;
     if (r->head == r->tail) {
         r->head = r->tail = 0;
         if (r->size > RING_START)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The bytes of a pipe or stream: a ring that is as big as what waits in it needs, from RING_START
- * up to its limit. What is beyond
- * RING_START is taken from its user's share. No kernel calls: tested on the host. */
+/*
+ * The bytes of a pipe or stream: a ring that is as big as what waits in it needs, from RING_START
+ * up to its limit. What is beyond RING_START is taken from its user's share. The bytes lie in a vault
+ * (lib/vault): VFS has them copied, and can do nothing else with them. Tested on the host.
+ */
 #ifndef VFS_RING_H
 #define VFS_RING_H
 
@@ -9,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/vault/pages.h"
 #include "servers/vfs/share.h"
 
 #define RING_START 4096u
@@ -16,10 +19,12 @@
 #define RING_LIMIT_MAX (1u << 20)
 
 struct ring {
-    uint8_t *bytes;
+    struct run run; /* with the bytes; without a slab: a region of its own */
     uint32_t size, limit; /* powers of two; size 0: nothing allocated */
     struct share *share; /* whose it is */
     uint64_t head, tail; /* free-running: read at head, write at tail */
+    uint64_t
+        given; /* the step (ring_step_end()) in which room was last gained that was in use when it began */
 };
 
 void ring_init(struct ring *r, struct share *share);
@@ -36,13 +41,14 @@ static inline size_t ring_room(const struct ring *r)
 /* The next contiguous bytes to read, at most n: their number. */
 size_t ring_readable(const struct ring *r, size_t offset, size_t n, const uint8_t **at);
 /* The next contiguous room to write n bytes into, growing if that helps: its size; 0: full, or no
- * memory. */
+ * memory. What this step has taken from there before comes back if it is undone. */
 size_t ring_writable(struct ring *r, size_t n, uint8_t **at);
 /* Room for n bytes (<= ring_room()) without a failure halfway. false: no memory. */
 bool ring_reserve(struct ring *r, size_t n);
 void ring_retract(struct ring *r, size_t n); /* the last n bytes that were produced are not there */
 void ring_consume(struct ring *r, size_t n); /* an empty one gives memory back */
 void ring_produce(struct ring *r, size_t n);
+void ring_step_end(void); /* what comes now is another step (lib/undo) */
 /* A new limit, rounded up to a power of two: false: more than that is in it, or beyond
  * RING_LIMIT_MAX. */
 bool ring_set_limit(struct ring *r, size_t limit);

@@ -35,7 +35,13 @@ void segments_end(struct segments *s)
     s->segment = &s->one;
 }
 
-static long move(struct client *c, struct segments *s, void *local, size_t n, bool write)
+static long write_piece(struct client *c, uint64_t address, void *local, size_t n)
+{
+    return user_write(c, address, local, n);
+}
+
+static long move(struct client *c, struct segments *s, void *local, size_t n,
+                 long (*piece)(struct client *, uint64_t, void *, size_t))
 {
     struct segments was = *s;
     struct segment first = s->at < s->count ? s->segment[s->at] : (struct segment){0};
@@ -48,8 +54,7 @@ static long move(struct client *c, struct segments *s, void *local, size_t n, bo
             s->at++;
             continue;
         }
-        if (write ? user_write(c, g->address, local, part)
-                  : user_read(c, g->address, local, part)) {
+        if (piece(c, g->address, local, part)) {
             s->segment[was.at] = first;
             s->at = was.at;
             s->left = was.left;
@@ -66,12 +71,17 @@ static long move(struct client *c, struct segments *s, void *local, size_t n, bo
 
 long segments_read(struct client *c, struct segments *s, void *local, size_t n)
 {
-    return move(c, s, local, n, false);
+    return move(c, s, local, n, user_read);
+}
+
+long segments_read_vault(struct client *c, struct segments *s, void *vault, size_t n)
+{
+    return move(c, s, vault, n, user_read_vault);
 }
 
 long segments_write(struct client *c, struct segments *s, const void *local, size_t n)
 {
-    return move(c, s, (void *)(uintptr_t)local, n, true);
+    return move(c, s, (void *)(uintptr_t)local, n, write_piece);
 }
 
 long segments_broken(struct client *c)

@@ -19,6 +19,9 @@ long segments_begin(struct client *c, struct segments *s, const struct io *io);
 void segments_end(struct segments *s);
 /* The next n bytes (n <= left) from or to the program: 0, -EFAULT (nothing is counted). */
 long segments_read(struct client *c, struct segments *s, void *local, size_t n);
+/* The same into a vault (lib/vault), where nothing is logged. */
+long segments_read_vault(struct client *c, struct segments *s, void *vault, size_t n);
+/* From anywhere. */
 long segments_write(struct client *c, struct segments *s, const void *local, size_t n);
 
 /* Nobody reads what it writes: -EPIPE and SIGPIPE. Returns the handler's result. */

@@ -79,7 +79,7 @@ static long queue_put(struct client *c, struct unix_queue *q, struct segments *s
 
         if (n == 0)
             break;
-        if (segments_read(c, s, at, n)) {
+        if (segments_read_vault(c, s, at, n)) {
             if (done == 0)
                 return -EFAULT;
             break;

@@ -11,6 +11,11 @@ long user_read(struct client *c, uint64_t address, void *local, size_t length)
     return copy_from(c->endpoint, address, local, length) < 0 ? -EFAULT : 0;
 }
 
+long user_read_vault(struct client *c, uint64_t address, void *vault, size_t length)
+{
+    return copy_from_again(c->endpoint, address, vault, length) < 0 ? -EFAULT : 0;
+}
+
 long user_write(struct client *c, uint64_t address, const void *local, size_t length)
 {
     return copy_to(c->endpoint, address, local, length) < 0 ? -EFAULT : 0;

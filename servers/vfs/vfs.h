@@ -286,6 +286,8 @@ void ask_taken(struct client *c); /* PM has taken it from that one */
 long mask_begin(struct client *c, uint64_t address, uint64_t size);
 long mask_end(struct client *c, uint64_t address, long result);
 long user_read(struct client *c, uint64_t address, void *local, size_t length); /* 0, -EFAULT */
+/* The same into a vault (lib/vault): not logged, and copied once more when the step is repeated. */
+long user_read_vault(struct client *c, uint64_t address, void *vault, size_t length);
 long user_write(struct client *c, uint64_t address, const void *local, size_t length);
 /* A string: NUL-terminated in `text`. Its length, -EFAULT, -ENAMETOOLONG. */
 long user_string(struct client *c, uint64_t address, char *text, size_t room);

@@ -70,7 +70,7 @@ long page_fault_now(struct message *m)
         enough = PROT_WRITE;
     if (s && !r)
         r = grow_stack(s, address);
-    if (!r || !(r->protection & enough))
+    if (!r || !(r->protection & enough) || (r->protection & VM_PROTECTION_VAULT))
         return -EFAULT;
     if (!(why & FAULT_PRESENT))
         return give(ep, s, r, address, write, use);

@@ -13,6 +13,7 @@ uint64_t map_flags(uint32_t protection)
 {
     uint64_t flags = protection & (PROT_READ | PROT_WRITE | PROT_EXEC) ? MAP_READ : 0;
 
+    flags |= protection & VM_PROTECTION_VAULT ? MAP_VAULT : 0;
     if (protection & PROT_WRITE)
         return flags | MAP_WRITE; /* with PROT_EXEC: executable on demand, fault.c */
     return flags | (protection & PROT_EXEC ? MAP_EXECUTE : 0);
@@ -119,7 +120,8 @@ long map_region(endpoint_t ep, struct space *s, uint64_t address, uint64_t lengt
     at = choose(ep, s, address, length, linux_flags);
     if (at < 0)
         return at;
-    new = (struct region){(uint64_t)at, (uint64_t)at + length, protection & 7,
+    new = (struct region){(uint64_t)at, (uint64_t)at + length,
+                          protection & (s->service ? 7 | VM_PROTECTION_VAULT : 7),
                           linux_flags & MAP_SHARED ? REGION_SHARED : 0};
     if (s->service) {
         long error = populate(ep, s, new.start, length, new.protection);

@@ -20,7 +20,7 @@ enum region_flag {
 
 struct region {
     uint64_t start, end;
-    uint32_t protection; /* Linux PROT_* */
+    uint32_t protection; /* Linux PROT_*, VM_PROTECTION_VAULT */
     uint32_t flags;
 };
 

@@ -36,12 +36,12 @@ long vm_maps(struct message *m)
         return -ESRCH;
     for (uint32_t i = 0; i < s->regions->count; i++) {
         const struct region *r = &s->regions->r[i];
+        uint32_t may = r->protection & VM_PROTECTION_VAULT ? 0 : r->protection;
         char line[128];
         int n =
             snprintf(line, sizeof line, "%08lx-%08lx %c%c%c%c 00000000 00:00 0          %s\n",
-                     r->start, r->end, r->protection & PROT_READ ? 'r' : '-',
-                     r->protection & PROT_WRITE ? 'w' : '-', r->protection & PROT_EXEC ? 'x' : '-',
-                     r->flags & REGION_SHARED ? 's' : 'p', name_of(r));
+                     r->start, r->end, may & PROT_READ ? 'r' : '-', may & PROT_WRITE ? 'w' : '-',
+                     may & PROT_EXEC ? 'x' : '-', r->flags & REGION_SHARED ? 's' : 'p', name_of(r));
         long error;
 
         if (done + (uint64_t)n > m->w[2])

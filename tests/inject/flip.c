@@ -11,7 +11,7 @@
 
 enum { SPANS_MAX = 512, TRIES = 2000 };
 
-static struct span { /* pages that the victim may write, one behind the other */
+static struct span { /* pages that the victim can write itself, one behind the other */
     uint64_t address, pages;
 } spans[SPANS_MAX];
 static unsigned span_count;
@@ -62,7 +62,7 @@ static void list_pages(uint64_t from, uint64_t to, bool own)
             from = frame == -EFAULT && flags > from ? flags : to;
             continue;
         }
-        if ((flags & MAP_WRITE) && !(own && flags >> 32 > 1))
+        if ((flags & MAP_WRITE) && !(flags & MAP_VAULT) && !(own && flags >> 32 > 1))
             add_page(from);
         from += PAGE_SIZE;
     }

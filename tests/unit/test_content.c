@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-// sources: servers/fs/ram/content.c servers/fs/ram/pages.c
+// sources: servers/fs/ram/content.c lib/vault/pages.c tests/unit/host/vault.c
 /* File contents in memory: against a plain array, with every form that they take. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +12,7 @@
 #include <errno.h>
 
 #include "servers/fs/ram/content.h"
+#include "tests/unit/host/vault.h"
 
 enum { MODEL_BYTES = 5 * CHUNK_BYTES };
 
@@ -25,10 +26,10 @@ static long copy_in(void *who, uint64_t done, void *bytes, size_t length)
     struct memory *m = who;
 
     if (done + length > m->fault_at) {
-        memset(bytes, 0xee, length / 2); /* a part may have been moved */
+        memset(vault_inside(bytes), 0xee, length / 2); /* a part may have been moved */
         return -EFAULT;
     }
-    memcpy(bytes, m->bytes + done, length);
+    memcpy(vault_inside(bytes), m->bytes + done, length);
     return 0;
 }
 
@@ -38,7 +39,7 @@ static long copy_out(void *who, uint64_t done, void *bytes, size_t length)
 
     if (done + length > m->fault_at)
         return -EFAULT;
-    memcpy(m->bytes + done, bytes, length);
+    memcpy(m->bytes + done, vault_inside(bytes), length);
     return 0;
 }
 
@@ -179,11 +180,11 @@ static void test_runs_do_not_overlap(void **state)
     srand(2);
     for (int i = 0; i < 600; i++) {
         assert_true(run_allocate(&p, 1u << rand() % 5, &runs[i], &is_zero));
-        memset(runs[i].data, i % 251, runs[i].pages * (size_t)PAGE_BYTES);
+        memset(vault_inside(runs[i].data), i % 251, runs[i].pages * (size_t)PAGE_BYTES);
     }
     for (int i = 0; i < 600; i++) {
         for (size_t k = 0; k < runs[i].pages * (size_t)PAGE_BYTES; k += 512)
-            assert_int_equal(runs[i].data[k], i % 251);
+            assert_int_equal(((uint8_t *)vault_inside(runs[i].data))[k], i % 251);
         run_free(&p, &runs[i]);
     }
     assert_int_equal(p.used, SLAB_PAGES);

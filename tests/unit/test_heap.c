@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 // sources: lib/rt/heap.c
 /* The heap of services: no two blocks overlap, what is freed is used again, damage is found. */
+#define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +10,8 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include "lib/rt/heap.h"
 
@@ -172,6 +175,43 @@ static void test_damage(void **state)
     }
 }
 
+static bool peek(const void *at, void *to, size_t bytes)
+{
+    struct iovec here = {to, bytes}, there = {(void *)(uintptr_t)at, bytes};
+
+    return process_vm_readv(getpid(), &here, 1, &there, 1, 0) == (ssize_t)bytes;
+}
+
+/* Each pointer of a list, one bit wrong: what is behind it is lost, and the heap works. */
+static void test_audit(void **state)
+{
+    unsigned mended = 0;
+
+    for (unsigned bit = 0; bit < 64; bit++) {
+        uint64_t *block[3], *damaged;
+
+        for (unsigned i = 0; i < 3; i++)
+            block[i] = heap_take(&heap, 100);
+        for (unsigned i = 0; i < 3; i++)
+            heap_give(&heap, block[i]);
+        assert_int_equal(heap_audit(&heap, peek), 0);
+        damaged = bit % 2 ? (uint64_t *)&heap.unused[6] : block[2]; /* its first word is the link */
+        assert_ptr_equal(heap.unused[6], (char *)block[2] - 16);
+        *damaged ^= 1ull << bit;
+        mended += heap_audit(&heap, peek);
+        assert_int_equal(heap_audit(&heap, peek), 0);
+        for (unsigned i = 0; i < 3; i++)
+            block[i] = heap_take(&heap, 100);
+        assert_true(block[0] != block[1] && block[1] != block[2] && block[2] != block[0]);
+    }
+    assert_in_range(mended, 60, 64); /* a bit may lead to another block of the list */
+    heap.end = heap.at - 1;
+    assert_int_equal(heap_audit(&heap, peek), 1);
+    assert_non_null(heap_take(&heap, 100));
+    heap.at = (uint8_t *)((uintptr_t)heap.at ^ 1ull << 50);
+    assert_int_equal(heap_audit(&heap, peek), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -181,6 +221,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_same_work_needs_no_more, setup, teardown),
         cmocka_unit_test_setup_teardown(test_exhaustion, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damage, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_audit, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

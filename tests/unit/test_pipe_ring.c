@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-// sources: servers/vfs/ring.c servers/vfs/share.c
+// sources: servers/vfs/ring.c servers/vfs/share.c lib/vault/pages.c tests/unit/host/vault.c
 /* The ring behind pipes, against a plain queue of bytes. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "servers/vfs/ring.h"
+#include "tests/unit/host/vault.h"
 
 static uint8_t next_in, next_out; /* the bytes that go in and must come out: counted */
 
@@ -22,7 +23,7 @@ static size_t put(struct ring *r, size_t n)
     while (done < n && (part = ring_writable(r, n - done, &at))) {
         assert_true(part <= n - done);
         for (size_t i = 0; i < part; i++)
-            at[i] = next_in++;
+            *(uint8_t *)vault_inside(at + i) = next_in++;
         ring_produce(r, part);
         done += part;
     }
@@ -36,7 +37,7 @@ static size_t take(struct ring *r, size_t n)
 
     while (done < n && (part = ring_readable(r, 0, n - done, &at))) {
         for (size_t i = 0; i < part; i++)
-            assert_int_equal(at[i], next_out++);
+            assert_int_equal(*(uint8_t *)vault_inside(at + i), next_out++);
         ring_consume(r, part);
         done += part;
     }

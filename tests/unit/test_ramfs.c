@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 // sources: lib/rt/error.c
 // sources: servers/fs/ram/tree.c servers/fs/ram/unpack.c servers/fs/ram/content.c
-// sources: servers/fs/ram/pages.c lib/cpio/cpio.c lib/fs/walk.c
+// sources: lib/vault/pages.c tests/unit/host/vault.c lib/cpio/cpio.c lib/fs/walk.c
 /* The tree of fs/ram: names, links, renaming, unpacking, and paths walked in it. */
 #include <setjmp.h>
 #include <stdarg.h>

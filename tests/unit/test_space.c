@@ -261,7 +261,7 @@ static void learn(unsigned s, unsigned first, unsigned count, uint64_t flags)
 
 static uint64_t kept(uint64_t flags)
 {
-    flags &= MAP_READ | MAP_WRITE | MAP_EXECUTE | MAP_COW | MAP_PHYSICAL | MAP_UNCACHED;
+    flags &= MAP_READ | MAP_WRITE | MAP_EXECUTE | MAP_COW | MAP_PHYSICAL | MAP_UNCACHED | MAP_VAULT;
     return flags & MAP_COW ? flags & ~(uint64_t)MAP_WRITE : flags;
 }
 
@@ -286,7 +286,7 @@ static void map_some(void)
     static const uint64_t kinds[] = {
         0, 0, MAP_SHARE, MAP_SHARE | MAP_COW, MAP_COPY, MAP_PHYSICAL, MAP_CONTIGUOUS};
     uint64_t kind = kinds[(unsigned)rand() % (sizeof kinds / sizeof *kinds)], source = 0;
-    uint64_t flags = kind | MAP_READ | (rand() % 2 ? MAP_WRITE : 0);
+    uint64_t flags = kind | MAP_READ | (rand() % 2 ? MAP_WRITE : 0) | (rand() % 4 ? 0 : MAP_VAULT);
     unsigned s = (unsigned)rand() % SPACES, t = (unsigned)rand() % SPACES, first, from;
     unsigned count = span(&first), left = frames_left;
     bool possible = is_empty(s, first, count), needs_source = kind & (MAP_SHARE | MAP_COPY);
@@ -354,8 +354,8 @@ static void protect_some(void)
     assert_int_not_equal(flushes, 0);
     for (unsigned i = first; i < first + count; i++)
         if (model[s][i].frame)
-            model[s][i].flags =
-                kept(flags | (model[s][i].flags & (MAP_COW | MAP_PHYSICAL | MAP_UNCACHED)));
+            model[s][i].flags = kept(
+                flags | (model[s][i].flags & (MAP_COW | MAP_PHYSICAL | MAP_UNCACHED | MAP_VAULT)));
 }
 
 static void clone_some(void)

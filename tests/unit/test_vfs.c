@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 // sources: lib/rt/error.c
 // sources: servers/vfs/*.c lib/elf/*.c lib/service/*.c tests/unit/host/coro.c
+// sources: lib/vault/pages.c tests/unit/host/vault.c
 // includes: servers/vfs/main.c
 // flags: -Itests/unit/host -D_GNU_SOURCE= -Wno-format-truncation
 /*
@@ -49,6 +50,7 @@ static void nothing_left(void)
     check(!file_first(), "an open file is left");
     check(!client_next(NULL), "a client is left");
     check(!grants_left(), "a grant is left");
+    check(vault_in_use() <= 64 * PAGE_SIZE, "bytes of pipes are left"); /* a slab is kept */
     check(!__lsan_do_recoverable_leak_check(), "memory is left");
 }
 

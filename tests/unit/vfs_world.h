@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <setjmp.h>
 
+#include "tests/unit/host/vault.h"
 #include "abi/proto/ds.h"
 #include "abi/proto/pm.h"
 #include "abi/proto/rs.h"
@@ -376,11 +377,17 @@ long copy_from(endpoint_t who, uint64_t remote, void *local, size_t length)
     return 0;
 }
 
+long copy_from_again(endpoint_t who, uint64_t remote, void *local, size_t length)
+{
+    return copy_from(who, remote, vault_inside(local), length);
+}
+
 long copy_to(endpoint_t who, uint64_t remote, const void *local, size_t length)
 {
     void *at = memory_of(who, remote, length);
 
     count_call();
+    local = vault_inside(local);
     touch(local, length);
     if (at)
         memcpy(at, local, length);

@@ -5,13 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/undo/undo.h"
+#include "lib/vault/vault.h"
 
 static const uint8_t zeros[PAGE_BYTES];
 
 static uint64_t smaller(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
+}
+
+static void clear(uint8_t *at, size_t bytes)
+{
+    vault_log(at, bytes);
+    vault_clear(at, bytes);
 }
 
 uint64_t content_pages(const struct content *c)
@@ -57,17 +63,18 @@ static long grow_table(struct content *c, uint64_t count)
 
 /*
  * Chunk `number` has room for its bytes up to `to`, of which [from, to) are about to be written.
- * What is new outside that range is zero. The first chunk grows with the file; the others are for
- * big files and come at full size.
+ * What is new outside that range is zero; *is_new: it may be anything in there. The first chunk grows
+ * with the file; the others are for big files and come at full size.
  */
 static long reserve_chunk(struct pages *p, struct content *c, uint64_t number, size_t from,
-                          size_t to)
+                          size_t to, bool *is_new)
 {
     struct run old = c->chunks[number], run;
     size_t old_bytes = (size_t)old.pages * PAGE_BYTES, bytes;
     uint32_t pages = number ? RUN_PAGES_MAX : 1;
     bool is_zero;
 
+    *is_new = false;
     if (to <= old_bytes)
         return 0;
     while ((size_t)pages * PAGE_BYTES < to)
@@ -75,17 +82,29 @@ static long reserve_chunk(struct pages *p, struct content *c, uint64_t number, s
     if (!run_allocate(p, pages, &run, &is_zero))
         return -ENOSPC;
     bytes = (size_t)pages * PAGE_BYTES;
-    if (old_bytes)
-        memcpy(run.data, old.data, old_bytes);
+    *is_new = !is_zero;
+    if (is_zero)
+        vault_log_zero(run.data, old_bytes);
+    else
+        vault_log(run.data, old_bytes);
+    vault_copy(run.data, old.data, old_bytes);
     if (!is_zero) {
         if (from > old_bytes)
-            memset(run.data + old_bytes, 0, from - old_bytes);
-        memset(run.data + to, 0, bytes - to);
+            clear(run.data + old_bytes, from - old_bytes);
+        clear(run.data + to, bytes - to);
     }
     run_free(p, &old);
     c->chunk_pages += pages - old_bytes / PAGE_BYTES;
     c->chunks[number] = run;
     return 0;
+}
+
+/* Of [from, to) in a chunk, about to be written, the bytes up to `kept` may be anything. */
+static void log_before(const uint8_t *data, size_t from, size_t kept, size_t to)
+{
+    kept = (size_t)smaller(kept > from ? kept : from, to);
+    vault_log(data + from, kept - from);
+    vault_log_zero(data + kept, to - kept);
 }
 
 /* Write the part of [offset, offset + length) that lies in one chunk: bytes, or -errno. */
@@ -98,16 +117,19 @@ static long write_chunk(struct pages *p, struct content *c, uint64_t offset, uin
     uint64_t in_file = c->size > number * CHUNK_BYTES ? c->size - number * CHUNK_BYTES : 0;
     size_t kept =
         (size_t)smaller(old_bytes, in_file); /* bytes of the chunk that were the file's before */
-    long result = reserve_chunk(p, c, number, from, from + n);
+    bool is_new;
+    long result = reserve_chunk(p, c, number, from, from + n, &is_new);
     uint8_t *data = c->chunks[number].data;
 
-    if (result == 0)
+    if (result == 0) {
+        log_before(data, from, is_new ? from + n : kept, from + n);
         result = copy(who, done, data + from, n);
+    }
     if (result < 0) {
         size_t start = from > kept ? from : kept;
 
         if (data && start < from + n && from + n <= (size_t)c->chunks[number].pages * PAGE_BYTES)
-            memset(data + start, 0, from + n - start);
+            clear(data + start, from + n - start);
         return result;
     }
     if (c->size < offset + n)
@@ -117,7 +139,7 @@ static long write_chunk(struct pages *p, struct content *c, uint64_t offset, uin
 
 static long copy_in_memory(void *who, uint64_t done, void *bytes, size_t length)
 {
-    memcpy(bytes, (const uint8_t *)who + done, length);
+    vault_copy(bytes, (const uint8_t *)who + done, length);
     return 0;
 }
 
@@ -232,7 +254,7 @@ long content_truncate(struct pages *p, struct content *c, uint64_t size)
             size_t bytes = (size_t)last->pages * PAGE_BYTES;
 
             if (within < bytes)
-                memset(last->data + within, 0, bytes - within);
+                clear(last->data + within, bytes - within);
         }
     }
     c->size = size;
@@ -240,9 +262,9 @@ long content_truncate(struct pages *p, struct content *c, uint64_t size)
 }
 
 /* To where nothing was before. */
-undo_unlogged static long copy_out_memory(void *who, uint64_t done, void *bytes, size_t length)
+static long copy_out_memory(void *who, uint64_t done, void *bytes, size_t length)
 {
-    memcpy((uint8_t *)who + done, bytes, length);
+    vault_copy((uint8_t *)who + done, bytes, length);
     return 0;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The contents of one file, in one of three forms: borrowed (bytes of the boot archive, never
+ * The contents of one file, in a vault (lib/vault), in one of three forms: borrowed (bytes of the boot archive, never
  * written), whole (one mapping of its own that VM may lend to programs, never written), or chunks
  * of 64 KB, some of which may be missing (holes, zero). The first write turns the others into
  * chunks.
@@ -8,7 +8,7 @@
 #ifndef RAM_CONTENT_H
 #define RAM_CONTENT_H
 
-#include "servers/fs/ram/pages.h"
+#include "lib/vault/pages.h"
 
 #define CHUNK_BYTES (RUN_PAGES_MAX * PAGE_BYTES)
 #define CONTENT_MAX (1ull << 36)

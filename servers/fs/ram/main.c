@@ -14,6 +14,7 @@
 #include "lib/rt/kernel.h"
 #include "lib/rt/error.h"
 #include "lib/rt/log.h"
+#include "lib/vault/vault.h"
 #include "servers/fs/ram/tree.h"
 #include "servers/fs/ram/unpack.h"
 
@@ -148,7 +149,6 @@ static long copy_from_program(void *who, uint64_t done, void *bytes, size_t leng
 {
     const struct fs_transfer *t = who;
 
-    undo_range(bytes, length);
     return copy_from_again(t->program, t->address + done, bytes, length);
 }
 

@@ -22,6 +22,7 @@ void ipc_forward_at_end(endpoint_t caller, endpoint_t to, struct message *m);
 long ipc_late_answer(endpoint_t caller, struct message *m);
 long ipc_notify(endpoint_t to, uint64_t bits);
 long copy_from(endpoint_t who, uint64_t remote, void *local, size_t length);
+long copy_from_again(endpoint_t who, uint64_t remote, void *local, size_t length);
 long copy_to(endpoint_t who, uint64_t remote, const void *local, size_t length);
 long grant_table(struct grant *table, size_t count);
 long grant_from(endpoint_t who, uint64_t index, size_t offset, void *local, size_t length);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "servers/fs/ram/pages.h"
+#include "lib/vault/pages.h"
 
 #include <stdlib.h>
-#include <sys/mman.h>
+
+#include "lib/vault/vault.h"
 
 enum { WORDS = SLAB_PAGES / 64, TRIES = 16 };
 
@@ -13,6 +14,11 @@ struct slab {
     uint64_t used[WORDS]; /* bit: page in use */
     uint64_t dirty[WORDS]; /* bit: page has been used since it came from VM */
 };
+
+static uint32_t slab_pages(const struct pages *p)
+{
+    return p->slab_pages ? p->slab_pages : SLAB_PAGES;
+}
 
 static void list_add(struct slab **head, struct slab *s)
 {
@@ -39,17 +45,15 @@ void *region_allocate(struct pages *p, uint64_t pages)
 
     if (pages == 0 || pages > p->limit || p->used > p->limit - pages)
         return NULL;
-    region =
-        mmap(NULL, pages * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (region == MAP_FAILED)
-        return NULL;
-    p->used += pages;
+    region = vault_map(pages * PAGE_BYTES);
+    if (region)
+        p->used += pages;
     return region;
 }
 
 void region_free(struct pages *p, void *region, uint64_t pages)
 {
-    munmap(region, pages * PAGE_BYTES);
+    vault_unmap(region, pages * PAGE_BYTES);
     p->used -= pages;
 }
 
@@ -59,7 +63,7 @@ static struct slab *slab_make(struct pages *p)
 
     if (!s)
         return NULL;
-    s->data = region_allocate(p, SLAB_PAGES);
+    s->data = region_allocate(p, slab_pages(p));
     if (!s->data) {
         free(s);
         return NULL;
@@ -75,11 +79,11 @@ static uint64_t mask_of(uint32_t pages)
 }
 
 /* The first aligned free run in s: its page, or -1. */
-static int find_run(const struct slab *s, uint32_t pages)
+static int find_run(const struct slab *s, uint32_t among, uint32_t pages)
 {
     uint64_t mask = mask_of(pages);
 
-    for (unsigned at = 0; at < SLAB_PAGES; at += pages)
+    for (unsigned at = 0; at < among; at += pages)
         if ((s->used[at / 64] >> at % 64 & mask) == 0)
             return (int)at;
     return -1;
@@ -96,7 +100,7 @@ static void take(struct pages *p, struct slab *s, unsigned at, uint32_t pages, s
     s->in_use += pages;
     *is_zero = (s->dirty[at / 64] & mask) == 0;
     s->dirty[at / 64] |= mask;
-    if (s->in_use == SLAB_PAGES) {
+    if (s->in_use == slab_pages(p)) {
         list_remove(&p->open, s);
         list_add(&p->full, s);
     }
@@ -108,7 +112,7 @@ bool run_allocate(struct pages *p, uint32_t pages, struct run *run, bool *is_zer
     struct slab *s = p->open;
 
     for (int tries = 0; s && tries < TRIES; s = s->next, tries++) {
-        int at = find_run(s, pages);
+        int at = find_run(s, slab_pages(p), pages);
 
         if (at >= 0) {
             take(p, s, (unsigned)at, pages, run, is_zero);
@@ -130,7 +134,7 @@ void run_free(struct pages *p, struct run *run)
     if (!run->data)
         return;
     at = (unsigned)((size_t)(run->data - s->data) / PAGE_BYTES);
-    if (s->in_use == SLAB_PAGES) {
+    if (s->in_use == slab_pages(p)) {
         list_remove(&p->full, s);
         list_add(&p->open, s);
     }
@@ -141,7 +145,7 @@ void run_free(struct pages *p, struct run *run)
         return;
     if (p->empty > 0) { /* one is kept: a file that comes and goes costs no mapping */
         list_remove(&p->open, s);
-        region_free(p, s->data, SLAB_PAGES);
+        region_free(p, s->data, slab_pages(p));
         free(s);
     } else {
         p->empty = 1;
