@@ -4,6 +4,9 @@
  * is to be known of it is in the number that we answer with, and comes back with the peer's
  * acknowledgement. So those who begin and never go on cost nothing, and nobody has to make room.
  *
+ * It is answered to where the frame came from: were ARP asked, many who forge their addresses would leave
+ * no room in its table for anybody else.
+ *
  *     24 bits  of a MAC over addresses, ports, the peer's number, the options below, and the time
  *      3 bits  the peer's largest segment, rounded down
  *      4 bits  its window scale; 15: it has none
@@ -133,7 +136,9 @@ void cookie_send(const struct tcp_hdr *header, const uint8_t *option_bytes, unsi
     out->wnd = lwip_htons(TCPWND_MIN16(TCP_WND));
     out->chksum = out->urgp = 0;
     out->chksum = ip_chksum_pseudo(p, IP_PROTO_TCP, p->tot_len, here, there);
+    guard_answers_to = guard_frame_from;
     ip_output_if(p, here, there, CONTROL_TTL, 0, IP_PROTO_TCP, netif);
+    guard_answers_to = NULL;
     pbuf_free(p);
     ever = true;
     last_sent = slot_now();

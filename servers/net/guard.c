@@ -5,6 +5,8 @@
  */
 #include "servers/net/guard.h"
 
+#include <string.h>
+
 #include <lwip/netif.h>
 #include <lwip/prot/ethernet.h>
 #include <lwip/prot/iana.h>
@@ -12,6 +14,8 @@
 #include <lwip/prot/ip4.h>
 
 uint64_t guard_counters[GUARD_COUNT];
+uint8_t guard_frame_from[ETH_HWADDR_LEN];
+const uint8_t *guard_answers_to;
 
 const char *guard_name(unsigned counter)
 {
@@ -230,6 +234,7 @@ bool guard_frame(struct netif *netif, const uint8_t *frame, size_t length)
 
     if (length < SIZEOF_ETH_HDR)
         return false;
+    memcpy(guard_frame_from, frame + ETH_HWADDR_LEN, sizeof guard_frame_from);
     switch (get16(frame + 12)) {
     case ETHTYPE_IP:
         return guard_ip(netif, body, length - SIZEOF_ETH_HDR);

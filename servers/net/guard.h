@@ -62,6 +62,10 @@ struct netif;
 
 /* A frame from the wire, whole and in one piece: shall lwIP have it? */
 bool guard_frame(struct netif *netif, const uint8_t *frame, size_t length);
+/* Where the last one came from. */
+extern uint8_t guard_frame_from[6];
+/* What is sent goes there, and nobody is asked where it is to go; NULL: as ARP says. */
+extern const uint8_t *guard_answers_to;
 /* The same for ARP packets, from behind the Ethernet header. */
 bool guard_arp(struct netif *netif, const uint8_t *packet, size_t length);
 /* One that we send: which addresses do we ask for? */

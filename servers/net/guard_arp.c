@@ -16,7 +16,8 @@
 #include "servers/net/guard.h"
 #include "servers/net/net.h"
 
-#define QUESTIONS 64 /* that are remembered */
+#define QUESTIONS 256 /* that are remembered, the last ones */
+#define CLAIMS 16
 #define ANSWER_MS 3000
 #define SILENCE_MS 500 /* in which the old one has not answered */
 #define CLAIM_MS 10000 /* after it the claim is forgotten */
@@ -29,11 +30,12 @@ static struct question {
     uint32_t address; /* network order; 0: none */
     uint32_t asked; /* sys_now() */
 } questions[QUESTIONS];
+static unsigned asked; /* free-running */
 
 static struct claim { /* that an address has moved */
     uint32_t address;
     uint32_t made;
-} claims[QUESTIONS / 4];
+} claims[CLAIMS];
 
 static uint32_t word(const uint8_t *at)
 {
@@ -43,9 +45,9 @@ static uint32_t word(const uint8_t *at)
     return value;
 }
 
-static unsigned place(uint32_t address, unsigned room)
+static struct claim *claim_of(uint32_t address)
 {
-    return (lwip_ntohl(address) * 2654435761u >> 16) % room;
+    return &claims[(lwip_ntohl(address) * 2654435761u >> 16) % CLAIMS];
 }
 
 /* ---- what we ask ---- */
@@ -53,20 +55,21 @@ static unsigned place(uint32_t address, unsigned room)
 void guard_arp_sent(const uint8_t *frame, size_t length)
 {
     const uint8_t *packet = frame + SIZEOF_ETH_HDR;
-    uint32_t address;
 
     if (length < SIZEOF_ETH_HDR + PACKET || frame[12] != 8 || frame[13] != 6 ||
         packet[7] != REQUEST)
         return;
-    address = word(packet + 24);
-    questions[place(address, QUESTIONS)] = (struct question){address, sys_now()};
+    questions[asked++ % QUESTIONS] = (struct question){word(packet + 24), sys_now()};
 }
 
 static bool was_asked(uint32_t address)
 {
-    const struct question *q = &questions[place(address, QUESTIONS)];
+    uint32_t now = sys_now();
 
-    return q->address == address && sys_now() - q->asked < ANSWER_MS;
+    for (unsigned i = 0; i < QUESTIONS; i++)
+        if (questions[i].address == address && now - questions[i].asked < ANSWER_MS)
+            return true;
+    return false;
 }
 
 /* ---- who says he is somewhere else ---- */
@@ -84,7 +87,7 @@ static bool moves(struct netif *netif, uint32_t address, const uint8_t *mac)
 
 static bool move_is_believed(struct netif *netif, uint32_t address)
 {
-    struct claim *c = &claims[place(address, QUESTIONS / 4)];
+    struct claim *c = claim_of(address);
     uint32_t age = sys_now() - c->made;
     ip4_addr_t ip = {address};
 
@@ -102,7 +105,7 @@ static bool move_is_believed(struct netif *netif, uint32_t address)
 /* The one that is known has spoken: whoever says he is elsewhere is not. */
 static void stays(uint32_t address)
 {
-    struct claim *c = &claims[place(address, QUESTIONS / 4)];
+    struct claim *c = claim_of(address);
 
     if (c->address == address)
         c->address = 0;

@@ -188,6 +188,16 @@ static err_t link_output(struct netif *netif, struct pbuf *p)
     return ERR_MEM;
 }
 
+/* An IP packet, to whoever has that address. */
+static err_t output(struct netif *netif, struct pbuf *p, const ip4_addr_t *to)
+{
+    const struct eth_addr *known = (const struct eth_addr *)guard_answers_to;
+
+    if (!known)
+        return etharp_output(netif, p, to);
+    return ethernet_output(netif, p, (struct eth_addr *)netif->hwaddr, known, ETHTYPE_IP);
+}
+
 /* ---- the end of a turn ---- */
 
 static bool publish(struct interface *i)
@@ -277,7 +287,7 @@ static err_t netif_begin(struct netif *netif)
     netif->mtu = NET_FRAME_MAX - SIZEOF_ETH_HDR;
     netif->hwaddr_len = ETH_HWADDR_LEN;
     netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET;
-    netif->output = etharp_output;
+    netif->output = output;
     netif->linkoutput = link_output;
     return ERR_OK;
 }

@@ -66,7 +66,7 @@ uint16_t checksum_copy(void *to, const void *from, uint16_t length);
 #define LWIP_IPV6 0
 #define LWIP_ETHERNET 1
 #define LWIP_ARP 1
-#define ARP_TABLE_SIZE 64
+#define ARP_TABLE_SIZE 512
 #define ARP_QUEUEING 1
 #define ARP_QUEUE_LEN 16
 #define LWIP_ICMP 1
