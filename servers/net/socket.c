@@ -195,7 +195,8 @@ static long close_node(struct message *m)
 
 static long listen_on(struct socket *s, struct message *m)
 {
-    return s->kind == KIND_TCP ? tcp_listen_on(s, backlog_limit((int)m->w[1])) : -EOPNOTSUPP;
+    (void)m;
+    return s->kind == KIND_TCP ? tcp_listen_on(s) : -EOPNOTSUPP;
 }
 
 static long shut_down(struct socket *s, struct message *m)

@@ -88,7 +88,7 @@ struct socket {
     struct datagram *datagrams, *last_datagram;
 
     struct socket *accepted, *next_accepted; /* oldest first */
-    uint32_t backlog, accepted_count;
+    uint32_t accepted_count;
 
     struct request *requests; /* in the order of arrival */
     uint32_t told; /* POLL* that VFS wants to hear of, once */
@@ -172,7 +172,7 @@ void tcp_end(struct socket *s); /* the pcb, in good order; what nobody accepted,
 bool tcp_lingers(const struct socket *s);
 long tcp_connect_to(struct socket *s, struct request *r, const struct sockaddr_in *to);
 void tcp_connect_failed(struct socket *s, int error); /* ICMP says so */
-long tcp_listen_on(struct socket *s, uint32_t backlog);
+long tcp_listen_on(struct socket *s);
 long tcp_accept_one(struct socket *s, struct message *m);
 void tcp_accept_undo(struct socket *listener, struct socket *s);
 long tcp_shut(struct socket *s, bool read, bool write);

@@ -81,14 +81,6 @@ uint32_t buffer_limit(int asked, uint32_t least, uint32_t most)
     return twice > most ? most : (uint32_t)twice;
 }
 
-uint32_t backlog_limit(int asked)
-{
-    /* Linux takes the number as unsigned, so a negative one is a large one. */
-    if (asked < 0 || (uint32_t)asked > BACKLOG_LIMIT)
-        return BACKLOG_LIMIT;
-    return asked == 0 ? 1 : (uint32_t)asked;
-}
-
 bool timeout_from(const struct timeval *t, uint32_t *ms)
 {
     const uint32_t longest = 1000000; /* s */

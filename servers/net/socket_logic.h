@@ -12,7 +12,10 @@
 #define RECEIVE_BUFFER (256u * 1024) /* of a stream; beyond it the peer's window closes */
 #define DATAGRAM_BUFFER 212992u /* Linux's net.core.rmem_default */
 #define DATAGRAM_ALLOWANCE 256u /* what a queued datagram costs besides its bytes */
-#define BACKLOG_LIMIT 128u
+/* Connections that wait for the program to accept them. What listen() asks for is a hint, of a number
+ * that was right when nobody meant harm: when 200 come at once, the next one must not be dropped, to
+ * begin again a second later. */
+#define ACCEPT_QUEUE_MAX 224u
 
 enum stream_state {
     STREAM_FRESH,
@@ -41,7 +44,6 @@ uint32_t datagram_events(bool has_input, bool has_error, bool read_shut);
 
 /* SO_RCVBUF, SO_SNDBUF: twice what is asked for, within limits. */
 uint32_t buffer_limit(int asked, uint32_t least, uint32_t most);
-uint32_t backlog_limit(int asked);
 
 /* SO_RCVTIMEO, SO_SNDTIMEO: ms, rounded up; 0 for never. False: not a time. */
 bool timeout_from(const struct timeval *t, uint32_t *ms);

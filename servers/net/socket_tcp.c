@@ -152,7 +152,7 @@ static err_t accepted(void *argument, struct tcp_pcb *pcb, err_t error)
 
     if (error != ERR_OK || !pcb)
         return ERR_VAL;
-    new = s->accepted_count < s->backlog ? socket_new(SOCK_STREAM, IPPROTO_TCP) : NULL;
+    new = s->accepted_count < ACCEPT_QUEUE_MAX ? socket_new(SOCK_STREAM, IPPROTO_TCP) : NULL;
     if (!new)
         return ERR_MEM; /* lwIP resets it */
     attach(new, pcb);
@@ -172,7 +172,7 @@ bool tcp_queue_is_full(const struct tcp_pcb_listen *listener)
 {
     const struct socket *s = listener->callback_arg;
 
-    return !s || s->accepted_count >= s->backlog;
+    return !s || s->accepted_count >= ACCEPT_QUEUE_MAX;
 }
 
 uint32_t tcp_unread(const struct tcp_pcb *pcb)
@@ -268,15 +268,13 @@ void tcp_connect_failed(struct socket *s, int error)
     died(s, error);
 }
 
-long tcp_listen_on(struct socket *s, uint32_t backlog)
+long tcp_listen_on(struct socket *s)
 {
     struct tcp_pcb *pcb;
     err_t error = ERR_OK;
 
-    if (s->state == STREAM_LISTENING) {
-        s->backlog = backlog;
+    if (s->state == STREAM_LISTENING)
         return 0;
-    }
     if (s->state != STREAM_FRESH)
         return -EINVAL;
     if (!s->bound)
@@ -289,7 +287,6 @@ long tcp_listen_on(struct socket *s, uint32_t backlog)
     tcp_accept(pcb, accepted);
     s->local = name_make(&pcb->local_ip, pcb->local_port);
     s->bound = true;
-    s->backlog = backlog;
     s->state = STREAM_LISTENING;
     return 0;
 }

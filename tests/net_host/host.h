@@ -20,7 +20,7 @@
 #define PORT_ECHO 7000
 #define PORT_SINK 7100 /* takes, says nothing */
 #define PORT_DEAF 7200 /* accepts, never reads */
-#define PORT_BUSY 7300 /* as PORT_ECHO, with a queue of four */
+#define PORT_BUSY 7300 /* as PORT_ECHO, while it accepts */
 #define FILE_BYTES 400000u
 
 extern const uint8_t host_mac[2][6], peer_mac[6];

@@ -97,7 +97,7 @@ void programs_start(void)
 {
     for (unsigned i = 0; i < sizeof ports / sizeof *ports; i++) {
         struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons(ports[i])};
-        uint64_t w[6] = {0, ports[i] == PORT_BUSY ? 4 : 128, 0, 0, 0, 0};
+        uint64_t w[6] = {0, 4, 0, 0, 0, 0};
 
         if (socket_new_stream(&listeners[i]) || call(SOCKET_BIND, listeners[i], &name, sizeof name))
             abort();

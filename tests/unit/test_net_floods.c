@@ -298,7 +298,7 @@ static void test_begun_and_never_gone_on(void **state)
 /* More at once than the program's queue takes: nobody is reset, all are served in the end. */
 static void test_a_burst_waits_for_the_program(void **state)
 {
-    enum { BURST = 20 };
+    enum { BURST = 240 };
     struct connection *c[BURST];
     long full = host_counter("tcp_backlog_full");
     unsigned served = 0;

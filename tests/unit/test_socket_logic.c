@@ -92,10 +92,6 @@ static void limits(void **state)
     assert_int_equal(buffer_limit(4096, 2304, 1 << 20), 8192);
     assert_int_equal(buffer_limit(INT32_MAX, 2304, 1 << 20), 1 << 20);
     assert_int_equal(buffer_limit(-1, 2304, 1 << 20), 2304);
-    assert_int_equal(backlog_limit(0), 1);
-    assert_int_equal(backlog_limit(5), 5);
-    assert_int_equal(backlog_limit(-1), BACKLOG_LIMIT);
-    assert_int_equal(backlog_limit(INT32_MAX), BACKLOG_LIMIT);
 }
 
 static void times(void **state)
