@@ -74,10 +74,6 @@ class Connection:
         elif self.unsent:
             self.send(ACK | PSH, self.unsent)
 
-    def hole(self, number):
-        """One byte, with one missing before it."""
-        self.send(ACK, b"z", at=self.next + 1 + 2 * number)
-
     def reset(self):
         self.send(RST | ACK)
 
@@ -155,10 +151,6 @@ class Wire(threading.Thread):
         self.put(b"\xff" * 6 + packet(GATEWAY, GUEST, 17, with_sum(GATEWAY, GUEST, 17, body, 6))[6:])
 
     # ---- what scenarios are made of ----
-
-    def begin_only(self, source, port, to):
-        body = struct.pack("!HHIIBBHHH", port, to, random.getrandbits(32), 0, 80, SYN, 8192, 0, 0)
-        self.put(packet(source, GUEST, 6, with_sum(source, GUEST, 6, body, 16)))
 
     def connect(self, source, to, say=b"", window=65535):
         self.port += 1
