@@ -133,7 +133,8 @@ static void work_out(void)
         policy_failure(&p, SECOND);
     for (step_count = 0; step_count < STEPS_MAX;) {
         v = policy_failure(&p, SECOND);
-        place = ladder_next(&m->ladder, &(struct ladder_death){place, DEFECT_EXCEPTION, false, 0});
+        place = ladder_next(&m->ladder,
+                            &(struct ladder_death){place, DEFECT_EXCEPTION, false, 0, false});
         if (!work_out_step(&steps[step_count++], &v, &place))
             return;
     }

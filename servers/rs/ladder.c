@@ -37,7 +37,8 @@ struct ladder_place ladder_next(const struct manifest_ladder *ladder, const stru
 {
     const struct manifest_ladder *l = given(ladder);
     bool soon = !d->reached_ready || d->lived < LADDER_SOON;
-    bool accused = d->defect == DEFECT_COMPLAINT || d->defect == DEFECT_DMA;
+    bool forgiven = d->was_silent && d->lived >= LADDER_SILENT_SOON;
+    bool accused = (d->defect == DEFECT_COMPLAINT && !forgiven) || d->defect == DEFECT_DMA;
     enum rung least = accused ? RUNG_RESET : RUNG_ADOPT;
     uint32_t at;
 

@@ -19,6 +19,8 @@ enum rung {
     RUNG_BUS_RESET = RS_RUNG_BUS_RESET
 };
 #define LADDER_SOON 1000000000ull /* ns */
+#define LADDER_SILENT_SOON                                                                         \
+    90000000000ull /* the same for one that is silent, which takes long to find */
 
 struct ladder_place {
     uint32_t at; /* on which rung of its ladder, the first is 0 */
@@ -30,12 +32,16 @@ struct ladder_death {
     enum rs_defect defect;
     bool reached_ready;
     uint64_t lived; /* since it was ready */
+    /* Of one that was complained of: it has only not answered, and what it leaves is looked at before it is
+     * gone on with. */
+    bool was_silent;
 };
 
 /*
  * The place for the next incarnation. A kill by a user, or a restart on request, says nothing about
  * the device; any other death soon after the start does, and a complaint, or DMA to what is not
- * its memory, always: then the device is reset at least, whatever the ladder has.
+ * its memory, always: then the device is reset at least, whatever the ladder has. Not so when it was
+ * silent alone, the first time.
  */
 struct ladder_place ladder_next(const struct manifest_ladder *ladder,
                                 const struct ladder_death *death);

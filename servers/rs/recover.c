@@ -423,6 +423,8 @@ void recover_failed(struct service *s, enum rs_defect defect, uint32_t detail)
                            .reached_ready = s->ready != 0,
                            .lived = s->ready ? clock_now() - s->ready : 0};
 
+    /* its state is not a device's: ext4 would have to forget what is not on the disk yet */
+    e.was_silent = s->manifest && s->manifest->class == CLASS_FS && detail == COMPLAINT_DEADLINE;
     e.refuses = defect == DEFECT_EXIT && detail == RS_EXIT_REFUSED && service_drives(s);
     if (e.refuses && !s->life.has_been_ready && !s->life.wanted_down && !shutdown_has_begun() &&
         alternate_try(s, "it says that it cannot drive its device"))

@@ -33,13 +33,13 @@ static void read_ladder(const char *rungs)
 /* It dies so; on which rung is the next one? */
 static uint32_t dies(enum rs_defect defect, bool ready, uint64_t lived)
 {
-    place = ladder_next(&ladder, &(struct ladder_death){place, defect, ready, lived});
+    place = ladder_next(&ladder, &(struct ladder_death){place, defect, ready, lived, false});
     return place.at;
 }
 
 static enum rung next(enum rung rung, enum rs_defect defect, bool ready, uint64_t lived)
 {
-    struct ladder_death d = {{(uint32_t)rung, rung}, defect, ready, lived};
+    struct ladder_death d = {{(uint32_t)rung, rung}, defect, ready, lived, false};
 
     return ladder_next(NULL, &d).rung;
 }
@@ -60,6 +60,19 @@ static void test_default(void **state)
     assert_int_equal(next(RUNG_RESET, DEFECT_KILLED, true, SOON), RUNG_ADOPT);
     assert_int_equal(next(RUNG_RESET, DEFECT_KILLED, false, 0), RUNG_RESET);
     assert_int_equal(next(RUNG_ADOPT, DEFECT_UPDATE, true, SOON), RUNG_ADOPT);
+}
+
+/* Of one that has only not answered the state is kept, unless its predecessor was silent, too. */
+static void test_silent(void **state)
+{
+    struct ladder_death d = {{0, RUNG_ADOPT}, DEFECT_COMPLAINT, true, LADDER_SILENT_SOON, true};
+
+    assert_int_equal(ladder_next(NULL, &d).rung, RUNG_ADOPT);
+    d.lived--;
+    assert_int_equal(ladder_next(NULL, &d).rung, RUNG_RESET);
+    d.lived++;
+    d.was_silent = false;
+    assert_int_equal(ladder_next(NULL, &d).rung, RUNG_RESET);
 }
 
 /* Each rung in turn, the last again and again; one that has lived begins at the first. */
@@ -184,9 +197,13 @@ static void test_a_group(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_default),         cmocka_unit_test(test_all_rungs),
-        cmocka_unit_test(test_without_resets),  cmocka_unit_test(test_begins_with_a_reset),
-        cmocka_unit_test(test_beyond_its_rung), cmocka_unit_test(test_by_the_tree),
+        cmocka_unit_test(test_default),
+        cmocka_unit_test(test_silent),
+        cmocka_unit_test(test_all_rungs),
+        cmocka_unit_test(test_without_resets),
+        cmocka_unit_test(test_begins_with_a_reset),
+        cmocka_unit_test(test_beyond_its_rung),
+        cmocka_unit_test(test_by_the_tree),
         cmocka_unit_test(test_a_group),
     };
 
