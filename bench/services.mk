@@ -1,6 +1,6 @@
 # Services that the ordinary image does not contain: tests and benchmarks add them, with their manifests, when they boot
 # (tools/guest --add build/services/X:/lib/bardo/X --add X.manifest:/etc/bardo/X.svc).
-EXTRA_SERVICES := faulty hostile bench_client bench_server probe ahci_liar pci_late standby_ill misclock hoard crowd
+EXTRA_SERVICES := faulty hostile bench_client bench_server probe ahci_liar pci_late standby_ill misclock hoard crowd ext4_ill dev_ill proc_ill
 EXTRA_IMAGES := $(EXTRA_SERVICES:%=$(B)/services/%)
 EXTRA_BUILD = @mkdir -p $(@D) && echo "  LD    $@" && $(CC_SERVICE) $(filter-out -MMD -MP,$(SERVICE_CFLAGS)) $(SERVICE_LDFLAGS) -o $@.debug $(filter %.c,$^) $(B)/libbardo.a $(EXTRA_FLAGS) && objcopy --strip-all $@.debug $@
 
@@ -32,6 +32,16 @@ $(B)/services/standby_ill: tests/services/standby_ill.c drivers/net/e1000/chip.c
 $(B)/services/pci_late: tests/services/pci_late.c $(wildcard servers/pci/*.c) $(B)/libbardo.a
 	$(EXTRA_BUILD)
 $(B)/services/pci_late: EXTRA_FLAGS := -Wl,--wrap=device_msi
+
+$(B)/services/ext4_ill: tests/services/ext4_ill.c $(wildcard servers/fs/ext4/*.c) $(B)/libbardo.a
+	$(EXTRA_BUILD)
+$(B)/services/ext4_ill: EXTRA_FLAGS := -Wl,--wrap=name_find,--wrap=file_read,--wrap=request_begin,--wrap=request_later,--wrap=requests_retry
+
+$(B)/services/dev_ill: tests/services/lost_lookup.c $(wildcard servers/fs/dev/*.c) $(B)/libbardo.a
+	$(EXTRA_BUILD)
+$(B)/services/proc_ill: tests/services/lost_lookup.c $(wildcard servers/fs/proc/*.c) $(B)/libbardo.a
+	$(EXTRA_BUILD)
+$(B)/services/dev_ill $(B)/services/proc_ill: EXTRA_FLAGS := -Wl,--wrap=fs_do_lookup
 
 # Linux programs that only the benchmarks need.
 $(B)/bench/%: bench/programs/%.c

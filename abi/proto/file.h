@@ -138,6 +138,9 @@ enum file_request {
        that */
     FILE_GET_XATTR,
     FILE_SEEK, /* [back] w[0] node, w[1] offset, w[2] SEEK_DATA or SEEK_HOLE -> offset */
+    /* plain call from VFS: w[0] program's endpoint -> 1: its request waits here, w[1]: a number that moves
+       as long as there is something that it may wait for; 0: nothing of it is here */
+    FILE_WAITS,
 };
 
 /*

@@ -93,6 +93,8 @@ struct fs_operations {
     long (*poll)(uint64_t node, uint64_t events, bool tell); /* NULL: always ready */
     uint64_t (*ready)(void); /* a node that became ready after poll(tell), 0: no more */
     long (*cancel)(endpoint_t program); /* 1: it was waiting, and is forgotten; NULL: 0 */
+    /* As FILE_WAITS. NULL: 0, no request is ever put off */
+    long (*waits)(endpoint_t program, uint64_t *moves);
     long (*sync)(uint64_t node, const struct message *request); /* may be FS_LATER; NULL: 0 */
     /* FALLOC_FL_* mode; NULL: -EOPNOTSUPP */
     long (*allocate)(uint64_t node, uint32_t mode, uint64_t offset, uint64_t length);

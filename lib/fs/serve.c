@@ -340,6 +340,14 @@ static long do_cancel(struct message *m)
     return fs_served->cancel ? fs_served->cancel((endpoint_t)m->w[0]) : 0;
 }
 
+static long do_waits(struct message *m)
+{
+    endpoint_t asked_for = (endpoint_t)m->w[0];
+
+    m->w[1] = 0;
+    return fs_served->waits ? fs_served->waits(asked_for, &m->w[1]) : 0;
+}
+
 static const struct service_entry entries[] = {
     {FILE_READ, do_transfer},
     {FILE_WRITE, do_transfer},
@@ -367,6 +375,7 @@ static const struct service_entry entries[] = {
     {FILE_POLL, do_poll},
     {FILE_POLL_EVENTS, do_poll_events},
     {FILE_CANCEL, do_cancel},
+    {FILE_WAITS, do_waits},
     {FILE_UNMOUNT, do_unmount},
     {FILE_REOPEN, do_reopen},
     {FILE_ALLOCATE, do_allocate},

@@ -46,22 +46,108 @@ static void give_number(const struct server *s, struct message *m)
     m->type |= (uint64_t)last << FILE_NUMBER_SHIFT;
 }
 
-/* May a signal end it? */
-static bool request_may_wait(const struct server *s, uint64_t type)
+/* By itself, that is: nobody waits for a key or a peer. Else a signal may end it. */
+static bool request_ends(const struct server *s, uint64_t type)
 {
     if (s->traits & TRAIT_FINISHES)
-        return false;
+        return true;
     switch (type & FILE_TYPE_MASK) {
     case FILE_READ:
     case FILE_READ_VECTOR:
     case FILE_WRITE:
     case FILE_WRITE_VECTOR:
     case FILE_IOCTL:
-        return true;
+        return false;
     default:
-        return (type & FILE_TYPE_MASK) >= SOCKET_CREATE;
+        return (type & FILE_TYPE_MASK) < SOCKET_CREATE;
     }
 }
+
+/* ---- servers that do not answer: overdue.h ---- */
+
+/* What was handed over for good is answered without us. */
+static bool is_blocked_there(const struct client *c)
+{
+    struct slot_status status;
+
+    return slot_status(c->endpoint, &status) == 0 && status.peer == c->behind_endpoint;
+}
+
+static bool is_idle(endpoint_t server)
+{
+    struct slot_status status;
+
+    return slot_status(server, &status) == 0 && status.state == SLOT_RECEIVING;
+}
+
+/* As FILE_WAITS. One that may not be called keeps no request: when it is idle it has none. */
+static long ask_about(const struct client *c, uint64_t *moves)
+{
+    struct message m = {.type = FILE_WAITS, .w = {(uint64_t)c->endpoint}};
+    long result;
+
+    if (c->behind->calls_us)
+        return is_idle(c->behind_endpoint) ? 0 : -EAGAIN;
+    result = server_call(c->behind, &m);
+    *moves = m.w[1];
+    return result;
+}
+
+static void look_at(struct client *c)
+{
+    struct server *s = c->behind;
+    uint64_t moves = 0;
+    const char *what;
+    long answer;
+
+    if (!overdue_look(&c->overdue))
+        return;
+    answer = ask_about(c, &moves);
+    what = overdue_judge(&c->overdue, answer, moves);
+    /* now that it was asked: it may have answered the program at that moment */
+    c->overdue.ends = is_blocked_there(c);
+    if (!c->overdue.ends || !what)
+        return;
+    log_info("%s %s a request of process %d", s->service, what, c->pid);
+    c->overdue.complaints++;
+    service_complain(s->service, c->behind_endpoint, COMPLAINT_DEADLINE);
+}
+
+static bool is_watching;
+
+static void look_at_all(void);
+
+static void look_later(void)
+{
+    is_watching = true;
+    wait_timer(TIMER_OVERDUE, clock_now() + OVERDUE_LOOK_NS, look_at_all);
+}
+
+static void look_at_all(void)
+{
+    is_watching = false;
+    for (struct client *c = client_next(NULL); c; c = client_next(c)) {
+        if (!c->behind || !c->overdue.ends)
+            continue;
+        look_at(c);
+        is_watching = true;
+    }
+    if (is_watching)
+        look_later();
+}
+
+/* It has been handed to c->behind. (The root's server keeps its memory: nobody complains of it.) */
+static void watch(struct client *c, uint64_t type)
+{
+    const struct mount *root = mount_root();
+    bool is_watched = c->behind->has_files && root && root->server != c->behind;
+
+    overdue_handed(&c->overdue, is_watched && request_ends(c->behind, type));
+    if (c->overdue.ends && !is_watching)
+        look_later();
+}
+
+/* ---- */
 
 /*
  * 0, or the error of a server that is not there any more. One that has a grant of ours goes when the
@@ -81,6 +167,7 @@ static long forward(struct client *c, struct server *s, const struct message *m)
     if (result == 0) {
         c->behind = s;
         c->behind_endpoint = s->endpoint;
+        watch(c, m->type);
     }
     return result;
 }
@@ -121,10 +208,11 @@ static void await_answer(struct client *c)
 long ask(struct client *c, struct server *s, struct message *m, enum again again)
 {
     give_number(s, m);
+    overdue_begin(&c->overdue);
     for (;;) {
         endpoint_t ep;
         long result =
-            c->cancelled && request_may_wait(s, m->type) ? -EINTR : forward_patiently(c, s, m);
+            c->cancelled && !request_ends(s, m->type) ? -EINTR : forward_patiently(c, s, m);
 
         if (result)
             return result;
@@ -140,6 +228,8 @@ long ask(struct client *c, struct server *s, struct message *m, enum again again
             continue;
         if (again == ONCE && !(s->traits & TRAIT_REMEMBERS))
             return -EIO; /* bounced: it may have been done or not */
+        if (overdue_is_hopeless(&c->overdue))
+            return -EIO;
         result = server_wait(c, s, ep);
         if (result)
             return result;
@@ -165,7 +255,7 @@ static long ask_and_come_back(struct client *c, struct server *s, const struct m
     }
 }
 
-long hand_over(struct client *c, struct server *s, const struct message *m)
+static long hand_over_again(struct client *c, struct server *s, const struct message *m)
 {
     struct message numbered = *m;
     long result;
@@ -178,6 +268,12 @@ long hand_over(struct client *c, struct server *s, const struct message *m)
         return result;
     c->handed = numbered;
     return SERVICE_NO_REPLY;
+}
+
+long hand_over(struct client *c, struct server *s, const struct message *m)
+{
+    overdue_begin(&c->overdue);
+    return hand_over_again(c, s, m);
 }
 
 void ask_answered(struct client *c, const struct message *m)
@@ -198,9 +294,9 @@ static void repeat(void *argument)
     struct server *s = c->behind;
 
     c->behind = NULL;
-    c->result = server_wait(c, s, c->behind_endpoint);
+    c->result = overdue_is_hopeless(&c->overdue) ? -EIO : server_wait(c, s, c->behind_endpoint);
     if (c->result == 0)
-        c->result = hand_over(c, s, &m);
+        c->result = hand_over_again(c, s, &m);
 }
 
 void ask_bounced(struct client *c, const struct message *m)

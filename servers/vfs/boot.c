@@ -90,7 +90,7 @@ void boot_try(void)
 void boot_start(void)
 {
     parse();
-    wait_timer(clock_now() + LATE_NS, late);
+    wait_timer(TIMER_SERVERS, clock_now() + LATE_NS, late);
     boot_try();
 }
 

@@ -57,6 +57,7 @@ struct server *server_find(const char *key)
     strcpy(s->key, key);
     s->endpoint = s->last = ep;
     s->calls_us = strcmp(key, "fs/proc") == 0;
+    s->has_files = strncmp(key, "fs/", 3) == 0;
     s->next = servers;
     servers = s;
     learn_name(s);
@@ -74,6 +75,7 @@ struct server *server_expect(const char *key, endpoint_t ep)
         if (!s)
             return NULL;
         strcpy(s->key, key);
+        s->has_files = true;
         s->next = servers;
         servers = s;
     }
@@ -251,7 +253,7 @@ long server_poll_call(struct server *s, struct message *m)
 
     if (result == -ETIMEDOUT) {
         s->is_owed = true;
-        wait_timer(s->hung_until, look_again);
+        wait_timer(TIMER_SERVERS, s->hung_until, look_again);
     }
     return result;
 }

@@ -10,7 +10,7 @@
  * once.
  *
  * Files of this folder: table.c clients; file.c descriptors; server.c servers and their deaths;
- * ask.c; wait.c; path.c mount.c; then one file for each group of system calls. main.c dispatches.
+ * ask.c overdue.c; wait.c; path.c mount.c; then one file for each group of system calls. main.c dispatches.
  */
 #ifndef VFS_VFS_H
 #define VFS_VFS_H
@@ -25,6 +25,7 @@
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
 #include "lib/service/service.h"
+#include "servers/vfs/overdue.h"
 #include "servers/vfs/share.h"
 
 #define VFS_PATH_MAX 4096
@@ -72,8 +73,9 @@ void wake_all(struct wait_queue *q);
 /* For main.c: run whoever is due; set the alarm for the earliest deadline. */
 void wait_run(void);
 void wait_wake_client(struct client *c); /* it runs on at the next wait_run() */
-/* one timer for VFS itself: at boot, then for answers about readiness that did not come */
-void wait_timer(uint64_t when, void (*due)(void));
+/* timers of VFS itself: at boot, then for answers about readiness that did not come; and for requests that are overdue */
+enum vfs_timer { TIMER_SERVERS, TIMER_OVERDUE, VFS_TIMERS };
+void wait_timer(enum vfs_timer which, uint64_t when, void (*due)(void));
 void wait_forget(struct client *c); /* it is about to be freed */
 
 /* ---- servers (server.c) ---- */
@@ -88,6 +90,7 @@ struct server { /* who serves a DS key: "fs/ram", "chr/5", "net". Never freed. *
     uint64_t hung_until;
     unsigned grants; /* it has of us */
     struct wait_queue wants_grant; /* who waits for one */
+    bool has_files; /* it is a file system's, not a device's */
     bool calls_us; /* fs/proc: no plain call to it, it may be calling us */
     uint32_t traits; /* enum file_trait */
     bool tells; /* it was told to notify us about readiness: ask it after NOTIFY_BIT_POLL */
@@ -237,6 +240,7 @@ struct client { /* a thread of a program */
     long result; /* of the coroutine when it has ended */
     struct server *behind; /* the server that has it now; NULL: we have it */
     endpoint_t behind_endpoint; /* the incarnation that has it */
+    struct overdue overdue; /* what that is asked for */
     struct message handed; /* what that was handed */
     struct server *asked_again; /* ask.c: who is to be asked for `handed` again */
     struct message answer; /* of ask() */

@@ -7,8 +7,11 @@
 #include "servers/vfs/vfs.h"
 
 static struct client *runnable_first, **runnable_end = &runnable_first, *sleeping;
-static uint64_t alarm_set, timer_when, step_began;
-static void (*timer_due)(void);
+static uint64_t alarm_set, step_began;
+static struct {
+    uint64_t when; /* 0: not set */
+    void (*due)(void);
+} timers[VFS_TIMERS];
 
 /* A step: from when we take something up until we receive again. */
 #define STEP_LOG_BYTES (1u << 20)
@@ -192,10 +195,30 @@ static void deadlines_check(void)
     }
 }
 
-void wait_timer(uint64_t when, void (*due)(void))
+void wait_timer(enum vfs_timer which, uint64_t when, void (*due)(void))
 {
-    timer_when = when;
-    timer_due = due;
+    timers[which].when = when;
+    timers[which].due = due;
+}
+
+static void timers_check(void)
+{
+    for (unsigned i = 0; i < VFS_TIMERS; i++)
+        if (timers[i].when && timers[i].when <= clock_now()) {
+            timers[i].when = 0;
+            timers[i].due();
+        }
+}
+
+/* The first deadline of all; 0: there is none. */
+static uint64_t next_deadline(void)
+{
+    uint64_t next = sleeping ? sleeping->deadline : 0;
+
+    for (unsigned i = 0; i < VFS_TIMERS; i++)
+        if (timers[i].when && (!next || timers[i].when < next))
+            next = timers[i].when;
+    return next;
 }
 
 void wait_run(void)
@@ -216,15 +239,11 @@ void wait_run(void)
             ask_overdue(c);
         deadlines_check();
     }
-    if (timer_when && timer_when <= clock_now()) {
-        timer_when = 0;
-        timer_due();
-    }
-    next = sleeping ? sleeping->deadline : 0;
-    if (timer_when && (!next || timer_when < next))
-        next = timer_when;
-    if (runnable_first) /* they have had their time; what has come meanwhile is next */
-        next = clock_now() + TURN_NS;
+    timers_check();
+    next =
+        runnable_first
+            ? clock_now() + TURN_NS /* they have had their time; what has come meanwhile is next */
+            : next_deadline();
     if (next != alarm_set) {
         alarm_set = next;
         clock_alarm(next);

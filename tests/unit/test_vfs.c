@@ -70,6 +70,19 @@ static void test_anything(void **state)
     assert_int_equal(seeds_run("VFS", run, 16, 4000), 0);
 }
 
+/* Of those who lose requests VFS complains, and of nobody else. */
+static void run_losing(uint64_t seed, long steps)
+{
+    loses = true;
+    run(seed, steps);
+    check(complaints || steps < 4000, "nobody was complained of");
+}
+
+static void test_lost_requests(void **state)
+{
+    assert_int_equal(seeds_run("VFS, lost requests", run_losing, 8, 4000), 0);
+}
+
 /* A server has answered a program itself; that goes on, PM hands it on to VFS, and takes it back
  * before VFS has received it, for which it is still behind the server. */
 static void test_handed_on_and_taken_back(void **state)
@@ -84,6 +97,7 @@ static void test_handed_on_and_taken_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_anything),
+                                       cmocka_unit_test(test_lost_requests),
                                        cmocka_unit_test(test_handed_on_and_taken_back)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);

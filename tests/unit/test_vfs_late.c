@@ -53,7 +53,7 @@ uint64_t clock_now(void)
     return now;
 }
 
-void wait_timer(uint64_t when, void (*due)(void))
+void wait_timer(enum vfs_timer which, uint64_t when, void (*due)(void))
 {
     timer.when = when;
     timer.due = due;

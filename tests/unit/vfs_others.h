@@ -205,6 +205,8 @@ static void server_work(struct fake_server *s)
         *e = s->pending[--s->count];
     else if (p->where == BEHIND && p->behind == s->ep && !p->taken)
         p->taken = true;
+    else if (loses && steps_left % 97 == 0)
+        *e = s->pending[--s->count], s->has_lost = true;
     else
         answer(s, e);
 }
@@ -222,6 +224,28 @@ static long cancel(struct fake_server *s, struct message *m)
     return percent(5) ? -EIO : 0;
 }
 
+static bool has(const struct fake_server *s, endpoint_t program)
+{
+    for (unsigned i = 0; i < s->count && !s->lies; i++)
+        if (s->pending[i].program == program)
+            return true;
+    return false;
+}
+
+long slot_status(endpoint_t ep, struct slot_status *status)
+{
+    const struct program *p = program_of(ep);
+
+    if (!p && !server_of(ep))
+        return -EDEADSRCDST;
+    *status = (struct slot_status){.endpoint = ep, .state = p ? SLOT_READY : SLOT_RECEIVING};
+    if (p && p->where == BEHIND) {
+        status->peer = p->behind;
+        status->state = SLOT_CALLING_STATE;
+    }
+    return 0;
+}
+
 static long call_server(struct fake_server *s, struct message *m, uint64_t deadline)
 {
     uint64_t node = m->w[0];
@@ -234,6 +258,9 @@ static long call_server(struct fake_server *s, struct message *m, uint64_t deadl
     switch (m->type) {
     case FILE_CANCEL:
         return cancel(s, m);
+    case FILE_WAITS:
+        m->w[1] = now; /* it does something all the time */
+        return has(s, (endpoint_t)m->w[0]);
     case FILE_POLL:
         if (m->w[2])
             s->told[chance(8)] = node;
@@ -255,6 +282,21 @@ static long call_server(struct fake_server *s, struct message *m, uint64_t deadl
 
 /* ---- the others ---- */
 
+/* It is replaced. (fs/proc may not be asked: when it is slow it is not in order.) */
+static long complaint(const struct message *m)
+{
+    struct fake_server *s = server_of((endpoint_t)m->w[3]);
+
+    if (!s)
+        return 0;
+    check(s->has_lost || s->lies || s->is_silent || s == server_named("fs/proc"),
+          "VFS complains of a server that is in order");
+    check(s != servers_of, "VFS complains of the root's server");
+    complaints++;
+    server_die(s);
+    return 0;
+}
+
 static long call_rs(struct message *m)
 {
     struct rs_instance *wanted;
@@ -274,6 +316,8 @@ static long call_rs(struct message *m)
         s = server_named(name);
         return s && s->is_given_up ? -ENXIO : -EAGAIN;
     }
+    if (m->type == RS_COMPLAIN)
+        return complaint(m);
     if (m->type != RS_INSTANCE)
         return 0;
     wanted = (void *)(uintptr_t)grants[m->w[0]].address;
@@ -447,6 +491,8 @@ static void world_step(void)
     else if (n >= PROGRAMS)
         something_with_server(&servers_of[(n - PROGRAMS) % SERVERS]);
     now += chance(100000);
+    if (loses && steps_left % 20 == 0)
+        now += 5000000000;
     alarm_check();
 }
 

@@ -63,7 +63,7 @@ struct fake_server {
     char key[32];
     endpoint_t ep; /* 0: dead */
     uint32_t traits, generation;
-    bool is_silent, is_given_up;
+    bool is_silent, is_given_up, has_lost; /* has_lost: some request */
     bool
         lies; /* it keeps programs, and says of none that it has it; or answers where it should give back */
     struct pending pending[PENDING];
@@ -78,6 +78,8 @@ static unsigned ds_count, queue[PROGRAMS], queued, generation = 1;
 static jmp_buf world_end;
 static long steps_left;
 static bool is_ending;
+static unsigned complaints; /* of VFS's, so far */
+static bool loses; /* servers lose requests now and then, and more time passes */
 
 static void program_call(struct program *p); /* by the test: a system call is chosen */
 
@@ -138,7 +140,7 @@ static void server_start(struct fake_server *s)
 {
     s->ep = endpoint_make(20 + (unsigned)(s - servers_of), ++s->generation);
     s->count = 0;
-    s->is_silent = s->lies = false;
+    s->is_silent = s->lies = s->has_lost = false;
     memset(s->told, 0, sizeof s->told);
     tell_ds(s);
 }

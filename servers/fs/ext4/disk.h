@@ -26,6 +26,7 @@ bool disk_adopt(void);
 bool disk_has_orphans(void); /* other requests of a predecessor that have not ended yet */
 /* What has ended. True: something has. */
 bool disk_serve(void);
+uint64_t disk_ended(void); /* requests, so far, well or not */
 /* Post what waits, wake the disk server. False: something has ended meanwhile. */
 bool disk_settle(void);
 bool disk_is_quiet(void); /* nothing is under way */

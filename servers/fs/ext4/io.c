@@ -224,13 +224,21 @@ static void end(int slot)
         s.done(error);
 }
 
+static uint64_t ended;
+
 bool disk_serve(void)
 {
     uint32_t done = block_finished(&client, clock_now());
 
     for (uint32_t rest = done; rest; rest &= rest - 1)
         end(__builtin_ctz(rest));
+    ended += (uint64_t)__builtin_popcount(done);
     return done != 0;
+}
+
+uint64_t disk_ended(void)
+{
+    return ended;
 }
 
 bool disk_settle(void)

@@ -389,6 +389,7 @@ int main(void)
         .statfs = statistics,
         .ready = next_event,
         .cancel = request_cancel,
+        .waits = request_waits,
         .sync = sync_file,
         .allocate = file_allocate,
         .seek = file_seek,

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "lib/rt/log.h"
+#include "servers/fs/ext4/disk.h"
 #include "servers/fs/ext4/file.h"
 #include "servers/fs/ext4/journal.h"
 #include "servers/fs/ext4/mounts.h"
@@ -235,6 +236,16 @@ long request_cancel(endpoint_t program)
             return FILE_CANCEL_REPEAT; /* it will be asked again: what it has done is remembered by
                                           its number */
         }
+    return 0;
+}
+
+/* What they wait for comes from the disk in the end. */
+long request_waits(endpoint_t program, uint64_t *moves)
+{
+    *moves = disk_ended();
+    for (struct kept *k = kept; k < kept + kept_count; k++)
+        if (k->message.type && message_caller(&k->message) == program)
+            return 1;
     return 0;
 }
 

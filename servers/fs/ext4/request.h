@@ -15,6 +15,8 @@ void request_later(const struct message *m);
 bool requests_retry(void);
 /* As fs_operations.cancel. */
 long request_cancel(endpoint_t program);
+/* As fs_operations.waits. */
+long request_waits(endpoint_t program, uint64_t *moves);
 /* A new request comes (main.c). */
 void turn_begin(void);
 /* Does any of them wait for memory, or for a commit? */
