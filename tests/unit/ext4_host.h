@@ -94,24 +94,16 @@ static int host_shell(const char *format, ...)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/* Mount the image file. memory: bytes of the box. */
-static void host_mount(const char *path, size_t memory)
+/* Mount the image as it is in memory. memory: bytes of the box. */
+static void host_begin(size_t memory)
 {
     static const struct cache_io io = {.read = host_read};
-    int fd = open(path, O_RDWR);
     bool misses = host.misses;
-    struct ext4_super *s;
-    struct stat st;
+    struct ext4_super *s = (void *)(host.image + EXT4_SUPER_OFFSET);
     char why[160];
 
-    if (fd < 0 || fstat(fd, &st) < 0)
-        abort();
-    host.size = (size_t)st.st_size;
-    host.image = mmap(NULL, host.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    close(fd);
-    s = (void *)(host.image + EXT4_SUPER_OFFSET);
     if (super_take(s, host.size, host.read_only, why, sizeof why) < 0) {
-        fprintf(stderr, "%s: %s\n", path, why);
+        fprintf(stderr, "%s\n", why);
         abort();
     }
     host.memory_size = memory;
@@ -129,6 +121,33 @@ static void host_mount(const char *path, size_t memory)
     if (zones_load() < 0)
         abort();
     host.misses = misses;
+}
+
+/* Mount the image file. */
+static void host_mount(const char *path, size_t memory)
+{
+    int fd = open(path, O_RDWR);
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        abort();
+    host.size = (size_t)st.st_size;
+    host.image = mmap(NULL, host.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    host_begin(memory);
+}
+
+/* Have the image be as it was, and mount it again. (To map and copy all of it costs more
+ * than most tests.) */
+static inline void host_go_back(const uint8_t *saved)
+{
+    enum { PIECE = 4096 };
+
+    free(host.memory);
+    for (size_t at = 0; at < host.size; at += PIECE)
+        if (memcmp(host.image + at, saved + at, PIECE))
+            memcpy(host.image + at, saved + at, PIECE);
+    host_begin(host.memory_size);
 }
 
 static void host_put_super(void)
