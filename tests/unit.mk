@@ -9,16 +9,18 @@ UNIT_CFLAGS := -std=gnu17 -O1 -g -I. -I$(B)/gen -Wall -Wextra -Werror -Wshadow -
 UNIT_CFLAGS_AS := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 UNIT_CFLAGS_AS_service := -O2 -mgeneral-regs-only -fcf-protection=none
 
+# What these lines say, by one process for all: test_X_UNIT_SOURCES and so on.
+$(foreach said,$(shell awk 'FNR == 1 { name = FILENAME; gsub(/.*\/|\.c$$/, "", name) } \
+	FNR <= 20 && sub(/^\/\/ (sources|includes|library|as|flags): */, "&") { key = toupper(substr($$2, 1, length($$2) - 1)); for (i = 3; i <= NF; i++) print name "_UNIT_" key "+=" $$i }' \
+	$(UNIT_TESTS:%=tests/unit/%.c)),$(eval $(said)))
+
 define unit_rules
-$(1)_UNIT_INCLUDES := $$(shell sed -n '1,20s|^// includes: *||p' tests/unit/$(1).c)
-$(1)_UNIT_SOURCES := $$(filter-out $$($(1)_UNIT_INCLUDES),$$(wildcard $$(shell sed -n '1,20s|^// sources: *||p' tests/unit/$(1).c)))
-$(1)_UNIT_LIBRARY := $$(patsubst %,$(B)/%.a,$$(shell sed -n '1,20s|^// library: *||p' tests/unit/$(1).c))
-$(1)_UNIT_AS := $$(shell sed -n '1,20s|^// as: *|_|p' tests/unit/$(1).c)
-$(1)_UNIT_FLAGS := $$(shell sed -n '1,20s|^// flags: *||p' tests/unit/$(1).c)
-$(B)/unit/$(1): tests/unit/$(1).c $$($(1)_UNIT_SOURCES) $$($(1)_UNIT_INCLUDES) $$(wildcard tests/unit/*.h tests/unit/host/lib/rt/*.h) $$($(1)_UNIT_LIBRARY) | $(GEN)
+$(1)_UNIT_COMPILED := $$(filter-out $$($(1)_UNIT_INCLUDES),$$(wildcard $$($(1)_UNIT_SOURCES)))
+$(1)_UNIT_LIBRARIES := $$(patsubst %,$(B)/%.a,$$($(1)_UNIT_LIBRARY))
+$(B)/unit/$(1): tests/unit/$(1).c $$($(1)_UNIT_COMPILED) $$($(1)_UNIT_INCLUDES) $$(wildcard tests/unit/*.h tests/unit/host/lib/rt/*.h) $$($(1)_UNIT_LIBRARIES) | $(GEN)
 	@mkdir -p $$(@D)
 	@echo "  UNIT  $(1)"
-	@gcc $$($(1)_UNIT_FLAGS) $(UNIT_CFLAGS) $$(UNIT_CFLAGS_AS$$($(1)_UNIT_AS)) -o $$@ $$< $$($(1)_UNIT_SOURCES) $$($(1)_UNIT_LIBRARY) -lcmocka
+	@gcc $$($(1)_UNIT_FLAGS) $(UNIT_CFLAGS) $$(UNIT_CFLAGS_AS$$(addprefix _,$$(strip $$($(1)_UNIT_AS)))) -o $$@ $$< $$($(1)_UNIT_COMPILED) $$($(1)_UNIT_LIBRARIES) -lcmocka
 $(B)/unit/$(1).passed: $(B)/unit/$(1)
 	@CMOCKA_MESSAGE_OUTPUT=stdout ASAN_OPTIONS=detect_leaks=1 $$< >$$@.log 2>&1 || { cat $$@.log; echo "FAILED: $(1)"; exit 1; }
 	@grep -h -a 'PASSED' $$@.log | sed 's|^|  $(1) |'
