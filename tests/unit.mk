@@ -14,8 +14,16 @@ $(foreach said,$(shell awk 'FNR == 1 { name = FILENAME; gsub(/.*\/|\.c$$/, "", n
 	FNR <= 20 && sub(/^\/\/ (sources|includes|library|as|flags): */, "&") { key = toupper(substr($$2, 1, length($$2) - 1)); for (i = 3; i <= NF; i++) print name "_UNIT_" key "+=" $$i }' \
 	$(UNIT_TESTS:%=tests/unit/%.c)),$(eval $(said)))
 
+# Tests without options of their own share what is compiled for them.
+$(B)/unit/objects/%.o: %.c | $(GEN)
+	@mkdir -p $(@D)
+	@gcc $(UNIT_CFLAGS) $(UNIT_CFLAGS_AS) -c -o $@ $<
+
 define unit_rules
 $(1)_UNIT_COMPILED := $$(filter-out $$($(1)_UNIT_INCLUDES),$$(wildcard $$($(1)_UNIT_SOURCES)))
+ifeq ($$($(1)_UNIT_FLAGS)$$($(1)_UNIT_AS),)
+$(1)_UNIT_COMPILED := $$($(1)_UNIT_COMPILED:%.c=$(B)/unit/objects/%.o)
+endif
 $(1)_UNIT_LIBRARIES := $$(patsubst %,$(B)/%.a,$$($(1)_UNIT_LIBRARY))
 $(B)/unit/$(1): tests/unit/$(1).c $$($(1)_UNIT_COMPILED) $$($(1)_UNIT_INCLUDES) $$(wildcard tests/unit/*.h tests/unit/host/lib/rt/*.h) $$($(1)_UNIT_LIBRARIES) | $(GEN)
 	@mkdir -p $$(@D)
