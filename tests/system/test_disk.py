@@ -76,11 +76,11 @@ def test_killed_while_reading_and_writing(boot, image, victim):
     driver = victim if victim in DRIVERS else "ahci"
     disk = "/dev/" + DRIVERS[driver][0]
     piece = os.urandom(4 * MB)
-    out = boot(LIBRARY + f"kill_all {victim} 10000; for n in 1 2 3 4 5; do sha1sum <{disk}; done; for n in 0 8 16 24; do dd if=/piece of={disk} bs=64k seek=$((n * 16)) 2>/dev/null; "
+    out = boot(LIBRARY + f"kill_all {victim} 10000; for n in 1 2; do sha1sum <{disk}; done; for n in 0 8 16 24; do dd if=/piece of={disk} bs=64k seek=$((n * 16)) 2>/dev/null; "
                f"done; sha1sum <{disk}; stop {victim} 20", add={**patient(victim), "/piece": piece}, qemu=attached(image, driver), timeout=120, leak_check=False).out
     before = image.read_bytes()
-    assert out.split("\n")[5:7] == [sha1(before) + "  -", "often enough"]
-    assert len(set(out.split("\n")[:5])) == 1 and all(before[n * MB:n * MB + len(piece)] == piece for n in (0, 8, 16, 24))
+    assert out.split("\n")[2:4] == [sha1(before) + "  -", "often enough"]
+    assert len(set(out.split("\n")[:2])) == 1 and all(before[n * MB:n * MB + len(piece)] == piece for n in (0, 8, 16, 24))
 
 
 @pytest.mark.parametrize("label, names", [("dos", "sda sda1 sda2 sda5"), ("gpt", "sda sda1 sda2 sda3")])
@@ -156,9 +156,9 @@ def test_no_disk(boot):
 def test_virtio_interrupts(boot, image, tmp_path, vectors):
     """By its pin and by MSI-X, also when the server that has programmed the table is a fresh one."""
     trace = tmp_path / "trace"
-    out = boot("for n in 1 2 3; do sha1sum </dev/vda; kill -9 $(pidof pci); kill -9 $(pidof virtio-block); usleep 200000; done; for s in virtio-block pci; do service status $s | grep restarts; done",
+    out = boot("for n in 1 2 3; do head -c 4194304 </dev/vda | sha1sum; kill -9 $(pidof pci); kill -9 $(pidof virtio-block); usleep 200000; done; for s in virtio-block pci; do service status $s | grep restarts; done",
                qemu=attached(image, "virtio-block") + f",vectors={vectors} -trace msix_write_config -D {trace}").out.split("\n")
-    assert out[:3] == 3 * [sha1(image.read_bytes()) + "  -"] and [line.split()[1] for line in out[3:5]] == ["3", "3"]
+    assert out[:3] == 3 * [sha1(image.read_bytes()[:4 * MB]) + "  -"] and [line.split()[1] for line in out[3:5]] == ["3", "3"]
     assert ("enabled 1" in trace.read_text()) == (vectors > 0)
 
 
