@@ -233,7 +233,9 @@ static void end_disks(void)
     pid_t child = fork();
 
     if (child > 0) {
-        have_ended(child, UNMOUNT_SECONDS);
+        if (!have_ended(child, UNMOUNT_SECONDS))
+            fprintf(stderr, "init: the disks are not unmounted after %d s: going down without\n",
+                    UNMOUNT_SECONDS);
         return;
     }
     unmount_all();

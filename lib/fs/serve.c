@@ -375,7 +375,6 @@ static const struct service_entry entries[] = {
     {FILE_POLL, do_poll},
     {FILE_POLL_EVENTS, do_poll_events},
     {FILE_CANCEL, do_cancel},
-    {FILE_WAITS, do_waits},
     {FILE_UNMOUNT, do_unmount},
     {FILE_REOPEN, do_reopen},
     {FILE_ALLOCATE, do_allocate},
@@ -393,12 +392,13 @@ static long (*handler_of(uint64_t type))(struct message *)
 
 void fs_serve(const struct fs_operations *operations)
 {
-    static struct service_entry all[sizeof entries / sizeof entries[0] + MORE_MAX];
+    static struct service_entry all[sizeof entries / sizeof entries[0] + 1 + MORE_MAX];
     size_t count = sizeof entries / sizeof entries[0];
 
     fs_served = operations;
     for (size_t i = 0; i < count; i++)
         all[i] = (struct service_entry){entries[i].type, serve};
+    all[count++] = (struct service_entry){FILE_WAITS, do_waits}; /* not to be put off itself */
     for (size_t i = 0; i < fs_served->more_count && i < MORE_MAX; i++)
         all[count++] = fs_served->more[i];
     service_ready(fs_served->adopted ? RS_READY_ADOPTED : RS_READY_FRESH);

@@ -3,7 +3,7 @@
  * The AHCI driver, but now and then it lies: every `every`-th write of data goes to a wrong place,
  * is not done at all, or has a bit wrong; every `every`-th read brings another block; or after so
  * many requests it does nothing any more, alive as it is, or says that its disk is gone (pulled: and
- * so does each fresh copy); or it calls every `every`-th read wrong, or lets it fail as often as
+ * so does each fresh copy); or none of them does anything once the disk's last sector is written; or it calls every `every`-th read wrong, or lets it fail as often as
  * `disk` tries it. Which of these, a test says in the serial number of the disk, "lie-KIND-EVERY";
  * other disks are served well. And what it says of its disk is not nice to read.
  */
@@ -102,14 +102,30 @@ static void find_excuse(void)
             refusal.excuse = &excuses[i];
 }
 
+/* From when the last sector is written on, whichever copy. */
+static bool is_dead(const struct block_device *d, const struct block_request *r)
+{
+    volatile uint32_t *dead = pulled_of(d) - 1;
+
+    if (strcmp(kind, "dead") != 0)
+        return false;
+    *dead |=
+        r->operation == BLOCK_WRITE && r->sector + r->sectors >= d->queue->unit[r->unit].sectors;
+    return *dead;
+}
+
 static bool issue(struct block_device *d, unsigned k, const struct block_request *r)
 {
     static struct block_request changed;
     bool wanted =
         is_quiet() || r->operation == (strcmp(kind, "misread") == 0 ? BLOCK_READ : BLOCK_WRITE);
 
-    if (!is_told_to(d, r->unit) || r->operation == BLOCK_FLUSH || (r->flags & BLOCK_FUA) ||
-        r->sectors >= d->queue->unit[r->unit].sectors - r->sector - 8)
+    if (is_told_to(d, r->unit) && is_dead(d, r)) {
+        never |= 1u << k;
+        return true;
+    }
+    if (!is_told_to(d, r->unit) || strcmp(kind, "dead") == 0 || r->operation == BLOCK_FLUSH ||
+        (r->flags & BLOCK_FUA) || r->sectors >= d->queue->unit[r->unit].sectors - r->sector - 8)
         return ahci_driver.issue(d, k, r);
     find_excuse();
     if (refusal.excuse)
