@@ -31,6 +31,18 @@ def test_command_line_reaches_the_kernel(boot):
     assert "hello=1" in boot("cat /proc/cmdline", append="hello=1").out
 
 
+def test_no_leak_is_seen_at_once(boot):
+    """The counts are equal after one run, and stay so: the servers' logs have given back their room before."""
+    result = boot("echo ran >/dev/console; sleep 1.5", icount=True)
+    assert result.serial.splitlines().count("ran") == 1
+
+
+def test_leak(boot):
+    """What is more after each run is one."""
+    with pytest.raises(AssertionError, match="leaked.*frames_free"):
+        boot("head -c 2000000 /dev/zero >>/tmp/kept", icount=True)
+
+
 def test_archive_without_header(boot, tmp_path):
     def change(data):
         data[0:6] = b"garbag"
