@@ -131,6 +131,6 @@ def test_pci_comes_back(boot):
 def test_chatter(boot):
     """What one source writes to the log is limited, and what was left out is counted; who died is said all the same."""
     result = boot(WAIT + "wait_for 'up .* 1 exit'; grep -c chatter /proc/bardo/log", add=faulty("chatter", heartbeat="1000"))
-    said, left_out = len(re.findall("faulty: chatter", result.klog)), re.search(r"faulty: (\d+) lines left out\n.*faulty: enough said", result.klog)
+    said, left_out = len(re.findall("faulty: chatter", result.klog)), re.search(r"faulty: (\d+) lines left out\n(?:.* rs: .*\n)*.*faulty: enough said", result.klog)
     assert 18 <= said < 100 and said + int(left_out.group(1)) == 3000
     assert "rs: faulty: exit 3 (incarnation 1" in result.klog
