@@ -138,6 +138,21 @@ def test_disk_elsewhere_while_nobody_looks(boot, tmp_path, offsets, kind):
     assert (found := defects(out, service)) and all(re.fullmatch("dma [56]", one) for one in found)
 
 
+def test_disk_elsewhere_and_nobody_ever_looks(boot, tmp_path, offsets):
+    """The PCI server does not come back: after ten seconds what cannot be believed is an error, and nothing is handed on."""
+    service, name, folder, trap, expressions = DISKS["virtio"]
+    at, stride, count = offsets(folder, expressions)
+    image = tmp_path / "disk"
+    image.write_bytes(os.urandom(4 << 20))
+    out = boot(f"""mknod /tmp/inject c 240 0; until [ -b /dev/{name} ]; do usleep 50000; done; head -c 65536 /dev/{name} | md5sum; service hold pci; service kill pci
+        echo '{service} {call_in(service, *trap):#x} point {BLOCK_CHIP + at:#x} {count} {stride}' >/tmp/inject; head -n 1 /tmp/inject; read a r </proc/uptime
+        dd if=/dev/{name} of=/tmp/got bs=1M skip=2 2>&1 | grep -o 'Input/output error'; read b r </proc/uptime; wc -c </tmp/got; echo ${{a%.*}} ${{b%.*}}; head -n 1 /tmp/inject""",
+               disks=[f"{image}:virtio"], add=INJECTOR, iommu=True, icount=True, leak_check=False, timeout=60).out
+    began, ended = map(int, re.search(r"^(\d+) (\d+)$", out, re.M).groups())
+    assert re.search(r"^Input/output error\n0$", out, re.M) and 9 <= ended - began <= 60, out
+    assert baits(out) == ["intact"]
+
+
 @pytest.mark.parametrize("nic", ["rtl8139", "virtio"])
 def test_other_cards_elsewhere_are_named(boot, nic):
     """The rtl8139 has no descriptors: the address in a register, of a frame to be sent, is changed when it is about to be written. A virtio card's
