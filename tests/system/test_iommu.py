@@ -10,9 +10,10 @@ import threading
 import pytest
 
 import inject_faults
-from conftest import TOP
+from conftest import BUILD, TOP
 from test_audio import GAP, RATE, REST, frame, heard, song
 from test_campaign import INJECTOR
+from test_faults import NETWORK, faulty
 
 RECEIVE_RING = 0x720000008000  # e1000: QUEUE_WINDOW + QUEUE_CHIP_OFFSET, 256 descriptors
 POINT = ("mknod /tmp/inject c 240 0; ping -c 1 10.0.2.2; {before} echo 'e1000 0 point {at:#x} 256' >/tmp/inject; head -n 1 /tmp/inject; "
@@ -136,6 +137,12 @@ def test_disk_elsewhere_while_nobody_looks(boot, tmp_path, offsets, kind):
     assert re.search(r"^armed 0 0\n", out, re.M) and baits(out) == ["intact"]
     assert re.findall(r"^(?:now|\w{32}  -)$", out, re.M) == [f"{hashlib.md5(data[:65536]).hexdigest()}  -", "now", f"{hashlib.md5(data[2 << 20:]).hexdigest()}  -"]
     assert (found := defects(out, service)) and all(re.fullmatch("dma [56]", one) for one in found)
+
+
+def test_whose_it_was_is_not_known(boot):
+    """pci says that some device was kept from memory, and not which: RS counts it in the queue of every driver, where its client sees it."""
+    result = boot("usleep 300000; service kill ahci; usleep 900000", add={"/lib/bardo/pci": BUILD / "services/pci_late", **faulty("count", delay=1000, **NETWORK)}, icount=True, leak_check=False)
+    assert int(re.search(r"may have been kept from memory: (\d+)", result.klog)[1]) >= 1
 
 
 def test_disk_elsewhere_and_nobody_ever_looks(boot, tmp_path, offsets):

@@ -3,7 +3,7 @@
  * A driver that misbehaves on demand, for the system tests. Not in the ordinary image: a test adds
  * it together with a manifest (faulty.manifest, with its own `parameters`):
  *
- *     fault=NAME      none exit panic null jump privileged divide spin deaf flood garbage lengths
+ *     fault=NAME      none count exit panic null jump privileged divide spin deaf flood garbage lengths
  *                     bad flaps random storm slow refuse chatter text data msi asleep hoard
  *     delay_ms=N      so long after the start (0: before RS_READY, that is, during the start)
  *     slow_ms=N       of `slow`: so long it computes; then it goes on as though nothing were
@@ -186,6 +186,15 @@ static void fault_stranger(void)
 }
 static void fault_none(void)
 {
+}
+
+/* What RS counts in its queue. */
+static void fault_count(void)
+{
+    const struct net_queue *q = (struct net_queue *)(uintptr_t)service_info()->queue.address;
+
+    log_info("its device may have been kept from memory: %u",
+             q ? queue_read(&q->header.refused) : 0);
 }
 
 /* Away for a while, and back. */
@@ -375,6 +384,7 @@ static const struct {
     void (*commit)(void);
 } faults[] = {
     {"none", fault_none},
+    {"count", fault_count},
     {"exit", fault_exit},
     {"panic", fault_panic},
     {"null", fault_null},
