@@ -142,7 +142,7 @@ $(B)/update/$(1): $$($(1)_LINKED) tools/update tools/undo-check
 	@mkdir -p $$(@D)
 	@echo "  LD    $$@"
 	@tools/update fit $$(BASE)/services/$(1).debug $$@.debug $(CC_SERVICE) $(SERVICE_LDFLAGS) $(UNDO_LDFLAGS) $$($(1)_LINKED)
-	@tools/undo-check $$@.debug
+	@tools/undo-check $$@.debug .text2
 	@objcopy --strip-all $$@.debug $$@
 endef
 $(foreach s,$(UNDO_SERVICES),$(eval $(call update_rules,$(s))))
