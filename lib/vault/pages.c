@@ -143,11 +143,11 @@ void run_free(struct pages *p, struct run *run)
     *run = (struct run){0};
     if (s->in_use > 0)
         return;
-    if (p->empty > 0) { /* one is kept: a file that comes and goes costs no mapping */
+    if (p->empty >= (p->keep ? p->keep : 1)) { /* a file that comes and goes costs no mapping */
         list_remove(&p->open, s);
         region_free(p, s->data, slab_pages(p));
         free(s);
     } else {
-        p->empty = 1;
+        p->empty++;
     }
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Runs of pages of a vault (vault.h): 1, 2, 4, 8 or 16 pages, aligned to their size, cut out of slabs
- * of up to 1 MB that come from VM. An empty slab goes back, but for one. Nothing here is ever moved.
+ * of up to 1 MB that come from VM. An empty slab goes back, but for some. Nothing here is ever moved.
  */
 #ifndef VAULT_PAGES_H
 #define VAULT_PAGES_H
@@ -19,6 +19,7 @@ struct slab;
 struct pages {
     uint64_t used, limit; /* pages of all slabs and reservations */
     uint32_t slab_pages; /* of a slab: a multiple of 16, at most SLAB_PAGES; 0: that */
+    uint32_t keep; /* so many empty slabs do not go back; 0: one */
     struct slab *open, *full; /* lists of slabs with and without a free page */
     unsigned empty; /* slabs without a page in use */
 };

@@ -3,8 +3,12 @@
 
 #include "lib/vault/vault.h"
 
-/* Of memory at once from VM: as much as a few pipes that are full need. */
-static struct pages pages = {.limit = UINT64_MAX, .slab_pages = 64};
+/*
+ * Memory comes from VM in pieces of a full pipe, and some of it stays: when there is none any more,
+ * pipes are to go on. Those with RING_START have theirs apart, which nobody big can take.
+ */
+static struct pages small = {.limit = UINT64_MAX, .slab_pages = 16, .keep = 4},
+                    big = {.limit = UINT64_MAX, .slab_pages = 16, .keep = 4};
 static uint64_t step = 1, freed; /* the present one; the last that gave pages back */
 
 void ring_step_end(void)
@@ -18,8 +22,8 @@ static bool bytes_allocate(size_t size, struct run *run)
     bool is_zero;
 
     if (count <= RUN_PAGES_MAX)
-        return run_allocate(&pages, count, run, &is_zero);
-    *run = (struct run){.data = region_allocate(&pages, count), .pages = count};
+        return run_allocate(count == 1 ? &small : &big, count, run, &is_zero);
+    *run = (struct run){.data = region_allocate(&big, count), .pages = count};
     return run->data != NULL;
 }
 
@@ -27,9 +31,9 @@ static void bytes_free(struct run *run)
 {
     freed = step;
     if (run->slab)
-        run_free(&pages, run);
+        run_free(run->pages == 1 ? &small : &big, run);
     else if (run->data)
-        region_free(&pages, run->data, run->pages);
+        region_free(&big, run->data, run->pages);
     *run = (struct run){0};
 }
 
