@@ -52,8 +52,9 @@ enum kernel_call {
        lost. */
     KERNEL_NOTIFY,
     /* copying */
-    /* (ep, remote, local, length): read memory of ep, blocked in a call to us; our own
-       (ranges that do not overlap); or any with RIGHT_COPY_ANY. The caller may block meanwhile for ep's pager. -EFAULT. Returns 0. */
+    /* (ep, remote, local, length): read memory of ep, blocked in a call to us; our own (ranges that
+       do not overlap); or any with RIGHT_COPY_ANY. The caller may block meanwhile for ep's pager.
+       -EFAULT. Returns 0. */
     KERNEL_COPY_FROM,
     KERNEL_COPY_TO, /* (ep, remote, local, length): write it */
     /* (address, count): where our grants are, an array of struct grant, at most GRANT_MAX. */

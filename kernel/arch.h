@@ -95,7 +95,7 @@ uint64_t arch_unmap(uint64_t root, struct arch_range *r);
  * same as that of 0 | the frame. */
 uint64_t arch_entry_make(uint64_t physical, uint64_t map_flags);
 uint64_t arch_entry_frame(uint64_t entry);
-/* back to map flags: READ WRITE EXECUTE COW PHYSICAL UNCACHED */
+/* back to map flags: READ WRITE EXECUTE COW PHYSICAL UNCACHED VAULT */
 uint64_t arch_entry_flags(uint64_t entry);
 void arch_flush_page(uint64_t root, uint64_t address); /* on this CPU, when root is current */
 void arch_flush_space(uint64_t root);

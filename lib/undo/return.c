@@ -19,10 +19,6 @@
 #define ALARMS_LOST_MAX 20
 #define ALARM_AGAIN_NS 10000000u
 
-/* of the log's entries */
-#define DATA (1ull << 63)
-#define IN_VAULT (1ull << 62)
-
 _Static_assert(REPLY_RECEIVE == KERNEL_CALL_BASE + KERNEL_REPLY_RECEIVE, "layout.h");
 _Static_assert(offsetof(struct undo_entry, length) == 88, "entry.S");
 _Static_assert(sizeof(struct undo_entry) == 96, "entry.S");
@@ -46,20 +42,6 @@ static const struct grant *granted;
 static size_t granted_count;
 static bool given_up; /* the last step was refused */
 static const char *refused; /* why the step is not to be repeated; NULL: it is */
-
-long undo_raw_call(long number, long a, long b, long c, long d, long e)
-{
-    register long r10 __asm__("r10") = d;
-    register long r8 __asm__("r8") = e;
-    register long r9 __asm__("r9") = 0;
-    long result = number + KERNEL_CALL_BASE;
-
-    __asm__ volatile("syscall"
-                     : "+a"(result), "+D"(a), "+S"(b), "+d"(c), "+r"(r10), "+r"(r8), "+r"(r9)
-                     :
-                     : "rcx", "r11", "memory");
-    return result;
-}
 
 static char *add_text(char *at, const char *text)
 {
@@ -96,45 +78,6 @@ static void say(const char *what, uint64_t a, uint64_t b, uint64_t c)
 static void log_reset(void)
 {
     __asm__ volatile("movq %0, %%r15" : : "r"(undo_log_begin));
-}
-
-static uint64_t log_end(void)
-{
-    uint64_t end;
-
-    __asm__ volatile("movq %%r15, %0" : "=r"(end));
-    return end;
-}
-
-/* With its data, if there are any, before it. */
-static void entry_log(uint64_t at, uint64_t what, uint64_t length)
-{
-    uint64_t *entry = (uint64_t *)at;
-
-    entry[0] = what;
-    entry[1] = length;
-    __asm__ volatile("movq %0, %%r15" : : "r"(entry + 2) : "memory"); /* now it counts */
-}
-
-/* The kernel writes into the log, which has to be there for that: what is touched of it is made so. */
-void undo_vault(const void *at, size_t length)
-{
-    uint64_t end = log_end(), size = (length + 15) & ~15ull;
-
-    if (!length)
-        return;
-    for (uint64_t page = end; page < end + size; page = (page | (PAGE_SIZE - 1)) + 1)
-        *(volatile char *)page = 0;
-    if (undo_raw_call(KERNEL_COPY_FROM, service_info()->self, (long)at, (long)end, (long)length,
-                      0) < 0)
-        __builtin_trap(); /* a wrong address */
-    entry_log(end + size, (uint64_t)at | DATA | IN_VAULT, length);
-}
-
-void undo_vault_zero(const void *at, size_t length)
-{
-    if (length)
-        entry_log(log_end(), (uint64_t)at | IN_VAULT, length);
 }
 
 /* ---- the journal ---- */
@@ -395,35 +338,6 @@ void undo_receive_slow(void)
 
 /* ---- after a death ---- */
 
-static void clear_vault(uint64_t at, uint64_t length)
-{
-    static const char zeros[PAGE_SIZE];
-
-    for (uint64_t n; length; at += n, length -= n) {
-        n = length < PAGE_SIZE ? length : PAGE_SIZE;
-        undo_raw_call(KERNEL_COPY_TO, service_info()->self, (long)at, (long)zeros, (long)n, 0);
-    }
-}
-
-static void roll_back(uint64_t begin, uint64_t end)
-{
-    while (end > begin) {
-        const uint64_t *e = (const uint64_t *)(end -= 16);
-
-        if ((e[0] & (DATA | IN_VAULT)) == IN_VAULT) {
-            clear_vault(e[0] & ~IN_VAULT, e[1]);
-        } else if (e[0] & DATA) {
-            end -= (e[1] + 15) & ~15ull;
-            if (e[0] & IN_VAULT)
-                undo_raw_call(KERNEL_COPY_TO, service_info()->self,
-                              (long)(e[0] & ~(DATA | IN_VAULT)), (long)end, (long)e[1], 0);
-            else
-                memcpy((void *)(e[0] & ~DATA), (const void *)end, e[1]);
-        } else
-            memcpy((void *)e[0], &e[1], sizeof e[1]); /* wherever it lies */
-    }
-}
-
 /* result[3] and [4] are the second and third argument. */
 static void take_back(const struct undo_entry *e)
 {
@@ -534,7 +448,7 @@ void undo_return(void)
             say("the log is lost", end, begin, undo_dead.rip);
             __builtin_trap();
         }
-        roll_back(begin, end);
+        undo_log_play(begin, end);
     }
     __asm__ volatile("movabsq %0, %%r15"
                      :

@@ -4,7 +4,7 @@
  * server can neither read nor write it, only have it copied by the kernel (MAP_VAULT of
  * abi/kernel.h): so no wild store of the server's can change what a program has written, it is an
  * exception as one to nowhere is. copy_from_again() and copy_to() reach it, from and to programs;
- * and the functions below. Needs `linux memory` and `kernel copy_from` in the manifest.
+ * and the functions below. Needs `linux memory` in the manifest.
  */
 #ifndef VAULT_VAULT_H
 #define VAULT_VAULT_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-// includes: lib/undo/return.c
+// includes: lib/undo/return.c lib/undo/log.c
 // sources: lib/undo/entry.S lib/undo/root.c
 // library: undo_subject
 // flags: -DUNDO -no-pie -fno-pie
@@ -7,6 +7,7 @@
  * What the compiler's plugin logs, and what undoing makes of it: stores by chance, of every kind that C has, and everything
  * is as it was, whichever of them was the last. What is not to be undone is not.
  */
+#include "lib/undo/log.c"
 #include "lib/undo/return.c"
 
 #include <setjmp.h>
@@ -66,7 +67,7 @@ static void test_each_kind(void **state)
                 run_logged(UNDO_LOG, kind, (unsigned)random_number() % 4096, random_number());
 
             assert_int_equal(subject_calls(), calls + 1);
-            roll_back(UNDO_LOG, end);
+            undo_log_play(UNDO_LOG, end);
             assert_as_before(&before, calls);
             run_logged(UNDO_LOG, kind, (unsigned)random_number() % 4096,
                        random_number()); /* so that there is something */
@@ -90,10 +91,10 @@ static void test_steps(void **state)
             const uint64_t *e = (const uint64_t *)(middle - 16);
             uint64_t begin = middle - 16 - (e[0] >> 63 ? (e[1] + 15) & ~15ull : 0);
 
-            roll_back(begin, middle);
+            undo_log_play(begin, middle);
             middle = begin;
         }
-        roll_back(UNDO_LOG, end);
+        undo_log_play(UNDO_LOG, end);
         assert_as_before(&before, calls);
     }
 }
@@ -104,7 +105,7 @@ static void test_what_is_not_undone(void **state)
 
     subject.shared = 0;
     end = run_logged(UNDO_LOG, 8, 2, 1234);
-    roll_back(UNDO_LOG, end);
+    undo_log_play(UNDO_LOG, end);
     assert_int_equal(subject.unlogged[2], 1234);
     assert_int_equal(subject.shared, 2468);
 }
@@ -127,7 +128,7 @@ static void test_undo_range(void **state)
             : "rcx", "cc", "memory");
         assert_int_equal(end - UNDO_LOG, length ? ((length + 15) & ~15u) + 16 : 0);
         memset(bytes + at, 0x55, length);
-        roll_back(UNDO_LOG, end);
+        undo_log_play(UNDO_LOG, end);
         assert_memory_equal(bytes, before, sizeof bytes);
     }
 }
