@@ -12,11 +12,11 @@
 /*
  * uint64_t: how many bytes written to this open file are known to be with the printer, also after
  * its driver's death: then it is the least, since the last one or few may have been printed
- * and not been told. ENODEV: this file is not known any more (the lp server has died, too).
+ * and not been told. EIO: this file is not known any more (the lp server has died, too).
  */
 #define PRINTER_GET_DONE 0x0680
 /* Waits until all that was written is with the printer (a write that was interrupted may have left
- * bytes on their way). EIO: the driver has died over them; ENODEV as above. */
+ * bytes on their way). EIO: the driver has died over them, or as above. */
 #define PRINTER_DRAIN 0x0681
 
 enum printer_status {

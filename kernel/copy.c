@@ -8,7 +8,7 @@
  */
 #include "kernel/kernel.h"
 
-#define PART 0x1c000 /* bytes that one call copies */
+#define PART 0x18000 /* bytes that one call copies */
 
 /* Pointer to the byte at address in that space, if the access is allowed; else NULL. */
 static uint8_t *resolve(const struct slot *s, uint64_t address, bool write)

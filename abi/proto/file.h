@@ -53,8 +53,9 @@ enum file_request {
        in the server's memory, good for VM_MAP_FROM at once; -ENOSYS: VFS reads instead. Beyond the
        end of file it is zeroed to the page's end. */
     FILE_MAP,
-    /* [back] w[0] node, w[1] open flags, w[2] of a device file its device number: before the first use of a descriptor -> 0, w[1]: node to
-       use from now on (a clone, or the same). O_TRUNC is done here. */
+    /* [back] w[0] node, w[1] open flags, w[2] of a device file its device number, w[3] 1: the file
+       has been open, an incarnation of the server has died since: before the first use of a
+       descriptor -> 0, w[1]: node to use from now on (a clone, or the same). O_TRUNC is done here. */
     FILE_OPEN,
     /* [back] w[0] node: the last descriptor of an open() is closed; an unlinked node is freed. VFS
        may also make this a plain call (no via) when the program is gone: then reply. */

@@ -44,6 +44,8 @@ enum vm_request {
 };
 /* With mmap()'s PROT_*, of services alone: memory that is MAP_VAULT of abi/kernel.h. */
 #define VM_PROTECTION_VAULT 0x100u
+/* Likewise: for what others have it keep, so nothing of what is kept for services is given (ENOMEM). */
+#define VM_PROTECTION_STORE 0x200u
 #define VM_STACK_TOP 0x7fffffff0000ull
 #define VM_STACK_LIMIT (8ull << 20)
 

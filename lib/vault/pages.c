@@ -45,7 +45,7 @@ void *region_allocate(struct pages *p, uint64_t pages)
 
     if (pages == 0 || pages > p->limit || p->used > p->limit - pages)
         return NULL;
-    region = vault_map(pages * PAGE_BYTES);
+    region = vault_map(pages * PAGE_BYTES, p->needed);
     if (region)
         p->used += pages;
     return region;

@@ -19,6 +19,7 @@ struct slab;
 struct pages {
     uint64_t used, limit; /* pages of all slabs and reservations */
     uint32_t slab_pages; /* of a slab: a multiple of 16, at most SLAB_PAGES; 0: that */
+    bool needed; /* as of vault_map() */
     uint32_t keep; /* so many empty slabs do not go back; 0: one */
     struct slab *open, *full; /* lists of slabs with and without a free page */
     unsigned empty; /* slabs without a page in use */

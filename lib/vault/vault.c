@@ -9,9 +9,10 @@
 
 static const unsigned char zeros[PAGE_SIZE];
 
-void *vault_map(size_t bytes)
+void *vault_map(size_t bytes, bool needed)
 {
-    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE | (int)VM_PROTECTION_VAULT,
+    int protection = PROT_READ | PROT_WRITE | (int)VM_PROTECTION_VAULT;
+    void *at = mmap(NULL, bytes, needed ? protection : protection | (int)VM_PROTECTION_STORE,
                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     return at == MAP_FAILED ? NULL : at;

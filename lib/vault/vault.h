@@ -9,10 +9,12 @@
 #ifndef VAULT_VAULT_H
 #define VAULT_VAULT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
-/* Pages, zeroed; bytes: a multiple of 4096. NULL: no memory. */
-void *vault_map(size_t bytes);
+/* Pages, zeroed; bytes: a multiple of 4096. needed: when memory is short also of what is kept for
+ * services. NULL: no memory. */
+void *vault_map(size_t bytes, bool needed);
 void vault_unmap(void *at, size_t bytes);
 
 /*

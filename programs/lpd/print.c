@@ -184,7 +184,7 @@ static bool pages_print(int fd, struct job *job)
                 printer_close();
                 return false;
             }
-            if (errno != EIO && errno != ENODEV) { /* no death: paper is not to be wasted on it */
+            if (errno != EIO) { /* no death: paper is not to be wasted on it */
                 syslog(LOG_ERR, "job %u: %s", job->number, strerror(errno));
                 pause_ms(2 * LOOK_MS);
             }

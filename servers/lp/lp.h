@@ -16,8 +16,9 @@
  * error of the next write, or of PRINTER_DRAIN, which waits until all is with the printer. One
  * program at a time has a printer open, as with Linux.
  *
- * When the server itself dies its open files are unknown to the next: what was in progress fails
- * with EIO (abi/proto/file.h: writes are done once). What is in the ring is printed.
+ * When the server itself dies the next one does not know what of an open file has been lost, and
+ * whether the program was told: with it, too, all such files are dead (EIO). What is in the ring is
+ * printed.
  */
 #ifndef LP_LP_H
 #define LP_LP_H

@@ -218,8 +218,13 @@ static struct port *port_of(uint64_t node)
 
 static long do_open(struct message *m)
 {
+    bool was_open = m->w[3];
     struct port *p = m->w[0] < PORTS ? &ports[m->w[0]] : NULL;
-    long result = p ? port_ask_for_driver(p, is_waited_for(p, WAIT_WRITE)) : -ENXIO;
+    long result;
+
+    if (was_open) /* what the one before us knew to be lost we do not know */
+        return device_back(m, -EIO);
+    result = p ? port_ask_for_driver(p, is_waited_for(p, WAIT_WRITE)) : -ENXIO;
 
     if (result == -EAGAIN && !(m->w[1] & O_NONBLOCK))
         result = 0;
@@ -251,7 +256,7 @@ static long do_ioctl(struct message *m)
     struct port *p = port_of(m->w[0]);
 
     if (!p)
-        return device_answer(m, -ENODEV);
+        return device_answer(m, -EIO);
     if (m->w[1] == PRINTER_GET_STATUS)
         return device_answer(m, wait_for(WAIT_STATUS, p, m));
     if (m->w[1] == PRINTER_DRAIN)

@@ -126,15 +126,13 @@ static long pipe_write(struct client *c, struct file *f, struct segments *s)
 
         if (p->readers == 0)
             return broken(c, done);
-        if (ring_room(&p->ring) >= whole) {
+        if (ring_room(&p->ring) >= whole && ring_reserve(&p->ring, whole)) {
             result = put(c, p, s);
             if (result < 0)
                 return done ? done : result;
             done += result;
             if (result)
                 changed(p, FOR_READERS);
-            else if (ring_used(&p->ring) == 0)
-                return done ? done : -ENOMEM; /* an empty ring has no room: no memory for it */
         }
         if (s->left == 0)
             return done;
@@ -219,11 +217,11 @@ static struct pipe *pipe_new(void)
     if (!share_take(share, SHARE_PIPES, 1))
         return NULL;
     p = calloc(1, sizeof *p);
-    if (p)
-        ring_init(&p->ring, share);
-    else
-        share_give(share, SHARE_PIPES, 1);
-    return p;
+    if (p && ring_init(&p->ring, share))
+        return p;
+    free(p);
+    share_give(share, SHARE_PIPES, 1);
+    return NULL;
 }
 
 static void pipe_drop(struct pipe *p)

@@ -27,7 +27,8 @@ static uint64_t named_node(const struct file *f)
 
 long remote_open(struct client *c, struct file *f)
 {
-    struct message m = {.type = FILE_OPEN, .w = {named_node(f), f->flags, f->rdev}};
+    bool again = f->opened_by != 0;
+    struct message m = {.type = FILE_OPEN, .w = {named_node(f), f->flags, f->rdev, again}};
     long result = ask(c, f->server, &m, AGAIN);
 
     if (result < 0)

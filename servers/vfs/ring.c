@@ -3,12 +3,15 @@
 
 #include "lib/vault/vault.h"
 
-/*
- * Memory comes from VM in pieces of a full pipe, and some of it stays: when there is none any more,
- * pipes are to go on. Those with RING_START have theirs apart, which nobody big can take.
- */
-static struct pages small = {.limit = UINT64_MAX, .slab_pages = 16, .keep = 4},
-                    big = {.limit = UINT64_MAX, .slab_pages = 16, .keep = 4};
+/* Memory comes from VM in pieces of a full pipe, and some of it stays. Only what root's pipes cannot
+ * do without is taken of what is kept for services when memory is short. */
+#define PIPE_PAGES (RING_LIMIT / PAGE_BYTES)
+static struct pages of_root = {.limit = UINT64_MAX,
+                               .slab_pages = PIPE_PAGES,
+                               .keep = 4,
+                               .needed = true},
+                    of_users = {.limit = UINT64_MAX, .slab_pages = PIPE_PAGES, .keep = 4},
+                    big = {.limit = UINT64_MAX, .slab_pages = PIPE_PAGES, .keep = 4};
 static uint64_t step = 1, freed; /* the present one; the last that gave pages back */
 
 void ring_step_end(void)
@@ -22,7 +25,7 @@ static bool bytes_allocate(size_t size, struct run *run)
     bool is_zero;
 
     if (count <= RUN_PAGES_MAX)
-        return run_allocate(count == 1 ? &small : &big, count, run, &is_zero);
+        return run_allocate(&big, count, run, &is_zero);
     *run = (struct run){.data = region_allocate(&big, count), .pages = count};
     return run->data != NULL;
 }
@@ -31,30 +34,44 @@ static void bytes_free(struct run *run)
 {
     freed = step;
     if (run->slab)
-        run_free(run->pages == 1 ? &small : &big, run);
+        run_free(&big, run);
     else if (run->data)
         region_free(&big, run->data, run->pages);
     *run = (struct run){0};
 }
 
-static size_t beyond(size_t size)
+static struct pages *first_of(const struct ring *r)
 {
-    return size > RING_START ? size - RING_START : 0;
+    return r->share->uid ? &of_users : &of_root;
 }
 
-void ring_init(struct ring *r, struct share *share)
+bool ring_init(struct ring *r, struct share *share)
 {
-    *r = (struct ring){.limit = RING_LIMIT, .share = share};
+    bool is_zero;
+
+    *r = (struct ring){
+        .size = RING_START, .limit = RING_LIMIT, .share = share, .given = freed == step ? step : 0};
+    return run_allocate(first_of(r), RING_START / PAGE_BYTES, &r->first, &is_zero);
+}
+
+/* Back to what it always has. */
+static void shrink(struct ring *r)
+{
+    share_give(r->share, SHARE_RINGS, r->size - RING_START);
+    bytes_free(&r->more);
+    r->size = RING_START;
 }
 
 void ring_free(struct ring *r)
 {
-    if (r->size == 0)
-        return;
-    share_give(r->share, SHARE_RINGS, beyond(r->size));
-    bytes_free(&r->run);
-    r->size = 0;
-    r->head = r->tail = 0;
+    shrink(r);
+    freed = step;
+    run_free(first_of(r), &r->first);
+}
+
+static uint8_t *bytes_of(const struct ring *r)
+{
+    return r->size > RING_START ? r->more.data : r->first.data;
 }
 
 size_t ring_readable(const struct ring *r, size_t offset, size_t n, const uint8_t **at)
@@ -66,7 +83,7 @@ size_t ring_readable(const struct ring *r, size_t offset, size_t n, const uint8_
     start = (r->head + offset) & (r->size - 1);
     whole = r->size - start;
     n = n < used - offset ? n : used - offset;
-    *at = r->run.data + start;
+    *at = bytes_of(r) + start;
     return n < whole ? n : whole;
 }
 
@@ -76,45 +93,45 @@ static void copy(uint8_t *to, const uint8_t *from, size_t n)
     vault_copy(to, from, n);
 }
 
-/* Everything in order at the start of a bigger one. */
-static bool grow(struct ring *r, size_t size)
+/* Everything in order at the start of another. */
+static bool resize(struct ring *r, size_t size)
 {
-    size_t used = ring_used(r), first;
-    uint64_t given = freed == step ? step : 0; /* else nobody had it in this step */
-    struct run run;
+    size_t used = ring_used(r), at = r->head & (r->size - 1), whole = r->size - at;
+    uint64_t given =
+        size == RING_START || freed == step ? step : 0; /* else nobody had it in this step */
+    struct run more = {0};
+    uint8_t *to = r->first.data;
 
-    if (size > r->size && !share_take(r->share, SHARE_RINGS, beyond(size) - beyond(r->size)))
+    if (size > r->size && !share_take(r->share, SHARE_RINGS, size - r->size))
         return false;
-    if (!bytes_allocate(size, &run)) {
+    if (size > RING_START && !bytes_allocate(size, &more)) {
         if (size > r->size)
-            share_give(r->share, SHARE_RINGS, beyond(size) - beyond(r->size));
+            share_give(r->share, SHARE_RINGS, size - r->size);
         return false;
     }
     if (size < r->size)
-        share_give(r->share, SHARE_RINGS, beyond(r->size) - beyond(size));
-    first = r->size ? r->size - (r->head & (r->size - 1)) : 0;
-    first = first < used ? first : used;
-    if (used) {
-        copy(run.data, r->run.data + (r->head & (r->size - 1)), first);
-        copy(run.data + first, r->run.data, used - first);
-    }
-    bytes_free(&r->run);
-    *r = (struct ring){.run = run,
-                       .size = (uint32_t)size,
-                       .limit = r->limit,
-                       .share = r->share,
-                       .tail = used,
-                       .given = given};
+        share_give(r->share, SHARE_RINGS, r->size - size);
+    if (size > RING_START)
+        to = more.data;
+    whole = whole < used ? whole : used;
+    copy(to, bytes_of(r) + at, whole);
+    copy(to + whole, bytes_of(r), used - whole);
+    bytes_free(&r->more);
+    r->more = more;
+    r->size = (uint32_t)size;
+    r->head = 0;
+    r->tail = used;
+    r->given = given;
     return true;
 }
 
 bool ring_reserve(struct ring *r, size_t n)
 {
-    size_t used = ring_used(r), size = r->size ? r->size : RING_START;
+    size_t used = ring_used(r), size = r->size;
 
     while (size < used + n && size < r->limit)
         size *= 2;
-    while (size > r->size && size >= RING_START && !grow(r, size)) /* less is better than none */
+    while (size > r->size && !resize(r, size)) /* less is better than none */
         size /= 2;
     return r->size >= used + n;
 }
@@ -134,7 +151,7 @@ size_t ring_writable(struct ring *r, size_t n, uint8_t **at)
     if (used >= r->limit || room == 0)
         return 0;
     start = r->tail & (r->size - 1);
-    *at = r->run.data + start;
+    *at = bytes_of(r) + start;
     room = room < r->size - start ? room : r->size - start;
     n = n < room ? n : room;
     if (r->given == step)
@@ -149,7 +166,7 @@ void ring_consume(struct ring *r, size_t n)
     if (r->head == r->tail) {
         r->head = r->tail = 0;
         if (r->size > RING_START)
-            ring_free(r);
+            shrink(r);
     }
 }
 
@@ -168,7 +185,7 @@ bool ring_set_limit(struct ring *r, size_t limit)
         size *= 2;
     if (ring_used(r) > size)
         return false;
-    if (r->size > size && !grow(r, size))
+    if (r->size > size && !resize(r, size))
         return false;
     r->limit = size;
     return true;

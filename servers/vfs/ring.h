@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The bytes of a pipe or stream: a ring that is as big as what waits in it needs, from RING_START
+ * The bytes of a pipe or stream: a ring that is as big as what waits in it needs, from RING_START,
+ * which it has from its beginning to its end, so that it goes on when there is no memory any more,
  * up to its limit. What is beyond RING_START is taken from its user's share. The bytes lie in a vault
  * (lib/vault): VFS has them copied, and can do nothing else with them. Tested on the host.
  */
@@ -19,15 +20,16 @@
 #define RING_LIMIT_MAX (1u << 20)
 
 struct ring {
-    struct run run; /* with the bytes; without a slab: a region of its own */
-    uint32_t size, limit; /* powers of two; size 0: nothing allocated */
+    struct run first; /* RING_START bytes */
+    struct run more; /* those in use when size is more; without a slab: a region of its own */
+    uint32_t size, limit; /* powers of two, of RING_START and more */
     struct share *share; /* whose it is */
     uint64_t head, tail; /* free-running: read at head, write at tail */
     uint64_t
         given; /* the step (ring_step_end()) in which room was last gained that was in use when it began */
 };
 
-void ring_init(struct ring *r, struct share *share);
+bool ring_init(struct ring *r, struct share *share); /* false: no memory */
 void ring_free(struct ring *r);
 static inline size_t ring_used(const struct ring *r)
 {
@@ -40,8 +42,8 @@ static inline size_t ring_room(const struct ring *r)
 
 /* The next contiguous bytes to read, at most n: their number. */
 size_t ring_readable(const struct ring *r, size_t offset, size_t n, const uint8_t **at);
-/* The next contiguous room to write n bytes into, growing if that helps: its size; 0: full, or no
- * memory. What this step has taken from there before comes back if it is undone. */
+/* The next contiguous room to write n bytes into, growing if that helps: its size; 0: full.
+ * What this step has taken from there before comes back if it is undone. */
 size_t ring_writable(struct ring *r, size_t n, uint8_t **at);
 /* Room for n bytes (<= ring_room()) without a failure halfway. false: no memory. */
 bool ring_reserve(struct ring *r, size_t n);

@@ -46,7 +46,8 @@ struct unix_socket *unix_new(struct client *c, int type)
     if (!share_take(share, SHARE_SOCKETS, 1))
         return NULL;
     s = calloc(1, sizeof *s);
-    if (!s) {
+    if (!s || !queue_init(&s->queue, QUEUE_BYTES, share)) {
+        free(s);
         share_give(share, SHARE_SOCKETS, 1);
         return NULL;
     }
@@ -54,7 +55,6 @@ struct unix_socket *unix_new(struct client *c, int type)
     s->credentials = (struct unix_credentials){c->pid, c->uid, c->gid};
     s->peer_credentials = (struct unix_credentials){0, UINT32_MAX, UINT32_MAX};
     s->pending_end = &s->pending;
-    queue_init(&s->queue, QUEUE_BYTES, share);
     s->next = sockets;
     s->link = &sockets;
     if (sockets)
@@ -109,6 +109,7 @@ void unix_end(struct client *c, struct unix_socket *s)
         unix_end(c, p);
     }
     rights = queue_empty(&s->queue);
+    ring_free(&s->queue.ring);
     share_give(s->queue.ring.share, SHARE_SOCKETS, 1);
     free(s);
     if (unix_room.first)

@@ -113,7 +113,8 @@ struct unix_transfer {
     struct unix_name from; /* received */
     uint32_t result_flags; /* received: MSG_TRUNC */
 };
-void queue_init(struct unix_queue *q, size_t limit, struct share *share);
+/* false: no memory. */
+bool queue_init(struct unix_queue *q, size_t limit, struct share *share);
 /* All of it: the rights that were in it, linked. */
 struct unix_rights *queue_empty(struct unix_queue *q);
 size_t queue_next(const struct unix_socket *s); /* FIONREAD */

@@ -13,11 +13,10 @@ enum {
 
 /* ---- queues ---- */
 
-void queue_init(struct unix_queue *q, size_t limit, struct share *share)
+bool queue_init(struct unix_queue *q, size_t limit, struct share *share)
 {
     *q = (struct unix_queue){.end = &q->first};
-    ring_init(&q->ring, share);
-    ring_set_limit(&q->ring, limit);
+    return ring_init(&q->ring, share) && ring_set_limit(&q->ring, limit);
 }
 
 static struct unix_rights *record_remove(struct unix_queue *q)
@@ -55,7 +54,7 @@ struct unix_rights *queue_empty(struct unix_queue *q)
         }
     }
     q->taken = q->put;
-    ring_free(&q->ring);
+    ring_consume(&q->ring, ring_used(&q->ring));
     return all;
 }
 
@@ -68,7 +67,7 @@ size_t queue_next(const struct unix_socket *s)
     return q->first ? (size_t)(q->first->end - q->first->start) : 0;
 }
 
-/* From the program, as much as there is room for: bytes, or -EFAULT, -ENOMEM when none. */
+/* From the program, as much as there is room for: bytes, or -EFAULT. */
 static long queue_put(struct client *c, struct unix_queue *q, struct segments *s)
 {
     long done = 0;
@@ -88,7 +87,7 @@ static long queue_put(struct client *c, struct unix_queue *q, struct segments *s
         done += (long)n;
     }
     q->put += (uint64_t)done;
-    return done || s->left == 0 || ring_used(&q->ring) ? done : -ENOMEM;
+    return done;
 }
 
 /* To the program, n bytes, which are there: 0 or -EFAULT. They stay in the queue. */

@@ -29,6 +29,7 @@ static void tell_rs(endpoint_t ep)
 static long populate(endpoint_t ep, struct space *s, uint64_t start, uint64_t length,
                      uint32_t protection)
 {
+    enum memory_use use = protection & VM_PROTECTION_STORE ? MEMORY_STORED : MEMORY_TOUCHED;
     long result;
 
     if (s->limit && s->used + length > s->limit) {
@@ -36,7 +37,7 @@ static long populate(endpoint_t ep, struct space *s, uint64_t start, uint64_t le
         tell_rs(ep);
         return -ENOMEM;
     }
-    if (!memory_for(s, length / PAGE_SIZE, MEMORY_TOUCHED)) {
+    if (!memory_for(s, length / PAGE_SIZE, use)) {
         memory_relieve(s);
         return -ENOMEM;
     }
@@ -124,7 +125,7 @@ long map_region(endpoint_t ep, struct space *s, uint64_t address, uint64_t lengt
                           protection & (s->service ? 7 | VM_PROTECTION_VAULT : 7),
                           linux_flags & MAP_SHARED ? REGION_SHARED : 0};
     if (s->service) {
-        long error = populate(ep, s, new.start, length, new.protection);
+        long error = populate(ep, s, new.start, length, protection);
 
         if (error)
             return error;

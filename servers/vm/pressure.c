@@ -51,6 +51,8 @@ static void look_again(void)
 /* How much must stay free for the others. */
 static uint64_t floor_of(const struct space *s, enum memory_use use)
 {
+    if (s->service && use == MEMORY_STORED && s->limit / PAGE_SIZE <= memory.all / 2)
+        return reserve();
     if (s->service) /* one that may have most of it keeps what others tell it to: fs/ram */
         return s->limit / PAGE_SIZE > memory.all / 2 ? reserve() + memory.all / STORE_SHARE : 0;
     if (s->root)

@@ -96,6 +96,7 @@ long give_pages(endpoint_t ep, uint64_t start, uint64_t pages, uint64_t flags);
 #define LIMIT_NONE (~0ull)
 enum memory_use {
     MEMORY_TOUCHED, /* s itself asks for it */
+    MEMORY_STORED, /* the same, a service for what others have it keep */
     MEMORY_COPIED_TO, /* a service copies to s, on behalf of s */
     MEMORY_TABLES /* what a fork or a move needs beside the pages */
 };

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Prints letters until the printer's driver dies, which it sees to; then what is to be seen of that. */
+/* printing [server]: prints letters until the printer's driver dies, or the lp server, which it sees
+ * to; then what is to be seen of that. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,7 +21,28 @@ static const char *outcome(long result)
     return errno == EIO ? "EIO" : "another error";
 }
 
-int main(void)
+static int again(int fd)
+{
+    close(fd);
+    fd = open("/dev/lp0", O_WRONLY);
+    return write(fd, "#reopened", 9) == 9 && ioctl(fd, PRINTER_DRAIN) == 0 ? 0 : 1;
+}
+
+/* The server dies while nobody writes: what it knew of the file is gone all the same. */
+static int server_dies(int fd)
+{
+    unsigned long done = 0;
+
+    if (write(fd, letters, 512) != 512)
+        return 1;
+    system("service kill lp");
+    printf("dead: %s", outcome(write(fd, "x", 1)));
+    printf(" %s,", outcome(ioctl(fd, PRINTER_GET_DONE, &done)));
+    printf(" drained: %s\n", outcome(ioctl(fd, PRINTER_DRAIN)));
+    return again(fd);
+}
+
+int main(int argc, char **argv)
 {
     unsigned long done = 0;
     int status = 0, fd = open("/dev/lp0", O_WRONLY);
@@ -29,6 +52,8 @@ int main(void)
         letters[i] = (char)('a' + i % 26);
     if (fd < 0 || ioctl(fd, PRINTER_GET_STATUS, &status) < 0)
         return 1;
+    if (argc > 1 && strcmp(argv[1], "server") == 0)
+        return server_dies(fd);
     printf("status %#x\n", status & 0xf8);
     if (fork() == 0) {
         usleep(100000);
@@ -42,10 +67,6 @@ int main(void)
     printf("dead: %s", outcome(write(fd, "x", 1)));
     printf(" %s,", outcome(write(fd, "x", 1)));
     printf(" drained: %s\n", outcome(ioctl(fd, PRINTER_DRAIN)));
-    close(fd);
     wait(NULL);
-    fd = open("/dev/lp0", O_WRONLY);
-    if (write(fd, "#reopened", 9) != 9 || ioctl(fd, PRINTER_DRAIN) < 0)
-        return 1;
-    return 0;
+    return again(fd);
 }

@@ -84,6 +84,13 @@ def test_death_is_told(boot, paper, program):
     assert "dead: EIO EIO, drained: EIO\n" in out and "status 0xd8\n" in out and out.endswith("fine\n")
 
 
+def test_death_of_the_server_is_told(boot, paper, program):
+    """A file that was open is dead, also when nothing was in progress: what the driver had lost of it, and the server was about to tell, nobody knows any more."""
+    out = boot("/printing server; echo $?", qemu=f"-parallel file:{paper}", add={"/printing": program("printing")}, leak_check=False).out
+    assert out.splitlines() == ["dead: EIO EIO, drained: EIO", "0"]
+    assert paper.read_bytes() == bytes(ord("a") + n % 26 for n in range(512)) + b"#reopened"
+
+
 @pytest.mark.parametrize("victim, every", [("printer", "$((200000 + RANDOM * 300000 / 32768))"), ("lp", "250000")], ids=["driver", "server"])
 def test_spooler(boot, paper, victim, every):
     """20 jobs, while the driver (or the server) is killed every 200 to 500 ms: each is there whole, in order; what is repeated is the page in progress."""

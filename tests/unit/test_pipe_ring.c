@@ -46,7 +46,7 @@ static size_t take(struct ring *r, size_t n)
 
 static void begin(struct ring *r)
 {
-    ring_init(r, share_of(0));
+    assert_true(ring_init(r, share_of(0)));
     next_in = next_out = 0;
 }
 
@@ -55,7 +55,6 @@ static void test_fills_to_its_limit(void **state)
     struct ring r;
 
     begin(&r);
-    assert_int_equal(r.size, 0); /* idle pipes cost nothing */
     assert_int_equal(put(&r, 10), 10);
     assert_int_equal(r.size, RING_START);
     assert_int_equal(put(&r, 2 * RING_LIMIT), RING_LIMIT - 10);
@@ -133,6 +132,33 @@ static void test_random(void **state)
     ring_free(&r);
 }
 
+/* What exists goes on with what it has; a new one is refused. */
+static void test_no_memory(void **state)
+{
+    static struct ring rings[1000];
+    struct ring another;
+    unsigned made = 0;
+
+    begin(&another);
+    ring_free(&another);
+    vault_refuse(true);
+    while (made < 1000 && ring_init(&rings[made], share_of(0)))
+        made++;
+    assert_in_range(made, 16, 999);
+    for (unsigned i = 0; i < made; i++) {
+        next_in = next_out = 0;
+        for (unsigned round = 0; round < 3; round++) {
+            size_t n = put(&rings[i], 5000);
+
+            assert_true(n >= RING_START);
+            assert_int_equal(take(&rings[i], 5000), n);
+        }
+    }
+    for (unsigned i = 0; i < made; i++)
+        ring_free(&rings[i]);
+    vault_refuse(false);
+}
+
 static void test_all_together(void **state)
 {
     enum { RINGS_MAX = 16 << 20, COUNT = 2 * RINGS_MAX / RING_LIMIT };
@@ -140,7 +166,7 @@ static void test_all_together(void **state)
     size_t bytes = 0, before;
 
     for (unsigned i = 0; i < COUNT; i++) {
-        ring_init(&rings[i], share_of(0));
+        assert_true(ring_init(&rings[i], share_of(0)));
         bytes += put(&rings[i], RING_LIMIT);
         assert_true(ring_used(&rings[i]) >= RING_START); /* that much, always */
     }
@@ -156,11 +182,9 @@ static void test_all_together(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fills_to_its_limit),
-        cmocka_unit_test(test_limit),
-        cmocka_unit_test(test_all_or_nothing),
-        cmocka_unit_test(test_all_together),
-        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_fills_to_its_limit), cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_all_or_nothing),     cmocka_unit_test(test_all_together),
+        cmocka_unit_test(test_no_memory),          cmocka_unit_test(test_random),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,10 +4,12 @@
 #ifndef HOST_VAULT_H
 #define HOST_VAULT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Where the test finds what is there; any other address is its own. */
 void *vault_inside(const void *at);
 size_t vault_in_use(void); /* bytes that are mapped */
+void vault_refuse(bool refuse); /* vault_map() has no memory any more */
 
 #endif
