@@ -50,7 +50,7 @@ static void nothing_left(void)
     check(!file_first(), "an open file is left");
     check(!client_next(NULL), "a client is left");
     check(!grants_left(), "a grant is left");
-    check(vault_in_use() <= 2 * 4 * 16 * PAGE_SIZE,
+    check(vault_in_use() <= 3 * 4 * 16 * PAGE_SIZE,
           "bytes of pipes are left"); /* slabs that are kept */
     check(!__lsan_do_recoverable_leak_check(), "memory is left");
 }
