@@ -41,9 +41,8 @@ static void add_range(uint64_t address, uint64_t size, uint32_t type)
 
 static void set_command_line(const char *text)
 {
-    size_t n = strlen(text), room = sizeof kernel_page.info.command_line - 1;
-
-    memcpy(kernel_page.info.command_line, text, n < room ? n : room);
+    for (size_t i = 0; text[i] && i < sizeof kernel_page.info.command_line - 1; i++)
+        kernel_page.info.command_line[i] = text[i];
 }
 
 static void from_pvh(const struct pvh_info *info)
@@ -136,6 +135,7 @@ void boot_start(uint64_t magic, uint64_t information)
         kernel_panic("started by a loader that is neither PVH nor multiboot2");
     if (!boot_info.archive_size || (boot_info.archive & 4095))
         kernel_panic("no boot archive was loaded (or not at a page boundary)");
+    memory_place();
     acpi_read();
     clock_measure();
 }

@@ -12,6 +12,7 @@
 #include "kernel/boot_info.h"
 
 void boot_start(uint64_t magic, uint64_t information); /* boot.c; from entry.S */
+void memory_place(void);
 void acpi_read(void);
 void clock_measure(void);
 

@@ -7,6 +7,8 @@
 #include <stdint.h>
 
 #define BOOT_RANGES 64
+#define BOOT_RAM_START 0x100000 /* what is below is left to firmware and start-up code */
+#define BOOT_FRAME_ENTRY 12u /* bytes of the table for each frame */
 
 struct boot_info {
     struct boot_range {
@@ -14,6 +16,8 @@ struct boot_info {
         uint64_t start, end;
     } ram[BOOT_RANGES];
     unsigned ranges;
+    uint32_t frames; /* of 4096 bytes, from 0 to the end of RAM */
+    uint64_t table, table_size; /* physical; where the frames' table is to lie, in whole frames */
     uint64_t archive, archive_size; /* physical */
     uint64_t lapic, ioapic; /* the interrupt controllers, physical */
     uint64_t timer_hz; /* of the LAPIC's timer, divided by 1 as it is left */

@@ -35,32 +35,20 @@ static bool range_good(uint64_t address, size_t length)
     return address < USER_END && length <= USER_END - address;
 }
 
-long copy_in(struct slot *s, void *to, uint64_t address, size_t length)
+long copy_kernel(const struct slot *s, uint64_t address, void *kernel, size_t length, bool out)
 {
-    uint8_t *out = to;
+    uint8_t *here = kernel;
 
-    for (size_t n; length; address += n, out += n, length -= n) {
-        const uint8_t *from = resolve(s, address, false);
+    for (size_t n; length; address += n, here += n, length -= n) {
+        uint8_t *there = resolve(s, address, out);
 
-        if (!from)
+        if (!there)
             return -EFAULT;
         n = to_page_end(address, length);
-        arch_copy(out, from, n);
-    }
-    return 0;
-}
-
-long copy_out(struct slot *s, uint64_t address, const void *from, size_t length)
-{
-    const uint8_t *in = from;
-
-    for (size_t n; length; address += n, in += n, length -= n) {
-        uint8_t *to = resolve(s, address, true);
-
-        if (!to)
-            return -EFAULT;
-        n = to_page_end(address, length);
-        arch_copy(to, in, n);
+        if (out)
+            arch_copy(there, here, n);
+        else
+            arch_copy(here, there, n);
     }
     return 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The frame table has an entry for each frame of RAM: references and, while free, links of the free
- * list (doubly linked, so that a contiguous run can be taken out of its middle). It lies at the
- * start of the largest range of RAM.
+ * list (doubly linked, so that a contiguous run can be taken out of its middle). It lies where
+ * boot/memory.c has found room for it.
  */
 #include "kernel/frame.h"
 
@@ -21,6 +21,7 @@ struct frame {
     uint32_t references; /* NOT_RAM: a hole, the kernel, the table itself */
     uint32_t next, previous; /* of the free list; 0 ends it (frame 0 is never used) */
 };
+_Static_assert(sizeof(struct frame) == BOOT_FRAME_ENTRY, "boot/memory.c makes room for the table");
 
 struct boot_info boot_info;
 static struct frame *frames;
@@ -59,43 +60,11 @@ static bool overlaps(uint64_t frame, uint64_t start, uint64_t end)
     return frame < end && frame + FRAME_BYTES > start;
 }
 
-/* Where the table can lie: in RAM, clear of the kernel image and the archive. 0: nowhere. */
-static uint64_t place_table(uint64_t bytes)
-{
-    uint64_t image_end = (uint64_t)kernel_physical_end,
-             archive_end = boot_info.archive + boot_info.archive_size;
-
-    for (unsigned i = 0; i < boot_info.ranges; i++) {
-        uint64_t at = (boot_info.ram[i].start + FRAME_BYTES - 1) & ~(FRAME_BYTES - 1);
-
-        if (at < 0x100000)
-            continue;
-        if (at < image_end)
-            at = (image_end + FRAME_BYTES - 1) & ~(FRAME_BYTES - 1);
-        if (boot_info.archive_size && at < archive_end && at + bytes > boot_info.archive)
-            at = (archive_end + FRAME_BYTES - 1) & ~(FRAME_BYTES - 1);
-        if (at + bytes <= boot_info.ram[i].end)
-            return at;
-    }
-    return 0;
-}
-
 void frame_start(void)
 {
-    uint64_t top = 0, table, bytes;
+    uint64_t table = boot_info.table, table_end = table + boot_info.table_size;
 
-    for (unsigned i = 0; i < boot_info.ranges; i++)
-        if (boot_info.ram[i].end > top)
-            top = boot_info.ram[i].end;
-    if (boot_info.archive < (uint64_t)kernel_physical_end &&
-        boot_info.archive + boot_info.archive_size > (uint64_t)kernel_physical_start)
-        kernel_panic("too little memory: %lu kB, and the boot archive lies over the kernel",
-                     top >> 10);
-    frame_count = (uint32_t)(top >> FRAME_SHIFT);
-    bytes = ((uint64_t)frame_count * sizeof(struct frame) + FRAME_BYTES - 1) & ~(FRAME_BYTES - 1);
-    table = place_table(bytes);
-    if (!table)
-        kernel_panic("too little memory: no room for the table of %u frames", frame_count);
+    frame_count = boot_info.frames;
     frames = direct(table);
     for (uint32_t f = 0; f < frame_count; f++)
         frames[f].references = NOT_RAM;
@@ -105,8 +74,7 @@ void frame_start(void)
         for (uint64_t f = boot_info.ram[i].end >> FRAME_SHIFT; f-- > first;) {
             uint64_t at = f << FRAME_SHIFT;
 
-            /* The first megabyte is left to firmware and start-up code. */
-            if (at < 0x100000 || overlaps(at, table, table + bytes) ||
+            if (at < BOOT_RAM_START || overlaps(at, table, table_end) ||
                 overlaps(at, (uint64_t)kernel_physical_start, (uint64_t)kernel_physical_end))
                 continue;
             kernel_page.info.frames_total++;

@@ -303,7 +303,8 @@ static void bounce(struct slot *c, endpoint_t dead)
 
     list_remove(&c->link);
     if (back && back->endpoint != dead) {
-        memmove(c->message + 2, c->message, 5 * sizeof *c->message); /* type and words 0..3 */
+        for (unsigned i = 7; i-- > 2;) /* type and words 0..3 */
+            c->message[i] = c->message[i - 2];
         c->message[0] = MESSAGE_BOUNCED;
         c->message[1] = (uint32_t)dead;
         c->forwarder = 0;

@@ -149,9 +149,16 @@ long call_reap(struct slot *s, const uint64_t *a);
 long call_query(struct slot *s, const uint64_t *a);
 
 /* ---- copy.c ---- */
-/* from s's memory; -EFAULT */
-long copy_in(struct slot *s, void *to, uint64_t address, size_t length);
-long copy_out(struct slot *s, uint64_t address, const void *from, size_t length);
+/* Between s's memory and the kernel's; -EFAULT. */
+long copy_kernel(const struct slot *s, uint64_t address, void *kernel, size_t length, bool out);
+static inline long copy_in(const struct slot *s, void *to, uint64_t address, size_t length)
+{
+    return copy_kernel(s, address, to, length, false);
+}
+static inline long copy_out(const struct slot *s, uint64_t address, void *from, size_t length)
+{
+    return copy_kernel(s, address, from, length, true);
+}
 void call_copy(struct slot *s); /* COPY_FROM, COPY_TO, GRANT_FROM, GRANT_TO */
 long call_grant_table(struct slot *s, const uint64_t *a);
 

@@ -210,12 +210,12 @@ void arch_registers_sanitise(struct registers *r)
 #define ARCH_SET_FS 0x1002
 #define ARCH_GET_FS 0x1003
 /* kernel/copy.c */
-long copy_out(struct slot *s, uint64_t address, const void *from, size_t length);
+long copy_kernel(const struct slot *s, uint64_t address, void *kernel, size_t length, bool out);
 
 long arch_prctl(struct slot *s, uint64_t code, uint64_t address)
 {
     if (code == ARCH_GET_FS)
-        return copy_out(s, address, &s->registers.fs_base, sizeof s->registers.fs_base);
+        return copy_kernel(s, address, &s->registers.fs_base, 8, true);
     if (code != ARCH_SET_FS)
         return -EINVAL;
     if (address >= USER_END)

@@ -44,18 +44,6 @@ void *memcpy(void *to, const void *from, size_t n)
     return to;
 }
 
-void *memmove(void *to, const void *from, size_t n)
-{
-    uint8_t *t = to;
-    const uint8_t *f = from;
-
-    if (t <= f || t >= f + n)
-        return memcpy(to, from, n); /* upward copying is safe */
-    while (n--)
-        t[n] = f[n];
-    return to;
-}
-
 void *memset(void *to, int byte, size_t n)
 {
     uint8_t *t = to;
@@ -76,13 +64,4 @@ int memcmp(const void *a, const void *b, size_t n)
         if (*x != *y)
             return *x - *y;
     return 0;
-}
-
-size_t strlen(const char *s)
-{
-    size_t n = 0;
-
-    while (s[n])
-        n++;
-    return n;
 }
