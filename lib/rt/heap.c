@@ -73,13 +73,16 @@ static struct heap_block *cut(struct heap *h, unsigned class)
     struct heap_block *b;
 
     if ((size_t)(h->end - h->at) < need) {
-        size_t size = need > h->piece ? (need + PAGE - 1) & ~(size_t)(PAGE - 1) : h->piece;
+        size_t all = need + sizeof(struct heap_piece);
+        size_t size = all > h->piece ? (all + PAGE - 1) & ~(size_t)(PAGE - 1) : h->piece;
         uint8_t *piece = h->more(size);
 
         if (!piece)
             return NULL;
         retire_piece(h);
-        h->at = piece;
+        *(struct heap_piece *)(void *)piece = (struct heap_piece){h->pieces, size};
+        h->pieces = (struct heap_piece *)(void *)piece;
+        h->at = piece + sizeof(struct heap_piece);
         h->end = piece + size;
     }
     b = (struct heap_block *)h->at;
@@ -147,6 +150,14 @@ undo_unlogged static bool is_good(const struct heap_block *b, unsigned class,
 
     return (uintptr_t)b % SMALLEST == 0 && peek(b, &there, sizeof there) && there.mark == UNUSED &&
            there.class == class;
+}
+
+undo_unlogged bool heap_has(uint64_t block, bool (*peek)(const void *, void *, size_t))
+{
+    struct heap_block there;
+
+    return block % SMALLEST == 0 && peek((const void *)(block - HEADER), &there, HEADER) &&
+           there.mark == IN_USE && (there.class < HEAP_CLASSES || there.class == BIG);
 }
 
 undo_unlogged static bool mend_list(struct heap *h, unsigned class,

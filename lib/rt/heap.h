@@ -23,6 +23,12 @@ struct heap {
     size_t piece; /* how much to ask for at once */
     struct heap_block *unused[HEAP_CLASSES];
     uint8_t *at, *end; /* of the present piece */
+    struct heap_piece *pieces; /* all of them, the latest first */
+};
+
+struct heap_piece { /* at its beginning */
+    struct heap_piece *next;
+    size_t size;
 };
 
 /*
@@ -31,6 +37,8 @@ struct heap {
  * how many lists it has mended (or places where the next block is cut from).
  */
 unsigned heap_audit(struct heap *h, bool (*peek)(const void *at, void *to, size_t bytes));
+/* Also an audit's: does a block that is in use begin there? (Of big ones it may be at any address.) */
+bool heap_has(uint64_t block, bool (*peek)(const void *at, void *to, size_t bytes));
 
 void *heap_take(struct heap *h, size_t bytes); /* aligned to 16; NULL: no memory */
 void heap_give(struct heap *h, void *block);

@@ -8,6 +8,7 @@
 #include "lib/rt/heap.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
+#include "lib/rt/pointer.h"
 
 static void *more(size_t bytes)
 {
@@ -75,10 +76,64 @@ undo_unlogged static bool peek(const void *at, void *to, size_t bytes)
     return undo_again(KERNEL_COPY_FROM, service_info()->self, (long)at, (long)to, (long)bytes) == 0;
 }
 
-/* (Blocks that are in use are their owners' business.) */
-undo_unlogged unsigned undo_audit(const char **what)
+undo_unlogged static bool poke(void *at, const void *from, size_t bytes)
 {
+    return undo_again(KERNEL_COPY_TO, service_info()->self, (long)at, (long)from, (long)bytes) == 0;
+}
+
+undo_unlogged static bool is_block(uint64_t at)
+{
+    return heap_has(at, peek);
+}
+
+/* The program's data, but for where registers are told of and for this successor's own stack, both of which have the
+ * suspect, too. (A page that is not there is passed over.) */
+undo_unlogged static void add_data(struct pointer_memory *m, const struct registers *r)
+{
+    extern char etext[], end[], undo_return_stack[], undo_return_stack_top[];
+    const struct pointer_range told = {(uint64_t)r, (uint64_t)(r + 1)},
+                               stack = {(uint64_t)undo_return_stack,
+                                        (uint64_t)undo_return_stack_top};
+    const struct pointer_range *first = told.begin < stack.begin ? &told : &stack,
+                               *second = first == &told ? &stack : &told;
+
+    m->range[0] = (struct pointer_range){(uint64_t)etext & ~7ull, first->begin};
+    m->range[1] = (struct pointer_range){first->end, second->begin};
+    m->range[2] = (struct pointer_range){second->end, (uint64_t)end & ~7ull};
+    m->ranges = 3;
+}
+
+undo_unlogged static unsigned mend_pointers(const struct registers *r, uint64_t fault)
+{
+    extern char __executable_start[], end[];
+    const uint64_t suspects[] = {r->rax, r->rbx, r->rcx, r->rdx, r->rsi, r->rdi, r->rbp, r->r8,
+                                 r->r9,  r->r10, r->r11, r->r12, r->r13, r->r14, r->rip};
+    struct pointer_memory m = {.peek = peek,
+                               .poke = poke,
+                               .is_block = is_block,
+                               .program = (uint64_t)__executable_start,
+                               .program_end = (uint64_t)end};
+    struct heap_piece piece;
+    unsigned mended = 0;
+
+    add_data(&m, r);
+    for (const struct heap_piece *p = heap.pieces;
+         p && m.ranges < POINTER_RANGES && peek(p, &piece, sizeof piece); p = piece.next)
+        m.range[m.ranges++] = (struct pointer_range){(uint64_t)p, (uint64_t)p + piece.size};
+    for (unsigned i = 0; i < sizeof suspects / sizeof *suspects && !mended; i++)
+        mended = pointer_mend(&m, suspects[i], fault);
+    return mended;
+}
+
+/* (What else is in blocks that are in use is their owners' business.) */
+undo_unlogged unsigned undo_audit(const struct registers *dead, uint64_t fault, const char **what)
+{
+    unsigned mended = heap_audit(&heap, peek);
+
     *what = "the heap";
-    return heap_audit(&heap, peek);
+    if (mended)
+        return mended;
+    *what = "pointers";
+    return mend_pointers(dead, fault);
 }
 #endif

@@ -285,6 +285,8 @@ undo_swap_calls:
 
     .bss
     .balign 16
+    .globl undo_return_stack, undo_return_stack_top
+undo_return_stack:
     .skip 0x2000
 undo_return_stack_top:
     .globl undo_in_step, undo_replay_at, undo_returning, undo_message, undo_status, undo_answer_to, undo_result, undo_dead
@@ -298,7 +300,7 @@ undo_stack: .quad 0
 undo_first_stack: .quad 0
     .data
     .balign 128 /* in one page: RS keeps it of the dead (servers/rs/corpse.c) */
-undo_dead: .skip 16 /* struct undo_death, written by RS */
+undo_dead: .skip UNDO_DEATH_BYTES
 undo_in_step: .quad 1
 undo_message: .skip 64
 undo_journal_at: .quad UNDO_JOURNAL

@@ -22,6 +22,24 @@ static inline long undo_raw_call(long number, long a, long b, long c, long d, lo
     return result;
 }
 
+extern void (*undo_loop_at)(void);
+
+static inline uint64_t undo_entry_end(const struct undo_entry *e)
+{
+    return (uint64_t)(e + 1) + ((e->length + 15) & ~15ull);
+}
+
+/* ---- refuse.c ---- */
+void undo_say(const char *what, uint64_t a, uint64_t b, uint64_t c); /* into the kernel's log */
+/* After a death, and when all is undone: is the step to be done again? by_itself: no fuse has had it
+ * die. If not, it is answered. */
+void undo_judge(bool by_itself);
+void undo_step_is_done(void); /* after all, or it was refused */
+bool undo_gave_up(void); /* the last step was refused; once */
+/* The step did `key` in place of this entry. */
+void undo_diverged_at(const struct undo_entry *entry, uint64_t key, uint64_t from)
+    __attribute__((noreturn));
+
 /* log.c: what was logged from begin to end is as it was before. */
 void undo_log_play(uint64_t begin, uint64_t end);
 

@@ -14,10 +14,14 @@
 
 #define UNDO_MARK 0x6b6361622073656f /* before undo_start */
 
+#define UNDO_DEATH_BYTES 208 /* of struct undo_death */
+
 #define REPLY_RECEIVE 0x1004 /* KERNEL_CALL_BASE + KERNEL_REPLY_RECEIVE */
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>
+
+#include "abi/kernel.h"
 
 /* What RS finds before the entry of an image that comes back this way: addresses in it. */
 struct undo_header {
@@ -33,6 +37,8 @@ struct undo_death { /* written by RS before a successor begins */
     uint64_t rip; /* of the dead */
     uint32_t defect; /* enum rs_defect */
     uint32_t fuse; /* not 0: the logs of some steps are to end after so many entries at most */
+    uint64_t address; /* of the access that failed; 0: it was none, or is not known (RS's own) */
+    struct registers registers; /* of the dead; of RS without rcx and r11 */
 };
 #endif
 #endif

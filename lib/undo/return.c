@@ -13,67 +13,22 @@
 #include "lib/undo/internal.h"
 #include "lib/undo/layout.h"
 
-/* A step that has killed so many of its own is given up: its caller gets EIO. */
-#define POISON_DEATHS 2
-/* So many alarms in a row whose step was given up, each 10 ms after the one before. */
-#define ALARMS_LOST_MAX 20
-#define ALARM_AGAIN_NS 10000000u
-
 _Static_assert(REPLY_RECEIVE == KERNEL_CALL_BASE + KERNEL_REPLY_RECEIVE, "layout.h");
 _Static_assert(offsetof(struct undo_entry, length) == 88, "entry.S");
+_Static_assert(sizeof(struct undo_death) == UNDO_DEATH_BYTES, "entry.S");
 _Static_assert(sizeof(struct undo_entry) == 96, "entry.S");
 
 extern uint64_t undo_stack;
-extern void (*undo_loop_at)(void);
-extern char _start[];
 
 void undo_return(void);
-void undo_begin(void) __attribute__((noreturn)); /* calls undo_return() on a stack of its own */
 void undo_loop_set(void (*loop)(void), uint64_t stack);
-void undo_diverged_at(const struct undo_entry *entry, uint64_t key, uint64_t from)
-    __attribute__((noreturn));
 
-static uint64_t faults; /* deaths of this step by its own fault */
 static uint64_t fuse_seed = 88172645463325252u;
 static struct undo_output *const outbox = (struct undo_output *)UNDO_OUTBOX;
 static uint64_t outputs;
 uint64_t undo_write_grants;
 static const struct grant *granted;
 static size_t granted_count;
-static bool given_up; /* the last step was refused */
-static const char *refused; /* why the step is not to be repeated; NULL: it is */
-
-static char *add_text(char *at, const char *text)
-{
-    while (*text)
-        *at++ = *text++;
-    return at;
-}
-
-static char *add_number(char *at, uint64_t number)
-{
-    int shift = 60;
-
-    *at++ = ' ';
-    while (shift > 0 && number >> shift == 0)
-        shift -= 4;
-    for (; shift >= 0; shift -= 4)
-        *at++ = "0123456789abcdef"[number >> shift & 15];
-    return at;
-}
-
-/* (snprintf() is the service's own, so what it stores would be logged.) */
-static void say(const char *what, uint64_t a, uint64_t b, uint64_t c)
-{
-    char text[200], *at = text;
-
-    at = add_text(at, service_info()->name);
-    at = add_text(at, ": undo: ");
-    at = add_text(at, what);
-    at = add_number(add_number(add_number(at, a), b), c);
-    *at++ = '\n';
-    undo_raw_call(KERNEL_LOG, (long)text, at - text, 0, 0, 0);
-}
 
 static void log_reset(void)
 {
@@ -92,18 +47,13 @@ static struct undo_entry *entry_make(uint64_t key, uint64_t argument)
     return e;
 }
 
-static uint64_t entry_end(const struct undo_entry *e)
-{
-    return (uint64_t)(e + 1) + ((e->length + 15) & ~15ull);
-}
-
 static struct undo_entry *entry_replayed(uint64_t key, uint64_t argument)
 {
     struct undo_entry *e = (struct undo_entry *)undo_replay_at;
 
     if (e->key != key || e->argument != argument)
         undo_diverged_at(e, key, (uint64_t)__builtin_return_address(0));
-    undo_replay_at = entry_end(e) < undo_journal_at ? entry_end(e) : 0;
+    undo_replay_at = undo_entry_end(e) < undo_journal_at ? undo_entry_end(e) : 0;
     return e;
 }
 
@@ -115,7 +65,7 @@ uint64_t undo_input(uint64_t value)
         return entry_replayed(UNDO_KEY_INPUT, 0)->result[0];
     e = entry_make(UNDO_KEY_INPUT, 0);
     e->result[0] = value;
-    undo_journal_at = entry_end(e);
+    undo_journal_at = undo_entry_end(e);
     return value;
 }
 
@@ -129,7 +79,7 @@ bool undo_repeated(void)
 
 void undo_done(void)
 {
-    undo_journal_at = entry_end(entry_make(UNDO_KEY_DONE, 0));
+    undo_journal_at = undo_entry_end(entry_make(UNDO_KEY_DONE, 0));
 }
 
 /* The data first, then its length, then it counts. */
@@ -137,7 +87,7 @@ static void keep_data(struct undo_entry *e, const void *from, size_t length)
 {
     memcpy(e + 1, from, length);
     e->length = length;
-    undo_journal_at = entry_end(e);
+    undo_journal_at = undo_entry_end(e);
 }
 
 void undo_input_bytes(void *at, size_t length)
@@ -189,7 +139,7 @@ static void keep_granted(endpoint_t callee)
         if (is_written_by(g, callee))
             to = (char *)memcpy(to, (const void *)g->address, g->length) + g->length;
     e->length = (uint64_t)(to - (char *)(e + 1));
-    undo_journal_at = entry_end(e);
+    undo_journal_at = undo_entry_end(e);
 }
 
 void undo_granted(endpoint_t callee)
@@ -215,7 +165,7 @@ static void keep_what_was_written(void)
 
     if (undo_replay_at || !undo_write_grants)
         return;
-    for (uint64_t at = UNDO_JOURNAL; at < undo_journal_at; at = entry_end(last))
+    for (uint64_t at = UNDO_JOURNAL; at < undo_journal_at; at = undo_entry_end(last))
         last = (const struct undo_entry *)at;
     if (last && last->key == KERNEL_CALL_BASE + KERNEL_CALL)
         keep_granted((endpoint_t)last->argument);
@@ -287,8 +237,7 @@ static void tell_rs(void)
     long rax = KERNEL_CALL_BASE + KERNEL_CALL;
 
     if (service_info()->self == service_info()->rs) {
-        undo_root_back(given_up);
-        given_up = false;
+        undo_root_back(undo_gave_up());
         return;
     }
     __asm__ volatile("syscall"
@@ -325,7 +274,7 @@ void undo_receive_slow(void)
         send_outputs();
     if (undo_returning & UNDO_RETURNED) {
         tell_rs();
-        faults = 0;
+        undo_step_is_done();
     }
     if (undo_returning & UNDO_SWAP)
         undo_root_swap_now();
@@ -338,102 +287,6 @@ void undo_receive_slow(void)
 
 /* ---- after a death ---- */
 
-/* result[3] and [4] are the second and third argument. */
-static void take_back(const struct undo_entry *e)
-{
-    long result = (long)e->result[0];
-
-    if ((e->key == KERNEL_CALL_BASE + KERNEL_SLOT_CREATE ||
-         e->key == KERNEL_CALL_BASE + KERNEL_SLOT_DESTROY) && /* it was kept under a new name */
-        result > 0)
-        undo_raw_call(KERNEL_SLOT_DESTROY, result, 0, 0, 0, 0);
-    if (e->key == KERNEL_CALL_BASE + KERNEL_MAP && result == 0)
-        undo_raw_call(KERNEL_UNMAP, (long)e->argument, (long)e->result[3], (long)e->result[4], 0,
-                      0);
-    if (e->key == SYS_mmap && (result >= 0 || result < -4095))
-        undo_raw_call(SYS_munmap - KERNEL_CALL_BASE, result, (long)e->result[3], 0, 0, 0);
-}
-
-/* The step is given up: what it has made outside is taken back where that can be done. */
-static void compensate(void)
-{
-    const struct undo_entry *end = (const struct undo_entry *)undo_journal_at;
-
-    for (const struct undo_entry *e = (const struct undo_entry *)UNDO_JOURNAL; e < end;
-         e = (const struct undo_entry *)entry_end(e))
-        take_back(e);
-}
-
-/* VFS waits for some of those that it hands on, and answers others no more: it knows. */
-static bool give_back(void)
-{
-    static const struct message m = {.type = MESSAGE_REFUSED};
-
-    if (message_via(&undo_message) != service_info()->vfs || !message_via(&undo_message))
-        return false;
-    undo_later(KERNEL_CALL_BASE + KERNEL_FORWARD, (uint64_t)message_caller(&undo_message), &m,
-               (uint64_t)(int64_t)service_info()->vfs);
-    return true;
-}
-
-/*
- * What was to be done when its alarm went off is not done, and the next alarm not set: it would never
- * look at its timers again. So the alarm goes off once more. One that cannot do with any of them what
- * it must is of no use, though it lives: that is a death that nothing helps against.
- */
-static void ring_again(void)
-{
-    static uint64_t last, in_a_row;
-    uint64_t now = __builtin_ia32_rdtsc(), hz = kernel_page()->tsc_hz;
-
-    in_a_row = now - last < hz ? in_a_row + 1 : 1;
-    last = now;
-    if (in_a_row >= ALARMS_LOST_MAX)
-        __builtin_trap();
-    undo_raw_call(KERNEL_ALARM,
-                  (long)((unsigned __int128)(now - kernel_page()->tsc_boot) * 1000000000u / hz +
-                         ALARM_AGAIN_NS),
-                  0, 0, 0, 0);
-}
-
-static void drop_step(const char *why)
-{
-    bool asked = message_caller(&undo_message) != ENDPOINT_KERNEL;
-
-    say(why, undo_message.source, undo_message.type, undo_message.w[0]);
-    if ((void *)undo_loop_at == (void *)_start) /* there is no request yet: it cannot be started */
-        __builtin_trap();
-    compensate();
-    if (!asked && undo_message.type == MESSAGE_NOTIFY &&
-        (undo_message.w[0] & NOTIFY_BIT(NOTIFY_BIT_ALARM)))
-        ring_again();
-    given_up = true;
-    undo_answer(asked && !give_back() ? message_caller(&undo_message) : 0, -EIO);
-    undo_in_step = 0;
-    undo_journal_at = UNDO_JOURNAL;
-}
-
-/* What killed it is found, and mended: it may try once more. */
-static bool audited(void)
-{
-    const char *what = "";
-    unsigned mended = undo_audit ? undo_audit(&what) : 0;
-    char text[80], *at = text;
-
-    if (!mended)
-        return false;
-    at = add_text(at, "audit: mended in ");
-    *add_text(at, what) = 0;
-    say(text, mended, undo_message.type, undo_dead.rip);
-    faults = 0;
-    return true;
-}
-
-static bool is_fault(uint32_t defect)
-{
-    return defect == DEFECT_EXIT || defect == DEFECT_EXCEPTION || defect == DEFECT_HEARTBEAT;
-}
-
 /* The first that a successor does, on a stack of its own. r15 is as the dead has left it. */
 void undo_return(void)
 {
@@ -445,7 +298,7 @@ void undo_return(void)
     if (undo_in_step && end != UNDO_LOG) {
         if (end < begin || end > begin + UNDO_WINDOW_MAX) {
             __asm__ volatile("movabsq %0, %%r15" : : "i"(UNDO_LOG));
-            say("the log is lost", end, begin, undo_dead.rip);
+            undo_say("the log is lost", end, begin, undo_dead.rip);
             __builtin_trap();
         }
         undo_log_play(begin, end);
@@ -462,36 +315,7 @@ void undo_return(void)
         undo_root_undone();
     }
     undo_replay_at = 0;
-    if (undo_in_step && is_fault(undo_dead.defect) && begin == UNDO_LOG &&
-        ++faults >= POISON_DEATHS && !audited())
-        refused = "a request that kills is refused";
-    if (undo_in_step && refused)
-        drop_step(refused);
-    refused = NULL;
+    undo_judge(begin == UNDO_LOG);
     if (undo_journal_at > UNDO_JOURNAL)
         undo_replay_at = UNDO_JOURNAL;
-}
-
-/* ---- a step that is not the same the second time ---- */
-
-/* Not a death of its own; but the same has to be done. */
-void undo_refuse(const char *why)
-{
-    refused = why;
-    undo_dead.defect = DEFECT_NONE;
-    undo_begin();
-}
-
-static const char diverged[] = "a step that could not be repeated is refused";
-
-void undo_diverged_at(const struct undo_entry *entry, uint64_t key, uint64_t from)
-{
-    say("it did something else", entry->key, key, from);
-    undo_refuse(diverged);
-}
-
-void undo_diverged(const char *how)
-{
-    say(how, undo_replay_at, undo_journal_at, undo_message.type);
-    undo_refuse(diverged);
 }

@@ -219,6 +219,8 @@ void undo_root_died(uint64_t log_end)
         keep_stack();
     }
     dying.instruction = undo_dead.rip;
+    undo_dead.registers = undo_root_registers;
+    undo_dead.registers.rcx = undo_dead.registers.r11 = 0;
     undo_dead.defect = defect_of(undo_root_why - 1);
     if (undo_dead.defect == DEFECT_EXCEPTION && made_room(log_end))
         undo_dead.defect = DEFECT_NONE;

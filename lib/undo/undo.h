@@ -180,9 +180,11 @@ long undo_read(long number, long a, long b, long c, long d, long e, void *to, si
 
 /* A service may have one: of a step that has killed twice, and is undone. What it finds damaged it
  * puts right, in lists that must be what they are, and says how much that was; then the step is tried
- * once more. It trusts nothing, and none of it may be logged (undo_unlogged). lib/rt/malloc.c has one
- * for its heap. */
-unsigned undo_audit(const char **what) __attribute__((weak));
+ * once more. It is told what was in the registers, and what address could not be accessed. It trusts
+ * nothing, and none of it may be logged (undo_unlogged). lib/rt/malloc.c has one for its heap, and for
+ * pointers of which a bit has flipped. */
+unsigned undo_audit(const struct registers *dead, uint64_t fault, const char **what)
+    __attribute__((weak));
 
 /* Something that is done once, though the step may be repeated: what is done between the two calls,
  * when undo_repeated() says no. It may be done twice as long as the step has gone no further. */

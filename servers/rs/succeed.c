@@ -32,6 +32,8 @@ static void enter(struct service *s, bool blocked_on_us)
         return;
     corpse_copy(s, &r);
     death.rip = r.rip;
+    death.address = s->last_defect == DEFECT_EXCEPTION ? s->fault.address : 0;
+    death.registers = r;
     /* else it has not looked yet at what is there */
     if ((r.rip < s->image->undo.enter || r.rip >= s->image->undo.enter_end) &&
         copy_to(s->endpoint, s->image->undo.death, &death, sizeof death) < 0) {

@@ -160,6 +160,8 @@ static bool look_at_share(struct service *s, const struct look *look)
     s->is_held &= all.share.low;
     if (s->runs_last != (s->share.low || s->is_held))
         set_priority(s);
+    if (s->life.state != RS_UP) /* its start has a limit of its own, and is of use */
+        s->share.useless = 0;
     if (s->life.state != RS_UP || service_core(s))
         return false;
     if (is_driver(s->manifest) && s->queue && s->share.useless >= SHARE_USELESS) {

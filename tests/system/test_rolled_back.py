@@ -135,6 +135,15 @@ def test_damaged_heap(boot):
     assert "vfs: undo: audit: mended in the heap 2c " in result.klog  # all 44, at the first death
 
 
+def test_flipped_pointer(boot):
+    """A bit of where each of VFS's lists begins, also of an empty one: what died of it finds the word and puts it right, and nobody notices."""
+    flips = [("servers", 55), ("shares", 33), ("runnable_first", 21), ("fifos", 44)]
+    damage = "".join(f"echo vfs 0 data {int(address_in('vfs', name), 16) + bit // 8:#x} {bit % 8} >&4\n" for name, bit in flips)
+    result = boot("mknod /tmp/inject c 240 0; exec 4>/tmp/inject\n" + damage + WORK + "rm -rf /tmp/*", add=INJECTOR, icount=True, timeout=120, leak_check=False)
+    assert result.out == "" and "refused" not in result.klog, result.out
+    assert result.klog.count("vfs: undo: audit: mended in pointers 1 ") == len(flips)
+
+
 def test_ordinary_failure(boot):
     """Killed as anything is killed: a record, a line in the log, the same process."""
     out = boot("""before=$(pidof vfs pm vm ds rs); for name in vfs pm vm ds ram rs; do kill -9 $(pidof $name); service kill $name; done; sleep 0.1

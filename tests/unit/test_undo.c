@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-// includes: lib/undo/return.c lib/undo/log.c
+// includes: lib/undo/return.c lib/undo/refuse.c lib/undo/log.c
 // sources: lib/undo/entry.S lib/undo/root.c
 // library: undo_subject
 // flags: -DUNDO -no-pie -fno-pie
@@ -9,6 +9,7 @@
  */
 #include "lib/undo/log.c"
 #include "lib/undo/return.c"
+#include "lib/undo/refuse.c"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A step that is not done again: it has killed each time, or it did something else the second time. What
+ * it has done is undone, and its caller gets -EIO. Nothing here is logged.
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <sys/syscall.h>
+
+#include "abi/proto/rs.h"
+#include "lib/rt/kernel.h"
+#include "lib/undo/internal.h"
+
+/* A step that has killed so many of its own is given up: its caller gets EIO. */
+#define POISON_DEATHS 2
+/* So many alarms in a row whose step was given up, each 10 ms after the one before. */
+#define ALARMS_LOST_MAX 20
+#define ALARM_AGAIN_NS 10000000u
+
+extern char _start[];
+
+void undo_begin(void) __attribute__((noreturn)); /* calls undo_return() on a stack of its own */
+
+static uint64_t faults; /* deaths of this step by its own fault */
+static bool given_up; /* the last step was refused */
+static const char *refused; /* why the step is not to be repeated; NULL: it is */
+
+static char *add_text(char *at, const char *text)
+{
+    while (*text)
+        *at++ = *text++;
+    return at;
+}
+
+static char *add_number(char *at, uint64_t number)
+{
+    int shift = 60;
+
+    *at++ = ' ';
+    while (shift > 0 && number >> shift == 0)
+        shift -= 4;
+    for (; shift >= 0; shift -= 4)
+        *at++ = "0123456789abcdef"[number >> shift & 15];
+    return at;
+}
+
+/* (snprintf() is the service's own, so what it stores would be logged.) */
+void undo_say(const char *what, uint64_t a, uint64_t b, uint64_t c)
+{
+    char text[200], *at = text;
+
+    at = add_text(at, service_info()->name);
+    at = add_text(at, ": undo: ");
+    at = add_text(at, what);
+    at = add_number(add_number(add_number(at, a), b), c);
+    *at++ = '\n';
+    undo_raw_call(KERNEL_LOG, (long)text, at - text, 0, 0, 0);
+}
+
+/* result[3] and [4] are the second and third argument. */
+static void take_back(const struct undo_entry *e)
+{
+    long result = (long)e->result[0];
+
+    if ((e->key == KERNEL_CALL_BASE + KERNEL_SLOT_CREATE ||
+         e->key == KERNEL_CALL_BASE + KERNEL_SLOT_DESTROY) && /* it was kept under a new name */
+        result > 0)
+        undo_raw_call(KERNEL_SLOT_DESTROY, result, 0, 0, 0, 0);
+    if (e->key == KERNEL_CALL_BASE + KERNEL_MAP && result == 0)
+        undo_raw_call(KERNEL_UNMAP, (long)e->argument, (long)e->result[3], (long)e->result[4], 0,
+                      0);
+    if (e->key == SYS_mmap && (result >= 0 || result < -4095))
+        undo_raw_call(SYS_munmap - KERNEL_CALL_BASE, result, (long)e->result[3], 0, 0, 0);
+}
+
+/* The step is given up: what it has made outside is taken back where that can be done. */
+static void compensate(void)
+{
+    const struct undo_entry *end = (const struct undo_entry *)undo_journal_at;
+
+    for (const struct undo_entry *e = (const struct undo_entry *)UNDO_JOURNAL; e < end;
+         e = (const struct undo_entry *)undo_entry_end(e))
+        take_back(e);
+}
+
+/* VFS waits for some of those that it hands on, and answers others no more: it knows. */
+static bool give_back(void)
+{
+    static const struct message m = {.type = MESSAGE_REFUSED};
+
+    if (message_via(&undo_message) != service_info()->vfs || !message_via(&undo_message))
+        return false;
+    undo_later(KERNEL_CALL_BASE + KERNEL_FORWARD, (uint64_t)message_caller(&undo_message), &m,
+               (uint64_t)(int64_t)service_info()->vfs);
+    return true;
+}
+
+/*
+ * What was to be done when its alarm went off is not done, and the next alarm not set: it would never
+ * look at its timers again. So the alarm goes off once more. One that cannot do with any of them what
+ * it must is of no use, though it lives: that is a death that nothing helps against.
+ */
+static void ring_again(void)
+{
+    static uint64_t last, in_a_row;
+    uint64_t now = __builtin_ia32_rdtsc(), hz = kernel_page()->tsc_hz;
+
+    in_a_row = now - last < hz ? in_a_row + 1 : 1;
+    last = now;
+    if (in_a_row >= ALARMS_LOST_MAX)
+        __builtin_trap();
+    undo_raw_call(KERNEL_ALARM,
+                  (long)((unsigned __int128)(now - kernel_page()->tsc_boot) * 1000000000u / hz +
+                         ALARM_AGAIN_NS),
+                  0, 0, 0, 0);
+}
+
+static void drop_step(const char *why)
+{
+    bool asked = message_caller(&undo_message) != ENDPOINT_KERNEL;
+
+    undo_say(why, undo_message.source, undo_message.type, undo_message.w[0]);
+    if ((void *)undo_loop_at == (void *)_start) /* there is no request yet: it cannot be started */
+        __builtin_trap();
+    compensate();
+    if (!asked && undo_message.type == MESSAGE_NOTIFY &&
+        (undo_message.w[0] & NOTIFY_BIT(NOTIFY_BIT_ALARM)))
+        ring_again();
+    given_up = true;
+    undo_answer(asked && !give_back() ? message_caller(&undo_message) : 0, -EIO);
+    undo_in_step = 0;
+    undo_journal_at = UNDO_JOURNAL;
+}
+
+/* What killed it is found, and mended: it may try once more. */
+static bool is_mended(void)
+{
+    const char *what = "";
+    unsigned mended = undo_audit ? undo_audit(&undo_dead.registers, undo_dead.address, &what) : 0;
+    char text[80], *at = text;
+
+    if (!mended)
+        return false;
+    at = add_text(at, "audit: mended in ");
+    *add_text(at, what) = 0;
+    undo_say(text, mended, undo_message.type, undo_dead.rip);
+    faults = 0;
+    return true;
+}
+
+static bool is_fault(uint32_t defect)
+{
+    return defect == DEFECT_EXIT || defect == DEFECT_EXCEPTION || defect == DEFECT_HEARTBEAT;
+}
+
+void undo_judge(bool by_itself)
+{
+    if (undo_in_step && is_fault(undo_dead.defect) && by_itself && ++faults >= POISON_DEATHS &&
+        !is_mended())
+        refused = "a request that kills is refused";
+    if (undo_in_step && refused)
+        drop_step(refused);
+    refused = NULL;
+}
+
+void undo_step_is_done(void)
+{
+    faults = 0;
+}
+
+bool undo_gave_up(void)
+{
+    bool gave_up = given_up;
+
+    given_up = false;
+    return gave_up;
+}
+
+/* ---- a step that is not the same the second time ---- */
+
+/* Not a death of its own; but the same has to be done. */
+void undo_refuse(const char *why)
+{
+    refused = why;
+    undo_dead.defect = DEFECT_NONE;
+    undo_begin();
+}
+
+static const char diverged[] = "a step that could not be repeated is refused";
+
+void undo_diverged_at(const struct undo_entry *entry, uint64_t key, uint64_t from)
+{
+    undo_say("it did something else", entry->key, key, from);
+    undo_refuse(diverged);
+}
+
+void undo_diverged(const char *how)
+{
+    undo_say(how, undo_replay_at, undo_journal_at, undo_message.type);
+    undo_refuse(diverged);
+}
