@@ -60,6 +60,8 @@ int order_send(const char *verb, const char *name, const char *argument)
 {
     char line[128];
 
+    if (name[strcspn(name, " \t\n")]) /* it would be several words, or lines: other orders */
+        return ESRCH;
     if (snprintf(line, sizeof line, "%s %s %s\n", verb, name, argument ? argument : "") >=
         (int)sizeof line)
         return ESRCH;

@@ -243,9 +243,11 @@ static const struct option {
     {"--wait", offsetof(struct options, wait), UPDATES, NULL, NULL},
     {"--image", offsetof(struct options, image), UPDATES, is_text, "the name of a file"},
     {"--delay", offsetof(struct options, delay), DELAYS, is_delay, DELAY_NEEDED},
-    {"--every", offsetof(struct options, every), REPEATS, is_count, "a number of milliseconds"},
-    {"--count", offsetof(struct options, count), REPEATS, is_count, "a number"},
-    {"--timeout", offsetof(struct options, timeout), WAITS, is_seconds, "a number of seconds"},
+    {"--every", offsetof(struct options, every), REPEATS, is_count,
+     "a number of ms from 1 to 99999999"},
+    {"--count", offsetof(struct options, count), REPEATS, is_count, "a number from 1 to 99999999"},
+    {"--timeout", offsetof(struct options, timeout), WAITS, is_seconds,
+     "a number of seconds, 999999.999 at most"},
     {"--core", offsetof(struct options, core), CORPSES, is_text, "the name of a file"},
     {"--number", offsetof(struct options, number), CORPSES, is_count,
      "one of the numbers that 'service corpse' lists"},
@@ -404,6 +406,17 @@ static int check_options(const struct command *c, struct options *o)
     return o->count && !o->every ? misuse_option("--count", "goes with --every") : 0;
 }
 
+/* What could not be written, to a full disk for one, is no success. */
+static int run_and_flush(const struct command *c, const struct options *o)
+{
+    int status = c->run(o);
+
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    fputs("service: not all could be written\n", stderr);
+    return EXIT_ERROR;
+}
+
 int main(int argc, char **argv)
 {
     const struct command *c;
@@ -427,5 +440,5 @@ int main(int argc, char **argv)
     wrong = check_words(c, &o);
     if (!wrong)
         wrong = check_options(c, &o);
-    return wrong ? wrong : c->run(&o);
+    return wrong ? wrong : run_and_flush(c, &o);
 }
