@@ -32,6 +32,20 @@ static void ask_for_power(struct service *s, const struct policy_verdict *v, con
     script_ask_at_end(s, POWER_SCRIPT, v->failures, POWER_DEADLINE_MS, why, how);
 }
 
+/* A script that starts the service again, of one that fails as it did, would go round without end. */
+static void ask_script(struct service *s, const struct policy_verdict *v, const char *why)
+{
+    const struct manifest *m = s->manifest;
+
+    if (s->end_asked && clock_now() - s->end_asked < m->budget_window_s * SECOND) {
+        log_always("%s: its script of 'at-end' has been run less than %u s ago, and has not helped",
+                   s->name, m->budget_window_s);
+        return;
+    }
+    s->end_asked = clock_now();
+    script_ask_at_end(s, m->end_script, v->failures, m->deadline_ms, why, m->end_arguments);
+}
+
 void end_begin(struct service *s, const struct policy_verdict *v)
 {
     static const char *const reasons[] = {
@@ -44,7 +58,7 @@ void end_begin(struct service *s, const struct policy_verdict *v)
         tell_held(s);
         break;
     case END_SCRIPT:
-        script_ask_at_end(s, m->end_script, v->failures, m->deadline_ms, why, m->end_arguments);
+        ask_script(s, v, why);
         break;
     case END_REBOOT:
     case END_POWEROFF:

@@ -156,6 +156,7 @@ struct service {
     bool has_room; /* its logs have more than at first */
     bool is_fused; /* a log for that is mapped */
     uint64_t storm_every, storm_at; /* ns; clock of the next kill; 0: none */
+    uint64_t end_asked; /* clock, when its script of `at-end` was last run; 0: never */
 
     struct slot_config config; /* all but the endpoints */
     struct service_info *info; /* the frame that it sees at SERVICE_INFO */

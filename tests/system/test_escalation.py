@@ -52,17 +52,20 @@ LADDER = "restart dependents alternate give-up"
 
 def test_ladder_to_its_end(boot):
     """Rung by rung, as it was foretold: the dependents, the other program, which climbs it again, the end long before the budget's; then a script, which is
-    told why. Beside it one that is held at the end of its budget, and goes on from there, and one of whom a script decides from a rung on."""
+    told why, and not asked twice in a row when it starts the service again. Beside it one that is held at the end of its budget, and goes on from there, and one of whom a script decides from a rung on."""
     add = {**service("faulty", "exit", delay=60, alternate="spare", ladder=LADDER, dependents="user", budget="20 60", instances="on-request", at_end="script /etc/bardo/policy/end.sh a b"),
            "/lib/bardo/spare": BUILD / "services/faulty", **service("user"),
            "/etc/bardo/policy/end.sh": "#!/bin/sh\necho \"$@\" >/tmp/told\nservice status $1 | grep ^state >>/tmp/told\n",
+           **service("again", "exit", delay=0, budget="1 60", instances="on-request", at_end="script /etc/bardo/policy/again.sh"),
+           "/etc/bardo/policy/again.sh": "#!/bin/sh\necho $1 >>/tmp/again\nservice up $1\n",
            **service("kept", "exit", delay=0, budget="1 60", instances="on-request", at_end="hold"),
            **service("asked", "exit", delay=60, times=2, ladder="restart restart script", policy="/etc/bardo/policy/test.sh", instances="on-request"),
            "/etc/bardo/policy/test.sh": "#!/bin/sh\necho $1 $3 >>/tmp/asked\nservice restart $1\n"}
     result = boot(WAIT + """sleep 0.3; service policy faulty --json; service policy faulty; service check /etc/bardo/faulty.svc; service up faulty; wait_for faulty given-up; counts faulty user
         n=0; until grep -q state /tmp/told 2>/dev/null || [ $n = 200 ]; do n=$((n + 1)); usleep 20000; done; cat /tmp/told; service up kept; wait_for kept held; counts kept; service corpse kept | grep -c ^kept:
         service policy kept | grep -A 1 -e '^    [0-9]' -e held; service restart kept; usleep 50000; wait_for kept held; counts kept; service corpse | grep -c 'kept .* held'
-        service policy asked | grep script; service up asked; wait_for asked 'up .* 2 exit' && cat /tmp/asked""", add=add, leak_check=False)
+        service policy asked | grep script; service up asked; wait_for asked 'up .* 2 exit' && cat /tmp/asked
+        service up again; n=0; until service log again | grep -q 'has not helped' || [ $n = 200 ]; do n=$((n + 1)); usleep 20000; done; usleep 300000; cat /tmp/again; service list again | grep -c given-up""", add=add, leak_check=False)
     out = result.out
     foretold = json.loads(out[:out.index("}]}") + 3])
     assert [(step["what"], step["dependents"]) for step in foretold["steps"]] == [("restart", True), ("alternate", True)] and foretold["at_end"] == "script", out
@@ -70,7 +73,7 @@ def test_ladder_to_its_end(boot):
     # (two of the first program; of the other the first, that on the rung of the dependents, and that on the rung of the alternate, which it is already)
     assert re.search(r"^4 3 \nfaulty 1 3 ladder a b\nstate +given-up\n0 \n2\n", out, re.M), out
     assert "from now on its alternate, spare, is tried" in result.klog and "faulty: given up after 3 failures in 60 s, at the end of its ladder by its alternate, spare (last: exit 3)" in result.klog
-    assert re.search(r"^    2 +given up, and held\n(.*\n)+Given up, it is held for inspection, .*\n.*\n0 \n1\nFrom failure 2 on a script decides first:\nasked 2\n$", out, re.M), out
+    assert re.search(r"^    2 +given up, and held\n(.*\n)+Given up, it is held for inspection, .*\n.*\n0 \n1\nFrom failure 2 on a script decides first:\nasked 2\nagain\n1\n$", out, re.M), out
     assert result.klog.count("kept: given up after 2 failures in 60 s") == 2 and result.klog.count("kept: held for inspection") == 2
 
 
