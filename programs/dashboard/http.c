@@ -84,8 +84,20 @@ static long head_length(const char *text, size_t length)
     return length >= HTTP_HEAD_MAX ? -431 : 0;
 }
 
-/* GET /path?query HTTP/1.1 */
-static int take_line(char *line, struct http_request *r)
+/* http://host/path: the path; the host, which counts in place of the header's (RFC 9112, 3.2.2), moves by one for its end. */
+static char *take_host(char *target, char **host)
+{
+    char *path = strchr(target + 7, '/');
+
+    if (!path)
+        return NULL;
+    *host = memmove(target + 6, target + 7, (size_t)(path - target) - 7);
+    path[-1] = 0;
+    return path;
+}
+
+/* GET /path?query HTTP/1.1. The host: of the absolute form, which is to be accepted, too. */
+static int take_line(char *line, struct http_request *r, char **host)
 {
     static const struct {
         const char *word;
@@ -108,8 +120,8 @@ static int take_line(char *line, struct http_request *r)
     if (known == 3)
         return 405;
     r->method = methods[known].method;
-    if (strncasecmp(target, "http://", 7) == 0) /* the absolute form is to be accepted, too */
-        target = strchr(target + 7, '/');
+    if (strncasecmp(target, "http://", 7) == 0)
+        target = take_host(target, host);
     if (!target || *target != '/')
         return 400;
     r->path = target;
@@ -176,7 +188,7 @@ long http_parse(char *text, size_t length, struct http_request *r)
 {
     long head = head_length(text, length);
     bool has_length = false, is_old;
-    char *line = text, *end;
+    char *line = text, *end, *host = NULL;
     int wrong;
 
     *r = (struct http_request){0};
@@ -185,7 +197,7 @@ long http_parse(char *text, size_t length, struct http_request *r)
     text[head - 1] = 0; /* (of the empty line) */
     end = strstr(line, "\r\n");
     *end = 0;
-    wrong = take_line(line, r);
+    wrong = take_line(line, r, &host);
     is_old = !r->keep_alive;
     for (line = end + 2; !wrong && line < text + head - 2; line = end + 2) {
         end = strstr(line, "\r\n");
@@ -194,6 +206,8 @@ long http_parse(char *text, size_t length, struct http_request *r)
     }
     if (!wrong && !r->host && !is_old)
         wrong = 400;
+    if (host)
+        r->host = host;
     return wrong ? -wrong : head;
 }
 

@@ -14,6 +14,7 @@ def test_slow_and_back(boot):
     assert re.fullmatch(r"faulty +\d+ slow .* 0 none .*\nstate +slow\ncounts as up\nfaulty +\d+ up .* 0 none .*\n", result.out), result.out
     said, = re.findall(r"\[ *([\d.]+)\] rs: faulty: slow: it has not come back to its loop for (\d+) ms", result.klog)
     began = float(re.search(r"\[ *([\d.]+)\] faulty: fault on demand", result.klog).group(1))
+    print(f"DETECTED slow: the low mark of 100 ms after {(float(said[0]) - began) * 1e3:.1f} ms")
     assert 0.05 <= float(said[0]) - began < 0.2 and 100 <= int(said[1]) < 200
 
 
@@ -23,6 +24,7 @@ def test_replaced_at_the_high_mark(boot):
     row, = recoveries(result.out)
     began = float(re.search(r"\[ *([\d.]+)\] faulty: fault on demand", result.klog).group(1))
     said = float(re.search(r"\[ *([\d.]+)\] rs: faulty: slow: ", result.klog).group(1))
+    print(f"DETECTED spin: heartbeat, marks of 50 and 700 ms, after {(said - began) * 1e3:.1f} and {int(row['detected_ns']) / 1e6 - began * 1e3:.1f} ms")
     assert row["defect"] == "heartbeat" and 0.65 <= int(row["detected_ns"]) / 1e9 - began < 0.8
     assert 0.02 <= said - began < 0.11
 

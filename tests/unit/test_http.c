@@ -50,6 +50,10 @@ static void test_good(void **state)
     assert_true(parse("GET http://localhost/x HTTP/1.1\r\n" HOST "\r\n", &r) > 0);
     assert_string_equal(r.path, "/x");
     assert_string_equal(r.query, "");
+    assert_string_equal(r.host, "localhost");
+    assert_true(parse("GET http://evil.example:80/y HTTP/1.1\r\n" HOST "\r\n", &r) > 0);
+    assert_string_equal(r.path, "/y");
+    assert_string_equal(r.host, "evil.example:80");
     assert_true(!r.is_ours && !r.origin && !r.authorization);
     assert_true(parse("GET / HTTP/1.0\r\n\r\n", &r) > 0);
     assert_false(r.keep_alive);
