@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/cpio/cpio.h"
+#include "lib/manifest/reader.h"
 #include "servers/rs/rs.h"
 
 #define MANIFEST_PREFIX "etc/bardo/"
@@ -24,11 +25,13 @@ static struct service *service_of(const char *path)
     char text[SERVICE_NAME_MAX] = "";
     struct service *s;
 
-    if (n >= sizeof text) {
-        log_always("%s: the name is too long; not started", path);
+    if (n < sizeof text)
+        memcpy(text, name, n);
+    if (!reader_good_name(text)) { /* too long: it is empty */
+        log_always("%s: a name is at most %zu letters, digits, '-', '_' and '.'; not started", path,
+                   sizeof text - 1);
         return NULL;
     }
-    memcpy(text, name, n);
     s = service_named(text);
     return s ? s : service_add(text);
 }

@@ -76,8 +76,11 @@ def test_service_that_is_no_program(boot):
 
 
 def test_malformed_manifest(boot):
-    result = boot("echo the rest runs; cat /proc/bardo/services", add={"/etc/bardo/e1000.svc": "class char\nnonsense 1\n"}, nics=["e1000"])
-    assert "the rest runs" in result.out and "e1000.svc:2" in result.klog
+    """One that makes no sense, and two whose names are none: said, and the rest runs."""
+    result = boot("echo the rest runs; service list | grep -c -e '^sp' -e ^too", add={"/etc/bardo/e1000.svc": "class char\nnonsense 1\n", "/etc/bardo/sp ace.svc": "class server\n",
+                                                                                      "/etc/bardo/too_long_a_name_.svc": "class server\n"}, nics=["e1000"], expect=1)
+    assert result.out == "the rest runs\n0\n" and "e1000.svc:2" in result.klog
+    assert all(f"etc/bardo/{name}.svc: a name is at most 15 letters" in result.klog for name in ("sp ace", "too_long_a_name_"))
 
 
 @pytest.mark.parametrize("megabytes", [3, 4, 5, 6, 8, 10, 12, 14, 16, 18, 20, 24, 32])
