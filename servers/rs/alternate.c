@@ -41,12 +41,17 @@ void alternate_forget(struct service *s)
     take(s, s->first, s->life.place.rung);
 }
 
-/* Only the client of a driver counts what is of use. */
+/* Only the client of a driver counts what is of use. But who was never ready was of none, whoever
+ * it is: a start that waits for what does not come takes so long that no budget is used up by it. */
 static bool is_futile(struct service *s, uint64_t now)
 {
-    uint64_t useful = watch_useful(s), lived = s->ready ? now - s->ready : 0;
+    uint64_t useful = s->ready ? watch_useful(s) : s->futile.useful;
 
-    return useful != WATCH_UNCOUNTED && futile_failure(&s->futile, now, lived, useful);
+    if (s->ready && useful == WATCH_UNCOUNTED) {
+        s->futile = (struct futile){0};
+        return false;
+    }
+    return futile_failure(&s->futile, now, now - (s->ready ? s->ready : s->started), useful);
 }
 
 static bool reached(const struct service *s, enum manifest_rung rung)

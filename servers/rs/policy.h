@@ -76,6 +76,7 @@ uint64_t policy_useless_life(const struct heartbeat *heartbeat);
  * A driver that does nothing right may live for long each time: a disk's until a request has waited
  * for 10 s. No window is long enough for a budget of those, and no budget is needed: if copy after
  * copy has lived that long and not one has done anything for its client, the next will not either.
+ * The same of any service that does not get ready, copy after copy, and takes long each time.
  */
 struct futile {
     uint64_t useful; /* as the client had counted at the last failure */
@@ -86,7 +87,8 @@ struct futile {
 #define FUTILE_APART (60 * SECOND) /* what is farther apart has nothing to do with each other */
 #define FUTILE_LIVES 5
 
-/* Counts a failure of one that was ready for `lived` ns. True: it is to be given up. */
+/* Counts a failure of one that was ready for `lived` ns, or was not when its start had taken as
+ * long. True: it is to be given up. */
 bool futile_failure(struct futile *f, uint64_t now, uint64_t lived, uint64_t useful);
 
 /* ---- looks: what RS sees of a service, at least twice a period ---- */

@@ -171,11 +171,11 @@ def test_many_manifests(boot):
     assert "more than 96 services; not started" in result.klog and re.search(r"^uart +\d+ up", result.out, re.M)
 
 
-def ill_program(tmp_path, driver, function, service):
-    """The shipped program of a driver, with a function that does nothing and says 0: each fresh copy is ill."""
+def ill_program(tmp_path, driver, function, service, code="31c0c3"):
+    """The shipped program of a driver, with a function that does nothing and says 0 (xor eax, eax; ret), or another code: each fresh copy is ill."""
     program = inject_faults.Program(driver)
     image, at = bytearray(program.image), program.offset(program.functions[function][0].address)
-    image[at:at + 3] = b"\x31\xc0\xc3"  # xor eax, eax; ret
+    image[at:at + len(code) // 2] = bytes.fromhex(code)
     path = tmp_path / service
     path.write_bytes(image)
     return {f"/lib/bardo/{service}": path}
@@ -202,3 +202,20 @@ def test_every_copy_is_ill(boot, tmp_path, driver, function, service, device):
     assert "given-up" in result.out and int(result.out.split()[0]) <= 61
     assert result.klog.count(f"rs: {service}: given up") == 1
     assert int(re.search(rf"^{service} .* (\d+) \w+ +\w", result.out, re.M)[1]) < 100
+
+
+def test_starts_that_do_not_end(boot, tmp_path):
+    """Shipped services of which no copy gets ready: one computes for ever, beside a program that does, too, so that each start takes two seconds; others wait for what does not
+    come, a disk's driver for ten seconds each time. No budget is used up by that; they are given up all the same, within a minute, and the log says so once."""
+    (tmp_path / "disk").write_bytes(bytes(1 << 20))
+    add, silent = ill_program(tmp_path, "console", "service_ready", "console", SPINS), ["keyboard", "ahci", "e1000", "lp"]
+    for service in silent:
+        add.update(ill_program(tmp_path, service, "service_ready", service))
+    result = boot("given_up() { until service list $1 | grep -q given-up || [ $up -gt 61 ]; do usleep 200000; up=$(cut -d. -f1 /proc/uptime); done; echo $1 $up; }\nup=0\n"
+                  f"while :; do :; done & given_up console; kill $!; for s in {' '.join(silent)}; do given_up $s; done", leak_check=False, timeout=300, add=add,
+                  nics=["e1000"], disks=[str(tmp_path / "disk")], qemu="-vga std -icount shift=4,sleep=off")
+    print(result.out)
+    ended = {name: int(up) for name, up in re.findall(r"^(\w+) (\d+)$", result.out, re.M)}
+    assert set(ended) == {"console", *silent} and max(ended.values()) <= 61
+    for name in ended:
+        assert result.klog.count(f"rs: {name}: given up") == 1 and result.klog.count(f"rs: {name}: heartbeat 0 during its start") <= 6
