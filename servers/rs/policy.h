@@ -162,6 +162,7 @@ struct share {
 #define SHARE_CLIENT 400u /* of those whom a driver can keep busy */
 #define SHARE_SERVER 500u /* of the other servers, but for the core: that works for programs */
 #define SHARE_TOGETHER 500u /* of all together who are of no use, with what servers do for them */
+#define SHARE_MOST 900u /* of all together but the core servers, of use or not */
 #define SHARE_SPARED 20u /* who pays less is not held back when all have more than that */
 
 /* What is at most kept from programs by one who is of no use. `cpu`: as its manifest says, or 0.

@@ -11,6 +11,10 @@
  * what they have servers do for them, and in lives too short to be looked at. So all who are of no
  * use have one more share together, from which all that is paid, also for the dead. When it is used
  * up those who have paid the most of it run last, and so do their fresh copies, until there is more.
+ *
+ * What is of use is what a queue's header says, in which the driver can write, and what a client
+ * cannot tell from good work: sound frames that never came over any wire. So whoever is of use, all
+ * of them together leave programs a tenth.
  */
 #include "abi/queue.h"
 #include "servers/rs/rs.h"
@@ -18,12 +22,18 @@
 #define SLOW_AGAIN (10 * SECOND) /* the log is not told more often that a service is slow */
 #define CORE_START (60 * SECOND)
 
-/* Of all who are of no use. */
-static struct {
+/* What many have together: all who are of no use; and all who have a share, whether they are of use
+ * or only seem to be. */
+static struct together {
     struct looks looks;
     uint64_t paid; /* ns of CPU */
     struct share share;
-} all;
+} all, busy;
+
+static bool all_is_used_up(void)
+{
+    return all.share.low || busy.share.low;
+}
 
 static bool is_driver(const struct manifest *m)
 {
@@ -99,7 +109,7 @@ void watch_begin(struct service *s)
         slot_status(s->endpoint, &status);
     looks_begin(&s->looks, clock_now(), status.cpu_ns);
     s->paid = status.paid_ns;
-    s->is_held &= all.share.low;
+    s->is_held &= all_is_used_up();
     pulse_begin(&s->pulse);
     share_begin(&s->share, useful_of(s));
     flood_begin(&s->flood, msis_of(s), useful_of(s));
@@ -116,10 +126,21 @@ void watch_ready(struct service *s)
 }
 
 /* A first start is free: everybody waits for it. */
-static bool pays_with_all(const struct service *s)
+static bool pays(const struct service *s)
 {
-    return share_of(s) != 0 && (s->incarnation > 1 || s->life.state == RS_UP) &&
-           (s->manifest->cpu_permille != 0 || useful_of(s) == s->share.useful);
+    return share_of(s) != 0 && (s->incarnation > 1 || s->life.state == RS_UP);
+}
+
+static bool is_of_no_use(const struct service *s)
+{
+    return s->manifest->cpu_permille != 0 || useful_of(s) == s->share.useful;
+}
+
+/* True: there is no more of it, and this one had much. */
+static bool pay_from(struct together *t, uint64_t paid, uint64_t elapsed)
+{
+    t->paid += paid;
+    return elapsed != 0 && t->share.low && paid > elapsed / 1000 * SHARE_SPARED;
 }
 
 /* What it has paid since the last time. */
@@ -128,10 +149,11 @@ static void pay(struct service *s, uint64_t paid_ns, uint64_t elapsed)
     uint64_t paid = paid_ns - s->paid;
 
     s->paid = paid_ns;
-    if (!pays_with_all(s))
+    if (!pays(s))
         return;
-    all.paid += paid;
-    s->is_held |= elapsed != 0 && all.share.low && paid > elapsed / 1000 * SHARE_SPARED;
+    s->is_held |= pay_from(&busy, paid, elapsed);
+    if (is_of_no_use(s))
+        s->is_held |= pay_from(&all, paid, elapsed);
 }
 
 void watch_end(struct service *s)
@@ -142,11 +164,11 @@ void watch_end(struct service *s)
         pay(s, status.paid_ns, clock_now() - s->looks.at);
 }
 
-static void look_at_all(uint64_t now, uint64_t every)
+static void look_at_all(struct together *t, uint64_t now, uint64_t every, uint32_t permille)
 {
-    struct look look = looks_next(&all.looks, now, all.paid, every);
+    struct look look = looks_next(&t->looks, now, t->paid, every);
 
-    share_check(&all.share, &look, SHARE_TOGETHER, WATCH_UNCOUNTED, true);
+    share_check(&t->share, &look, permille, WATCH_UNCOUNTED, true);
 }
 
 /* True: it is in a storm, or above what its manifest allows. */
@@ -157,7 +179,7 @@ static bool look_at_share(struct service *s, const struct look *look)
     if (permille == 0)
         return false;
     share_check(&s->share, look, permille, useful_of(s), s->manifest->cpu_permille != 0);
-    s->is_held &= all.share.low;
+    s->is_held &= all_is_used_up();
     if (s->runs_last != (s->share.low || s->is_held))
         set_priority(s);
     if (s->life.state != RS_UP) /* its start has a limit of its own, and is of use */
@@ -264,5 +286,6 @@ void watch_look(uint64_t now, uint64_t every)
     for (unsigned i = 0; i < service_count; i++)
         if (service_is_watched(&services[i]))
             look_at(&services[i], now, every);
-    look_at_all(now, every);
+    look_at_all(&all, now, every, SHARE_TOGETHER);
+    look_at_all(&busy, now, every, SHARE_MOST);
 }

@@ -5,7 +5,7 @@ import re
 import pytest
 
 import inject_faults
-from conftest import TOP
+from conftest import BUILD, TOP
 from doorbell import Doorbell
 from test_campaign import INJECTOR
 from test_faults import NETWORK, WAIT, faulty, recoveries
@@ -48,6 +48,19 @@ def test_busy_for_nothing(boot, program, fault):
     print(f"BUSY {fault}: {row['defect']} {row['detail']} after {took * 1e3:.0f} ms, the share of programs {share} per mille, at most {pause} ms without, {links} changes of the link logged")
     assert row["defect"] == "storm" or (row["defect"], row["detail"]) == ("complaint", "5")
     assert 0 < took < 1.0 and share >= 400 and pause < 300 and links < 40
+
+
+@pytest.mark.parametrize("how", ["frames", "forges"])
+def test_busy_and_of_use(boot, program, how):
+    """What can be counted says that it is of use (tests/services/overeager.c): sound frames without end, or the count itself, which lies in its queue. Nobody can
+    tell it from a good one, and it is not replaced; but programs have a tenth of the processor (they had nothing at all)."""
+    add = faulty("none", **dict(DRIVER, parameters=how))
+    add.update({"/lib/bardo/faulty": BUILD / "services/overeager", "/bin/share": program("share")})
+    result = boot("share 300; share 4000; service list faulty", qemu="-icount shift=3,sleep=off", leak_check=False, timeout=200, add=add)
+    share, pause = map(int, re.findall(r"^share (\d+) (\d+)$", result.out, re.M)[1])
+    print(f"BUSY {how}: the share of programs {share} per mille, at most {pause} ms without")
+    assert f"faulty: begins: {how}" in result.klog and re.search(r"^faulty +\d+ up", result.out, re.M)
+    assert share >= 40 and pause < 2000  # less than a tenth when the four seconds begin and end in a pause
 
 
 def test_msi_flood(boot):
