@@ -37,6 +37,7 @@ void pattern(void *to, unsigned bytes, uint64_t a, uint64_t b);
 /* A line to the kernel's log, which reaches the host whatever the serial port does. */
 bool say_begin(void);
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+unsigned say_errors(void); /* how often that has failed */
 
 /* The works: they never return. */
 void work_net(struct progress *p, const char *argument);

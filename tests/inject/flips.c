@@ -153,6 +153,9 @@ static void look(struct seen *s)
         if (works[i].wrong || works[i].errors || pids[i] < 0)
             name_it(s, flip_works[i].name);
     }
+    s->errors += say_errors();
+    if (say_errors())
+        name_it(s, "main");
 }
 
 /* Deaths with a number beyond *last but those that the work makes, as a JSON array of [who, defect,

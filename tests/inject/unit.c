@@ -7,6 +7,8 @@
 
 #include "campaign.h"
 
+enum { SAY_TRIES = 3 };
+
 uint64_t now(void)
 {
     struct timespec t;
@@ -66,6 +68,7 @@ bool unit_pause(struct progress *p)
 /* ---- to the host, by the kernel's log ---- */
 
 static FILE *kmsg;
+static unsigned unheard;
 
 bool say_begin(void)
 {
@@ -73,12 +76,26 @@ bool say_begin(void)
     return kmsg;
 }
 
+/* (What it is said through may be what is damaged.) */
 void say(const char *format, ...)
 {
+    char line[1024];
     va_list arguments;
 
     va_start(arguments, format);
-    vfprintf(kmsg, format, arguments);
+    vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
-    fflush(kmsg);
+    for (unsigned tries = 0; tries < SAY_TRIES; tries++) {
+        if (kmsg && fputs(line, kmsg) >= 0 && fflush(kmsg) == 0)
+            return;
+        unheard++;
+        if (kmsg)
+            fclose(kmsg);
+        kmsg = fopen("/dev/kmsg", "w");
+    }
+}
+
+unsigned say_errors(void)
+{
+    return unheard;
 }
