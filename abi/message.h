@@ -21,6 +21,33 @@ struct message {
     uint64_t w[MESSAGE_WORDS];
 };
 
+/*
+ * What the words of a request or a reply are called its protocol says (abi/proto/), in a struct that
+ * lies where `w` does:
+ *
+ *     struct message m = message_of(VM_EXIT, (struct vm_exit_request){.thread = thread});
+ *     const struct vm_exit_request *r = message_words(m);
+ *
+ * A field is a word or half of one. The words behind the last field are 0 in message_of(); of a
+ * reply they are nobody's business.
+ */
+#define IN_MESSAGE __attribute__((may_alias))
+#define MESSAGE_FITS(words)                                                                        \
+    _Static_assert(sizeof(words) <= 8 * MESSAGE_WORDS && sizeof(words) % 8 == 0, "whole words")
+
+/* To be read, or (of one's own message) filled in: const or not as its owner has it, as strchr(). */
+static inline void *message_words(const struct message *m)
+{
+    return (void *)m->w;
+}
+
+#define message_of(request, ...)                                                                   \
+    ({                                                                                             \
+        struct message made = {.type = request};                                                   \
+        *(__typeof__(__VA_ARGS__) *)made.w = __VA_ARGS__;                                          \
+        made;                                                                                      \
+    })
+
 /* Who made the call, and so whom to reply to. */
 static inline endpoint_t message_caller(const struct message *m)
 {

@@ -11,37 +11,93 @@
 
 enum vm_request {
     /* from PM */
-    /* w[0] parent, w[1] child: copy-on-write twin of the parent's space. -EINPROGRESS: a part of it
-       (less than 1 ms of work); call again, when others have had their turn. The parent may go on
-       with other threads meanwhile: what they write may be in the child or not */
+    /* copy-on-write twin of the parent's space. -EINPROGRESS: a part of it (less than 1 ms of work);
+       call again, when others have had their turn. The parent may go on with other threads
+       meanwhile: what they write may be in the child or not */
     VM_FORK = PROTOCOL_VM,
-    VM_SHARE_SPACE, /* w[0] process, w[1] new thread of it: same space */
-    VM_EXIT, /* w[0] endpoint: forget it (its last thread: its regions) */
-    /* w[0] a program, w[1] 1: it is root's, w[2..4] RLIMIT_AS, _DATA, _STACK; its children have the
-       same */
-    VM_RULES,
-    /* after NOTIFY_BIT_MEMORY: memory is short -> w[0] a thread of the program to kill, w[1] bytes
-       that it has; -ENOENT: there is enough again */
+    VM_SHARE_SPACE, /* vm_fork_request: the child is a new thread of the parent: same space */
+    VM_EXIT, /* forget it (its last thread: its regions) */
+    VM_RULES, /* of a program; its children have the same */
+    /* no words; after NOTIFY_BIT_MEMORY: memory is short -> whom to kill; -ENOENT: there is enough
+       again */
     VM_VICTIM,
-    /* from VFS, during exec and mmap; w[0] is always the process, blocked in a call to VFS. EXEC, MAP,
-       MAP_FROM and UNMAP may say -EINPROGRESS as FORK does */
-    /* w[0]: drop everything mapped; stack region of w[1] bytes up to VM_STACK_TOP, growing down to
-       the limit */
-    VM_EXEC,
-    /* w[0], w[1] address (0: choose), w[2] length, w[3] Linux PROT_*, w[4] Linux MAP_* -> address.
-       Anonymous memory, zeroed. */
-    VM_MAP,
-    /* w[0], w[1] address (0: choose), w[2] length, w[3] PROT_*, w[4] MAP_*, w[5] address in the
-       *file server* whose endpoint is in the high half of w[4]: private copy-on-write view of that
-       page-aligned memory (exec, mmap of a file) -> address */
+    /* from VFS, during exec and mmap. EXEC, MAP, MAP_FROM and UNMAP may say -EINPROGRESS as FORK
+       does */
+    VM_EXEC, /* drop everything mapped; a stack region up to VM_STACK_TOP */
+    VM_MAP, /* anonymous memory, zeroed -> address */
+    /* vm_map_request: private copy-on-write view of page-aligned memory of a file server (exec, mmap
+       of a file) -> address */
     VM_MAP_FROM,
-    VM_BRK_START, /* w[0], w[1]: first address of the heap */
-    VM_UNMAP, /* w[0], w[1] address, w[2] length */
-    VM_PROTECT, /* w[0], w[1] address, w[2] length, w[3] PROT_* */
+    VM_BRK_START,
+    VM_UNMAP, /* vm_map_request */
+    VM_PROTECT, /* vm_map_request */
     /* from fs/proc */
-    VM_USAGE, /* w[0] endpoint -> w[0] virtual bytes, w[1] resident bytes */
-    VM_MAPS, /* w[0] endpoint, w[1] our grant, w[2] room: text of /proc/PID/maps -> bytes */
+    VM_USAGE,
+    VM_MAPS, /* text of /proc/PID/maps to our grant -> bytes */
 };
+
+struct IN_MESSAGE vm_fork_request {
+    uint64_t parent, child; /* endpoints; parent 0: an empty space for the first program */
+};
+MESSAGE_FITS(struct vm_fork_request);
+
+struct IN_MESSAGE vm_exit_request {
+    uint64_t thread; /* endpoint */
+};
+MESSAGE_FITS(struct vm_exit_request);
+
+struct IN_MESSAGE vm_rules_request {
+    uint64_t thread; /* endpoint: one of the program's */
+    uint64_t is_root; /* 1: it is root's */
+    uint64_t address_limit, data_limit, stack_limit; /* bytes: RLIMIT_AS, _DATA, _STACK */
+};
+MESSAGE_FITS(struct vm_rules_request);
+
+struct IN_MESSAGE vm_victim_reply {
+    uint64_t thread; /* endpoint: one of the program to kill */
+    uint64_t bytes; /* that it has */
+};
+MESSAGE_FITS(struct vm_victim_reply);
+
+struct IN_MESSAGE vm_exec_request {
+    uint64_t process; /* endpoint, as in the next two: blocked in a call to VFS */
+    uint64_t stack; /* bytes, 1..VM_STACK_LIMIT, made whole pages */
+};
+MESSAGE_FITS(struct vm_exec_request);
+
+struct IN_MESSAGE vm_brk_start_request {
+    uint64_t process;
+    uint64_t heap; /* its first address */
+};
+MESSAGE_FITS(struct vm_brk_start_request);
+
+struct IN_MESSAGE vm_map_request { /* UNMAP has the first three, PROTECT four, MAP all but the server */
+    uint64_t process;
+    uint64_t address; /* 0: choose */
+    uint64_t length; /* bytes */
+    uint64_t protection; /* Linux PROT_* */
+    uint32_t flags; /* Linux MAP_* */
+    endpoint_t server; /* MAP_FROM: whose memory it is */
+    uint64_t from; /* MAP_FROM: address in that server */
+};
+MESSAGE_FITS(struct vm_map_request);
+
+struct IN_MESSAGE vm_usage_request {
+    uint64_t process; /* endpoint, of a service, too */
+};
+MESSAGE_FITS(struct vm_usage_request);
+
+struct IN_MESSAGE vm_usage_reply {
+    uint64_t mapped, resident; /* bytes */
+};
+MESSAGE_FITS(struct vm_usage_reply);
+
+struct IN_MESSAGE vm_maps_request {
+    uint64_t process; /* endpoint */
+    uint64_t grant, room; /* room: bytes */
+};
+MESSAGE_FITS(struct vm_maps_request);
+
 /* With mmap()'s PROT_*, of services alone: memory that is MAP_VAULT of abi/kernel.h. */
 #define VM_PROTECTION_VAULT 0x100u
 /* Likewise: for what others have it keep, so nothing of what is kept for services is given (ENOMEM). */

@@ -122,7 +122,7 @@ void thread_gone(struct thread *t)
 
     if (slot_status(t->endpoint, &status) == 0)
         p->ended = usage_sum(p->ended, usage_in(&status));
-    ipc_call(service_info()->vm, &(struct message){.type = VM_EXIT, .w = {(uint64_t)t->endpoint}});
+    vm_forget(t->endpoint);
     slot_gone(t->endpoint);
     for_threads (parent)
         if (parent->waits == WAIT_VFORK && parent->on.vfork.child == t)

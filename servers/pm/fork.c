@@ -31,9 +31,10 @@ static endpoint_t slot_new(const char name[16], endpoint_t twin, endpoint_t spac
     return slot_create(&config);
 }
 
-static long vm(uint64_t type, endpoint_t a, endpoint_t b)
+static long vm(uint64_t type, endpoint_t parent, endpoint_t child)
 {
-    struct message m = {.type = type, .w = {(uint64_t)a, (uint64_t)b}};
+    struct message m = message_of(
+        type, (struct vm_fork_request){.parent = (uint64_t)parent, .child = (uint64_t)child});
 
     return ipc_call(service_info()->vm, &m);
 }
@@ -72,7 +73,7 @@ static long forget(struct process *p, struct thread *t, endpoint_t ep, long erro
     if (p && !p->threads)
         p->state = PROCESS_UNUSED;
     if (ep > 0) {
-        vm(VM_EXIT, ep, 0);
+        vm_forget(ep);
         slot_gone(ep);
     }
     return error;

@@ -8,27 +8,39 @@
 
 void memory_tell(struct process *p)
 {
-    struct message m = {.type = VM_RULES,
-                        .w = {0, p->who.euid == 0, p->limits[RLIMIT_AS].soft,
-                              p->limits[RLIMIT_DATA].soft, p->limits[RLIMIT_STACK].soft}};
+    struct message m = message_of(
+        VM_RULES, (struct vm_rules_request){.is_root = p->who.euid == 0,
+                                            .address_limit = p->limits[RLIMIT_AS].soft,
+                                            .data_limit = p->limits[RLIMIT_DATA].soft,
+                                            .stack_limit = p->limits[RLIMIT_STACK].soft});
+    struct vm_rules_request *r = message_words(&m);
 
     for_threads (t)
         if (t->process == p)
-            m.w[0] = (uint64_t)t->endpoint;
-    if (m.w[0])
+            r->thread = (uint64_t)t->endpoint;
+    if (r->thread)
         ipc_call(service_info()->vm, &m);
+}
+
+void vm_forget(endpoint_t ep)
+{
+    struct message m = message_of(VM_EXIT, (struct vm_exit_request){.thread = (uint64_t)ep});
+
+    ipc_call(service_info()->vm, &m);
 }
 
 /* NOTIFY_BIT_MEMORY. init is spared: without it the system ends. */
 void memory_short(void)
 {
     struct message m = {.type = VM_VICTIM};
-    struct thread *t = ipc_call(service_info()->vm, &m) < 0 ? NULL : thread_of((endpoint_t)m.w[0]);
+    const struct vm_victim_reply *victim = message_words(&m);
+    long error = ipc_call(service_info()->vm, &m);
+    struct thread *t = error < 0 ? NULL : thread_of((endpoint_t)victim->thread);
     struct process *p = t ? t->process : NULL;
 
     if (!p || p->pid == INIT_PID || p->state != PROCESS_ALIVE)
         return;
     log_always("out of memory: %s (pid %d, uid %u) has %lu kB, more than the others, and is killed",
-               p->name, p->pid, p->who.euid, m.w[1] >> 10);
+               p->name, p->pid, p->who.euid, victim->bytes >> 10);
     signal_process(p, SIGKILL, 0);
 }

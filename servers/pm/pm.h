@@ -234,6 +234,7 @@ void usage_write(struct usage u, uint64_t to[4]); /* as struct rusage begins */
 /* ---- memory.c ---- */
 void memory_tell(struct process *p); /* its user or its limits have changed */
 void memory_short(void);
+void vm_forget(endpoint_t ep); /* that thread of a program is no more */
 
 /* ---- timer.c ---- */
 void timer_set(void); /* after any deadline has changed */

@@ -99,8 +99,9 @@ long image_map(struct client *c, struct image *image, uint64_t base)
 
 long image_heap(struct client *c, const struct image *image)
 {
-    struct message m = {.type = VM_BRK_START,
-                        .w = {(uint64_t)c->endpoint, image->base + image->program.high}};
+    struct message m = message_of(
+        VM_BRK_START, (struct vm_brk_start_request){.process = (uint64_t)c->endpoint,
+                                                    .heap = image->base + image->program.high});
 
     return ipc_call(service_info()->vm, &m);
 }

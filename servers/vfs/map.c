@@ -5,12 +5,10 @@
 
 #include "servers/vfs/exec.h"
 
-static long vm(uint64_t type, struct client *c, uint64_t address, uint64_t length, uint64_t w3,
-               uint64_t w4, uint64_t w5)
+static long vm(struct client *c, struct message request)
 {
     for (;;) {
-        struct message m = {.type = type,
-                            .w = {(uint64_t)c->endpoint, address, length, w3, w4, w5}};
+        struct message m = request;
         long result = ipc_call(service_info()->vm, &m);
 
         if (result != -EINPROGRESS)
@@ -21,23 +19,33 @@ static long vm(uint64_t type, struct client *c, uint64_t address, uint64_t lengt
 
 long vm_exec(struct client *c)
 {
-    return vm(VM_EXEC, c, VM_STACK_LIMIT, 0, 0, 0, 0);
+    return vm(c, message_of(VM_EXEC, (struct vm_exec_request){.process = (uint64_t)c->endpoint,
+                                                              .stack = VM_STACK_LIMIT}));
 }
 
 long vm_map(struct client *c, uint64_t address, uint64_t length, uint32_t protection,
             uint32_t flags)
 {
-    return vm(VM_MAP, c, address, length, protection, flags, 0);
+    return vm(c, message_of(VM_MAP, (struct vm_map_request){.process = (uint64_t)c->endpoint,
+                                                            .address = address,
+                                                            .length = length,
+                                                            .protection = protection,
+                                                            .flags = flags}));
 }
 
 long vm_unmap(struct client *c, uint64_t address, uint64_t length)
 {
-    return vm(VM_UNMAP, c, address, length, 0, 0, 0);
+    return vm(c, message_of(VM_UNMAP, (struct vm_map_request){.process = (uint64_t)c->endpoint,
+                                                              .address = address,
+                                                              .length = length}));
 }
 
 long vm_protect(struct client *c, uint64_t address, uint64_t length, uint32_t protection)
 {
-    return vm(VM_PROTECT, c, address, length, protection, 0, 0);
+    return vm(c, message_of(VM_PROTECT, (struct vm_map_request){.process = (uint64_t)c->endpoint,
+                                                                .address = address,
+                                                                .length = length,
+                                                                .protection = protection}));
 }
 
 static long map_copy(struct client *c, struct server *s, uint64_t node, uint64_t offset,
@@ -69,8 +77,14 @@ long map_file(struct client *c, struct server *s, uint64_t node, uint64_t offset
     long result = ask(c, s, &m, AGAIN);
 
     if (result == 0)
-        result = vm(VM_MAP_FROM, c, address, length, protection,
-                    flags | (uint64_t)s->endpoint << 32, m.w[1]);
+        result =
+            vm(c, message_of(VM_MAP_FROM, (struct vm_map_request){.process = (uint64_t)c->endpoint,
+                                                                  .address = address,
+                                                                  .length = length,
+                                                                  .protection = protection,
+                                                                  .flags = flags,
+                                                                  .server = s->endpoint,
+                                                                  .from = m.w[1]}));
     else if (result == -ENOSYS || result == -EINVAL)
         result = map_copy(c, s, node, offset, address, length, protection, flags);
     return result;

@@ -137,14 +137,15 @@ bool memory_relieve(const struct space *for_whom)
 /* From PM: whom to kill. */
 long vm_victim(struct message *m)
 {
+    struct vm_victim_reply *reply = message_words(m);
     struct slot_status status = {0};
 
     if (message_caller(m) != service_info()->pm)
         return -EPERM;
     if (!victim || space_of(victim_thread) != victim || slot_status(victim_thread, &status) < 0)
         return -ENOENT;
-    m->w[0] = (uint64_t)victim_thread;
-    m->w[1] = status.pages * PAGE_SIZE;
+    reply->thread = (uint64_t)victim_thread;
+    reply->bytes = status.pages * PAGE_SIZE;
     return 0;
 }
 
@@ -175,15 +176,16 @@ bool limits_allow(const struct space *s, uint64_t bytes, bool data)
 /* From PM. */
 long vm_rules(struct message *m)
 {
-    struct space *s = space_of((endpoint_t)m->w[0]);
+    const struct vm_rules_request *r = message_words(m);
+    struct space *s = space_of((endpoint_t)r->thread);
 
     if (message_caller(m) != service_info()->pm)
         return -EPERM;
     if (!s)
         return -ESRCH;
-    s->root = m->w[1];
-    s->address_limit = m->w[2];
-    s->data_limit = m->w[3];
-    s->stack_limit = m->w[4] < VM_STACK_LIMIT ? m->w[4] : VM_STACK_LIMIT;
+    s->root = r->is_root;
+    s->address_limit = r->address_limit;
+    s->data_limit = r->data_limit;
+    s->stack_limit = r->stack_limit < VM_STACK_LIMIT ? r->stack_limit : VM_STACK_LIMIT;
     return 0;
 }

@@ -69,7 +69,8 @@ static long fork_go_on(endpoint_t parent, endpoint_t child, struct space *to)
 
 long vm_fork(struct message *m)
 {
-    endpoint_t parent = (endpoint_t)m->w[0], child = (endpoint_t)m->w[1];
+    const struct vm_fork_request *r = message_words(m);
+    endpoint_t parent = (endpoint_t)r->parent, child = (endpoint_t)r->child;
     struct space *from = space_of(parent), *to = space_of(child);
     struct slot_status status;
 
@@ -100,27 +101,31 @@ long vm_fork(struct message *m)
 
 long vm_share_space(struct message *m)
 {
-    struct space *s = space_of((endpoint_t)m->w[0]);
+    const struct vm_fork_request *r = message_words(m);
+    struct space *s = space_of((endpoint_t)r->parent);
 
     if (!from_pm(m) || !s)
         return s ? -EPERM : -ESRCH;
-    return space_join((endpoint_t)m->w[1], s);
+    return space_join((endpoint_t)r->child, s);
 }
 
 long vm_exit(struct message *m)
 {
+    const struct vm_exit_request *r = message_words(m);
+
     if (!from_pm(m))
         return -EPERM;
-    work_forget((endpoint_t)m->w[0]);
-    space_leave((endpoint_t)m->w[0]); /* its pages go with its slot */
+    work_forget((endpoint_t)r->thread);
+    space_leave((endpoint_t)r->thread); /* its pages go with its slot */
     return 0;
 }
 
 long vm_exec(struct message *m)
 {
-    endpoint_t ep = (endpoint_t)m->w[0];
+    const struct vm_exec_request *r = message_words(m);
+    endpoint_t ep = (endpoint_t)r->process;
     struct space *s = space_of(ep);
-    uint64_t size = page_up(m->w[1]), until = step_end();
+    uint64_t size = page_up(r->stack), until = step_end();
 
     if (!from_vfs(m))
         return -EPERM;
@@ -144,29 +149,31 @@ long vm_exec(struct message *m)
 
 long vm_map(struct message *m)
 {
-    struct space *s = space_of((endpoint_t)m->w[0]);
+    const struct vm_map_request *r = message_words(m);
+    struct space *s = space_of((endpoint_t)r->process);
 
     if (!from_vfs(m) || !s)
         return s ? -EPERM : -ESRCH;
-    return part_done(
-        map_region((endpoint_t)m->w[0], s, m->w[1], m->w[2], (uint32_t)m->w[3], (uint32_t)m->w[4]));
+    return part_done(map_region((endpoint_t)r->process, s, r->address, r->length,
+                                (uint32_t)r->protection, r->flags));
 }
 
 long vm_map_from(struct message *m)
 {
-    endpoint_t ep = (endpoint_t)m->w[0], server = (endpoint_t)(m->w[4] >> 32);
+    const struct vm_map_request *r = message_words(m);
+    endpoint_t ep = (endpoint_t)r->process;
     struct space *s = space_of(ep);
-    uint32_t flags = (uint32_t)m->w[4], protection = (uint32_t)m->w[3];
-    uint64_t length = page_up(m->w[2]);
+    uint32_t protection = (uint32_t)r->protection;
+    uint64_t length = page_up(r->length);
     long at, error;
 
     if (!from_vfs(m) || !s)
         return s ? -EPERM : -ESRCH;
-    at = map_region(ep, s, m->w[1], length, protection, flags & ~(uint32_t)MAP_SHARED);
+    at = map_region(ep, s, r->address, length, protection, r->flags & ~(uint32_t)MAP_SHARED);
     if (at < 0)
         return part_done(at);
     error = memory_map(ep, (uint64_t)at, length / PAGE_SIZE,
-                       map_flags(protection) | MAP_SHARE | MAP_COW, server, m->w[5]);
+                       map_flags(protection) | MAP_SHARE | MAP_COW, r->server, r->from);
     if (error) {
         while (unmap_range(ep, s, (uint64_t)at, (uint64_t)at + length) == WORK_GOES_ON)
             ;
@@ -177,38 +184,42 @@ long vm_map_from(struct message *m)
 
 long vm_brk_start(struct message *m)
 {
-    struct space *s = space_of((endpoint_t)m->w[0]);
+    const struct vm_brk_start_request *r = message_words(m);
+    struct space *s = space_of((endpoint_t)r->process);
 
     if (!from_vfs(m) || !s)
         return s ? -EPERM : -ESRCH;
-    s->brk_start = s->brk = page_up(m->w[1]);
+    s->brk_start = s->brk = page_up(r->heap);
     return 0;
 }
 
 long vm_protect(struct message *m)
 {
-    struct space *s = space_of((endpoint_t)m->w[0]);
-    uint64_t length = page_up(m->w[2]);
+    const struct vm_map_request *r = message_words(m);
+    struct space *s = space_of((endpoint_t)r->process);
+    uint64_t length = page_up(r->length);
     int error;
 
     if (!from_vfs(m) || !s)
         return s ? -EPERM : -ESRCH;
-    if (!range_good(m->w[1], length))
+    if (!range_good(r->address, length))
         return -EINVAL;
-    error = region_protect(s->regions, m->w[1], m->w[1] + length, (uint32_t)m->w[3] & 7);
+    error =
+        region_protect(s->regions, r->address, r->address + length, (uint32_t)r->protection & 7);
     return error ? error
-                 : memory_protect((endpoint_t)m->w[0], m->w[1], length / PAGE_SIZE,
-                                  map_flags((uint32_t)m->w[3]));
+                 : memory_protect((endpoint_t)r->process, r->address, length / PAGE_SIZE,
+                                  map_flags((uint32_t)r->protection));
 }
 
 long vm_unmap(struct message *m)
 {
-    struct space *s = space_of((endpoint_t)m->w[0]);
-    uint64_t length = page_up(m->w[2]);
+    const struct vm_map_request *r = message_words(m);
+    struct space *s = space_of((endpoint_t)r->process);
+    uint64_t length = page_up(r->length);
 
     if (!from_vfs(m) || !s)
         return s ? -EPERM : -ESRCH;
-    if (!range_good(m->w[1], length))
+    if (!range_good(r->address, length))
         return -EINVAL;
-    return part_done(unmap_range((endpoint_t)m->w[0], s, m->w[1], m->w[1] + length));
+    return part_done(unmap_range((endpoint_t)r->process, s, r->address, r->address + length));
 }

@@ -8,15 +8,17 @@
 
 long vm_usage(struct message *m)
 {
-    endpoint_t ep = (endpoint_t)m->w[0];
+    const struct vm_usage_request *r = message_words(m);
+    struct vm_usage_reply *reply = message_words(m);
+    endpoint_t ep = (endpoint_t)r->process;
     struct space *s = space_of(ep);
     struct slot_status status;
     long error = slot_status(ep, &status);
 
     if (error)
         return -ESRCH;
-    m->w[1] = status.pages * PAGE_SIZE;
-    m->w[0] = s && !s->service ? regions_bytes(s->regions) : m->w[1];
+    reply->resident = status.pages * PAGE_SIZE;
+    reply->mapped = s && !s->service ? regions_bytes(s->regions) : reply->resident;
     return 0;
 }
 
@@ -29,7 +31,8 @@ static const char *name_of(const struct region *r)
 
 long vm_maps(struct message *m)
 {
-    struct space *s = space_of((endpoint_t)m->w[0]);
+    const struct vm_maps_request *request = message_words(m);
+    struct space *s = space_of((endpoint_t)request->process);
     uint64_t done = 0;
 
     if (!s)
@@ -44,9 +47,9 @@ long vm_maps(struct message *m)
                      may & PROT_EXEC ? 'x' : '-', r->flags & REGION_SHARED ? 's' : 'p', name_of(r));
         long error;
 
-        if (done + (uint64_t)n > m->w[2])
+        if (done + (uint64_t)n > request->room)
             break;
-        error = grant_to(message_caller(m), m->w[1], done, line, (size_t)n);
+        error = grant_to(message_caller(m), request->grant, done, line, (size_t)n);
         if (error)
             return error;
         done += (uint64_t)n;

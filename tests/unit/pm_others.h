@@ -17,13 +17,13 @@ static endpoint_t vm_victim;
 
 /* ---- VM and RS ---- */
 
-static long vm_fork(const struct message *m)
+static long vm_fork(const struct vm_fork_request *r)
 {
-    struct program *parent = program_of((endpoint_t)m->w[0]),
-                   *child = program_of((endpoint_t)m->w[1]);
+    struct program *parent = program_of((endpoint_t)r->parent),
+                   *child = program_of((endpoint_t)r->child);
 
     check(child && !child->known_to_vm, "a fork into what is no fresh slot");
-    check(!m->w[0] || (parent && parent->known_to_vm), "a fork of what VM does not know");
+    check(!r->parent || (parent && parent->known_to_vm), "a fork of what VM does not know");
     if (vm_failures) {
         vm_failures--;
         return -ENOMEM;
@@ -36,10 +36,10 @@ static long vm_fork(const struct message *m)
     return 0;
 }
 
-static long vm_share(const struct message *m)
+static long vm_share(const struct vm_fork_request *r)
 {
-    struct program *parent = program_of((endpoint_t)m->w[0]),
-                   *child = program_of((endpoint_t)m->w[1]);
+    struct program *parent = program_of((endpoint_t)r->parent),
+                   *child = program_of((endpoint_t)r->child);
 
     check(parent && child && parent->space == child->space, "a space is shared that is not");
     child->known_to_vm = true;
@@ -48,13 +48,15 @@ static long vm_share(const struct message *m)
 
 static long vm_calls(struct message *m)
 {
-    struct program *p = program_of((endpoint_t)m->w[0]);
+    const struct vm_exit_request *r = message_words(m); /* rules begin with the thread, too */
+    struct vm_victim_reply *reply = message_words(m);
+    struct program *p = program_of((endpoint_t)r->thread);
 
     switch (m->type) {
     case VM_FORK:
-        return vm_fork(m);
+        return vm_fork(message_words(m));
     case VM_SHARE_SPACE:
-        return vm_share(m);
+        return vm_share(message_words(m));
     case VM_EXIT:
         check(p, "VM is told of the end of what has ended");
         p->known_to_vm = false;
@@ -63,8 +65,8 @@ static long vm_calls(struct message *m)
         check(p && p->known_to_vm, "rules for what VM does not know");
         return 0;
     case VM_VICTIM:
-        m->w[0] = (uint64_t)vm_victim;
-        m->w[1] = 1 << 20;
+        reply->thread = (uint64_t)vm_victim;
+        reply->bytes = 1 << 20;
         return vm_victim ? 0 : -ENOENT;
     default:
         panic("PM asks VM for %lx", (unsigned long)m->type);

@@ -60,13 +60,13 @@ static long asks(struct slot *s, uint64_t type, const uint64_t w[6])
 #define asks_for(s, type, ...) asks(s, type, (uint64_t[6]){__VA_ARGS__})
 
 /* What is done in parts is asked for again, when others have had their turn. */
-static long asked(endpoint_t by, uint64_t type, const uint64_t w[6])
+static long asked(endpoint_t by, struct message request)
 {
     struct message m;
     long result;
 
     for (unsigned n = 0;; n++) {
-        m = (struct message){.type = type, .w = {w[0], w[1], w[2], w[3], w[4], w[5]}};
+        m = request;
         trace("asked", by, 0, &m);
         result = vm_asked(by, &m);
         if (result != -EINPROGRESS)
@@ -75,7 +75,6 @@ static long asked(endpoint_t by, uint64_t type, const uint64_t w[6])
         alarm_passes();
     }
 }
-#define asked_for(by, type, ...) asked(by, type, (uint64_t[6]){__VA_ARGS__})
 
 /* ---- touching ---- */
 
@@ -298,11 +297,12 @@ static void looks(struct slot *s)
 {
     unsigned n, i = some_range(&n);
     bool all = all_mapped(ref_of(s), i, n);
+    uint64_t ep = (uint64_t)s->ep;
     long result = asks_for(s, SYS_mincore, address_of(i), n * PAGE_SIZE, STACK_FROM + 100);
 
     check(result == -EFAULT || all == (result == 0), "mincore() of what is not all mapped");
-    asked_for(EP_VFS, VM_USAGE, (uint64_t)s->ep);
-    asked_for(EP_VFS, VM_MAPS, (uint64_t)s->ep, 1, 4096);
+    asked(EP_VFS, message_of(VM_USAGE, (struct vm_usage_request){ep}));
+    asked(EP_VFS, message_of(VM_MAPS, (struct vm_maps_request){ep, .grant = 1, .room = 4096}));
 }
 
 /* ---- programs ---- */
@@ -310,21 +310,29 @@ static void looks(struct slot *s)
 static void executes(struct slot *s)
 {
     struct reference *r = ref_of(s);
+    uint64_t ep = (uint64_t)s->ep;
     unsigned n, i = some_range(&n);
     long at;
 
     if (r->users > 1)
         return;
-    check(asked_for(EP_VFS, VM_EXEC, (uint64_t)s->ep, STACK * PAGE_SIZE) == 0, "exec");
+    check(asked(EP_VFS, message_of(VM_EXEC, (struct vm_exec_request){ep, STACK * PAGE_SIZE})) == 0,
+          "exec");
     expect_none(r, 0, CELLS);
     check(s->table->count == 0, "pages of the program before are left");
     expect_map(r, ARENA + HEAP, STACK, PROT_READ | PROT_WRITE, false);
-    check(asked_for(EP_VFS, VM_BRK_START, (uint64_t)s->ep, HEAP_AT) == 0, "brk start");
+    check(asked(EP_VFS, message_of(VM_BRK_START, (struct vm_brk_start_request){ep, HEAP_AT})) == 0,
+          "brk start");
     r->brk = HEAP_AT;
     n = n < FILES_PAGES ? n : FILES_PAGES;
-    at = asked_for(EP_VFS, VM_MAP_FROM, (uint64_t)s->ep, address_of(i), n * PAGE_SIZE,
-                   PROT_READ | PROT_WRITE, (uint64_t)EP_FILES << 32 | MAP_PRIVATE | MAP_FIXED,
-                   FILES_AT);
+    at = asked(EP_VFS,
+               message_of(VM_MAP_FROM, (struct vm_map_request){.process = ep,
+                                                               .address = address_of(i),
+                                                               .length = n * PAGE_SIZE,
+                                                               .protection = PROT_READ | PROT_WRITE,
+                                                               .flags = MAP_PRIVATE | MAP_FIXED,
+                                                               .server = EP_FILES,
+                                                               .from = FILES_AT}));
     if (at < 0)
         return;
     expect_map(r, i, n, PROT_READ | PROT_WRITE, false);
@@ -332,9 +340,14 @@ static void executes(struct slot *s)
         r->page[i + k].cell->word = frames[files.page[k].frame].word;
 }
 
+static long exits(const struct slot *s)
+{
+    return asked(EP_PM, message_of(VM_EXIT, (struct vm_exit_request){(uint64_t)s->ep}));
+}
+
 static void ends(struct slot *s)
 {
-    check(asked_for(EP_PM, VM_EXIT, (uint64_t)s->ep) == 0, "exit");
+    check(exits(s) == 0, "exit");
     reference_put(ref_of(s));
     references[s - slots] = NULL;
     slot_free(s);
@@ -349,10 +362,11 @@ static void forks(struct slot *s)
     if (!child)
         return;
     result =
-        asked_for(EP_PM, shares ? VM_SHARE_SPACE : VM_FORK, (uint64_t)s->ep, (uint64_t)child->ep);
+        asked(EP_PM, message_of(shares ? VM_SHARE_SPACE : VM_FORK,
+                                (struct vm_fork_request){(uint64_t)s->ep, (uint64_t)child->ep}));
     if (result) {
         check(result == -ENOMEM, "a fork fails oddly");
-        asked_for(EP_PM, VM_EXIT, (uint64_t)child->ep);
+        exits(child);
         slot_free(child);
         return;
     }
@@ -365,6 +379,7 @@ static void forks(struct slot *s)
 static void relieved(void)
 {
     struct message m = {.type = VM_VICTIM};
+    const struct vm_victim_reply *victim = message_words(&m);
     struct slot *s;
 
     if (!pm_notified)
@@ -372,7 +387,7 @@ static void relieved(void)
     pm_notified = false;
     if (vm_asked(EP_PM, &m) < 0)
         return;
-    s = slot_at((endpoint_t)m.w[0]);
+    s = slot_at((endpoint_t)victim->thread);
     check(s, "the greediest is nobody");
     for (unsigned i = 0; i < SLOTS; i++)
         if (slots[i].ep && &slots[i] != s && slots[i].table == s->table)
@@ -394,9 +409,13 @@ static void something(struct slot *s)
     else if (what == 96 && s != slots)
         ends(s);
     else if (what == 97)
-        asked_for(EP_PM, VM_RULES, (uint64_t)s->ep, chance(2),
-                  percent(20) ? chance(2000) * PAGE_SIZE : ~0ull,
-                  percent(20) ? chance(2000) * PAGE_SIZE : ~0ull, VM_STACK_LIMIT);
+        asked(EP_PM, message_of(VM_RULES,
+                                (struct vm_rules_request){
+                                    .thread = (uint64_t)s->ep,
+                                    .is_root = chance(2),
+                                    .address_limit = percent(20) ? chance(2000) * PAGE_SIZE : ~0ull,
+                                    .data_limit = percent(20) ? chance(2000) * PAGE_SIZE : ~0ull,
+                                    .stack_limit = VM_STACK_LIMIT}));
 }
 
 /* Every page of the kernel's lies in a region of VM's, and allows no more than that. */
@@ -446,7 +465,9 @@ static void run(uint64_t seed, long steps)
     s = slot_new(NULL);
     references[0] = calloc(1, sizeof *references[0]);
     references[0]->users = 1;
-    check(asked_for(EP_PM, VM_FORK, 0, (uint64_t)s->ep) == 0, "the first program");
+    check(asked(EP_PM, message_of(VM_FORK, (struct vm_fork_request){.child = (uint64_t)s->ep})) ==
+              0,
+          "the first program");
     executes(s);
     calm = false;
     for (long n = 0; n < steps; n++) {

@@ -393,6 +393,15 @@ static long call_pm(struct message *m)
     }
 }
 
+static long call_vm(const struct message *m)
+{
+    const struct vm_map_request *r = message_words(m); /* of the others the second word is not 0 */
+
+    if (!r->address)
+        return MEMORY_AT;
+    return m->type == VM_MAP ? (long)r->address : 0;
+}
+
 long ipc_call_deadline(endpoint_t to, struct message *m, uint64_t deadline)
 {
     struct fake_server *s = server_of(to);
@@ -406,10 +415,8 @@ long ipc_call_deadline(endpoint_t to, struct message *m, uint64_t deadline)
         return call_pm(m);
     if (to == EP_VM && percent(8))
         return -ENOMEM;
-    if (to == EP_VM && !m->w[1])
-        return MEMORY_AT;
     if (to == EP_VM)
-        return m->type == VM_MAP ? (long)m->w[1] : 0;
+        return call_vm(m);
     return s ? call_server(s, m, deadline) : -EDEADSRCDST;
 }
 

@@ -92,7 +92,8 @@ long process_find(int pid, bool with_memory, struct process *out)
         struct process process;
         uint64_t found_ns;
     } recent[RECENT];
-    struct message m = {.type = VM_USAGE};
+    struct message m;
+    const struct vm_usage_reply *usage = message_words(&m);
     uint64_t now = clock_now();
     unsigned i = (unsigned)pid % RECENT;
 
@@ -107,10 +108,10 @@ long process_find(int pid, bool with_memory, struct process *out)
         recent[i].found_ns = now;
     }
     *out = recent[i].process;
-    m.w[0] = (uint64_t)out->p.endpoint;
+    m = message_of(VM_USAGE, (struct vm_usage_request){.process = (uint64_t)out->p.endpoint});
     if (with_memory && !out->is_service && ipc_call(service_info()->vm, &m) >= 0) {
-        out->virtual_bytes = m.w[0];
-        out->resident_bytes = m.w[1];
+        out->virtual_bytes = usage->mapped;
+        out->resident_bytes = usage->resident;
     }
     return 0;
 }

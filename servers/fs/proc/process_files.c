@@ -72,8 +72,10 @@ void write_maps(struct text *t, const struct process *p)
 {
     static char buffer[16384];
     long grant = grant_make(service_info()->vm, buffer, sizeof buffer, GRANT_WRITE), n;
-    struct message m = {.type = VM_MAPS,
-                        .w = {(uint64_t)p->p.endpoint, (uint64_t)grant, sizeof buffer}};
+    struct message m =
+        message_of(VM_MAPS, (struct vm_maps_request){.process = (uint64_t)p->p.endpoint,
+                                                     .grant = (uint64_t)grant,
+                                                     .room = sizeof buffer});
 
     if (grant < 0)
         return;
