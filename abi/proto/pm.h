@@ -11,46 +11,94 @@
 
 enum pm_request {
     /* from VFS */
-    /* make the first program: an empty process, blocked as though in execve() to VFS: w[0] of the
-       reply: its endpoint, w[1] its pid (1). VFS then does exec of /sbin/init (or what the command
-       line says: init=) on it. */
+    /* no words: make the first program: an empty process, blocked as though in execve() to VFS. VFS
+       then does exec of /sbin/init (or what the command line says: init=) on it. */
     PM_INIT = PROTOCOL_PM,
-    /* w[0] endpoint: the point of no return of exec: other threads are ended, handlers reset. w[1]
-       set-uid (uid or -1), w[2] set-gid. */
+    /* the point of no return of exec: other threads are ended, handlers reset */
     PM_EXEC,
-    /* w[0] endpoint, w[1] entry, w[2] stack pointer, w[3] grant with char[16] name: registers set;
-       VFS then replies 0 to the process */
-    PM_EXEC_START,
-    PM_EXIT_DONE, /* w[0] endpoint: VFS has closed its files (see VFS_EXIT): it may go */
-    /* (forwarded: the process itself comes back; w[0] 1: the call is over, w[1]: its result
-       (-EINTR, or what was done), 0: nothing of it was done) see VFS_CANCEL */
+    PM_EXEC_START, /* registers set; VFS then replies 0 to the process */
+    PM_EXIT_DONE, /* pm_thread_request: VFS has closed its files (see VFS_EXIT): it may go */
+    /* (forwarded: the process itself comes back) see VFS_CANCEL */
     PM_CANCELLED,
-    /* w[0] endpoint -> w[0] euid | egid << 32, w[1] uid | gid << 32, w[2] pid | ppid << 32, w[3]
-       pgid | sid << 32, w[4] umask unused */
-    PM_CREDENTIALS,
-    /* from VFS, tty, net: w[0] pid (> 0), or -pgid, or w[2] endpoint; w[1] signal (SIGPIPE, SIGINT,
-       SIGHUP...) -> 0, -ESRCH */
-    PM_SIGNAL,
-    /* from VFS, w[0] endpoint of a thread in a call to it. w[1] 1: w[2] is its signal mask until a
-       handler has run or the call is over; 0: it is over, other than by a signal */
-    PM_MASK,
-    PM_SESSION, /* from tty: w[0] endpoint -> as PM_CREDENTIALS w[2..3]; */
+    PM_CREDENTIALS, /* pm_thread_request */
+    PM_SIGNAL, /* from VFS, tty, net: SIGPIPE, SIGINT, SIGHUP... -> 0, -ESRCH */
+    PM_MASK, /* from VFS: of a thread in a call to it */
+    PM_SESSION, /* from tty: pm_thread_request -> pm_credentials_reply */
     /* from fs/proc */
-    /* w[0] first pid wanted, w[1] our grant, w[2] how many struct pm_process fit -> how many,
-       ordered by pid */
-    PM_LIST,
+    PM_LIST, /* struct pm_process to our grant -> how many, ordered by pid */
     /* from services, fs/dev among them: w[0..3] 32 bytes that are mixed into the pool of
        randomness, as good or bad as they are -> 0, w[0..3] 32 bytes of it, that nobody else gets.
        -EPERM: from a program */
     PM_RANDOM,
-    /* from the clock server: w[0] ns since 1970 when the clock (ns since boot) was w[1]. Sets the
-       system's time -> 0, -EALREADY: it has been set, by this or by a program; -EINVAL, -EPERM:
-       from a program */
+    /* from the clock server. Sets the system's time -> 0, -EALREADY: it has been set, by this or by
+       a program; -EINVAL, -EPERM: from a program */
     PM_FIRST_TIME,
-    /* from VFS: w[0] endpoint of a thread that ends (VFS_EXIT) and that a server does not give back.
-       PM takes it from whoever has it, and hands it on as VFS_EXIT once more -> 0, -ESRCH */
+    /* from VFS: pm_thread_request, of a thread that ends (VFS_EXIT) and that a server does not give
+       back. PM takes it from whoever has it, and hands it on as VFS_EXIT once more -> 0, -ESRCH */
     PM_TAKE_BACK,
 };
+
+struct IN_MESSAGE pm_thread_request { /* of several */
+    uint64_t thread; /* endpoint */
+};
+MESSAGE_FITS(struct pm_thread_request);
+
+struct IN_MESSAGE pm_init_reply {
+    uint64_t thread; /* endpoint */
+    uint64_t pid; /* 1 */
+};
+MESSAGE_FITS(struct pm_init_reply);
+
+struct IN_MESSAGE pm_exec_request {
+    uint64_t thread; /* endpoint */
+    int64_t uid, gid; /* set-uid, set-gid; -1: none */
+};
+MESSAGE_FITS(struct pm_exec_request);
+
+struct IN_MESSAGE pm_exec_start_request {
+    uint64_t thread; /* endpoint */
+    uint64_t entry, stack; /* instruction and stack pointer */
+    uint64_t grant; /* with char[16]: the name */
+};
+MESSAGE_FITS(struct pm_exec_start_request);
+
+struct IN_MESSAGE pm_cancelled_request {
+    uint64_t is_over; /* 1: the call is over; 0: nothing of it was done */
+    int64_t result; /* of a call that is over: -EINTR, or what was done */
+};
+MESSAGE_FITS(struct pm_cancelled_request);
+
+struct IN_MESSAGE pm_credentials_reply {
+    uint32_t euid, egid, uid, gid;
+    int32_t pid, ppid, pgid, sid;
+};
+MESSAGE_FITS(struct pm_credentials_reply);
+
+struct IN_MESSAGE pm_signal_request {
+    int64_t target; /* pid (> 0), or -pgid */
+    uint64_t signal; /* 0 only asks whether there is anybody */
+    uint64_t thread; /* endpoint, instead of a target; 0: none */
+};
+MESSAGE_FITS(struct pm_signal_request);
+
+struct IN_MESSAGE pm_mask_request {
+    uint64_t thread; /* endpoint */
+    uint64_t begins; /* 1: `mask` begins; 0: the call is over, other than by a signal */
+    uint64_t mask; /* its signal mask until a handler has run or the call is over */
+};
+MESSAGE_FITS(struct pm_mask_request);
+
+struct IN_MESSAGE pm_list_request {
+    uint64_t first; /* pid wanted */
+    uint64_t grant, count; /* how many struct pm_process fit */
+};
+MESSAGE_FITS(struct pm_list_request);
+
+struct IN_MESSAGE pm_first_time_request {
+    uint64_t ns; /* since 1970 */
+    uint64_t at; /* when the clock (ns since boot) was that */
+};
+MESSAGE_FITS(struct pm_first_time_request);
 
 struct pm_process {
     int32_t pid, ppid, pgid, sid, uid, gid, tty, threads;

@@ -82,7 +82,9 @@ static void ask_first_time(void)
 /* PM takes it once. We may be a fresh copy, or somebody has been quicker: then it stays as it is. */
 static void set_first_time(const struct clock_answer *a, uint64_t at_ns)
 {
-    struct message m = {.type = PM_FIRST_TIME, .w = {(uint64_t)a->seconds * NS, at_ns}};
+    struct message m =
+        message_of(PM_FIRST_TIME,
+                   (struct pm_first_time_request){.ns = (uint64_t)a->seconds * NS, .at = at_ns});
     long result = a->status < 0 ? a->status : ipc_call(service_info()->pm, &m);
 
     if (result == 0)

@@ -87,9 +87,11 @@ static long seconds_of(const struct rtc_time *in, int64_t *seconds)
 
 static bool is_root(endpoint_t program)
 {
-    struct message who = {.type = PM_CREDENTIALS, .w = {(uint64_t)program}};
+    struct message ask =
+        message_of(PM_CREDENTIALS, (struct pm_thread_request){.thread = (uint64_t)program});
+    const struct pm_credentials_reply *who = message_words(&ask);
 
-    return ipc_call(service_info()->pm, &who) >= 0 && (uint32_t)who.w[0] == 0;
+    return ipc_call(service_info()->pm, &ask) >= 0 && who->euid == 0;
 }
 
 static long set_time(endpoint_t program, uint64_t from)

@@ -143,9 +143,11 @@ int error_of(int lwip_error)
 
 bool caller_is_root(const struct message *m)
 {
-    struct message who = {.type = PM_CREDENTIALS, .w = {(uint64_t)message_caller(m)}};
+    struct message ask = message_of(
+        PM_CREDENTIALS, (struct pm_thread_request){.thread = (uint64_t)message_caller(m)});
+    const struct pm_credentials_reply *who = message_words(&ask);
 
-    return ipc_call(service_info()->pm, &who) == 0 && (uint32_t)who.w[0] == 0;
+    return ipc_call(service_info()->pm, &ask) == 0 && who->euid == 0;
 }
 
 /* ---- requests that are answered at once: each returns the result ---- */

@@ -108,7 +108,8 @@ static void answer_request(struct request *r, long result)
     endpoint_t program = message_caller(&r->m);
     unsigned slot = endpoint_slot(program);
     bool is_connect = r->m.type == SOCKET_CONNECT;
-    struct message signal = {.type = PM_SIGNAL, .w = {0, SIGPIPE, (uint64_t)program}};
+    struct message signal = message_of(
+        PM_SIGNAL, (struct pm_signal_request){.signal = SIGPIPE, .thread = (uint64_t)program});
 
     if (answer(&r->m, result) < 0 && result >= 0) {
         programs[slot].endpoint = program;

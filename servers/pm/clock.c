@@ -137,7 +137,8 @@ static long set_real(struct thread *t, uint64_t address, uint64_t parts)
 /* (Whatever the hardware says: nobody's time jumps but at the boot.) */
 static long pm_first_time(struct message *m)
 {
-    uint64_t ns = m->w[0], at = m->w[1], now = clock_now();
+    const struct pm_first_time_request *r = message_words(m);
+    uint64_t ns = r->ns, at = r->at, now = clock_now();
 
     if (thread_of(message_caller(m)))
         return -EPERM;

@@ -171,16 +171,22 @@ static long sys_setgroups(struct message *m)
 
 static long pm_credentials(struct message *m)
 {
-    struct thread *t = thread_of((endpoint_t)m->w[0]);
+    const struct pm_thread_request *r = message_words(m);
+    struct pm_credentials_reply *reply = message_words(m);
+    struct thread *t = thread_of((endpoint_t)r->thread);
     struct process *p;
 
     if (thread_of(message_caller(m)) || !t)
         return t ? -EPERM : -ESRCH;
     p = t->process;
-    m->w[0] = p->who.euid | (uint64_t)p->who.egid << 32;
-    m->w[1] = p->who.ruid | (uint64_t)p->who.rgid << 32;
-    m->w[2] = (uint32_t)p->pid | (uint64_t)(uint32_t)(p->parent ? p->parent->pid : 0) << 32;
-    m->w[3] = (uint32_t)p->pgid | (uint64_t)(uint32_t)p->sid << 32;
+    *reply = (struct pm_credentials_reply){.euid = p->who.euid,
+                                           .egid = p->who.egid,
+                                           .uid = p->who.ruid,
+                                           .gid = p->who.rgid,
+                                           .pid = p->pid,
+                                           .ppid = p->parent ? p->parent->pid : 0,
+                                           .pgid = p->pgid,
+                                           .sid = p->sid};
     return 0;
 }
 

@@ -274,12 +274,13 @@ void signals_check(struct thread *t)
 
 static long pm_cancelled(struct message *m)
 {
+    const struct pm_cancelled_request *r = message_words(m);
     struct thread *t = thread_of(message_caller(m));
 
     if (!t || message_via(m) != service_info()->vfs)
         return -EPERM;
     t->cancelling = false;
-    deliver_and_resume(t, m->w[0] ? (long)m->w[1] : -CALL_AGAIN);
+    deliver_and_resume(t, r->is_over ? r->result : -CALL_AGAIN);
     return SERVICE_NO_REPLY;
 }
 

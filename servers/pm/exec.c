@@ -13,7 +13,8 @@ static bool from_vfs(const struct message *m)
 
 static long pm_exec(struct message *m)
 {
-    struct thread *t = thread_of((endpoint_t)m->w[0]);
+    const struct pm_exec_request *r = message_words(m);
+    struct thread *t = thread_of((endpoint_t)r->thread);
     struct process *p;
 
     if (!from_vfs(m) || !t)
@@ -37,13 +38,13 @@ static long pm_exec(struct message *m)
     for (int s = 1; s <= SIGNALS; s++)
         if (p->actions[s].handler != (uint64_t)SIG_IGN)
             p->actions[s] = (struct action){0};
-    if ((int32_t)m->w[1] >= 0)
-        p->who.euid = (uint32_t)m->w[1];
-    if ((int32_t)m->w[2] >= 0)
-        p->who.egid = (uint32_t)m->w[2];
+    if ((int32_t)r->uid >= 0)
+        p->who.euid = (uint32_t)r->uid;
+    if ((int32_t)r->gid >= 0)
+        p->who.egid = (uint32_t)r->gid;
     p->who.suid = p->who.euid;
     p->who.sgid = p->who.egid;
-    if ((int32_t)m->w[1] >= 0)
+    if ((int32_t)r->uid >= 0)
         memory_tell(p);
     return 0;
 }
@@ -52,14 +53,15 @@ static long pm_exec(struct message *m)
  * have come in between have waited, since they could not interrupt. */
 static long pm_exec_start(struct message *m)
 {
-    struct thread *t = thread_of((endpoint_t)m->w[0]);
-    struct registers r = {.rip = m->w[1], .rsp = m->w[2]};
+    const struct pm_exec_start_request *start = message_words(m);
+    struct thread *t = thread_of((endpoint_t)start->thread);
+    struct registers r = {.rip = start->entry, .rsp = start->stack};
     char name[16];
     long error;
 
     if (!from_vfs(m) || !t)
         return t ? -EPERM : -ESRCH;
-    error = grant_from(message_caller(m), m->w[3], 0, name, sizeof name);
+    error = grant_from(message_caller(m), start->grant, 0, name, sizeof name);
     if (error)
         return error;
     name[15] = 0;

@@ -175,7 +175,8 @@ static long sys_exit_group(struct message *m)
 
 static long pm_exit_done(struct message *m)
 {
-    struct thread *t = thread_of((endpoint_t)m->w[0]);
+    const struct pm_thread_request *r = message_words(m);
+    struct thread *t = thread_of((endpoint_t)r->thread);
 
     if (message_caller(m) != service_info()->vfs)
         return -EPERM;
@@ -189,7 +190,8 @@ static long pm_exit_done(struct message *m)
  * given it back. */
 static long pm_take_back(struct message *m)
 {
-    struct thread *t = thread_of((endpoint_t)m->w[0]);
+    const struct pm_thread_request *r = message_words(m);
+    struct thread *t = thread_of((endpoint_t)r->thread);
     uint64_t server;
 
     if (message_caller(m) != service_info()->vfs)

@@ -214,6 +214,7 @@ static long pm_init(struct message *m)
     struct process *p;
     struct thread *t;
     endpoint_t ep;
+    struct pm_init_reply *reply = message_words(m);
     struct message hand = {.type = VFS_FORK, .w = {0, INIT_PID}};
 
     if (message_caller(m) != service_info()->vfs)
@@ -229,8 +230,8 @@ static long pm_init(struct message *m)
     if (!t || vm(VM_FORK, 0, ep) < 0)
         return -ENOMEM;
     ipc_forward(ep, service_info()->vfs, &hand);
-    m->w[0] = (uint64_t)ep;
-    m->w[1] = INIT_PID;
+    reply->thread = (uint64_t)ep;
+    reply->pid = INIT_PID;
     return 0;
 }
 

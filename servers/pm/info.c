@@ -157,8 +157,9 @@ static uint32_t state_of(const struct process *p, struct usage *used, endpoint_t
 
 static long pm_list(struct message *m)
 {
-    int from = (int32_t)m->w[0];
-    uint64_t grant = m->w[1], room = m->w[2], count = 0;
+    const struct pm_list_request *r = message_words(m);
+    int from = (int32_t)r->first;
+    uint64_t grant = r->grant, room = r->count, count = 0;
 
     if (thread_of(message_caller(m)))
         return -EPERM;

@@ -74,14 +74,15 @@ static void mask_for_now(struct thread *t, uint64_t set)
 
 static long pm_mask(struct message *m)
 {
-    struct thread *t = thread_of((endpoint_t)m->w[0]);
+    const struct pm_mask_request *r = message_words(m);
+    struct thread *t = thread_of((endpoint_t)r->thread);
 
     if (message_caller(m) != service_info()->vfs)
         return -EPERM;
     if (!t)
         return -ESRCH;
-    if (m->w[1]) {
-        mask_for_now(t, m->w[2]);
+    if (r->begins) {
+        mask_for_now(t, r->mask);
         signals_check(t);
     } else if (t->mask_saved) {
         t->mask = t->saved_mask;
@@ -301,13 +302,14 @@ static long sys_tgkill(struct message *m)
 /* From servers: SIGPIPE, SIGINT and the like. */
 static long pm_signal(struct message *m)
 {
-    int target = (int32_t)m->w[0], signal = (int32_t)m->w[1];
+    const struct pm_signal_request *r = message_words(m);
+    int target = (int32_t)r->target, signal = (int32_t)r->signal;
     long result = -ESRCH;
 
     if (thread_of(message_caller(m)) || (signal && !good((uint64_t)signal)))
         return -EINVAL;
-    if (m->w[2]) {
-        struct thread *t = thread_of((endpoint_t)m->w[2]);
+    if (r->thread) {
+        struct thread *t = thread_of((endpoint_t)r->thread);
 
         if (!t)
             return -ESRCH;

@@ -14,22 +14,22 @@
 
 bool person_ask(endpoint_t program, struct person *who)
 {
-    struct message m = {.type = PM_SESSION, .w = {(uint64_t)program}};
+    struct message m =
+        message_of(PM_SESSION, (struct pm_thread_request){.thread = (uint64_t)program});
+    const struct pm_credentials_reply *is = message_words(&m);
 
     *who = (struct person){0};
     if (ipc_call(service_info()->pm, &m) < 0)
         return false;
-    *who = (struct person){.pid = (int32_t)m.w[2],
-                           .session = (int32_t)(m.w[3] >> 32),
-                           .group = (int32_t)m.w[3],
-                           .uid = (uint32_t)m.w[0]};
+    *who = (struct person){.pid = is->pid, .session = is->sid, .group = is->pgid, .uid = is->euid};
     return true;
 }
 
 /* Signal 0 only asks: is there anybody? */
 bool process_signal(int32_t target, int signal)
 {
-    struct message m = {.type = PM_SIGNAL, .w = {(uint64_t)(int64_t)target, (uint64_t)signal}};
+    struct message m = message_of(
+        PM_SIGNAL, (struct pm_signal_request){.target = target, .signal = (uint64_t)signal});
 
     return ipc_call(service_info()->pm, &m) >= 0;
 }

@@ -384,7 +384,8 @@ void ask_take_back(struct client *c)
 
 void ask_overdue(struct client *c)
 {
-    struct message m = {.type = PM_TAKE_BACK, .w = {(uint64_t)c->endpoint}};
+    struct message m =
+        message_of(PM_TAKE_BACK, (struct pm_thread_request){.thread = (uint64_t)c->endpoint});
 
     wait_answer_ends(c);
     wait_answer_begins(c, clock_now() + EXIT_NS);

@@ -210,13 +210,6 @@ static long resolve(struct client *c, const char *path, struct arguments *a, str
 
 /* ---- the point of no return ---- */
 
-static long pm(uint64_t type, uint64_t a, uint64_t b, uint64_t w2, uint64_t w3)
-{
-    struct message m = {.type = type, .w = {a, b, w2, w3}};
-
-    return ipc_call(service_info()->pm, &m);
-}
-
 static void set_ids(struct client *c, const struct image *image, int64_t *uid, int64_t *gid)
 {
     struct message m = {.type = FILE_STAT, .w = {image->found.node, 0, 0, 0, 0, FILE_BACK}};
@@ -236,10 +229,14 @@ static long start(struct client *c, const char *path, uint64_t entry, uint64_t s
     const char *base = strrchr(path, '/');
     char name[16] = {0};
     long grant = grant_make(service_info()->pm, name, sizeof name, GRANT_READ), result;
+    struct message m =
+        message_of(PM_EXEC_START, (struct pm_exec_start_request){.thread = (uint64_t)c->endpoint,
+                                                                 .entry = entry,
+                                                                 .stack = stack,
+                                                                 .grant = (uint64_t)grant});
 
     memcpy(name, base ? base + 1 : path, strnlen(base ? base + 1 : path, sizeof name - 1));
-    result =
-        grant < 0 ? grant : pm(PM_EXEC_START, (uint64_t)c->endpoint, entry, stack, (uint64_t)grant);
+    result = grant < 0 ? grant : ipc_call(service_info()->pm, &m);
     if (grant >= 0)
         grant_revoke(grant);
     return result;
@@ -268,6 +265,7 @@ static long replace(struct client *c, const char *path, struct image *image,
 {
     int64_t uid, gid;
     char *exe = strdup(image->found.path);
+    struct message m;
     long result;
 
     set_ids(c, image, &uid, &gid);
@@ -275,7 +273,9 @@ static long replace(struct client *c, const char *path, struct image *image,
         free(exe);
         return -ENOMEM;
     }
-    result = pm(PM_EXEC, (uint64_t)c->endpoint, (uint64_t)uid, (uint64_t)gid, 0);
+    m = message_of(
+        PM_EXEC, (struct pm_exec_request){.thread = (uint64_t)c->endpoint, .uid = uid, .gid = gid});
+    result = ipc_call(service_info()->pm, &m);
     if (result) {
         free(exe);
         return result;

@@ -48,6 +48,14 @@ long life_fork(struct message *m)
     return SERVICE_NO_REPLY;
 }
 
+static void tell_end(endpoint_t thread)
+{
+    struct message m =
+        message_of(PM_EXIT_DONE, (struct pm_thread_request){.thread = (uint64_t)thread});
+
+    ipc_call(service_info()->pm, &m);
+}
+
 /* by: the client itself, when it can wait for servers. */
 static void end_with(struct client *by, struct client *c)
 {
@@ -55,8 +63,7 @@ static void end_with(struct client *by, struct client *c)
     place_put(c->place);
     c->files = NULL;
     c->place = NULL;
-    ipc_call(service_info()->pm,
-             &(struct message){.type = PM_EXIT_DONE, .w = {(uint64_t)c->endpoint}});
+    tell_end(c->endpoint);
     c->result = SERVICE_NO_REPLY;
     c->gone = true;
 }
@@ -124,7 +131,8 @@ static void call_off(struct client *c)
 void life_called_off(struct client *c)
 {
     bool again = c->result == -EINTR && !c->interrupted;
-    struct message back = {.type = PM_CANCELLED, .w = {!again, (uint64_t)c->result}};
+    struct message back = message_of(
+        PM_CANCELLED, (struct pm_cancelled_request){.is_over = !again, .result = c->result});
 
     c->cancelled = c->interrupted = false;
     if (c->exiting)
@@ -136,7 +144,7 @@ void life_called_off(struct client *c)
 long life_cancel(struct message *m)
 {
     struct client *c = client_of(message_caller(m));
-    struct message back = {.type = PM_CANCELLED};
+    struct message back;
     long result;
 
     if (!from_pm(m))
@@ -146,8 +154,8 @@ long life_cancel(struct message *m)
         return SERVICE_NO_REPLY;
     }
     result = late_result(message_caller(m)); /* a child that has not begun */
-    back.w[0] = result != -EINTR;
-    back.w[1] = (uint64_t)result;
+    back = message_of(PM_CANCELLED,
+                      (struct pm_cancelled_request){.is_over = result != -EINTR, .result = result});
     if (result != SERVICE_NO_REPLY) /* else it ends */
         ipc_forward(message_caller(m), service_info()->pm, &back);
     return SERVICE_NO_REPLY;
@@ -160,8 +168,7 @@ long life_exit(struct message *m)
     if (!from_pm(m))
         return -EPERM;
     if (!c) {
-        ipc_call(service_info()->pm,
-                 &(struct message){.type = PM_EXIT_DONE, .w = {(uint64_t)message_caller(m)}});
+        tell_end(message_caller(m));
         return SERVICE_NO_REPLY;
     }
     if (c->exiting) {

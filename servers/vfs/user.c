@@ -61,19 +61,22 @@ long deadline_from(struct client *c, uint64_t address, uint64_t *deadline)
 
 long mask_begin(struct client *c, uint64_t address, uint64_t size)
 {
-    struct message m = {.type = PM_MASK, .w = {(uint64_t)c->endpoint, 1}};
+    struct message m =
+        message_of(PM_MASK, (struct pm_mask_request){.thread = (uint64_t)c->endpoint, .begins = 1});
+    struct pm_mask_request *r = message_words(&m);
 
     if (!address)
         return 0;
     if (size != 8)
         return -EINVAL;
-    return user_read(c, address, &m.w[2], 8) ? -EFAULT : ipc_call(service_info()->pm, &m);
+    return user_read(c, address, &r->mask, 8) ? -EFAULT : ipc_call(service_info()->pm, &m);
 }
 
 /* After -EINTR PM puts the mask back itself: once the handler has run. */
 long mask_end(struct client *c, uint64_t address, long result)
 {
-    struct message m = {.type = PM_MASK, .w = {(uint64_t)c->endpoint}};
+    struct message m =
+        message_of(PM_MASK, (struct pm_mask_request){.thread = (uint64_t)c->endpoint});
 
     if (address && result != -EINTR)
         ipc_call(service_info()->pm, &m);
@@ -82,7 +85,9 @@ long mask_end(struct client *c, uint64_t address, long result)
 
 void signal_client(struct client *c, int signal)
 {
-    struct message m = {.type = PM_SIGNAL, .w = {0, (uint64_t)signal, (uint64_t)c->endpoint}};
+    struct message m =
+        message_of(PM_SIGNAL, (struct pm_signal_request){.signal = (uint64_t)signal,
+                                                         .thread = (uint64_t)c->endpoint});
 
     ipc_call(service_info()->pm, &m);
 }

@@ -52,7 +52,7 @@ static void threads_pass_on(void)
     call_begin(second, EP_PM, SYS_exit, (uint64_t[6]){0});
     pm_step();
     must(second->ep && second->peer == EP_VFS);
-    must_be(server_asks(EP_OTHER, PM_SIGNAL, 10001, SIGUSR1, 0), 0);
+    must_be(server_signals(EP_OTHER, 10001, SIGUSR1), 0);
     world_settle();
     must(in_handler(two, SIGUSR1));
     handler_return(two);
@@ -61,9 +61,9 @@ static void threads_pass_on(void)
     mask_change(two, SIG_BLOCK, bits(SIGUSR1, 0));
     sys(two, SYS_pause);
     sys_vfs(second, SYS_read, 0);
-    must_be(server_asks(EP_OTHER, PM_SIGNAL, 10001, SIGUSR1, 0), 0);
+    must_be(server_signals(EP_OTHER, 10001, SIGUSR1), 0);
     must(second->peer == EP_VFS && thread_of(second->ep)->cancelling);
-    must_be(server_asks(EP_OTHER, PM_SIGNAL, 10001, SIGUSR2, 0), 0); /* the other can at once */
+    must_be(server_signals(EP_OTHER, 10001, SIGUSR2), 0); /* the other can at once */
     must(in_handler(two, SIGUSR2));
     world_settle();
     must(in_handler(second, SIGUSR1));
@@ -116,9 +116,9 @@ static void in_vfs(void)
     /* two on the way back */
     vfs_cancel_result = -EINTR;
     must_be(sys_vfs(two, SYS_read, 0), WAITS);
-    must_be(server_asks(EP_OTHER, PM_SIGNAL, 10001, SIGUSR2, 0), 0);
+    must_be(server_signals(EP_OTHER, 10001, SIGUSR2), 0);
     must(two->peer == EP_VFS && !two->taken);
-    must_be(server_asks(EP_OTHER, PM_SIGNAL, 10001, SIGKILL, 0), 0);
+    must_be(server_signals(EP_OTHER, 10001, SIGKILL), 0);
     world_settle();
     must(is_dead(two, ep));
 }
@@ -129,9 +129,9 @@ static void kept_by_a_server(void)
 {
     endpoint_t ep = two->ep;
 
-    must_be(server_asks(EP_VFS, PM_TAKE_BACK, (uint64_t)ep, 0, 0), -ESRCH); /* it lives */
+    must_be(server_names(EP_VFS, PM_TAKE_BACK, ep), -ESRCH); /* it lives */
     must_be(sys_vfs(two, SYS_read, 0), WAITS);
-    must_be(server_asks(EP_OTHER, PM_SIGNAL, 10001, SIGKILL, 0), 0);
+    must_be(server_signals(EP_OTHER, 10001, SIGKILL), 0);
     must(two->peer == EP_VFS && two->message.type == VFS_EXIT);
     two->taken = true;
     must_be(reply_to(EP_VFS, ep, &(struct message){0}), 0);
@@ -139,8 +139,8 @@ static void kept_by_a_server(void)
     call_begin(two, EP_PM, SYS_fork, (uint64_t[6]){0});
     pm_step();
     must(two->blocked && two->peer == EP_PM);
-    must_be(server_asks(EP_OTHER, PM_TAKE_BACK, (uint64_t)ep, 0, 0), -EPERM);
-    must_be(server_asks(EP_VFS, PM_TAKE_BACK, (uint64_t)ep, 0, 0), 0);
+    must_be(server_names(EP_OTHER, PM_TAKE_BACK, ep), -EPERM);
+    must_be(server_names(EP_VFS, PM_TAKE_BACK, ep), 0);
     must(two->peer == EP_VFS && two->message.type == VFS_EXIT);
     world_settle();
     must(is_dead(two, ep));
@@ -151,6 +151,11 @@ static void act_later(struct program *p, int signal)
 {
     process_of(p)->actions[signal] =
         (struct action){handler_of(signal), SA_RESTORER, RESTORER_AT, 0};
+}
+
+static struct message mask_request(const struct program *p, uint64_t begins, uint64_t mask)
+{
+    return message_of(PM_MASK, (struct pm_mask_request){(uint64_t)p->ep, begins, mask});
 }
 
 /* ppoll(), and what of it may be repeated. */
@@ -164,7 +169,7 @@ static void mask_of_a_call(void)
     must_be(sys_vfs(two, SYS_ppoll, 0), WAITS);
     vfs_finishes = false;
     vfs_cancel_result = -EINTR;
-    m = (struct message){.type = PM_MASK, .w = {(uint64_t)two->ep, 1, bits(SIGUSR2, 0)}};
+    m = mask_request(two, 1, bits(SIGUSR2, 0));
     must_be(server_calls(EP_VFS, &m), 0);
     world_settle();
     must(in_handler(two, SIGUSR1));
@@ -173,18 +178,18 @@ static void mask_of_a_call(void)
     must_be(mask_of(two), bits(SIGUSR1, 0));
     must_be(result_of(two), -EINTR);
     must_be(sys_vfs(two, SYS_ppoll, 0), WAITS);
-    m = (struct message){.type = PM_MASK, .w = {(uint64_t)two->ep, 1, bits(SIGUSR2, 0)}};
+    m = mask_request(two, 1, bits(SIGUSR2, 0));
     must_be(server_calls(EP_VFS, &m), 0);
     must_be(mask_of(two), bits(SIGUSR2, 0));
     act_later(two, SIGUSR2);
     signal_it(two, SIGUSR2);
     must(blocked_on(two, EP_VFS));
-    m = (struct message){.type = PM_MASK, .w = {(uint64_t)two->ep}};
+    m = mask_request(two, 0, 0);
     must_be(server_calls(EP_VFS, &m), 0);
     must_be(mask_of(two), bits(SIGUSR1, 0));
     world_settle(); /* what only the call has blocked is taken when it is over */
     must(in_handler(two, SIGUSR2));
-    m = (struct message){.type = PM_MASK, .w = {(uint64_t)two->ep, 1, 0}};
+    m = mask_request(two, 1, 0);
     must_be(server_calls(EP_OTHER, &m), -EPERM);
 }
 

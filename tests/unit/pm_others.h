@@ -96,12 +96,12 @@ static void vfs_handle(struct program *p)
     switch (p->message.type) {
     case VFS_EXIT:
         p->data[3] = 0;
-        check(server_asks(EP_VFS, PM_EXIT_DONE, (uint64_t)p->ep, 0, 0) == 0,
+        check(server_names(EP_VFS, PM_EXIT_DONE, p->ep) == 0,
               "PM does not know of the end of a thread that it has ended");
         return;
     case VFS_CANCEL:
-        out = (struct message){.type = PM_CANCELLED,
-                               .w = {!vfs_finishes, (uint64_t)vfs_cancel_result}};
+        out = message_of(PM_CANCELLED, (struct pm_cancelled_request){.is_over = !vfs_finishes,
+                                                                     .result = vfs_cancel_result});
         forward_to(EP_VFS, p->ep, EP_PM, &out);
         return;
     case VFS_FORK:
@@ -231,18 +231,33 @@ static inline struct program *program_with(long tid)
     return t ? program_of(t->endpoint) : NULL;
 }
 
+static inline long server_execs(endpoint_t server, endpoint_t thread, int64_t uid)
+{
+    struct message m = message_of(
+        PM_EXEC, (struct pm_exec_request){.thread = (uint64_t)thread, .uid = uid, .gid = -1});
+
+    return server_calls(server, &m);
+}
+
 /* As VFS does it: the point of no return, then the new program. */
 static inline void exec_begin(struct program *p)
 {
     if (!p->blocked)
         sys_vfs(p, SYS_execve);
-    check(server_asks(EP_VFS, PM_EXEC, (uint64_t)p->ep, (uint64_t)-1, (uint64_t)-1) == 0,
-          "PM refuses an exec");
+    check(server_execs(EP_VFS, p->ep, -1) == 0, "PM refuses an exec");
+}
+
+static inline struct message exec_start(const struct program *p)
+{
+    return message_of(PM_EXEC_START, (struct pm_exec_start_request){.thread = (uint64_t)p->ep,
+                                                                    .entry = CODE_AT,
+                                                                    .stack = STACK_AT,
+                                                                    .grant = 1});
 }
 
 static inline void exec_end(struct program *p, const char *name)
 {
-    struct message m = {.type = PM_EXEC_START, .w = {(uint64_t)p->ep, CODE_AT, STACK_AT, 1}};
+    struct message m = exec_start(p);
 
     memset(lent_to_pm, 0, 16);
     strcpy((char *)lent_to_pm, name);
@@ -260,6 +275,7 @@ static void pm_begin(void *nothing)
 static struct program *world_begin(void)
 {
     struct message m = {.type = PM_INIT};
+    const struct pm_init_reply *first = message_words(&m);
     struct program *init;
     int ended;
 
@@ -270,8 +286,8 @@ static struct program *world_begin(void)
     pm = coro_start(pm_begin, NULL, &ended);
     check(!ended, "PM has ended");
     check(server_calls(EP_VFS, &m) == 0, "PM makes no init");
-    init = program_of((endpoint_t)m.w[0]);
-    check(init && m.w[1] == INIT_PID, "no init");
+    init = program_of((endpoint_t)first->thread);
+    check(init && first->pid == INIT_PID, "no init");
     init->taken = true; /* VFS has received its VFS_FORK */
     exec_begin(init);
     exec_end(init, "init");

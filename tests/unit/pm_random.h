@@ -315,24 +315,25 @@ enum { VFS_NOTHING, VFS_CALL, VFS_MASKED }; /* data[1]: what VFS has of it */
 static void vfs_takes(struct program *p)
 {
     struct message out = {.type = PM_CANCELLED};
+    struct pm_cancelled_request *says = message_words(&out);
 
     p->taken = true;
     trace("VFS has", p->ep, 0, &p->message);
     switch (p->message.type) {
     case VFS_EXIT:
-        check(server_asks(EP_VFS, PM_EXIT_DONE, (uint64_t)p->ep, 0, 0) == 0,
+        check(server_names(EP_VFS, PM_EXIT_DONE, p->ep) == 0,
               "PM does not know of the end of a thread that it has ended");
         return;
     case VFS_CANCEL:
         /* late: what it has answered, or was not received of PM's (servers/vfs/life.c) */
         if (p->late.source && message_caller(&p->late) == EP_VFS) {
-            out.w[0] = 1;
-            out.w[1] = p->late.type;
+            says->is_over = 1;
+            says->result = (int64_t)p->late.type;
         } else if (p->late.source && message_caller(&p->late) == EP_PM) {
-            out.w[0] = 1;
+            says->is_over = 1;
         } else if (percent(50)) {
-            out.w[0] = 1;
-            out.w[1] = percent(50) ? (uint64_t)-EINTR : chance(100);
+            says->is_over = 1;
+            says->result = percent(50) ? -EINTR : (int64_t)chance(100);
         }
         p->seized_from = 0;
         p->late.source = 0;
@@ -353,12 +354,12 @@ static void vfs_takes(struct program *p)
 /* In one step, as VFS does it (servers/vfs/exec.c: replace()). */
 static void vfs_executes(struct program *p)
 {
-    struct message m = {.type = PM_EXEC_START, .w = {(uint64_t)p->ep, CODE_AT, STACK_AT, 1}};
+    struct message m = exec_start(p);
     endpoint_t ep = p->ep;
-    uint64_t uid = percent(10) ? chance(2) * 1000 : (uint64_t)-1;
+    int64_t uid = percent(10) ? (int64_t)chance(2) * 1000 : -1;
     bool waits = percent(50);
 
-    if (server_asks(EP_VFS, PM_EXEC, (uint64_t)ep, uid, (uint64_t)-1)) {
+    if (server_execs(EP_VFS, ep, uid)) {
         reply_to(EP_VFS, ep, &(struct message){.type = (uint64_t)-EAGAIN});
         return;
     }
@@ -369,7 +370,7 @@ static void vfs_executes(struct program *p)
         return;
     strcpy((char *)lent_to_pm, "again");
     if (percent(5)) {
-        server_asks(EP_VFS, PM_SIGNAL, 0, SIGKILL, (uint64_t)ep);
+        server_signals_one(EP_VFS, ep, SIGKILL);
         return;
     }
     server_calls(EP_VFS, &m);
@@ -388,16 +389,17 @@ static void vfs_works(struct program *p)
         p->data[1] = VFS_NOTHING;
         vfs_executes(p);
     } else if (p->r.rax == SYS_ppoll && !masked && percent(60)) {
-        struct message m = {.type = PM_MASK, .w = {(uint64_t)ep, 1, some_set()}};
+        struct message m =
+            message_of(PM_MASK, (struct pm_mask_request){(uint64_t)ep, 1, .mask = some_set()});
 
         p->data[1] = VFS_MASKED;
         server_calls(EP_VFS, &m);
     } else if (percent(10)) {
-        server_asks(EP_VFS, PM_SIGNAL, 0, SIGPIPE, (uint64_t)ep);
+        server_signals_one(EP_VFS, ep, SIGPIPE);
     } else {
         p->data[1] = VFS_NOTHING;
         if (masked)
-            server_asks(EP_VFS, PM_MASK, (uint64_t)ep, 0, 0);
+            server_names(EP_VFS, PM_MASK, ep);
         if (program_of(ep) == p)
             reply_to(EP_VFS, ep, &(struct message){.type = chance(100)});
     }

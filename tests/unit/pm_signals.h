@@ -85,14 +85,13 @@ static inline long kill_it(struct program *from, struct program *to, int signal)
 /* From a service, so that no program has to run for it. */
 static inline void signal_it(struct program *to, int signal)
 {
-    must_be(server_asks(EP_OTHER, PM_SIGNAL, (uint64_t)process_of(to)->pid, (uint64_t)signal, 0),
-            0);
+    must_be(server_signals(EP_OTHER, process_of(to)->pid, signal), 0);
     world_settle();
 }
 
 static inline void signal_thread_of(struct program *to, int signal)
 {
-    must_be(server_asks(EP_OTHER, PM_SIGNAL, 0, (uint64_t)signal, (uint64_t)to->ep), 0);
+    must_be(server_signals_one(EP_OTHER, to->ep, signal), 0);
     world_settle();
 }
 

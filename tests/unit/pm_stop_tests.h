@@ -161,7 +161,7 @@ static void permission(void)
     must(program_with(INIT_PID));
     must_be(sys(one, SYS_kill, 1, SIGSTOP), 0);
     must(!program_with(INIT_PID)->blocked || !process_of(program_with(INIT_PID))->stopped);
-    must_be(server_asks(EP_OTHER, PM_SIGNAL, 4711, SIGTERM, 0), -ESRCH);
+    must_be(server_signals(EP_OTHER, 4711, SIGTERM), -ESRCH);
     must_be(sys(two, PM_SIGNAL, 10000, SIGTERM), -EINVAL); /* not for programs */
     /* kill(-1): all but init and itself */
     must_be(sys(one, SYS_kill, (uint64_t)-1, SIGKILL), 0);

@@ -211,9 +211,26 @@ static long server_calls(endpoint_t server, struct message *m)
     return (long)m->type;
 }
 
-static inline long server_asks(endpoint_t server, uint64_t type, uint64_t a, uint64_t b, uint64_t c)
+static inline long server_names(endpoint_t server, uint64_t type, endpoint_t thread)
 {
-    struct message m = {.type = type, .w = {a, b, c}};
+    struct message m = message_of(type, (struct pm_thread_request){.thread = (uint64_t)thread});
+
+    return server_calls(server, &m);
+}
+
+static inline long server_signals(endpoint_t server, int64_t target, int signal)
+{
+    struct message m = message_of(
+        PM_SIGNAL, (struct pm_signal_request){.target = target, .signal = (uint64_t)signal});
+
+    return server_calls(server, &m);
+}
+
+static inline long server_signals_one(endpoint_t server, endpoint_t thread, int signal)
+{
+    struct message m =
+        message_of(PM_SIGNAL, (struct pm_signal_request){.signal = (uint64_t)signal,
+                                                         .thread = (uint64_t)thread});
 
     return server_calls(server, &m);
 }

@@ -38,12 +38,12 @@ int __lsan_do_recoverable_leak_check(void);
 
 static void outside(void)
 {
-    struct message m = {.type = PM_LIST, .w = {0, 1, 20}};
+    struct message m =
+        message_of(PM_LIST, (struct pm_list_request){.first = 0, .grant = 1, .count = 20});
 
     switch (chance(4)) {
     case 0:
-        server_asks(EP_OTHER, PM_SIGNAL, (percent(30) ? -some_pid() : some_pid()), some_signal(),
-                    0);
+        server_signals(EP_OTHER, (percent(30) ? -some_pid() : some_pid()), some_signal());
         break;
     case 1:
         vm_victim = programs[chance((uint64_t)(top - programs))].ep;
@@ -53,7 +53,7 @@ static void outside(void)
         check(server_calls(EP_OTHER, &m) > 0, "a list without init");
         break;
     default:
-        server_asks(EP_OTHER, PM_CREDENTIALS, (uint64_t)programs[0].ep, 0, 0);
+        server_names(EP_OTHER, PM_CREDENTIALS, programs[0].ep);
     }
 }
 
@@ -107,7 +107,7 @@ static void run_random(uint64_t seed, long steps)
         check(n < 200000, "there is no end");
         for_programs (p)
             if (n % 1000 == 0 && thread_of(p->ep) && !is_init(p))
-                server_asks(EP_OTHER, PM_SIGNAL, (uint64_t)process_of(p)->pid, SIGKILL, 0);
+                server_signals(EP_OTHER, process_of(p)->pid, SIGKILL);
         something();
         all_holds();
     }

@@ -354,7 +354,9 @@ static long call_ds(struct message *m)
 
 static long call_pm(struct message *m)
 {
-    struct program *p = program_of((endpoint_t)m->w[0]), *of;
+    const struct pm_thread_request *r = message_words(m); /* most begin so */
+    const struct pm_signal_request *signal = message_words(m);
+    struct program *p = program_of((endpoint_t)r->thread), *of;
 
     switch (m->type) {
     case PM_INIT:
@@ -372,8 +374,8 @@ static long call_pm(struct message *m)
         enqueue(p, EP_PM, (struct message){.type = VFS_EXIT});
         return 0;
     case PM_SIGNAL:
-        of = program_of((endpoint_t)m->w[2]);
-        if (of && (m->w[1] == 9 || chance(2)))
+        of = program_of((endpoint_t)signal->thread);
+        if (of && (signal->signal == SIGKILL || chance(2)))
             program_kill(of);
         else if (of)
             program_cancel(of);

@@ -238,10 +238,11 @@ static void pending_drop(struct fake_server *s, endpoint_t program)
 /* What PM had handed to VFS is done, though VFS never received it; of a call nothing is. */
 static void check_handed(struct program *p, endpoint_t to, const struct message *m)
 {
+    const struct pm_cancelled_request *r = message_words(m);
     bool is_call = p->handed == VFS_MMAP;
 
     if (to == EP_PM && p->handed && p->not_received && !p->set_free)
-        check(is_call ? !m->w[0] : m->w[0] && (long)m->w[1] <= 0, "what was handed on got lost");
+        check(is_call ? !r->is_over : r->is_over && r->result <= 0, "what was handed on got lost");
     p->handed = 0;
 }
 
@@ -250,6 +251,7 @@ static long let_go(endpoint_t ep, endpoint_t to, const struct message *m)
 {
     struct program *p = program_of(ep);
     struct fake_server *s = server_of(to);
+    const struct pm_cancelled_request *cancelled = message_words(m);
 
     trace("VFS to", ep, to, m);
     if (!p || (to && to != EP_PM && !s))
@@ -275,7 +277,7 @@ static long let_go(endpoint_t ep, endpoint_t to, const struct message *m)
         p->where = RUNNING;
         p->set_free = false;
         check(!p->dying, "a program that ends was let go");
-        if (to && !m->w[0] && percent(80)) /* PM makes the call again */
+        if (to && !cancelled->is_over && percent(80)) /* PM makes the call again */
             program_call(p);
     }
     return 0;

@@ -339,13 +339,15 @@ static long write_refuse(struct fs_transfer *t)
 /* Who may write is asked now, and not when it was opened: root alone. */
 static long write_bardo(struct fs_transfer *t)
 {
-    struct message who = {.type = PM_CREDENTIALS, .w = {(uint64_t)t->program}};
+    struct message ask =
+        message_of(PM_CREDENTIALS, (struct pm_thread_request){.thread = (uint64_t)t->program});
+    const struct pm_credentials_reply *who = message_words(&ask);
     char text[ORDERS_MAX + 1];
     long result;
 
     if (t->length > ORDERS_MAX)
         return -EINVAL;
-    if (ipc_call(service_info()->pm, &who) < 0 || (uint32_t)who.w[0] != 0)
+    if (ipc_call(service_info()->pm, &ask) < 0 || who->euid != 0)
         return -EPERM;
     result = copy_from(t->program, t->address, text, t->length);
     text[t->length] = 0;

@@ -16,12 +16,14 @@ enum { LIST_BATCH = 64, RECENT = 32 };
 /* Programs with pids from `first` up: how many were filled in. */
 static long programs_from(int first, struct pm_process *out, unsigned count)
 {
-    struct message m = {.type = PM_LIST, .w = {(uint64_t)first, 0, count}};
+    struct message m;
     long grant = grant_make(service_info()->pm, out, count * sizeof *out, GRANT_WRITE), result;
 
     if (grant < 0)
         return grant;
-    m.w[1] = (uint64_t)grant;
+    m = message_of(PM_LIST, (struct pm_list_request){.first = (uint64_t)first,
+                                                     .grant = (uint64_t)grant,
+                                                     .count = count});
     result = ipc_call(service_info()->pm, &m);
     grant_revoke(grant);
     return result > (long)count ? (long)count : result;
@@ -145,11 +147,13 @@ int process_list(int *pids, int room)
 
 int process_of(endpoint_t program, uint32_t *uid)
 {
-    struct message m = {.type = PM_CREDENTIALS, .w = {(uint64_t)program}};
+    struct message m =
+        message_of(PM_CREDENTIALS, (struct pm_thread_request){.thread = (uint64_t)program});
+    const struct pm_credentials_reply *who = message_words(&m);
 
     if (ipc_call(service_info()->pm, &m) < 0)
         return 0;
     if (uid)
-        *uid = (uint32_t)m.w[0];
-    return (int)(uint32_t)m.w[2];
+        *uid = who->euid;
+    return who->pid;
 }
