@@ -13,32 +13,62 @@
 #include "abi/message.h"
 
 enum vfs_request {
-    /* caller: the new child. w[0] parent's endpoint, w[1] child's pid, w[2] 1: shares descriptors
-       (CLONE_FILES), w[3] 1: shares cwd (CLONE_FS). VFS copies the table and replies 0 to the
-       child: it runs. */
+    /* caller: the new child. VFS copies the table and replies 0 to the child: it runs. */
     VFS_FORK = PROTOCOL_VFS,
-    /* caller: the process (thread) that ends. VFS closes what it had, drops what waits, calls
-       PM_EXIT_DONE; no reply. Once more after PM_TAKE_BACK: PM has taken it from a server. */
+    /* no words. Caller: the process (thread) that ends. VFS closes what it had, drops what waits,
+       calls PM_EXIT_DONE; no reply. Once more after PM_TAKE_BACK: PM has taken it from a server. */
     VFS_EXIT,
-    /* caller: a process that PM has seized while it was blocked in VFS or behind it, because a
-       signal came. VFS drops the call in progress (telling the file server: FILE_CANCEL) and
-       forwards it back to PM: PM_CANCELLED. */
+    /* no words. Caller: a process that PM has seized while it was blocked in VFS or behind it,
+       because a signal came. VFS drops the call in progress (telling the file server: FILE_CANCEL)
+       and forwards it back to PM: PM_CANCELLED. */
     VFS_CANCEL,
-    /* caller: a program whose credentials have just changed: w[0] euid | egid << 32. VFS takes note
-       and replies 0 to it. */
+    /* caller: a program whose credentials have just changed. VFS takes note and replies 0 to it. */
     VFS_CREDENTIALS,
-    /* caller: a program that has set RLIMIT_NOFILE or RLIMIT_FSIZE: w[0] endpoint of whose, w[1]
-       descriptors, w[2] bytes of a file (UINT64_MAX: no limit). VFS takes note and replies 0 to it.
-     */
+    /* caller: a program that has set RLIMIT_NOFILE or RLIMIT_FSIZE. VFS takes note and replies 0 to
+       it. */
     VFS_FILE_LIMIT,
     /* from VM (forwarded: the program that called mmap): the six arguments of mmap in w[0..5] with
        a descriptor */
     VFS_MMAP,
     /* from fs/proc */
-    /* w[0] endpoint, w[1] fd, w[2] our grant, w[3] room: what /proc/PID/fd/N points to -> bytes;
-       -EBADF. fd -1: cwd; -2: exe. w[0] of the reply: next open fd */
-    VFS_FD_LINK,
-    VFS_MOUNTS, /* w[0] our grant, w[1] room: text of /proc/mounts -> bytes */
+    VFS_FD_LINK, /* what /proc/PID/fd/N points to, to our grant -> bytes; -EBADF */
+    VFS_MOUNTS, /* text of /proc/mounts to our grant -> bytes */
 };
+
+struct IN_MESSAGE vfs_fork_request {
+    uint64_t parent; /* endpoint; 0: the first program, which has none */
+    uint64_t pid; /* the child's */
+    uint64_t shares_files, shares_place; /* 1: CLONE_FILES, CLONE_FS (its cwd) */
+};
+MESSAGE_FITS(struct vfs_fork_request);
+
+struct IN_MESSAGE vfs_credentials_request {
+    uint32_t euid, egid;
+};
+MESSAGE_FITS(struct vfs_credentials_request);
+
+struct IN_MESSAGE vfs_file_limit_request {
+    uint64_t whose; /* endpoint */
+    uint64_t files; /* descriptors; VFS_FILES_MAX (servers/vfs/vfs.h) at most */
+    uint64_t size; /* bytes of a file; UINT64_MAX: no limit */
+};
+MESSAGE_FITS(struct vfs_file_limit_request);
+
+struct IN_MESSAGE vfs_fd_link_request {
+    uint64_t process; /* endpoint */
+    int64_t fd; /* -1: cwd; -2: exe */
+    uint64_t grant, room; /* room: bytes */
+};
+MESSAGE_FITS(struct vfs_fd_link_request);
+
+struct IN_MESSAGE vfs_fd_link_reply {
+    int64_t next; /* open descriptor; -1: that was the last */
+};
+MESSAGE_FITS(struct vfs_fd_link_reply);
+
+struct IN_MESSAGE vfs_mounts_request {
+    uint64_t grant, room; /* room: bytes */
+};
+MESSAGE_FITS(struct vfs_mounts_request);
 
 #endif

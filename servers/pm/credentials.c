@@ -10,7 +10,8 @@
 static long changed(struct thread *t)
 {
     struct credentials *c = &t->process->who;
-    struct message m = {.type = VFS_CREDENTIALS, .w = {c->euid | (uint64_t)c->egid << 32}};
+    struct message m = message_of(
+        VFS_CREDENTIALS, (struct vfs_credentials_request){.euid = c->euid, .egid = c->egid});
 
     /* VFS replies */
     return ipc_forward(t->endpoint, service_info()->vfs, &m) < 0 ? 0 : SERVICE_NO_REPLY;

@@ -41,9 +41,11 @@ static long vm(uint64_t type, endpoint_t parent, endpoint_t child)
 
 static long to_vfs(struct thread *child, struct thread *parent, uint64_t flags)
 {
-    struct message m = {.type = VFS_FORK,
-                        .w = {(uint64_t)parent->endpoint, (uint64_t)child->process->pid,
-                              flags & CLONE_FILES ? 1 : 0, flags & CLONE_FS ? 1 : 0}};
+    struct message m =
+        message_of(VFS_FORK, (struct vfs_fork_request){.parent = (uint64_t)parent->endpoint,
+                                                       .pid = (uint64_t)child->process->pid,
+                                                       .shares_files = flags & CLONE_FILES ? 1 : 0,
+                                                       .shares_place = flags & CLONE_FS ? 1 : 0});
 
     return ipc_forward(child->endpoint, service_info()->vfs, &m);
 }
@@ -215,7 +217,7 @@ static long pm_init(struct message *m)
     struct thread *t;
     endpoint_t ep;
     struct pm_init_reply *reply = message_words(m);
-    struct message hand = {.type = VFS_FORK, .w = {0, INIT_PID}};
+    struct message hand = message_of(VFS_FORK, (struct vfs_fork_request){.pid = INIT_PID});
 
     if (message_caller(m) != service_info()->vfs)
         return -EPERM;

@@ -111,13 +111,16 @@ void limits_check_cpu(struct process *p)
 /* VFS replies. */
 static long limit_files(struct thread *t, struct process *p)
 {
-    struct message m = {.type = VFS_FILE_LIMIT,
-                        .w = {0, p->limits[RLIMIT_NOFILE].soft, p->limits[RLIMIT_FSIZE].soft}};
+    struct message m = message_of(
+        VFS_FILE_LIMIT, (struct vfs_file_limit_request){.files = p->limits[RLIMIT_NOFILE].soft,
+                                                        .size = p->limits[RLIMIT_FSIZE].soft});
+    struct vfs_file_limit_request *r = message_words(&m);
 
     for_threads (of)
         if (of->process == p)
-            m.w[0] = (uint64_t)of->endpoint;
-    return m.w[0] && ipc_forward(t->endpoint, service_info()->vfs, &m) == 0 ? SERVICE_NO_REPLY : 0;
+            r->whose = (uint64_t)of->endpoint;
+    return r->whose && ipc_forward(t->endpoint, service_info()->vfs, &m) == 0 ? SERVICE_NO_REPLY
+                                                                              : 0;
 }
 
 static long limit_change(const struct thread *t, struct process *p, uint64_t resource,

@@ -30,19 +30,20 @@ static bool inherit(struct client *child, struct client *parent, bool share_file
 
 long life_fork(struct message *m)
 {
-    struct client *parent = client_of((endpoint_t)m->w[0]), *child;
+    const struct vfs_fork_request *r = message_words(m);
+    struct client *parent = client_of((endpoint_t)r->parent), *child;
 
     if (!from_pm(m))
         return -EPERM;
-    child = client_new(message_caller(m), (int)m->w[1]);
-    if (child && !m->w[0]) {
+    child = client_new(message_caller(m), (int)r->pid);
+    if (child && !r->parent) {
         boot_init(child);
         return SERVICE_NO_REPLY;
     }
     if (child && parent && parent->files && parent->place &&
-        inherit(child, parent, m->w[2], m->w[3]))
+        inherit(child, parent, r->shares_files, r->shares_place))
         return 0;
-    log_info("no memory for the files of process %d: it ends", (int)m->w[1]);
+    log_info("no memory for the files of process %d: it ends", (int)r->pid);
     if (child)
         signal_client(child, SIGKILL);
     return SERVICE_NO_REPLY;
@@ -182,24 +183,26 @@ long life_exit(struct message *m)
 
 long life_file_limit(struct message *m)
 {
-    struct client *of = client_of((endpoint_t)m->w[0]);
+    const struct vfs_file_limit_request *r = message_words(m);
+    struct client *of = client_of((endpoint_t)r->whose);
 
-    if (!from_pm(m) || m->w[1] > VFS_FILES_MAX)
+    if (!from_pm(m) || r->files > VFS_FILES_MAX)
         return -EPERM;
     if (of && of->files) {
-        of->files->limit = (uint32_t)m->w[1];
-        of->files->size_limit = m->w[2];
+        of->files->limit = (uint32_t)r->files;
+        of->files->size_limit = r->size;
     }
     return 0;
 }
 
 long life_credentials(struct message *m)
 {
+    const struct vfs_credentials_request *r = message_words(m);
     struct client *c = client_of(message_caller(m));
 
     if (!from_pm(m) || !c)
         return -EPERM;
-    c->uid = (uint32_t)m->w[0];
-    c->gid = (uint32_t)(m->w[0] >> 32);
+    c->uid = r->euid;
+    c->gid = r->egid;
     return 0;
 }

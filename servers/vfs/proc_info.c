@@ -26,8 +26,10 @@ static long next_open(const struct client *c, int after)
 
 long info_fd_link(struct message *m)
 {
-    struct client *c = client_of((endpoint_t)m->w[0]);
-    int fd = (int)m->w[1];
+    const struct vfs_fd_link_request *r = message_words(m);
+    struct vfs_fd_link_reply *reply = message_words(m);
+    struct client *c = client_of((endpoint_t)r->process);
+    int fd = (int)r->fd;
     const char *text = NULL;
     char name[64];
     size_t n;
@@ -35,7 +37,7 @@ long info_fd_link(struct message *m)
 
     if (!c || !c->files || !c->place)
         return -ESRCH;
-    m->w[0] = (uint64_t)next_open(c, fd < 0 ? -1 : fd);
+    reply->next = next_open(c, fd < 0 ? -1 : fd);
     if (fd == FD_CWD)
         text = c->place->cwd.path;
     else if (fd == FD_EXE)
@@ -44,16 +46,17 @@ long info_fd_link(struct message *m)
         text = file_name(fd_file(c, (uint32_t)fd), name, sizeof name);
     if (!text)
         return fd < 0 ? -ENOENT : -EBADF;
-    n = strlen(text) < m->w[3] ? strlen(text) : m->w[3];
-    result = grant_to(message_caller(m), m->w[2], 0, text, n);
+    n = strlen(text) < r->room ? strlen(text) : r->room;
+    result = grant_to(message_caller(m), r->grant, 0, text, n);
     return result < 0 ? result : (long)n;
 }
 
 long info_mounts(struct message *m)
 {
     static char text[8192];
-    long n = mounts_text(text, sizeof text < m->w[1] ? sizeof text : m->w[1]), result;
+    const struct vfs_mounts_request *r = message_words(m);
+    long n = mounts_text(text, sizeof text < r->room ? sizeof text : r->room), result;
 
-    result = grant_to(message_caller(m), m->w[0], 0, text, (size_t)n);
+    result = grant_to(message_caller(m), r->grant, 0, text, (size_t)n);
     return result < 0 ? result : n;
 }

@@ -105,7 +105,8 @@ static void vfs_handle(struct program *p)
         forward_to(EP_VFS, p->ep, EP_PM, &out);
         return;
     case VFS_FORK:
-        check(p->message.w[1] != 0, "a fork without a pid");
+        check(((const struct vfs_fork_request *)message_words(&p->message))->pid != 0,
+              "a fork without a pid");
         /* fall through */
     case VFS_CREDENTIALS:
     case VFS_FILE_LIMIT:

@@ -361,7 +361,8 @@ static long call_pm(struct message *m)
     switch (m->type) {
     case PM_INIT:
         of = program_new();
-        enqueue(of, EP_PM, (struct message){.type = VFS_FORK, .w = {0, (uint64_t)of->pid}});
+        enqueue(of, EP_PM,
+                message_of(VFS_FORK, (struct vfs_fork_request){.pid = (uint64_t)of->pid}));
         return 0;
     case PM_EXIT_DONE:
         check(p && p->dying, "the end of a program that does not end");
@@ -454,17 +455,21 @@ static void something_with(struct program *p)
         child = program_new();
         if (child)
             enqueue(child, EP_PM,
-                    (struct message){
-                        .type = VFS_FORK,
-                        .w = {(uint64_t)p->ep, (uint64_t)child->pid, chance(2), chance(2)}});
+                    message_of(VFS_FORK, (struct vfs_fork_request){.parent = (uint64_t)p->ep,
+                                                                   .pid = (uint64_t)child->pid,
+                                                                   .shares_files = chance(2),
+                                                                   .shares_place = chance(2)}));
     } else if (percent(2)) {
         enqueue(p, EP_PM,
-                (struct message){.type = VFS_CREDENTIALS, .w = {chance(2) ? 0 : 0x3e8000003e8ull}});
+                chance(2)
+                    ? (struct message){.type = VFS_CREDENTIALS}
+                    : message_of(VFS_CREDENTIALS, (struct vfs_credentials_request){1000, 1000}));
     } else if (percent(1)) {
         enqueue(p, EP_PM,
-                (struct message){.type = VFS_FILE_LIMIT,
-                                 .w = {(uint64_t)p->ep, chance(VFS_FILES_MAX + 1),
-                                       chance(2) ? chance(1000) : UINT64_MAX}});
+                message_of(VFS_FILE_LIMIT, (struct vfs_file_limit_request){
+                                               .whose = (uint64_t)p->ep,
+                                               .files = chance(VFS_FILES_MAX + 1),
+                                               .size = chance(2) ? chance(1000) : UINT64_MAX}));
     } else {
         program_call(p);
     }

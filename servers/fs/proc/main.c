@@ -252,7 +252,8 @@ static long next(uint64_t directory, uint64_t cookie, struct fs_entry *out)
  * descriptor. */
 static long descriptor_link(int pid, int descriptor, char *text, size_t room, int *next_open)
 {
-    struct message m = {.type = VFS_FD_LINK};
+    struct message m;
+    const struct vfs_fd_link_reply *reply = message_words(&m);
     struct process p;
     long grant, result;
 
@@ -261,14 +262,14 @@ static long descriptor_link(int pid, int descriptor, char *text, size_t room, in
     grant = grant_make(service_info()->vfs, text, room, GRANT_WRITE);
     if (grant < 0)
         return grant;
-    m.w[0] = (uint64_t)p.p.endpoint;
-    m.w[1] = (uint64_t)(int64_t)descriptor;
-    m.w[2] = (uint64_t)grant;
-    m.w[3] = room;
+    m = message_of(VFS_FD_LINK, (struct vfs_fd_link_request){.process = (uint64_t)p.p.endpoint,
+                                                             .fd = descriptor,
+                                                             .grant = (uint64_t)grant,
+                                                             .room = room});
     result = ipc_call(service_info()->vfs, &m);
     grant_revoke(grant);
     if (next_open)
-        *next_open = (int)m.w[0];
+        *next_open = (int)reply->next;
     return result > (long)room ? (long)room : result;
 }
 

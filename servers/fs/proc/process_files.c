@@ -95,7 +95,8 @@ void write_mounts(struct text *t, const struct process *p)
 {
     static char buffer[4096];
     long grant = grant_make(service_info()->vfs, buffer, sizeof buffer, GRANT_WRITE), n;
-    struct message m = {.type = VFS_MOUNTS, .w = {(uint64_t)grant, sizeof buffer}};
+    struct message m = message_of(
+        VFS_MOUNTS, (struct vfs_mounts_request){.grant = (uint64_t)grant, .room = sizeof buffer});
 
     (void)p;
     if (grant < 0)
