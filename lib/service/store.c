@@ -8,14 +8,18 @@
 #include "lib/rt/pack.h"
 #include "lib/service/service.h"
 
-static long ds_call(uint64_t type, const char *key, uint64_t a, uint64_t b, struct message *m)
+static long ds_call(uint64_t type, const char *key, uint64_t grant, uint64_t length,
+                    struct message *m)
 {
     endpoint_t ds = service_info()->ds;
+    struct ds_key_request *r = message_words(m);
 
     if (!ds)
         return -EPERM;
-    *m = (struct message){.type = type, .w = {[4] = a, [5] = b}};
-    pack_text(m->w, key, DS_KEY_MAX);
+    *m = (struct message){.type = type};
+    pack_text(r->key, key, DS_KEY_MAX);
+    r->grant = grant;
+    r->length = length;
     return ipc_call(ds, m);
 }
 
@@ -44,11 +48,12 @@ long service_subscribe(const char *pattern)
 int service_event(char key[32], endpoint_t *ep)
 {
     struct message m;
+    const struct ds_event_reply *event = message_words(&m);
 
     if (ds_call(DS_EVENT, "", 0, 0, &m) < 0)
         return 0;
-    unpack_text(key, m.w, DS_KEY_MAX);
-    *ep = (endpoint_t)m.w[4];
+    unpack_text(key, event->key, DS_KEY_MAX);
+    *ep = (endpoint_t)event->endpoint;
     return 1;
 }
 

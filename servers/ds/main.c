@@ -54,52 +54,57 @@ static long owner_of(endpoint_t caller, char name[16])
 
 static long publish(struct message *m)
 {
+    const struct ds_key_request *r = message_words(m);
     char key[DS_KEY_MAX];
 
-    unpack_text(key, m->w, sizeof key);
+    unpack_text(key, r->key, sizeof key);
     return names_publish(key, message_caller(m));
 }
 
 static long retrieve(struct message *m)
 {
+    const struct ds_key_request *r = message_words(m);
     char key[DS_KEY_MAX];
 
-    unpack_text(key, m->w, sizeof key);
+    unpack_text(key, r->key, sizeof key);
     return names_retrieve(key);
 }
 
 static long subscribe(struct message *m)
 {
+    const struct ds_key_request *r = message_words(m);
     char key[DS_KEY_MAX];
 
-    unpack_text(key, m->w, sizeof key);
+    unpack_text(key, r->key, sizeof key);
     return subscriber_add(message_caller(m), key);
 }
 
 static long event(struct message *m)
 {
+    struct ds_event_reply *reply = message_words(m);
     const struct ds_entry *e;
     long result = subscriber_next(message_caller(m), &e);
 
     if (result < 0)
         return result;
-    pack_text(m->w, e->key, sizeof e->key);
-    m->w[4] = e->value.type == DS_ENDPOINT ? (uint64_t)e->value.integer : 0;
-    m->w[5] = e->value.type;
+    pack_text(reply->key, e->key, sizeof e->key);
+    reply->endpoint = e->value.type == DS_ENDPOINT ? (uint64_t)e->value.integer : 0;
+    reply->type = e->value.type;
     return 0;
 }
 
 static long save(struct message *m)
 {
+    const struct ds_key_request *r = message_words(m);
     char key[DS_KEY_MAX], owner[16];
     void *memory;
     long result = owner_of(message_caller(m), owner);
 
-    unpack_text(key, m->w, sizeof key);
+    unpack_text(key, r->key, sizeof key);
     if (!result)
-        result = snapshot_save(owner, key, m->w[5], &memory);
+        result = snapshot_save(owner, key, r->length, &memory);
     if (!result) {
-        result = grant_from(message_caller(m), m->w[4], 0, memory, m->w[5]);
+        result = grant_from(message_caller(m), r->grant, 0, memory, r->length);
         if (result < 0)
             snapshot_drop(owner, key); /* half a snapshot is none */
     }
@@ -108,27 +113,29 @@ static long save(struct message *m)
 
 static long restore(struct message *m)
 {
+    const struct ds_key_request *r = message_words(m);
     char key[DS_KEY_MAX], owner[16];
     const void *memory;
     long result = owner_of(message_caller(m), owner), error;
 
-    unpack_text(key, m->w, sizeof key);
+    unpack_text(key, r->key, sizeof key);
     if (!result)
         result = snapshot_find(owner, key, &memory);
     if (result < 0)
         return result;
-    if ((uint64_t)result > m->w[5])
+    if ((uint64_t)result > r->length)
         return -ENOSPC;
-    error = grant_to(message_caller(m), m->w[4], 0, memory, (size_t)result);
+    error = grant_to(message_caller(m), r->grant, 0, memory, (size_t)result);
     return error < 0 ? error : result;
 }
 
 static long drop(struct message *m)
 {
+    const struct ds_key_request *r = message_words(m);
     char key[DS_KEY_MAX], owner[16];
     long result = owner_of(message_caller(m), owner);
 
-    unpack_text(key, m->w, sizeof key);
+    unpack_text(key, r->key, sizeof key);
     if (!result)
         snapshot_drop(owner, key);
     return result;
@@ -138,33 +145,36 @@ static long drop(struct message *m)
 
 static long set(struct message *m)
 {
+    const struct ds_key_request *r = message_words(m);
     char key[DS_KEY_MAX], owner[16];
     struct ds_value value;
     long result = owner_of(message_caller(m), owner);
 
-    unpack_text(key, m->w, sizeof key);
+    unpack_text(key, r->key, sizeof key);
     if (!result)
-        result = grant_from(message_caller(m), m->w[4], 0, &value, sizeof value);
+        result = grant_from(message_caller(m), r->grant, 0, &value, sizeof value);
     return result < 0 ? result : value_set(owner, key, &value);
 }
 
 static long get(struct message *m)
 {
+    const struct ds_key_request *r = message_words(m);
     char key[DS_KEY_MAX];
     struct ds_value value;
     long result;
 
-    unpack_text(key, m->w, sizeof key);
+    unpack_text(key, r->key, sizeof key);
     result = value_get(key, &value);
-    return result < 0 ? result : grant_to(message_caller(m), m->w[4], 0, &value, sizeof value);
+    return result < 0 ? result : grant_to(message_caller(m), r->grant, 0, &value, sizeof value);
 }
 
 static long unset(struct message *m)
 {
+    const struct ds_key_request *r = message_words(m);
     char key[DS_KEY_MAX], owner[16];
     long result = owner_of(message_caller(m), owner);
 
-    unpack_text(key, m->w, sizeof key);
+    unpack_text(key, r->key, sizeof key);
     return result < 0 ? result : value_unset(owner, key);
 }
 
@@ -185,7 +195,9 @@ static bool entry_at(uint64_t place, struct ds_entry *out)
 
 static long list(struct message *m)
 {
-    uint64_t place = m->w[0], n = 0, most = m->w[2] < LISTED ? m->w[2] : LISTED;
+    const struct ds_list_request *r = message_words(m);
+    struct ds_list_reply *reply = message_words(m);
+    uint64_t place = r->place, n = 0, most = r->count < LISTED ? r->count : LISTED;
 
     for (; n < most && place < DS_KEYS + DS_SNAPSHOTS; place++) {
         struct ds_entry e;
@@ -193,12 +205,12 @@ static long list(struct message *m)
 
         if (!entry_at(place, &e))
             continue;
-        result = grant_to(message_caller(m), m->w[1], n * sizeof e, &e, sizeof e);
+        result = grant_to(message_caller(m), r->grant, n * sizeof e, &e, sizeof e);
         if (result < 0)
             return result;
         n++;
     }
-    m->w[0] = place;
+    reply->place = place;
     return (long)n;
 }
 

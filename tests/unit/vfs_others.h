@@ -335,6 +335,7 @@ static long call_rs(struct message *m)
 
 static long call_ds(struct message *m)
 {
+    const struct ds_key_request *r = message_words(m);
     char key[DS_KEY_MAX];
     struct fake_server *s;
 
@@ -347,7 +348,7 @@ static long call_ds(struct message *m)
     }
     if (m->type != DS_RETRIEVE)
         return 0;
-    unpack_text(key, m->w, DS_KEY_MAX);
+    unpack_text(key, r->key, DS_KEY_MAX);
     s = server_named(key);
     return s && s->ep ? s->ep : -ENOENT;
 }

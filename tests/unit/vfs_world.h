@@ -73,7 +73,7 @@ struct fake_server {
 
 static struct program programs[PROGRAMS];
 static struct fake_server servers_of[SERVERS];
-static struct pending ds_events[64]; /* m.w[0..3] key, w[4] endpoint */
+static struct pending ds_events[64]; /* struct ds_event_reply */
 static unsigned ds_count, queue[PROGRAMS], queued, generation = 1;
 static jmp_buf world_end;
 static long steps_left;
@@ -128,10 +128,11 @@ static struct fake_server *server_named(const char *key)
 static void tell_ds(const struct fake_server *s)
 {
     struct message m = {0};
+    struct ds_event_reply *event = message_words(&m);
 
     check(ds_count < 64, "too many events of DS");
-    pack_text(m.w, s->key, DS_KEY_MAX);
-    m.w[4] = (uint64_t)s->ep;
+    pack_text(event->key, s->key, DS_KEY_MAX);
+    event->endpoint = (uint64_t)s->ep;
     ds_events[ds_count++].m = m;
     notified_bits |= NOTIFY_BIT(NOTIFY_BIT_DS);
 }
