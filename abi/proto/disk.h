@@ -11,10 +11,15 @@
 #include "abi/message.h"
 
 enum disk_request {
-    /* w[0] index of the first, w[1] our grant, w[2] how many have room in it -> how many; struct
-       disk_device[] to the grant; -ENOENT past the end */
+    /* struct disk_device[] to our grant -> how many; -ENOENT past the end */
     DISK_LIST = PROTOCOL_DISK,
 };
+
+struct IN_MESSAGE disk_list_request {
+    uint64_t first; /* index */
+    uint64_t grant, count; /* how many have room in it */
+};
+MESSAGE_FITS(struct disk_list_request);
 
 struct disk_device { /* a disk, or a partition of one */
     char name[16]; /* "sda1" */

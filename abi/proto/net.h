@@ -6,10 +6,17 @@
 #include "abi/message.h"
 
 enum net_request {
-    /* from fs/proc: w[0] enum net_table, w[1] our grant, w[2] its bytes, w[3] position in the text
-       -> bytes written, 0: the end. The text is as in Linux's /proc/net. -EINVAL: no such table. */
+    /* from fs/proc: a text as in Linux's /proc/net to our grant -> bytes written, 0: the end.
+       -EINVAL: no such table. */
     NET_TABLE = PROTOCOL_NET,
 };
+
+struct IN_MESSAGE net_table_request {
+    uint64_t table; /* enum net_table */
+    uint64_t grant, room; /* room: bytes */
+    uint64_t position; /* in the text: bytes */
+};
+MESSAGE_FITS(struct net_table_request);
 
 enum net_table { NET_DEVICES, NET_ROUTES, NET_ARP, NET_TCP, NET_UDP, NET_GUARD, NET_TABLES };
 #define NET_TABLE_PIECE 4096 /* bytes that are fetched at once, at most */

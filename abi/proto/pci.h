@@ -9,8 +9,14 @@
 #include "abi/message.h"
 
 enum pci_request {
-    /* w[0] index -> 0, struct rs_device to our grant w[1]; -ENOENT past the end */
+    /* struct rs_device to our grant -> 0; -ENOENT past the end */
     PCI_LIST = PROTOCOL_PCI,
 };
+
+struct IN_MESSAGE pci_list_request {
+    uint64_t index;
+    uint64_t grant;
+};
+MESSAGE_FITS(struct pci_list_request);
 
 #endif

@@ -18,7 +18,7 @@ static unsigned count;
 static long fetch(endpoint_t server)
 {
     struct disk_device *more = realloc(disks, (count + AT_ONCE) * sizeof *disks);
-    struct message m = {.type = DISK_LIST, .w = {count, 0, AT_ONCE}};
+    struct message m;
     long grant, result;
 
     if (!more)
@@ -27,7 +27,8 @@ static long fetch(endpoint_t server)
     grant = grant_make(server, disks + count, AT_ONCE * sizeof *disks, GRANT_WRITE);
     if (grant < 0)
         return grant;
-    m.w[1] = (uint64_t)grant;
+    m = message_of(DISK_LIST, (struct disk_list_request){
+                                  .first = count, .grant = (uint64_t)grant, .count = AT_ONCE});
     result = ipc_call_deadline(server, &m, PATIENCE_NS);
     grant_revoke(grant);
     return result;

@@ -275,7 +275,8 @@ static void describe(const struct device *d, unsigned n, const struct partition 
 long device_list(struct message *m)
 {
     static struct disk_device out[LISTED_MAX];
-    uint64_t skip = m->w[0], room = m->w[2] < LISTED_MAX ? m->w[2] : LISTED_MAX;
+    const struct disk_list_request *r = message_words(m);
+    uint64_t skip = r->first, room = r->count < LISTED_MAX ? r->count : LISTED_MAX;
     struct partition p;
     long listed = 0, error;
 
@@ -288,7 +289,7 @@ long device_list(struct message *m)
             else
                 describe(&devices[i], n, &p, &out[listed++]);
         }
-    error = listed ? grant_to(message_caller(m), m->w[1], 0, out, (size_t)listed * sizeof *out)
+    error = listed ? grant_to(message_caller(m), r->grant, 0, out, (size_t)listed * sizeof *out)
                    : -ENOENT;
     return error ? error : listed;
 }

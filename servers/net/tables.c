@@ -160,18 +160,19 @@ long tables_request(struct message *m)
         [NET_DEVICES] = devices, [NET_ROUTES] = routes, [NET_ARP] = neighbours,
         [NET_TCP] = tcp_ends,    [NET_UDP] = udp_ends,  [NET_GUARD] = guards,
     };
+    const struct net_table_request *r = message_words(m);
     size_t n;
     long result;
 
-    if (m->w[0] >= NET_TABLES)
+    if (r->table >= NET_TABLES)
         return -EINVAL;
-    if (m->w[3] == 0) {
+    if (r->position == 0) {
         length = 0;
-        tables[m->w[0]]();
+        tables[r->table]();
     }
-    if (m->w[3] >= length)
+    if (r->position >= length)
         return 0;
-    n = length - m->w[3] < m->w[2] ? length - m->w[3] : m->w[2];
-    result = grant_to(message_caller(m), m->w[1], 0, text + m->w[3], n);
+    n = length - r->position < r->room ? length - r->position : r->room;
+    result = grant_to(message_caller(m), r->grant, 0, text + r->position, n);
     return result < 0 ? result : (long)n;
 }

@@ -154,9 +154,11 @@ static void tell_rs(struct function *f, bool again)
 
 static long list(struct message *m)
 {
-    if (m->w[0] >= table.count)
+    const struct pci_list_request *r = message_words(m);
+
+    if (r->index >= table.count)
         return -ENOENT;
-    return grant_to(message_caller(m), m->w[1], 0, &table.function[m->w[0]].found,
+    return grant_to(message_caller(m), r->grant, 0, &table.function[r->index].found,
                     sizeof(struct rs_device));
 }
 

@@ -423,7 +423,9 @@ const char *host_table(unsigned number)
     long n;
 
     do {
-        struct message m = {.type = NET_TABLE, .w = {number, 1, NET_TABLE_PIECE, at}};
+        struct message m = message_of(
+            NET_TABLE, (struct net_table_request){
+                           .table = number, .grant = 1, .room = NET_TABLE_PIECE, .position = at});
 
         granted = text + at;
         n = host_message(&m);

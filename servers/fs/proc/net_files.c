@@ -17,8 +17,11 @@ static void write_table(struct text *t, enum net_table table)
     if (grant < 0)
         return;
     do {
-        struct message m = {.type = NET_TABLE,
-                            .w = {table, (uint64_t)grant, sizeof piece, position}};
+        struct message m =
+            message_of(NET_TABLE, (struct net_table_request){.table = table,
+                                                             .grant = (uint64_t)grant,
+                                                             .room = sizeof piece,
+                                                             .position = position});
 
         n = ipc_call_deadline(net, &m, DEADLINE_NS);
         if (n > 0 && n <= (long)sizeof piece)
