@@ -3,7 +3,7 @@
  * The reincarnation server's protocol. RS is at the bottom of the call order: everybody may call
  * it, it calls nobody. What it has for others it announces with NOTIFY_BIT_SERVICES; they come and
  * fetch it. Calls return at once. All may be repeated unless said otherwise. "name" is packed into
- * w[0..1], 16 bytes, NUL-padded.
+ * two words, 16 bytes, NUL-padded (lib/rt/pack.h). The structs of the words follow the requests.
  */
 #ifndef ABI_PROTO_RS_H
 #define ABI_PROTO_RS_H
@@ -11,107 +11,78 @@
 #include "abi/message.h"
 
 enum rs_request {
-    /* from a service: start-up is done. w[0]: enum rs_ready. May be sent with a deadline. */
+    /* from a service: start-up is done. May be sent with a deadline. */
     RS_READY = PROTOCOL_RS,
-    /* name -> endpoint of the running incarnation, or -ESRCH (unknown), -EAGAIN (down just now),
+    /* rs_name_request -> endpoint of the running incarnation, or -ESRCH (unknown), -EAGAIN (down just now),
        -ENXIO (down until somebody starts it: given up, ended, refused, broken, held) */
     RS_LOOKUP,
-    /* from VM, PM, DS: w[0] endpoint -> result 0, w[0..1] name, w[2] memory limit in bytes, w[3]
-       pid, w[4] service id; -ESRCH */
-    RS_WHO,
-    /* w[0] index of the first -> how many struct rs_service were copied to our grant w[1], at most
-       w[2] (0: one); -ENOENT past the end */
+    RS_WHO, /* from VM, PM, DS: rs_endpoint_request -> 0, -ESRCH */
+    /* -> how many struct rs_service were copied to our grant (of 0: one); -ENOENT past the end */
     RS_LIST,
-    /* w[0] number of the first wanted, w[1] grant index, w[2] how many fit -> how many struct
-       rs_recovery were copied; w[0] of the reply: number of the first of them */
-    RS_RECOVERIES,
-    /* name; w[2] enum rs_control; for RESTART w[3] 1: the fresh copy resets the device, w[4] a
-       delay in ms, RS_DELAY_MAX_MS at most -> 0, -ESRCH, -EALREADY, -EPERM (an essential service), -ENODEV (its
+    RS_RECOVERIES, /* rs_list_request -> how many struct rs_recovery were copied */
+    /* -> 0, -ESRCH, -EALREADY, -EPERM (an essential service), -ENODEV (its
        device is not there), -ENOEXEC (broken), -ENOTRECOVERABLE (RESTART of one that is given up or
        has refused its device: UP), -ENXIO (not up). From fs/proc (a program with uid 0 wrote to
        /proc/bardo/control), fs/dev (the same with /dev/bardo) or PM. */
     RS_CONTROL,
-    RS_KILL, /* from PM: w[0] pid, w[1] signal -> 0, -ESRCH: a user kills a service (class 3). */
-    /* from the client of its queue, or whose manifest says "complains-of": name, w[2] enum
-       rs_complaint, w[3] endpoint it complains of (a stale one is ignored) -> 0, -EPERM, -EAGAIN
+    RS_KILL, /* from PM -> 0, -ESRCH: a user kills a service (class 3). */
+    /* from the client of its queue, or whose manifest says "complains-of" -> 0, -EPERM, -EAGAIN
        (more complaints than failures in the budget of what is complained of: ignored) */
     RS_COMPLAIN,
-    /* from a queue client: w[0] number 0.. -> struct service_queue copied to our grant w[1];
-       -ENOENT past the end. After every NOTIFY_BIT_SERVICES. */
+    /* from a queue client -> struct service_queue copied to our grant; -ENOENT past the end. After every NOTIFY_BIT_SERVICES. */
     RS_QUEUE,
-    /* from pci: struct rs_device read from our grant w[0] -> 0; matched with the manifests. w[0]:
-       where its MSI-X table is mapped into pci; 0: it is not to be used. w[1]: 1 somebody drives
-       it, 0 nobody does */
+    /* from pci: rs_grant_request, of a struct rs_device -> 0; matched with the manifests */
     RS_DEVICE_FOUND,
-    /* from pci, after NOTIFY_BIT_SERVICES: the next thing to do with a device -> w[0] bus << 8 |
-       devfn, w[1] enum rs_device_work; w[2..3] its arguments; -ENOENT: nothing */
+    /* from pci, after NOTIFY_BIT_SERVICES: no words: the next thing to do with a device; -ENOENT:
+       nothing */
     RS_DEVICE_WORK,
-    /* from pci: w[0] bus << 8 | devfn, w[1] work, w[2] 0 or -errno; of a quiesce: DEVICE_WAS_RESET,
-       or 0: there is no reset that hits it alone, it is only bus master no more */
-    RS_DEVICE_DONE,
+    RS_DEVICE_DONE, /* from pci */
     /* from fs/proc or fs/dev for the policy runner (programs/service --policy-runner), who asks them for
-       the next script to run: struct rs_script to our grant w[0]; -ENOENT: none.
+       the next script to run: rs_grant_request, for a struct rs_script; -ENOENT: none.
        NOTIFY_BIT_SERVICES, to who asked last, when there may be one. */
     RS_SCRIPT,
-    /* w[0] script number, w[1] exit status -> 0, -ESRCH (no such script, or its deadline has
-       passed) */
-    RS_SCRIPT_DONE,
-    /* from PM: w[0] enum power, w[1] status of the machine, where it has one. Services are told and may finish,
-       then the machine stops -> 0 */
+    RS_SCRIPT_DONE, /* -> 0, -ESRCH (no such script, or its deadline has passed) */
+    /* from PM. Services are told and may finish, then the machine stops -> 0 */
     RS_SHUTDOWN,
-    /* -> w[0] clock at the first RS_MARK, w[1] clock when all services that had a device had been
-       ready once; 0: not yet */
-    RS_CORE,
-    /* from PM for init: the system is up, for the boot-time figure. The first one counts. */
+    RS_CORE, /* no words */
+    /* no words; from PM for init: the system is up, for the boot-time figure. The first one counts. */
     RS_MARK,
-    /* from VFS: struct rs_instance behind our grant w[0] -> 0: one more instance of that service
-       starts; its name is in the struct, its endpoint in w[0]; -ESRCH (no such service), -EPERM
+    /* from VFS: rs_grant_request, of a struct rs_instance -> 0: one more instance of that service
+       starts; its name is in the struct; -ESRCH (no such service), -EPERM
        (its manifest does not say "instances on-request"), -ENOEXEC, -ENOSPC, -ENOMEM.
        RS_CONTROL_DOWN ends it. Not to be repeated. */
     RS_INSTANCE,
-    /* from DS: w[0..3] a name (DS_KEY_MAX bytes), w[4] endpoint -> 0: the manifest of that service
-       lets it publish the name; -EPERM, -ESRCH */
+    /* from DS -> 0: the manifest of that service lets it publish the name; -EPERM, -ESRCH */
     RS_MAY_PUBLISH,
-    /* from pci: w[0] physical address, not of RAM, w[1] grant, w[2] length, at most a page -> 0,
-       and what is there is copied to the grant: for the tables of the firmware */
+    /* from pci -> 0, and what is there is copied to the grant: for the tables of the firmware */
     RS_FIRMWARE,
-    /* from pci: w[0] number of a remapping unit (an IOMMU), w[1] its registers, a physical page ->
-       w[0] where they are mapped into pci, w[1] memory for tables, contiguous, zeroed the first
-       time, kept when pci dies, w[2] its physical address, w[3] its size, w[4] the vector of MSIs
-       that become pci's interrupt 0; 0: none. -ENOMEM, -ENOSPC */
+    /* from pci: a remapping unit (an IOMMU) and memory for its tables: contiguous, zeroed the first
+       time, kept when pci dies. -ENOMEM, -ENOSPC */
     RS_IOMMU,
-    /* from pci: w[0] bus << 8 | devfn, w[1] index -> w[0] physical address, w[1] bytes of memory
-       that this device may reach; -ENOENT past the end */
+    /* from pci -> memory that this device may reach; -ENOENT past the end */
     RS_DEVICE_MEMORY,
-    /* from pci: w[0] bus << 8 | devfn: it tried to reach other memory; w[1] the hardware's reason
-       -> 0: its driver is replaced; -ESRCH: nobody drives it now, or not for long yet. In any case
+    /* from pci: a device tried to reach other memory -> 0: its driver is replaced; -ESRCH: nobody drives it now, or not for long yet. In any case
        its queue says so (refused). RS_DEVICE_ANY: some have, and it is not known which. */
     RS_DEVICE_FAULT,
-    /* from PM: w[0] what is to be added to the clock, in ns, to have the time since 1970 -> 0, and
-       all see it: realtime_offset in struct service_info */
+    /* from PM -> 0, and all see it: realtime_offset in struct service_info */
     RS_SET_REALTIME,
-    /* w[0] index of the first -> how many struct rs_driven were copied to our grant w[1], at most
-       w[2] (0: one); -ENOENT past the end. Devices of the PCI bus, as pci found them, but bridges
-       between its buses. */
+    /* rs_list_request -> how many struct rs_driven were copied to our grant (of 0: one); -ENOENT past
+       the end. Devices of the PCI bus, as pci found them, but bridges between its buses. */
     RS_DEVICES,
-    /* from fs/proc, fs/dev: w[0] number -> struct rs_corpse (abi/proto/corpse.h) of the corpse with that
-       number, or the oldest that is younger, copied to our grant w[1]; -ENOENT: there is none */
+    /* from fs/proc, fs/dev: struct rs_corpse (abi/proto/corpse.h) of the corpse with that number, or the
+       oldest that is younger, copied to our grant; -ENOENT: there is none */
     RS_CORPSE,
-    /* from fs/proc, fs/dev: w[0] number of a corpse, w[1] address -> w[0] where from there on the next
-       part of its memory begins, w[1] how many pages (not more than 32: there may be more behind); -ENOENT */
-    RS_CORPSE_AREA,
-    /* from fs/proc, fs/dev: w[0] number of a corpse, w[1] address, w[2] bytes, 1..4096 -> 0, and they
-       are copied from its memory to our grant w[3]; -EINVAL, -ENOENT (it has been given back),
-       -EFAULT (nothing is there) */
+    RS_CORPSE_AREA, /* from fs/proc, fs/dev -> the next part of its memory; -ENOENT */
+    /* from fs/proc, fs/dev -> 0, and that much is copied from its memory to our grant; -EINVAL, -ENOENT
+       (it has been given back), -EFAULT (nothing is there) */
     RS_CORPSE_MEMORY,
-    /* from the client of disk drivers: w[0] number of an IOMMU -> w[0] where its registers are mapped
-       into it, to be read (abi/iommu.h); -ENOENT: there is no such, or not yet */
+    /* from the client of disk drivers -> registers, to be read (abi/iommu.h); -ENOENT: there is no such,
+       or not yet */
     RS_IOMMU_STATUS,
-    /* from VM: w[0] endpoint of a service that wants more memory than its manifest allows -> 0: unless it
+    /* from VM: rs_endpoint_request, of a service that wants more memory than its manifest allows -> 0: unless it
        is a file server, or keeps its memory when it dies, it is replaced for that */
     RS_OVER_MEMORY,
-    /* from fs/proc (a program with uid 0 wrote to /proc/bardo/program): w[0] offset, w[1] grant, w[2]
-       bytes, 1..RS_PROGRAM_PIECE -> 0: that much of a program is kept for RS_CONTROL_UPDATE. Offset 0
+    /* from fs/proc (a program with uid 0 wrote to /proc/bardo/program) -> 0: that much of a program is kept for RS_CONTROL_UPDATE. Offset 0
        begins a new one. -EINVAL: a gap, or more than RS_PROGRAM_MAX; -ENOMEM */
     RS_PROGRAM,
 };
@@ -119,6 +90,198 @@ enum rs_request {
 #define RS_PROGRAM_MAX (8u << 20)
 #define RS_DEVICE_ANY (~0ull)
 #define RS_DELAY_MAX_MS 86400000u /* a day */
+
+struct IN_MESSAGE rs_ready_request {
+    uint64_t how; /* enum rs_ready */
+};
+MESSAGE_FITS(struct rs_ready_request);
+
+struct IN_MESSAGE rs_name_request {
+    uint64_t name[2];
+};
+MESSAGE_FITS(struct rs_name_request);
+
+struct IN_MESSAGE rs_endpoint_request {
+    uint64_t endpoint;
+};
+MESSAGE_FITS(struct rs_endpoint_request);
+
+struct IN_MESSAGE rs_grant_request {
+    uint64_t grant;
+};
+MESSAGE_FITS(struct rs_grant_request);
+
+struct IN_MESSAGE rs_who_reply {
+    uint64_t name[2];
+    uint64_t memory; /* bytes, of its manifest; 0: no limit */
+    uint64_t pid, service_id;
+};
+MESSAGE_FITS(struct rs_who_reply);
+
+struct IN_MESSAGE rs_list_request {
+    uint64_t first; /* index, or number (RECOVERIES), of the first that is wanted */
+    uint64_t grant, count; /* for how many */
+};
+MESSAGE_FITS(struct rs_list_request);
+
+struct IN_MESSAGE rs_recoveries_reply {
+    uint64_t first; /* number of the first of them */
+};
+MESSAGE_FITS(struct rs_recoveries_reply);
+
+struct IN_MESSAGE rs_control_request {
+    uint64_t name[2];
+    uint64_t control; /* enum rs_control */
+    uint64_t resets; /* of RESTART: 1: the fresh copy resets the device */
+    uint64_t argument; /* of RESTART: a delay in ms, RS_DELAY_MAX_MS at most; see enum rs_control */
+};
+MESSAGE_FITS(struct rs_control_request);
+
+struct IN_MESSAGE rs_kill_request {
+    uint64_t pid, signal;
+};
+MESSAGE_FITS(struct rs_kill_request);
+
+struct IN_MESSAGE rs_complain_request {
+    uint64_t name[2];
+    uint64_t why; /* enum rs_complaint */
+    uint64_t of; /* endpoint it complains of; a stale one is ignored */
+};
+MESSAGE_FITS(struct rs_complain_request);
+
+struct IN_MESSAGE rs_queue_request {
+    uint64_t number; /* 0.. */
+    uint64_t grant;
+};
+MESSAGE_FITS(struct rs_queue_request);
+
+struct IN_MESSAGE rs_device_found_reply {
+    uint64_t msix_table; /* where it is mapped into pci; 0: it is not to be used */
+    uint64_t is_driven; /* 1: somebody drives it */
+};
+MESSAGE_FITS(struct rs_device_found_reply);
+
+struct IN_MESSAGE rs_device_work_reply {
+    uint64_t place; /* bus << 8 | devfn */
+    uint64_t work; /* enum rs_device_work */
+    uint64_t arguments[2];
+};
+MESSAGE_FITS(struct rs_device_work_reply);
+
+struct IN_MESSAGE rs_device_done_request {
+    uint64_t place, work; /* as above */
+    /* 0 or -errno; of a quiesce: DEVICE_WAS_RESET, or 0: there is no reset that hits it alone, it is
+       only bus master no more */
+    int64_t result;
+};
+MESSAGE_FITS(struct rs_device_done_request);
+
+struct IN_MESSAGE rs_script_done_request {
+    uint64_t number; /* of the script */
+    uint64_t status; /* exit status, or enum script_status (abi/proto/script.h) */
+};
+MESSAGE_FITS(struct rs_script_done_request);
+
+struct IN_MESSAGE rs_shutdown_request {
+    uint64_t power; /* enum power */
+    uint64_t status; /* of the machine, where it has one */
+};
+MESSAGE_FITS(struct rs_shutdown_request);
+
+struct IN_MESSAGE rs_core_reply {
+    uint64_t marked; /* clock at the first RS_MARK; 0: not yet, as in the next */
+    uint64_t ready; /* clock when all services that had a device had been ready once */
+};
+MESSAGE_FITS(struct rs_core_reply);
+
+struct IN_MESSAGE rs_instance_reply {
+    uint64_t endpoint;
+};
+MESSAGE_FITS(struct rs_instance_reply);
+
+struct IN_MESSAGE rs_may_publish_request {
+    uint64_t key[4]; /* DS_KEY_MAX bytes */
+    uint64_t endpoint;
+};
+MESSAGE_FITS(struct rs_may_publish_request);
+
+struct IN_MESSAGE rs_firmware_request {
+    uint64_t physical; /* not of RAM */
+    uint64_t grant, length; /* bytes, a page at most */
+};
+MESSAGE_FITS(struct rs_firmware_request);
+
+struct IN_MESSAGE rs_iommu_request {
+    uint64_t number; /* of the unit, below IOMMU_UNITS */
+    uint64_t registers; /* its physical page */
+};
+MESSAGE_FITS(struct rs_iommu_request);
+
+struct IN_MESSAGE rs_iommu_reply {
+    uint64_t registers, tables; /* where they are mapped into pci */
+    uint64_t physical, size; /* of the tables */
+    uint64_t vector; /* of MSIs that become pci's interrupt 0; 0: none */
+};
+MESSAGE_FITS(struct rs_iommu_reply);
+
+struct IN_MESSAGE rs_device_memory_request {
+    uint64_t place; /* bus << 8 | devfn */
+    uint64_t index; /* of the piece: 0.. */
+};
+MESSAGE_FITS(struct rs_device_memory_request);
+
+struct IN_MESSAGE rs_device_memory_reply {
+    uint64_t physical, size;
+};
+MESSAGE_FITS(struct rs_device_memory_reply);
+
+struct IN_MESSAGE rs_device_fault_request {
+    uint64_t place; /* bus << 8 | devfn, or RS_DEVICE_ANY */
+    uint64_t reason; /* the hardware's */
+};
+MESSAGE_FITS(struct rs_device_fault_request);
+
+struct IN_MESSAGE rs_set_realtime_request {
+    int64_t offset; /* ns, to be added to the clock to have the time since 1970 */
+};
+MESSAGE_FITS(struct rs_set_realtime_request);
+
+struct IN_MESSAGE rs_corpse_request {
+    uint64_t number, grant;
+};
+MESSAGE_FITS(struct rs_corpse_request);
+
+struct IN_MESSAGE rs_corpse_area_request {
+    uint64_t number, address; /* from which on */
+};
+MESSAGE_FITS(struct rs_corpse_area_request);
+
+struct IN_MESSAGE rs_corpse_area_reply {
+    uint64_t address; /* where it begins */
+    uint64_t pages; /* 32 at most: there may be more behind */
+};
+MESSAGE_FITS(struct rs_corpse_area_reply);
+
+struct IN_MESSAGE rs_corpse_memory_request {
+    uint64_t number, address, length; /* bytes, 1..4096 */
+    uint64_t grant;
+};
+MESSAGE_FITS(struct rs_corpse_memory_request);
+
+struct IN_MESSAGE rs_iommu_status_request {
+    uint64_t number; /* of an IOMMU */
+};
+MESSAGE_FITS(struct rs_iommu_status_request);
+
+struct IN_MESSAGE rs_iommu_status_reply {
+    uint64_t registers; /* where they are mapped into the caller */
+};
+MESSAGE_FITS(struct rs_iommu_status_reply);
+
+struct IN_MESSAGE rs_program_request {
+    uint64_t offset, grant, length; /* bytes, 1..RS_PROGRAM_PIECE */
+};
+MESSAGE_FITS(struct rs_program_request);
 
 struct rs_instance {
     char base[16];
@@ -176,11 +339,11 @@ enum rs_control {
     RS_CONTROL_DOWN,
     RS_CONTROL_RESTART,
     RS_CONTROL_KILL,
-    RS_CONTROL_STORM, /* w[4]: kills at random instants, so many us apart on average; 0: no more */
-    RS_CONTROL_FUSE, /* w[4]: dies at one of so many stores of some steps; 0: no more; -ENOTSUP */
+    RS_CONTROL_STORM, /* argument: kills at random instants, so many us apart on average; 0: no more */
+    RS_CONTROL_FUSE, /* argument: dies at one of so many stores of some steps; 0: no more; -ENOTSUP */
     RS_CONTROL_HOLD, /* it is not replaced when it dies, or now; -ENXIO: it is down */
     RS_CONTROL_FORGET, /* what is kept of its dead, but for one that is held */
-    /* the program of RS_PROGRAM, of w[4] bytes, is its own from now on, and takes over at once. Not of
+    /* the program of RS_PROGRAM, of `argument` bytes, is its own from now on, and takes over at once. Not of
        those that keep their memory (-ENOTSUP). -EINVAL: another one is there; -ENXIO: it is not up;
        -ENOEXEC, -ENOMEM */
     RS_CONTROL_UPDATE,
@@ -203,7 +366,7 @@ enum rs_complaint {
 enum rs_device_work {
     DEVICE_ENABLE = 1 /* memory, I/O and bus mastering on */,
     DEVICE_QUIESCE /* reset (FLR, or bus reset), bus mastering off */,
-    DEVICE_MSI, /* w[2] address, w[3] data: program and enable MSI or MSI-X entry 0; address 0: raise none */
+    DEVICE_MSI, /* arguments: address, data: program and enable MSI or MSI-X entry 0; address 0: raise none */
     DEVICE_MEMORY /* RS_DEVICE_MEMORY has more than before */
 };
 

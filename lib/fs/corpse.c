@@ -26,12 +26,13 @@ _Static_assert(sizeof(struct elf_prstatus) == 336 && sizeof(struct elf_prpsinfo)
 
 static long fetch(uint32_t number, struct rs_corpse *out)
 {
-    struct message m = {.type = RS_CORPSE, .w = {number}};
+    struct message m;
     long grant = grant_make(service_info()->rs, out, sizeof *out, GRANT_WRITE), result;
 
     if (grant < 0)
         return grant;
-    m.w[1] = (uint64_t)grant;
+    m = message_of(RS_CORPSE,
+                   (struct rs_corpse_request){.number = number, .grant = (uint64_t)grant});
     result = ipc_call(service_info()->rs, &m);
     grant_revoke(grant);
     return result;
@@ -196,16 +197,18 @@ static unsigned find_areas(const struct rs_corpse *c, struct area *areas)
     unsigned count = 0;
 
     for (uint64_t at = 0; count < AREAS_MAX;) {
-        struct message m = {.type = RS_CORPSE_AREA, .w = {c->number, at}};
+        struct message m = message_of(
+            RS_CORPSE_AREA, (struct rs_corpse_area_request){.number = c->number, .address = at});
+        const struct rs_corpse_area_reply *next = message_words(&m);
         struct area *last = count ? &areas[count - 1] : NULL;
 
-        if (ipc_call(service_info()->rs, &m) < 0 || m.w[1] == 0)
+        if (ipc_call(service_info()->rs, &m) < 0 || next->pages == 0)
             break;
-        at = m.w[0] + m.w[1] * PAGE_SIZE;
-        if (last && last->address + last->pages * PAGE_SIZE == m.w[0])
-            last->pages += m.w[1];
+        at = next->address + next->pages * PAGE_SIZE;
+        if (last && last->address + last->pages * PAGE_SIZE == next->address)
+            last->pages += next->pages;
         else
-            areas[count++] = (struct area){m.w[0], m.w[1]};
+            areas[count++] = (struct area){next->address, next->pages};
     }
     return count;
 }
@@ -280,12 +283,15 @@ static const Elf64_Phdr *segment_at(const struct text *head, uint64_t offset)
 /* From its memory; at most a part. */
 static long fetch_memory(int number, uint64_t address, void *to, size_t length)
 {
-    struct message m = {.type = RS_CORPSE_MEMORY, .w = {(uint32_t)number, address, length}};
+    struct message m;
     long grant = grant_make(service_info()->rs, to, length, GRANT_WRITE), result;
 
     if (grant < 0)
         return grant;
-    m.w[3] = (uint64_t)grant;
+    m = message_of(RS_CORPSE_MEMORY, (struct rs_corpse_memory_request){.number = (uint32_t)number,
+                                                                       .address = address,
+                                                                       .length = length,
+                                                                       .grant = (uint64_t)grant});
     result = ipc_call(service_info()->rs, &m);
     grant_revoke(grant);
     return result;

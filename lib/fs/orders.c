@@ -49,8 +49,9 @@ static bool take_number(const char *word, uint64_t *number)
 static long script_done(const char *number, const char *status)
 {
     struct message m = {.type = RS_SCRIPT_DONE};
+    struct rs_script_done_request *r = message_words(&m);
 
-    if (!number || !status || !take_number(number, &m.w[0]) || !take_number(status, &m.w[1]))
+    if (!number || !status || !take_number(number, &r->number) || !take_number(status, &r->status))
         return -EINVAL;
     return ipc_call(service_info()->rs, &m);
 }
@@ -59,9 +60,11 @@ static long script_done(const char *number, const char *status)
 static long give(const char *name, const struct message *m)
 {
     struct message order = *m;
+    const struct rs_control_request *r = message_words(m);
 
-    if (m->w[2] != RS_CONTROL_UP && m->w[2] != RS_CONTROL_HOLD && m->w[2] != RS_CONTROL_FORGET &&
-        m->w[2] != RS_CONTROL_UPDATED && strcmp(name, service_info()->name) == 0) {
+    if (r->control != RS_CONTROL_UP && r->control != RS_CONTROL_HOLD &&
+        r->control != RS_CONTROL_FORGET && r->control != RS_CONTROL_UPDATED &&
+        strcmp(name, service_info()->name) == 0) {
         about_us = *m;
         is_late = true;
         return 0;
@@ -92,6 +95,7 @@ static long run_line(char *line)
     char *rest, *word = strtok_r(line, " \t", &rest), *name = strtok_r(NULL, " \t", &rest),
                 *argument = strtok_r(NULL, " \t", &rest);
     struct message m = {.type = RS_CONTROL};
+    struct rs_control_request *r = message_words(&m);
     const struct order *order;
 
     if (!word)
@@ -104,13 +108,13 @@ static long run_line(char *line)
     if (!order || !name || (argument && order->number == NO_NUMBER) ||
         (!argument && order->number == NEEDS))
         return -EINVAL;
-    if (argument && !take_number(argument, &m.w[4]))
+    if (argument && !take_number(argument, &r->argument))
         return -EINVAL;
     if (strlen(name) >= SERVICE_NAME_MAX)
         return -ESRCH;
-    pack_text(&m.w[0], name, SERVICE_NAME_MAX);
-    m.w[2] = order->control;
-    m.w[3] = order->resets;
+    pack_text(r->name, name, SERVICE_NAME_MAX);
+    r->control = order->control;
+    r->resets = order->resets;
     return give(name, &m);
 }
 

@@ -39,15 +39,18 @@ static const char *name_of(const char *const *names, size_t count, uint32_t valu
 static long fetch_from(endpoint_t server, uint64_t request, uint64_t *first, void *out, size_t size,
                        unsigned count)
 {
-    struct message m = {.type = request, .w = {*first, 0, count}};
+    struct message m;
+    const struct rs_list_request *r =
+        message_words(&m); /* and ds_list_request, and their replies */
     long grant = grant_make(server, out, count * size, GRANT_WRITE), result;
 
     if (grant < 0)
         return grant;
-    m.w[1] = (uint64_t)grant;
+    m = message_of(request, (struct rs_list_request){
+                                .first = *first, .grant = (uint64_t)grant, .count = count});
     result = ipc_call(server, &m);
     grant_revoke(grant);
-    *first = m.w[0];
+    *first = r->first;
     return result > (long)count ? (long)count : result;
 }
 

@@ -20,7 +20,7 @@ static long next_script(char *line, size_t room)
 {
     struct rs_script s = {0};
     long grant = grant_make(service_info()->rs, &s, sizeof s, GRANT_WRITE), result;
-    struct message m = {.type = RS_SCRIPT, .w = {(uint64_t)grant}};
+    struct message m = message_of(RS_SCRIPT, (struct rs_grant_request){.grant = (uint64_t)grant});
     int n;
 
     if (grant < 0)

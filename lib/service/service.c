@@ -139,15 +139,17 @@ void service_run(const struct service_table *table)
 
 void service_ready(enum rs_ready how)
 {
-    struct message m = {.type = RS_READY, .w = {how}};
+    struct message m = message_of(RS_READY, (struct rs_ready_request){.how = how});
 
     ipc_call(service_info()->rs, &m);
 }
 
 void service_complain(const char *name, endpoint_t of, enum rs_complaint why)
 {
-    struct message m = {.type = RS_COMPLAIN, .w = {[2] = why, [3] = (uint64_t)of}};
+    struct message m =
+        message_of(RS_COMPLAIN, (struct rs_complain_request){.why = why, .of = (uint64_t)of});
+    struct rs_complain_request *r = message_words(&m);
 
-    pack_text(m.w, name, SERVICE_NAME_MAX);
+    pack_text(r->name, name, SERVICE_NAME_MAX);
     ipc_call(service_info()->rs, &m);
 }

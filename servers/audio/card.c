@@ -51,7 +51,7 @@ static void take_queue(void)
 
 void card_find(void)
 {
-    struct message m = {.type = RS_QUEUE};
+    struct message m;
     long grant, result;
 
     if (card.queue)
@@ -59,7 +59,7 @@ void card_find(void)
     grant = grant_make(service_info()->rs, &card.where, sizeof card.where, GRANT_WRITE);
     if (grant < 0)
         return;
-    m.w[1] = (uint64_t)grant;
+    m = message_of(RS_QUEUE, (struct rs_queue_request){.grant = (uint64_t)grant});
     result = ipc_call(service_info()->rs, &m);
     grant_revoke(grant);
     if (result >= 0)
@@ -70,8 +70,9 @@ void card_find(void)
 static long find_driver(void)
 {
     struct message m = {.type = RS_LOOKUP};
+    struct rs_name_request *r = message_words(&m);
 
-    pack_text(m.w, card.where.driver, sizeof card.where.driver);
+    pack_text(r->name, card.where.driver, sizeof card.where.driver);
     return ipc_call(service_info()->rs, &m);
 }
 

@@ -59,10 +59,11 @@ void driver_ask(const struct clock_request *request)
 bool driver_is_gone(void)
 {
     struct message m = {.type = RS_LOOKUP};
+    struct rs_name_request *r = message_words(&m);
 
     if (!queue)
         return true;
-    pack_text(m.w, where.driver, SERVICE_NAME_MAX);
+    pack_text(r->name, where.driver, SERVICE_NAME_MAX);
     return ipc_call(service_info()->rs, &m) == -ENXIO;
 }
 
@@ -152,7 +153,7 @@ static void note_driver(void)
 /* What a predecessor of ours has posted is waited for: the driver may be in the midst of it. */
 static void find_queue(void)
 {
-    struct message m = {.type = RS_QUEUE};
+    struct message m;
     long grant, result;
 
     if (queue)
@@ -160,7 +161,7 @@ static void find_queue(void)
     grant = grant_make(service_info()->rs, &where, sizeof where, GRANT_WRITE);
     if (grant < 0)
         return;
-    m.w[1] = (uint64_t)grant;
+    m = message_of(RS_QUEUE, (struct rs_queue_request){.grant = (uint64_t)grant});
     result = ipc_call(service_info()->rs, &m);
     grant_revoke(grant);
     if (result < 0)

@@ -45,7 +45,8 @@ static void fetch_queues(void)
     if (grant < 0)
         return;
     for (;;) {
-        struct message m = {.type = RS_QUEUE, .w = {next, (uint64_t)grant}};
+        struct message m = message_of(
+            RS_QUEUE, (struct rs_queue_request){.number = next, .grant = (uint64_t)grant});
 
         if (ipc_call(service_info()->rs, &m) < 0)
             break;

@@ -21,12 +21,13 @@ static unsigned units;
 void dma_look(void)
 {
     struct message m;
+    const struct rs_iommu_status_reply *reply = message_words(&m);
 
     for (; units < IOMMU_UNITS; units++) {
-        m = (struct message){.type = RS_IOMMU_STATUS, .w = {units}};
+        m = message_of(RS_IOMMU_STATUS, (struct rs_iommu_status_request){.number = units});
         if (ipc_call(service_info()->rs, &m) < 0)
             return;
-        unit[units] = (const volatile uint8_t *)(uintptr_t)m.w[0];
+        unit[units] = (const volatile uint8_t *)(uintptr_t)reply->registers;
     }
 }
 

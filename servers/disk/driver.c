@@ -12,7 +12,8 @@ static bool find(const struct adapter *a, struct rs_service *s)
     bool found = false;
 
     for (uint64_t n = 0; grant >= 0 && !found; n++) {
-        struct message m = {.type = RS_LIST, .w = {n, (uint64_t)grant}};
+        struct message m =
+            message_of(RS_LIST, (struct rs_list_request){.first = n, .grant = (uint64_t)grant});
 
         if (ipc_call(service_info()->rs, &m) < 0)
             break;

@@ -24,9 +24,11 @@ void ds_wake(endpoint_t subscriber)
  * asked every time, so there is no copy that could be out of date. */
 bool ds_may_publish(const char *key, endpoint_t ep)
 {
-    struct message m = {.type = RS_MAY_PUBLISH, .w = {[4] = (uint64_t)ep}};
+    struct message m =
+        message_of(RS_MAY_PUBLISH, (struct rs_may_publish_request){.endpoint = (uint64_t)ep});
+    struct rs_may_publish_request *r = message_words(&m);
 
-    pack_text(m.w, key, DS_KEY_MAX);
+    pack_text(r->key, key, DS_KEY_MAX);
     return ipc_call(service_info()->rs, &m) == 0;
 }
 
@@ -40,12 +42,14 @@ static long owner_of(endpoint_t caller, char name[16])
     struct known *k = &cache[endpoint_slot(caller) % 64];
 
     if (k->ep != caller) {
-        struct message m = {.type = RS_WHO, .w = {(uint64_t)caller}};
+        struct message m =
+            message_of(RS_WHO, (struct rs_endpoint_request){.endpoint = (uint64_t)caller});
+        const struct rs_who_reply *who = message_words(&m);
         long result = ipc_call(service_info()->rs, &m);
 
         if (result < 0)
             return result;
-        unpack_text(k->name, m.w, sizeof k->name);
+        unpack_text(k->name, who->name, sizeof k->name);
         k->ep = caller;
     }
     memcpy(name, k->name, 16);

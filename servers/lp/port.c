@@ -63,7 +63,8 @@ void ports_find(void)
         struct service_queue where;
         struct port *p;
         long grant = grant_make(service_info()->rs, &where, sizeof where, GRANT_WRITE), result;
-        struct message m = {.type = RS_QUEUE, .w = {n, (uint64_t)grant}};
+        struct message m =
+            message_of(RS_QUEUE, (struct rs_queue_request){.number = n, .grant = (uint64_t)grant});
 
         if (grant < 0)
             return;
@@ -149,11 +150,12 @@ void port_look(struct port *p, bool busy)
 long port_ask_for_driver(struct port *p, bool busy)
 {
     struct message m = {.type = RS_LOOKUP};
+    struct rs_name_request *r = message_words(&m);
     long result;
 
     if (!p->queue)
         return -ENXIO;
-    pack_text(m.w, p->where.driver, sizeof p->where.driver);
+    pack_text(r->name, p->where.driver, sizeof p->where.driver);
     result = ipc_call(service_info()->rs, &m);
     /* (A fresh one that is not ready yet has another endpoint.) */
     if (p->incarnation && !p->is_away && result != p->driver &&

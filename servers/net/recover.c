@@ -138,7 +138,8 @@ static void fetch_queues(void)
     if (grant < 0)
         return;
     for (;;) {
-        m = (struct message){.type = RS_QUEUE, .w = {next, (uint64_t)grant}};
+        m = message_of(RS_QUEUE,
+                       (struct rs_queue_request){.number = next, .grant = (uint64_t)grant});
         result = ipc_call(service_info()->rs, &m);
         if (result < 0)
             break;
@@ -166,7 +167,8 @@ static bool gone_for_good(const char *name)
     if (grant < 0)
         return false;
     for (uint64_t n = 0;; n++) {
-        struct message m = {.type = RS_LIST, .w = {n, (uint64_t)grant}};
+        struct message m =
+            message_of(RS_LIST, (struct rs_list_request){.first = n, .grant = (uint64_t)grant});
 
         if (ipc_call(service_info()->rs, &m) < 0)
             break;
@@ -182,11 +184,12 @@ static bool gone_for_good(const char *name)
 static void ask_state(struct interface *i)
 {
     struct message m = {.type = RS_LOOKUP};
+    struct rs_name_request *r = message_words(&m);
     bool given_up;
 
     if (i->incarnation == 0)
         return;
-    pack_text(m.w, i->place.driver, SERVICE_NAME_MAX);
+    pack_text(r->name, i->place.driver, SERVICE_NAME_MAX);
     given_up = ipc_call(service_info()->rs, &m) < 0 && gone_for_good(i->place.driver);
     if (given_up && !i->given_up) {
         i->given_up = true;

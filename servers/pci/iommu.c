@@ -70,7 +70,9 @@ static struct tables domains = {.written = flush};
 bool firmware_read(uint64_t physical, void *to, size_t length)
 {
     long grant = grant_make(service_info()->rs, to, length, GRANT_WRITE);
-    struct message m = {.type = RS_FIRMWARE, .w = {physical, (uint64_t)grant, length}};
+    struct message m = message_of(
+        RS_FIRMWARE, (struct rs_firmware_request){
+                         .physical = physical, .grant = (uint64_t)grant, .length = length});
     bool done = grant >= 0 && ipc_call(service_info()->rs, &m) == 0;
 
     if (grant >= 0)
@@ -157,15 +159,17 @@ static bool start_unit(struct unit *u, uint32_t vector)
 
 static bool add_unit(unsigned n, uint64_t physical)
 {
-    struct message m = {.type = RS_IOMMU, .w = {n, physical}};
+    struct message m =
+        message_of(RS_IOMMU, (struct rs_iommu_request){.number = n, .registers = physical});
+    const struct rs_iommu_reply *reply = message_words(&m);
     unsigned levels, most;
 
     if (ipc_call(service_info()->rs, &m) < 0)
         return false;
-    units[n].registers = (volatile void *)(uintptr_t)m.w[0];
-    domains.page = (uint64_t(*)[TABLE_ENTRIES])(uintptr_t)m.w[1];
-    domains.physical = m.w[2];
-    domains.pages = (uint32_t)(m.w[3] / sizeof *domains.page);
+    units[n].registers = (volatile void *)(uintptr_t)reply->registers;
+    domains.page = (uint64_t(*)[TABLE_ENTRIES])(uintptr_t)reply->tables;
+    domains.physical = reply->physical;
+    domains.pages = (uint32_t)(reply->size / sizeof *domains.page);
     most = 1u << (4 + 2 * (mmio_read32(units[n].registers, CAPABILITY) & DOMAINS));
     if (domains.pages > most) /* they are the domains' numbers, too */
         domains.pages = most;
@@ -173,7 +177,7 @@ static bool add_unit(unsigned n, uint64_t physical)
     if (levels == 0 || (n > 0 && levels != domains.levels))
         return false;
     domains.levels = levels;
-    return start_unit(&units[n], (uint32_t)m.w[4]);
+    return start_unit(&units[n], (uint32_t)reply->vector);
 }
 
 void iommu_start(void)
@@ -204,11 +208,13 @@ long iommu_allow(const struct function *f)
     bool complete = true;
 
     for (uint64_t n = 0; unit_count; n++) {
-        struct message m = {.type = RS_DEVICE_MEMORY, .w = {f->place, n}};
+        struct message m = message_of(
+            RS_DEVICE_MEMORY, (struct rs_device_memory_request){.place = f->place, .index = n});
+        const struct rs_device_memory_reply *memory = message_words(&m);
 
         if (ipc_call(service_info()->rs, &m) < 0)
             break;
-        complete &= domain_add(&domains, requester, m.w[0], m.w[1]);
+        complete &= domain_add(&domains, requester, memory->physical, memory->size);
     }
     if (!invalidate_all())
         return -EIO;
@@ -246,7 +252,9 @@ static bool blame(uint16_t requester, uint32_t why)
 
     for (uint32_t i = 0; i < table.count; i++) {
         const struct function *f = &table.function[i];
-        struct message m = {.type = RS_DEVICE_FAULT, .w = {f->place, why & 0xff}};
+        struct message m =
+            message_of(RS_DEVICE_FAULT,
+                       (struct rs_device_fault_request){.place = f->place, .reason = why & 0xff});
 
         if (function_requester(f) == requester)
             blamed |= ipc_call(service_info()->rs, &m) == 0;
@@ -292,7 +300,8 @@ static void take_records(const struct unit *u)
  * that were in their way are there, and say that something is amiss. */
 static void take_lost(const struct unit *u)
 {
-    struct message m = {.type = RS_DEVICE_FAULT, .w = {RS_DEVICE_ANY}};
+    struct message m =
+        message_of(RS_DEVICE_FAULT, (struct rs_device_fault_request){.place = RS_DEVICE_ANY});
 
     if (!(mmio_read32(u->registers, FAULT_STATUS) & IOMMU_FAULT_LOST))
         return;

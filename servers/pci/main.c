@@ -21,7 +21,9 @@ static struct {
 
 static void tell_done(uint16_t place, enum rs_device_work work, long result)
 {
-    struct message m = {.type = RS_DEVICE_DONE, .w = {place, work, (uint64_t)result}};
+    struct message m =
+        message_of(RS_DEVICE_DONE,
+                   (struct rs_device_done_request){.place = place, .work = work, .result = result});
 
     ipc_call(service_info()->rs, &m);
 }
@@ -70,31 +72,31 @@ static void quiesce_due(void)
 
 /* ---- work ---- */
 
-static void work_enable(struct function *f, const struct message *m)
+static void work_enable(struct function *f, const struct rs_device_work_reply *r)
 {
     long error = iommu_allow(f);
 
-    (void)m;
+    (void)r;
     device_enable(f);
     tell_done(f->place, DEVICE_ENABLE, error);
 }
 
-static void work_memory(struct function *f, const struct message *m)
+static void work_memory(struct function *f, const struct rs_device_work_reply *r)
 {
-    (void)m;
+    (void)r;
     tell_done(f->place, DEVICE_MEMORY, iommu_allow(f));
 }
 
-static void work_quiesce(struct function *f, const struct message *m)
+static void work_quiesce(struct function *f, const struct rs_device_work_reply *r)
 {
-    (void)m;
+    (void)r;
     pending[f - table.function].step = 0;
     quiesce(f);
 }
 
-static void work_msi(struct function *f, const struct message *m)
+static void work_msi(struct function *f, const struct rs_device_work_reply *r)
 {
-    long error = device_msi(f, (uint32_t)m->w[2], (uint32_t)m->w[3]);
+    long error = device_msi(f, (uint32_t)r->arguments[0], (uint32_t)r->arguments[1]);
 
     save();
     tell_done(f->place, DEVICE_MSI, error);
@@ -102,23 +104,24 @@ static void work_msi(struct function *f, const struct message *m)
 
 static void do_work(void)
 {
-    static void (*const works[])(struct function *,
-                                 const struct message *) = {[DEVICE_ENABLE] = work_enable,
-                                                            [DEVICE_QUIESCE] = work_quiesce,
-                                                            [DEVICE_MSI] = work_msi,
-                                                            [DEVICE_MEMORY] = work_memory};
+    static void (*const works[])(struct function *, const struct rs_device_work_reply *) = {
+        [DEVICE_ENABLE] = work_enable,
+        [DEVICE_QUIESCE] = work_quiesce,
+        [DEVICE_MSI] = work_msi,
+        [DEVICE_MEMORY] = work_memory};
 
     for (;;) {
         struct message m = {.type = RS_DEVICE_WORK};
+        const struct rs_device_work_reply *r = message_words(&m);
         struct function *f;
 
         if (ipc_call(service_info()->rs, &m) < 0)
             break;
-        f = function_at((uint16_t)m.w[0]);
-        if (f && m.w[1] < sizeof works / sizeof *works && works[m.w[1]])
-            works[m.w[1]](f, &m);
+        f = function_at((uint16_t)r->place);
+        if (f && r->work < sizeof works / sizeof *works && works[r->work])
+            works[r->work](f, r);
         else
-            tell_done((uint16_t)m.w[0], m.w[1], f ? -ENOSYS : -ENODEV);
+            tell_done((uint16_t)r->place, r->work, f ? -ENOSYS : -ENODEV);
     }
     set_alarm();
 }
@@ -135,18 +138,20 @@ static void say_undriven(const struct function *f)
 static void tell_rs(struct function *f, bool again)
 {
     long grant = grant_make(service_info()->rs, &f->found, sizeof f->found, GRANT_READ);
-    struct message m = {.type = RS_DEVICE_FOUND, .w = {(uint64_t)grant}};
+    struct message m =
+        message_of(RS_DEVICE_FOUND, (struct rs_grant_request){.grant = (uint64_t)grant});
+    const struct rs_device_found_reply *reply = message_words(&m);
     long result = grant < 0 ? grant : ipc_call(service_info()->rs, &m);
 
     grant_revoke(grant);
-    if (result == 0 && m.w[0] && f->found.has_msix && !f->msix_table) {
-        f->msix_table = m.w[0];
+    if (result == 0 && reply->msix_table && f->found.has_msix && !f->msix_table) {
+        f->msix_table = reply->msix_table;
         save();
     }
     if (result < 0)
         log_info("%02x:%02x.%x: RS does not take it: %s", f->place >> 8, f->place >> 3 & 31,
                  f->place & 7, error_name(result));
-    else if (!m.w[1] && !again)
+    else if (!reply->is_driven && !again)
         say_undriven(f);
 }
 

@@ -15,7 +15,7 @@ static bool is_set; /* by a program, or once from the hardware's clock */
 /* RS tells everybody: it has a page in each service. */
 static long set_offset(int64_t ns)
 {
-    struct message m = {.type = RS_SET_REALTIME, .w = {(uint64_t)ns}};
+    struct message m = message_of(RS_SET_REALTIME, (struct rs_set_realtime_request){.offset = ns});
 
     is_set = true;
     return ipc_call(service_info()->rs, &m);

@@ -86,14 +86,15 @@ static void init_ended(const struct process *init)
 {
     uint64_t left = undo_input(kernel_info()->frames_free);
     char memory[60] = "";
+    struct message stop = message_of(
+        RS_SHUTDOWN, (struct rs_shutdown_request){.power = POWER_OFF, .status = INIT_ENDED});
 
     if (left < MEMORY_SHORT_PAGES)
         snprintf(memory, sizeof memory, " (too little memory: %u kB are free)",
                  (unsigned)(left * 4));
     log_always("init has ended (status %x): the system stops%s", (unsigned)init->exit_status,
                memory);
-    ipc_call(service_info()->rs,
-             &(struct message){.type = RS_SHUTDOWN, .w = {POWER_OFF, INIT_ENDED}});
+    ipc_call(service_info()->rs, &stop);
 }
 
 static void become_zombie(struct process *p)

@@ -88,7 +88,7 @@ static long sys_set_tid_address(struct message *m)
 
 static long sys_reboot(struct message *m)
 {
-    struct message stop = {.type = RS_SHUTDOWN};
+    struct message stop;
 
     if (thread_caller(m)->process->who.euid)
         return -EPERM;
@@ -102,7 +102,9 @@ static long sys_reboot(struct message *m)
         (uint32_t)m->w[2] != (uint32_t)RB_HALT_SYSTEM &&
         (uint32_t)m->w[2] != (uint32_t)RB_POWER_OFF)
         return -EINVAL;
-    stop.w[0] = (uint32_t)m->w[2] == RB_AUTOBOOT ? POWER_RESET : POWER_OFF;
+    stop = message_of(RS_SHUTDOWN,
+                      (struct rs_shutdown_request){
+                          .power = (uint32_t)m->w[2] == RB_AUTOBOOT ? POWER_RESET : POWER_OFF});
     return ipc_call(service_info()->rs, &stop);
 }
 

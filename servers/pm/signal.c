@@ -191,7 +191,8 @@ static bool may_signal(const struct process *from, const struct process *to, int
 /* A service: RS ends it and replaces it. */
 static long kill_service(const struct process *from, int pid, int signal)
 {
-    struct message m = {.type = RS_KILL, .w = {(uint64_t)pid, (uint64_t)signal}};
+    struct message m = message_of(
+        RS_KILL, (struct rs_kill_request){.pid = (uint64_t)pid, .signal = (uint64_t)signal});
 
     if (from->who.euid)
         return -EPERM;

@@ -57,14 +57,15 @@ static bool refused_first(const struct service *s)
 
 long request_may_publish(struct message *m, struct service *caller)
 {
-    const struct service *s = service_at((endpoint_t)m->w[4]);
+    const struct rs_may_publish_request *r = message_words(m);
+    const struct service *s = service_at((endpoint_t)r->endpoint);
     char key[DS_KEY_MAX];
 
     if (caller->id != SERVICE_DS)
         return -EPERM;
     if (!s || !s->manifest)
         return -ESRCH;
-    unpack_text(key, m->w, sizeof key);
+    unpack_text(key, r->key, sizeof key);
     if (manifest_may_publish(s->manifest, s->name, key))
         return 0;
     if (refused_first(s))
@@ -124,11 +125,12 @@ static bool complains_too_much(const struct service *caller, const struct servic
 
 long request_complain(struct message *m, struct service *caller)
 {
+    const struct rs_complain_request *r = message_words(m);
     char name[SERVICE_NAME_MAX];
     struct service *s;
     const char *why;
 
-    unpack_text(name, m->w, sizeof name);
+    unpack_text(name, r->name, sizeof name);
     s = service_named(name);
     if (!s || !s->manifest)
         return -ESRCH;
@@ -142,15 +144,15 @@ long request_complain(struct message *m, struct service *caller)
     }
     /* Whom it drives for a client reads in the queue, where the driver writes it: what was never
      * the driver's endpoint is one more thing that is wrong there. */
-    if (!service_runs(s) || service_was_at(s, (endpoint_t)m->w[3]))
+    if (!service_runs(s) || service_was_at(s, (endpoint_t)r->of))
         return 0; /* about an incarnation of the past */
     if (complains_too_much(caller, s))
         return -EAGAIN;
-    why = complaint_name((uint32_t)m->w[2]);
+    why = complaint_name((uint32_t)r->why);
     if (why)
         log_always("%s complains of %s (%s)", caller->name, s->name, why);
     else
-        log_always("%s complains of %s (%llu)", caller->name, s->name, (unsigned long long)m->w[2]);
-    recover_failed(s, DEFECT_COMPLAINT, (uint32_t)m->w[2]);
+        log_always("%s complains of %s (%llu)", caller->name, s->name, (unsigned long long)r->why);
+    recover_failed(s, DEFECT_COMPLAINT, (uint32_t)r->why);
     return 0;
 }

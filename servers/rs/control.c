@@ -12,9 +12,10 @@ static uint64_t marked; /* clock at the first RS_MARK */
 
 static struct service *named_in(const struct message *m)
 {
+    const struct rs_name_request *r = message_words(m);
     char name[SERVICE_NAME_MAX];
 
-    unpack_text(name, m->w, sizeof name);
+    unpack_text(name, r->name, sizeof name);
     return service_named(name);
 }
 
@@ -35,15 +36,17 @@ long request_lookup(struct message *m, struct service *caller)
 
 long request_who(struct message *m, struct service *caller)
 {
-    const struct service *s = service_at((endpoint_t)m->w[0]);
+    const struct rs_endpoint_request *r = message_words(m);
+    struct rs_who_reply *reply = message_words(m);
+    const struct service *s = service_at((endpoint_t)r->endpoint);
 
     (void)caller;
     if (!s)
         return -ESRCH;
-    pack_text(m->w, s->name, SERVICE_NAME_MAX);
-    m->w[2] = s->manifest ? s->manifest->memory : 0;
-    m->w[3] = s->pid;
-    m->w[4] = s->id;
+    pack_text(reply->name, s->name, SERVICE_NAME_MAX);
+    reply->memory = s->manifest ? s->manifest->memory : 0;
+    reply->pid = s->pid;
+    reply->service_id = s->id;
     return 0;
 }
 
@@ -101,14 +104,15 @@ static struct rs_service describe(const struct service *s)
 
 long request_list(struct message *m, struct service *caller)
 {
-    uint64_t first = m->w[0], room = m->w[2] ? m->w[2] : 1, n;
+    const struct rs_list_request *r = message_words(m);
+    uint64_t first = r->first, room = r->count ? r->count : 1, n;
 
     (void)caller;
     if (first >= service_count)
         return -ENOENT;
     for (n = 0; n < room && first + n < service_count; n++) {
         struct rs_service out = describe(&services[first + n]);
-        long error = grant_to(message_caller(m), m->w[1], n * sizeof out, &out, sizeof out);
+        long error = grant_to(message_caller(m), r->grant, n * sizeof out, &out, sizeof out);
 
         if (error)
             return error;
@@ -151,14 +155,15 @@ static long control_down(struct service *s, const struct message *m)
 
 static long control_restart(struct service *s, const struct message *m)
 {
-    uint64_t delay = m->w[4];
+    const struct rs_control_request *r = message_words(m);
+    uint64_t delay = r->argument;
 
-    if (delay > RS_DELAY_MAX_MS || m->w[3] > 1)
+    if (delay > RS_DELAY_MAX_MS || r->resets > 1)
         return -EINVAL;
     if (s->life.state == RS_DOWN || s->life.state == RS_HELD)
         return start_over(s, LIFE_ASKED_RESTART, delay * MS);
     s->holds = false;
-    return recover_asked(s, LIFE_ASKED_RESTART, m->w[3] == 1, delay * MS);
+    return recover_asked(s, LIFE_ASKED_RESTART, r->resets == 1, delay * MS);
 }
 
 static long control_kill(struct service *s, const struct message *m)
@@ -185,7 +190,8 @@ static long control_hold(struct service *s, const struct message *m)
 
 static long control_update(struct service *s, const struct message *m)
 {
-    long result = update_begin(s, m->w[4]);
+    const struct rs_control_request *r = message_words(m);
+    long result = update_begin(s, r->argument);
 
     if (result < 0)
         return result;
@@ -208,6 +214,7 @@ static long control_forget(struct service *s, const struct message *m)
 
 long request_control(struct message *m, struct service *caller)
 {
+    const struct rs_control_request *r = message_words(m);
     static long (*const controls[])(struct service *, const struct message *) = {
         [RS_CONTROL_UP] = control_up,           [RS_CONTROL_DOWN] = control_down,
         [RS_CONTROL_RESTART] = control_restart, [RS_CONTROL_KILL] = control_kill,
@@ -218,19 +225,19 @@ long request_control(struct message *m, struct service *caller)
     struct service *s = named_in(m);
 
     if (!service_takes_orders(caller) &&
-        !(s && instance_may_control(s, caller, (enum rs_control)m->w[2])))
+        !(s && instance_may_control(s, caller, (enum rs_control)r->control)))
         return -EPERM;
     if (!s)
         return -ESRCH;
-    if (m->w[2] >= sizeof controls / sizeof *controls)
+    if (r->control >= sizeof controls / sizeof *controls)
         return -EINVAL;
     if (!s->manifest || !s->image || s->life.state == RS_BROKEN)
         return s->id == SERVICE_RS ? -EPERM : -ENOEXEC;
-    if (service_core(s) && m->w[2] < RS_CONTROL_KILL)
+    if (service_core(s) && r->control < RS_CONTROL_KILL)
         return -EPERM;
     if (service_waits_for_device(s))
         return -ENODEV;
-    return controls[m->w[2]](s, m);
+    return controls[r->control](s, m);
 }
 
 /* Signals whose default is to do nothing, or to stop and go on: services take no notice. */
@@ -243,16 +250,18 @@ static bool harmless(uint64_t signal)
 
 long request_kill(struct message *m, struct service *caller)
 {
+    const struct rs_kill_request *r = message_words(m);
+
     if (caller->id != SERVICE_PM)
         return -EPERM;
     for (unsigned i = 0; i < service_count; i++) {
         struct service *s = &services[i];
 
-        if (s->pid != m->w[0] || !s->endpoint)
+        if (s->pid != r->pid || !s->endpoint)
             continue;
-        if (harmless(m->w[1]))
+        if (harmless(r->signal))
             return 0;
-        recover_failed(s, DEFECT_KILLED, (uint32_t)m->w[1]);
+        recover_failed(s, DEFECT_KILLED, (uint32_t)r->signal);
         return 0;
     }
     return -ESRCH;
@@ -272,9 +281,11 @@ long request_mark(struct message *m, struct service *caller)
 
 long request_core(struct message *m, struct service *caller)
 {
+    struct rs_core_reply *reply = message_words(m);
+
     (void)caller;
-    m->w[0] = marked;
-    m->w[1] = boot_services_ready;
+    reply->marked = marked;
+    reply->ready = boot_services_ready;
     return 0;
 }
 
@@ -282,7 +293,8 @@ long request_core(struct message *m, struct service *caller)
  * by with what they have. */
 long request_over_memory(struct message *m, struct service *caller)
 {
-    struct service *s = service_at((endpoint_t)m->w[0]);
+    const struct rs_endpoint_request *r = message_words(m);
+    struct service *s = service_at((endpoint_t)r->endpoint);
 
     if (caller->id != SERVICE_VM)
         return -EPERM;

@@ -391,12 +391,13 @@ long corpses_forget(struct service *s)
 
 long request_corpse(struct message *m, struct service *caller)
 {
+    const struct rs_corpse_request *r = message_words(m);
     struct corpse *found = NULL;
 
     if (!service_takes_orders(caller))
         return -EPERM;
     for (struct corpse *c = corpses; c < corpses + CORPSES; c++)
-        if (c->service && c->told.number >= m->w[0] &&
+        if (c->service && c->told.number >= r->number &&
             (!found || c->told.number < found->told.number))
             found = c;
     if (!found)
@@ -406,7 +407,7 @@ long request_corpse(struct message *m, struct service *caller)
     if (found->told.body && !found->is_tidy)
         tidy(found);
     found->told.held = is_held(found);
-    return grant_to(message_caller(m), m->w[1], 0, &found->told, sizeof found->told);
+    return grant_to(message_caller(m), r->grant, 0, &found->told, sizeof found->told);
 }
 
 /* The first page that is there, at `at` or behind; 0: none is. */
@@ -424,28 +425,31 @@ static uint64_t next_page(endpoint_t body, uint64_t at)
 
 long request_corpse_area(struct message *m, struct service *caller)
 {
-    struct corpse *c = numbered((uint32_t)m->w[0]);
+    const struct rs_corpse_area_request *r = message_words(m);
+    struct rs_corpse_area_reply *reply = message_words(m);
+    struct corpse *c = numbered((uint32_t)r->number);
     uint64_t flags, first, pages = 0;
 
     if (!service_takes_orders(caller))
         return -EPERM;
-    if (!c || !c->told.body || m->w[1] >= USER_END)
+    if (!c || !c->told.body || r->address >= USER_END)
         return -ENOENT;
-    first = next_page(c->told.body, m->w[1] & ~(PAGE_SIZE - 1));
+    first = next_page(c->told.body, r->address & ~(PAGE_SIZE - 1));
     if (!first)
         return -ENOENT;
     while (pages < AREA_PAGES && memory_query(c->told.body, first + pages * PAGE_SIZE, &flags) >= 0)
         pages++;
-    m->w[0] = first;
-    m->w[1] = pages;
+    reply->address = first;
+    reply->pages = pages;
     return 0;
 }
 
 long request_corpse_memory(struct message *m, struct service *caller)
 {
-    const struct corpse *c = numbered((uint32_t)m->w[0]);
+    const struct rs_corpse_memory_request *r = message_words(m);
+    const struct corpse *c = numbered((uint32_t)r->number);
     static char part[PAGE_SIZE];
-    uint64_t bytes = m->w[2];
+    uint64_t bytes = r->length;
 
     if (!service_takes_orders(caller))
         return -EPERM;
@@ -453,7 +457,7 @@ long request_corpse_memory(struct message *m, struct service *caller)
         return -EINVAL;
     if (!c || !c->told.body)
         return -ENOENT;
-    if (copy_from(c->told.body, m->w[1], part, bytes) < 0)
+    if (copy_from(c->told.body, r->address, part, bytes) < 0)
         return -EFAULT;
-    return grant_to(message_caller(m), m->w[3], 0, part, bytes);
+    return grant_to(message_caller(m), r->grant, 0, part, bytes);
 }

@@ -91,6 +91,8 @@ void device_work_done(struct device *d)
 
 long request_device_work(struct message *m, struct service *caller)
 {
+    struct rs_device_work_reply *reply = message_words(m);
+
     if (caller->id != SERVICE_PCI)
         return -EPERM;
     for (unsigned i = 0; i < device_count; i++) {
@@ -99,10 +101,10 @@ long request_device_work(struct message *m, struct service *caller)
         if (d->works == 0 || d->handed_over)
             continue;
         d->handed_over = true;
-        m->w[0] = place_of(d);
-        m->w[1] = d->work[0].work;
-        m->w[2] = d->work[0].arguments[0];
-        m->w[3] = d->work[0].arguments[1];
+        reply->place = place_of(d);
+        reply->work = d->work[0].work;
+        reply->arguments[0] = d->work[0].arguments[0];
+        reply->arguments[1] = d->work[0].arguments[1];
         return 0;
     }
     return -ENOENT;
@@ -110,7 +112,8 @@ long request_device_work(struct message *m, struct service *caller)
 
 long request_devices(struct message *m, struct service *caller)
 {
-    uint64_t first = m->w[0], room = m->w[2] ? m->w[2] : 1, n;
+    const struct rs_list_request *r = message_words(m);
+    uint64_t first = r->first, room = r->count ? r->count : 1, n;
 
     (void)caller;
     if (first >= device_count)
@@ -128,7 +131,7 @@ long request_devices(struct message *m, struct service *caller)
             memcpy(out.driver, d->owner->name, sizeof out.driver);
             out.state = d->owner->life.state;
         }
-        error = grant_to(message_caller(m), m->w[1], n * sizeof out, &out, sizeof out);
+        error = grant_to(message_caller(m), r->grant, n * sizeof out, &out, sizeof out);
         if (error)
             return error;
     }

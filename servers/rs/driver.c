@@ -164,32 +164,34 @@ static void take_device(struct service *s, struct device *d)
 
 long request_device_found(struct message *m, struct service *caller)
 {
+    const struct rs_grant_request *r = message_words(m);
+    struct rs_device_found_reply *reply = message_words(m);
     struct rs_device found;
     struct device *d;
     struct service *s;
 
     if (caller->id != SERVICE_PCI)
         return -EPERM;
-    if (grant_from(message_caller(m), m->w[0], 0, &found, sizeof found) < 0)
+    if (grant_from(message_caller(m), r->grant, 0, &found, sizeof found) < 0)
         return -EFAULT;
     d = device_at((uint64_t)found.bus << 8 | found.device_function);
     if (d) { /* pci has been restarted and tells again what it told before */
-        m->w[0] = d->msix_table;
-        m->w[1] = d->owner != NULL;
+        reply->msix_table = d->msix_table;
+        reply->is_driven = d->owner != NULL;
         return 0;
     }
     d = device_add(&found);
     if (!d)
         return -ENOSPC;
-    m->w[0] = m->w[1] = 0;
+    reply->msix_table = reply->is_driven = 0;
     s = driver_for(&found);
     if (!s || s->irq_count == SERVICE_IRQS)
         return 0;
     if (found.has_msix)
-        m->w[0] = d->msix_table = map_table(caller, d);
+        reply->msix_table = d->msix_table = map_table(caller, d);
     d->found.has_msix = d->msix_table != 0;
     take_device(s, d);
-    m->w[1] = 1;
+    reply->is_driven = 1;
     return 0;
 }
 
@@ -197,21 +199,22 @@ long request_device_found(struct message *m, struct service *caller)
 
 long request_device_done(struct message *m, struct service *caller)
 {
-    struct device *d = device_at(m->w[0]);
+    const struct rs_device_done_request *r = message_words(m);
+    struct device *d = device_at(r->place);
 
     if (caller->id != SERVICE_PCI)
         return -EPERM;
-    if (!d || d->works == 0 || !d->handed_over || d->work[0].work != m->w[1])
+    if (!d || d->works == 0 || !d->handed_over || d->work[0].work != r->work)
         return -ESRCH;
-    if ((int64_t)m->w[2] < 0)
+    if (r->result < 0)
         log_info("device %02x:%02x.%x: work %llu failed: %s", d->found.bus,
                  d->found.device_function >> 3, d->found.device_function & 7,
-                 (unsigned long long)m->w[1], error_name((long)m->w[2]));
+                 (unsigned long long)r->work, error_name(r->result));
     /* Its driver has started meanwhile, and an MSI that came before its vector was known is lost:
      * let the driver look. */
-    if (m->w[1] == DEVICE_MSI && d->owner && d->owner->endpoint)
+    if (r->work == DEVICE_MSI && d->owner && d->owner->endpoint)
         ipc_notify(d->owner->endpoint, NOTIFY_BIT(NOTIFY_BIT_QUEUE));
-    if (m->w[1] == DEVICE_QUIESCE && m->w[2] == DEVICE_WAS_RESET && d->owner)
+    if (r->work == DEVICE_QUIESCE && r->result == DEVICE_WAS_RESET && d->owner)
         queue_device_reset(d->owner);
     device_work_done(d);
     if (d->owner && !device_busy(d))
@@ -222,17 +225,19 @@ long request_device_done(struct message *m, struct service *caller)
 /* Its driver's queue, and what of others the driver is told to let it reach. */
 long request_device_memory(struct message *m, struct service *caller)
 {
-    const struct device *d = device_at(m->w[0]);
+    const struct rs_device_memory_request *r = message_words(m);
+    struct rs_device_memory_reply *reply = message_words(m);
+    const struct device *d = device_at(r->place);
     const struct service *s = d ? d->owner : NULL;
-    uint64_t n = m->w[1];
+    uint64_t n = r->index;
 
     if (caller->id != SERVICE_PCI)
         return -EPERM;
     if (!s || !s->queue || n > SERVICE_REGIONS)
         return -ENOENT;
-    m->w[0] = n == 0 ? s->queue->physical : s->info->region[n - 1].physical;
-    m->w[1] = n == 0 ? s->queue->size : s->info->region[n - 1].size;
-    return m->w[1] ? 0 : -ENOENT;
+    reply->physical = n == 0 ? s->queue->physical : s->info->region[n - 1].physical;
+    reply->size = n == 0 ? s->queue->size : s->info->region[n - 1].size;
+    return reply->size ? 0 : -ENOENT;
 }
 
 /*
@@ -241,21 +246,25 @@ long request_device_memory(struct message *m, struct service *caller)
  */
 long request_device_fault(struct message *m, struct service *caller)
 {
-    struct device *d = device_at(m->w[0]);
+    const struct rs_device_fault_request *r = message_words(m);
+    struct device *d = device_at(r->place);
     struct service *s = d ? d->owner : NULL;
 
     if (caller->id != SERVICE_PCI)
         return -EPERM;
-    if (s || m->w[0] == RS_DEVICE_ANY)
+    if (s || r->place == RS_DEVICE_ANY)
         queue_refused(s);
     if (!s || s->life.state != RS_UP ||
         (s->incarnation > 1 && clock_now() - s->ready < FAULT_SETTLE))
         return -ESRCH;
-    event_raise_failed(s, DEFECT_DMA, (uint32_t)m->w[1]);
+    event_raise_failed(s, DEFECT_DMA, (uint32_t)r->reason);
     return 0;
 }
 
 long request_iommu_status(struct message *m, struct service *caller)
 {
-    return queue_is_of_disks(caller) ? iommu_show(caller, m->w[0], &m->w[0]) : -EPERM;
+    const struct rs_iommu_status_request *r = message_words(m);
+    struct rs_iommu_status_reply *reply = message_words(m);
+
+    return queue_is_of_disks(caller) ? iommu_show(caller, r->number, &reply->registers) : -EPERM;
 }

@@ -80,13 +80,15 @@ static long start(struct service *s, const struct rs_instance *wanted)
 
 long request_instance(struct message *m, struct service *caller)
 {
+    const struct rs_grant_request *r = message_words(m);
+    struct rs_instance_reply *reply = message_words(m);
     struct rs_instance wanted;
     struct service *base, *s;
     long error;
 
     if (caller->id != SERVICE_VFS)
         return -EPERM;
-    if (grant_from(message_caller(m), m->w[0], 0, &wanted, sizeof wanted) < 0)
+    if (grant_from(message_caller(m), r->grant, 0, &wanted, sizeof wanted) < 0)
         return -EFAULT;
     wanted.base[sizeof wanted.base - 1] = wanted.parameters[sizeof wanted.parameters - 1] = 0;
     base = service_named(wanted.base);
@@ -103,8 +105,8 @@ long request_instance(struct message *m, struct service *caller)
     if (error < 0)
         return error;
     memcpy(wanted.name, s->name, sizeof wanted.name);
-    error = grant_to(message_caller(m), m->w[0], 0, &wanted, sizeof wanted);
-    m->w[0] = (uint64_t)s->endpoint;
+    error = grant_to(message_caller(m), r->grant, 0, &wanted, sizeof wanted);
+    reply->endpoint = (uint64_t)s->endpoint;
     return error;
 }
 

@@ -26,7 +26,8 @@ static struct {
 
 long request_firmware(struct message *m, struct service *caller)
 {
-    uint64_t offset = m->w[0] & (PAGE_SIZE - 1), length = m->w[2];
+    const struct rs_firmware_request *r = message_words(m);
+    uint64_t offset = r->physical & (PAGE_SIZE - 1), length = r->length;
     uint64_t pages = (offset + length + PAGE_SIZE - 1) / PAGE_SIZE;
     static char text[PAGE_SIZE];
     long error;
@@ -35,14 +36,15 @@ long request_firmware(struct message *m, struct service *caller)
         return -EPERM;
     if (length == 0 || length > sizeof text)
         return -EINVAL;
-    error = memory_map(ENDPOINT_SELF, FIRMWARE_AT, pages, MAP_READ | MAP_PHYSICAL, 0,
-                       m->w[0] - offset); /* never RAM that anybody has: the kernel sees to that */
+    error =
+        memory_map(ENDPOINT_SELF, FIRMWARE_AT, pages, MAP_READ | MAP_PHYSICAL, 0,
+                   r->physical - offset); /* never RAM that anybody has: the kernel sees to that */
     if (error < 0)
         return error;
     for (uint64_t i = 0; i < length; i++)
         text[i] = ((const volatile char *)FIRMWARE_AT)[offset + i];
     memory_unmap(ENDPOINT_SELF, FIRMWARE_AT, pages);
-    return grant_to(message_caller(m), m->w[1], 0, text, length);
+    return grant_to(message_caller(m), r->grant, 0, text, length);
 }
 
 /* For this incarnation of it, and for those to come. */
@@ -105,16 +107,18 @@ static long make_unit(struct service *pci, uint64_t n, uint64_t physical)
 
 long request_iommu(struct message *m, struct service *caller)
 {
-    uint64_t n = m->w[0];
+    const struct rs_iommu_request *r = message_words(m);
+    struct rs_iommu_reply *reply = message_words(m);
+    uint64_t n = r->number;
     long error;
 
     if (caller->id != SERVICE_PCI)
         return -EPERM;
-    if (n >= IOMMU_UNITS || m->w[1] == 0)
+    if (n >= IOMMU_UNITS || r->registers == 0)
         return -EINVAL;
     error = make_tables(caller);
     if (error == 0)
-        error = make_unit(caller, n, m->w[1]);
+        error = make_unit(caller, n, r->registers);
     if (error < 0)
         return error;
     if (iommu.bound != caller->endpoint) {
@@ -125,11 +129,11 @@ long request_iommu(struct message *m, struct service *caller)
         /* a device's memory grows (a mount) before those run who use it */
         slot_control(caller->endpoint, SLOT_CONTROL_PRIORITY, 1);
     }
-    m->w[0] = unit_address(n);
-    m->w[1] = TABLES_AT;
-    m->w[2] = iommu.physical;
-    m->w[3] = TABLES_SIZE;
-    m->w[4] = iommu.vector;
+    reply->registers = unit_address(n);
+    reply->tables = TABLES_AT;
+    reply->physical = iommu.physical;
+    reply->size = TABLES_SIZE;
+    reply->vector = iommu.vector;
     return 0;
 }
 

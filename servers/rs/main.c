@@ -17,24 +17,28 @@ static const char *const needed[] = {"ds", "vm", "pm", "vfs", "ram"};
 
 static long request_ready(struct message *m, struct service *caller)
 {
+    const struct rs_ready_request *r = message_words(m);
+
     /* The answer first: what follows takes its time, and it has work to do. */
     ipc_reply_result(message_caller(m), 0);
-    if (m->w[0] == RS_READY_ROLLED_BACK) {
+    if (r->how == RS_READY_ROLLED_BACK) {
         succeeded(caller, clock_now());
         return -EINPROGRESS;
     }
-    recover_ready(caller, m->w[0] <= RS_READY_RESET ? (enum rs_ready)m->w[0] : RS_READY_FRESH);
+    recover_ready(caller, r->how <= RS_READY_RESET ? (enum rs_ready)r->how : RS_READY_FRESH);
     return -EINPROGRESS;
 }
 
 static long request_shutdown(struct message *m, struct service *caller)
 {
+    const struct rs_shutdown_request *r = message_words(m);
+
     if (caller->id != SERVICE_PM)
         return -EPERM;
-    if (m->w[0] > POWER_PANIC)
+    if (r->power > POWER_PANIC)
         return -EINVAL;
     ipc_reply_result(message_caller(m), 0); /* those who finish may need it yet */
-    shutdown_begin((enum power)m->w[0], (int)m->w[1]);
+    shutdown_begin((enum power)r->power, (int)r->status);
     return -EINPROGRESS;
 }
 

@@ -166,13 +166,15 @@ bool queue_is_of_disks(const struct service *client)
 
 long request_queue(struct message *m, struct service *caller)
 {
+    const struct rs_queue_request *r = message_words(m);
+
     for (unsigned i = 0; i < queue_count; i++) {
         struct service_queue out;
 
-        if (queues[i].client != caller || queues[i].number != m->w[0])
+        if (queues[i].client != caller || queues[i].number != r->number)
             continue;
         describe(&queues[i], &out, client_address(&queues[i]));
-        return grant_to(message_caller(m), m->w[1], 0, &out, sizeof out);
+        return grant_to(message_caller(m), r->grant, 0, &out, sizeof out);
     }
     return -ENOENT;
 }

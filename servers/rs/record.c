@@ -91,7 +91,9 @@ void record_back(struct service *s, uint64_t when)
 
 long request_recoveries(struct message *m, struct service *caller)
 {
-    uint64_t first = m->w[0], fit = m->w[2],
+    const struct rs_list_request *request = message_words(m);
+    struct rs_recoveries_reply *reply = message_words(m);
+    uint64_t first = request->first, fit = request->count,
              oldest = next_number > RECORDS ? next_number - RECORDS : 1, n = 0;
 
     (void)caller;
@@ -102,10 +104,10 @@ long request_recoveries(struct message *m, struct service *caller)
         long error;
 
         take_reintegrated(r);
-        error = grant_to(message_caller(m), m->w[1], n * sizeof *r, r, sizeof *r);
+        error = grant_to(message_caller(m), request->grant, n * sizeof *r, r, sizeof *r);
         if (error < 0)
             return error;
     }
-    m->w[0] = first;
+    reply->first = first;
     return (long)n;
 }

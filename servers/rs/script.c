@@ -84,6 +84,7 @@ bool script_fetched(const struct service *s)
 
 long request_script(struct message *m, struct service *caller)
 {
+    const struct rs_grant_request *r = message_words(m);
     struct ask *oldest = NULL;
     long error;
 
@@ -98,7 +99,7 @@ long request_script(struct message *m, struct service *caller)
     poller_waits = !oldest;
     if (!oldest)
         return -ENOENT;
-    error = grant_to(message_caller(m), m->w[0], 0, &oldest->script, sizeof oldest->script);
+    error = grant_to(message_caller(m), r->grant, 0, &oldest->script, sizeof oldest->script);
     oldest->fetched = !error;
     return error;
 }
@@ -129,19 +130,21 @@ static void has_ended(const struct service *s, uint64_t status)
 
 long request_script_done(struct message *m, struct service *caller)
 {
+    const struct rs_script_done_request *r = message_words(m);
+
     if (!service_takes_orders(caller))
         return -EPERM;
     for (unsigned i = 0; i < service_count; i++) {
         struct service *s = &services[i];
 
-        if (m->w[0] == 0 || s->script != m->w[0])
+        if (r->number == 0 || s->script != r->number)
             continue;
         if (ask_of(s)->is_end)
-            has_ended(s, m->w[1]);
+            has_ended(s, r->status);
         else
-            has_decided(s, m->w[1]);
+            has_decided(s, r->status);
         event_raise(&(struct event){
-            .service = s, .type = m->w[1] != 0 ? LIFE_SCRIPT_FAILED : LIFE_SCRIPT_AGAINST});
+            .service = s, .type = r->status != 0 ? LIFE_SCRIPT_FAILED : LIFE_SCRIPT_AGAINST});
         return 0;
     }
     return -ESRCH;

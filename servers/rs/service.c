@@ -255,9 +255,11 @@ static int64_t realtime_offset; /* as it was last set; for those who come later 
 
 long request_set_realtime(struct message *m, struct service *caller)
 {
+    const struct rs_set_realtime_request *r = message_words(m);
+
     if (caller->id != SERVICE_PM)
         return -EPERM;
-    realtime_offset = (int64_t)m->w[0];
+    realtime_offset = r->offset;
     for (unsigned i = 0; i < service_count; i++)
         if (services[i].info)
             __atomic_store_n(&services[i].info->realtime_offset, realtime_offset, __ATOMIC_RELAXED);

@@ -31,7 +31,8 @@ static void next_strike(struct service *s)
 
 long control_storm(struct service *s, const struct message *m)
 {
-    uint64_t every = m->w[4];
+    const struct rs_control_request *r = message_words(m);
+    uint64_t every = r->argument;
 
     if (every != 0 && (every < EVERY_MIN_US || every > EVERY_MAX_US))
         return -EINVAL;
@@ -54,11 +55,12 @@ void storm_strike(struct service *s)
 /* The service learns of it from its next death: so it dies now. */
 long control_fuse(struct service *s, const struct message *m)
 {
+    const struct rs_control_request *r = message_words(m);
     long error;
 
     if (!service_keeps_memory(s))
         return -ENOTSUP;
-    if (m->w[4] > FUSE_MAX)
+    if (r->argument > FUSE_MAX)
         return -EINVAL;
     error = s->is_fused ? 0
                         : memory_map(s->endpoint, UNDO_FUSE, UNDO_WINDOW_FIRST / PAGE_SIZE,
@@ -66,7 +68,7 @@ long control_fuse(struct service *s, const struct message *m)
     if (error < 0)
         return error;
     s->is_fused = true;
-    s->fuse = (uint32_t)m->w[4];
+    s->fuse = (uint32_t)r->argument;
     event_raise_failed(s, DEFECT_KILLED, SIGKILL);
     return 0;
 }

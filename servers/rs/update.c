@@ -125,7 +125,8 @@ static long stage_grow(uint64_t size)
 /* (A piece may come twice: fs/proc has died when it was here.) */
 long request_program(struct message *m, struct service *caller)
 {
-    uint64_t offset = m->w[0], length = m->w[2];
+    const struct rs_program_request *r = message_words(m);
+    uint64_t offset = r->offset, length = r->length;
     long error;
 
     if (!service_takes_orders(caller))
@@ -137,7 +138,7 @@ long request_program(struct message *m, struct service *caller)
         return -EINVAL;
     error = stage_grow(offset + length);
     if (error == 0)
-        error = grant_from(message_caller(m), m->w[1], 0, (char *)STAGE_AT + offset, length);
+        error = grant_from(message_caller(m), r->grant, 0, (char *)STAGE_AT + offset, length);
     if (error == 0)
         stage.size = offset + length;
     return error;

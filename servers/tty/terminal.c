@@ -151,7 +151,8 @@ void terminals_find_queues(void)
     for (uint64_t n = 0;; n++) {
         struct service_queue where;
         long grant = grant_make(service_info()->rs, &where, sizeof where, GRANT_WRITE), result;
-        struct message m = {.type = RS_QUEUE, .w = {n, (uint64_t)grant}};
+        struct message m =
+            message_of(RS_QUEUE, (struct rs_queue_request){.number = n, .grant = (uint64_t)grant});
 
         if (grant < 0)
             return;
@@ -184,10 +185,11 @@ void terminals_hang_up(void)
     for (unsigned i = 0; i < SERIALS; i++) {
         struct terminal *t = &terminals[i];
         struct message m = {.type = RS_LOOKUP};
+        struct rs_name_request *r = message_words(&m);
 
         if (!t->queue || t->hung || queue_read(&t->queue->header.incarnation) == 0)
             continue;
-        pack_text(m.w, t->peer.where.driver, sizeof t->peer.where.driver);
+        pack_text(r->name, t->peer.where.driver, sizeof t->peer.where.driver);
         if (ipc_call(service_info()->rs, &m) != -ENXIO)
             continue;
         if (peer_is_new(&t->peer))

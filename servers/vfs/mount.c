@@ -199,7 +199,8 @@ static long instance_start(const char *base, const char *parameters, char name[1
                            struct server **out)
 {
     struct rs_instance wanted = {0};
-    struct message m = {.type = RS_INSTANCE};
+    struct message m;
+    const struct rs_instance_reply *reply = message_words(&m);
     long grant = grant_make(service_info()->rs, &wanted, sizeof wanted, GRANT_READ | GRANT_WRITE);
     char key[32];
     long result;
@@ -208,7 +209,7 @@ static long instance_start(const char *base, const char *parameters, char name[1
         return grant;
     snprintf(wanted.base, sizeof wanted.base, "%s", base);
     snprintf(wanted.parameters, sizeof wanted.parameters, "%s", parameters);
-    m.w[0] = (uint64_t)grant;
+    m = message_of(RS_INSTANCE, (struct rs_grant_request){.grant = (uint64_t)grant});
     result = ipc_call(service_info()->rs, &m);
     grant_revoke(grant);
     if (result < 0)
@@ -216,15 +217,17 @@ static long instance_start(const char *base, const char *parameters, char name[1
     memcpy(name, wanted.name, sizeof wanted.name);
     name[sizeof wanted.name - 1] = 0;
     snprintf(key, sizeof key, "fs/%s", name);
-    *out = server_expect(key, (endpoint_t)m.w[0]);
+    *out = server_expect(key, (endpoint_t)reply->endpoint);
     return *out ? 0 : -ENOMEM;
 }
 
 static void instance_stop(const char *name)
 {
-    struct message m = {.type = RS_CONTROL, .w = {[2] = RS_CONTROL_DOWN}};
+    struct message m =
+        message_of(RS_CONTROL, (struct rs_control_request){.control = RS_CONTROL_DOWN});
+    struct rs_control_request *r = message_words(&m);
 
-    pack_text(m.w, name, 16);
+    pack_text(r->name, name, 16);
     ipc_call(service_info()->rs, &m);
 }
 

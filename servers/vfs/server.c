@@ -21,20 +21,23 @@ static struct server *servers;
 /* By which RS knows it. */
 static void learn_name(struct server *s)
 {
-    struct message m = {.type = RS_WHO, .w = {(uint64_t)s->endpoint}};
+    struct message m =
+        message_of(RS_WHO, (struct rs_endpoint_request){.endpoint = (uint64_t)s->endpoint});
+    const struct rs_who_reply *who = message_words(&m);
 
     if (ipc_call(service_info()->rs, &m) == 0)
-        unpack_text(s->service, m.w, sizeof s->service);
+        unpack_text(s->service, who->name, sizeof s->service);
 }
 
 /* It will not come back by itself. */
 static bool is_given_up(const struct server *s)
 {
     struct message m = {.type = RS_LOOKUP};
+    struct rs_name_request *r = message_words(&m);
 
     if (!s->service[0])
         return false;
-    pack_text(m.w, s->service, sizeof s->service);
+    pack_text(r->name, s->service, sizeof s->service);
     return ipc_call(service_info()->rs, &m) == -ENXIO;
 }
 

@@ -21,7 +21,8 @@ uint64_t map_flags(uint32_t protection)
 
 static void tell_rs(endpoint_t ep)
 {
-    struct message m = {.type = RS_OVER_MEMORY, .w = {(uint64_t)ep}};
+    struct message m =
+        message_of(RS_OVER_MEMORY, (struct rs_endpoint_request){.endpoint = (uint64_t)ep});
 
     ipc_call(service_info()->rs, &m);
 }

@@ -116,15 +116,16 @@ void space_leave(endpoint_t ep)
 struct space *space_for_caller(endpoint_t ep)
 {
     struct space *s = space_of(ep);
-    struct message m = {.type = RS_WHO, .w = {(uint64_t)ep}};
+    struct message m = message_of(RS_WHO, (struct rs_endpoint_request){.endpoint = (uint64_t)ep});
+    const struct rs_who_reply *who = message_words(&m);
 
     if (s || ipc_call(service_info()->rs, &m) < 0)
         return s;
     s = space_new(ep);
     if (s) {
         s->service = true;
-        s->limit = m.w[2];
-        unpack_text(s->name, m.w, sizeof s->name);
+        s->limit = who->memory;
+        unpack_text(s->name, who->name, sizeof s->name);
         s->brk_start = s->brk = SERVICE_LOW - 0x10000000000ull;
     }
     return s;

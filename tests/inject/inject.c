@@ -243,8 +243,9 @@ static long its_exit(struct message *m)
 endpoint_t victim_find(const char *name)
 {
     struct message m = {.type = RS_LOOKUP};
+    struct rs_name_request *r = message_words(&m);
 
-    pack_text(m.w, name, SERVICE_NAME_MAX);
+    pack_text(r->name, name, SERVICE_NAME_MAX);
     return (endpoint_t)ipc_call(service_info()->rs, &m);
 }
 

@@ -60,7 +60,9 @@ long clock_alarm(uint64_t when)
 /* RS is asked for queues, of which there are two; PM, who a program is. */
 long ipc_call(endpoint_t to, struct message *m)
 {
-    unsigned n = (unsigned)m->w[0];
+    const struct rs_queue_request *r = message_words(m);
+    struct pm_credentials_reply *who = message_words(m);
+    unsigned n = (unsigned)r->number;
 
     (void)to;
     if (m->type == RS_QUEUE && n >= 2)
@@ -75,7 +77,7 @@ long ipc_call(endpoint_t to, struct message *m)
         return 0;
     }
     if (m->type == PM_CREDENTIALS) /* all are root */
-        m->w[0] = 0;
+        who->euid = who->egid = 0;
     return m->type == RS_LIST ? -ENOENT : 0;
 }
 

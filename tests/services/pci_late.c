@@ -14,7 +14,8 @@ long __wrap_device_msi(struct function *f, uint32_t address, uint32_t data)
 {
     uint64_t end = clock_now() + LATE_NS;
 
-    struct message any = {.type = RS_DEVICE_FAULT, .w = {RS_DEVICE_ANY}};
+    struct message any =
+        message_of(RS_DEVICE_FAULT, (struct rs_device_fault_request){.place = RS_DEVICE_ANY});
 
     while (clock_now() < end) {
     }

@@ -36,10 +36,13 @@ const struct service_info *service_info(void)
 
 long ipc_call_deadline(endpoint_t to, struct message *m, uint64_t deadline)
 {
+    const struct rs_iommu_status_request *r = message_words(m);
+    struct rs_iommu_status_reply *reply = message_words(m);
+
     assert_int_equal(m->type, RS_IOMMU_STATUS);
-    if (m->w[0])
+    if (r->number)
         return -ENOENT;
-    m->w[0] = (uint64_t)registers;
+    reply->registers = (uint64_t)registers;
     return 0;
 }
 

@@ -56,8 +56,10 @@ void mmio_write32(volatile void *registers, uint32_t offset, uint32_t value)
 
 long ipc_call_deadline(endpoint_t to, struct message *m, uint64_t deadline)
 {
+    const struct rs_device_fault_request *r = message_words(m);
+
     assert_int_equal(m->type, RS_DEVICE_FAULT);
-    told[tells].device = m->w[0];
+    told[tells].device = r->place;
     told[tells++].is_there_still = mmio_read32(page, FAULT_STATUS) & IOMMU_FAULT_IS_THERE;
     return 0;
 }

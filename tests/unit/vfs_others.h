@@ -285,7 +285,8 @@ static long call_server(struct fake_server *s, struct message *m, uint64_t deadl
 /* It is replaced. (fs/proc may not be asked: when it is slow it is not in order.) */
 static long complaint(const struct message *m)
 {
-    struct fake_server *s = server_of((endpoint_t)m->w[3]);
+    const struct rs_complain_request *r = message_words(m);
+    struct fake_server *s = server_of((endpoint_t)r->of);
 
     if (!s)
         return 0;
@@ -299,20 +300,25 @@ static long complaint(const struct message *m)
 
 static long call_rs(struct message *m)
 {
+    const struct rs_endpoint_request *of = message_words(m);
+    const struct rs_name_request *named = message_words(m);
+    const struct rs_grant_request *instance = message_words(m);
+    struct rs_who_reply *who = message_words(m);
+    struct rs_instance_reply *started = message_words(m);
     struct rs_instance *wanted;
     struct fake_server *s;
 
     if (m->type == RS_WHO) {
-        s = server_of((endpoint_t)m->w[0]);
+        s = server_of((endpoint_t)of->endpoint);
         if (!s)
             return -ESRCH;
-        pack_text(m->w, s->key, 16);
+        pack_text(who->name, s->key, 16);
         return 0;
     }
     if (m->type == RS_LOOKUP) {
         char name[16];
 
-        unpack_text(name, m->w, sizeof name);
+        unpack_text(name, named->name, sizeof name);
         s = server_named(name);
         return s && s->is_given_up ? -ENXIO : -EAGAIN;
     }
@@ -320,7 +326,7 @@ static long call_rs(struct message *m)
         return complaint(m);
     if (m->type != RS_INSTANCE)
         return 0;
-    wanted = (void *)(uintptr_t)grants[m->w[0]].address;
+    wanted = (void *)(uintptr_t)grants[instance->grant].address;
     for (s = servers_of; s < servers_of + SERVERS && s->key[0]; s++)
         ;
     if (s == servers_of + SERVERS || percent(20))
@@ -329,7 +335,7 @@ static long call_rs(struct message *m)
     snprintf(s->key, sizeof s->key, "fs/%s", wanted->name);
     s->traits = TRAIT_REMEMBERS | TRAIT_FINISHES;
     server_start(s);
-    m->w[0] = (uint64_t)s->ep;
+    started->endpoint = (uint64_t)s->ep;
     return 0;
 }
 

@@ -91,15 +91,17 @@ void attack_complain(void)
 
     for (unsigned i = 0; i < times; i++) {
         long grant = grant_make(service_info()->rs, all, sizeof all, GRANT_WRITE);
-        struct message m = {.type = RS_LIST, .w = {0, (uint64_t)grant, 64}};
+        struct message m =
+            message_of(RS_LIST, (struct rs_list_request){.grant = (uint64_t)grant, .count = 64});
+        struct rs_complain_request *r = message_words(&m);
 
         n = ipc_call(service_info()->rs, &m);
         grant_revoke(grant);
         for (long k = 0; k < n; k++) {
-            m = (struct message){
-                .type = RS_COMPLAIN,
-                .w = {[2] = COMPLAINT_PROTOCOL + i % 3, [3] = (uint64_t)all[k].endpoint}};
-            pack_text(m.w, all[k].name, SERVICE_NAME_MAX);
+            m = message_of(RS_COMPLAIN,
+                           (struct rs_complain_request){.why = COMPLAINT_PROTOCOL + i % 3,
+                                                        .of = (uint64_t)all[k].endpoint});
+            pack_text(r->name, all[k].name, SERVICE_NAME_MAX);
             heard += all[k].endpoint && ipc_call(service_info()->rs, &m) == 0;
         }
         breathe();

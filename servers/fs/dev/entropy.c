@@ -165,7 +165,8 @@ static void find_queues(void)
     for (uint64_t n = 0; n < SOURCES_MAX; n++) {
         struct service_queue where;
         long grant = grant_make(service_info()->rs, &where, sizeof where, GRANT_WRITE), result;
-        struct message m = {.type = RS_QUEUE, .w = {n, (uint64_t)grant}};
+        struct message m =
+            message_of(RS_QUEUE, (struct rs_queue_request){.number = n, .grant = (uint64_t)grant});
 
         if (grant < 0)
             return;

@@ -35,7 +35,7 @@ long program_write(struct fs_transfer *t)
 {
     static char piece[RS_PROGRAM_PIECE];
     uint64_t length = t->length < sizeof piece ? t->length : sizeof piece;
-    struct message m = {.type = RS_PROGRAM, .w = {[0] = t->offset, [2] = length}};
+    struct message m;
     long result, grant;
 
     if (!is_root(t->program))
@@ -46,7 +46,9 @@ long program_write(struct fs_transfer *t)
     grant = grant_make(service_info()->rs, piece, length, GRANT_READ);
     if (grant < 0)
         return grant;
-    m.w[1] = (uint64_t)grant;
+    m = message_of(RS_PROGRAM, (struct rs_program_request){.offset = t->offset,
+                                                           .grant = (uint64_t)grant,
+                                                           .length = length});
     result = ipc_call(service_info()->rs, &m);
     grant_revoke(grant);
     return result < 0 ? result : (long)length;
