@@ -31,7 +31,7 @@ struct message {
  * A field is a word or half of one. The words behind the last field are 0 in message_of(); of a
  * reply they are nobody's business.
  */
-#define IN_MESSAGE __attribute__((may_alias))
+#define IN_MESSAGE __attribute__((may_alias)) /* of such a struct; MESSAGE_FITS follows each */
 #define MESSAGE_FITS(words)                                                                        \
     _Static_assert(sizeof(words) <= 8 * MESSAGE_WORDS && sizeof(words) % 8 == 0, "whole words")
 
@@ -41,6 +41,14 @@ static inline void *message_words(const struct message *m)
     return (void *)m->w;
 }
 
+/* Two fields that are the halves of a word, at once: one store, which is one entry in the log of a
+ * server that keeps its memory (lib/undo). */
+static inline void message_halves(void *low, uint32_t low_value, uint32_t high_value)
+{
+    *(uint64_t IN_MESSAGE *)low = low_value | (uint64_t)high_value << 32;
+}
+
+/* An expression: a message with that type and those words, a compound literal, commas and all. */
 #define message_of(request, ...)                                                                   \
     ({                                                                                             \
         struct message made = {.type = request};                                                   \

@@ -7,12 +7,14 @@
  * call; so a server may copy to and from the program's memory with kernel_copy_to/from(). There are
  * two ways to answer:
  *   - requests marked [reply]: reply to the program: the result is that of its system call. When
- *     w[5] has FILE_BACK set, forward it back to message_via() (VFS) as FILE_BACK_RESULT instead,
- *     with the result in w[0] and the request's results in w[1..5].
+ *     `back` is FILE_BACK, forward it back to message_via() (VFS) as FILE_BACK_RESULT instead, with
+ *     the result in the first word and the request's results in the others.
  *   - requests marked [back]: always forward the program back to VFS, as above.
  * FILE_POLL_EVENTS and FILE_CANCEL are ordinary calls from VFS itself.
  * A server that must wait keeps the caller's endpoint in a queue and answers later. It never blocks
  * VFS.
+ *
+ * The structs of the words follow the requests. All replies are those of FILE_BACK_RESULT but where a call says otherwise.
  *
  * "node" is the server's number for a file (inode, socket, terminal), 64 bits, never 0. Names come
  * through a grant of VFS's. Errors are Linux's. All may be repeated after a restart of the server
@@ -25,106 +27,72 @@
 
 enum file_request {
     /* answers */
-    FILE_BACK_RESULT = PROTOCOL_FILE, /* server -> VFS: w[0] result, w[1..5] as the request says */
+    FILE_BACK_RESULT = PROTOCOL_FILE, /* server -> VFS: file_reply, or what the request says */
 
     /* on open files */
-    /* [reply] w[0] node, w[1] address in the program, w[2] bytes, w[3] offset (ignored by streams),
-       w[4] open flags (O_NONBLOCK, O_APPEND), w[5] FILE_BACK or 0 -> bytes. VFS sets FILE_BACK
-       where it keeps a position: it advances it by the result and replies. Of a character device
-       that has a position (major 1) w[1] of the result is the new one: it may count otherwise. */
+    /* [reply] file_transfer_request -> bytes. VFS sets FILE_BACK where it keeps a position: it
+       advances it by the result and replies. Of a character device that has a position (major 1) it
+       takes the one of file_transfer_reply: it may count otherwise. */
     FILE_READ,
-    /* [reply] [once] the same; with O_APPEND at the end: w[1] of the result is the new position */
+    /* [reply] [once] the same; with O_APPEND at the end: the reply has the new position */
     FILE_WRITE,
-    FILE_IOCTL, /* [reply] w[0] node, w[1] request, w[2] argument, w[4] open flags */
-    FILE_TRUNCATE, /* [back] w[0] node, w[1] length */
-    FILE_SYNC, /* [reply] w[0] node, w[1] 1: data only */
-    /* [reply] w[0] node, w[1] address of struct stat in the program (Linux x86-64 layout); with
-       FILE_BACK w[1] is 0 and the results are w[1] mode | nlink << 32, w[2] size, w[3] uid | gid <<
-       32, w[4] rdev, w[5] mtime in ns */
+    FILE_IOCTL, /* [reply] */
+    FILE_TRUNCATE, /* [back] */
+    FILE_SYNC, /* [reply] */
+    /* [reply] struct stat to the program (Linux x86-64 layout); with FILE_BACK file_stat_reply */
     FILE_STAT,
-    FILE_STATFS, /* [reply] w[0] node, w[1] address of struct statfs in the program */
-    /* [back] w[0] node, w[1] enum file_attribute mask, w[2] mode, w[3] uid | gid << 32, w[4] atime
-       ns, w[5] mtime ns */
-    FILE_SET_ATTRIBUTES,
-    /* [back] w[0] node, w[1] address in the program, w[2] room, w[3] cookie (0 first) -> bytes of
-       struct linux_dirent64; w[1]: next cookie */
-    FILE_READ_DIRECTORY,
-    /* [back] w[0] node, w[1] offset, w[2] length -> 0, w[1]: page-aligned address of the contents
-       in the server's memory, good for VM_MAP_FROM at once; -ENOSYS: VFS reads instead. Beyond the
-       end of file it is zeroed to the page's end. */
+    FILE_STATFS, /* [reply] file_stat_request: struct statfs to the program */
+    FILE_SET_ATTRIBUTES, /* [back] */
+    FILE_READ_DIRECTORY, /* [back] -> bytes of struct linux_dirent64 */
+    /* [back] -> 0 and where the contents are, good for VM_MAP_FROM at once; -ENOSYS: VFS reads
+       instead. Beyond the end of file it is zeroed to the page's end. */
     FILE_MAP,
-    /* [back] w[0] node, w[1] open flags, w[2] of a device file its device number, w[3] 1: the file
-       has been open, an incarnation of the server has died since: before the first use of a
-       descriptor -> 0, w[1]: node to use from now on (a clone, or the same). O_TRUNC is done here. */
-    FILE_OPEN,
-    /* [back] w[0] node: the last descriptor of an open() is closed; an unlinked node is freed. VFS
+    FILE_OPEN, /* [back] -> 0 and the node to use. O_TRUNC is done here. */
+    /* [back] file_node_request: the last descriptor of an open() is closed; an unlinked node is freed. VFS
        may also make this a plain call (no via) when the program is gone: then reply. */
     FILE_CLOSE,
 
-    /* on names: w[0] directory node, w[1] grant index of VFS with the path, w[2] its length;
-       uid/gid of the program in w[3] as uid | gid << 32 */
-    /* [back] walk as many components as possible, from w[0]; w[4] enum file_lookup, w[5] open flags
-       for LOOKUP_OPEN -> result: 0 whole path done; bytes consumed when it stopped early (> 0), at
-       a symbolic link that must be followed, a mount point or above the root (".."): see w[5]. w[1]
-       node, w[2] mode, w[3] size, w[4] rdev (STOP_SYMLINK: node of the directory that the link is
-       in), w[5] enum file_stop | owner uid << 32. Consumed counts the component that stopped it,
-       not slashes after it. -ENOENT: w[1] the parent's node when only the last component is
-       missing, else 0; */
+    /* on names: they all begin with the words of file_name_request */
+    /* [back] walk as many components as possible -> result: 0 whole path done; bytes consumed when
+       it stopped early (> 0), at a symbolic link that must be followed, a mount point or above the
+       root (".."): see `stop` of the reply. Consumed counts the component that stopped it, not
+       slashes after it. */
     FILE_LOOKUP,
-    /* [back] [once] name in w[1..2], w[4] mode (S_IF*: regular, directory, FIFO, device, socket),
-       w[5] rdev -> as LOOKUP; -EEXIST */
-    FILE_CREATE,
-    FILE_SYMLINK, /* [back] [once] name in w[1..2]; w[4] grant with the target, w[5] its length */
-    FILE_LINK, /* [back] [once] name in w[1..2], w[4] node */
-    FILE_UNLINK, /* [back] [once] w[4] 1: rmdir */
-    /* [back] [once] name in w[1..2] in directory w[0] becomes name at grant (w[4] low half, length
-       high half) in directory w[5]; w[3] high bit unused */
-    FILE_RENAME,
-    /* [reply] w[0] node, w[1] address in the program, w[2] room; with FILE_BACK: w[1] is a grant of
-       VFS's -> bytes */
-    FILE_READ_LINK,
-    FILE_MOUNT, /* [back] w[0] node: now covered: LOOKUP stops there (w[1] 1) or no longer (0) */
-    /* [back], or a plain call: at mount. w[0] 1: read-only -> w[1] node of the root directory, w[2]
-       enum file_trait; or why it cannot be mounted */
+    FILE_CREATE, /* [back] [once] -> file_lookup_reply; -EEXIST */
+    FILE_SYMLINK, /* [back] [once] */
+    FILE_LINK, /* [back] [once] */
+    FILE_UNLINK, /* [back] [once] */
+    FILE_RENAME, /* [back] [once] */
+    FILE_READ_LINK, /* [reply] -> bytes */
+    FILE_MOUNT, /* [back] a node is covered from now on: LOOKUP stops there; or no longer */
+    /* [back], or a plain call: at mount. -> what there is, or why it cannot be mounted */
     FILE_ROOT,
 
     /* readiness */
-    /* plain call from VFS: w[0] node, w[1] POLL* events, w[2] 1: and tell me once when one of them
-       comes -> events that are ready now */
-    FILE_POLL,
+    FILE_POLL, /* plain call from VFS -> events that are ready now */
     /* plain call from VFS after NOTIFY_BIT_POLL -> w[0..5]: up to six nodes that became ready (0:
        no more), or FILE_IS_READ_ONLY */
     FILE_POLL_EVENTS,
-    /* plain call from VFS: w[0] program's endpoint: forget what it waits for -> 1 it was waiting
-       (VFS has it again; w[1] of tty: bytes of its write that had been taken), 0 not;
-       FILE_CANCEL_REPEAT: it was, but it ends soon, so VFS asks again */
+    /* plain call from VFS: file_program_request: forget what it waits for -> 1 it was waiting (VFS
+       has it again, and file_cancel_reply), 0 not; FILE_CANCEL_REPEAT: it was, but it ends soon, so VFS asks again */
     FILE_CANCEL,
 
-    /* sockets (net only). Addresses are Linux sockaddr in the program's memory. w[4] open flags as
-       for READ */
-    SOCKET_CREATE, /* [back] w[0] domain, w[1] type, w[2] protocol -> 0, w[1] node */
-    SOCKET_BIND, /* [reply] w[0] node, w[1] address, w[2] length */
-    SOCKET_CONNECT, /* [reply] same */
-    SOCKET_LISTEN, /* [reply] w[1] backlog */
-    SOCKET_ACCEPT, /* [back] w[1] address or 0, w[2] address of length -> 0, w[1] new node */
-    SOCKET_NAME, /* [reply] w[1] address, w[2] address of length, w[3] 1: peer */
-    /* [reply] [once] w[1] buffer, w[2] bytes, w[3] flags, w[4] open flags | address length << 32,
-       w[5] address */
-    SOCKET_SEND,
-    /* [reply] [once] w[1] buffer, w[2] bytes, w[3] flags, w[4] open flags, w[5] address; address
-       length's address is in w[3] high... see SOCKET_RECEIVE_FROM */
-    SOCKET_RECEIVE,
-    /* [reply] [once] w[1] address of struct socket_transfer arguments as Linux's recvfrom: w[1]
-       buffer, w[2] bytes, w[3] flags | open flags << 32, w[4] address, w[5] address of length */
-    SOCKET_RECEIVE_FROM,
-    SOCKET_SEND_MESSAGE, /* [reply] [once] w[1] msghdr, w[2] flags, w[4] open flags */
-    SOCKET_RECEIVE_MESSAGE, /* [reply] [once] same */
-    SOCKET_SHUTDOWN, /* [reply] w[1] how */
-    /* [reply] w[1] level, w[2] name, w[3] value address, w[4] address of length */
-    SOCKET_GET_OPTION,
-    SOCKET_SET_OPTION, /* [reply] w[1] level, w[2] name, w[3] value address, w[4] length */
-    /* [reply] w[0] node, w[1] address of struct iovec[] in the program, w[2] count, w[3] offset,
-       w[4] open flags, w[5] FILE_BACK */
+    /* sockets (net only). Addresses are Linux sockaddr in the program's memory. */
+    SOCKET_CREATE, /* [back] -> file_open_reply */
+    SOCKET_BIND, /* [reply] socket_address_request, as the next and two more */
+    SOCKET_CONNECT, /* [reply] */
+    SOCKET_LISTEN, /* [reply] */
+    SOCKET_ACCEPT, /* [back] -> file_open_reply, of the new node */
+    SOCKET_NAME, /* [reply] */
+    SOCKET_SEND, /* [reply] [once] */
+    SOCKET_RECEIVE, /* [reply] [once] socket_send_request, without a name */
+    SOCKET_RECEIVE_FROM, /* [reply] [once] */
+    SOCKET_SEND_MESSAGE, /* [reply] [once] */
+    SOCKET_RECEIVE_MESSAGE, /* [reply] [once] socket_send_message_request */
+    SOCKET_SHUTDOWN, /* [reply] */
+    SOCKET_GET_OPTION, /* [reply] */
+    SOCKET_SET_OPTION, /* [reply] socket_get_option_request */
+    /* [reply] file_transfer_request, of so many struct iovec in the program */
     FILE_READ_VECTOR,
     FILE_WRITE_VECTOR, /* [reply] [once] same */
 
@@ -133,16 +101,317 @@ enum file_request {
     /* plain call from VFS to a fresh incarnation, before anything else: nodes that are open, six at
        a time, each as often as it was opened; 0: that was the last */
     FILE_REOPEN,
-    FILE_ALLOCATE, /* [back] w[0] node, w[1] FALLOC_FL_* mode, w[2] offset, w[3] length */
-    /* [back] w[0] node, w[1] grant with the name, w[2] its length (0: all names), w[3] address in
-       the program, w[4] room -> bytes of the value, or of the names, each with a NUL; room 0: only
-       that */
+    FILE_ALLOCATE, /* [back] */
+    /* [back] -> bytes of the value, or of the names, each with a NUL; room 0: only that */
     FILE_GET_XATTR,
-    FILE_SEEK, /* [back] w[0] node, w[1] offset, w[2] SEEK_DATA or SEEK_HOLE -> offset */
-    /* plain call from VFS: w[0] program's endpoint -> 1: its request waits here, w[1]: a number that moves
-       as long as there is something that it may wait for; 0: nothing of it is here */
+    FILE_SEEK, /* [back] -> offset */
+    /* plain call from VFS: file_program_request -> 1: its request waits here; 0: nothing of it is here */
     FILE_WAITS,
 };
+
+struct IN_MESSAGE file_reply { /* all begin so */
+    int64_t result;
+};
+MESSAGE_FITS(struct file_reply);
+
+struct IN_MESSAGE file_node_request {
+    uint64_t node;
+};
+MESSAGE_FITS(struct file_node_request);
+
+struct IN_MESSAGE file_program_request {
+    uint64_t program; /* endpoint */
+};
+MESSAGE_FITS(struct file_program_request);
+
+struct IN_MESSAGE file_transfer_request {
+    uint64_t node;
+    uint64_t address; /* in the program */
+    uint64_t length; /* bytes; of a vector: segments */
+    uint64_t offset; /* ignored by streams */
+    uint64_t flags; /* of open(): O_NONBLOCK, O_APPEND */
+    uint64_t back; /* FILE_BACK or 0 */
+};
+MESSAGE_FITS(struct file_transfer_request);
+
+struct IN_MESSAGE file_transfer_reply {
+    int64_t result;
+    uint64_t position; /* behind what was read or written */
+};
+MESSAGE_FITS(struct file_transfer_reply);
+
+struct IN_MESSAGE file_ioctl_request {
+    uint64_t node;
+    uint64_t request, argument; /* as of ioctl(2) */
+    uint64_t none;
+    uint64_t flags; /* of open() */
+    uint64_t back;
+};
+MESSAGE_FITS(struct file_ioctl_request);
+
+struct IN_MESSAGE file_truncate_request {
+    uint64_t node;
+    uint64_t length; /* bytes */
+};
+MESSAGE_FITS(struct file_truncate_request);
+
+struct IN_MESSAGE file_sync_request {
+    uint64_t node;
+    uint64_t data_only; /* 1: fdatasync(2) */
+    uint64_t none[3];
+    uint64_t back;
+};
+MESSAGE_FITS(struct file_sync_request);
+
+struct IN_MESSAGE file_stat_request {
+    uint64_t node;
+    uint64_t address; /* in the program; with FILE_BACK 0 */
+    uint64_t none[3];
+    uint64_t back;
+};
+MESSAGE_FITS(struct file_stat_request);
+
+struct IN_MESSAGE file_stat_reply {
+    int64_t result;
+    uint32_t mode, links;
+    uint64_t size; /* bytes */
+    uint32_t uid, gid;
+    uint64_t rdev;
+    uint64_t mtime_ns; /* since 1970 */
+};
+MESSAGE_FITS(struct file_stat_reply);
+
+struct IN_MESSAGE file_set_attributes_request {
+    uint64_t node;
+    uint64_t mask; /* enum file_attribute: which of these */
+    uint64_t mode;
+    uint32_t uid, gid;
+    uint64_t atime_ns, mtime_ns; /* since 1970 */
+};
+MESSAGE_FITS(struct file_set_attributes_request);
+
+struct IN_MESSAGE file_read_directory_request {
+    uint64_t node;
+    uint64_t address, room; /* in the program; bytes */
+    uint64_t cookie; /* 0: from the first entry on */
+};
+MESSAGE_FITS(struct file_read_directory_request);
+
+struct IN_MESSAGE file_read_directory_reply {
+    int64_t result;
+    uint64_t cookie; /* for the next ones */
+};
+MESSAGE_FITS(struct file_read_directory_reply);
+
+struct IN_MESSAGE file_map_request {
+    uint64_t node;
+    uint64_t offset, length; /* bytes */
+};
+MESSAGE_FITS(struct file_map_request);
+
+struct IN_MESSAGE file_map_reply {
+    int64_t result;
+    uint64_t address; /* in the server's memory, page-aligned */
+};
+MESSAGE_FITS(struct file_map_reply);
+
+struct IN_MESSAGE file_open_request {
+    uint64_t node;
+    uint64_t flags; /* of open() */
+    uint64_t rdev; /* of a device file */
+    /* 1: the file has been open, an incarnation of the server has died since: before the first use of
+       a descriptor */
+    uint64_t again;
+};
+MESSAGE_FITS(struct file_open_request);
+
+struct IN_MESSAGE file_open_reply {
+    int64_t result;
+    uint64_t node; /* to use from now on: a clone, or the same */
+};
+MESSAGE_FITS(struct file_open_reply);
+
+struct IN_MESSAGE file_name_request {
+    uint64_t directory; /* its node */
+    uint64_t grant, length; /* of VFS: the path, or a name in the directory; bytes */
+    uint32_t uid, gid; /* of the program */
+};
+MESSAGE_FITS(struct file_name_request);
+
+struct IN_MESSAGE file_lookup_request {
+    struct file_name_request name;
+    uint64_t how; /* enum file_lookup */
+    uint64_t flags; /* of open(), for LOOKUP_OPEN */
+};
+MESSAGE_FITS(struct file_lookup_request);
+
+struct IN_MESSAGE file_lookup_reply {
+    int64_t result;
+    uint64_t node; /* -ENOENT: the parent's when only the last component is missing, else 0 */
+    uint64_t mode;
+    uint64_t size; /* bytes */
+    uint64_t rdev; /* STOP_SYMLINK: directory that the link is in; STOP_OPENED: node to use */
+    uint32_t stop, uid; /* enum file_stop; the owner */
+};
+MESSAGE_FITS(struct file_lookup_reply);
+
+struct IN_MESSAGE file_create_request {
+    struct file_name_request name;
+    uint64_t mode; /* S_IF*: regular, directory, FIFO, device, socket */
+    uint64_t rdev;
+};
+MESSAGE_FITS(struct file_create_request);
+
+struct IN_MESSAGE file_symlink_request {
+    struct file_name_request name;
+    uint64_t target_grant, target_length; /* what it says */
+};
+MESSAGE_FITS(struct file_symlink_request);
+
+struct IN_MESSAGE file_link_request {
+    struct file_name_request name;
+    uint64_t node; /* that has one more name */
+};
+MESSAGE_FITS(struct file_link_request);
+
+struct IN_MESSAGE file_unlink_request {
+    struct file_name_request name;
+    uint64_t is_directory; /* 1: rmdir */
+};
+MESSAGE_FITS(struct file_unlink_request);
+
+struct IN_MESSAGE file_rename_request {
+    struct file_name_request name;
+    uint32_t to_grant, to_length; /* the name that it becomes, */
+    uint64_t to_directory; /* and where */
+};
+MESSAGE_FITS(struct file_rename_request);
+
+struct IN_MESSAGE file_read_link_request {
+    uint64_t node;
+    uint64_t address; /* in the program; with FILE_BACK a grant of VFS's */
+    uint64_t room; /* bytes */
+    uint64_t none[2];
+    uint64_t back;
+};
+MESSAGE_FITS(struct file_read_link_request);
+
+struct IN_MESSAGE file_mount_request {
+    uint64_t node;
+    uint64_t covered; /* 1, or 0: no longer */
+};
+MESSAGE_FITS(struct file_mount_request);
+
+struct IN_MESSAGE file_root_request {
+    uint64_t read_only; /* 1 */
+};
+MESSAGE_FITS(struct file_root_request);
+
+struct IN_MESSAGE file_root_reply {
+    int64_t result;
+    uint64_t node; /* of the root directory */
+    uint64_t traits; /* enum file_trait */
+};
+MESSAGE_FITS(struct file_root_reply);
+
+struct IN_MESSAGE file_poll_request {
+    uint64_t node;
+    uint64_t events; /* POLL* */
+    uint64_t tell; /* 1: and tell me once when one of them comes */
+};
+MESSAGE_FITS(struct file_poll_request);
+
+struct IN_MESSAGE file_cancel_reply {
+    uint64_t none;
+    int64_t done; /* of tty: bytes of its write that had been taken */
+};
+MESSAGE_FITS(struct file_cancel_reply);
+
+struct IN_MESSAGE file_waits_reply {
+    uint64_t none;
+    uint64_t moves; /* a number that moves as long as there is something that it may wait for */
+};
+MESSAGE_FITS(struct file_waits_reply);
+
+struct IN_MESSAGE file_allocate_request {
+    uint64_t node;
+    uint64_t mode; /* FALLOC_FL_* */
+    uint64_t offset, length; /* bytes */
+};
+MESSAGE_FITS(struct file_allocate_request);
+
+struct IN_MESSAGE file_get_xattr_request {
+    uint64_t node;
+    uint64_t grant, length; /* the name; length 0: all names */
+    uint64_t address, room; /* in the program; bytes */
+};
+MESSAGE_FITS(struct file_get_xattr_request);
+
+struct IN_MESSAGE file_seek_request {
+    uint64_t node;
+    uint64_t offset, whence; /* SEEK_DATA or SEEK_HOLE */
+};
+MESSAGE_FITS(struct file_seek_request);
+
+struct IN_MESSAGE socket_create_request {
+    uint64_t domain, type, protocol; /* as of socket(2), without SOCK_NONBLOCK and the like */
+};
+MESSAGE_FITS(struct socket_create_request);
+
+struct IN_MESSAGE socket_address_request {
+    uint64_t node;
+    uint64_t address; /* of ACCEPT: or 0 */
+    uint64_t length; /* bytes; of ACCEPT and NAME: where they are */
+    uint64_t peer; /* of NAME: 1: the peer's */
+    uint64_t flags; /* of open(); of CONNECT and ACCEPT */
+};
+MESSAGE_FITS(struct socket_address_request);
+
+struct IN_MESSAGE socket_listen_request {
+    uint64_t node;
+    uint64_t backlog;
+};
+MESSAGE_FITS(struct socket_listen_request);
+
+struct IN_MESSAGE socket_send_request {
+    uint64_t node;
+    uint64_t address, length; /* of the bytes */
+    uint64_t flags; /* MSG_* */
+    uint32_t open_flags, name_length;
+    uint64_t name; /* address, or 0 */
+};
+MESSAGE_FITS(struct socket_send_request);
+
+struct IN_MESSAGE socket_receive_from_request {
+    uint64_t node;
+    uint64_t address, length; /* of the bytes */
+    uint32_t flags, open_flags;
+    uint64_t name, name_length; /* addresses, of its length, too */
+};
+MESSAGE_FITS(struct socket_receive_from_request);
+
+struct IN_MESSAGE socket_send_message_request {
+    uint64_t node;
+    uint64_t header; /* address of struct msghdr */
+    uint64_t flags; /* MSG_* */
+    uint64_t none;
+    uint64_t open_flags;
+};
+MESSAGE_FITS(struct socket_send_message_request);
+
+struct IN_MESSAGE socket_shutdown_request {
+    uint64_t node;
+    uint64_t how; /* SHUT_* */
+};
+MESSAGE_FITS(struct socket_shutdown_request);
+
+struct IN_MESSAGE socket_get_option_request {
+    uint64_t node;
+    uint64_t level, name;
+    uint64_t value; /* address */
+    uint64_t length; /* bytes; of GET: where they are */
+};
+MESSAGE_FITS(struct socket_get_option_request);
 
 /*
  * Exactly once. The upper half of a request's type is its number, given by VFS, or 0. When a server

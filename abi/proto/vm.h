@@ -71,7 +71,7 @@ struct IN_MESSAGE vm_brk_start_request {
 };
 MESSAGE_FITS(struct vm_brk_start_request);
 
-struct IN_MESSAGE vm_map_request { /* UNMAP has the first three, PROTECT four, MAP all but the server */
+struct IN_MESSAGE vm_map_request { /* UNMAP has the first three, PROTECT four, MAP five */
     uint64_t process;
     uint64_t address; /* 0: choose */
     uint64_t length; /* bytes */

@@ -10,9 +10,11 @@ enum { SEGMENTS_MAX = 1024 /* of a vector, as in Linux */, AT_ONCE = 16 };
 
 long device_back(struct message *m, long result)
 {
+    struct file_reply *reply = message_words(m);
+
     if (message_via(m) == 0)
         return result;
-    m->w[0] = (uint64_t)result;
+    reply->result = result;
     m->type = FILE_BACK_RESULT;
     ipc_forward(message_caller(m), message_via(m), m); /* fails only when it or VFS has died */
     return SERVICE_NO_REPLY;
@@ -28,9 +30,11 @@ void device_back_later(const struct message *request, long result)
 
 long device_answer(const struct message *request, long result)
 {
+    const struct file_transfer_request *r = message_words(request); /* or another with `back` */
+
     if (result == SERVICE_NO_REPLY)
         return result;
-    if (request->w[5] & FILE_BACK)
+    if (r->back & FILE_BACK)
         device_back_later(request, result);
     else
         ipc_reply_result(message_caller(request), result);
@@ -39,36 +43,39 @@ long device_answer(const struct message *request, long result)
 
 long device_stat(struct message *m, uint64_t rdev, uint32_t mode, uint32_t gid)
 {
+    const struct file_stat_request *r = message_words(m);
+    struct file_stat_reply *reply = message_words(m);
     struct fs_attributes a = {.mode = S_IFCHR | mode, .links = 1, .gid = gid, .rdev = rdev};
     struct stat out;
 
-    if (!(m->w[5] & FILE_BACK)) {
-        fs_fill_stat(m->w[0], &a, &out);
-        return copy_to(message_caller(m), m->w[1], &out, sizeof out);
+    if (!(r->back & FILE_BACK)) {
+        fs_fill_stat(r->node, &a, &out);
+        return copy_to(message_caller(m), r->address, &out, sizeof out);
     }
-    m->w[1] = a.mode | (uint64_t)a.links << 32;
-    m->w[2] = 0;
-    m->w[3] = (uint64_t)a.gid << 32;
-    m->w[4] = a.rdev;
-    m->w[5] = 0;
+    message_halves(&reply->mode, a.mode, a.links);
+    reply->size = 0;
+    message_halves(&reply->uid, 0, a.gid);
+    reply->rdev = a.rdev;
+    reply->mtime_ns = 0;
     return device_back(m, 0);
 }
 
 long device_piece(const struct message *m, uint64_t done, uint64_t *address, uint64_t *length)
 {
+    const struct file_transfer_request *r = message_words(m);
     struct iovec v[AT_ONCE];
 
-    *address = m->w[1] + done;
-    *length = m->w[2] - done;
+    *address = r->address + done;
+    *length = r->length - done;
     if (m->type == FILE_READ || m->type == FILE_WRITE)
         return 0;
     *length = 0;
-    if (m->w[2] > SEGMENTS_MAX)
+    if (r->length > SEGMENTS_MAX)
         return -EINVAL;
-    for (uint64_t i = 0; i < m->w[2]; i++) {
-        uint64_t k = i % AT_ONCE, rest = m->w[2] - i;
+    for (uint64_t i = 0; i < r->length; i++) {
+        uint64_t k = i % AT_ONCE, rest = r->length - i;
 
-        if (k == 0 && copy_from(message_caller(m), m->w[1] + i * sizeof *v, v,
+        if (k == 0 && copy_from(message_caller(m), r->address + i * sizeof *v, v,
                                 (rest < AT_ONCE ? rest : AT_ONCE) * sizeof *v) < 0)
             return -EFAULT;
         if (done < v[k].iov_len) {

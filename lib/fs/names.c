@@ -12,7 +12,9 @@ static char path[FS_PATH_MAX + 1],
 
 static struct fs_user user_of(const struct message *m)
 {
-    return (struct fs_user){.uid = (uint32_t)m->w[3], .gid = (uint32_t)(m->w[3] >> 32)};
+    const struct file_name_request *r = message_words(m);
+
+    return (struct fs_user){.uid = r->uid, .gid = r->gid};
 }
 
 long fs_fetch(const struct message *m, uint64_t grant, uint64_t length, char *text)
@@ -32,36 +34,44 @@ long fs_fetch(const struct message *m, uint64_t grant, uint64_t length, char *te
 static void put_node(struct message *m, uint64_t node, const struct fs_attributes *a,
                      enum file_stop stop)
 {
-    m->w[1] = node;
-    m->w[2] = a->mode;
-    m->w[3] = a->size;
-    m->w[4] = a->rdev;
-    m->w[5] = (uint64_t)stop | (uint64_t)a->uid << 32;
+    struct file_lookup_reply *reply = message_words(m);
+
+    reply->node = node;
+    reply->mode = a->mode;
+    reply->size = a->size;
+    reply->rdev = a->rdev;
+    message_halves(&reply->stop, stop, a->uid);
 }
 
 static long open_at_once(uint64_t node, uint32_t flags, struct message *m)
 {
+    struct file_lookup_reply *reply = message_words(m);
     uint64_t use = node;
     long result = fs_served->open ? fs_served->open(node, flags, &use) : 0;
 
-    m->w[4] = use;
-    m->w[5] |= STOP_OPENED;
+    reply->rdev = use;
+    reply->stop |= STOP_OPENED;
     return result;
 }
 
 long fs_do_lookup(struct message *m)
 {
-    uint32_t open_flags = (uint32_t)m->w[5];
-    struct fs_walk w = {
-        .start = m->w[0], .path = path, .length = m->w[2], .flags = m->w[4], .user = user_of(m)};
-    long result = fs_fetch(m, m->w[1], m->w[2], path);
+    const struct file_lookup_request *r = message_words(m);
+    struct file_lookup_reply *reply = message_words(m);
+    uint32_t open_flags = (uint32_t)r->flags;
+    struct fs_walk w = {.start = r->name.directory,
+                        .path = path,
+                        .length = r->name.length,
+                        .flags = r->how,
+                        .user = user_of(m)};
+    long result = fs_fetch(m, r->name.grant, r->name.length, path);
 
     fs_program_is(message_caller(m));
     if (result == 0)
         result = fs_walk(fs_served, &w);
     put_node(m, w.node, &w.attributes, w.stop);
     if (w.stop == STOP_SYMLINK)
-        m->w[4] = w.directory;
+        reply->rdev = w.directory;
     if (result == 0 && (w.flags & LOOKUP_OPEN) && S_ISREG(w.attributes.mode))
         result = open_at_once(w.node, open_flags, m);
     return fs_back(m, result);
@@ -103,23 +113,25 @@ static long check_removal(const struct message *m, uint64_t directory, const cha
  * or a missing right. */
 static long check_new(struct message *m, char *name)
 {
+    const struct file_name_request *r = message_words(m);
     uint64_t node;
-    long result = check_entry(m, m->w[0], m->w[1], m->w[2], name);
+    long result = check_entry(m, r->directory, r->grant, r->length, name);
 
-    if ((result == 0 || result == -EACCES) && fs_served->child(m->w[0], name, &node) == 0)
+    if ((result == 0 || result == -EACCES) && fs_served->child(r->directory, name, &node) == 0)
         return -EEXIST;
     return result;
 }
 
 long fs_do_create(struct message *m)
 {
+    const struct file_create_request *r = message_words(m);
     struct fs_attributes a;
     uint64_t node = 0;
     long result = check_new(m, path);
 
     if (result == 0)
-        result = fs_served->create ? fs_served->create(m->w[0], path, (uint32_t)m->w[4], m->w[5],
-                                                       user_of(m), &node)
+        result = fs_served->create ? fs_served->create(r->name.directory, path, (uint32_t)r->mode,
+                                                       r->rdev, user_of(m), &node)
                                    : -EROFS;
     if (result == 0)
         result = fs_served->attributes(node, &a);
@@ -143,70 +155,79 @@ long fs_finish_again(struct message *m, uint64_t node)
 
 long fs_do_symlink(struct message *m)
 {
+    const struct file_symlink_request *r = message_words(m);
     long result = check_new(m, path);
 
     if (result == 0)
-        result = fs_fetch(m, m->w[4], m->w[5], second_path);
+        result = fs_fetch(m, r->target_grant, r->target_length, second_path);
     if (result == 0)
-        result = fs_served->symlink ? fs_served->symlink(m->w[0], path, second_path, user_of(m))
-                                    : -EROFS;
+        result = fs_served->symlink
+                     ? fs_served->symlink(r->name.directory, path, second_path, user_of(m))
+                     : -EROFS;
     return fs_back(m, result);
 }
 
 long fs_do_link(struct message *m)
 {
+    const struct file_link_request *r = message_words(m);
     long result = check_new(m, path);
 
     if (result == 0)
-        result = fs_served->link ? fs_served->link(m->w[0], path, m->w[4]) : -EROFS;
+        result = fs_served->link ? fs_served->link(r->name.directory, path, r->node) : -EROFS;
     return fs_back(m, result);
 }
 
 long fs_do_unlink(struct message *m)
 {
-    long result = check_entry(m, m->w[0], m->w[1], m->w[2], path);
+    const struct file_unlink_request *r = message_words(m);
+    long result = check_entry(m, r->name.directory, r->name.grant, r->name.length, path);
 
     if (result == -EEXIST) /* "." and ".." */
         result = strcmp(path, ".") == 0 ? -EINVAL : -ENOTEMPTY;
     if (result == 0)
-        result = check_removal(m, m->w[0], path);
+        result = check_removal(m, r->name.directory, path);
     if (result == 0)
-        result = fs_served->unlink ? fs_served->unlink(m->w[0], path, m->w[4] == 1) : -EROFS;
+        result = fs_served->unlink
+                     ? fs_served->unlink(r->name.directory, path, r->is_directory == 1)
+                     : -EROFS;
     return fs_back(m, result);
 }
 
 long fs_do_rename(struct message *m)
 {
-    long result = check_entry(m, m->w[0], m->w[1], m->w[2], path);
+    const struct file_rename_request *r = message_words(m);
+    long result = check_entry(m, r->name.directory, r->name.grant, r->name.length, path);
 
     if (result == 0)
-        result = check_removal(m, m->w[0], path);
+        result = check_removal(m, r->name.directory, path);
     if (result == 0)
-        result = check_entry(m, m->w[5], m->w[4] & 0xffffffff, m->w[4] >> 32, second_path);
+        result = check_entry(m, r->to_directory, r->to_grant, r->to_length, second_path);
     if (result == -EEXIST) /* "." and ".." */
         result = -EBUSY;
     if (result == 0) {
-        result = check_removal(m, m->w[5], second_path);
+        result = check_removal(m, r->to_directory, second_path);
         result = result == -ENOENT ? 0 : result;
     }
     if (result == 0)
-        result =
-            fs_served->rename ? fs_served->rename(m->w[0], path, m->w[5], second_path) : -EROFS;
+        result = fs_served->rename
+                     ? fs_served->rename(r->name.directory, path, r->to_directory, second_path)
+                     : -EROFS;
     return fs_back(m, result);
 }
 
 long fs_do_read_link(struct message *m)
 {
-    bool is_back = m->w[5] & FILE_BACK;
+    const struct file_read_link_request *r = message_words(m);
+    bool is_back = r->back & FILE_BACK;
     long result;
 
     fs_program_is(message_caller(m));
-    result = fs_served->link_text ? fs_served->link_text(m->w[0], path, FS_PATH_MAX) : -EINVAL;
+    result = fs_served->link_text ? fs_served->link_text(r->node, path, FS_PATH_MAX) : -EINVAL;
 
     if (result >= 0) {
-        size_t n = (size_t)result < m->w[2] ? (size_t)result : m->w[2];
-        long copied = is_back ? grant_to(message_via(m), m->w[1], 0, path, n)
-                              : copy_to(message_caller(m), m->w[1], path, n);
+        size_t n = (size_t)result < r->room ? (size_t)result : r->room;
+        long copied = is_back ? grant_to(message_via(m), r->address, 0, path, n)
+                              : copy_to(message_caller(m), r->address, path, n);
 
         result = copied < 0 ? copied : (long)n;
     }

@@ -20,13 +20,15 @@ static bool is_later; /* the request being handled was put off */
 
 long fs_back(struct message *m, long result)
 {
+    struct file_reply *reply = message_words(m);
+
     if (result == FS_LATER) {
         is_later = true;
         return SERVICE_NO_REPLY;
     }
     if (message_via(m) == 0)
         return result;
-    m->w[0] = (uint64_t)result;
+    reply->result = result;
     m->type = FILE_BACK_RESULT;
     /* fails only when it or VFS has died meanwhile */
     ipc_forward_at_end(message_caller(m), message_via(m), m);
@@ -103,42 +105,48 @@ static long transfer(uint64_t node, bool is_write, struct fs_transfer *t)
 
 static long do_transfer(struct message *m)
 {
+    const struct file_transfer_request *r = message_words(m);
+    struct file_transfer_reply *reply = message_words(m);
     bool is_write = m->type == FILE_WRITE;
-    bool is_back = m->w[5] & FILE_BACK;
+    bool is_back = r->back & FILE_BACK;
     struct fs_transfer t = {.program = message_caller(m),
-                            .address = m->w[1],
-                            .length = m->w[2],
-                            .offset = m->w[3],
-                            .flags = (uint32_t)m->w[4],
+                            .address = r->address,
+                            .length = r->length,
+                            .offset = r->offset,
+                            .flags = (uint32_t)r->flags,
                             .request = m};
     long result;
 
     if (t.length > 0x7ffff000)
         t.length = 0x7ffff000;
-    result = transfer(m->w[0], is_write, &t);
-    m->w[1] = t.position;
+    result = transfer(r->node, is_write, &t);
+    reply->position = t.position;
     return fs_answer(m, is_back, result);
 }
 
 /* Segment by segment; it ends early at the first that is short. */
 static long do_vector(struct message *m)
 {
+    const struct file_transfer_request *r = message_words(m);
+    struct file_transfer_reply *reply = message_words(m);
     bool is_write = m->type == FILE_WRITE_VECTOR;
-    bool is_back = m->w[5] & FILE_BACK;
-    struct fs_transfer t = {
-        .program = message_caller(m), .offset = m->w[3], .flags = (uint32_t)m->w[4], .request = m};
-    long done = 0, result = m->w[2] > SEGMENTS_MAX ? -EINVAL : 0;
+    bool is_back = r->back & FILE_BACK;
+    struct fs_transfer t = {.program = message_caller(m),
+                            .offset = r->offset,
+                            .flags = (uint32_t)r->flags,
+                            .request = m};
+    long done = 0, result = r->length > SEGMENTS_MAX ? -EINVAL : 0;
     struct iovec segment;
 
     t.position = t.offset;
-    for (uint64_t i = 0; result >= 0 && i < m->w[2]; i++) {
-        result = copy_from(t.program, m->w[1] + i * sizeof segment, &segment, sizeof segment);
+    for (uint64_t i = 0; result >= 0 && i < r->length; i++) {
+        result = copy_from(t.program, r->address + i * sizeof segment, &segment, sizeof segment);
         if (result < 0 || segment.iov_len == 0)
             continue;
         t.address = (uint64_t)segment.iov_base;
         t.length = segment.iov_len;
         t.position = 0;
-        result = transfer(m->w[0], is_write, &t);
+        result = transfer(r->node, is_write, &t);
         if (result == FS_LATER && (done == 0 || fs_served->later))
             return fs_answer(m, is_back, result);
         if (result <= 0)
@@ -148,135 +156,156 @@ static long do_vector(struct message *m)
         if ((size_t)result < segment.iov_len)
             break;
     }
-    m->w[1] = t.position;
+    reply->position = t.position;
     return fs_answer(m, is_back, done > 0 || result == FS_LATER ? done : result);
 }
 
 static long do_ioctl(struct message *m)
 {
-    bool is_back = m->w[5] & FILE_BACK;
+    const struct file_ioctl_request *r = message_words(m);
+    bool is_back = r->back & FILE_BACK;
 
     return fs_answer(m, is_back,
                      fs_served->ioctl
-                         ? fs_served->ioctl(m->w[0], m->w[1], m->w[2], message_caller(m))
+                         ? fs_served->ioctl(r->node, r->request, r->argument, message_caller(m))
                          : -ENOTTY);
 }
 
 static long do_truncate(struct message *m)
 {
+    const struct file_truncate_request *r = message_words(m);
+
     if (!fs_served->truncate)
         return fs_back(m, -EROFS);
-    return fs_back(m, (int64_t)m->w[1] < 0 ? -EINVAL : fs_served->truncate(m->w[0], m->w[1]));
+    return fs_back(m, (int64_t)r->length < 0 ? -EINVAL : fs_served->truncate(r->node, r->length));
 }
 
 static long do_sync(struct message *m)
 {
-    bool is_back = m->w[5] & FILE_BACK;
+    const struct file_sync_request *r = message_words(m);
+    bool is_back = r->back & FILE_BACK;
 
-    return fs_answer(m, is_back, fs_served->sync ? fs_served->sync(m->w[0], m) : 0);
+    return fs_answer(m, is_back, fs_served->sync ? fs_served->sync(r->node, m) : 0);
 }
 
 static long do_stat(struct message *m)
 {
-    bool is_back = m->w[5] & FILE_BACK;
+    const struct file_stat_request *r = message_words(m);
+    struct file_stat_reply *reply = message_words(m);
+    bool is_back = r->back & FILE_BACK;
     struct fs_attributes a;
     struct stat out;
-    long result = fs_served->attributes(m->w[0], &a);
+    long result = fs_served->attributes(r->node, &a);
 
     if (result == 0 && !is_back) {
-        fs_fill_stat(fs_served->number ? fs_served->number(m->w[0]) : m->w[0], &a, &out);
+        fs_fill_stat(fs_served->number ? fs_served->number(r->node) : r->node, &a, &out);
         out.st_dev = fs_served->device;
-        return copy_to(message_caller(m), m->w[1], &out, sizeof out);
+        return copy_to(message_caller(m), r->address, &out, sizeof out);
     }
     if (result == 0) {
-        m->w[1] = a.mode | (uint64_t)a.links << 32;
-        m->w[2] = a.size;
-        m->w[3] = a.uid | (uint64_t)a.gid << 32;
-        m->w[4] = a.rdev;
-        m->w[5] = a.mtime_ns;
+        message_halves(&reply->mode, a.mode, a.links);
+        reply->size = a.size;
+        message_halves(&reply->uid, a.uid, a.gid);
+        reply->rdev = a.rdev;
+        reply->mtime_ns = a.mtime_ns;
     }
     return fs_answer(m, is_back, result);
 }
 
 static long do_statfs(struct message *m)
 {
+    const struct file_stat_request *r = message_words(m);
     struct statfs out = {.f_bsize = 4096, .f_frsize = 4096, .f_namelen = FS_NAME_MAX};
     long result = fs_served->statfs ? fs_served->statfs(&out) : 0;
 
     if (result == 0)
-        result = copy_to(message_caller(m), m->w[1], &out, sizeof out);
-    return fs_answer(m, m->w[5] & FILE_BACK, result);
+        result = copy_to(message_caller(m), r->address, &out, sizeof out);
+    return fs_answer(m, r->back & FILE_BACK, result);
 }
 
 static long do_set_attributes(struct message *m)
 {
-    struct fs_set set = {.mask = m->w[1],
-                         .mode = (uint32_t)m->w[2],
-                         .uid = (uint32_t)m->w[3],
-                         .gid = (uint32_t)(m->w[3] >> 32),
-                         .atime_ns = m->w[4],
-                         .mtime_ns = m->w[5]};
+    const struct file_set_attributes_request *r = message_words(m);
+    struct fs_set set = {.mask = r->mask,
+                         .mode = (uint32_t)r->mode,
+                         .uid = r->uid,
+                         .gid = r->gid,
+                         .atime_ns = r->atime_ns,
+                         .mtime_ns = r->mtime_ns};
 
     return fs_back(m,
-                   fs_served->set_attributes ? fs_served->set_attributes(m->w[0], &set) : -EROFS);
+                   fs_served->set_attributes ? fs_served->set_attributes(r->node, &set) : -EROFS);
 }
 
 static long do_read_directory(struct message *m)
 {
+    const struct file_read_directory_request *r = message_words(m);
+    struct file_read_directory_reply *reply = message_words(m);
     static char buffer[32768];
-    size_t room = m->w[2] < sizeof buffer ? m->w[2] : sizeof buffer;
-    uint64_t cookie = m->w[3];
+    size_t room = r->room < sizeof buffer ? r->room : sizeof buffer;
+    uint64_t cookie = r->cookie;
     struct fs_attributes a;
-    long result = fs_served->attributes(m->w[0], &a);
+    long result = fs_served->attributes(r->node, &a);
 
     if (result == 0)
-        result = S_ISDIR(a.mode) ? fs_pack_directory(fs_served, m->w[0], buffer, room, &cookie)
+        result = S_ISDIR(a.mode) ? fs_pack_directory(fs_served, r->node, buffer, room, &cookie)
                                  : -ENOTDIR;
     if (result > 0) {
-        long copied = copy_to(message_caller(m), m->w[1], buffer, (size_t)result);
+        long copied = copy_to(message_caller(m), r->address, buffer, (size_t)result);
 
         result = copied < 0 ? copied : result;
     }
-    m->w[1] = cookie;
+    reply->cookie = cookie;
     return fs_back(m, result);
 }
 
 static long do_map(struct message *m)
 {
+    const struct file_map_request *r = message_words(m);
+    struct file_map_reply *reply = message_words(m);
     uint64_t address = 0;
-    long result = fs_served->map ? fs_served->map(m->w[0], m->w[1], m->w[2], &address) : -ENOSYS;
+    long result =
+        fs_served->map ? fs_served->map(r->node, r->offset, r->length, &address) : -ENOSYS;
 
-    m->w[1] = address;
+    reply->address = address;
     return fs_back(m, result);
 }
 
 static long do_open(struct message *m)
 {
-    uint64_t use = m->w[0];
-    long result = fs_served->open ? fs_served->open(m->w[0], (uint32_t)m->w[1], &use) : 0;
+    const struct file_open_request *r = message_words(m);
+    struct file_open_reply *reply = message_words(m);
+    uint64_t use = r->node;
+    long result = fs_served->open ? fs_served->open(r->node, (uint32_t)r->flags, &use) : 0;
 
-    m->w[1] = use;
+    reply->node = use;
     return fs_back(m, result);
 }
 
 static long do_close(struct message *m)
 {
+    const struct file_node_request *r = message_words(m);
+
     if (fs_served->close)
-        fs_served->close(m->w[0]);
+        fs_served->close(r->node);
     return fs_back(m, 0);
 }
 
 static long do_mount(struct message *m)
 {
-    return fs_back(m, fs_served->cover ? fs_served->cover(m->w[0], m->w[1] != 0) : -EINVAL);
+    const struct file_mount_request *r = message_words(m);
+
+    return fs_back(m, fs_served->cover ? fs_served->cover(r->node, r->covered != 0) : -EINVAL);
 }
 
 static long do_root(struct message *m)
 {
-    long result = fs_served->mounted ? fs_served->mounted(m->w[0] == 1) : 0;
+    const struct file_root_request *r = message_words(m);
+    struct file_root_reply *reply = message_words(m);
+    long result = fs_served->mounted ? fs_served->mounted(r->read_only == 1) : 0;
 
-    m->w[1] = fs_served->root;
-    m->w[2] = fs_served->traits;
+    reply->node = fs_served->root;
+    reply->traits = fs_served->traits;
     return fs_back(m, result);
 }
 
@@ -294,22 +323,25 @@ static long do_reopen(struct message *m)
 
 static long do_allocate(struct message *m)
 {
+    const struct file_allocate_request *r = message_words(m);
+
     return fs_back(m, !fs_served->allocate
                           ? -EOPNOTSUPP
-                          : fs_served->allocate(m->w[0], (uint32_t)m->w[1], m->w[2], m->w[3]));
+                          : fs_served->allocate(r->node, (uint32_t)r->mode, r->offset, r->length));
 }
 
 static long do_xattr(struct message *m)
 {
+    const struct file_get_xattr_request *r = message_words(m);
     static char value[65536]; /* XATTR_SIZE_MAX */
-    size_t room = m->w[4] < sizeof value ? m->w[4] : sizeof value;
+    size_t room = r->room < sizeof value ? r->room : sizeof value;
     char name[FS_NAME_MAX + 1];
-    long result = m->w[2] > FS_NAME_MAX ? -ERANGE : fs_fetch(m, m->w[1], m->w[2], name);
+    long result = r->length > FS_NAME_MAX ? -ERANGE : fs_fetch(m, r->grant, r->length, name);
 
     if (result == 0)
-        result = fs_served->xattr ? fs_served->xattr(m->w[0], name, value, room) : -EOPNOTSUPP;
+        result = fs_served->xattr ? fs_served->xattr(r->node, name, value, room) : -EOPNOTSUPP;
     if (result > 0 && room) {
-        long copied = copy_to(message_caller(m), m->w[3], value, (size_t)result);
+        long copied = copy_to(message_caller(m), r->address, value, (size_t)result);
 
         result = copied < 0 ? copied : result;
     }
@@ -318,14 +350,19 @@ static long do_xattr(struct message *m)
 
 static long do_seek(struct message *m)
 {
-    return fs_back(m, !fs_served->seek ? -EINVAL : fs_served->seek(m->w[0], m->w[1], (int)m->w[2]));
+    const struct file_seek_request *r = message_words(m);
+
+    return fs_back(m, !fs_served->seek ? -EINVAL
+                                       : fs_served->seek(r->node, r->offset, (int)r->whence));
 }
 
 static long do_poll(struct message *m)
 {
+    const struct file_poll_request *r = message_words(m);
+
     if (fs_served->poll)
-        return fs_served->poll(m->w[0], m->w[1], m->w[2] == 1);
-    return (long)(m->w[1] & (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM));
+        return fs_served->poll(r->node, r->events, r->tell == 1);
+    return (long)(r->events & (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM));
 }
 
 static long do_poll_events(struct message *m)
@@ -337,15 +374,19 @@ static long do_poll_events(struct message *m)
 
 static long do_cancel(struct message *m)
 {
-    return fs_served->cancel ? fs_served->cancel((endpoint_t)m->w[0]) : 0;
+    const struct file_program_request *r = message_words(m);
+
+    return fs_served->cancel ? fs_served->cancel((endpoint_t)r->program) : 0;
 }
 
 static long do_waits(struct message *m)
 {
-    endpoint_t asked_for = (endpoint_t)m->w[0];
+    const struct file_program_request *r = message_words(m);
+    struct file_waits_reply *reply = message_words(m);
+    endpoint_t asked_for = (endpoint_t)r->program;
 
-    m->w[1] = 0;
-    return fs_served->waits ? fs_served->waits(asked_for, &m->w[1]) : 0;
+    reply->moves = 0;
+    return fs_served->waits ? fs_served->waits(asked_for, &reply->moves) : 0;
 }
 
 static const struct service_entry entries[] = {

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "abi/proto/file.h"
 #include "lib/rt/kernel.h"
 #include "servers/audio/audio.h"
 
@@ -22,7 +23,9 @@ bool dsp_is_nonblocking(void)
 
 static long give(const struct message *m, const void *value, size_t size)
 {
-    return copy_to(message_caller(m), m->w[2], value, size) < 0 ? -EFAULT : 0;
+    const struct file_ioctl_request *r = message_words(m);
+
+    return copy_to(message_caller(m), r->argument, value, size) < 0 ? -EFAULT : 0;
 }
 
 static long give_number(const struct message *m, uint32_t value)
@@ -127,12 +130,14 @@ static const struct setting {
 /* -EINVAL also for those of recording, of mapping, of full duplex. */
 static long set(const struct message *m, enum dsp_wait *wait)
 {
+    const struct file_ioctl_request *r = message_words(m);
+
     for (const struct setting *s = settings; s < settings + sizeof settings / sizeof *s; s++) {
         uint32_t wanted;
 
-        if (s->request != (uint32_t)m->w[1])
+        if (s->request != (uint32_t)r->request)
             continue;
-        if (copy_from(message_caller(m), m->w[2], &wanted, sizeof wanted) < 0)
+        if (copy_from(message_caller(m), r->argument, &wanted, sizeof wanted) < 0)
             return -EFAULT;
         *wait = s->wait;
         return s->set(m, wanted);
@@ -144,7 +149,9 @@ static long set(const struct message *m, enum dsp_wait *wait)
 
 static long ask(const struct message *m, enum dsp_wait *wait)
 {
-    switch ((uint32_t)m->w[1]) {
+    const struct file_ioctl_request *r = message_words(m);
+
+    switch ((uint32_t)r->request) {
     case DSP_GETBLKSIZE:
         return give_number(m, stream_fragment_bytes());
     case DSP_GETFMTS:
@@ -175,7 +182,8 @@ static long ask(const struct message *m, enum dsp_wait *wait)
 
 long dsp_ioctl(const struct message *m, enum dsp_wait *wait)
 {
-    uint32_t request = (uint32_t)m->w[1];
+    const struct file_ioctl_request *r = message_words(m);
+    uint32_t request = (uint32_t)r->request;
 
     *wait = DSP_DONE;
     switch (request) {
@@ -198,13 +206,14 @@ long dsp_ioctl(const struct message *m, enum dsp_wait *wait)
         break;
     }
     if ((request & 0xff00) == 0x4d00) /* 'M' */
-        return mixer_ioctl(message_caller(m), request, m->w[2]);
+        return mixer_ioctl(message_caller(m), request, r->argument);
     return (request & 0xff00) == 0x5000 ? ask(m, wait) : -ENOTTY; /* 'P' */
 }
 
 long dsp_finish(const struct message *m)
 {
-    uint32_t request = (uint32_t)m->w[1];
+    const struct file_ioctl_request *r = message_words(m);
+    uint32_t request = (uint32_t)r->request;
 
     return request == DSP_SPEED || request == DSP_READ_RATE ? give_number(m, card.queue->rate) : 0;
 }

@@ -44,7 +44,9 @@ static void drop(unsigned i)
 
 static bool may_not_block(const struct message *m)
 {
-    return (m->w[4] & O_NONBLOCK) || dsp_is_nonblocking();
+    const struct file_transfer_request *r = message_words(m);
+
+    return (r->flags & O_NONBLOCK) || dsp_is_nonblocking();
 }
 
 /* Into the ring, as much as there is room for. 1: that was all of it; 0: not yet; -errno. */
@@ -87,15 +89,17 @@ static bool serve_write(struct waiter *w)
 static bool serve_open(struct waiter *w)
 {
     struct message m = w->request;
+    const struct file_open_request *asked = message_words(&w->request);
+    struct file_open_reply *reply = message_words(&m);
     bool busy = stream_is_busy(message_caller(&m)), waits = !stream_is_drained();
     long result = -EBUSY;
 
-    if (!busy && stream_kept()->node == 0 && waits && !(m.w[1] & O_NONBLOCK))
+    if (!busy && stream_kept()->node == 0 && waits && !(asked->flags & O_NONBLOCK))
         return false; /* what was closed is not played to its end */
     if (!busy && (stream_kept()->node || !waits))
-        result = stream_open(message_caller(&m), &m.w[1]);
+        result = stream_open(message_caller(&m), &reply->node);
     if (result == 0)
-        open_flags = (uint32_t)w->request.w[1];
+        open_flags = (uint32_t)asked->flags;
     device_back_later(&m, result);
     return true;
 }
@@ -118,7 +122,9 @@ static bool serve_drain(struct waiter *w)
 
 static void finish_close(struct waiter *w)
 {
-    if (stream_is_open(w->request.w[0]))
+    const struct file_node_request *r = message_words(&w->request);
+
+    if (stream_is_open(r->node))
         stream_close();
     device_back_later(&w->request, 0);
 }
@@ -176,16 +182,18 @@ static void fail_waiters(void)
 
 static long do_open(struct message *m)
 {
+    const struct file_open_request *r = message_words(m);
+    struct file_open_reply *reply = message_words(m);
     long result;
 
-    if (m->w[0] == MINOR_MIXER || m->w[0] == NODE_MIXER) {
-        m->w[1] = NODE_MIXER;
+    if (r->node == MINOR_MIXER || r->node == NODE_MIXER) {
+        reply->node = NODE_MIXER;
         return device_back(m, card.queue ? 0 : -ENODEV);
     }
-    if (m->w[0] != MINOR_DSP && !stream_is_open(m->w[0]))
+    if (r->node != MINOR_DSP && !stream_is_open(r->node))
         return device_back(m, -ENXIO);
     result = card_ask_for_driver();
-    if (result == 0 && (m->w[1] & O_ACCMODE) == O_RDONLY)
+    if (result == 0 && (r->flags & O_ACCMODE) == O_RDONLY)
         result = -ENODEV; /* nothing is recorded */
     if (result == 0)
         result = wait_for(WAIT_OPEN, m);
@@ -195,7 +203,9 @@ static long do_open(struct message *m)
 /* It waits until all is played, unless nobody is there to wait. */
 static long do_close(struct message *m)
 {
-    if (!stream_is_open(m->w[0]))
+    const struct file_node_request *r = message_words(m);
+
+    if (!stream_is_open(r->node))
         return device_back(m, 0);
     is_polled = poll_ready = false;
     stream_flush();
@@ -208,19 +218,22 @@ static long do_close(struct message *m)
 
 static long do_write(struct message *m)
 {
-    if (m->w[0] == NODE_MIXER)
+    const struct file_transfer_request *r = message_words(m);
+
+    if (r->node == NODE_MIXER)
         return device_answer(m, -EINVAL);
-    return device_answer(m, stream_is_open(m->w[0]) ? wait_for(WAIT_WRITE, m) : -EIO);
+    return device_answer(m, stream_is_open(r->node) ? wait_for(WAIT_WRITE, m) : -EIO);
 }
 
 static long do_ioctl(struct message *m)
 {
+    const struct file_ioctl_request *r = message_words(m);
     enum dsp_wait wait;
     long result;
 
-    if (m->w[0] == NODE_MIXER)
-        return device_answer(m, mixer_ioctl(message_caller(m), (uint32_t)m->w[1], m->w[2]));
-    if (!stream_is_open(m->w[0]))
+    if (r->node == NODE_MIXER)
+        return device_answer(m, mixer_ioctl(message_caller(m), (uint32_t)r->request, r->argument));
+    if (!stream_is_open(r->node))
         return device_answer(m, -EIO);
     result = dsp_ioctl(m, &wait);
     if (result == 0 && wait != DSP_DONE)
@@ -230,7 +243,8 @@ static long do_ioctl(struct message *m)
 
 static long do_stat(struct message *m)
 {
-    uint64_t minor = m->w[0] == NODE_MIXER ? MINOR_MIXER : MINOR_DSP;
+    const struct file_stat_request *r = message_words(m);
+    uint64_t minor = r->node == NODE_MIXER ? MINOR_MIXER : MINOR_DSP;
 
     return device_stat(m, makedev(AUDIO_MAJOR, minor), 0660, GROUP_AUDIO);
 }
@@ -244,15 +258,16 @@ static uint32_t events(void)
 
 static long do_poll(struct message *m)
 {
+    const struct file_poll_request *r = message_words(m);
     uint32_t ready;
 
-    if (m->w[0] == NODE_MIXER)
+    if (r->node == NODE_MIXER)
         return 0;
-    if (!stream_is_open(m->w[0]))
+    if (!stream_is_open(r->node))
         return POLLERR;
     card_look();
-    ready = events() & (uint32_t)m->w[1];
-    if (!ready && m->w[2] == 1)
+    ready = events() & (uint32_t)r->events;
+    if (!ready && r->tell == 1)
         is_polled = true;
     return ready;
 }
@@ -270,9 +285,12 @@ static long do_poll_events(struct message *m)
 /* What is taken counts as written. */
 static long do_cancel(struct message *m)
 {
+    const struct file_program_request *r = message_words(m);
+    struct file_cancel_reply *reply = message_words(m);
+
     for (unsigned i = 0; i < count; i++)
-        if (message_caller(&waiters[i].request) == (endpoint_t)m->w[0]) {
-            m->w[1] = waiters[i].done;
+        if (message_caller(&waiters[i].request) == (endpoint_t)r->program) {
+            reply->done = (int64_t)waiters[i].done;
             drop(i);
             return 1;
         }

@@ -106,7 +106,8 @@ static void close_node(uint64_t node)
 static long read_log(uint64_t node, struct fs_transfer *t)
 {
     struct open_log *o = open_of(node);
-    bool first_segment = t->offset == t->request->w[3];
+    const struct file_transfer_request *r = message_words(t->request);
+    bool first_segment = t->offset == r->offset;
     uint64_t position;
     size_t n;
     long error;

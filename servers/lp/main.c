@@ -54,7 +54,9 @@ static bool is_waited_for(const struct port *p, enum waiter_kind kind)
 
 static bool may_not_block(const struct message *m)
 {
-    return m->w[4] & O_NONBLOCK;
+    const struct file_transfer_request *r = message_words(m);
+
+    return r->flags & O_NONBLOCK;
 }
 
 /* Into the ring, as much as there is room for. 1: that was all of it; 0: not yet; -errno. */
@@ -89,10 +91,11 @@ static bool is_gone(const struct waiter *w)
 /* Each of these: true when the waiter was answered. */
 static bool serve_write(struct waiter *w)
 {
+    const struct file_transfer_request *r = message_words(&w->request);
     struct port *p = w->port;
     long result;
 
-    if (p->node != w->request.w[0] || p->failed) {
+    if (p->node != r->node || p->failed) {
         device_answer(&w->request, -EIO);
         return true;
     }
@@ -118,13 +121,15 @@ static bool serve_drain(struct waiter *w)
 static bool serve_status(struct waiter *w)
 {
     const struct message *m = &w->request;
+    const struct file_ioctl_request *r = message_words(m);
     int32_t status;
 
     if (!w->asked)
         w->asked = port_ask_status(w->port);
     if (!port_status(w->port, w->asked, &status))
         return false;
-    device_answer(m, copy_to(message_caller(m), m->w[2], &status, sizeof status) < 0 ? -EFAULT : 0);
+    device_answer(m, copy_to(message_caller(m), r->argument, &status, sizeof status) < 0 ? -EFAULT
+                                                                                         : 0);
     return true;
 }
 
@@ -133,6 +138,7 @@ static bool serve_open(struct waiter *w)
 {
     struct port *p = w->port;
     struct message m = w->request;
+    struct file_open_reply *reply = message_words(&m);
 
     if (p->node) {
         device_back_later(&m, -EBUSY);
@@ -144,7 +150,7 @@ static bool serve_open(struct waiter *w)
     p->failed = false;
     p->done = 0;
     p->foreign = p->written - p->gone;
-    m.w[1] = p->node;
+    reply->node = p->node;
     device_back_later(&m, 0);
     return true;
 }
@@ -218,15 +224,16 @@ static struct port *port_of(uint64_t node)
 
 static long do_open(struct message *m)
 {
-    bool was_open = m->w[3];
-    struct port *p = m->w[0] < PORTS ? &ports[m->w[0]] : NULL;
+    const struct file_open_request *r = message_words(m);
+    bool was_open = r->again;
+    struct port *p = r->node < PORTS ? &ports[r->node] : NULL;
     long result;
 
     if (was_open) /* what the one before us knew to be lost we do not know */
         return device_back(m, -EIO);
     result = p ? port_ask_for_driver(p, is_waited_for(p, WAIT_WRITE)) : -ENXIO;
 
-    if (result == -EAGAIN && !(m->w[1] & O_NONBLOCK))
+    if (result == -EAGAIN && !(r->flags & O_NONBLOCK))
         result = 0;
     if (result == 0)
         result = wait_for(WAIT_OPEN, p, m);
@@ -235,7 +242,8 @@ static long do_open(struct message *m)
 
 static long do_close(struct message *m)
 {
-    struct port *p = port_of(m->w[0]);
+    const struct file_node_request *r = message_words(m);
+    struct port *p = port_of(r->node);
 
     if (p) {
         p->node = 0;
@@ -246,31 +254,34 @@ static long do_close(struct message *m)
 
 static long do_write(struct message *m)
 {
-    struct port *p = port_of(m->w[0]);
+    const struct file_transfer_request *r = message_words(m);
+    struct port *p = port_of(r->node);
 
     return device_answer(m, p ? wait_for(WAIT_WRITE, p, m) : -EIO);
 }
 
 static long do_ioctl(struct message *m)
 {
-    struct port *p = port_of(m->w[0]);
+    const struct file_ioctl_request *r = message_words(m);
+    struct port *p = port_of(r->node);
 
     if (!p)
         return device_answer(m, -EIO);
-    if (m->w[1] == PRINTER_GET_STATUS)
+    if (r->request == PRINTER_GET_STATUS)
         return device_answer(m, wait_for(WAIT_STATUS, p, m));
-    if (m->w[1] == PRINTER_DRAIN)
+    if (r->request == PRINTER_DRAIN)
         return device_answer(m, wait_for(WAIT_DRAIN, p, m));
-    if (m->w[1] != PRINTER_GET_DONE)
+    if (r->request != PRINTER_GET_DONE)
         return device_answer(m, -ENOTTY);
     port_look(p, is_waited_for(p, WAIT_WRITE));
     return device_answer(
-        m, copy_to(message_caller(m), m->w[2], &p->done, sizeof p->done) < 0 ? -EFAULT : 0);
+        m, copy_to(message_caller(m), r->argument, &p->done, sizeof p->done) < 0 ? -EFAULT : 0);
 }
 
 static long do_stat(struct message *m)
 {
-    const struct port *p = port_of(m->w[0]);
+    const struct file_stat_request *r = message_words(m);
+    const struct port *p = port_of(r->node);
 
     return device_stat(m, makedev(MAJOR, p ? (unsigned)(p - ports) : 0), 0660, GROUP_LP);
 }
@@ -284,14 +295,15 @@ static uint32_t events_of(const struct port *p)
 
 static long do_poll(struct message *m)
 {
-    struct port *p = port_of(m->w[0]);
+    const struct file_poll_request *r = message_words(m);
+    struct port *p = port_of(r->node);
     uint32_t ready;
 
     if (!p)
         return POLLERR;
     port_look(p, false);
-    ready = events_of(p) & ((uint32_t)m->w[1] | POLLERR);
-    if (!ready && m->w[2] == 1)
+    ready = events_of(p) & ((uint32_t)r->events | POLLERR);
+    if (!ready && r->tell == 1)
         p->polled = true;
     return ready;
 }
@@ -313,9 +325,12 @@ static long do_poll_events(struct message *m)
 /* What is in the ring already is printed, and counts as written. */
 static long do_cancel(struct message *m)
 {
+    const struct file_program_request *r = message_words(m);
+    struct file_cancel_reply *reply = message_words(m);
+
     for (unsigned i = 0; i < count; i++)
-        if (message_caller(&waiters[i].request) == (endpoint_t)m->w[0]) {
-            m->w[1] = waiters[i].done;
+        if (message_caller(&waiters[i].request) == (endpoint_t)r->program) {
+            reply->done = (int64_t)waiters[i].done;
             drop(i);
             return 1;
         }

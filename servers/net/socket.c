@@ -154,20 +154,22 @@ bool caller_is_root(const struct message *m)
 
 static long socket_open(struct message *m)
 {
+    const struct socket_create_request *r = message_words(m);
+    struct file_open_reply *reply = message_words(m);
     struct socket *s;
-    long result = socket_check(m->w[0], m->w[1], m->w[2]);
+    long result = socket_check(r->domain, r->type, r->protocol);
 
     if (result)
         return result;
-    if (m->w[1] == SOCK_RAW && !caller_is_root(m))
+    if (r->type == SOCK_RAW && !caller_is_root(m))
         return -EPERM;
-    if (!icmp_watch() || !(s = socket_new((uint32_t)m->w[1], (uint32_t)m->w[2])))
+    if (!icmp_watch() || !(s = socket_new((uint32_t)r->type, (uint32_t)r->protocol)))
         return -ENFILE;
     result = s->kind == KIND_TCP ? tcp_open(s) : datagram_open(s);
     if (result)
         socket_free(s);
     else
-        m->w[1] = s->node;
+        reply->node = s->node;
     return result;
 }
 
@@ -180,7 +182,8 @@ static long create(struct message *m)
 /* With SO_LINGER it waits until the peer has everything; then the socket ends with the answer. */
 static long close_node(struct message *m)
 {
-    struct socket *s = socket_of(m->w[0]);
+    const struct file_node_request *of = message_words(m);
+    struct socket *s = socket_of(of->node);
     struct request r = {.socket = s, .m = *m};
 
     request_arrived(m);
@@ -203,9 +206,10 @@ static long listen_on(struct socket *s, struct message *m)
 
 static long shut_down(struct socket *s, struct message *m)
 {
-    bool read = m->w[1] != SHUT_WR, write = m->w[1] != SHUT_RD;
+    const struct socket_shutdown_request *r = message_words(m);
+    bool read = r->how != SHUT_WR, write = r->how != SHUT_RD;
 
-    if (m->w[1] > SHUT_RDWR)
+    if (r->how > SHUT_RDWR)
         return -EINVAL;
     if (s->kind == KIND_TCP)
         return tcp_shut(s, read, write);
@@ -219,15 +223,18 @@ static long shut_down(struct socket *s, struct message *m)
 
 static long get_stat(struct socket *s, struct message *m)
 {
+    const struct file_stat_request *r = message_words(m);
+    struct file_stat_reply *reply = message_words(m);
     struct stat out = {
         .st_mode = S_IFSOCK | 0777, .st_ino = s->node, .st_nlink = 1, .st_blksize = 4096};
 
-    if (m->w[5] & FILE_BACK) {
-        m->w[1] = out.st_mode | 1ull << 32;
-        m->w[2] = m->w[3] = m->w[4] = m->w[5] = 0;
+    if (r->back & FILE_BACK) {
+        message_halves(&reply->mode, out.st_mode, 1);
+        message_halves(&reply->uid, 0, 0);
+        reply->size = reply->rdev = reply->mtime_ns = 0;
         return 0;
     }
-    return copy_error(copy_to(message_caller(m), m->w[1], &out, sizeof out));
+    return copy_error(copy_to(message_caller(m), r->address, &out, sizeof out));
 }
 
 static long invalid(struct socket *s, struct message *m)
@@ -250,8 +257,9 @@ static long with_socket(struct message *m)
         {FILE_POLL, poll_socket},        {FILE_SYNC, invalid},
         {FILE_TRUNCATE, invalid},        {FILE_SET_ATTRIBUTES, invalid},
     };
-    struct socket *s = socket_of(m->w[0]);
-    bool back = m->w[5] & FILE_BACK;
+    const struct file_stat_request *r = message_words(m); /* or another: all begin with the node */
+    struct socket *s = socket_of(r->node);
+    bool back = r->back & FILE_BACK;
     long result = -EBADF;
 
     request_arrived(m);

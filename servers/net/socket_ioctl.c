@@ -194,7 +194,8 @@ static int bytes_out(const struct socket *s)
 long socket_ioctl(struct socket *s, struct message *m)
 {
     endpoint_t who = message_caller(m);
-    uint32_t request = (uint32_t)m->w[1];
+    const struct file_ioctl_request *asked = message_words(m);
+    uint32_t request = (uint32_t)asked->request;
     struct ifreq r;
     long result;
     int n;
@@ -203,15 +204,15 @@ long socket_ioctl(struct socket *s, struct message *m)
         if (s->state == STREAM_LISTENING)
             return -EINVAL;
         n = request == FIONREAD ? bytes_in(s) : bytes_out(s);
-        return copy_error(copy_to(who, m->w[2], &n, sizeof n));
+        return copy_error(copy_to(who, asked->argument, &n, sizeof n));
     }
     if (request == SIOCGIFCONF)
-        return list_interfaces(who, m->w[2]);
+        return list_interfaces(who, asked->argument);
     if (request < SIOCGIFNAME || request > SIOCSIFTXQLEN)
         return -ENOTTY;
-    result = copy_from(who, m->w[2], &r, sizeof r);
+    result = copy_from(who, asked->argument, &r, sizeof r);
     if (result < 0)
         return copy_error(result);
     result = about_interface(request, &r);
-    return result ? result : copy_error(copy_to(who, m->w[2], &r, sizeof r));
+    return result ? result : copy_error(copy_to(who, asked->argument, &r, sizeof r));
 }

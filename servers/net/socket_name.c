@@ -64,10 +64,11 @@ static long bind_to(struct socket *s, const ip_addr_t *ip, uint16_t port)
 
 long name_bind(struct socket *s, struct message *m)
 {
+    const struct socket_address_request *r = message_words(m);
     struct sockaddr_in name;
     ip_addr_t ip;
     uint16_t port;
-    long result = name_read(message_caller(m), m->w[1], m->w[2], &name);
+    long result = name_read(message_caller(m), r->address, r->length, &name);
 
     if (result)
         return result;
@@ -102,8 +103,9 @@ static ip_addr_t local_address(const struct socket *s)
 
 long name_get(struct socket *s, struct message *m)
 {
+    const struct socket_address_request *r = message_words(m);
     struct sockaddr_in name = s->local;
-    bool peer = m->w[3] == 1;
+    bool peer = r->peer == 1;
 
     if (peer && (s->kind == KIND_TCP ? s->state != STREAM_CONNECTED : !s->peer_known))
         return -ENOTCONN;
@@ -117,5 +119,5 @@ long name_get(struct socket *s, struct message *m)
             port = s->udp->local_port;
         name = name_make(&ip, port);
     }
-    return name_write(message_caller(m), m->w[1], m->w[2], &name, sizeof name);
+    return name_write(message_caller(m), r->address, r->length, &name, sizeof name);
 }

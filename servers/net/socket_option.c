@@ -358,59 +358,65 @@ static long set_ip(struct socket *s, int name, int value)
 
 long option_get(struct socket *s, struct message *m)
 {
+    const struct socket_get_option_request *r = message_words(m);
+
     union value v;
-    int name = (int)m->w[2];
+    int name = (int)r->name;
     int32_t room;
     uint32_t size = 0;
     endpoint_t who = message_caller(m);
-    long result = copy_from(who, m->w[4], &room, sizeof room);
+    long result = copy_from(who, r->length, &room, sizeof room);
 
     if (result < 0)
         return copy_error(result);
     if (room < 0)
         return -EINVAL;
-    if (m->w[1] == SOL_SOCKET)
+    if (r->level == SOL_SOCKET)
         size = (uint32_t)get_socket(s, name, &v);
-    else if (m->w[1] == IPPROTO_TCP && s->kind == KIND_TCP)
+    else if (r->level == IPPROTO_TCP && s->kind == KIND_TCP)
         size = (uint32_t)get_tcp(s, name, &v);
-    else if (m->w[1] == IPPROTO_IP)
+    else if (r->level == IPPROTO_IP)
         size = (uint32_t)get_ip(s, name, &v.number);
     if (!size)
         return -ENOPROTOOPT;
     size = size < (uint32_t)room ? size : (uint32_t)room;
-    result = size ? copy_to(who, m->w[3], &v, size) : 0;
+    result = size ? copy_to(who, r->value, &v, size) : 0;
     if (result >= 0)
-        result = copy_to(who, m->w[4], &size, sizeof size);
+        result = copy_to(who, r->length, &size, sizeof size);
     return copy_error(result);
 }
 
 /* IP options may be given as one byte. */
 static bool long_enough(const struct message *m, size_t length)
 {
-    if (m->w[1] == SOL_SOCKET)
-        return length > 0 || m->w[2] == SO_BINDTODEVICE;
-    return length >= sizeof(int) || (m->w[1] == IPPROTO_IP && length == 1);
+    const struct socket_get_option_request *r = message_words(m);
+
+    if (r->level == SOL_SOCKET)
+        return length > 0 || r->name == SO_BINDTODEVICE;
+    return length >= sizeof(int) || (r->level == IPPROTO_IP && length == 1);
 }
 
 long option_set(struct socket *s, struct message *m)
 {
+    const struct socket_get_option_request *r = message_words(m);
+
     union value v = {0};
-    size_t length = m->w[4] < sizeof v ? m->w[4] : sizeof v;
-    int name = (int)m->w[2];
+    size_t length = r->length < sizeof v ? r->length : sizeof v;
+    int name = (int)r->name;
     long result;
 
-    if ((int32_t)m->w[4] < 0 || !long_enough(m, length))
+    if ((int32_t)r->length < 0 || !long_enough(m, length))
         return -EINVAL;
-    result = length ? copy_from(message_caller(m), m->w[3], &v, length) : 0;
+    result = length ? copy_from(message_caller(m), r->value, &v, length) : 0;
     if (result < 0)
         return copy_error(result);
-    if (m->w[1] == SOL_SOCKET && name == SO_BINDTODEVICE) {
+    if (r->level == SOL_SOCKET && name == SO_BINDTODEVICE) {
         v.name[length < IFNAMSIZ ? length : IFNAMSIZ - 1] = 0;
         return set_device(s, v.name);
     }
-    if (m->w[1] == SOL_SOCKET)
+    if (r->level == SOL_SOCKET)
         return set_socket(s, name, &v, length);
-    if (m->w[1] == IPPROTO_TCP && s->kind == KIND_TCP)
+    if (r->level == IPPROTO_TCP && s->kind == KIND_TCP)
         return set_tcp(s, name, v.number);
-    return m->w[1] == IPPROTO_IP ? set_ip(s, name, v.number) : -ENOPROTOOPT;
+    return r->level == IPPROTO_IP ? set_ip(s, name, v.number) : -ENOPROTOOPT;
 }

@@ -28,9 +28,10 @@ uint32_t socket_events(const struct socket *s)
 
 long poll_socket(struct socket *s, struct message *m)
 {
-    uint32_t wanted = (uint32_t)m->w[1] | POLLERR | POLLHUP, now = socket_events(s) & wanted;
+    const struct file_poll_request *r = message_words(m);
+    uint32_t wanted = (uint32_t)r->events | POLLERR | POLLHUP, now = socket_events(s) & wanted;
 
-    if (m->w[2] == 1 && !now)
+    if (r->tell == 1 && !now)
         s->told |= wanted;
     return now;
 }

@@ -45,12 +45,13 @@ static long fetch_segments(struct transfer *t, uint64_t address, uint64_t count)
 
 static long fetch_header(struct transfer *t, const struct message *m)
 {
+    const struct socket_send_message_request *r = message_words(m);
     struct program_header header;
-    long result = copy_from(t->program, m->w[1], &header, sizeof header);
+    long result = copy_from(t->program, r->header, &header, sizeof header);
 
     if (result < 0)
         return copy_error(result);
-    t->header = m->w[1];
+    t->header = r->header;
     t->name = header.name;
     t->name_length = header.name_length;
     return fetch_segments(t, header.segments, header.count);
@@ -67,20 +68,25 @@ static long one_segment(struct transfer *t, uint64_t address, uint64_t length)
 /* Where each request carries its flags. */
 static void read_flags(const struct message *m, uint32_t *flags, uint32_t *open_flags)
 {
+    const struct file_transfer_request *r = message_words(m);
+    const struct socket_send_request *send = message_words(m);
+    const struct socket_receive_from_request *from = message_words(m);
+    const struct socket_send_message_request *header = message_words(m);
+
     *flags = 0;
-    *open_flags = (uint32_t)m->w[4];
+    *open_flags = (uint32_t)r->flags;
     switch (m->type) {
     case SOCKET_RECEIVE_FROM:
-        *flags = (uint32_t)m->w[3];
-        *open_flags = (uint32_t)(m->w[3] >> 32);
+        *flags = from->flags;
+        *open_flags = from->open_flags;
         break;
     case SOCKET_SEND:
     case SOCKET_RECEIVE:
-        *flags = (uint32_t)m->w[3];
+        *flags = (uint32_t)send->flags;
         break;
     case SOCKET_SEND_MESSAGE:
     case SOCKET_RECEIVE_MESSAGE:
-        *flags = (uint32_t)m->w[2];
+        *flags = (uint32_t)header->flags;
         break;
     default:
         break;
@@ -97,25 +103,29 @@ bool transfer_may_wait(const struct message *m)
 
 long transfer_begin(struct transfer *t, const struct message *m)
 {
+    const struct file_transfer_request *r = message_words(m);
+    const struct socket_send_request *send = message_words(m);
+    const struct socket_receive_from_request *from = message_words(m);
+
     *t = (struct transfer){.program = message_caller(m)};
     read_flags(m, &t->flags, &t->open_flags);
     switch (m->type) {
     case FILE_READ_VECTOR:
     case FILE_WRITE_VECTOR:
-        return fetch_segments(t, m->w[1], m->w[2]);
+        return fetch_segments(t, r->address, r->length);
     case SOCKET_SEND:
-        t->name = m->w[5];
-        t->name_length = m->w[4] >> 32;
-        return one_segment(t, m->w[1], m->w[2]);
+        t->name = send->name;
+        t->name_length = send->name_length;
+        return one_segment(t, r->address, r->length);
     case SOCKET_RECEIVE_FROM:
-        t->name = m->w[4];
-        t->name_length = m->w[5];
-        return one_segment(t, m->w[1], m->w[2]);
+        t->name = from->name;
+        t->name_length = from->name_length;
+        return one_segment(t, r->address, r->length);
     case SOCKET_SEND_MESSAGE:
     case SOCKET_RECEIVE_MESSAGE:
         return fetch_header(t, m);
     default:
-        return one_segment(t, m->w[1], m->w[2]);
+        return one_segment(t, r->address, r->length);
     }
 }
 

@@ -293,6 +293,8 @@ long tcp_listen_on(struct socket *s)
 
 long tcp_accept_one(struct socket *s, struct message *m)
 {
+    const struct socket_address_request *r = message_words(m);
+    struct file_open_reply *reply = message_words(m);
     struct socket *new = s->accepted;
     long result = 0;
 
@@ -300,14 +302,15 @@ long tcp_accept_one(struct socket *s, struct message *m)
         return -EINVAL;
     if (!new)
         return LATER;
-    if (m->w[1])
-        result = name_write(message_caller(m), m->w[1], m->w[2], &new->remote, sizeof new->remote);
+    if (r->address)
+        result =
+            name_write(message_caller(m), r->address, r->length, &new->remote, sizeof new->remote);
     if (result)
         return result;
     s->accepted = new->next_accepted;
     s->accepted_count--;
     new->next_accepted = NULL;
-    m->w[1] = new->node;
+    reply->node = new->node;
     return 0;
 }
 

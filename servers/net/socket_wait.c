@@ -36,6 +36,8 @@ static void expire(void *unused);
 
 static bool goes_back(const struct message *m)
 {
+    const struct file_transfer_request *r = message_words(m);
+
     switch (m->type) {
     case SOCKET_CREATE:
     case SOCKET_ACCEPT:
@@ -47,7 +49,7 @@ static bool goes_back(const struct message *m)
     case FILE_WRITE:
     case FILE_READ_VECTOR:
     case FILE_WRITE_VECTOR:
-        return m->w[5] & FILE_BACK;
+        return r->back & FILE_BACK;
     default:
         return false;
     }
@@ -67,13 +69,15 @@ static void take_back(uint64_t node, uint64_t listener)
 long answer_back(struct message *m, long result)
 {
     bool is_new = (m->type == SOCKET_CREATE || m->type == SOCKET_ACCEPT) && result == 0;
-    uint64_t node = m->w[1], listener = m->type == SOCKET_ACCEPT ? m->w[0] : 0;
+    const struct file_node_request *of = message_words(m);
+    struct file_open_reply *reply = message_words(m);
+    uint64_t node = reply->node, listener = m->type == SOCKET_ACCEPT ? of->node : 0;
     endpoint_t program = message_caller(m), vfs = message_via(m);
 
     if (!vfs) /* VFS's own call */
         return result;
     m->type = FILE_BACK_RESULT;
-    m->w[0] = (uint64_t)result;
+    reply->result = result;
     if (ipc_forward(program, vfs, m) < 0) {
         if (is_new)
             take_back(node, listener);
@@ -133,11 +137,12 @@ static bool is_receive(uint64_t type)
 
 static long connect_to(struct socket *s, struct request *r)
 {
+    const struct socket_address_request *name = message_words(&r->m);
     struct sockaddr_in to;
     long result = 0;
 
     if (!r->begun)
-        result = name_read(message_caller(&r->m), r->m.w[1], r->m.w[2], &to);
+        result = name_read(message_caller(&r->m), name->address, name->length, &to);
     if (result == 0 && s->kind == KIND_TCP)
         return tcp_connect_to(s, r, &to);
     if (result == -EAFNOSUPPORT && s->kind != KIND_TCP && to.sin_family == AF_UNSPEC)
@@ -346,7 +351,8 @@ static bool must_queue(const struct socket *s, const struct message *m)
 
 long request_begin(struct message *m)
 {
-    struct socket *s = socket_of(m->w[0]);
+    const struct file_node_request *of = message_words(m);
+    struct socket *s = socket_of(of->node);
     struct request r = {.socket = s, .m = *m};
     long result;
 
@@ -368,12 +374,14 @@ long request_begin(struct message *m)
 
 long request_cancel(struct message *m)
 {
-    endpoint_t program = (endpoint_t)m->w[0];
+    const struct file_program_request *of = message_words(m);
+    struct file_cancel_reply *reply = message_words(m);
+    endpoint_t program = (endpoint_t)of->program;
     unsigned slot = endpoint_slot(program);
     struct request *r = programs[slot].waits;
 
     if (r && message_caller(&r->m) == program) {
-        m->w[1] = r->done;
+        reply->done = (int64_t)r->done;
         if (r->m.type == FILE_CLOSE)
             r->socket->linger = false; /* VFS closes it by itself now */
         drop(r);
@@ -387,6 +395,6 @@ long request_cancel(struct message *m)
     if (!programs[slot].is_lost)
         return 0;
     programs[slot].is_lost = false;
-    m->w[1] = (uint64_t)programs[slot].lost;
+    reply->done = programs[slot].lost;
     return 1;
 }

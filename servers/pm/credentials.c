@@ -180,14 +180,10 @@ static long pm_credentials(struct message *m)
     if (thread_of(message_caller(m)) || !t)
         return t ? -EPERM : -ESRCH;
     p = t->process;
-    *reply = (struct pm_credentials_reply){.euid = p->who.euid,
-                                           .egid = p->who.egid,
-                                           .uid = p->who.ruid,
-                                           .gid = p->who.rgid,
-                                           .pid = p->pid,
-                                           .ppid = p->parent ? p->parent->pid : 0,
-                                           .pgid = p->pgid,
-                                           .sid = p->sid};
+    message_halves(&reply->euid, p->who.euid, p->who.egid);
+    message_halves(&reply->uid, p->who.ruid, p->who.rgid);
+    message_halves(&reply->pid, (uint32_t)p->pid, (uint32_t)(p->parent ? p->parent->pid : 0));
+    message_halves(&reply->pgid, (uint32_t)p->pgid, (uint32_t)p->sid);
     return 0;
 }
 

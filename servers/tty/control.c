@@ -93,12 +93,16 @@ int32_t reader_in_background(const struct terminal *t, endpoint_t program)
 
 static long give(const struct message *m, const void *value, size_t size)
 {
-    return copy_to(message_caller(m), m->w[2], value, size) < 0 ? -EFAULT : 0;
+    const struct file_ioctl_request *r = message_words(m);
+
+    return copy_to(message_caller(m), r->argument, value, size) < 0 ? -EFAULT : 0;
 }
 
 static long fetch(const struct message *m, void *value, size_t size)
 {
-    return copy_from(message_caller(m), m->w[2], value, size) < 0 ? -EFAULT : 0;
+    const struct file_ioctl_request *r = message_words(m);
+
+    return copy_from(message_caller(m), r->argument, value, size) < 0 ? -EFAULT : 0;
 }
 
 static long give_number(const struct message *m, int32_t value)
@@ -202,6 +206,7 @@ static long get_session(struct terminal *t, const struct message *m)
 /* Argument 1: root may take it away from another session. */
 static long set_controlling(struct terminal *t, const struct message *m)
 {
+    const struct file_ioctl_request *r = message_words(m);
     struct person who;
 
     if (!person_ask(message_caller(m), &who) || who.pid != who.session)
@@ -210,7 +215,7 @@ static long set_controlling(struct terminal *t, const struct message *m)
         return 0;
     if (controlling_terminal(message_caller(m)))
         return -EPERM;
-    if (has_session(t) && !(m->w[2] == 1 && who.uid == 0))
+    if (has_session(t) && !(r->argument == 1 && who.uid == 0))
         return -EPERM;
     take_terminal(t, &who);
     return 0;
@@ -235,19 +240,23 @@ static long give_up_controlling(struct terminal *t, const struct message *m)
 /* Output cannot be taken back from the driver. */
 static long flush(struct terminal *t, const struct message *m)
 {
-    if (m->w[2] > TCIOFLUSH)
+    const struct file_ioctl_request *r = message_words(m);
+
+    if (r->argument > TCIOFLUSH)
         return -EINVAL;
-    if (m->w[2] != TCOFLUSH)
+    if (r->argument != TCOFLUSH)
         terminal_discard_input(t);
     return 0;
 }
 
 static long set_flow(struct terminal *t, const struct message *m)
 {
-    if (m->w[2] > TCION)
+    const struct file_ioctl_request *r = message_words(m);
+
+    if (r->argument > TCION)
         return -EINVAL;
-    if (m->w[2] == TCOOFF || m->w[2] == TCOON)
-        t->line.stopped = m->w[2] == TCOOFF;
+    if (r->argument == TCOOFF || r->argument == TCOON)
+        t->line.stopped = r->argument == TCOOFF;
     return 0;
 }
 
@@ -294,8 +303,10 @@ static const struct {
 
 static long run(struct terminal *t, const struct message *m, bool drained)
 {
+    const struct file_ioctl_request *r = message_words(m);
+
     for (size_t i = 0; i < sizeof controls / sizeof controls[0]; i++) {
-        if (controls[i].request != m->w[1])
+        if (controls[i].request != r->request)
             continue;
         if (controls[i].drains && !drained)
             return waiter_add(WAIT_DRAIN, t, m, 0);

@@ -40,13 +40,15 @@ static uint64_t device_number(const struct terminal *t)
 
 static long do_open(struct message *m)
 {
-    struct terminal *t = device(m->w[2], message_caller(m));
+    const struct file_open_request *r = message_words(m);
+    struct file_open_reply *reply = message_words(m);
+    struct terminal *t = device(r->rdev, message_caller(m));
 
     if (!t || !terminal_exists(t) || t->hung)
         return device_back(m, -ENXIO);
-    if (major(m->w[2]) == MAJOR_TERMINALS && !(m->w[1] & O_NOCTTY))
+    if (major(r->rdev) == MAJOR_TERMINALS && !(r->flags & O_NOCTTY))
         terminal_opened(t, message_caller(m));
-    m->w[1] = terminal_node(t);
+    reply->node = terminal_node(t);
     return device_back(m, 0);
 }
 
@@ -57,7 +59,8 @@ static long do_close(struct message *m)
 
 static long do_read(struct message *m)
 {
-    struct terminal *t = terminal_of(m->w[0]);
+    const struct file_transfer_request *r = message_words(m);
+    struct terminal *t = terminal_of(r->node);
     int32_t background;
 
     if (!t)
@@ -70,37 +73,41 @@ static long do_read(struct message *m)
 
 static long do_write(struct message *m)
 {
-    struct terminal *t = terminal_of(m->w[0]);
+    const struct file_transfer_request *r = message_words(m);
+    struct terminal *t = terminal_of(r->node);
 
     return device_answer(m, t ? waiter_add(WAIT_WRITE, t, m, 0) : -ENXIO);
 }
 
 static long do_ioctl(struct message *m)
 {
-    struct terminal *t = terminal_of(m->w[0]);
+    const struct file_ioctl_request *r = message_words(m);
+    struct terminal *t = terminal_of(r->node);
 
     return device_answer(m, t ? control(t, m) : -ENXIO);
 }
 
 static long do_stat(struct message *m)
 {
-    const struct terminal *t = terminal_of(m->w[0]);
+    const struct file_stat_request *r = message_words(m);
+    const struct terminal *t = terminal_of(r->node);
 
     return t ? device_stat(m, device_number(t), 0620, GROUP_TTY) : device_answer(m, -ENXIO);
 }
 
 static long do_poll(struct message *m)
 {
-    struct terminal *t = terminal_of(m->w[0]);
+    const struct file_poll_request *r = message_words(m);
+    struct terminal *t = terminal_of(r->node);
     uint32_t ready;
 
     if (!t)
         return -ENXIO;
     terminal_input(t);
     consoles_serve();
-    ready = terminal_ready(t) & ((uint32_t)m->w[1] | POLLHUP);
-    if (!ready && m->w[2] == 1)
-        t->polled |= (uint32_t)m->w[1];
+    ready = terminal_ready(t) & ((uint32_t)r->events | POLLHUP);
+    if (!ready && r->tell == 1)
+        t->polled |= (uint32_t)r->events;
     return ready;
 }
 
@@ -120,10 +127,12 @@ static long do_poll_events(struct message *m)
 
 static long do_cancel(struct message *m)
 {
+    const struct file_program_request *r = message_words(m);
+    struct file_cancel_reply *reply = message_words(m);
     uint64_t done = 0;
-    bool waited = waiter_cancel((endpoint_t)m->w[0], &done);
+    bool waited = waiter_cancel((endpoint_t)r->program, &done);
 
-    m->w[1] = done;
+    reply->done = (int64_t)done;
     return waited;
 }
 

@@ -49,12 +49,14 @@ static bool may_switch(const struct message *m)
 
 static long activate(const struct message *m)
 {
+    const struct file_ioctl_request *r = message_words(m);
+
     if (!may_switch(m))
         return -EPERM;
-    if (m->w[2] == 0 || m->w[2] > SCREENS)
+    if (r->argument == 0 || r->argument > SCREENS)
         return -ENXIO;
-    if (m->w[2] != number_shown()) {
-        console_show((uint32_t)m->w[2] - 1);
+    if (r->argument != number_shown()) {
+        console_show((uint32_t)r->argument - 1);
         keyboard_save();
     }
     return 0;
@@ -63,14 +65,18 @@ static long activate(const struct message *m)
 /* VT_ACTIVATE is done when it returns: there is nothing to wait for but another person. */
 static long wait_active(const struct message *m)
 {
-    if (m->w[2] == 0 || m->w[2] > SCREENS)
+    const struct file_ioctl_request *r = message_words(m);
+
+    if (r->argument == 0 || r->argument > SCREENS)
         return -ENXIO;
-    return m->w[2] == number_shown() ? 0 : -EINTR;
+    return r->argument == number_shown() ? 0 : -EINTR;
 }
 
 static long give(const struct message *m, const void *value, size_t size)
 {
-    return copy_to(message_caller(m), m->w[2], value, size) < 0 ? -EFAULT : 0;
+    const struct file_ioctl_request *r = message_words(m);
+
+    return copy_to(message_caller(m), r->argument, value, size) < 0 ? -EFAULT : 0;
 }
 
 static long give_state(const struct message *m)
@@ -101,10 +107,11 @@ static long give_mode(const struct message *m)
 
 long vt_control(const struct message *m)
 {
+    const struct file_ioctl_request *r = message_words(m);
     static const uint8_t keyboard_type = KB_101;
     static const int32_t text = KD_TEXT, unicode = K_UNICODE;
 
-    switch (m->w[1]) {
+    switch (r->request) {
     case VT_ACTIVATE:
         return activate(m);
     case VT_WAITACTIVE:
@@ -120,7 +127,7 @@ long vt_control(const struct message *m)
     case KDGETMODE:
         return give(m, &text, sizeof text);
     case KDSETMODE:
-        return m->w[2] == KD_TEXT ? 0 : -EINVAL;
+        return r->argument == KD_TEXT ? 0 : -EINVAL;
     case KDGKBMODE:
         return give(m, &unicode, sizeof unicode);
     default:

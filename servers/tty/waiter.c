@@ -66,7 +66,9 @@ uint64_t waiters_deadline(void)
 
 static bool may_not_block(const struct message *m)
 {
-    return m->w[4] & O_NONBLOCK;
+    const struct file_transfer_request *r = message_words(m);
+
+    return r->flags & O_NONBLOCK;
 }
 
 /* ---- each returns true when the waiter has been answered ---- */

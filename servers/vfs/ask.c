@@ -83,13 +83,15 @@ static bool is_idle(endpoint_t server)
 /* As FILE_WAITS. One that may not be called keeps no request: when it is idle it has none. */
 static long ask_about(const struct client *c, uint64_t *moves)
 {
-    struct message m = {.type = FILE_WAITS, .w = {(uint64_t)c->endpoint}};
+    struct message m =
+        message_of(FILE_WAITS, (struct file_program_request){.program = (uint64_t)c->endpoint});
+    const struct file_waits_reply *reply = message_words(&m);
     long result;
 
     if (c->behind->calls_us)
         return is_idle(c->behind_endpoint) ? 0 : -EAGAIN;
     result = server_call(c->behind, &m);
-    *moves = m.w[1];
+    *moves = reply->moves;
     return result;
 }
 
@@ -207,6 +209,7 @@ static void await_answer(struct client *c)
 
 long ask(struct client *c, struct server *s, struct message *m, enum again again)
 {
+    const struct file_reply *reply = message_words(m);
     give_number(s, m);
     overdue_begin(&c->overdue);
     for (;;) {
@@ -222,7 +225,7 @@ long ask(struct client *c, struct server *s, struct message *m, enum again again
             return -EIO;
         if (c->answered) {
             *m = c->answer;
-            return (long)m->w[0];
+            return reply->result;
         }
         if (c->returned)
             continue;
@@ -241,6 +244,7 @@ long ask(struct client *c, struct server *s, struct message *m, enum again again
 static long ask_and_come_back(struct client *c, struct server *s, const struct message *m)
 {
     struct message asked = *m;
+    struct file_transfer_request *r = message_words(&asked); /* FILE_SYNC ends like it */
 
     switch (m->type & FILE_TYPE_MASK) {
     case FILE_READ:
@@ -248,7 +252,7 @@ static long ask_and_come_back(struct client *c, struct server *s, const struct m
     case FILE_WRITE:
     case FILE_WRITE_VECTOR:
     case FILE_SYNC:
-        asked.w[5] = FILE_BACK;
+        r->back = FILE_BACK;
         return ask(c, s, &asked, AGAIN);
     default:
         return -EINTR;
@@ -331,7 +335,7 @@ static void finish(void *argument)
 static void taken_back(struct client *c, long result)
 {
     if (c->work) {
-        c->answer = (struct message){.w = {(uint64_t)result}};
+        c->answer = message_of(0, (struct file_reply){.result = result});
         c->answered = true;
         client_resume(c);
     } else {
@@ -342,7 +346,10 @@ static void taken_back(struct client *c, long result)
 
 void ask_take_back(struct client *c)
 {
-    struct message m = {.type = FILE_CANCEL, .w = {(uint64_t)c->endpoint}}, late = {0};
+    struct message late = {0},
+                   m = message_of(FILE_CANCEL,
+                                  (struct file_program_request){.program = (uint64_t)c->endpoint});
+    const struct file_cancel_reply *cancelled = message_words(&m);
     struct server *s = c->behind;
     bool lives = s->endpoint == c->behind_endpoint;
     long result = lives ? server_call(s, &m) : -EDEADSRCDST;
@@ -366,8 +373,8 @@ void ask_take_back(struct client *c)
         result = 0;
     }
     if (result == 1) {
-        c->interrupted = (long)m.w[1] <= 0;
-        taken_back(c, c->interrupted ? -EINTR : (long)m.w[1]);
+        c->interrupted = cancelled->done <= 0;
+        taken_back(c, c->interrupted ? -EINTR : cancelled->done);
     } else if (is_late && c->work) {
         ask_answered(c, &late);
     } else if (is_late) {

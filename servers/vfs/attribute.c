@@ -27,7 +27,9 @@ static long not_owner(const struct change *change, bool may_write)
 static long may_change(struct client *c, struct server *s, uint64_t node,
                        const struct change *change)
 {
-    struct message m = {.type = FILE_STAT, .w = {node, 0, 0, 0, 0, FILE_BACK}};
+    struct message m =
+        message_of(FILE_STAT, (struct file_stat_request){.node = node, .back = FILE_BACK});
+    const struct file_stat_reply *r = message_words(&m);
     long result;
 
     if (c->uid == 0)
@@ -35,8 +37,8 @@ static long may_change(struct client *c, struct server *s, uint64_t node,
     result = ask(c, s, &m, AGAIN);
     if (result)
         return result;
-    if ((uint32_t)m.w[3] != c->uid)
-        return not_owner(change, m.w[1] & 2);
+    if (r->uid != c->uid)
+        return not_owner(change, r->mode & 2);
     if ((change->mask & ATTRIBUTE_UID) && change->uid != c->uid)
         return -EPERM;
     return (change->mask & ATTRIBUTE_GID) && change->gid != c->gid ? -EPERM : 0;
@@ -45,10 +47,14 @@ static long may_change(struct client *c, struct server *s, uint64_t node,
 static long change_node(struct client *c, struct server *s, uint64_t node,
                         const struct change *change)
 {
-    struct message m = {.type = FILE_SET_ATTRIBUTES,
-                        .w = {node, change->mask, change->mode,
-                              change->uid | (uint64_t)change->gid << 32, change->atime_ns,
-                              change->mtime_ns}};
+    struct message m = message_of(
+        FILE_SET_ATTRIBUTES, (struct file_set_attributes_request){.node = node,
+                                                                  .mask = change->mask,
+                                                                  .mode = change->mode,
+                                                                  .uid = change->uid,
+                                                                  .gid = change->gid,
+                                                                  .atime_ns = change->atime_ns,
+                                                                  .mtime_ns = change->mtime_ns});
     long result = may_change(c, s, node, change);
 
     if (result == 0 && change->mask)

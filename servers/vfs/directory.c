@@ -8,12 +8,15 @@
 
 static long read_directory(struct client *c, struct file *f, uint64_t address, uint64_t room)
 {
-    struct message m = {.type = FILE_READ_DIRECTORY,
-                        .w = {f->node, address, (uint32_t)room, f->position}};
+    struct message m = message_of(
+        FILE_READ_DIRECTORY,
+        (struct file_read_directory_request){
+            .node = f->node, .address = address, .room = (uint32_t)room, .cookie = f->position});
+    const struct file_read_directory_reply *reply = message_words(&m);
     long result = ask(c, f->server, &m, AGAIN);
 
     if (result >= 0)
-        f->position = m.w[1];
+        f->position = reply->cookie;
     return result;
 }
 

@@ -212,15 +212,17 @@ static long resolve(struct client *c, const char *path, struct arguments *a, str
 
 static void set_ids(struct client *c, const struct image *image, int64_t *uid, int64_t *gid)
 {
-    struct message m = {.type = FILE_STAT, .w = {image->found.node, 0, 0, 0, 0, FILE_BACK}};
+    struct message m = message_of(
+        FILE_STAT, (struct file_stat_request){.node = image->found.node, .back = FILE_BACK});
+    const struct file_stat_reply *r = message_words(&m);
 
     *uid = *gid = -1;
     if (!(image->found.mode & (S_ISUID | S_ISGID)) || ask(c, image->found.server, &m, AGAIN) < 0)
         return;
     if (image->found.mode & S_ISUID)
-        *uid = (uint32_t)m.w[3];
+        *uid = r->uid;
     if ((image->found.mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
-        *gid = (uint32_t)(m.w[3] >> 32);
+        *gid = r->gid;
 }
 
 /* The process is named after the path that was asked for: a script's, a link's. */

@@ -19,19 +19,23 @@ static uint64_t page_up(uint64_t a)
 long image_head(struct client *c, struct image *image)
 {
     struct found *f = &image->found;
-    struct message m = {.type = FILE_MAP, .w = {f->node, 0, PAGE_SIZE}};
+    struct message m =
+        message_of(FILE_MAP, (struct file_map_request){.node = f->node, .length = PAGE_SIZE});
+    const struct file_map_reply *shown = message_words(&m);
     size_t n = f->size < PAGE_SIZE ? f->size : PAGE_SIZE;
     long result = ask(c, f->server, &m, AGAIN), at;
 
     memset(image->head, 0, sizeof image->head);
     image->head_size = n;
-    if (result == 0 && copy_from(f->server->endpoint, m.w[1], image->head, n) == 0)
+    if (result == 0 && copy_from(f->server->endpoint, shown->address, image->head, n) == 0)
         return 0;
     at = vm_map(c, 0, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
     if (at < 0)
         return at;
-    m = (struct message){.type = FILE_READ,
-                         .w = {f->node, (uint64_t)at, PAGE_SIZE, 0, 0, FILE_BACK}};
+    m = message_of(FILE_READ, (struct file_transfer_request){.node = f->node,
+                                                             .address = (uint64_t)at,
+                                                             .length = PAGE_SIZE,
+                                                             .back = FILE_BACK});
     result = ask(c, f->server, &m, AGAIN);
     if (result > (long)PAGE_SIZE)
         result = -EIO; /* a server that has lost its mind */

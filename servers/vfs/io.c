@@ -99,10 +99,12 @@ static long sys_pwritev(struct client *c, const uint64_t *w)
 
 static long file_size(struct client *c, struct file *f, uint64_t *size)
 {
-    struct message m = {.type = FILE_STAT, .w = {f->node, 0, 0, 0, 0, FILE_BACK}};
+    struct message m =
+        message_of(FILE_STAT, (struct file_stat_request){.node = f->node, .back = FILE_BACK});
+    const struct file_stat_reply *r = message_words(&m);
     long result = ask(c, f->server, &m, AGAIN);
 
-    *size = m.w[2];
+    *size = r->size;
     return result;
 }
 
@@ -119,7 +121,9 @@ static long seek(struct client *c, struct file *f, int64_t offset, unsigned when
             return result;
     }
     if (whence == SEEK_DATA || whence == SEEK_HOLE) {
-        struct message m = {.type = FILE_SEEK, .w = {f->node, (uint64_t)offset, whence}};
+        struct message m = message_of(
+            FILE_SEEK, (struct file_seek_request){
+                           .node = f->node, .offset = (uint64_t)offset, .whence = whence});
 
         if (offset < 0)
             return -ENXIO;
@@ -188,14 +192,13 @@ static long sys_ioctl(struct client *c, const uint64_t *w)
 static long sync_file(struct client *c, const uint64_t *w, bool data_only)
 {
     struct file *f = fd_file(c, w[0]);
-    struct message m = {.type = FILE_SYNC};
+    struct message m;
 
     if (!f)
         return -EBADF;
     if (!f->server || (!S_ISREG(f->mode) && !S_ISDIR(f->mode) && !S_ISBLK(f->mode)))
         return -EINVAL;
-    m.w[0] = f->node;
-    m.w[1] = data_only;
+    m = message_of(FILE_SYNC, (struct file_sync_request){.node = f->node, .data_only = data_only});
     return hand_over(c, f->server, &m);
 }
 
@@ -211,7 +214,8 @@ static long sys_fdatasync(struct client *c, const uint64_t *w)
 
 static long truncate_node(struct client *c, struct server *s, uint64_t node, uint64_t length)
 {
-    struct message m = {.type = FILE_TRUNCATE, .w = {node, length}};
+    struct message m =
+        message_of(FILE_TRUNCATE, (struct file_truncate_request){.node = node, .length = length});
     long result = (int64_t)length < 0 ? -EINVAL : writing_wait(c, s, node);
 
     if (result == 0)
@@ -250,13 +254,16 @@ static long sys_truncate(struct client *c, const uint64_t *w)
 static long sys_fallocate(struct client *c, const uint64_t *w)
 {
     struct file *f = fd_file(c, w[0]);
-    struct message m = {.type = FILE_ALLOCATE, .w = {0, w[1], w[2], w[3]}};
+    struct message m =
+        message_of(FILE_ALLOCATE,
+                   (struct file_allocate_request){.mode = w[1], .offset = w[2], .length = w[3]});
+    struct file_allocate_request *r = message_words(&m);
     uint64_t size, end;
     long result;
 
     if (!f || !may(f, true))
         return -EBADF;
-    m.w[0] = f->node;
+    r->node = f->node;
     if ((int64_t)w[2] < 0 || (int64_t)w[3] <= 0 || __builtin_add_overflow(w[2], w[3], &end) ||
         (int64_t)end < 0)
         return -EINVAL;
@@ -292,7 +299,8 @@ static long sys_sync(struct client *c, const uint64_t *w)
 {
     (void)w;
     for (struct mount *at = mount_next(NULL); at; at = mount_next(at)) {
-        struct message m = {.type = FILE_SYNC, .w = {at->root, 0, 0, 0, 0, FILE_BACK}};
+        struct message m =
+            message_of(FILE_SYNC, (struct file_sync_request){.node = at->root, .back = FILE_BACK});
 
         ask(c, at->server, &m, AGAIN);
     }

@@ -169,10 +169,12 @@ static void drop(const struct file *f, const void *owner)
 
 static long size_of(struct client *c, struct file *f, int64_t *size)
 {
-    struct message m = {.type = FILE_STAT, .w = {f->node, 0, 0, 0, 0, FILE_BACK}};
+    struct message m =
+        message_of(FILE_STAT, (struct file_stat_request){.node = f->node, .back = FILE_BACK});
+    const struct file_stat_reply *r = message_words(&m);
     long result = f->server && !S_ISSOCK(f->mode) ? ask(c, f->server, &m, AGAIN) : 0;
 
-    *size = f->server ? (int64_t)m.w[2] : 0;
+    *size = f->server ? (int64_t)r->size : 0;
     return result;
 }
 

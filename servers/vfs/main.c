@@ -101,10 +101,12 @@ static void run_mmap(void *argument)
  * has answered it. What that was asked for fails, and so does the new call. */
 static bool was_set_free(struct client *c)
 {
+    struct message failed = message_of(0, (struct file_reply){.result = -EIO});
+
     if (!c || !c->work)
         return false;
     if (c->behind)
-        ask_answered(c, &(struct message){.w = {(uint64_t)-EIO}});
+        ask_answered(c, &failed);
     return true;
 }
 
@@ -158,12 +160,13 @@ static long bounced(struct message *m)
  * back. */
 static long refused(struct message *m)
 {
+    struct message failed = message_of(0, (struct file_reply){.result = -EIO});
     struct client *c = client_of(message_caller(m));
 
     if (!c || !c->work)
         return -EIO;
     if (c->behind && message_via(m) == c->behind_endpoint)
-        ask_answered(c, &(struct message){.w = {(uint64_t)-EIO}});
+        ask_answered(c, &failed);
     return SERVICE_NO_REPLY;
 }
 

@@ -56,9 +56,12 @@ static long map_copy(struct client *c, struct server *s, uint64_t node, uint64_t
     if (at < 0)
         return at;
     for (uint64_t done = 0; done < length && result > 0; done += (uint64_t)result) {
-        struct message m = {
-            .type = FILE_READ,
-            .w = {node, (uint64_t)at + done, length - done, offset + done, 0, FILE_BACK}};
+        struct message m =
+            message_of(FILE_READ, (struct file_transfer_request){.node = node,
+                                                                 .address = (uint64_t)at + done,
+                                                                 .length = length - done,
+                                                                 .offset = offset + done,
+                                                                 .back = FILE_BACK});
 
         result = ask(c, s, &m, AGAIN);
     }
@@ -73,7 +76,9 @@ static long map_copy(struct client *c, struct server *s, uint64_t node, uint64_t
 long map_file(struct client *c, struct server *s, uint64_t node, uint64_t offset, uint64_t address,
               uint64_t length, uint32_t protection, uint32_t flags)
 {
-    struct message m = {.type = FILE_MAP, .w = {node, offset, length}};
+    struct message m = message_of(
+        FILE_MAP, (struct file_map_request){.node = node, .offset = offset, .length = length});
+    const struct file_map_reply *shown = message_words(&m);
     long result = ask(c, s, &m, AGAIN);
 
     if (result == 0)
@@ -84,7 +89,7 @@ long map_file(struct client *c, struct server *s, uint64_t node, uint64_t offset
                                                                   .protection = protection,
                                                                   .flags = flags,
                                                                   .server = s->endpoint,
-                                                                  .from = m.w[1]}));
+                                                                  .from = shown->address}));
     else if (result == -ENOSYS || result == -EINVAL)
         result = map_copy(c, s, node, offset, address, length, protection, flags);
     return result;

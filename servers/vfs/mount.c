@@ -73,7 +73,8 @@ static struct mount *mount_free(void)
 
 static long cover(struct client *c, struct server *s, uint64_t node, bool covered)
 {
-    struct message m = {.type = FILE_MOUNT, .w = {node, covered}};
+    struct message m =
+        message_of(FILE_MOUNT, (struct file_mount_request){.node = node, .covered = covered});
 
     return ask(c, s, &m, AGAIN);
 }
@@ -81,7 +82,8 @@ static long cover(struct client *c, struct server *s, uint64_t node, bool covere
 void mounts_tell(struct server *s)
 {
     for (const struct mount *m = mounts; m < mounts + MOUNTS_MAX; m++) {
-        struct message covered = {.type = FILE_MOUNT, .w = {m->over_node, 1}};
+        struct message covered =
+            message_of(FILE_MOUNT, (struct file_mount_request){.node = m->over_node, .covered = 1});
 
         if (m->server && m->over_server == s)
             server_call(s, &covered);
@@ -91,7 +93,9 @@ void mounts_tell(struct server *s)
 long mount_add(struct client *c, struct server *s, const char *type, const struct found *over,
                const char *options)
 {
-    struct message root = {.type = FILE_ROOT, .w = {strncmp(options, "ro", 2) == 0}};
+    struct message root = message_of(
+        FILE_ROOT, (struct file_root_request){.read_only = strncmp(options, "ro", 2) == 0});
+    const struct file_root_reply *there = message_words(&root);
     struct mount *m;
     long result = mount_free() ? ask(c, s, &root, AGAIN) : -ENOMEM;
 
@@ -100,8 +104,8 @@ long mount_add(struct client *c, struct server *s, const char *type, const struc
     m = mount_free(); /* now: others may have mounted meanwhile */
     if (result < 0 || !m)
         return result < 0 ? result : -ENOMEM;
-    s->traits = (uint32_t)root.w[2];
-    *m = (struct mount){.server = s, .root = root.w[1]};
+    s->traits = (uint32_t)there->traits;
+    *m = (struct mount){.server = s, .root = there->node};
     if (over) {
         m->over_server = over->server;
         m->over_node = over->node;

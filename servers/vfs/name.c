@@ -11,22 +11,19 @@
 
 #define RENAME_NOREPLACE 1u /* renameat2(2) */
 
-static uint64_t user_of(const struct client *c)
-{
-    return c->uid | (uint64_t)c->gid << 32;
-}
-
 /* A request with the name f->last in the directory f. */
 static long ask_name(struct client *c, const struct found *f, struct message *m)
 {
+    struct file_name_request *r = message_words(m);
     long grant = server_grant(c, f->server, f->last, strlen(f->last) + 1, GRANT_READ, 0), result;
 
     if (grant < 0)
         return grant;
-    m->w[0] = f->node;
-    m->w[1] = (uint64_t)grant;
-    m->w[2] = strlen(f->last);
-    m->w[3] = user_of(c);
+    *r = (struct file_name_request){.directory = f->node,
+                                    .grant = (uint64_t)grant,
+                                    .length = strlen(f->last),
+                                    .uid = c->uid,
+                                    .gid = c->gid};
     result = ask(c, f->server, m, ONCE);
     server_revoke(f->server, grant);
     return result;
@@ -35,9 +32,10 @@ static long ask_name(struct client *c, const struct found *f, struct message *m)
 static long make_node(struct client *c, int at, uint64_t path, uint32_t mode, uint64_t rdev)
 {
     struct found *f = found_new();
-    struct message m = {
-        .type = FILE_CREATE,
-        .w = {0, 0, 0, 0, (mode & S_IFMT) | (mode & 07777 & ~c->place->umask), rdev}};
+    struct message m =
+        message_of(FILE_CREATE,
+                   (struct file_create_request){
+                       .mode = (mode & S_IFMT) | (mode & 07777 & ~c->place->umask), .rdev = rdev});
     long result = f ? path_find_parent(c, at, path, f) : -ENOMEM;
 
     if (result == 0)
@@ -85,7 +83,8 @@ static long sys_mknodat(struct client *c, const uint64_t *w)
 static long remove_name(struct client *c, int at, uint64_t path, bool directory)
 {
     struct found *f = found_new();
-    struct message m = {.type = FILE_UNLINK, .w = {[4] = directory}};
+    struct message m =
+        message_of(FILE_UNLINK, (struct file_unlink_request){.is_directory = directory});
     long result = f ? path_find_parent(c, at, path, f) : -ENOMEM;
 
     if (result == 0)
@@ -114,7 +113,9 @@ static long sys_unlinkat(struct client *c, const uint64_t *w)
 static long rename_found(struct client *c, const struct found *from, const struct found *to,
                          bool no_replace)
 {
-    struct message m = {.type = FILE_RENAME, .w = {[5] = to->node}};
+    struct message m =
+        message_of(FILE_RENAME, (struct file_rename_request){.to_directory = to->node});
+    struct file_rename_request *r = message_words(&m);
     struct found *there = NULL;
     long grant, result;
 
@@ -140,7 +141,8 @@ static long rename_found(struct client *c, const struct found *from, const struc
     grant = server_grant(c, to->server, to->last, strlen(to->last) + 1, GRANT_READ, 1);
     if (grant < 0)
         return grant;
-    m.w[4] = (uint64_t)grant | (uint64_t)strlen(to->last) << 32;
+    r->to_grant = (uint32_t)grant;
+    r->to_length = (uint32_t)strlen(to->last);
     result = ask_name(c, from, &m);
     server_revoke(to->server, grant);
     return result;
@@ -185,6 +187,7 @@ static long link_at(struct client *c, int from_at, uint64_t from_path, int to_at
 {
     struct found *from = found_new(), *to = found_new();
     struct message m = {.type = FILE_LINK};
+    struct file_link_request *r = message_words(&m);
     long result = from && to ? 0 : -ENOMEM;
 
     if (result == 0)
@@ -193,7 +196,7 @@ static long link_at(struct client *c, int from_at, uint64_t from_path, int to_at
     if (result == 0)
         result = S_ISDIR(from->mode) ? -EPERM : path_find_parent(c, to_at, to_path, to);
     if (result == 0) {
-        m.w[4] = from->node;
+        r->node = from->node;
         result = from->server != to->server ? -EXDEV : ask_name(c, to, &m);
     }
     found_free(from);
@@ -215,6 +218,7 @@ static long symlink_at(struct client *c, uint64_t target, int at, uint64_t path)
 {
     struct found *f = NULL;
     struct message m = {.type = FILE_SYMLINK};
+    struct file_symlink_request *r = message_words(&m);
     char *text;
     long grant = -1, result = path_fetch(c, target, &text);
 
@@ -227,8 +231,8 @@ static long symlink_at(struct client *c, uint64_t target, int at, uint64_t path)
         result = *text ? path_find_parent(c, at, path, f) : -ENOENT;
     if (result == 0) {
         grant = server_grant(c, f->server, text, strlen(text) + 1, GRANT_READ, 1);
-        m.w[4] = (uint64_t)grant;
-        m.w[5] = strlen(text);
+        r->target_grant = (uint64_t)grant;
+        r->target_length = strlen(text);
         result = grant < 0 ? grant : ask_name(c, f, &m);
     }
     if (grant >= 0)
@@ -250,6 +254,7 @@ static long sys_symlinkat(struct client *c, const uint64_t *w)
 
 static long read_link_at(struct client *c, int at, uint64_t path, uint64_t address, uint64_t room)
 {
+    struct message m;
     struct found *f;
     long result;
 
@@ -257,11 +262,11 @@ static long read_link_at(struct client *c, int at, uint64_t path, uint64_t addre
         return -EINVAL;
     f = found_new();
     result = f ? path_find_user(c, at, path, 0, f) : -ENOMEM;
-    if (result == 0)
-        result = S_ISLNK(f->mode) ? hand_over(c, f->server,
-                                              &(struct message){.type = FILE_READ_LINK,
-                                                                .w = {f->node, address, room}})
-                                  : -EINVAL;
+    if (result == 0) {
+        m = message_of(FILE_READ_LINK, (struct file_read_link_request){
+                                           .node = f->node, .address = address, .room = room});
+        result = S_ISLNK(f->mode) ? hand_over(c, f->server, &m) : -EINVAL;
+    }
     found_free(f);
     return result;
 }

@@ -68,11 +68,12 @@ static uint32_t server_flags(uint32_t flags)
 static long open_checked(struct client *c, const struct found *f, uint32_t flags, struct file **out)
 {
     struct file *file = file_new(&remote_operations, server_flags(flags), f->mode);
+    struct message end = message_of(FILE_CLOSE, (struct file_node_request){.node = f->use});
     long result = 0;
 
     if (!file) {
         if (f->opened)
-            ask(c, f->server, &(struct message){.type = FILE_CLOSE, .w = {f->use}}, AGAIN);
+            ask(c, f->server, &end, AGAIN);
         return -ENFILE;
     }
     file->server = f->server;
@@ -125,10 +126,15 @@ static long create(struct client *c, struct found *f, uint32_t flags, uint32_t m
                    struct file **out)
 {
     long grant = server_grant(c, f->server, f->last, strlen(f->last) + 1, GRANT_READ, 0), result;
-    struct message m = {.type = FILE_CREATE,
-                        .w = {f->parent, (uint64_t)grant, strlen(f->last),
-                              c->uid | (uint64_t)c->gid << 32,
-                              S_IFREG | (mode & 07777 & ~c->place->umask)}};
+    struct message m = message_of(
+        FILE_CREATE,
+        (struct file_create_request){.name = {.directory = f->parent,
+                                              .grant = (uint64_t)grant,
+                                              .length = strlen(f->last),
+                                              .uid = c->uid,
+                                              .gid = c->gid},
+                                     .mode = S_IFREG | (mode & 07777 & ~c->place->umask)});
+    const struct file_lookup_reply *made = message_words(&m);
 
     if (grant < 0)
         return grant;
@@ -136,9 +142,9 @@ static long create(struct client *c, struct found *f, uint32_t flags, uint32_t m
     server_revoke(f->server, grant);
     if (result)
         return result;
-    f->node = m.w[1];
-    f->mode = (uint32_t)m.w[2];
-    f->size = m.w[3];
+    f->node = made->node;
+    f->mode = (uint32_t)made->mode;
+    f->size = made->size;
     return open_checked(c, f, flags & ~(uint32_t)O_TRUNC, out);
 }
 

@@ -103,6 +103,7 @@ long parts_do(struct client *c, struct file *f, struct segments *s, bool write, 
         struct segment *g = &s->segment[s->at];
         uint64_t part = g->length < most ? g->length : most;
         struct message m;
+        const struct file_transfer_reply *reply = message_words(&m);
 
         if (!part) {
             s->at++;
@@ -110,12 +111,17 @@ long parts_do(struct client *c, struct file *f, struct segments *s, bool write, 
         }
         part = part < s->left ? part : s->left; /* a limit has cut it */
         part = part < BYTES_MAX - done ? part : BYTES_MAX - done;
-        m = (struct message){.type = write ? FILE_WRITE : FILE_READ,
-                             .w = {f->node, g->address, part, *offset, f->flags, FILE_BACK}};
+        m = message_of(write ? FILE_WRITE : FILE_READ,
+                       (struct file_transfer_request){.node = f->node,
+                                                      .address = g->address,
+                                                      .length = part,
+                                                      .offset = *offset,
+                                                      .flags = f->flags,
+                                                      .back = FILE_BACK});
         result = remote_ask(c, f, &m, append ? ONCE : AGAIN);
         if (result <= 0)
             break;
-        *offset = server_counts(f, write) ? m.w[1] : *offset + (uint64_t)result;
+        *offset = server_counts(f, write) ? reply->position : *offset + (uint64_t)result;
         done += (uint64_t)result;
         advance(s, (uint64_t)result);
         if ((uint64_t)result < part)

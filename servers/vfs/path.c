@@ -173,10 +173,15 @@ static long lookup(struct walk *w, size_t length, bool all, struct message *m)
 
     if (grant < 0)
         return grant;
-    *m = (struct message){
-        .type = FILE_LOOKUP,
-        .w = {w->out->node, (uint64_t)grant, length, w->c->uid | (uint64_t)w->c->gid << 32,
-              (follow ? LOOKUP_FOLLOW : 0) | (all && w->open ? LOOKUP_OPEN : 0), w->open_flags}};
+    *m = message_of(FILE_LOOKUP,
+                    (struct file_lookup_request){.name = {.directory = w->out->node,
+                                                          .grant = (uint64_t)grant,
+                                                          .length = length,
+                                                          .uid = w->c->uid,
+                                                          .gid = w->c->gid},
+                                                 .how = (follow ? LOOKUP_FOLLOW : 0) |
+                                                        (all && w->open ? LOOKUP_OPEN : 0),
+                                                 .flags = w->open_flags});
     result = ask(w->c, s, m, AGAIN);
     server_revoke(s, grant);
     return result;
@@ -202,9 +207,12 @@ static struct file *unnamed_file(const struct client *c, const char *text)
 static long expand(struct walk *w, size_t consumed, const struct message *m)
 {
     size_t rest = strlen(w->rest + consumed), last = consumed;
-    uint64_t directory = m->w[4];
-    struct message read = {.type = FILE_READ_LINK,
-                           .w = {m->w[1], 0, VFS_PATH_MAX - 1, 0, 0, FILE_BACK}};
+    const struct file_lookup_reply *link = message_words(m);
+    uint64_t directory = link->rdev;
+    struct message read = message_of(
+        FILE_READ_LINK, (struct file_read_link_request){
+                            .node = link->node, .room = VFS_PATH_MAX - 1, .back = FILE_BACK});
+    struct file_read_link_request *r = message_words(&read);
     char *text;
     long grant, n, result;
 
@@ -214,7 +222,7 @@ static long expand(struct walk *w, size_t consumed, const struct message *m)
     if (!text)
         return -ENOMEM;
     grant = server_grant(w->c, w->out->server, text, VFS_PATH_MAX - 1, GRANT_WRITE, 0);
-    read.w[1] = (uint64_t)grant;
+    r->address = (uint64_t)grant;
     n = grant < 0 ? grant : ask(w->c, w->out->server, &read, AGAIN);
     if (grant >= 0)
         server_revoke(w->out->server, grant);
@@ -279,13 +287,15 @@ static long leave_mount(struct walk *w, size_t consumed)
 
 static long stopped(struct walk *w, size_t consumed, const struct message *m)
 {
+    const struct file_lookup_reply *found = message_words(m);
+
     if (consumed > strlen(w->rest))
         return -EIO;
-    switch ((enum file_stop)(uint32_t)m->w[5]) {
+    switch ((enum file_stop)found->stop) {
     case STOP_SYMLINK:
         return expand(w, consumed, m);
     case STOP_MOUNT:
-        return enter_mount(w, consumed, m->w[1]);
+        return enter_mount(w, consumed, found->node);
     case STOP_ABOVE_ROOT:
         return consumed < 2 ? -EIO : leave_mount(w, consumed);
     default:
@@ -315,16 +325,17 @@ static long missing(struct walk *w, uint64_t parent)
 
 static long arrived(struct walk *w, const struct message *m)
 {
+    const struct file_lookup_reply *found = message_words(m);
     struct found *out = w->out;
 
-    out->node = m->w[1];
-    out->mode = (uint32_t)m->w[2];
-    out->size = m->w[3];
-    out->rdev = m->w[4];
-    out->uid = (uint32_t)(m->w[5] >> 32);
-    out->opened = (uint32_t)m->w[5] == STOP_OPENED;
+    out->node = found->node;
+    out->mode = (uint32_t)found->mode;
+    out->size = found->size;
+    out->rdev = found->rdev;
+    out->uid = found->uid;
+    out->opened = found->stop == STOP_OPENED;
     if (out->opened) {
-        out->use = m->w[4];
+        out->use = found->rdev;
         out->rdev = 0;
     }
     return out->trailing_slash && !S_ISDIR(out->mode)
@@ -338,14 +349,15 @@ static long walk(struct walk *w)
         size_t n = piece(w);
         bool all = n == strlen(w->rest);
         struct message m;
+        const struct file_lookup_reply *found = message_words(&m);
         long result = lookup(w, n, all, &m);
 
         if (result == 0 && all)
             return arrived(w, &m);
-        if (result == -ENOENT && all && w->may_miss && m.w[1])
-            return missing(w, m.w[1]);
+        if (result == -ENOENT && all && w->may_miss && found->node)
+            return missing(w, found->node);
         if (result == 0) {
-            w->out->node = m.w[1];
+            w->out->node = found->node;
             result = canonical_add(w->out->path, w->rest, n);
             w->rest += n;
         } else if (result > 0) {
@@ -440,7 +452,9 @@ static int granted(const struct client *c, uint32_t mode, uint32_t uid, uint32_t
 
 long found_may(struct client *c, const struct found *f, int how)
 {
-    struct message m = {.type = FILE_STAT, .w = {f->node, 0, 0, 0, 0, FILE_BACK}};
+    struct message m =
+        message_of(FILE_STAT, (struct file_stat_request){.node = f->node, .back = FILE_BACK});
+    const struct file_stat_reply *r = message_words(&m);
     long result;
 
     if (c->uid == 0)
@@ -448,5 +462,5 @@ long found_may(struct client *c, const struct found *f, int how)
     result = ask(c, f->server, &m, AGAIN);
     if (result < 0)
         return result;
-    return (how & ~granted(c, f->mode, (uint32_t)m.w[3], (uint32_t)(m.w[3] >> 32))) ? -EACCES : 0;
+    return (how & ~granted(c, f->mode, r->uid, r->gid)) ? -EACCES : 0;
 }

@@ -69,7 +69,8 @@ static const char *visible(const struct client *c, const char *path)
 static long sys_getcwd(struct client *c, const uint64_t *w)
 {
     struct location *cwd = &c->place->cwd;
-    struct message m = {.type = FILE_STAT, .w = {cwd->node, 0, 0, 0, 0, FILE_BACK}};
+    struct message m =
+        message_of(FILE_STAT, (struct file_stat_request){.node = cwd->node, .back = FILE_BACK});
     long result = ask(c, cwd->server, &m, AGAIN);
     const char *path = visible(c, cwd->path);
     size_t n = strlen(path) + 1;

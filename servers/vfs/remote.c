@@ -28,13 +28,16 @@ static uint64_t named_node(const struct file *f)
 long remote_open(struct client *c, struct file *f)
 {
     bool again = f->opened_by != 0;
-    struct message m = {.type = FILE_OPEN, .w = {named_node(f), f->flags, f->rdev, again}};
+    struct message m = message_of(
+        FILE_OPEN, (struct file_open_request){
+                       .node = named_node(f), .flags = f->flags, .rdev = f->rdev, .again = again});
+    const struct file_open_reply *reply = message_words(&m);
     long result = ask(c, f->server, &m, AGAIN);
 
     if (result < 0)
         return result;
-    if (m.w[1])
-        f->node = m.w[1];
+    if (reply->node)
+        f->node = reply->node;
     f->opened_by = f->server->endpoint;
     return 0;
 }
@@ -51,13 +54,17 @@ static long current(struct client *c, struct file *f)
     return result ? result : remote_open(c, f);
 }
 
-static struct message io_message(const struct file *f, const struct io *io, uint64_t offset)
+static inline struct message io_message(const struct file *f, const struct io *io, uint64_t offset)
 {
     static const uint16_t types[2][2] = {{FILE_READ, FILE_READ_VECTOR},
                                          {FILE_WRITE, FILE_WRITE_VECTOR}};
 
-    return (struct message){.type = types[io->write][io->vector],
-                            .w = {f->node, io->address, io->length, offset, f->flags}};
+    return message_of(types[io->write][io->vector],
+                      (struct file_transfer_request){.node = f->node,
+                                                     .address = io->address,
+                                                     .length = io->length,
+                                                     .offset = offset,
+                                                     .flags = f->flags});
 }
 
 void remote_reopen(struct server *s)
@@ -82,9 +89,10 @@ void remote_reopen(struct server *s)
 
 long remote_ask(struct client *c, struct file *f, struct message *m, enum again again)
 {
+    struct file_node_request *r = message_words(m);
     long result = current(c, f);
 
-    m->w[0] = f->node;
+    r->node = f->node;
     return result ? result : ask(c, f->server, m, again);
 }
 
@@ -98,6 +106,8 @@ static long transfer_kept(struct client *c, struct file *f, struct io *io, struc
     bool long_one = limited || parts_needed(f, s), counts = io->write && f->seekable;
     struct writing w;
     struct message m;
+    struct file_transfer_request *r = message_words(&m);
+    const struct file_transfer_reply *reply = message_words(&m);
     long result = counts ? writing_begin(c, &w, f, long_one) : 0;
 
     if (result)
@@ -110,10 +120,10 @@ static long transfer_kept(struct client *c, struct file *f, struct io *io, struc
         result = parts_do(c, f, s, io->write, offset);
     } else {
         m = io_message(f, io, *offset);
-        m.w[5] = FILE_BACK;
+        r->back = FILE_BACK;
         result = remote_ask(c, f, &m, append ? ONCE : AGAIN);
         if (result > 0)
-            *offset = server_counts(f, io->write) ? m.w[1] : *offset + (uint64_t)result;
+            *offset = server_counts(f, io->write) ? reply->position : *offset + (uint64_t)result;
     }
     if (counts)
         writing_end(&w);
@@ -181,12 +191,15 @@ static long remote_transfer(struct client *c, struct file *f, struct io *io)
 
 static long remote_ioctl(struct client *c, struct file *f, uint64_t request, uint64_t argument)
 {
-    struct message m = {.type = FILE_IOCTL, .w = {0, request, argument, 0, f->flags}};
+    struct message m = message_of(
+        FILE_IOCTL,
+        (struct file_ioctl_request){.request = request, .argument = argument, .flags = f->flags});
+    struct file_ioctl_request *r = message_words(&m);
     long result = S_ISREG(f->mode) || S_ISDIR(f->mode) ? -ENOTTY : current(c, f);
 
     if (result)
         return result;
-    m.w[0] = f->node;
+    r->node = f->node;
     return hand_over(c, f->server, &m);
 }
 
@@ -201,7 +214,8 @@ static void tell_later(struct file *f)
 
 static uint32_t remote_poll(struct file *f, uint32_t events, bool tell)
 {
-    struct message m = {.type = FILE_POLL, .w = {f->node, events, tell}};
+    struct message m = message_of(
+        FILE_POLL, (struct file_poll_request){.node = f->node, .events = events, .tell = tell});
     long result;
 
     if (S_ISREG(f->mode) || S_ISDIR(f->mode))
@@ -253,10 +267,10 @@ void remote_server_back(struct server *s)
 /* By the program when there is one: VFS does not wait. */
 void remote_tell_closed(struct client *c, struct file *f)
 {
-    struct message m = {.type = FILE_CLOSE, .w = {f->node}};
+    struct message m = message_of(FILE_CLOSE, (struct file_node_request){.node = f->node});
 
     if (!c || c->cancelled || c->lost || ask(c, f->server, &m, AGAIN) == -EINTR) {
-        m = (struct message){.type = FILE_CLOSE, .w = {f->node}};
+        m = message_of(FILE_CLOSE, (struct file_node_request){.node = f->node});
         server_call(f->server, &m);
     }
 }

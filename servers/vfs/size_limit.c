@@ -22,10 +22,12 @@ static long exceeded(struct client *c)
 
 static long size_of(struct client *c, struct server *s, uint64_t node, uint64_t *size)
 {
-    struct message m = {.type = FILE_STAT, .w = {node, 0, 0, 0, 0, FILE_BACK}};
+    struct message m =
+        message_of(FILE_STAT, (struct file_stat_request){.node = node, .back = FILE_BACK});
+    const struct file_stat_reply *r = message_words(&m);
     long result = ask(c, s, &m, AGAIN);
 
-    *size = m.w[2];
+    *size = r->size;
     return result;
 }
 

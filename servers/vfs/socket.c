@@ -44,9 +44,10 @@ static long install(struct client *c, struct server *net, uint64_t node, uint32_
 {
     struct file *f = file_new(&inet_operations, O_RDWR | (type & SOCK_NONBLOCK ? O_NONBLOCK : 0),
                               S_IFSOCK | 0777);
+    struct message end = message_of(FILE_CLOSE, (struct file_node_request){.node = node});
 
     if (!f) {
-        ask(c, net, &(struct message){.type = FILE_CLOSE, .w = {node}}, AGAIN);
+        ask(c, net, &end, AGAIN);
         share_give(share_mine(), SHARE_NET_SOCKETS, 1);
         return -ENFILE;
     }
@@ -55,17 +56,18 @@ static long install(struct client *c, struct server *net, uint64_t node, uint32_
     return fd_install(c, f, 0, type & SOCK_CLOEXEC ? O_CLOEXEC : 0);
 }
 
-/* A request that makes net give one more node, as w[1] of the answer: a descriptor. */
+/* A request that makes net give one more node, with its answer: a descriptor. */
 static long socket_ask(struct client *c, struct server *net, struct message *m, uint32_t type)
 {
     struct share *share = share_mine();
+    const struct file_open_reply *reply = message_words(m);
     long result;
 
     if (!share_take(share, SHARE_NET_SOCKETS, 1))
         return -ENFILE;
     result = ask(c, net, m, AGAIN);
     if (result >= 0)
-        return install(c, net, m->w[1], type);
+        return install(c, net, reply->node, type);
     share_give(share, SHARE_NET_SOCKETS, 1);
     return result;
 }
@@ -73,8 +75,10 @@ static long socket_ask(struct client *c, struct server *net, struct message *m, 
 static long socket_new(struct client *c, uint64_t domain, uint64_t type, uint64_t protocol)
 {
     struct server *net = server_find("net");
-    struct message m = {.type = SOCKET_CREATE,
-                        .w = {(uint32_t)domain, (uint32_t)type & 0xf, (uint32_t)protocol}};
+    struct message m =
+        message_of(SOCKET_CREATE, (struct socket_create_request){.domain = (uint32_t)domain,
+                                                                 .type = (uint32_t)type & 0xf,
+                                                                 .protocol = (uint32_t)protocol});
 
     if ((uint32_t)type & ~(uint32_t)(0xf | SOCK_NONBLOCK | SOCK_CLOEXEC))
         return -EINVAL;
@@ -124,25 +128,23 @@ static uint32_t events_used(uint64_t type)
     }
 }
 
-/* Hand the call over, with up to five more words of the request. */
-static long hand(struct client *c, const uint64_t *call, uint64_t type, const uint64_t words[5])
+/* Hand the call over, as a request whose node is still to be filled in. */
+static long hand(struct client *c, const uint64_t *call, struct message *m)
 {
-    struct message m = {.type = type};
+    struct file_node_request *r = message_words(m);
     long result;
     struct file *f = socket_of(c, call[0], &result);
 
     if (!f)
         return result;
     if (f->operations != &inet_operations)
-        return unix_call(c, f, type, call);
-    epoll_file_used(f, events_used(type));
-    m.w[0] = f->node;
-    for (int i = 0; i < 5; i++)
-        m.w[i + 1] = words[i];
-    return hand_over(c, f->server, &m);
+        return unix_call(c, f, m->type, call);
+    epoll_file_used(f, events_used(m->type));
+    r->node = f->node;
+    return hand_over(c, f->server, m);
 }
 
-static uint64_t flags_of(struct client *c, uint64_t fd)
+static uint32_t flags_of(struct client *c, uint64_t fd)
 {
     struct file *f = fd_file(c, fd);
 
@@ -151,70 +153,118 @@ static uint64_t flags_of(struct client *c, uint64_t fd)
 
 static long sys_bind(struct client *c, const uint64_t *w)
 {
-    return hand(c, w, SOCKET_BIND, (uint64_t[5]){w[1], (uint32_t)w[2]});
+    struct message m = message_of(
+        SOCKET_BIND, (struct socket_address_request){.address = w[1], .length = (uint32_t)w[2]});
+
+    return hand(c, w, &m);
 }
 
 static long sys_connect(struct client *c, const uint64_t *w)
 {
-    return hand(c, w, SOCKET_CONNECT, (uint64_t[5]){w[1], (uint32_t)w[2], 0, flags_of(c, w[0])});
+    struct message m = message_of(
+        SOCKET_CONNECT, (struct socket_address_request){
+                            .address = w[1], .length = (uint32_t)w[2], .flags = flags_of(c, w[0])});
+
+    return hand(c, w, &m);
 }
 
 static long sys_listen(struct client *c, const uint64_t *w)
 {
-    return hand(c, w, SOCKET_LISTEN, (uint64_t[5]){(uint32_t)w[1]});
+    struct message m =
+        message_of(SOCKET_LISTEN, (struct socket_listen_request){.backlog = (uint32_t)w[1]});
+
+    return hand(c, w, &m);
 }
 
 static long sys_getsockname(struct client *c, const uint64_t *w)
 {
-    return hand(c, w, SOCKET_NAME, (uint64_t[5]){w[1], w[2], 0});
+    struct message m =
+        message_of(SOCKET_NAME, (struct socket_address_request){.address = w[1], .length = w[2]});
+
+    return hand(c, w, &m);
 }
 
 static long sys_getpeername(struct client *c, const uint64_t *w)
 {
-    return hand(c, w, SOCKET_NAME, (uint64_t[5]){w[1], w[2], 1});
+    struct message m = message_of(
+        SOCKET_NAME, (struct socket_address_request){.address = w[1], .length = w[2], .peer = 1});
+
+    return hand(c, w, &m);
 }
 
 static long sys_sendto(struct client *c, const uint64_t *w)
 {
-    uint64_t length = w[4] ? (uint32_t)w[5] : 0;
+    struct message m = message_of(
+        SOCKET_SEND, (struct socket_send_request){.address = w[1],
+                                                  .length = w[2],
+                                                  .flags = (uint32_t)w[3],
+                                                  .open_flags = flags_of(c, w[0]),
+                                                  .name_length = w[4] ? (uint32_t)w[5] : 0,
+                                                  .name = w[4]});
 
-    return hand(c, w, SOCKET_SEND,
-                (uint64_t[5]){w[1], w[2], (uint32_t)w[3],
-                              (uint32_t)flags_of(c, w[0]) | length << 32, w[4]});
+    return hand(c, w, &m);
 }
 
 static long sys_recvfrom(struct client *c, const uint64_t *w)
 {
-    return hand(c, w, SOCKET_RECEIVE_FROM,
-                (uint64_t[5]){w[1], w[2], (uint32_t)w[3] | flags_of(c, w[0]) << 32, w[4], w[5]});
+    struct message m = message_of(
+        SOCKET_RECEIVE_FROM, (struct socket_receive_from_request){.address = w[1],
+                                                                  .length = w[2],
+                                                                  .flags = (uint32_t)w[3],
+                                                                  .open_flags = flags_of(c, w[0]),
+                                                                  .name = w[4],
+                                                                  .name_length = w[5]});
+
+    return hand(c, w, &m);
 }
 
 static long sys_sendmsg(struct client *c, const uint64_t *w)
 {
-    return hand(c, w, SOCKET_SEND_MESSAGE,
-                (uint64_t[5]){w[1], (uint32_t)w[2], 0, flags_of(c, w[0])});
+    struct message m =
+        message_of(SOCKET_SEND_MESSAGE,
+                   (struct socket_send_message_request){
+                       .header = w[1], .flags = (uint32_t)w[2], .open_flags = flags_of(c, w[0])});
+
+    return hand(c, w, &m);
 }
 
 static long sys_recvmsg(struct client *c, const uint64_t *w)
 {
-    return hand(c, w, SOCKET_RECEIVE_MESSAGE,
-                (uint64_t[5]){w[1], (uint32_t)w[2], 0, flags_of(c, w[0])});
+    struct message m =
+        message_of(SOCKET_RECEIVE_MESSAGE,
+                   (struct socket_send_message_request){
+                       .header = w[1], .flags = (uint32_t)w[2], .open_flags = flags_of(c, w[0])});
+
+    return hand(c, w, &m);
 }
 
 static long sys_shutdown(struct client *c, const uint64_t *w)
 {
-    return hand(c, w, SOCKET_SHUTDOWN, (uint64_t[5]){(uint32_t)w[1]});
+    struct message m =
+        message_of(SOCKET_SHUTDOWN, (struct socket_shutdown_request){.how = (uint32_t)w[1]});
+
+    return hand(c, w, &m);
 }
 
 static long sys_getsockopt(struct client *c, const uint64_t *w)
 {
-    return hand(c, w, SOCKET_GET_OPTION, (uint64_t[5]){(uint32_t)w[1], (uint32_t)w[2], w[3], w[4]});
+    struct message m = message_of(
+        SOCKET_GET_OPTION,
+        (struct socket_get_option_request){
+            .level = (uint32_t)w[1], .name = (uint32_t)w[2], .value = w[3], .length = w[4]});
+
+    return hand(c, w, &m);
 }
 
 static long sys_setsockopt(struct client *c, const uint64_t *w)
 {
-    return hand(c, w, SOCKET_SET_OPTION,
-                (uint64_t[5]){(uint32_t)w[1], (uint32_t)w[2], w[3], (uint32_t)w[4]});
+    struct message m =
+        message_of(SOCKET_SET_OPTION, (struct socket_get_option_request){.level = (uint32_t)w[1],
+                                                                         .name = (uint32_t)w[2],
+                                                                         .value = w[3],
+                                                                         .length = (uint32_t)w[4]});
+
+    return hand(c, w, &m);
 }
 
 static long accept_do(struct client *c, const uint64_t *w, uint32_t type)
@@ -229,7 +279,9 @@ static long accept_do(struct client *c, const uint64_t *w, uint32_t type)
         return -EINVAL;
     if (f->operations != &inet_operations)
         return unix_accept(c, f, w, type);
-    m = (struct message){.type = SOCKET_ACCEPT, .w = {f->node, w[1], w[2], 0, f->flags}};
+    m = message_of(SOCKET_ACCEPT,
+                   (struct socket_address_request){
+                       .node = f->node, .address = w[1], .length = w[2], .flags = f->flags});
     epoll_file_used(f, events_used(SOCKET_ACCEPT));
     file_get(f);
     result = socket_ask(c, f->server, &m, type);

@@ -11,17 +11,26 @@
 
 #include "servers/vfs/vfs.h"
 
+/* FILE_STAT or FILE_STATFS. */
+static long hand_stat(struct client *c, struct server *s, uint64_t type, uint64_t node,
+                      uint64_t address)
+{
+    struct message m =
+        message_of(type, (struct file_stat_request){.node = node, .address = address});
+
+    return hand_over(c, s, &m);
+}
+
 static long stat_found(struct client *c, const struct found *f, uint64_t address)
 {
-    struct message m = {.type = FILE_STAT, .w = {f->node, address}};
-
-    return hand_over(c, f->server, &m);
+    return hand_stat(c, f->server, FILE_STAT, f->node, address);
 }
 
 /* Devices are asked about where they are named: their path is known. */
 static long stat_file(struct client *c, struct file *f, uint64_t address)
 {
-    struct message m = {.type = FILE_STAT, .w = {f->node, address}};
+    struct message m =
+        message_of(FILE_STAT, (struct file_stat_request){.node = f->node, .address = address});
     struct stat out = {.st_blksize = 4096,
                        .st_mode = f->mode,
                        .st_ino = f->lock_node,
@@ -85,8 +94,7 @@ static long sys_newfstatat(struct client *c, const uint64_t *w)
     if ((w[3] & AT_EMPTY_PATH) && is_empty(c, w[1])) {
         if ((int)w[0] != AT_FDCWD)
             return sys_fstat(c, (uint64_t[]){w[0], w[2]});
-        return hand_over(c, c->place->cwd.server,
-                         &(struct message){.type = FILE_STAT, .w = {c->place->cwd.node, w[2]}});
+        return hand_stat(c, c->place->cwd.server, FILE_STAT, c->place->cwd.node, w[2]);
     }
     return stat_path(c, (int)w[0], w[1], follow_of(w[3]), w[2]);
 }
@@ -111,23 +119,25 @@ enum { STATX_BASIC = 0x7ff };
 
 static long statx_node(struct client *c, struct server *s, uint64_t node, uint64_t address)
 {
-    struct message m = {.type = FILE_STAT, .w = {node, 0, 0, 0, 0, FILE_BACK}};
+    struct message m =
+        message_of(FILE_STAT, (struct file_stat_request){.node = node, .back = FILE_BACK});
+    const struct file_stat_reply *r = message_words(&m);
     struct statx_result out = {.mask = STATX_BASIC, .block_size = 4096, .inode = node};
     long result = ask(c, s, &m, AGAIN);
     struct statx_time t;
 
     if (result < 0)
         return result;
-    t = (struct statx_time){.seconds = (int64_t)(m.w[5] / 1000000000u),
-                            .nanoseconds = (uint32_t)(m.w[5] % 1000000000u)};
-    out.mode = (uint16_t)m.w[1];
-    out.links = (uint32_t)(m.w[1] >> 32);
-    out.size = m.w[2];
-    out.blocks = (m.w[2] + 511) / 512;
-    out.uid = (uint32_t)m.w[3];
-    out.gid = (uint32_t)(m.w[3] >> 32);
-    out.rdev_major = major(m.w[4]);
-    out.rdev_minor = minor(m.w[4]);
+    t = (struct statx_time){.seconds = (int64_t)(r->mtime_ns / 1000000000u),
+                            .nanoseconds = (uint32_t)(r->mtime_ns % 1000000000u)};
+    out.mode = (uint16_t)r->mode;
+    out.links = r->links;
+    out.size = r->size;
+    out.blocks = (r->size + 511) / 512;
+    out.uid = r->uid;
+    out.gid = r->gid;
+    out.rdev_major = major(r->rdev);
+    out.rdev_minor = minor(r->rdev);
     out.accessed = out.changed = out.modified = t;
     return user_write(c, address, &out, sizeof out);
 }
@@ -206,8 +216,7 @@ static long sys_statfs(struct client *c, const uint64_t *w)
     long result = f ? path_find_user(c, AT_FDCWD, w[0], FOUND_FOLLOW, f) : -ENOMEM;
 
     if (result == 0)
-        result =
-            hand_over(c, f->server, &(struct message){.type = FILE_STATFS, .w = {f->node, w[1]}});
+        result = hand_stat(c, f->server, FILE_STATFS, f->node, w[1]);
     found_free(f);
     return result;
 }
@@ -221,11 +230,9 @@ static long sys_fstatfs(struct client *c, const uint64_t *w)
     if (!f)
         return -EBADF;
     if (!f->server || !S_ISREG(f->mode))
-        return S_ISDIR(f->mode)
-                   ? hand_over(c, f->server,
-                               &(struct message){.type = FILE_STATFS, .w = {f->node, w[1]}})
-                   : user_write(c, w[1], &out, sizeof out);
-    return hand_over(c, f->server, &(struct message){.type = FILE_STATFS, .w = {f->node, w[1]}});
+        return S_ISDIR(f->mode) ? hand_stat(c, f->server, FILE_STATFS, f->node, w[1])
+                                : user_write(c, w[1], &out, sizeof out);
+    return hand_stat(c, f->server, FILE_STATFS, f->node, w[1]);
 }
 
 VFS_TABLE(stat_calls, {SYS_stat, sys_stat}, {SYS_lstat, sys_lstat}, {SYS_fstat, sys_fstat},

@@ -109,16 +109,20 @@ static long bind_any(struct unix_socket *s)
 static long create_node(struct client *c, struct found *f)
 {
     long grant = server_grant(c, f->server, f->last, strlen(f->last) + 1, GRANT_READ, 0), result;
-    struct message m = {.type = FILE_CREATE,
-                        .w = {f->parent, (uint64_t)grant, strlen(f->last),
-                              c->uid | (uint64_t)c->gid << 32,
-                              S_IFSOCK | (0777 & ~c->place->umask)}};
+    struct message m = message_of(
+        FILE_CREATE, (struct file_create_request){.name = {.directory = f->parent,
+                                                           .grant = (uint64_t)grant,
+                                                           .length = strlen(f->last),
+                                                           .uid = c->uid,
+                                                           .gid = c->gid},
+                                                  .mode = S_IFSOCK | (0777 & ~c->place->umask)});
+    const struct file_lookup_reply *made = message_words(&m);
 
     if (grant < 0)
         return grant;
     result = ask(c, f->server, &m, ONCE);
     server_revoke(f->server, grant);
-    f->node = m.w[1];
+    f->node = made->node;
     return result == -EEXIST ? -EADDRINUSE : result;
 }
 

@@ -267,8 +267,8 @@ void place_put(struct place *p);
 
 /* ---- asking file servers (ask.c) ---- */
 
-/* Forward the blocked client to the server and wait for it to come back: result, its words in
- * m->w[1..5]. When the server dies meanwhile, it waits for the fresh one and asks again if `again`,
+/* Forward the blocked client to the server and wait for it to come back: result, and the reply's words
+ * in *m. When the server dies meanwhile, it waits for the fresh one and asks again if `again`,
  * else -EIO. -EINTR: cancelled, and the request may wait. */
 enum again { ONCE, AGAIN };
 long ask(struct client *c, struct server *s, struct message *m, enum again again);

@@ -12,7 +12,10 @@ enum { NAME_MAX_XATTR = 255 };
 static long get(struct client *c, struct server *s, uint64_t node, uint64_t name,
                 const uint64_t *value)
 {
-    struct message m = {.type = FILE_GET_XATTR, .w = {node, 0, 0, value[0], value[1]}};
+    struct message m = message_of(
+        FILE_GET_XATTR,
+        (struct file_get_xattr_request){.node = node, .address = value[0], .room = value[1]});
+    struct file_get_xattr_request *r = message_words(&m);
     char text[NAME_MAX_XATTR + 1] = "";
     long grant, result = 0;
 
@@ -26,8 +29,8 @@ static long get(struct client *c, struct server *s, uint64_t node, uint64_t name
     grant = server_grant(c, s, text, sizeof text, GRANT_READ, 0);
     if (grant < 0)
         return grant;
-    m.w[1] = (uint64_t)grant;
-    m.w[2] = strlen(text);
+    r->grant = (uint64_t)grant;
+    r->length = strlen(text);
     result = ask(c, s, &m, AGAIN);
     server_revoke(s, grant);
     return result == -EOPNOTSUPP && !name ? 0 : result;

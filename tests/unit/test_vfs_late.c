@@ -160,7 +160,8 @@ static void test_too_late(void **state)
 /* What is ready is asked of each file, too. */
 static void test_poll_too_late(void **state)
 {
-    struct message m = {.type = FILE_POLL, .w = {NODE, 1, 1}};
+    struct message m =
+        message_of(FILE_POLL, (struct file_poll_request){.node = NODE, .events = 1, .tell = 1});
 
     is_late = true;
     is_asked_again = false;

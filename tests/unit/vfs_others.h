@@ -74,6 +74,8 @@ static uint64_t rdev_of(uint64_t node)
 
 static bool is_back(const struct message *m)
 {
+    const struct file_transfer_request *r = message_words(m); /* all that have it have it there */
+
     switch (m->type & FILE_TYPE_MASK) {
     case FILE_READ:
     case FILE_WRITE:
@@ -83,7 +85,7 @@ static bool is_back(const struct message *m)
     case FILE_STAT:
     case FILE_STATFS:
     case FILE_READ_LINK:
-        return m->w[5] & FILE_BACK;
+        return r->back & FILE_BACK;
     case FILE_IOCTL:
         return false;
     default:
@@ -103,12 +105,14 @@ static long failure(void)
 
 static void lookup_answer(struct fake_server *s, const struct message *m, struct message *out)
 {
-    const char *path = lent(s, m->w[1], m->w[2], GRANT_READ);
-    uint64_t node = calm ? 11 : 1 + chance(60), length = m->w[2];
+    const struct file_lookup_request *r = message_words(m);
+    struct file_lookup_reply *reply = message_words(out);
+    const char *path = lent(s, r->name.grant, r->name.length, GRANT_READ);
+    uint64_t node = calm ? 11 : 1 + chance(60), length = r->name.length;
     unsigned sum = 0;
 
     if (!path) {
-        out->w[0] = (uint64_t)-EPERM;
+        reply->result = -EPERM;
         return;
     }
     for (uint64_t i = 0; i < length; i++)
@@ -118,23 +122,23 @@ static void lookup_answer(struct fake_server *s, const struct message *m, struct
         node = 20;
     if (calm && memmem(path, length, "dev", 3))
         node = length > 4 ? 16 : 30;
-    out->w[1] = node;
-    out->w[2] = mode_of(node);
-    out->w[3] = percent(50) ? chance(10000) : 8192;
-    out->w[4] = rdev_of(node);
-    if ((m->w[4] & LOOKUP_OPEN) && S_ISREG(mode_of(node)) && percent(70)) {
-        out->w[5] = STOP_OPENED;
-        out->w[4] = node + 1000;
+    reply->node = node;
+    reply->mode = mode_of(node);
+    reply->size = percent(50) ? chance(10000) : 8192;
+    reply->rdev = rdev_of(node);
+    if ((r->how & LOOKUP_OPEN) && S_ISREG(mode_of(node)) && percent(70)) {
+        reply->stop = STOP_OPENED;
+        reply->rdev = node + 1000;
     }
     if (percent(12))
-        out->w[0] = (uint64_t)-ENOENT;
+        reply->result = -ENOENT;
     else if (percent(30)) {
-        out->w[0] = percent(5) ? chance(100000) : chance(length + 1);
-        out->w[5] = 1 + chance(4);
-        out->w[4] = ROOT_NODE;
+        reply->result = (int64_t)(percent(5) ? chance(100000) : chance(length + 1));
+        reply->stop = 1 + (uint32_t)chance(4);
+        reply->rdev = ROOT_NODE;
     }
     if (percent(30))
-        out->w[1] = percent(50) ? ROOT_NODE : 0;
+        reply->node = percent(50) ? ROOT_NODE : 0;
 }
 
 static void link_answer(struct fake_server *s, const struct message *m, struct message *out)
@@ -143,51 +147,58 @@ static void link_answer(struct fake_server *s, const struct message *m, struct m
                                         "pipe:[1003]", "/dev/tty", "./././.", "socket:[1001]"};
     const char *text = texts[chance(sizeof texts / sizeof *texts)];
     size_t n = strlen(text);
-    char *at = lent(s, m->w[1], m->w[2], GRANT_WRITE);
+    const struct file_read_link_request *r = message_words(m);
+    struct file_reply *reply = message_words(out);
+    char *at = lent(s, r->address, r->room, GRANT_WRITE);
 
     if (at && percent(5))
-        memset(at, 'x', n = m->w[2]);
+        memset(at, 'x', n = r->room);
     else if (at)
         memcpy(at, text, n);
-    out->w[0] = percent(3) ? 1u << chance(20) : n;
+    reply->result = (int64_t)(percent(3) ? 1u << chance(20) : n);
 }
 
 static void answer(struct fake_server *s, struct pending *e)
 {
     const struct message *m = &e->m;
+    const struct file_transfer_request *r =
+        message_words(m); /* `length` and `back` of others, too */
     struct message out = {.type = FILE_BACK_RESULT};
+    struct file_lookup_reply *reply = message_words(&out);
+    struct file_map_reply *map = message_words(&out);
+    struct file_root_reply *root = message_words(&out);
     uint64_t node = 1 + chance(60);
 
-    out.w[1] = node;
-    out.w[2] = mode_of(node);
-    out.w[3] = chance(3) * 0x3e8000003e8ull;
+    reply->node = node;
+    reply->mode = mode_of(node);
+    reply->size = chance(3) * 0x3e8000003e8ull; /* of FILE_STAT that is uid and gid */
     switch (m->type & FILE_TYPE_MASK) {
     case FILE_LOOKUP:
         lookup_answer(s, m, &out);
         break;
     case FILE_READ_LINK:
-        if (m->w[5] & FILE_BACK)
+        if (r->back & FILE_BACK)
             link_answer(s, m, &out);
         break;
     case FILE_READ:
     case FILE_WRITE:
     case FILE_READ_DIRECTORY:
-        out.w[0] = percent(2) ? chance(1u << 30) : chance(m->w[2] + 1);
+        reply->result = (int64_t)(percent(2) ? chance(1u << 30) : chance(r->length + 1));
         break;
     case FILE_MAP:
-        out.w[1] = SERVER_MEMORY;
+        map->address = SERVER_MEMORY;
         break;
     case FILE_ROOT:
-        out.w[1] = ROOT_NODE;
-        out.w[2] = s->traits;
+        root->node = ROOT_NODE;
+        root->traits = s->traits;
         break;
     default:
         break;
     }
     if (percent(8))
-        out.w[0] = (uint64_t)failure();
+        reply->result = failure();
     if (!is_back(m) || (s->lies && percent(20)))
-        out = (struct message){.type = out.w[0]};
+        out = (struct message){.type = (uint64_t)reply->result};
     server_lets_go(s, e, out);
 }
 
@@ -213,10 +224,13 @@ static void server_work(struct fake_server *s)
 
 static long cancel(struct fake_server *s, struct message *m)
 {
+    const struct file_program_request *r = message_words(m);
+    struct file_cancel_reply *reply = message_words(m);
+
     for (unsigned i = 0; i < s->count && !s->lies; i++)
-        if (s->pending[i].program == (endpoint_t)m->w[0]) {
+        if (s->pending[i].program == (endpoint_t)r->program) {
             s->pending[i] = s->pending[--s->count];
-            m->w[1] = chance(3) ? 0 : chance(100);
+            reply->done = chance(3) ? 0 : (int64_t)chance(100);
             if (percent(60))
                 return 1;
             return percent(50) ? FILE_CANCEL_REPEAT : 0;
@@ -248,7 +262,10 @@ long slot_status(endpoint_t ep, struct slot_status *status)
 
 static long call_server(struct fake_server *s, struct message *m, uint64_t deadline)
 {
-    uint64_t node = m->w[0];
+    const struct file_poll_request *poll = message_words(m);
+    const struct file_program_request *r = message_words(m);
+    struct file_waits_reply *waits = message_words(m);
+    uint64_t node = poll->node;
 
     if (s->is_silent || percent(1)) {
         check(deadline, "VFS waits for a file server for ever");
@@ -259,13 +276,13 @@ static long call_server(struct fake_server *s, struct message *m, uint64_t deadl
     case FILE_CANCEL:
         return cancel(s, m);
     case FILE_WAITS:
-        m->w[1] = now; /* it does something all the time */
-        return has(s, (endpoint_t)m->w[0]);
+        waits->moves = now; /* it does something all the time */
+        return has(s, (endpoint_t)r->program);
     case FILE_POLL:
-        if (m->w[2])
+        if (poll->tell)
             s->told[chance(8)] = node;
         if (percent(30))
-            return (long)(m->w[1] & chance(0x400));
+            return (long)(poll->events & chance(0x400));
         return percent(5) ? failure() : 0;
     case FILE_POLL_EVENTS:
         memset(m->w, 0, sizeof m->w);

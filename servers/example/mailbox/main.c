@@ -83,6 +83,7 @@ static bool must_queue(const struct message *m)
 
 static long do_transfer(struct message *m)
 {
+    const struct file_transfer_request *r = message_words(m);
     long result = must_queue(m) ? -EAGAIN : try(m);
 
     if (result != -EAGAIN) {
@@ -90,7 +91,7 @@ static long do_transfer(struct message *m)
         wake();
         return SERVICE_NO_REPLY;
     }
-    if (m->w[4] & O_NONBLOCK)
+    if (r->flags & O_NONBLOCK)
         return device_answer(m, -EAGAIN);
     if (waiters == WAITERS)
         return device_answer(m, -ENOMEM);
@@ -100,9 +101,11 @@ static long do_transfer(struct message *m)
 
 static long do_open(struct message *m)
 {
-    long result = m->w[0] == 0 ? 0 : -ENXIO; /* the minor */
+    const struct file_open_request *r = message_words(m);
+    struct file_open_reply *reply = message_words(m);
+    long result = r->node == 0 ? 0 : -ENXIO; /* the minor */
 
-    m->w[1] = NODE;
+    reply->node = NODE;
     return device_back(m, result);
 }
 
@@ -123,9 +126,10 @@ static long do_stat(struct message *m)
 
 static long do_poll(struct message *m)
 {
-    uint32_t ready = events() & (uint32_t)m->w[1];
+    const struct file_poll_request *r = message_words(m);
+    uint32_t ready = events() & (uint32_t)r->events;
 
-    if (!ready && m->w[2] == 1)
+    if (!ready && r->tell == 1)
         polled = true;
     return ready;
 }
@@ -143,10 +147,13 @@ static long do_poll_events(struct message *m)
 /* A signal, or the program's end: VFS takes it back. */
 static long do_cancel(struct message *m)
 {
+    const struct file_program_request *r = message_words(m);
+    struct file_cancel_reply *reply = message_words(m);
+
     for (unsigned i = 0; i < waiters; i++)
-        if (message_caller(&waiting[i]) == (endpoint_t)m->w[0]) {
+        if (message_caller(&waiting[i]) == (endpoint_t)r->program) {
             forget(i);
-            m->w[1] = 0;
+            reply->done = 0;
             return 1;
         }
     return 0;
