@@ -170,9 +170,10 @@ $(B)/boot.cpio: $(SERVICE_IMAGES) $(SERVICE_SYMBOLS) $(PROGRAM_IMAGES) $(MANIFES
 
 .PHONY: loc style format circles clean
 SOURCES = $(shell find abi bench boot drivers kernel lib programs servers tests -name '*.[ch]')
-style: circles ## check that all C is as .clang-format says, has no nested conditional expressions, and no circles of files
+style: circles ## check that all C is as .clang-format says, has no nested conditional expressions, no numbered words of messages, and no circles of files
 	@clang-format --dry-run -Werror $(SOURCES)
 	@tools/nested $(SOURCES)
+	@tools/words $(SOURCES)
 circles: $(KERNEL_OBJECTS) $(LIB_OBJECTS) $(B)/libbardo_undo.a $(SERVICE_IMAGES) # which file of a component stands on which
 	@tools/circles $(B)
 format: ## bring all C into that form
