@@ -334,8 +334,11 @@ static void finish(void *argument)
 
 static void taken_back(struct client *c, long result)
 {
+    struct file_reply *answer = message_words(&c->answer);
+
     if (c->work) {
-        c->answer = message_of(0, (struct file_reply){.result = result});
+        c->answer = (struct message){0};
+        answer->result = result;
         c->answered = true;
         client_resume(c);
     } else {

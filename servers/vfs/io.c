@@ -97,7 +97,7 @@ static long sys_pwritev(struct client *c, const uint64_t *w)
                                  .write = true});
 }
 
-static long file_size(struct client *c, struct file *f, uint64_t *size)
+static inline long file_size(struct client *c, struct file *f, uint64_t *size)
 {
     struct message m =
         message_of(FILE_STAT, (struct file_stat_request){.node = f->node, .back = FILE_BACK});

@@ -20,7 +20,7 @@ static long exceeded(struct client *c)
     return signal_with_result(c, SIGXFSZ, -EFBIG);
 }
 
-static long size_of(struct client *c, struct server *s, uint64_t node, uint64_t *size)
+static inline long size_of(struct client *c, struct server *s, uint64_t node, uint64_t *size)
 {
     struct message m =
         message_of(FILE_STAT, (struct file_stat_request){.node = node, .back = FILE_BACK});

@@ -129,19 +129,19 @@ static uint32_t events_used(uint64_t type)
 }
 
 /* Hand the call over, as a request whose node is still to be filled in. */
-static long hand(struct client *c, const uint64_t *call, struct message *m)
+static long hand(struct client *c, const uint64_t *call, struct message m)
 {
-    struct file_node_request *r = message_words(m);
+    struct file_node_request *r = message_words(&m);
     long result;
     struct file *f = socket_of(c, call[0], &result);
 
     if (!f)
         return result;
     if (f->operations != &inet_operations)
-        return unix_call(c, f, m->type, call);
-    epoll_file_used(f, events_used(m->type));
+        return unix_call(c, f, m.type, call);
+    epoll_file_used(f, events_used(m.type));
     r->node = f->node;
-    return hand_over(c, f->server, m);
+    return hand_over(c, f->server, &m);
 }
 
 static uint32_t flags_of(struct client *c, uint64_t fd)
@@ -153,118 +153,106 @@ static uint32_t flags_of(struct client *c, uint64_t fd)
 
 static long sys_bind(struct client *c, const uint64_t *w)
 {
-    struct message m = message_of(
-        SOCKET_BIND, (struct socket_address_request){.address = w[1], .length = (uint32_t)w[2]});
-
-    return hand(c, w, &m);
+    return hand(c, w,
+                message_of(SOCKET_BIND, (struct socket_address_request){.address = w[1],
+                                                                        .length = (uint32_t)w[2]}));
 }
 
 static long sys_connect(struct client *c, const uint64_t *w)
 {
-    struct message m = message_of(
-        SOCKET_CONNECT, (struct socket_address_request){
-                            .address = w[1], .length = (uint32_t)w[2], .flags = flags_of(c, w[0])});
-
-    return hand(c, w, &m);
+    return hand(
+        c, w,
+        message_of(SOCKET_CONNECT, (struct socket_address_request){.address = w[1],
+                                                                   .length = (uint32_t)w[2],
+                                                                   .flags = flags_of(c, w[0])}));
 }
 
 static long sys_listen(struct client *c, const uint64_t *w)
 {
-    struct message m =
-        message_of(SOCKET_LISTEN, (struct socket_listen_request){.backlog = (uint32_t)w[1]});
-
-    return hand(c, w, &m);
+    return hand(
+        c, w, message_of(SOCKET_LISTEN, (struct socket_listen_request){.backlog = (uint32_t)w[1]}));
 }
 
 static long sys_getsockname(struct client *c, const uint64_t *w)
 {
-    struct message m =
-        message_of(SOCKET_NAME, (struct socket_address_request){.address = w[1], .length = w[2]});
-
-    return hand(c, w, &m);
+    return hand(
+        c, w,
+        message_of(SOCKET_NAME, (struct socket_address_request){.address = w[1], .length = w[2]}));
 }
 
 static long sys_getpeername(struct client *c, const uint64_t *w)
 {
-    struct message m = message_of(
-        SOCKET_NAME, (struct socket_address_request){.address = w[1], .length = w[2], .peer = 1});
-
-    return hand(c, w, &m);
+    return hand(c, w,
+                message_of(SOCKET_NAME, (struct socket_address_request){
+                                            .address = w[1], .length = w[2], .peer = 1}));
 }
 
 static long sys_sendto(struct client *c, const uint64_t *w)
 {
-    struct message m = message_of(
-        SOCKET_SEND, (struct socket_send_request){.address = w[1],
-                                                  .length = w[2],
-                                                  .flags = (uint32_t)w[3],
-                                                  .open_flags = flags_of(c, w[0]),
-                                                  .name_length = w[4] ? (uint32_t)w[5] : 0,
-                                                  .name = w[4]});
-
-    return hand(c, w, &m);
+    return hand(c, w,
+                message_of(SOCKET_SEND,
+                           (struct socket_send_request){.address = w[1],
+                                                        .length = w[2],
+                                                        .flags = (uint32_t)w[3],
+                                                        .open_flags = flags_of(c, w[0]),
+                                                        .name_length = w[4] ? (uint32_t)w[5] : 0,
+                                                        .name = w[4]}));
 }
 
 static long sys_recvfrom(struct client *c, const uint64_t *w)
 {
-    struct message m = message_of(
-        SOCKET_RECEIVE_FROM, (struct socket_receive_from_request){.address = w[1],
-                                                                  .length = w[2],
-                                                                  .flags = (uint32_t)w[3],
-                                                                  .open_flags = flags_of(c, w[0]),
-                                                                  .name = w[4],
-                                                                  .name_length = w[5]});
-
-    return hand(c, w, &m);
+    return hand(c, w,
+                message_of(SOCKET_RECEIVE_FROM,
+                           (struct socket_receive_from_request){.address = w[1],
+                                                                .length = w[2],
+                                                                .flags = (uint32_t)w[3],
+                                                                .open_flags = flags_of(c, w[0]),
+                                                                .name = w[4],
+                                                                .name_length = w[5]}));
 }
 
 static long sys_sendmsg(struct client *c, const uint64_t *w)
 {
-    struct message m =
-        message_of(SOCKET_SEND_MESSAGE,
-                   (struct socket_send_message_request){
-                       .header = w[1], .flags = (uint32_t)w[2], .open_flags = flags_of(c, w[0])});
-
-    return hand(c, w, &m);
+    return hand(c, w,
+                message_of(SOCKET_SEND_MESSAGE,
+                           (struct socket_send_message_request){.header = w[1],
+                                                                .flags = (uint32_t)w[2],
+                                                                .open_flags = flags_of(c, w[0])}));
 }
 
 static long sys_recvmsg(struct client *c, const uint64_t *w)
 {
-    struct message m =
-        message_of(SOCKET_RECEIVE_MESSAGE,
-                   (struct socket_send_message_request){
-                       .header = w[1], .flags = (uint32_t)w[2], .open_flags = flags_of(c, w[0])});
-
-    return hand(c, w, &m);
+    return hand(c, w,
+                message_of(SOCKET_RECEIVE_MESSAGE,
+                           (struct socket_send_message_request){.header = w[1],
+                                                                .flags = (uint32_t)w[2],
+                                                                .open_flags = flags_of(c, w[0])}));
 }
 
 static long sys_shutdown(struct client *c, const uint64_t *w)
 {
-    struct message m =
-        message_of(SOCKET_SHUTDOWN, (struct socket_shutdown_request){.how = (uint32_t)w[1]});
-
-    return hand(c, w, &m);
+    return hand(
+        c, w, message_of(SOCKET_SHUTDOWN, (struct socket_shutdown_request){.how = (uint32_t)w[1]}));
 }
 
 static long sys_getsockopt(struct client *c, const uint64_t *w)
 {
-    struct message m = message_of(
-        SOCKET_GET_OPTION,
-        (struct socket_get_option_request){
-            .level = (uint32_t)w[1], .name = (uint32_t)w[2], .value = w[3], .length = w[4]});
-
-    return hand(c, w, &m);
+    return hand(
+        c, w,
+        message_of(SOCKET_GET_OPTION, (struct socket_get_option_request){.level = (uint32_t)w[1],
+                                                                         .name = (uint32_t)w[2],
+                                                                         .value = w[3],
+                                                                         .length = w[4]}));
 }
 
 static long sys_setsockopt(struct client *c, const uint64_t *w)
 {
-    struct message m =
-        message_of(SOCKET_SET_OPTION, (struct socket_get_option_request){.level = (uint32_t)w[1],
-                                                                         .name = (uint32_t)w[2],
-                                                                         .value = w[3],
-                                                                         .length = (uint32_t)w[4]});
-
-    return hand(c, w, &m);
+    return hand(c, w,
+                message_of(SOCKET_SET_OPTION,
+                           (struct socket_get_option_request){.level = (uint32_t)w[1],
+                                                              .name = (uint32_t)w[2],
+                                                              .value = w[3],
+                                                              .length = (uint32_t)w[4]}));
 }
 
 static long accept_do(struct client *c, const uint64_t *w, uint32_t type)
