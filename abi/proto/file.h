@@ -433,7 +433,7 @@ enum file_trait {
 enum file_lookup {
     LOOKUP_FOLLOW = 1, /* follow a symbolic link in the last place, too (that is: stop there) */
     /* when the whole path leads to a regular file, open it at once, as FILE_OPEN would:
-       STOP_OPENED, and w[4] is the node to use */
+       STOP_OPENED, and `rdev` is the node to use */
     LOOKUP_OPEN = 2,
 };
 enum file_stop { STOP_NONE, STOP_SYMLINK, STOP_MOUNT, STOP_ABOVE_ROOT, STOP_OPENED };

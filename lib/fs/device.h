@@ -8,8 +8,8 @@
 
 #include "lib/fs/fs.h"
 
-/* The program goes back to VFS with a result; w[1..5] of m are the request's results. VFS itself may be
- * the caller. To be returned by the handler. */
+/* The program goes back to VFS with a result; the words of m behind the first are the request's
+ * results. VFS itself may be the caller. To be returned by the handler. */
 long device_back(struct message *m, long result);
 /* The same for a request that has waited: its handler has returned long ago. */
 void device_back_later(const struct message *request, long result);

@@ -8,8 +8,8 @@
 extern const struct fs_operations *fs_served; /* of this server */
 
 /* ---- serve.c ---- */
-/* The program goes back to VFS; w[1..5] of m are results. Without one who forwarded it, VFS itself
- * is calling: reply. */
+/* The program goes back to VFS; the words of m behind the first are results. Without one who
+ * forwarded it, VFS itself is calling: reply. */
 long fs_back(struct message *m, long result);
 long fs_answer(struct message *m, bool is_back,
                long result); /* the same when is_back; else the result */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Short strings in message words: names (16 bytes, w[0..1]) and keys (32 bytes, w[0..3]).
+/* Short strings in message words: names (16 bytes, two words) and keys (32 bytes, four).
  * NUL-padded; always terminated when unpacked. */
 #ifndef RT_PACK_H
 #define RT_PACK_H
