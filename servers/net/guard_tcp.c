@@ -80,12 +80,11 @@ static err_t check_syn(const struct tcp_pcb_listen *listener, const struct tcp_h
 {
     if (tcp_queue_is_full(listener))
         return drop(GUARD_tcp_backlog_full);
-    if (!shortage_of_connections(listener))
-        return drop(GUARD_tcp_refused_crowded);
-    if (listener->accepts_pending < listener->backlog && half_open() < HALF_OPEN_ALL)
-        return ERR_OK;
-    cookie_send(header, (const uint8_t *)(header + 1), option_bytes);
-    return ERR_VAL;
+    if (listener->accepts_pending >= listener->backlog || half_open() >= HALF_OPEN_ALL) {
+        cookie_send(header, (const uint8_t *)(header + 1), option_bytes);
+        return ERR_VAL;
+    }
+    return shortage_of_connections(listener) ? ERR_OK : drop(GUARD_tcp_refused_crowded);
 }
 
 static err_t check_listener(struct tcp_pcb_listen *listener, const struct tcp_hdr *header,
@@ -99,6 +98,8 @@ static err_t check_listener(struct tcp_pcb_listen *listener, const struct tcp_hd
         return ERR_OK;
     if (tcp_queue_is_full(listener))
         return drop(GUARD_tcp_backlog_full);
+    if (!shortage_of_connections(listener))
+        return drop(GUARD_tcp_refused_crowded);
     return cookie_take(listener, header) ? GUARD_AGAIN : ERR_VAL;
 }
 

@@ -14,11 +14,23 @@
 
 #include <lwip/priv/tcp_priv.h>
 
+#include "abi/proto/net.h"
+#include "lib/rt/kernel.h"
+
 #define GUARD_AGAIN ERR_USE /* of the hook: who the segment is for is to be looked up again */
 #define HALF_OPEN_MAX 64 /* of a listener */
 #define HALF_OPEN_ALL 256u
-#define PEERS_MAX 256u /* connections from the wire to one listener */
-#define PEERS_ALL (MEMP_NUM_TCP_PCB / 4u * 3)
+/*
+ * Connections from the wire, to one listener and in all. What one costs is a kB, and its place in each step over all of
+ * them: so a server that has no process for each can have 1,100, and a crowd at its door, and all servers together leave
+ * two fifths of the sockets to those who call from here.
+ */
+#define PEERS_MAX 1536u
+#define PEERS_ALL (NET_SOCKETS / 5u * 3)
+/* Processes that serve them, to one listener and in all: a server that forks has one for each, and the system has room
+ * for a thousand. */
+#define PROCESSES_MAX 256u
+#define PROCESSES_ALL 768u
 #define OUT_OF_ORDER_ALL (MEMP_NUM_TCP_SEG / 4u) /* segments that wait for what is missing */
 
 /* In input of a SYN; its options. */
@@ -38,5 +50,7 @@ void shortage_of_order(void);
 bool tcp_queue_is_full(const struct tcp_pcb_listen *listener);
 /* Bytes that a program has not read yet. */
 uint32_t tcp_unread(const struct tcp_pcb *pcb);
+/* The process that has to do with it; 0: none has yet, or any more. */
+endpoint_t tcp_served_by(const struct tcp_pcb *pcb);
 
 #endif

@@ -8,7 +8,9 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
+#include "abi/proto/net.h"
 #include "servers/net/resend.h"
 
 /* One thread, no operating system below, no API but the raw one. */
@@ -29,7 +31,10 @@
 #define MEMP_STATS 0
 #define SYS_STATS 0
 
-/* Memory: memory.c for what varies in size, lwIP's own pools for the rest. */
+/* Memory: memory.c for what varies in size, lwIP's own pools for the rest. These are empty at first and grow, by a page
+ * or so, as far as is said below; what they have they keep. (third_party/lwip.patch) */
+#define MEMP_GROW_BYTES 4000
+#define LWIP_HOOK_MEMP_MEMORY(bytes) malloc(bytes)
 #define MEM_CUSTOM_ALLOCATOR 1
 #define MEM_CUSTOM_MALLOC memory_take
 #define MEM_CUSTOM_CALLOC memory_take_zeroed
@@ -38,17 +43,20 @@ void *memory_take(size_t bytes);
 void *memory_take_zeroed(size_t count, size_t bytes);
 void memory_give(void *block);
 #define MEM_ALIGNMENT 16
-#define MEMP_NUM_TCP_PCB 1024
-/* As many of each kind as VFS allows sockets (servers/vfs/share.c): no user comes by all of one. */
-#define MEMP_NUM_TCP_PCB_LISTEN 1024
-#define MEMP_NUM_UDP_PCB 1024
-#define MEMP_NUM_RAW_PCB 1024
+/* As many of each kind as VFS allows sockets (servers/vfs/share.c): no user comes by all of one. Of connections so many
+ * more that those which no program has, not yet or not any more, need not go for them. */
+#define MEMP_NUM_TCP_PCB (NET_SOCKETS + 1024u)
+#define MEMP_NUM_TCP_PCB_LISTEN NET_SOCKETS
+#define MEMP_NUM_UDP_PCB NET_SOCKETS
+#define MEMP_NUM_RAW_PCB NET_SOCKETS
+/* Only the newest are kept: each new connection is looked for among them. */
+#define TCP_TIME_WAIT_MAX 1024
 #define MEMP_NUM_TCP_SEG 16384
 #define MEMP_NUM_PBUF 16384
 #define MEMP_NUM_ARP_QUEUE 256
 #define MEMP_NUM_REASSDATA 64
 #define MEMP_NUM_FRAG_PBUF 256
-#define MEMP_NUM_SYS_TIMEOUT 16
+#define MEMP_NUM_SYS_TIMEOUT 24
 #define PBUF_POOL_SIZE 16 /* lwIP itself does not use them here */
 #define PBUF_LINK_HLEN 14
 #define LWIP_SUPPORT_CUSTOM_PBUF 1
@@ -150,6 +158,16 @@ int guard_segment(struct tcp_pcb *pcb, const struct tcp_hdr *header, uint16_t le
         tcp_set_flags(pcb, TF_ACK_DELAY);                                                          \
     } while (0)
 extern unsigned acknowledgements_due;
+/* The same; sieve.c. Addresses are pointers, ports in host order. */
+#define LWIP_HOOK_TCP_BEGINS(pcb)                                                                  \
+    sieve_add((pcb)->remote_ip.addr, (pcb)->remote_port, (pcb)->local_port)
+#define LWIP_HOOK_TCP_ENDS(pcb)                                                                    \
+    sieve_remove((pcb)->remote_ip.addr, (pcb)->remote_port, (pcb)->local_port)
+#define LWIP_HOOK_TCP_MAY_EXIST(remote, remote_port, local_port)                                   \
+    sieve_has((remote)->addr, remote_port, local_port)
+void sieve_add(uint32_t remote, uint16_t remote_port, uint16_t local_port);
+void sieve_remove(uint32_t remote, uint16_t remote_port, uint16_t local_port);
+_Bool sieve_has(uint32_t remote, uint16_t remote_port, uint16_t local_port);
 #define LWIP_HOOK_TCP_ISN(local, local_port, remote, remote_port)                                  \
     guard_isn(*(const uint32_t *)(const void *)(local), local_port,                                \
               *(const uint32_t *)(const void *)(remote), remote_port)

@@ -12,7 +12,7 @@
  *     address.c     DHCP, static addresses
  *     guard.c cookie.c shortage.c ...   what is not let in from the wire, and is counted
  *     progress.c watch.c echo.c   does a driver that is alive move anything?
- *     memory.c checksum.c random.c  what lwIP stands on
+ *     memory.c checksum.c random.c sieve.c   what lwIP stands on
  *     socket.c ... the programs' half: sockets over lwIP's raw API
  */
 #ifndef NET_NET_H

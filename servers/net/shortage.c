@@ -9,19 +9,19 @@
  *
  * Our own connections to ourselves are not counted: programs' limits are for them.
  */
-#include <string.h>
-
 #include <lwip/timeouts.h>
 
 #include "servers/net/guard.h"
 #include "servers/net/guard_tcp.h"
 #include "servers/net/net.h"
 
-#define PEERS 2048u /* twice as many as there can be, a power of two */
+#define PEERS 16384u /* twice as many as there can be, and more; a power of two */
+#define PEERS_SHIFT 18 /* of 32 bits so many are left */
 #define LOOK_MS 500
 #define STALLED_LOOKS 2
 #define MUCH (8u * TCP_MSS) /* what is held by a connection that is worth ending */
 #define WORTH (512u * TCP_MSS) /* by all of them: less is not why memory is short */
+#define ENDS_AT_ONCE 8
 #define ORDER_LOOK 64 /* segments out of order between two counts of all */
 #define IDLE_TICKS 10 /* of half a second: one of as many peers may be ended after it */
 
@@ -30,9 +30,14 @@
 typedef uint32_t weigh_t(const struct tcp_pcb *pcb);
 
 static struct peer {
-    uint32_t address; /* 0: none */
+    uint32_t address;
     uint32_t holds;
+    uint32_t count; /* of counts; another one: the place is free */
 } peers[PEERS];
+static uint32_t counts; /* so far: what was counted before need not be cleared */
+
+_Static_assert(PEERS >= 2 * MEMP_NUM_TCP_PCB && PEERS == 1u << (32 - PEERS_SHIFT),
+               "there is a place for each peer, and it is found soon");
 
 /* The place of an address is not for peers to know: they could choose theirs so that all fall
  * together. */
@@ -43,10 +48,11 @@ static struct peer *peer_of(uint32_t address)
 
     if (!factor)
         factor = random_next() | 1;
-    at = address * factor >> 21;
-    while (peers[at].address && peers[at].address != address)
+    at = address * factor >> PEERS_SHIFT;
+    while (peers[at].count == counts && peers[at].address != address)
         at = (at + 1) % PEERS;
-    peers[at].address = address;
+    if (peers[at].count != counts)
+        peers[at] = (struct peer){.address = address, .count = counts};
     return &peers[at];
 }
 
@@ -68,7 +74,7 @@ static struct tcp_pcb *heaviest(weigh_t *weigh, uint32_t *holds)
     uint32_t best_weight = 0;
 
     *holds = 0;
-    memset(peers, 0, sizeof peers);
+    counts++;
     for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next)
         if (from_wire(pcb))
             peer_of(pcb->remote_ip.addr)->holds += weigh(pcb);
@@ -90,6 +96,13 @@ static struct tcp_pcb *heaviest(weigh_t *weigh, uint32_t *holds)
 
 /* ---- connections ---- */
 
+static struct {
+    uint32_t count; /* of processes_counts; another one: it has none */
+    uint32_t connections;
+} served[ENDPOINT_SLOTS]; /* by that process */
+static uint32_t processes_counts;
+static unsigned ordinary; /* connections of a process, on the average */
+
 static const struct tcp_pcb_listen *crowded; /* NULL: all of them */
 
 static uint32_t is_one(const struct tcp_pcb *pcb)
@@ -97,13 +110,51 @@ static uint32_t is_one(const struct tcp_pcb *pcb)
     return pcb->listener && (!crowded || pcb->listener == crowded);
 }
 
-static bool end_one(const struct tcp_pcb_listen *listener)
+/* It costs a process, or a part of one; that of a process which has many is none of those. As counted last. */
+static uint32_t costs_process(const struct tcp_pcb *pcb)
+{
+    unsigned slot = endpoint_slot(tcp_served_by(pcb));
+
+    return is_one(pcb) && tcp_served_by(pcb) && served[slot].count == processes_counts &&
+           served[slot].connections <= ordinary;
+}
+
+/* That serve these, and that will be needed for those which wait: where most have one of their own, each of them. */
+static unsigned processes(const struct tcp_pcb_listen *listener)
+{
+    unsigned accepted = 0, waiting = 0, n = 0;
+
+    crowded = listener;
+    processes_counts++;
+    for (const struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next) {
+        endpoint_t process = tcp_served_by(pcb);
+        unsigned slot = endpoint_slot(process);
+
+        if (!from_wire(pcb) || !is_one(pcb))
+            continue;
+        if (!process) {
+            waiting += pcb->state <= ESTABLISHED || pcb->state == CLOSE_WAIT;
+            continue;
+        }
+        accepted++;
+        if (served[slot].count != processes_counts) {
+            served[slot].count = processes_counts;
+            served[slot].connections = 0;
+            n++;
+        }
+        served[slot].connections++;
+    }
+    ordinary = n ? (accepted + n - 1) / n : 0;
+    return n * 2 > accepted ? n + waiting : n;
+}
+
+static bool end_one(const struct tcp_pcb_listen *listener, weigh_t *weigh)
 {
     struct tcp_pcb *pcb;
     uint32_t holds;
 
     crowded = listener;
-    pcb = heaviest(is_one, &holds);
+    pcb = heaviest(weigh, &holds);
     if (!pcb || (holds == 1 && idle(pcb) < IDLE_TICKS))
         return false;
     guard_count(GUARD_tcp_connection_ended);
@@ -121,8 +172,12 @@ bool shortage_of_connections(const struct tcp_pcb_listen *listener)
             here += pcb->listener == listener;
         }
     if (here >= PEERS_MAX)
-        return end_one(listener);
-    return all < PEERS_ALL || end_one(NULL);
+        return end_one(listener, is_one);
+    if (here >= PROCESSES_MAX && processes(listener) >= PROCESSES_MAX)
+        return end_one(listener, costs_process);
+    if (all >= PEERS_ALL)
+        return end_one(NULL, is_one);
+    return all < PROCESSES_ALL || processes(NULL) < PROCESSES_ALL || end_one(NULL, costs_process);
 }
 
 /* ---- out of order ---- */
@@ -204,21 +259,34 @@ static bool all_hold(uint32_t bytes)
     return all >= bytes;
 }
 
+/* Each costs a look at all: some at a time (docs/bounds.md). */
+static void end_stalled(void *unused)
+{
+    struct tcp_pcb *pcb;
+    uint32_t holds;
+    unsigned n = 0;
+
+    (void)unused;
+    while (memory_short() && all_hold(WORTH) && (pcb = heaviest(stalled, &holds))) {
+        guard_count(GUARD_tcp_stalled_ended);
+        tcp_abort(pcb);
+        if (++n == ENDS_AT_ONCE) {
+            sys_timeout(1, end_stalled, NULL);
+            return;
+        }
+    }
+}
+
 static bool looking;
 
 static void look(void *unused)
 {
-    struct tcp_pcb *pcb;
-    uint32_t holds;
-
     (void)unused;
-    for (pcb = tcp_active_pcbs; pcb; pcb = pcb->next)
+    for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next)
         if (pcb->state >= ESTABLISHED)
             look_at(pcb);
-    while (memory_short() && all_hold(WORTH) && (pcb = heaviest(stalled, &holds))) {
-        guard_count(GUARD_tcp_stalled_ended);
-        tcp_abort(pcb);
-    }
+    sys_untimeout(end_stalled, NULL);
+    end_stalled(NULL);
     looking = memory_short();
     if (looking)
         sys_timeout(LOOK_MS, look, NULL);

@@ -90,6 +90,7 @@ struct socket {
     struct socket *accepted, *next_accepted; /* oldest first */
     uint32_t accepted_count;
 
+    endpoint_t served_by; /* TCP: who accepted it, or used it since; 0: nobody yet */
     struct request *requests; /* in the order of arrival */
     uint32_t told; /* POLL* that VFS wants to hear of, once */
     bool is_dirty, is_ready;

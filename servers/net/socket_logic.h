@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <sys/time.h>
 
-#define SOCKETS_MAX 4096u
+#define SOCKETS_MAX 8192u /* NET_SOCKETS, and those that no program has accepted */
 #define RECEIVE_BUFFER (256u * 1024) /* of a stream; beyond it the peer's window closes */
 #define DATAGRAM_BUFFER 212992u /* Linux's net.core.rmem_default */
 #define DATAGRAM_ALLOWANCE 256u /* what a queued datagram costs besides its bytes */

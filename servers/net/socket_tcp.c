@@ -15,6 +15,8 @@
 
 #define ORPHAN_TICKS 20 /* of half a second, between two looks */
 #define ORPHAN_LOOKS 6
+/* After each that ends lwIP begins its look at all connections anew (docs/bounds.md). */
+#define ORPHANS_AT_ONCE 64
 
 static void names_note(struct socket *s)
 {
@@ -106,10 +108,17 @@ static void attach(struct socket *s, struct tcp_pcb *pcb)
  * ever. What is kept: the peer's last acknowledgement | looks since it was new << 32. */
 static err_t orphan_look(void *argument, struct tcp_pcb *pcb)
 {
+    static uint32_t tick, ended; /* in this tick */
     uint64_t looks = (uintptr_t)argument >> 32;
 
     looks = (uint32_t)(uintptr_t)argument == pcb->lastack ? looks + 1 : 0;
+    if (looks > ORPHAN_LOOKS && tick == tcp_ticks && ended == ORPHANS_AT_ONCE) {
+        pcb->polltmr = ORPHAN_TICKS - 1; /* in the next one */
+        return ERR_OK;
+    }
     if (looks > ORPHAN_LOOKS) {
+        ended = tick == tcp_ticks ? ended + 1 : 1;
+        tick = tcp_ticks;
         tcp_abort(pcb);
         return ERR_ABRT;
     }
@@ -178,6 +187,11 @@ bool tcp_queue_is_full(const struct tcp_pcb_listen *listener)
 uint32_t tcp_unread(const struct tcp_pcb *pcb)
 {
     return pcb->recv == received ? ((const struct socket *)pcb->callback_arg)->in_bytes : 0;
+}
+
+endpoint_t tcp_served_by(const struct tcp_pcb *pcb)
+{
+    return pcb->recv == received ? ((const struct socket *)pcb->callback_arg)->served_by : 0;
 }
 
 /* ---- beginning ---- */
@@ -310,12 +324,14 @@ long tcp_accept_one(struct socket *s, struct message *m)
     s->accepted = new->next_accepted;
     s->accepted_count--;
     new->next_accepted = NULL;
+    new->served_by = message_caller(m);
     reply->node = new->node;
     return 0;
 }
 
 void tcp_accept_undo(struct socket *listener, struct socket *s)
 {
+    s->served_by = 0;
     s->next_accepted = listener->accepted;
     listener->accepted = s;
     listener->accepted_count++;

@@ -359,6 +359,7 @@ long request_begin(struct message *m)
     request_arrived(m);
     if (!s)
         return answer_now(m, -EBADF);
+    s->served_by = message_caller(m);
     result = must_queue(s, m) ? LATER : attempt(s, &r);
     if (result == LATER && transfer_may_wait(m)) {
         r.deadline = deadline_of(s, &r);

@@ -3,13 +3,16 @@
 
 #include <stdlib.h>
 
+#include "abi/proto/net.h"
+
 #define FOR_ROOT 8 /* a part of all: only root comes by it */
 
 static const size_t most[SHARE_KINDS] = {
-    [SHARE_FILES] = 65536,      [SHARE_PATHS] = 8u << 20, [SHARE_PIPES] = 4096,
-    [SHARE_RINGS] = 16u << 20,  [SHARE_SOCKETS] = 4096,   [SHARE_RECORDS] = 32768,
-    [SHARE_RIGHTS] = 16384,     [SHARE_LOCKS] = 16384,    [SHARE_ITEMS] = 65536,
-    [SHARE_NET_SOCKETS] = 1024,
+    [SHARE_FILES] = 65536,  [SHARE_PATHS] = 8u << 20,
+    [SHARE_PIPES] = 4096,   [SHARE_RINGS] = 16u << 20,
+    [SHARE_SOCKETS] = 4096, [SHARE_RECORDS] = 32768,
+    [SHARE_RIGHTS] = 16384, [SHARE_LOCKS] = 16384,
+    [SHARE_ITEMS] = 65536,  [SHARE_NET_SOCKETS] = NET_SOCKETS,
 };
 
 static struct share *shares;

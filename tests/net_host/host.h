@@ -53,6 +53,7 @@ long host_call(uint64_t type, uint64_t w[6]);
 /* A stream socket of a program that connects; node, or -errno. */
 long host_connect(uint32_t to, uint16_t port);
 extern bool host_accepting; /* on PORT_BUSY */
+extern bool host_forks; /* each connection is served by a process of its own */
 uint64_t host_connections(void); /* of the servers above */
 /* /proc/net's text number `table`. */
 const char *host_table(unsigned table);

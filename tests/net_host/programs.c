@@ -14,8 +14,10 @@
 #include "tests/net_host/host.h"
 #include "tests/net_host/programs.h"
 
-#define CONNECTIONS 512
+#define CONNECTIONS 4096 /* those of PORT_DEAF are never let go */
 #define PROGRAM 100 /* the endpoint of them all: none ever waits */
+#define FORKED 200 /* host_forks: of the first connection's process, and others behind it */
+#define FORKED_MAX 600u
 
 struct connection {
     uint64_t node;
@@ -32,8 +34,10 @@ static uint64_t listeners[5], accepted_count;
 static struct message last;
 static bool answered;
 static uint8_t scratch[65536];
+static endpoint_t caller = PROGRAM;
+static unsigned top; /* no connection is behind it */
 
-bool host_accepting = true;
+bool host_accepting = true, host_forks;
 
 long program_answered(endpoint_t program, const struct message *m)
 {
@@ -45,7 +49,7 @@ long program_answered(endpoint_t program, const struct message *m)
 
 long host_call(uint64_t type, uint64_t w[6])
 {
-    struct message m = {.source = PROGRAM, .type = type};
+    struct message m = {.source = caller, .type = type};
     long result;
 
     memcpy(m.w, w, sizeof m.w);
@@ -123,6 +127,7 @@ static bool accept_one(unsigned i)
     if ((ports[i] == PORT_BUSY && !host_accepting) || !c || host_call(SOCKET_ACCEPT, w) != 0)
         return false;
     *c = (struct connection){.node = w[1], .port = ports[i]};
+    top = c - connections >= top ? (unsigned)(c - connections) + 1 : top;
     accepted_count++;
     return true;
 }
@@ -189,9 +194,12 @@ bool programs_work(void)
         more = false;
         for (unsigned i = 0; i < sizeof ports / sizeof *ports; i++)
             more |= accept_one(i);
-        for (unsigned i = 0; i < CONNECTIONS; i++)
+        for (unsigned i = 0; i < top; i++) {
+            caller = host_forks ? (endpoint_t)(FORKED + i % FORKED_MAX) : PROGRAM;
             if (connections[i].node)
                 more |= serve(&connections[i]);
+        }
+        caller = PROGRAM;
         any |= more;
     }
     return any;

@@ -21,7 +21,7 @@
 bool memory_short(void); /* servers/net/net.h */
 
 #define NETWORKS "e0=10.0.2.15/24,10.0.2.2 e1=10.0.3.15/24"
-#define CONNECTIONS 800
+#define CONNECTIONS 2200
 #define WRAP_MS (1ull << 32) /* where sys_now() begins again */
 #define BEFORE_WRAP_MS 20000 /* that net is started */
 #define WIDE "\x02\x04\x05\xb4\x01\x03\x03\x07\x01\x01\x04\x02" /* 1460, scale 7, SACK */
@@ -336,14 +336,40 @@ static void test_a_burst_waits_for_the_program(void **state)
     reset_all();
 }
 
+/* Of servers that fork: each costs a process. */
 static void test_idle_connections(void **state)
 {
+    host_forks = true;
     for (unsigned i = 0; i < 600; i++) {
         connect_from(attacker(i), PORT_ECHO, 8192);
         if (i % 100 == 99)
             assert_echo();
     }
     assert_true(host_counter("tcp_connection_ended") >= 600 - 256);
+    reset_all();
+    host_forks = false;
+}
+
+/* Of one process that serves them all, it may be as many as it can have: then the longest idle end. */
+static void test_idle_connections_of_one_process(void **state)
+{
+    enum { HONEST = 1100, ALL = 2100, MOST = 1536 };
+    long before = host_counter("tcp_connection_ended");
+
+    for (unsigned i = 0; i < ALL; i++) {
+        connect_from(attacker(i), PORT_DEAF, 8192);
+        if (i % 500 == 499)
+            assert_echo();
+        if (i != HONEST)
+            continue;
+        for (unsigned n = 0; n < used; n++) {
+            send_segment(&connections[n], TCP_A | TCP_P, "x", 1);
+            assert_int_equal(connections[n].resets, 0);
+        }
+        assert_int_equal(host_counter("tcp_connection_ended"), before);
+    }
+    assert_true(host_counter("tcp_connection_ended") >= before + ALL - MOST);
+    assert_echo();
     reset_all();
 }
 
@@ -544,6 +570,7 @@ int main(void)
         cmocka_unit_test(test_begun_and_never_gone_on),
         cmocka_unit_test(test_a_burst_waits_for_the_program),
         cmocka_unit_test(test_idle_connections),
+        cmocka_unit_test(test_idle_connections_of_one_process),
         cmocka_unit_test(test_holes_of_many),
         cmocka_unit_test(test_single_bytes_that_nobody_reads),
         cmocka_unit_test(test_orphans_end),
