@@ -1,6 +1,6 @@
 # Services that the ordinary image does not contain: tests and benchmarks add them, with their manifests, when they boot
 # (tools/guest --add build/services/X:/lib/bardo/X --add X.manifest:/etc/bardo/X.svc).
-EXTRA_SERVICES := faulty hostile bench_client bench_server probe ahci_liar pci_late standby_ill misclock hoard crowd ext4_ill dev_ill proc_ill overeager
+EXTRA_SERVICES := faulty hostile bench_client bench_server probe ahci_liar pci_late standby_ill misclock hoard crowd echoer ext4_ill dev_ill proc_ill overeager
 EXTRA_IMAGES := $(EXTRA_SERVICES:%=$(B)/services/%)
 EXTRA_BUILD = @mkdir -p $(@D) && echo "  LD    $@" && $(CC_SERVICE) $(filter-out -MMD -MP,$(SERVICE_CFLAGS)) $(SERVICE_LDFLAGS) -o $@.debug $(filter %.c,$^) $(B)/libbardo.a $(EXTRA_FLAGS) && objcopy --strip-all $@.debug $@
 
@@ -22,6 +22,9 @@ $(B)/services/bench_server: bench/services/bench_server.c $(B)/libbardo.a
 	$(EXTRA_BUILD)
 
 $(B)/services/crowd: tests/services/crowd.c tests/net_host/frames.c tests/net_host/host.h $(B)/libbardo.a
+	$(EXTRA_BUILD)
+
+$(B)/services/echoer: tests/services/echoer.c tests/net_host/frames.c tests/net_host/host.h servers/net/ring.c $(B)/libbardo.a
 	$(EXTRA_BUILD)
 
 $(B)/services/overeager: tests/services/overeager.c $(B)/libbardo.a

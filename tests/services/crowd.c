@@ -4,7 +4,8 @@
  * How long each time takes, from its first SYN to the last byte, is said in the log, once for each flood. All of it, the peers too, is by the
  * guest's clock; under icount that is instructions, on every host.
  *
- *     service up crowd    once somebody serves /f at port 80, and echoes at port 7000; "over" is its last line
+ *     service up crowd    once somebody serves /f at port 80, echoes at port 7000, and accepts all there is at port 7400;
+ *                         "over" is its last line
  */
 #include <string.h>
 
@@ -24,6 +25,8 @@
 #define FORGERIES 60000u
 #define CLOSED 200u /* connections that take nothing */
 #define HOLES 50000u
+#define IDLE 1700u /* connections to one program: more than it may have. They stay to the end */
+#define IDLE_PORT 60000u /* of theirs, and those behind it */
 #define SYN_AGAIN_NS (1000 * MS) /* what was not answered is sent again, as RFC 6298 has it */
 #define ASK_AGAIN_NS (300 * MS)
 #define PAUSE_NS (2 * MS) /* of the honest one */
@@ -55,7 +58,7 @@ static struct connection {
     bool asks, has_asked, ended;
     unsigned resets;
     uint64_t sent; /* when the last unanswered was */
-} closed[CLOSED], honest, holed;
+} closed[CLOSED], idle[IDLE], honest, holed;
 
 static void send(struct connection *c, uint8_t flags, uint32_t seq, const void *data, size_t length)
 {
@@ -90,9 +93,10 @@ static void ask(struct connection *c)
 static void begin(struct connection *c, uint32_t from, uint16_t to_port, bool asks, uint16_t window)
 {
     static uint16_t port = 2000;
+    bool is_idle = c >= idle && c < idle + IDLE;
 
     *c = (struct connection){.from = from,
-                             .port = port++,
+                             .port = is_idle ? (uint16_t)(IDLE_PORT + (c - idle)) : port++,
                              .to_port = to_port,
                              .window = window,
                              .asks = asks,
@@ -196,6 +200,24 @@ static void reset_holed(void)
     reset(&holed);
 }
 
+static void stay_idle(unsigned n)
+{
+    n = (n + 3) / 4; /* so that the program comes along */
+    for (; n && done < IDLE; n--, done++)
+        begin(&idle[done], attacker(done), 7400, false, 65535);
+    for (unsigned i = 0; i < done; i++)
+        again(&idle[i]);
+}
+
+static void count_idle(void)
+{
+    unsigned open = 0;
+
+    for (unsigned i = 0; i < IDLE; i++)
+        open += idle[i].acknowledged && !idle[i].resets;
+    log_info("%u connections to one program, %u of them stay", IDLE, open);
+}
+
 static void send_syns(unsigned n)
 {
     for (; n; n--, done++)
@@ -224,6 +246,7 @@ static const struct flood {
     {"none", nothing, no_end, 200},
     {"closed windows", close_windows, reset_closed, 2000},
     {"holes", make_holes, reset_holed, HOLES / EACH_MS + 100},
+    {"idle connections", stay_idle, count_idle, IDLE * 4 / EACH_MS + 500},
     {"a dozen half open", open_some_halves, no_end, 500},
     {"half open", send_syns, no_end, 1000},
 };
@@ -309,6 +332,8 @@ static void take(const uint8_t *frame, size_t length)
     heard(&holed, &s);
     for (unsigned i = 0; i < CLOSED; i++)
         heard(&closed[i], &s);
+    if (s.to_port >= IDLE_PORT && s.to_port < IDLE_PORT + IDLE)
+        heard(&idle[s.to_port - IDLE_PORT], &s);
 }
 
 /* ---- the driver ---- */
