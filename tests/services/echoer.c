@@ -207,7 +207,8 @@ static void find_queue(void)
 {
     static struct service_queue place;
     long grant = grant_make(service_info()->rs, &place, sizeof place, GRANT_WRITE);
-    struct message m = {.type = RS_QUEUE, .w = {0, (uint64_t)grant}};
+    struct message m =
+        message_of(RS_QUEUE, (struct rs_queue_request){.number = 0, .grant = (uint64_t)grant});
 
     if (grant < 0)
         return;
