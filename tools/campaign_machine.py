@@ -251,8 +251,8 @@ def peer_garbles(path, folder):
 class Machine:
     """One QEMU: booted, or going on from where one was saved, with one fault."""
 
-    def __init__(self, driver, folder, saved=None, fault="", more=()):
-        self.driver, self.folder, self.klog = driver, Path(folder), Path(folder) / "klog"
+    def __init__(self, driver, folder, saved=None, fault="", more=(), iommu=False):
+        self.driver, self.folder, self.klog, self.iommu = driver, Path(folder), Path(folder) / "klog", iommu
         self.work, self.argument, self.disk = WORKS[driver]
         self.klog_at, self.partial = 0, ""
         command = self.command(fault, saved) + (["-incoming", "defer"] if saved else [])
@@ -271,7 +271,7 @@ class Machine:
     def command(self, fault, saved):
         image, extra, peers = self.folder / "disk", [], ""
         if self.disk:
-            extra += qemu.disks([f"{image}:{self.disk}"], cache=AT_ONCE if is_prompt(image) else ",cache=unsafe")
+            extra += qemu.disks([f"{image}:{self.disk}"], iommu=self.iommu, cache=AT_ONCE if is_prompt(image) else ",cache=unsafe")
         nics = ["e1000"] if self.work == "flips" else [kind for kind, nic in qemu.NICS.items() if nic.service == self.driver]
         # Time is counted in instructions, 16 ns each: a guest that spins gets through its seconds, and one that is idle goes on at once.
         # What its devices do outside the processor is waited for (tests/inject/steady.c).
@@ -283,7 +283,7 @@ class Machine:
         memory = saved / "memory" if saved else self.folder / "memory"
         extra += ["-object", f"memory-backend-file,id=memory,size={MEMORY}M,mem-path={memory},share={'off' if saved else 'on'}", "-machine", "memory-backend=memory"]
         # (the emulator's crc32 goes bit by bit: the filter's tables are quicker)
-        return qemu.command(self.folder / "boot.cpio", self.klog, nics=nics, memory=MEMORY, cpu="max,-sse4.2", serial=self.serial(), extra=extra, peers=peers)
+        return qemu.command(self.folder / "boot.cpio", self.klog, nics=nics, memory=MEMORY, cpu="max,-sse4.2", serial=self.serial(), extra=extra, peers=peers, iommu=self.iommu)
 
     def loop(self, name):
         """A wire whose both ends are one FIFO: what goes out comes back."""
@@ -367,12 +367,12 @@ class Machine:
 
 
 class Saved:
-    """The saved machine of a driver: made when there is none, or an old one."""
+    """The saved machine of a driver, with an IOMMU or without: made when there is none, or an old one."""
 
-    def __init__(self, driver):
-        self.driver, (self.work, _, self.disk) = driver, WORKS[driver]
+    def __init__(self, driver, iommu=False):
+        self.driver, self.iommu, (self.work, _, self.disk) = driver, iommu, WORKS[driver]
         self.program = "flips" if self.work == "flips" else "campaign"
-        self.folder = qemu.build_folder() / "campaign" / driver
+        self.folder = qemu.build_folder() / "campaign" / (driver + iommu * "-iommu")
         self.folder.mkdir(parents=True, exist_ok=True)
         with open(self.folder / "lock", "w", encoding="ascii") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # tests and people may want it at the same time
@@ -401,7 +401,7 @@ class Saved:
         self.write_initrd(self.folder / "boot.cpio")
         with scratch_folder() as scratch:
             self.prepare(Path(scratch), from_saved=False)
-            machine = Machine(self.driver, scratch)
+            machine = Machine(self.driver, scratch, iommu=self.iommu)
             try:
                 if not any(what == "word" and word["state"] == "ready" for what, word in machine.words()):
                     shutil.copy(machine.klog, self.folder / "klog")
@@ -436,7 +436,7 @@ class Saved:
         """One fault: the last word of the work (None: there was none, or not yet), how it ended, and what is wrong with the disk."""
         scratch = Path(scratch)
         self.prepare(scratch)
-        machine = Machine(self.driver, scratch, self.folder, fault, more)
+        machine = Machine(self.driver, scratch, self.folder, fault, more, self.iommu)
         last, end = None, "ended"
         try:
             for what, word in machine.words():

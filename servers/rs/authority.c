@@ -9,7 +9,7 @@
 #include "abi/proto/ds.h"
 #include "lib/rt/defect.h"
 #include "lib/rt/pack.h"
-#include "servers/rs/rs.h"
+#include "servers/rs/requests.h"
 
 static const struct manifest *manifest_named(const char *name)
 {

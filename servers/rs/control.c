@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "lib/rt/pack.h"
-#include "servers/rs/rs.h"
+#include "servers/rs/requests.h"
 
 static uint64_t marked; /* clock at the first RS_MARK */
 

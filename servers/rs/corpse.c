@@ -18,6 +18,7 @@
 
 #include "lib/undo/undo.h"
 #include "servers/rs/corpse.h"
+#include "servers/rs/requests.h"
 
 #define CORPSES 32
 #define OF_ONE 4

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "lib/rt/error.h"
-#include "servers/rs/rs.h"
+#include "servers/rs/requests.h"
 
 static struct device devices[DEVICES_MAX];
 static unsigned device_count;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "lib/rt/error.h"
-#include "servers/rs/rs.h"
+#include "servers/rs/requests.h"
 
 #define NO_GSI 0xffffffffu
 #define FAULT_SETTLE (100 * MS)

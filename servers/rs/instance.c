@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "lib/rt/error.h"
-#include "servers/rs/rs.h"
+#include "servers/rs/requests.h"
 
 static struct service *instance_number(const struct service *base, unsigned number)
 {

@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <stddef.h>
 
-#include "servers/rs/rs.h"
+#include "servers/rs/requests.h"
 
 #define FIRMWARE_AT 0x170000000000ull /* in RS's space: mapped while it is read */
 #define TABLES_AT (DEVICE_WINDOW + DEVICES_MAX * DEVICE_STRIDE) /* in pci's, and its units */

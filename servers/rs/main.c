@@ -6,7 +6,7 @@
 
 #include "lib/rt/error.h"
 #include "lib/undo/undo.h"
-#include "servers/rs/rs.h"
+#include "servers/rs/requests.h"
 
 #define VECTOR_PAGE_FAULT 14
 #define ROOM_FOR SECOND /* of more room for a log: others of its kind may follow */

@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "servers/rs/rs.h"
+#include "servers/rs/requests.h"
 
 #define QUEUES_MAX 48
 #define QUEUES_PER_CLIENT 24

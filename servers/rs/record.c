@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "servers/rs/rs.h"
+#include "servers/rs/requests.h"
 
 #define RECORDS 256
 #define BATCH 16

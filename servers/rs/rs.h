@@ -242,7 +242,6 @@ bool service_takes_orders(const struct service *s);
 void service_tell(const char *name); /* NOTIFY_BIT_SERVICES to it, if it runs */
 void service_tell_dependents(struct service *s);
 void service_tell_all(void); /* somebody is gone for good */
-long request_set_realtime(struct message *m, struct service *caller);
 /* One for which no fresh copy would do: it goes on with what it had, or the system stops. */
 static inline bool service_core(const struct service *s)
 {
@@ -363,9 +362,6 @@ void corpses_tidy(void); /* what may wait longer */
 void corpses_look(void); /* from time to time: memory may be short */
 bool corpses_drop(void); /* memory is needed now; true: there is more now */
 long corpses_forget(struct service *s); /* -ENOENT: there are none */
-long request_corpse(struct message *m, struct service *caller);
-long request_corpse_area(struct message *m, struct service *caller);
-long request_corpse_memory(struct message *m, struct service *caller);
 
 /* ---- storm.c ---- */
 long control_storm(struct service *s, const struct message *m);
@@ -432,18 +428,8 @@ void device_memory_changed(struct device *d); /* what it may reach is more than 
 struct device *device_at(uint64_t place); /* bus << 8 | device << 3 | function; NULL: none */
 struct device *device_add(const struct rs_device *found); /* NULL: there are too many */
 void device_work_done(struct device *d); /* the work that pci had */
-long request_device_work(struct message *m, struct service *caller);
-long request_devices(struct message *m, struct service *caller);
-
-/* ---- driver.c ---- */
-long request_device_found(struct message *m, struct service *caller);
-long request_device_done(struct message *m, struct service *caller);
-long request_device_memory(struct message *m, struct service *caller);
-long request_device_fault(struct message *m, struct service *caller);
-long request_iommu_status(struct message *m, struct service *caller);
 
 /* ---- update.c ---- */
-long request_program(struct message *m, struct service *caller);
 /* The program that came, of that size, is the next to be started, and on probation from now on: 0; 1: it has
  * been so already, and is asked for once more; or it comes by itself, at the end of a step. */
 long update_begin(struct service *s, uint64_t size);
@@ -463,8 +449,6 @@ bool swap_back(struct service *s, struct image *image);
 
 /* ---- iommu.c ---- */
 bool iommu_works(void);
-long request_firmware(struct message *m, struct service *caller);
-long request_iommu(struct message *m, struct service *caller);
 /* Its registers, to be read by s: where they are. -ENOENT: there is no such unit, or not yet. */
 long iommu_show(struct service *s, uint64_t n, uint64_t *address);
 
@@ -474,7 +458,6 @@ long queue_map_client(const struct service *client,
                       endpoint_t ep); /* all its queues into a process of its */
 void queue_tell_drivers(const struct service *client); /* it has a new endpoint */
 uint64_t queue_reintegrated(const struct queue *q, uint32_t incarnation); /* clock, 0: not yet */
-long request_queue(struct message *m, struct service *caller);
 /* The device of s has no driver any more: what it was told may be under way yet. It was reset. */
 void queue_device_stopped(const struct service *s);
 void queue_device_reset(const struct service *s);
@@ -482,24 +465,11 @@ void queue_device_reset(const struct service *s);
 void queue_refused(const struct service *s);
 bool queue_is_of_disks(const struct service *client); /* it has one to a disk driver */
 
-/* ---- control.c ---- */
-long request_lookup(struct message *m, struct service *caller);
-long request_who(struct message *m, struct service *caller);
-long request_list(struct message *m, struct service *caller);
-long request_control(struct message *m, struct service *caller);
-long request_kill(struct message *m, struct service *caller);
-long request_mark(struct message *m, struct service *caller);
-long request_over_memory(struct message *m, struct service *caller);
-long request_core(struct message *m, struct service *caller);
-
 /* ---- authority.c ---- */
 void authority_check(void); /* manifests that call uphill are refused */
-long request_may_publish(struct message *m, struct service *caller);
-long request_complain(struct message *m, struct service *caller);
 
 /* ---- instance.c ---- */
 void instances_of_places(void); /* further devices of ISA drivers, before the first start */
-long request_instance(struct message *m, struct service *caller);
 bool instance_may_control(const struct service *s, const struct service *caller,
                           enum rs_control what);
 
@@ -509,7 +479,6 @@ void record_step(struct service *s,
                  enum rs_step step); /* once: a later one of the same step is ignored */
 void record_ready(struct service *s, enum rs_ready how);
 void record_back(struct service *s, uint64_t when); /* the same of one that was rolled back */
-long request_recoveries(struct message *m, struct service *caller);
 
 /* ---- script.c ---- */
 bool script_ask(struct service *s, uint32_t failures); /* false: nobody is there to run it */
@@ -519,7 +488,5 @@ void script_ask_at_end(struct service *s, const char *path, uint32_t failures, u
                        const char *why, const char *arguments);
 void script_forget(struct service *s); /* somebody else has decided */
 bool script_fetched(const struct service *s); /* the runner has taken it */
-long request_script(struct message *m, struct service *caller);
-long request_script_done(struct message *m, struct service *caller);
 
 #endif

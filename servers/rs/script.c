@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "abi/proto/script.h"
-#include "servers/rs/rs.h"
+#include "servers/rs/requests.h"
 
 #define RUNNER_PATIENCE (500 * MS) /* a runner that is busy fetching comes back within that */
 

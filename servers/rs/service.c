@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "servers/rs/rs.h"
+#include "servers/rs/requests.h"
 
 struct service services[SERVICES_MAX];
 unsigned service_count;

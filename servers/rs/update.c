@@ -15,7 +15,7 @@
 
 #include "lib/rt/defect.h"
 #include "lib/undo/undo.h"
-#include "servers/rs/rs.h"
+#include "servers/rs/requests.h"
 
 #define PROBATION (10 * SECOND)
 #define STAGE_AT 0x1a0000000000ull /* in RS's space */

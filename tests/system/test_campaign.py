@@ -224,6 +224,12 @@ def test_escaped_once(tmp_path, driver):
     assert all(row["outcome"] in MAY_BE.get(row["where"], MAY_BE.get(driver, {"recovered"})) for row in rows), out
 
 
+def test_dma_elsewhere_with_an_iommu(tmp_path):
+    """e1000 51:301: the card writes what it receives over the kernel, and the machine ends. With an IOMMU it does not get there, and the driver is found."""
+    rows, out = campaign(tmp_path, "e1000", "--iommu", "--like=e1000_lend+0x4b: mov r15d, dword ptr [rbx + 0x24] -> mov r15d, dword ptr [rbx + 0x25]")
+    assert rows[0]["outcome"] == "recovered" and any(recovery[0] == "dma" for recovery in rows[0]["recoveries"]), out
+
+
 def test_emulator_ends_itself(tmp_path):
     """ahci 3:41, a queued command that is given as a plain one: QEMU 7.2 has an assertion against it. That is no crash of the system."""
     rows, out = campaign(tmp_path, "ahci", "--like=issue+0x1e2: je 0x4014ae -> jne 0x4014ae")
