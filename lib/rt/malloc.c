@@ -103,6 +103,12 @@ undo_unlogged static void add_data(struct pointer_memory *m, const struct regist
     m->ranges = 3;
 }
 
+/* Bits 47 to 63 are the same: else no access can be made by it. */
+undo_unlogged static bool is_canonical(uint64_t address)
+{
+    return (uint64_t)((int64_t)(address << 16) >> 16) == address;
+}
+
 undo_unlogged static unsigned mend_pointers(const struct registers *r, uint64_t fault)
 {
     extern char __executable_start[], end[];
@@ -120,8 +126,11 @@ undo_unlogged static unsigned mend_pointers(const struct registers *r, uint64_t 
     for (const struct heap_piece *p = heap.pieces;
          p && m.ranges < POINTER_RANGES && peek(p, &piece, sizeof piece); p = piece.next)
         m.range[m.ranges++] = (struct pointer_range){(uint64_t)p, (uint64_t)p + piece.size};
+    if (fault)
+        return pointer_mend(&m, fault, false);
     for (unsigned i = 0; i < sizeof suspects / sizeof *suspects && !mended; i++)
-        mended = pointer_mend(&m, suspects[i], fault);
+        if (!is_canonical(suspects[i]))
+            mended = pointer_mend(&m, suspects[i], true);
     return mended;
 }
 

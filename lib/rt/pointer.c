@@ -13,24 +13,18 @@ undo_unlogged static bool is_there(const struct pointer_memory *m, uint64_t at)
     return m->peek((const void *)at, &byte, 1);
 }
 
-/* Is it what the access was made by? */
-undo_unlogged static bool was_used(uint64_t suspect, uint64_t fault)
-{
-    return fault && fault >= suspect && fault - suspect < FIELD_MAX;
-}
-
-/* What it was before one bit of it flipped, as far as that is certain. A block of the heap is; NULL, or an
- * address of the program, only when the access was made by it: numbers look like these, too. */
-undo_unlogged static bool find_right(const struct pointer_memory *m, uint64_t suspect,
-                                     uint64_t fault, uint64_t *right)
+/* What it was before one bit of it flipped, if there is just one way. NULL, and an address of the program,
+ * only where it is known that the access was made by it: numbers look like these, too. */
+undo_unlogged static bool find_right(const struct pointer_memory *m, uint64_t wrong,
+                                     bool is_register, uint64_t *right)
 {
     unsigned found = 0;
 
     for (unsigned bit = 0; bit < 64; bit++) {
-        uint64_t value = suspect ^ 1ull << bit;
+        uint64_t value = wrong ^ 1ull << bit;
         bool is_known = value == 0 || (value >= m->program && value < m->program_end);
 
-        if (is_known ? was_used(suspect, fault) : m->is_block(value)) {
+        if (is_known ? !is_register : m->is_block(value)) {
             *right = value;
             found++;
         }
@@ -38,12 +32,38 @@ undo_unlogged static bool find_right(const struct pointer_memory *m, uint64_t su
     return found == 1;
 }
 
-/* All words that are `wrong` become `right`, or are only counted. */
-undo_unlogged static unsigned replace(const struct pointer_memory *m, uint64_t wrong,
-                                      uint64_t right, bool really)
+struct search {
+    uint64_t near;
+    bool is_register;
+    uint64_t wrong, right; /* of the first that is found; 0, 0: none is yet */
+    unsigned count; /* of words that are so */
+    bool is_unclear; /* there is another that is as likely */
+};
+
+undo_unlogged static void find(const struct pointer_memory *m, struct search *s, uint64_t at,
+                               uint64_t word)
+{
+    uint64_t right = 0;
+
+    (void)at;
+    if (word < LEAST || word > s->near || s->near - word >= FIELD_MAX)
+        return;
+    if (word == s->wrong)
+        s->count++;
+    else if (!is_there(m, word) && find_right(m, word, s->is_register, &right)) {
+        s->is_unclear |= s->wrong != 0;
+        s->wrong = word;
+        s->right = right;
+        s->count = 1;
+    }
+}
+
+/* Of all words there are: `with` is done for each. */
+undo_unlogged static void look_through(const struct pointer_memory *m, struct search *s,
+                                       void (*with)(const struct pointer_memory *, struct search *,
+                                                    uint64_t at, uint64_t word))
 {
     uint64_t words[CHUNK];
-    unsigned count = 0;
 
     for (unsigned i = 0; i < m->ranges; i++)
         for (uint64_t at = m->range[i].begin; at < m->range[i].end; at += sizeof words) {
@@ -53,24 +73,26 @@ undo_unlogged static unsigned replace(const struct pointer_memory *m, uint64_t w
             if (!m->peek((const void *)at, words, n * sizeof *words))
                 continue;
             for (uint64_t k = 0; k < n; k++)
-                if (words[k] == wrong &&
-                    (!really || m->poke((void *)(at + k * sizeof *words), &right, sizeof right)))
-                    count++;
+                with(m, s, at + k * sizeof *words, words[k]);
         }
-    return count;
+}
+
+undo_unlogged static void put_right(const struct pointer_memory *m, struct search *s, uint64_t at,
+                                    uint64_t word)
+{
+    if (word == s->wrong && m->poke((void *)at, &s->right, sizeof s->right))
+        s->count++;
 }
 
 /* (A number that is 1 << n is not rare: NULL is put right only where there is but one.) */
-undo_unlogged unsigned pointer_mend(const struct pointer_memory *m, uint64_t suspect,
-                                    uint64_t fault)
+undo_unlogged unsigned pointer_mend(const struct pointer_memory *m, uint64_t near, bool is_register)
 {
-    uint64_t right = 0;
-    unsigned count;
+    struct search s = {.near = near, .is_register = is_register};
 
-    if (suspect < LEAST || is_there(m, suspect) || !find_right(m, suspect, fault, &right))
+    look_through(m, &s, find);
+    if (s.count == 0 || s.is_unclear || (s.right == 0 && s.count > 1))
         return 0;
-    count = replace(m, suspect, right, false);
-    if (count == 0 || (right == 0 && count > 1))
-        return 0;
-    return replace(m, suspect, right, true);
+    s.count = 0;
+    look_through(m, &s, put_right);
+    return s.count;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Of what a server has died: a pointer of which one bit has flipped. It is in a register of the dead,
- * and points to where nothing is; the same word stands in memory; and with one bit turned back it points
- * to something. All three together are no accident, so the word is put right. (Where more than one
- * bit would do, or a wrong pointer points to something by chance, nothing is done.) No kernel calls
- * here: tested on the host. Nothing of it is logged (lib/undo).
+ * Of what a server has died: a pointer of which one bit has flipped. An access through it failed, at its
+ * address or some way behind (a field, an element); it stands in memory, points to where nothing is, and with
+ * one bit turned back to something. All of that together is no accident, so the word is put right. (Where
+ * there are two ways to do that, or a wrong pointer points to something by chance, nothing is done.) No
+ * kernel calls here: tested on the host. Nothing of it is logged (lib/undo).
  */
 #ifndef RT_POINTER_H
 #define RT_POINTER_H
@@ -27,8 +27,9 @@ struct pointer_memory {
     uint64_t program, program_end; /* whose text and data they may point to, too */
 };
 
-/* suspect: what a register held; fault: the address of the access that failed, 0: it was none that a
- * processor could make, or it is not known. Returns how many words it has put right. */
-unsigned pointer_mend(const struct pointer_memory *m, uint64_t suspect, uint64_t fault);
+/* near: the address that could not be accessed; or, is_register, what a register held when an access failed
+ * by an address that no processor could have: then pointers to blocks of the heap alone are put right. Returns
+ * how many words were. */
+unsigned pointer_mend(const struct pointer_memory *m, uint64_t near, bool is_register);
 
 #endif
