@@ -85,6 +85,7 @@ int main(void)
                                   .publish = interfaces_publish};
 
     lwip_init();
+    shortage_begin();
     service_publish("net");
     recover_services();
     service_ready(RS_READY_FRESH);

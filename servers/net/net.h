@@ -52,8 +52,9 @@ void net_output_pending(void);
 
 /* lwIP's memory is scarce: programs' queues should not grow. memory.c */
 bool memory_short(void);
-/* Before every receive that might block: shortage.c */
-void shortage_of_memory(void);
+/* shortage.c. At the start, while there is memory: some of each of lwIP's pools. */
+void shortage_begin(void);
+void shortage_of_memory(void); /* before every receive that might block */
 
 /* Counted per interface since boot. */
 struct net_statistics {

@@ -9,6 +9,7 @@
  *
  * Our own connections to ourselves are not counted: programs' limits are for them.
  */
+#include <lwip/memp.h>
 #include <lwip/timeouts.h>
 
 #include "servers/net/guard.h"
@@ -301,4 +302,12 @@ void shortage_of_memory(void)
     for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next)
         tcp_ext_arg_set(pcb, stall_id(), (void *)(uintptr_t)position(pcb));
     sys_timeout(LOOK_MS, look, NULL);
+}
+
+/* Pools are empty until somebody needs of them (lwipopts.h), and that may be when a user has all memory: the first page of each
+ * is there from the beginning, so root can still open a connection. */
+void shortage_begin(void)
+{
+    for (memp_t pool = 0; pool < MEMP_MAX; pool++)
+        memp_free(pool, memp_malloc(pool));
 }
