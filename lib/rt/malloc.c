@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* malloc() and its family, on lib/rt/heap.h, in place of the C library's. */
+/* malloc() and its family, on lib/rt/heap.h, in place of the C library's; and what a service that keeps its
+ * memory looks through when it has died of it (undo_audit() of lib/undo). */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
