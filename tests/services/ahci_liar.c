@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "drivers/block/ahci/chip.h"
+#include "lib/rt/log.h"
 
 static struct block_driver liar;
 static uint32_t never, dropped; /* slots that are not done, and ended or not */
@@ -53,6 +54,7 @@ static bool lie(struct block_device *d, unsigned k, struct block_request *r)
             d->queue = &elsewhere;
         return true;
     }
+    log_info("lies about %u sectors from %llu", r->sectors, (unsigned long long)r->sector);
     if (strcmp(kind, "drop") == 0) {
         dropped |= 1u << k;
         return true;

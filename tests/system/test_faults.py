@@ -20,9 +20,16 @@ def faulty(fault, delay=300, times=1, **changes):
     return {"/etc/bardo/faulty.svc": text, "/lib/bardo/faulty": BUILD / "services/faulty"}
 
 
-def recoveries(text):
+def recoveries(text, name="faulty"):
     header = next(line for line in text.splitlines() if line.startswith("# number"))[2:].split()
-    return [dict(zip(header, line.split())) for line in text.splitlines() if re.match(r"\d+ faulty ", line)]
+    return [dict(zip(header, line.split())) for line in text.splitlines() if re.match(rf"\d+ {name} ", line)]
+
+
+def detected(what, row, began):
+    """How many ms from the defect, at `began` s of the guest's clock, until RS knew; said for who runs the test with -s."""
+    took = int(row["detected_ns"]) / 1e6 - began * 1e3
+    print(f"DETECTED {what}: {row['defect']} {row['detail']} after {took:.3f} ms")
+    return took
 
 
 @pytest.mark.parametrize("fault, defect, detail", [("exit", "exit", "3"), ("panic", "exit", "1"), ("null", "exception", "14"), ("jump", "exception", "14"),

@@ -8,7 +8,7 @@ import inject_faults
 from conftest import BUILD, TOP
 from doorbell import Doorbell
 from test_campaign import INJECTOR
-from test_faults import NETWORK, WAIT, faulty, recoveries
+from test_faults import NETWORK, WAIT, detected, faulty, recoveries
 
 DRIVER = dict(NETWORK, **{"class": "net", "budget": "3 60", "backoff": "1 10 100"})
 
@@ -42,7 +42,7 @@ def test_busy_for_nothing(boot, program, fault):
     result = boot(WAIT + "share 700; wait_for 'up .* 1 [sc]'; cat /proc/recovery", icount=True, leak_check=False, timeout=200,
                   add=dict(faulty(fault, delay=500, **DRIVER), **{"/bin/share": program("share")}))
     row, = recoveries(result.out)
-    took = int(row["detected_ns"]) / 1e9 - float(re.search(r"\[ *([\d.]+)\] faulty: fault on demand", result.klog).group(1))
+    took = detected(fault, row, float(re.search(r"\[ *([\d.]+)\] faulty: fault on demand", result.klog).group(1))) / 1e3
     share, pause = map(int, re.search(r"^share (\d+) (\d+)", result.out).groups())
     links = len(re.findall(r"net: e\d: link ", result.klog))
     print(f"BUSY {fault}: {row['defect']} {row['detail']} after {took * 1e3:.0f} ms, the share of programs {share} per mille, at most {pause} ms without, {links} changes of the link logged")

@@ -4,6 +4,7 @@
 The lies are told through a second drive that shows the data of the same image: what is written there reaches the medium behind the back of the
 disk server, as if the first one's driver had written it."""
 import os
+import re
 import subprocess
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from conftest import BUILD
 from test_disk import LIBRARY, MB, attached, drive, patient, sha1
 from test_ext4 import check, contents, make
+from test_faults import detected, recoveries
 
 GUARD = BUILD / "programs/blockguard"
 AWAY = "dd if=/dev/sda bs=256k skip=80 count=8 of=/dev/null 2>/dev/null; "  # nothing of the first 20 MB is remembered
@@ -91,26 +93,36 @@ def lying(path, kind, every):
             "qemu": f"-drive file={path},if=none,id=d0,format=raw,cache=unsafe -device ide-hd,drive=d0,bus=ide.0,serial=lie-{kind}-{every}"}
 
 
+def lie_that_was_found(klog):
+    """When the driver was asked for the block that is complained of first, and read another one."""
+    found = re.search(r"block (\d+) from ahci is not what was written there", klog)
+    sector = (1 + int(found[1])) * 8  # (the first block is the disk's header)
+    lies = re.findall(r"\[ *([\d.]+)\] ahci: lies about (\d+) sectors from (\d+)", klog[:found.start()])
+    return max(float(when) for when, count, first in lies if int(first) <= sector < int(first) + int(count))
+
+
 @pytest.mark.parametrize("kind, every", [("misplace", 9), ("drop", 9), ("flip", 9), ("misread", 20)])
 def test_lying_driver(boot, tmp_path, kind, every):
     """One block in N is not where it should be, not there, or not what it was: EIO, a complaint, and the ladder. With a mirror: repaired."""
     pieces = [os.urandom(64 << 10) for _ in range(24)]
     sums = [sha1(piece) + "  -" for piece in pieces]
     script = ("for n in $(seq 0 23); do dd if=/all of=/dev/sda bs=64k count=1 skip=$n seek=$((n * 5)) 2>/dev/null || echo write $n; done; sync; " + AWAY +
-              "for n in $(seq 0 23); do dd if=/dev/sda of=/tmp/p bs=64k count=1 skip=$((n * 5)) 2>/dev/null && sha1sum </tmp/p || echo none; done; cut -d' ' -f2,3,8 /proc/recovery")
+              "for n in $(seq 0 23); do dd if=/dev/sda of=/tmp/p bs=64k count=1 skip=$((n * 5)) 2>/dev/null && sha1sum </tmp/p || echo none; done; cut -d' ' -f2,3,8 /proc/recovery; cat /proc/recovery")
     for mirrored in (False, True):
         first, second = tmp_path / "d.img", tmp_path / "m.img"
         formatted(first, *([second] if mirrored else []))
         setting = lying(first, kind, every)
         setting["add"]["/all"] = b"".join(pieces)
         setting["qemu"] += drive(second, "mirror") + " -device virtio-blk-pci,drive=mirror" if mirrored else ""
-        result = boot(script, leak_check=False, timeout=120, **setting)
+        result = boot(script, leak_check=False, timeout=120, icount=kind == "misread", **setting)
         lines = result.out.split("\n")
         read = lines[:24]
         assert all(line in (right, "none") for line, right in zip(read, sums)), "wrong data, or a write that failed"
         assert mirrored or kind == "misread" or "none" in read
         assert not mirrored or ("none" not in read and "repaired from the mirror" in result.klog)
         assert "ahci complaint reset" in lines and "from ahci is not what was written there" in result.klog
+        if kind == "misread":
+            assert 0 < detected("a disk's wrong block", recoveries(result.out, "ahci")[0], lie_that_was_found(result.klog)) < 20
         assert "\x1b" not in result.klog and "all is well" in result.klog and "\n[    0.000001]" not in result.klog
 
 

@@ -9,10 +9,12 @@ import pytest
 import inject_faults
 import qemu
 from test_campaign import INJECTOR
+from test_faults import detected, recoveries
 
 NOTHING = "31c0c3"  # xor eax, eax; ret: nothing has come, or was taken
 CARDS = {nic.service: kind for kind, nic in qemu.NICS.items()}
-LIMIT = 0.300  # s
+LIMIT = 300  # ms
+DEADLINE, SILENCE = 2, 4  # why net complains
 
 
 class Endless(socketserver.BaseRequestHandler):
@@ -65,12 +67,9 @@ def test_stall_in_traffic(boot, endless, nic):
     driver of a virtio card sees that the card has what it can't find, and ends itself."""
     command = COMMAND.format(nic=nic, receive=entry(nic, "receive"), transmit=entry(nic, "transmit"), code=NOTHING, port=endless)
     out = boot(command, nics=[CARDS[nic]], add=INJECTOR, icount=True, leak_check=False, timeout=200).out
-    header = next(line for line in out.splitlines() if line.startswith("# number"))[2:].split()
-    rows = [dict(zip(header, line.split())) for line in out.splitlines() if re.match(rf"\d+ {nic} ", line)]
+    rows = recoveries(out, nic)
     began = [int(when) for when in re.findall(r"^triggered (\d+) 0$", out, re.M)]
     for what, when, row in zip(["receive", "transmit"], began, rows):
-        took = (int(row["detected_ns"]) - when) / 1e9
-        print(f"STALL {nic} {what}: found after {took * 1e3:.1f} ms, {row['defect']} {row['detail']}")
-        assert 0 < took <= LIMIT
-    assert [row["defect"] for row in rows] == ["exit" if nic == "virtio-net" else "complaint", "complaint"]
+        assert 0 < detected(f"{nic} {what}", row, when / 1e9) <= LIMIT
+    assert [f"{row['defect']} {row['detail']}" for row in rows] == ["exit 1" if nic == "virtio-net" else f"complaint {SILENCE}", f"complaint {DEADLINE}"]
     assert " 1 packets received" in out
