@@ -145,6 +145,21 @@ static void scroll(long by)
     top_prepare(&top, room); /* not beyond the end */
 }
 
+/* How many bytes a key is that means nothing here and begins with an escape: up to its last one,
+ * a letter or '~', and no key that follows. */
+static size_t length_unknown(const char *keys, size_t n)
+{
+    size_t at = 1;
+
+    while (at < n && (keys[at] == '[' || keys[at] == 'O')) /* the console's F1 to F5 have two */
+        at++;
+    if (at == 1)
+        return 1; /* the key Escape itself */
+    while (at < n && keys[at] >= ' ' && keys[at] < '@')
+        at++;
+    return at < n ? at + 1 : n;
+}
+
 /* The first of the keys, which may be more than one byte; how many it was. */
 static size_t take_key(const char *keys, size_t n)
 {
@@ -164,7 +179,7 @@ static size_t take_key(const char *keys, size_t n)
         }
     }
     if (*keys == '\033')
-        return n; /* of one that means nothing here */
+        return length_unknown(keys, n);
     if (*keys == 'q')
         is_over = 1;
     else if (*keys == 'a')

@@ -4,7 +4,7 @@ import json
 import re
 
 from machine import terminal
-from test_screen import sit  # noqa: F401 (a fixture)
+from test_screen import PROMPT, sit  # noqa: F401 (a fixture)
 from test_service import manifest
 
 NIC = ["e1000"]
@@ -60,10 +60,10 @@ def test_top_as_text(boot):
 
 
 def test_top_on_a_serial_terminal(tmp_path):
-    """Live, sorted by keys, and the terminal is as before when it ends: by q, and by Ctrl-C."""
+    """Live, sorted by keys, and the terminal is as before when it ends: by q, right behind keys that mean nothing, and by Ctrl-C."""
     out = tmp_path / "out"
     with terminal(out) as console:
-        for awaited, typed in ((b"# ", "service top --every 300\n"), (b"*CPU%", "r"), (b"*RESTART", "n"), (b"*NAME", "a "), (b"rtl8139", "q"),
+        for awaited, typed in ((b"# ", "service top --every 300\n"), (b"*CPU%", "r"), (b"*RESTART", "n"), (b"*NAME", "a "), (b"rtl8139", "\x1b[15~\x1bOPzq"),
                                (b"\x1b[?25h", "service kill null; service top --every 300\n"), (b"1 killed", "\x03"),
                                (b"", "stty -a | grep -c ' echo '; echo al''l; poweroff -f\n")):
             console.wait(awaited)
@@ -74,14 +74,68 @@ def test_top_on_a_serial_terminal(tmp_path):
     assert b"\r\n1\r\nall" in text and text.count(b"\x1b[?25h") == text.count(b"\x1b[?25l") == 2
 
 
+ROOM = 22  # lines for services on a screen of 25
+KB, COLUMN = {"K": 1, "M": 1024}, {"n": ("NAME", 0), "s": ("STATE", 1), "p": ("PID", 2), "r": ("RESTART", 3), "d": ("DEFECT", 4), "c": ("CPU%", -3), "m": ("MEMORY", -2), "x": ("MSG/S", -1)}
+
+
+def sorted_by(key, lines):
+    """Are the services on the screen in the order that the key means?"""
+    name, column = COLUMN[key]
+    rows = [line.split() for line in lines[3:] if line]
+    if f"*{name}" not in lines[2] or not rows or any(len(row) not in (8, 9) for row in rows):
+        return False
+    words = [row[column] for row in rows]
+    if key == "m":
+        values = [-int(word[:-1]) * KB[word[-1]] - KB[word[-1]] for word in words]
+    elif key in "prcx":
+        values = [float(word) * (1 if key == "p" else -1) for word in words]
+    else:
+        values = [word.replace("-", "none") if key == "d" else word for word in words]
+    return values == sorted(values)
+
+
+def names_on(lines):
+    return [line.split()[0] for line in lines[3:] if line]
+
+
+def shows(lines, at, known):
+    """The services from that one on, whose names are known or not yet; those end the list as it is known."""
+    names = names_on(lines)
+    return len(names) == ROOM and all(known[n] == name if n in known else name > max(known.values()) for n, name in enumerate(names, at))
+
+
 def test_top_on_the_screen(sit):  # noqa: F811
-    """On a VGA's console all lines are there, each in its place."""
+    """On a VGA's console all lines are there, each in its place; each key does what is said of it, others nothing; the terminal is as before in the end, by q and by Ctrl-C."""
     with sit("service kill null") as (person, end):
-        person.type("service top --every 300\n")
+        person.type("clear; stty -g >/tmp/stty; service top --every 300\n")
         lines = person.wait(lambda lines: lines[2].startswith("NAME") and any(re.match(r"null +up .*killed", line) for line in lines), "the table")
         assert re.match(r"\d+:\d\d:\d\d  \d+ services: \d+ up, ", lines[0]) and lines[1].startswith("n)ame s)tate ") and re.match(HEADER, lines[2])
-        person.type("r")
-        person.wait(lambda lines: "*RESTART" in lines[2] and lines[3].startswith("null "), "null, which has died most often")
-        person.type("q")
-        person.wait(lambda lines: "bardo:~#" in lines[24] or "bardo:~#" in "".join(lines[-3:]), "the prompt")
+        for key in "rspdmxcn":
+            person.type(key)
+            lines = person.wait(lambda lines: sorted_by(key, lines), f"the order of {key}")
+            assert key != "r" or lines[3].startswith("null "), "it has died most often"
+        idle = names_on(lines)
+        assert "nvme" not in idle
+        person.type("a")
+        clock = person.wait(lambda lines: sorted_by("n", lines) and len(names_on(lines)) == ROOM and names_on(lines) != idle, "all services")[0].split()[0]
+        lines = person.wait(lambda lines: lines[0].split()[0] != clock, "another look")  # (all of the last one is painted then)
+        count, at, known = int(lines[0].split()[1]), 0, dict(enumerate(names_on(lines)))
+        assert count > ROOM and "nvme" in known.values()
+        for keys, lines_on in (("j", 1), ("down", 1), ("k", -1), ("up", -1), ("k", -1), ("spc", ROOM), ("spc", ROOM), ("minus", -ROOM), ("pgdn", ROOM), ("j", 1), ("pgup", -ROOM), ("z f1 ret tab 1 esc", 0)):
+            before, clock = at, person.lines()[0].split()[0]
+            at = max(0, min(at + lines_on, count - ROOM))
+            for key in keys.split():
+                person.press(key)
+            lines = person.wait(lambda lines: (at != before or lines[0].split()[0] != clock) and sorted_by("n", lines) and shows(lines, at, known), f"line {at} and those that follow, by {keys}")
+            known.update(enumerate(names_on(lines), at))
+        person.type("a")
+        person.wait(lambda lines: names_on(lines) == idle, "those alone that run")
+        for end_it, said in ((lambda: person.type("q"), "by q"), (lambda: person.press("ctrl", "c"), "by Ctrl-C")):
+            end_it()
+            person.wait(lambda lines: PROMPT in "".join(lines[-3:]), "the prompt")
+            person.type(f"clear; stty -g | cmp - /tmp/stty && echo as before {said}\n")
+            person.wait_line(f"as before {said}")
+            if said == "by q":
+                person.type("service top\n")
+                person.wait(lambda lines: sorted_by("c", lines), "the table")
         end()
