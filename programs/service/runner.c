@@ -67,6 +67,8 @@ static int run_script(char **word)
             kill(-child, SIGKILL);
     }
     kill(-child, SIGKILL); /* what it has left behind */
+    if (is_over)
+        return SCRIPT_TOO_LATE;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 

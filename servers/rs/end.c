@@ -46,6 +46,15 @@ static void ask_script(struct service *s, const struct policy_verdict *v, const 
     script_ask_at_end(s, m->end_script, v->failures, m->deadline_ms, why, m->end_arguments);
 }
 
+/* Whatever becomes of it now, nobody hears of it. */
+void end_is_late(struct service *s, const struct life_event *e)
+{
+    (void)e;
+    if (s->script)
+        script_tell_late(s);
+    script_forget(s);
+}
+
 void end_begin(struct service *s, const struct policy_verdict *v)
 {
     static const char *const reasons[] = {

@@ -85,7 +85,9 @@ static long give_up(struct life *l, const struct life_event *e)
 {
     end(l, e->at_end == END_HOLD ? RS_HELD : RS_GIVEN_UP, LIFE_DO_GIVE_UP);
     if (e->at_end == END_REBOOT || e->at_end == END_POWEROFF)
-        wait_for(l, WAIT_POWER, LIFE_POWER_PATIENCE);
+        wait_for(l, WAIT_POWER, LIFE_END_PATIENCE);
+    if (e->at_end == END_SCRIPT)
+        wait_for(l, WAIT_END, LIFE_END_PATIENCE);
     return LIFE_DO_GIVE_UP;
 }
 
@@ -155,6 +157,8 @@ static long script_failed(struct life *l, const struct life_event *e)
         wait_no_more(l);
         return LIFE_DO_POWER;
     }
+    if (l->wait == WAIT_END)
+        wait_no_more(l);
     if (l->state != RS_SCRIPT_DECIDES)
         return LIFE_DO_NOTHING;
     wait_no_more(l);
@@ -164,6 +168,8 @@ static long script_failed(struct life *l, const struct life_event *e)
 static long script_against(struct life *l, const struct life_event *e)
 {
     (void)e;
+    if (l->wait == WAIT_END)
+        wait_no_more(l);
     if (l->state != RS_SCRIPT_DECIDES)
         return LIFE_DO_NOTHING;
     return end(l, RS_DOWN, LIFE_DO_STOP);
@@ -186,8 +192,12 @@ static long decided(struct life *l, const struct life_event *e)
 
 static long time_of_script(struct life *l, const struct life_event *e, enum life_wait wait)
 {
+    static const enum life_effect late[] = {[WAIT_SCRIPT] = LIFE_DO_BY_MANIFEST,
+                                            [WAIT_POWER] = LIFE_DO_POWER,
+                                            [WAIT_END] = LIFE_DO_END_LATE};
+
     if (e->script_left == 0)
-        return wait == WAIT_POWER ? LIFE_DO_POWER : LIFE_DO_BY_MANIFEST;
+        return late[wait];
     wait_for(l, wait, e->script_left);
     return LIFE_DO_NOTHING;
 }
@@ -212,6 +222,7 @@ static long time_over(struct life *l, const struct life_event *e)
         return end(l, RS_DOWN, e->going_down ? LIFE_DO_STOP_LAST : LIFE_DO_STOP_WANTED);
     case WAIT_SCRIPT:
     case WAIT_POWER:
+    case WAIT_END:
         return time_of_script(l, e, wait);
     default:
         return LIFE_DO_NOTHING;

@@ -27,6 +27,7 @@ enum life_wait { /* what LIFE_TIME is awaited for */
                  WAIT_STOP, /* told to shut down; ended then */
                  WAIT_SCRIPT, /* the policy script decides; by manifest then */
                  WAIT_POWER, /* given up: a script ends the system in order; ended then */
+                 WAIT_END, /* given up: a script of its own is run; not awaited any more then */
                  WAIT_CALL, /* it goes on when the call that it was in has ended; look then */
 };
 
@@ -104,6 +105,7 @@ enum life_effect {
     LIFE_DO_STOP_LAST, /* and the system goes on going down */
     LIFE_DO_GIVE_UP, /* it is down, or held */
     LIFE_DO_POWER, /* the system ends, at once */
+    LIFE_DO_END_LATE, /* its script is not awaited any more */
     LIFE_DO_REFUSE,
     LIFE_DO_HOLD,
     LIFE_DO_PANIC,
@@ -112,7 +114,7 @@ enum life_effect {
 
 #define LIFE_DEVICE_PATIENCE SECOND /* for pci to do a device's work */
 #define LIFE_FETCH_PATIENCE (500 * MS) /* for the policy runner to fetch a script */
-#define LIFE_POWER_PATIENCE (5 * SECOND) /* the same for that which ends the system */
+#define LIFE_END_PATIENCE (5 * SECOND) /* the same for what follows when it is given up */
 #define LIFE_SPAWN_AGAIN (100 * MS) /* at least, when a process could not be made */
 
 void life_begin(struct life *life, enum rs_state state);

@@ -396,7 +396,7 @@ static long step(struct service *s, struct life_event *e)
         [LIFE_DO_GIVE_UP] = give_up,           [LIFE_DO_REFUSE] = refuse,
         [LIFE_DO_PANIC] = stop_system,         [LIFE_DO_SUCCEED] = go_on,
         [LIFE_DO_LOOK] = look_at_call,         [LIFE_DO_HOLD] = hold,
-        [LIFE_DO_POWER] = end_system,
+        [LIFE_DO_POWER] = end_system,          [LIFE_DO_END_LATE] = end_is_late,
     };
     long effect;
 

@@ -279,6 +279,8 @@ struct policy_verdict alternate_verdict(struct service *s);
 /* ---- end.c ---- */
 enum manifest_end end_of(const struct service *s); /* what would follow now */
 void end_begin(struct service *s, const struct policy_verdict *v); /* it has been given up */
+/* The script of its `at-end` has not been run in time. */
+void end_is_late(struct service *s, const struct life_event *e);
 enum power end_power(const struct service *s); /* how its `at-end` ends the system */
 
 /* ---- tell.c ---- */
@@ -488,5 +490,6 @@ void script_ask_at_end(struct service *s, const char *path, uint32_t failures, u
                        const char *why, const char *arguments);
 void script_forget(struct service *s); /* somebody else has decided */
 bool script_fetched(const struct service *s); /* the runner has taken it */
+void script_tell_late(const struct service *s); /* that of `at-end`: nobody has run it in time */
 
 #endif

@@ -108,6 +108,8 @@ static const char *reason_of(uint64_t status)
 {
     if (status == SCRIPT_MISSING)
         return "is not there: status";
+    if (status == SCRIPT_TOO_LATE)
+        return "did not end within its deadline: status";
     return status == SCRIPT_NOT_EXECUTABLE ? "is not executable: status" : "failed with status";
 }
 
@@ -126,6 +128,12 @@ static void has_ended(const struct service *s, uint64_t status)
     if (status != 0)
         log_always("%s: the script at its end, %s, %s %llu", s->name, ask_of(s)->script.path,
                    reason_of(status), (unsigned long long)status);
+}
+
+void script_tell_late(const struct service *s)
+{
+    log_always("%s: the script at its end, %s, %s", s->name, ask_of(s)->script.path,
+               script_fetched(s) ? "did not end within its deadline" : "is run by nobody");
 }
 
 long request_script_done(struct message *m, struct service *caller)

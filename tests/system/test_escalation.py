@@ -77,6 +77,25 @@ def test_ladder_to_its_end(boot):
     assert result.klog.count("kept: given up after 2 failures in 60 s") == 2 and result.klog.count("kept: held for inspection") == 2
 
 
+def test_script_at_the_end_of_no_use(boot):
+    """It is run once, with its arguments; one that fails, hangs, is missing or may not be run is said so, within its deadline, and leaves nothing behind; so is one that
+    nobody runs. Its service is given up meanwhile and afterwards, and may be started again."""
+    scripts = {"fine": "#!/bin/sh\necho \"$@\" >>/tmp/fine\n", "fails": "#!/bin/sh\nexit 3\n", "hangs": "#!/bin/sh\nsleep 77 &\nwhile :; do :; done\n", "plain": "exit 0\n"}
+    add = {f"/etc/bardo/policy/{name}.sh": text for name, text in scripts.items()}
+    for name in ("fine", "fails", "hangs", "plain", "missing", "alone"):
+        add.update(service(name, "exit", delay=0, times=2, budget="1 60", deadline=700, instances="on-request", at_end=f"script /etc/bardo/policy/{name}.sh 'a b' -c"))
+    result = boot(WAIT + """sleep 0.3; for s in fine fails hangs plain missing; do service up $s; done; n=0
+        until service log | grep -q 'hangs: the script at its end' || [ $n = 400 ]; do n=$((n + 1)); usleep 50000; done; cat /tmp/fine; ps | grep -c -e '[s]leep 77' -e '[h]angs.sh'
+        for s in fine fails hangs plain missing; do service list $s | grep -c given-up; done; service up fine && wait_for fine 'up ' && echo up again
+        kill $(pidof service); service up alone; n=0; until service log alone | grep -q 'at its end' || [ $n = 400 ]; do n=$((n + 1)); usleep 50000; done; service list alone | grep -c given-up""",
+                  add=add, leak_check=False)
+    assert result.out == "fine 1 2 budget 'a b' -c\n0\n" + 5 * "1\n" + "up again\n1\n", result.out
+    said = dict(re.findall(r"(\w+): the script at its end, /etc/bardo/policy/\w+\.sh, (.*)", result.klog))
+    assert said == {"fails": "failed with status 3", "hangs": "did not end within its deadline: status 258", "plain": "is not executable: status 257", "missing": "is not there: status 256", "alone": "is run by nobody"}, said
+    began, ended = (float(re.search(rf"\[ *([\d.]+)\] rs: {text}", result.klog)[1]) for text in ("hangs: given up", "hangs: the script at its end"))
+    assert 0.7 <= ended - began < 10  # (the host may be slow)
+
+
 def test_poweroff_in_order(boot, tmp_path):
     """At the end the machine is switched off: what was written a moment before is on the disk, which is clean; a reboot that would come too early does not."""
     image = make(tmp_path / "disk.img", size="16M")

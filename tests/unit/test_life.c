@@ -109,9 +109,18 @@ static void test_at_end(void **state)
     up();
     ENDED(.defect = DEFECT_EXIT);
     assert_int_equal(GIVEN_UP(.at_end = END_SCRIPT), LIFE_DO_GIVE_UP);
-    assert_int_equal(life.patience, 0);
+    assert_int_equal(life.patience, LIFE_END_PATIENCE);
+    assert_int_equal(NEXT(.type = LIFE_TIME, .script_left = 7), LIFE_DO_NOTHING);
+    assert_int_equal(life.patience, 7);
     assert_int_equal(NEXT(.type = LIFE_SCRIPT_AGAINST), LIFE_DO_NOTHING); /* it decides nothing */
+    assert_int_equal(life.patience, 0);
     assert_int_equal(NEXT(.type = LIFE_SCRIPT_FAILED), LIFE_DO_NOTHING);
+    assert_int_equal(life.state, RS_GIVEN_UP);
+    up();
+    ENDED(.defect = DEFECT_EXIT);
+    GIVEN_UP(.at_end = END_SCRIPT);
+    assert_int_equal(NEXT(.type = LIFE_TIME), LIFE_DO_END_LATE);
+    assert_int_equal(NEXT(.type = LIFE_TIME), LIFE_DO_NOTHING);
     assert_int_equal(life.state, RS_GIVEN_UP);
 }
 
@@ -121,7 +130,7 @@ static void goes_to_power(enum manifest_end at_end)
     ENDED(.defect = DEFECT_EXIT);
     assert_int_equal(GIVEN_UP(.at_end = at_end), LIFE_DO_GIVE_UP);
     assert_int_equal(life.state, RS_GIVEN_UP);
-    assert_int_equal(life.patience, LIFE_POWER_PATIENCE);
+    assert_int_equal(life.patience, LIFE_END_PATIENCE);
 }
 
 /* In order by a script, in time; else it is done all the same, but once, and not if somebody has seen to it. */
@@ -483,7 +492,8 @@ static void test_any_order(void **state)
         if (life.state == RS_DOWN || life.state == RS_REFUSED || life.state == RS_HELD)
             assert_int_equal(life.wait, WAIT_NOTHING);
         if (life.state == RS_GIVEN_UP)
-            assert_true(life.wait == WAIT_NOTHING || life.wait == WAIT_POWER);
+            assert_true(life.wait == WAIT_NOTHING || life.wait == WAIT_POWER ||
+                        life.wait == WAIT_END);
     }
 }
 
