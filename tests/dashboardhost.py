@@ -4,9 +4,12 @@ import base64
 import contextlib
 import http.client
 import json
+import os
 import re
 import socket
+import struct
 import time
+from pathlib import Path
 
 from conftest import LOADED
 from hostnet import free_port
@@ -74,6 +77,25 @@ class Dashboard:
     def wait_for_return(self, name, count):
         """Of the death with that number among its deaths."""
         return self.wait(lambda: [e for e in self.deaths(name) if e["how"] != "-"][count - 1:], f"return {count} of {name}")[0]
+
+
+def listening(process):
+    """Where somebody may connect by TCP to this process of the host, or to one that it has started: {(IPv4 or IPv6 address, port)}."""
+    pids = [process]
+    for pid in pids:
+        for children in Path(f"/proc/{pid}/task").glob("*/children"):
+            pids += map(int, children.read_text().split())
+    inodes, found = set(), set()
+    for link in (link for pid in pids for link in Path(f"/proc/{pid}/fd").iterdir()):
+        with contextlib.suppress(OSError):  # it has been closed meanwhile
+            inodes.add(os.readlink(link))
+    for family, name in ((socket.AF_INET, "tcp"), (socket.AF_INET6, "tcp6")):
+        for _, local, _, state, *_, inode in (line.split()[:10] for line in Path(f"/proc/{process}/net/{name}").read_text().splitlines()[1:]):
+            if state == "0A" and f"socket:[{inode}]" in inodes:
+                address, port = local.split(":")
+                words = [int(address[at:at + 8], 16) for at in range(0, len(address), 8)]
+                found.add((socket.inet_ntop(family, struct.pack(f"={len(words)}I", *words)), int(port, 16)))
+    return found
 
 
 @contextlib.contextmanager

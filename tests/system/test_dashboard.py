@@ -3,13 +3,17 @@
 import http.client
 import json
 import re
+import shlex
 import socket
+import subprocess
 import time
 from base64 import b64encode
 
 import pytest
 
-from dashboardhost import dashboard
+from conftest import BUILD, TOP
+from dashboardhost import dashboard, listening
+from machine import terminal
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +29,30 @@ def test_nobody_without_password(served):
             assert (status, answer["WWW-Authenticate"]) == (401, 'Basic realm="Bardo", charset="UTF-8"') and b"rs" not in body
     status, answer, _ = served.request("POST", "/api/kill/null", {"X-Bardo": "1"})  # (of the page, which has its own way to say so)
     assert status == 401 and answer["WWW-Authenticate"].startswith("Reload ") and served.deaths("null") == []
+
+
+def make_run(*words):
+    """How `make run` calls tools/guest, in words."""
+    said = subprocess.run(["make", "-n", "run", f"B={BUILD}", *words], cwd=TOP, capture_output=True, text=True, check=True).stdout
+    line, = (line for line in said.splitlines() if " tools/guest " in line)
+    return shlex.split(line)
+
+
+def test_who_may_connect(served, tmp_path):
+    """The host itself, by its loopback, and only to what was asked for; without DASHBOARD nobody listens."""
+    assert listening(served.console.guest.pid) == {("127.0.0.1", served.port)}
+    for words, asked in (([], None), (["DASHBOARD=0"], None), (["DASHBOARD=1"], "0"), (["DASHBOARD=9000"], "9000")):
+        run = make_run(*words)
+        assert (run[run.index("--dashboard") + 1] if "--dashboard" in run else None) == asked and "--forward" not in run
+    plain = make_run()
+    with terminal(tmp_path / "console", *plain[plain.index("tools/guest") + 1:]) as console:
+        console.wait(b"# ")
+        assert listening(console.guest.pid) == set()
+        console.type("ps | grep -c '[d]ashboard'; cat /run/dashboard.password; echo e''nd; poweroff -f\n")
+        console.wait(b"\nend")
+        console.guest.wait(timeout=100)
+    said = (tmp_path / "console").read_text(errors="replace")
+    assert re.search(r"\n0\ncat: .*No such file", said), said
 
 
 def test_what_is_served(served):
