@@ -90,6 +90,9 @@ enum rs_request {
 #define RS_PROGRAM_MAX (8u << 20)
 #define RS_DEVICE_ANY (~0ull)
 #define RS_DELAY_MAX_MS 86400000u /* a day */
+#define RS_STORM_MIN_US 50u
+#define RS_STORM_MAX_US 60000000u
+#define RS_FUSE_MAX 1024u
 
 struct IN_MESSAGE rs_ready_request {
     uint64_t how; /* enum rs_ready */
@@ -339,8 +342,10 @@ enum rs_control {
     RS_CONTROL_DOWN,
     RS_CONTROL_RESTART,
     RS_CONTROL_KILL,
-    RS_CONTROL_STORM, /* argument: kills at random instants, so many us apart on average; 0: no more */
-    RS_CONTROL_FUSE, /* argument: dies at one of so many stores of some steps; 0: no more; -ENOTSUP */
+    /* argument: kills at random instants, so many us apart on average, RS_STORM_MIN_US to RS_STORM_MAX_US; 0: no more */
+    RS_CONTROL_STORM,
+    /* argument: dies at one of so many stores of some steps, RS_FUSE_MAX at most; 0: no more; -ENOTSUP */
+    RS_CONTROL_FUSE,
     RS_CONTROL_HOLD, /* it is not replaced when it dies, or now; -ENXIO: it is down */
     RS_CONTROL_FORGET, /* what is kept of its dead, but for one that is held */
     /* the program of RS_PROGRAM, of `argument` bytes, is its own from now on, and takes over at once. Not of

@@ -174,6 +174,14 @@ enum allowed { /* of a command: names, and options that go with it */
                UPDATES = 4096,
 };
 
+/* What a value must be: behind an option, or as a command's number. */
+struct value {
+    const char *needs; /* in words; NULL: there is none */
+    enum kind { TEXT, NUMBER, SECONDS } kind;
+    unsigned long least, most; /* of a number */
+    bool or_zero;
+};
+
 static const struct command {
     const char *name;
     int (*run)(const struct options *o);
@@ -200,61 +208,90 @@ static const struct command {
     {"storm", run_order, NEEDS_NAME | NEEDS_NUMBER},
     {"fuse", run_order, NEEDS_NAME | NEEDS_NUMBER},
 };
-/* (Text: it is part of a message.) */
-#define DELAY_NEEDED "a number of milliseconds, 86400000 at most"
-_Static_assert(RS_DELAY_MAX_MS == 86400000, "DELAY_NEEDED says so");
+static const struct {
+    const char *command;
+    struct value value;
+} numbers[] = {
+    /* of those that need one */
+    {"storm",
+     {"0, or 50 to 60000000 microseconds", NUMBER, RS_STORM_MIN_US, RS_STORM_MAX_US, true}},
+    {"fuse", {"a number of stores, 1024 at most", NUMBER, 0, RS_FUSE_MAX, false}},
+};
+_Static_assert(RS_STORM_MIN_US == 50 && RS_STORM_MAX_US == 60000000 && RS_FUSE_MAX == 1024 &&
+                   RS_DELAY_MAX_MS == 86400000,
+               "texts say so");
+#define MANY_MAX 99999999
 #define COMMANDS (sizeof commands / sizeof *commands)
 
-static bool is_number(const char *text)
+/* NULL: nothing is. */
+static const char *wrong_with_number(const struct value *v, const char *text)
 {
-    return *text && strlen(text) <= 8 && text[strspn(text, "0123456789")] == 0;
+    unsigned long number = 0;
+
+    if (!*text || text[strspn(text, "0123456789")])
+        return "is none";
+    for (; *text && number <= v->most; text++)
+        number = number * 10 + (unsigned long)(*text - '0');
+    if (number > v->most)
+        return "is too large";
+    return number >= v->least || (v->or_zero && number == 0) ? NULL : "is too small";
 }
 
-static bool is_count(const char *text)
+static const char *wrong_with_seconds(const char *text)
 {
-    return is_number(text) && atol(text) != 0;
+    if (milliseconds(text) >= 0)
+        return NULL;
+    return *text && text[strspn(text, "0123456789")] == 0 ? "is too large" : "is none";
 }
 
-static bool is_delay(const char *text)
+static const char *wrong_with(const struct value *v, const char *text)
 {
-    return is_number(text) && atol(text) <= (long)RS_DELAY_MAX_MS;
-}
-
-static bool is_seconds(const char *text)
-{
-    return milliseconds(text) >= 0;
-}
-
-static bool is_text(const char *text)
-{
-    return *text != 0;
+    if (v->kind == NUMBER)
+        return wrong_with_number(v, text);
+    if (v->kind == SECONDS)
+        return wrong_with_seconds(text);
+    return *text ? NULL : "is none";
 }
 
 static const struct option {
     const char *name;
     size_t place; /* in struct options */
     unsigned allowed; /* by commands that allow that; 0: by itself, see main() */
-    bool (*is_good)(const char *value); /* NULL: nothing follows it */
-    const char *needs;
+    struct value value; /* that follows it, if any */
 } options[] = {
-    {"--json", offsetof(struct options, json), REPORTS, NULL, NULL},
-    {"--follow", offsetof(struct options, follow), FOLLOWS, NULL, NULL},
-    {"--reset", offsetof(struct options, reset), DELAYS, NULL, NULL},
-    {"--wait", offsetof(struct options, wait), UPDATES, NULL, NULL},
-    {"--image", offsetof(struct options, image), UPDATES, is_text, "the name of a file"},
-    {"--delay", offsetof(struct options, delay), DELAYS, is_delay, DELAY_NEEDED},
-    {"--every", offsetof(struct options, every), REPEATS, is_count,
-     "a number of ms from 1 to 99999999"},
-    {"--count", offsetof(struct options, count), REPEATS, is_count, "a number from 1 to 99999999"},
-    {"--timeout", offsetof(struct options, timeout), WAITS, is_seconds,
-     "a number of seconds, 999999.999 at most"},
-    {"--core", offsetof(struct options, core), CORPSES, is_text, "the name of a file"},
-    {"--number", offsetof(struct options, number), CORPSES, is_count,
-     "one of the numbers that 'service corpse' lists"},
-    {"--forget", offsetof(struct options, forget), CORPSES, NULL, NULL},
-    {"--top", offsetof(struct options, top), CHECKS, is_text, "a folder"},
-    {"--help", 0, 0, NULL, NULL},
-    {"--policy-runner", 0, 0, NULL, NULL},
+    {"--json", offsetof(struct options, json), REPORTS, {NULL, TEXT, 0, 0, false}},
+    {"--follow", offsetof(struct options, follow), FOLLOWS, {NULL, TEXT, 0, 0, false}},
+    {"--reset", offsetof(struct options, reset), DELAYS, {NULL, TEXT, 0, 0, false}},
+    {"--wait", offsetof(struct options, wait), UPDATES, {NULL, TEXT, 0, 0, false}},
+    {"--image",
+     offsetof(struct options, image),
+     UPDATES,
+     {"the name of a file", TEXT, 0, 0, false}},
+    {"--delay",
+     offsetof(struct options, delay),
+     DELAYS,
+     {"a number of milliseconds, 86400000 at most", NUMBER, 0, RS_DELAY_MAX_MS, false}},
+    {"--every",
+     offsetof(struct options, every),
+     REPEATS,
+     {"a number of ms from 1 to 99999999", NUMBER, 1, MANY_MAX, false}},
+    {"--count",
+     offsetof(struct options, count),
+     REPEATS,
+     {"a number from 1 to 99999999", NUMBER, 1, MANY_MAX, false}},
+    {"--timeout",
+     offsetof(struct options, timeout),
+     WAITS,
+     {"a number of seconds, 999999.999 at most", SECONDS, 0, 0, false}},
+    {"--core", offsetof(struct options, core), CORPSES, {"the name of a file", TEXT, 0, 0, false}},
+    {"--number",
+     offsetof(struct options, number),
+     CORPSES,
+     {"one of the numbers that 'service corpse' lists", NUMBER, 1, MANY_MAX, false}},
+    {"--forget", offsetof(struct options, forget), CORPSES, {NULL, TEXT, 0, 0, false}},
+    {"--top", offsetof(struct options, top), CHECKS, {"a folder", TEXT, 0, 0, false}},
+    {"--help", 0, 0, {NULL, TEXT, 0, 0, false}},
+    {"--policy-runner", 0, 0, {NULL, TEXT, 0, 0, false}},
 };
 #define OPTIONS (sizeof options / sizeof *options)
 
@@ -325,6 +362,21 @@ static int misuse_option(const char *option, const char *what)
     return EXIT_USAGE;
 }
 
+/* 0: it is as it must be; text NULL: it was not given. */
+static int check_value(const char *of, const struct value *v, const char *text)
+{
+    const char *wrong = text ? wrong_with(v, text) : "";
+
+    if (!wrong)
+        return 0;
+    if (!text || !*text)
+        fprintf(stderr, "service: %s needs %s\nTry 'service --help'.\n", of, v->needs);
+    else
+        fprintf(stderr, "service: %s needs %s: %s %s\nTry 'service --help'.\n", of, v->needs, text,
+                wrong);
+    return EXIT_USAGE;
+}
+
 static const char **value_of(struct options *o, const struct option *option)
 {
     return (const char **)((char *)o + option->place);
@@ -334,7 +386,6 @@ static const char **value_of(struct options *o, const struct option *option)
 static int take_option(struct options *o, char **argv, int *i)
 {
     const struct option *option = option_of(argv[*i]);
-    char needs[64];
 
     if (!option)
         return unknown("unknown option", argv[*i], option_suggested(argv[*i]));
@@ -343,13 +394,10 @@ static int take_option(struct options *o, char **argv, int *i)
     if (*value_of(o, option))
         return misuse_option(option->name, "is given twice");
     *value_of(o, option) = option->name;
-    if (!option->is_good)
+    if (!option->value.needs)
         return 0;
     *value_of(o, option) = argv[++*i];
-    if (argv[*i] && option->is_good(argv[*i]))
-        return 0;
-    snprintf(needs, sizeof needs, "needs %s", option->needs);
-    return misuse_option(option->name, needs);
+    return check_value(option->name, &option->value, argv[*i]);
 }
 
 /* 0, or the exit status for a wrong command line. */
@@ -385,8 +433,9 @@ static int check_words(const struct command *c, const struct options *o)
         return misuse("no name goes with", c->name);
     if (o->words > words)
         return misuse("one name at a time, not", o->word[words]);
-    if ((c->allows & NEEDS_NUMBER) && (o->words < 3 || !is_number(o->word[2])))
-        return misuse("a number is needed after the name, by", c->name);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (strcmp(c->name, numbers[i].command) == 0)
+            return check_value(c->name, &numbers[i].value, o->word[2]);
     return 0;
 }
 

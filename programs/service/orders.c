@@ -18,21 +18,12 @@ static int tell(const char *command, const char *name, int error)
     return EXIT_ERROR;
 }
 
-/* What RS takes of them is in servers/rs/storm.c. */
-static int tell_range(const char *command)
-{
-    fprintf(stderr, "service: %s needs %s\nTry 'service --help'.\n", command,
-            strcmp(command, "storm") == 0 ? "0, or 50 to 60000000 microseconds"
-                                          : "a number of stores, 1024 at most");
-    return EXIT_USAGE;
-}
-
 int run_order(const struct options *o)
 {
     const char *verb = o->reset ? "reset" : o->word[0], *name = o->word[1];
     int error = order_send(verb, name, o->delay ? o->delay : o->word[2]);
 
-    return error == EINVAL && o->word[2] ? tell_range(verb) : tell(o->word[0], name, error);
+    return tell(o->word[0], name, error);
 }
 
 static void sleep_until(struct timespec *t, long ms)

@@ -10,10 +10,9 @@
 
 #include "servers/rs/rs.h"
 
-#define EVERY_MIN_US 50u
-#define EVERY_MAX_US 60000000u
 #define SELF_WITHIN (10 * 1000u) /* ns of RS's own time, when it strikes itself */
-#define FUSE_MAX (UNDO_WINDOW_FIRST / 16)
+
+_Static_assert(RS_FUSE_MAX == UNDO_WINDOW_FIRST / 16, "a store has 16 bytes of the log");
 
 static uint64_t random_number(void)
 {
@@ -34,7 +33,7 @@ long control_storm(struct service *s, const struct message *m)
     const struct rs_control_request *r = message_words(m);
     uint64_t every = r->argument;
 
-    if (every != 0 && (every < EVERY_MIN_US || every > EVERY_MAX_US))
+    if (every != 0 && (every < RS_STORM_MIN_US || every > RS_STORM_MAX_US))
         return -EINVAL;
     s->storm_at = 0;
     s->storm_every = every * 1000;
@@ -60,7 +59,7 @@ long control_fuse(struct service *s, const struct message *m)
 
     if (!service_keeps_memory(s))
         return -ENOTSUP;
-    if (r->argument > FUSE_MAX)
+    if (r->argument > RS_FUSE_MAX)
         return -EINVAL;
     error = s->is_fused ? 0
                         : memory_map(s->endpoint, UNDO_FUSE, UNDO_WINDOW_FIRST / PAGE_SIZE,

@@ -19,7 +19,7 @@ def test_wait(boot):
     usage = "Try 'service --help'.\n"
     assert out == ("1 up\n2 still up\nservice: wait e1000: it is down: 'service up' starts it\n3 1\n4 up\n5 0\n"
                    "service: wait rtl8139: its device is not in this machine\n6 1\nservice: wait nosuch: there is no such service\n7 1\n"
-                   f"service: which service?\n{usage}8 2\nservice: --timeout needs a number of seconds, 999999.999 at most\n{usage}9 2\n"
+                   f"service: which service?\n{usage}8 2\nservice: --timeout needs a number of seconds, 999999.999 at most: 1e3 is none\n{usage}9 2\n"
                    f"service: --timeout needs a number of seconds, 999999.999 at most\n{usage}10 2\nservice: --timeout does not go with list\n{usage}11 2\n"
                    f"service: one name at a time, not b\n{usage}12 2\n13 up\n")
 

@@ -151,4 +151,4 @@ def test_ordinary_failure(boot):
         service storm vfs 10 2>&1; service fuse e1000 5 2>&1; service storm vfs 2>&1; service restart vfs 2>&1""", nics=["e1000"], expect=1).out.splitlines()
     assert out[0] == "same" and out[1] == "12" and int(out[2]) >= 6
     said = [line for line in out[3:] if "--help" not in line]
-    assert "storm needs" in said[0] and "does not keep its memory" in said[1] and "a number is needed" in said[2] and "not permitted" in said[-1]
+    assert "storm needs" in said[0] and "does not keep its memory" in said[1] and "storm needs" in said[2] and "not permitted" in said[-1]

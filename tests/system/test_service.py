@@ -43,7 +43,7 @@ def test_list_and_status(boot):
 
 
 WORDS = [  # command, exit status, what it says
-    ("service restart null --delay 99999999", 2, "service: --delay needs a number of milliseconds, 86400000 at most"),
+    ("service restart null --delay 99999999", 2, "service: --delay needs a number of milliseconds, 86400000 at most: 99999999 is too large\nTry"),
     ("service restart null --delay 86400001", 2, "service: --delay needs a number of milliseconds, 86400000 at most"),
     ("service restart null --delay 86400000", 0, ""),
     ("service restart null --delay 1 --delay 2", 2, "service: --delay is given twice"),
@@ -59,7 +59,19 @@ WORDS = [  # command, exit status, what it says
     ("service storm null 60000000; service storm null 0", 0, ""),
     ("service fuse ds 1025", 2, "service: fuse needs a number of stores, 1024 at most"),
     ("service fuse ds 1024; service fuse ds 0", 0, ""),
-    ("service storm nosuch 49", 1, "service: storm nosuch: there is no such service"),
+    *((f"service {words} {number}", 2, f"service: {words.split()[-1] if '--' in words else words.split()[0]} needs {needs}: {number} {wrong}\nTry")
+      for words, needs, wrongs in (
+          ("storm null", "0, or 50 to 60000000 microseconds", {"18446744073709551616": "is too large", "100000000": "is too large", "49": "is too small", "5x": "is none", "1.5": "is none"}),
+          ("fuse ds", "a number of stores, 1024 at most", {"18446744073709551616": "is too large", "x": "is none"}),
+          ("restart null --delay", "a number of milliseconds, 86400000 at most", {"18446744073709551616": "is too large", "-1": "is none"}),
+          ("kill null --every", "a number of ms from 1 to 99999999", {"18446744073709551617": "is too large", "0": "is too small"}),
+          ("top --count", "a number from 1 to 99999999", {"18446744073709551617": "is too large"}),
+          ("corpse --number", "one of the numbers that 'service corpse' lists", {"4294967297": "is too large", "0": "is too small"}),
+          ("wait null --timeout", "a number of seconds, 999999.999 at most", {"18446744073709551616": "is too large", "1.2345": "is none"})) for number, wrong in wrongs.items()),
+    ("service storm null", 2, "service: storm needs 0, or 50 to 60000000 microseconds\nTry"),
+    ("service top --every ''", 2, "service: --every needs a number of ms from 1 to 99999999\nTry"),
+    ("service storm null 00000000000000000000000000050; service storm null 0", 0, ""),
+    ("service storm nosuch 50", 1, "service: storm nosuch: there is no such service"),
     ("service restart 'null 1'", 1, "service: restart null 1: there is no such service"),
     ("service kill 'null\nkill log'", 1, "service: kill null\nkill log: there is no such service"),
     ("service list log | grep -c ' 0 none '", 0, "1\n"),

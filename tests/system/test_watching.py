@@ -56,7 +56,7 @@ def test_top_as_text(boot):
     assert len(re.findall(HEADER, out, re.M)) == 2
     assert re.search(r"^null +up +\d+ +1 killed +[_.:=*#+-] +[\d.]+ +\d+K +\d+$", out, re.M) and re.search(r"^vfs +up +\d+ +0 - +\d+\.\d +\d+K +[1-9]\d*$", out, re.M)
     assert "rtl8139" not in out and all(len(line) < 80 for line in out.splitlines())
-    assert out.endswith("service: no name goes with top\nTry 'service --help'.\n2\nservice: --every needs a number of ms from 1 to 99999999\nTry 'service --help'.\n2\n")
+    assert out.endswith("service: no name goes with top\nTry 'service --help'.\n2\nservice: --every needs a number of ms from 1 to 99999999: 0 is too small\nTry 'service --help'.\n2\n")
 
 
 def test_top_on_a_serial_terminal(tmp_path):
