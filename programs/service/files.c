@@ -32,7 +32,7 @@ static char *whole_text(const char *path)
 {
     size_t size = 0, room = 4096;
     char *text = malloc(room), *more = text;
-    int fd = open(path, O_RDONLY), error;
+    int fd = open(path, O_RDONLY | O_NONBLOCK), error;
     ssize_t n = fd < 0 ? -1 : 1;
 
     while (n > 0 && more && (n = read(fd, text + size, room - size - 1)) > 0) {
@@ -44,7 +44,8 @@ static char *whole_text(const char *path)
     if (fd >= 0)
         close(fd);
     errno = error;
-    if (n == 0 && more) {
+    if ((n == 0 || (n < 0 && fd >= 0 && error == EAGAIN)) &&
+        more) { /* who waits: for what is new */
         text[size] = 0;
         return text;
     }

@@ -109,7 +109,9 @@ int show_log(const char *name, bool json)
 
     if (name && !writes_log(name) && !has_service(name))
         return EXIT_ERROR;
-    text = read_file(LOG_FILE);
+    text = file_text(LONG_LOG);
+    if (!text)
+        text = read_file(LOG_FILE);
     if (!text)
         return EXIT_ERROR;
     if (json)

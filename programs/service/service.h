@@ -14,6 +14,7 @@
 #define SCRIPTS_FILE "/proc/bardo/scripts"
 #define RECOVERY_FILE "/proc/recovery"
 #define LOG_FILE "/proc/bardo/log"
+#define LONG_LOG "/dev/klog" /* of the log server: more than the kernel has room for */
 #define CORPSE_FOLDER "/proc/bardo/corpse"
 #define SHELL "/bin/sh"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The log server: keeps what the kernel's log, where all records go, has room for only for a while,
- * and serves it as the device 10:11 (/dev/kmsg). A read gets whole records from the open file's
- * position on, and waits for more at the end; a write adds a record. When the server dies nothing
- * is lost that the kernel still has.
+ * and serves it as the device 10:11 (/dev/klog; /dev/kmsg is what the kernel has itself, and needs
+ * nobody). A read gets whole records from the open file's position on, and waits for more at the
+ * end; a write adds a record. When the server dies nothing is lost that the kernel still has.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -116,6 +116,7 @@ static long read_log(uint64_t node, struct fs_transfer *t)
         return -ENXIO;
     if (t->length == 0)
         return 0;
+    follow();
     position = o->position;
     n = ring_read(&ring, &position, chunk, t->length < sizeof chunk ? t->length : sizeof chunk);
     if (n != 0) {

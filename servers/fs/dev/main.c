@@ -24,6 +24,7 @@
  * are names. */
 enum {
     MEMORY_MAJOR = 1,
+    MISC_MAJOR = 10,
     MINOR_NULL = 3,
     MINOR_ZERO = 5,
     MINOR_FULL = 7,
@@ -48,6 +49,8 @@ static struct name {
     {"random", NULL, S_IFCHR | 0666, MEMORY_MAJOR, MINOR_RANDOM, 0, 0},
     {"urandom", NULL, S_IFCHR | 0666, MEMORY_MAJOR, MINOR_URANDOM, 0, 0},
     {"kmsg", NULL, S_IFCHR | 0644, MEMORY_MAJOR, MINOR_KMSG, 0, 0},
+    {"klog", NULL, S_IFCHR | 0644, MISC_MAJOR, MINOR_KMSG, 0,
+     0}, /* of the log server, which keeps more */
     {"bardo", NULL, S_IFCHR | 0644, MEMORY_MAJOR, MINOR_BARDO, 0, 0},
     {"bardo-recovery", NULL, S_IFCHR | 0444, MEMORY_MAJOR, MINOR_RECOVERY, 0, 0},
     {"bardo-devices", NULL, S_IFCHR | 0444, MEMORY_MAJOR, MINOR_DEVICES, 0, 0},

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The log server keeps more than the kernel has room for: /dev/klog, and `service log`; without it there is what the kernel has."""
+import re
+
+FILL = "service kill null --every 2 --count 1500; "  # RS says each death, whatever it has said before
+
+
+def test_longer_than_the_kernels(boot):
+    """What the kernel's ring has lost is there, once and in order. Who reads it over the server's death goes on with what the kernel still has; that is what
+    there is afterwards, and when the server is down."""
+    out = boot("echo FIRST WORDS >/dev/kmsg; " + FILL + """for f in /proc/bardo/log /dev/kmsg; do grep -c 'FIRST WORDS' $f; done; service log >/tmp/long; grep -c 'FIRST WORDS' /tmp/long
+        cut -c2-15 /tmp/long >/tmp/times; sort -n /tmp/times | cmp - /tmp/times && grep -v 'lines left out' /tmp/long | sort | uniq -d | wc -l; wc -c </tmp/long
+        cat /dev/klog >/tmp/read & until grep -q 'FIRST WORDS' /tmp/read; do usleep 50000; done; service kill log; service wait log; until grep -q 'rs: log: killed' /tmp/read; do usleep 50000; done
+        kill $!; service log | grep -c -e 'FIRST WORDS' -e 'rs: log: killed'
+        service down log; echo LAST WORDS >/dev/kmsg; service log | grep -c 'LAST WORDS'; service up log; service wait log; service log | grep -c 'LAST WORDS'; rm /tmp/*""", leak_check=False).out
+    *lines, last = re.sub("(?m)^Terminated\n", "", out).split()
+    assert lines[:4] == ["0", "0", "1", "0"] and int(lines[4]) > 96 << 10 and lines[5:] + [last] == ["1", "1", "1"], out
