@@ -2,10 +2,12 @@
 /*
  * Stacks are kept for the next coroutine: at most POOL_MAX unused ones. The lowest word of a stack
  * must stay as it was. What is on a stack that is resumed goes into the undo log, since the
- * compiler's own stores to it are not logged.
+ * compiler's own stores to it are not logged, and what is more on it when it yields, so that it gets
+ * into the mirror. What is below has no right contents.
  */
 #include "lib/coro/coro.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -17,7 +19,7 @@ enum { REGISTERS = 5 }; /* that the switch saves */
 #else
 enum { REGISTERS = 6 };
 #endif
-enum { POOL_MAX = 8 };
+enum { POOL_MAX = 8, SWITCH_BYTES = 128 /* below a frame that yields, at most */ };
 #define STACK_MARK 0x5ac4b077035ac4ull
 
 struct coro {
@@ -26,12 +28,14 @@ struct coro {
     void (*entry)(void *);
     void *argument;
     int ended;
+    bool pooled;
     struct coro *next; /* in the pool */
+    struct coro *newer, *older;
 };
 
 void coro_switch(void **save, void *load);
 
-static struct coro *running, *pool;
+static struct coro *running, *pool, *newest;
 static int pooled;
 
 static uint64_t *stack_bottom(struct coro *c)
@@ -60,20 +64,30 @@ static struct coro *coro_new(void)
     if (c) {
         pool = c->next;
         pooled--;
+        c->pooled = false;
         return c;
     }
     c = malloc(CORO_STACK_BYTES);
-    if (c)
-        *stack_bottom(c) = STACK_MARK;
+    if (!c)
+        return NULL;
+    *c = (struct coro){.older = newest};
+    if (newest)
+        newest->newer = c;
+    newest = c;
+    *stack_bottom(c) = STACK_MARK;
     return c;
 }
 
 static void coro_free(struct coro *c)
 {
     if (pooled >= POOL_MAX) {
+        *(c->newer ? &c->newer->older : &newest) = c->older;
+        if (c->older)
+            c->older->newer = c->newer;
         free(c);
         return;
     }
+    c->pooled = true;
     c->next = pool;
     pool = c;
     pooled++;
@@ -103,7 +117,9 @@ struct coro *coro_start(void (*entry)(void *), void *argument, int *ended)
     *ended = 0;
     if (!c)
         return NULL;
-    *c = (struct coro){.entry = entry, .argument = argument};
+    c->entry = entry;
+    c->argument = argument;
+    c->ended = 0;
     top = (uint64_t *)((uintptr_t)stack_top(c) & ~(uintptr_t)15);
     *--top = 0; /* where begin() would return to: it does not */
     *--top = (uint64_t)(uintptr_t)begin;
@@ -115,7 +131,11 @@ struct coro *coro_start(void (*entry)(void *), void *argument, int *ended)
 void coro_yield(void)
 {
     struct coro *self = running;
+    char *low = (char *)__builtin_frame_address(0) - SWITCH_BYTES,
+         *known = self->stack_pointer; /* when it was resumed */
 
+    if (low < known)
+        undo_written(low, (size_t)(known - low));
     undo_range(&self->stack_pointer, sizeof self->stack_pointer);
     coro_switch(&self->stack_pointer, self->caller);
 }
@@ -124,3 +144,16 @@ struct coro *coro_self(void)
 {
     return running;
 }
+
+#ifdef UNDO
+undo_unlogged void undo_mirror_leave_out(void)
+{
+    for (struct coro *c = newest; c; c = c->older) {
+        char *low = (char *)(stack_bottom(c) + 1),
+             *high = c->pooled ? stack_top(c) : c->stack_pointer;
+
+        undo_mirror_same(low,
+                         (size_t)((high < low || high > stack_top(c) ? stack_top(c) : high) - low));
+    }
+}
+#endif

@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "lib/rt/heap.h"
 
-#include "lib/undo/undo.h"
-
 enum { PAGE = 4096, SMALLEST = 16 };
 #define IN_USE 0x5a17u
 #define UNUSED 0xf4eeu
 #define BIG 0xffu /* instead of a class */
-#define HEAP_LIST_MAX 200000u /* blocks; a longer list is a circle */
-#define HEAP_PIECE_MAX (1u << 24) /* bytes */
 
 struct heap_block { /* before what the caller gets */
     uint64_t size; /* of a big one: of the mapping */
     uint32_t class, mark;
     struct heap_block *next; /* unused: here begin the caller's bytes */
+    uintptr_t check; /* unused: of `next`, which would be believed at the next taking only */
 };
 #define HEADER offsetof(struct heap_block, next)
 
@@ -49,6 +46,13 @@ static void *take_big(struct heap *h, size_t bytes)
     return (char *)b + HEADER;
 }
 
+static void put(struct heap *h, struct heap_block *b)
+{
+    b->next = h->unused[b->class];
+    b->check = ~(uintptr_t)b->next;
+    h->unused[b->class] = b;
+}
+
 /* The rest of the old piece is cut into blocks of classes that fit. */
 static void retire_piece(struct heap *h)
 {
@@ -61,8 +65,8 @@ static void retire_piece(struct heap *h)
             class = HEAP_CLASSES - 1;
         while (class_size(class) > room)
             class --;
-        *b = (struct heap_block){.class = class, .mark = UNUSED, .next = h->unused[class]};
-        h->unused[class] = b;
+        *b = (struct heap_block){.class = class, .mark = UNUSED};
+        put(h, b);
         h->at += HEADER + class_size(class);
     }
 }
@@ -73,16 +77,13 @@ static struct heap_block *cut(struct heap *h, unsigned class)
     struct heap_block *b;
 
     if ((size_t)(h->end - h->at) < need) {
-        size_t all = need + sizeof(struct heap_piece);
-        size_t size = all > h->piece ? (all + PAGE - 1) & ~(size_t)(PAGE - 1) : h->piece;
-        uint8_t *piece = h->more(size);
+        size_t size = need > h->piece ? (need + PAGE - 1) & ~(size_t)(PAGE - 1) : h->piece;
+        uint8_t *piece = h->more_piece(size);
 
         if (!piece)
             return NULL;
         retire_piece(h);
-        *(struct heap_piece *)(void *)piece = (struct heap_piece){h->pieces, size};
-        h->pieces = (struct heap_piece *)(void *)piece;
-        h->at = piece + sizeof(struct heap_piece);
+        h->at = piece;
         h->end = piece + size;
     }
     b = (struct heap_block *)h->at;
@@ -101,7 +102,7 @@ void *heap_take(struct heap *h, size_t bytes)
     class = class_of(bytes);
     b = h->unused[class];
     if (b) {
-        if (b->mark != UNUSED || b->class != class)
+        if (b->mark != UNUSED || b->class != class || b->check != ~(uintptr_t)b->next)
             h->corrupt(b);
         h->unused[class] = b->next;
     } else {
@@ -131,8 +132,7 @@ void heap_give(struct heap *h, void *block)
         h->give_back(b, b->size);
         return;
     }
-    b->next = h->unused[b->class];
-    h->unused[b->class] = b;
+    put(h, b);
 }
 
 size_t heap_room(struct heap *h, const void *block)
@@ -140,51 +140,4 @@ size_t heap_room(struct heap *h, const void *block)
     const struct heap_block *b = block_of(h, block);
 
     return b->class == BIG ? b->size - HEADER : class_size(b->class);
-}
-
-/* (Nothing of an audit is logged: it is between two tries of a step.) */
-undo_unlogged static bool is_good(const struct heap_block *b, unsigned class,
-                                  bool (*peek)(const void *, void *, size_t))
-{
-    struct heap_block there;
-
-    return (uintptr_t)b % SMALLEST == 0 && peek(b, &there, sizeof there) && there.mark == UNUSED &&
-           there.class == class;
-}
-
-undo_unlogged bool heap_has(uint64_t block, bool (*peek)(const void *, void *, size_t))
-{
-    struct heap_block there;
-
-    return block % SMALLEST == 0 && peek((const void *)(block - HEADER), &there, HEADER) &&
-           there.mark == IN_USE && (there.class < HEAP_CLASSES || there.class == BIG);
-}
-
-undo_unlogged static bool mend_list(struct heap *h, unsigned class,
-                                    bool (*peek)(const void *, void *, size_t))
-{
-    struct heap_block **link = &h->unused[class];
-
-    for (unsigned n = 0; *link; n++, link = &(*link)->next)
-        if (n == HEAP_LIST_MAX || !is_good(*link, class, peek)) {
-            *link = NULL;
-            return true;
-        }
-    return false;
-}
-
-undo_unlogged unsigned heap_audit(struct heap *h, bool (*peek)(const void *, void *, size_t))
-{
-    unsigned mended = 0;
-    char byte;
-
-    for (unsigned class = 0; class < HEAP_CLASSES; class ++)
-        mended += mend_list(h, class, peek);
-    if (h->at &&
-        (h->at > h->end || (uintptr_t)h->end % PAGE || (size_t)(h->end - h->at) > HEAP_PIECE_MAX ||
-         (h->at < h->end && (!peek(h->at, &byte, 1) || !peek(h->end - 1, &byte, 1))))) {
-        h->at = h->end = NULL;
-        mended++;
-    }
-    return mended;
 }

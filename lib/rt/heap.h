@@ -17,28 +17,14 @@
 #define HEAP_CLASSES 44
 
 struct heap {
-    void *(*more)(size_t bytes); /* pages, zeroed; NULL: none */
+    void *(*more)(size_t bytes); /* pages, zeroed, for a big block; NULL: none */
+    void *(*more_piece)(size_t bytes); /* the same, and it is kept */
     void (*give_back)(void *pages, size_t bytes); /* big blocks alone */
     void (*corrupt)(const void *block); /* does not return */
     size_t piece; /* how much to ask for at once */
     struct heap_block *unused[HEAP_CLASSES];
     uint8_t *at, *end; /* of the present piece */
-    struct heap_piece *pieces; /* all of them, the latest first */
 };
-
-struct heap_piece { /* at its beginning */
-    struct heap_piece *next;
-    size_t size;
-};
-
-/*
- * For what has died of it: are the lists of free blocks what they should be? What is damaged of them,
- * and what is behind it, is given up. `peek` copies from an address that may be none: false. Returns
- * how many lists it has mended (or places where the next block is cut from).
- */
-unsigned heap_audit(struct heap *h, bool (*peek)(const void *at, void *to, size_t bytes));
-/* Also an audit's: does a block that is in use begin there? (Of big ones it may be at any address.) */
-bool heap_has(uint64_t block, bool (*peek)(const void *at, void *to, size_t bytes));
 
 void *heap_take(struct heap *h, size_t bytes); /* aligned to 16; NULL: no memory */
 void heap_give(struct heap *h, void *block);

@@ -50,6 +50,8 @@ void grant_revoke(long index)
     if ((table[index].flags & GRANT_WRITE) && table[index].to)
         undo_count_grants(-1);
     table[index].to = 0;
-    if (table[index].flags & GRANT_WRITE)
+    if (table[index].flags & GRANT_WRITE) {
         undo_input_bytes((void *)table[index].address, table[index].length);
+        undo_written((void *)table[index].address, table[index].length);
+    }
 }

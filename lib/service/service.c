@@ -13,8 +13,9 @@
 #define INDEX_SIZE                                                                                 \
     2048 /* handlers by a hash of the type; Linux numbers and protocols do not collide in it */
 
-static service_handler handler_index[INDEX_SIZE];
-static uint64_t type_index[INDEX_SIZE];
+/* Kept here, not where the caller has it: on a stack it would have no mirror (lib/undo). */
+static struct service_table served;
+static uint16_t entry_index[INDEX_SIZE]; /* 1 more than the number of the entry; 0: none */
 
 static unsigned hash(uint64_t type)
 {
@@ -23,41 +24,50 @@ static unsigned hash(uint64_t type)
            INDEX_SIZE;
 }
 
-static void index_build(const struct service_table *table)
+static void serve_table(const struct service_table *table)
 {
+    served = *table;
+    if (table->count >= INDEX_SIZE)
+        panic("too many handlers");
     for (size_t i = 0; i < table->count; i++) {
-        unsigned at = hash(table->entries[i].type), n = 0;
+        unsigned at = hash(table->entries[i].type);
 
-        while (handler_index[at] && n++ < INDEX_SIZE)
+        while (entry_index[at])
             at = (at + 1) % INDEX_SIZE;
-        if (n >= INDEX_SIZE)
-            panic("too many handlers");
-        handler_index[at] = table->entries[i].handle;
-        type_index[at] = table->entries[i].type;
+        entry_index[at] = (uint16_t)(i + 1);
     }
 }
 
-static service_handler find(uint64_t type, service_handler fallback)
+/* What the index leads to is what was asked for; what it does not lead to, since a bit of it has flipped
+ * perhaps, is looked for. */
+static service_handler find(uint64_t type)
 {
-    for (unsigned at = hash(type); handler_index[at]; at = (at + 1) % INDEX_SIZE)
-        if (type_index[at] == type)
-            return handler_index[at];
-    return fallback;
+    const struct service_entry *all = served.entries;
+
+    for (unsigned at = hash(type); entry_index[at]; at = (at + 1) % INDEX_SIZE)
+        if (entry_index[at] <= served.count && all[entry_index[at] - 1].type == type)
+            return all[entry_index[at] - 1].handle;
+    if (served.fallback && type < MESSAGE_LINUX_MAX)
+        return served.fallback;
+    for (size_t i = 0; i < served.count; i++)
+        if (all[i].type == type)
+            return all[i].handle;
+    return served.fallback;
 }
 
-static void notified(const struct service_table *table, uint64_t bits)
+static void notified(uint64_t bits)
 {
     if (bits & NOTIFY_BIT(NOTIFY_BIT_SHUTDOWN)) {
-        if (table->shutdown)
-            table->shutdown();
+        if (served.shutdown)
+            served.shutdown();
         exit(0);
     }
-    if (table->notified)
-        table->notified(bits);
+    if (served.notified)
+        served.notified(bits);
 }
 
 /* Returns whom to answer, with the words of m; 0: nobody. */
-static endpoint_t handle(const struct service_table *table, struct message *m, long *answer)
+static endpoint_t handle(struct message *m, long *answer)
 {
     endpoint_t from = message_caller(m);
     service_handler handler;
@@ -65,10 +75,10 @@ static endpoint_t handle(const struct service_table *table, struct message *m, l
 
     if (from == ENDPOINT_KERNEL) {
         if (m->type == MESSAGE_NOTIFY)
-            notified(table, m->w[0]);
+            notified(m->w[0]);
         return 0;
     }
-    handler = find(m->type & SERVICE_TYPE_MASK, table->fallback);
+    handler = find(m->type & SERVICE_TYPE_MASK);
     result = handler ? handler(m) : -ENOSYS;
     if (result == SERVICE_NO_REPLY)
         return 0;
@@ -77,34 +87,31 @@ static endpoint_t handle(const struct service_table *table, struct message *m, l
 }
 
 #ifdef UNDO
-static const struct service_table *served;
-
 static void steps(void)
 {
     for (;;) {
-        if (served->publish && !undo_in_step) {
-            served->publish();
+        if (served.publish && !undo_in_step) {
+            served.publish();
             undo_forget();
         }
         undo_receive();
         if (undo_status >= 0) {
             long result = 0;
-            endpoint_t to = handle(served, &undo_message, &result);
+            endpoint_t to = handle(&undo_message, &result);
 
             undo_answer(to, result);
         }
-        if (served->idle)
-            served->idle();
+        if (served.idle)
+            served.idle();
         undo_commit();
     }
 }
 
 void service_run(const struct service_table *table)
 {
-    index_build(table);
-    served = table;
-    if (table->idle)
-        table->idle();
+    serve_table(table);
+    if (served.idle)
+        served.idle();
     undo_loop(steps);
 }
 #else
@@ -119,12 +126,12 @@ void service_run(const struct service_table *table)
     endpoint_t to = 0;
     long result = 0;
 
-    index_build(table);
+    serve_table(table);
     for (;;) {
-        if (table->idle)
-            table->idle();
-        if (table->publish)
-            table->publish();
+        if (served.idle)
+            served.idle();
+        if (served.publish)
+            served.publish();
         m->type = (uint64_t)result;
         service_serves = 0;
         if (ipc_reply_receive(to, m, 0) < 0) { /* the commit point */
@@ -132,7 +139,7 @@ void service_run(const struct service_table *table)
             continue;
         }
         service_serves = 1;
-        to = handle(table, m, &result);
+        to = handle(m, &result);
     }
 }
 #endif

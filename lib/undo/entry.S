@@ -65,6 +65,55 @@ __undo_range:
     popq %rcx
 1:  ret
 
+/*
+ * ---- the mirror: what has been logged is as it is now there, too ----
+ * Backwards, since of an entry with data only its end is known. rax, rcx, rdx, rsi, rdi, r8 are lost. May be done twice.
+ */
+    .globl undo_mirror
+undo_mirror:
+    movq undo_log_begin(%rip), %rsi
+    movq %r15, %rdi
+    cmpq %rsi, %rdi
+    jbe 3f
+    movabsq $UNDO_MIRROR, %rdx
+    movabsq $UNDO_MIRRORED, %r8
+1:  movq -16(%rdi), %rcx
+    cmpq %r8, %rcx
+    jae 4f
+    movq (%rcx), %rax
+    movq %rax, (%rcx,%rdx)
+2:  subq $16, %rdi
+    cmpq %rsi, %rdi
+    ja 1b
+3:  ret
+4:  movq -8(%rdi), %rax
+    btrq $61, %rcx
+    jc 5f
+    btrq $63, %rcx
+    jnc 2b /* a word of other memory, or of a vault what was zero */
+    call 6f /* its data lie before it */
+    addq $15, %rax
+    andq $-16, %rax
+    subq %rax, %rdi
+    jmp 2b
+5:  call 6f
+    jmp 2b
+6:  cmpq %r8, %rcx
+    jae 7f
+    pushq %rsi
+    pushq %rdi
+    movq %rcx, %rsi
+    leaq (%rcx,%rdx), %rdi
+    movq %rax, %rcx
+    shrq $3, %rcx
+    rep movsq
+    movl %eax, %ecx
+    andl $7, %ecx
+    rep movsb
+    popq %rdi
+    popq %rsi
+7:  ret
+
 /* ---- kernel calls, in place of `syscall`: rcx and r11 are lost ---- */
 
 /* A message, between its registers (abi/kernel.h) and memory. */
@@ -289,6 +338,7 @@ undo_swap_calls:
 undo_return_stack:
     .skip 0x2000
 undo_return_stack_top:
+    .section undo_apart, "aw", @progbits
     .globl undo_in_step, undo_replay_at, undo_returning, undo_message, undo_status, undo_answer_to, undo_result, undo_dead
     .globl undo_journal_at, undo_log_begin, undo_stack, undo_loop_at
 undo_replay_at: .quad 0
@@ -298,7 +348,6 @@ undo_answer_to: .quad 0 /* endpoint_t; 0: nobody */
 undo_result: .quad 0
 undo_stack: .quad 0
 undo_first_stack: .quad 0
-    .data
     .balign 128 /* in one page: RS keeps it of the dead (servers/rs/corpse.c) */
 undo_dead: .skip UNDO_DEATH_BYTES
 undo_in_step: .quad 1

@@ -40,6 +40,22 @@ bool undo_gave_up(void); /* the last step was refused; once */
 void undo_diverged_at(const struct undo_entry *entry, uint64_t key, uint64_t from)
     __attribute__((noreturn));
 
+/* return.c: who has a grant may have written there since the last step. */
+void undo_granted_leave_out(void);
+
+/* ---- mirror.c ---- */
+/* Of the program's data. (RS has nobody who would give it pages for them one by one.) */
+uint64_t undo_mirror_begin(void);
+uint64_t undo_mirror_bytes(void);
+void undo_mirror_start(void); /* when all is stored that is there before the first message */
+void undo_mirror_again(uint64_t log_end); /* the commit had not done all of it */
+/* Nothing of the step is done. How many words were not as the last commit has left them, and are now; 0: none, or it cannot be. */
+unsigned undo_mirror_mend(uint64_t *at);
+void undo_mirror_keep(void); /* the step could be done after that */
+/* It could not: they were right, and their mirror had flipped. */
+void undo_mirror_take_back(void);
+void undo_mirror_check(void); /* says what it would mend, or not: for tests */
+
 /* log.c: what was logged from begin to end is as it was before. */
 void undo_log_play(uint64_t begin, uint64_t end);
 

@@ -9,6 +9,11 @@
 #define UNDO_LOG 0x73e000100000
 #define UNDO_JOURNAL (UNDO_LOG + 0x8000000)
 #define UNDO_OUTBOX (UNDO_LOG + 0x10000000)
+/* What is at an address below UNDO_MIRRORED (the program's data, and its heap) was the same at UNDO_MIRROR + that address
+ * when the last step was committed; where there is no page, nothing has been stored yet. */
+#define UNDO_MIRROR 0x73d000000000
+#define UNDO_MIRRORED 0x180000000
+#define UNDO_HEAP 0x80000000 /* from where on lib/rt/malloc.c takes what it cuts into blocks */
 #define UNDO_WINDOW_MAX 0x4000000 /* bytes, of each: beyond that a step has too much to do */
 #define UNDO_WINDOW_FIRST 0x4000 /* bytes that are mapped from the start on, and then at once */
 

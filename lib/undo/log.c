@@ -11,6 +11,7 @@
 /* of an entry's first word, beside the address */
 #define DATA (1ull << 63)
 #define IN_VAULT (1ull << 62)
+#define WRITTEN (1ull << 61) /* for the mirror alone */
 
 /* With its data, if there are any, before it. */
 static void entry_log(uint64_t at, uint64_t what, uint64_t length)
@@ -43,6 +44,12 @@ void undo_vault_zero(const void *at, size_t length)
         entry_log(undo_log_begin + undo_log_bytes(), (uint64_t)at | IN_VAULT, length);
 }
 
+void undo_written(const void *at, size_t length)
+{
+    if (length)
+        entry_log(undo_log_begin + undo_log_bytes(), (uint64_t)at | WRITTEN, length);
+}
+
 static void clear_vault(uint64_t at, uint64_t length)
 {
     static const char zeros[PAGE_SIZE];
@@ -58,6 +65,8 @@ void undo_log_play(uint64_t begin, uint64_t end)
     while (end > begin) {
         const uint64_t *e = (const uint64_t *)(end -= 16);
 
+        if (e[0] & WRITTEN)
+            continue;
         if ((e[0] & (DATA | IN_VAULT)) == IN_VAULT) {
             clear_vault(e[0] & ~IN_VAULT, e[1]);
         } else if (e[0] & DATA) {

@@ -21,9 +21,9 @@ extern char _start[];
 
 void undo_begin(void) __attribute__((noreturn)); /* calls undo_return() on a stack of its own */
 
-static uint64_t faults; /* deaths of this step by its own fault */
-static bool given_up; /* the last step was refused */
-static const char *refused; /* why the step is not to be repeated; NULL: it is */
+undo_apart static uint64_t faults; /* deaths of this step by its own fault */
+undo_apart static bool given_up; /* the last step was refused */
+undo_apart static const char *refused; /* why the step is not to be repeated; NULL: it is */
 
 static char *add_text(char *at, const char *text)
 {
@@ -102,7 +102,7 @@ static bool give_back(void)
  */
 static void ring_again(void)
 {
-    static uint64_t last, in_a_row;
+    undo_apart static uint64_t last, in_a_row;
     uint64_t now = __builtin_ia32_rdtsc(), hz = kernel_page()->tsc_hz;
 
     in_a_row = now - last < hz ? in_a_row + 1 : 1;
@@ -132,18 +132,38 @@ static void drop_step(const char *why)
     undo_journal_at = UNDO_JOURNAL;
 }
 
+/* A call, or an input, that nobody else knows of: it may be left out, or be another. */
+static bool is_private(const struct undo_entry *e)
+{
+    return e->key == KERNEL_CALL_BASE + KERNEL_LOG || e->key == UNDO_KEY_INPUT ||
+           e->key == (KERNEL_COPY_FROM | UNDO_KEY_DATA);
+}
+
+/* What it did last before it died (it said why, for example) it need not do again. */
+static void forget_last_words(void)
+{
+    uint64_t end = UNDO_JOURNAL;
+
+    for (uint64_t at = UNDO_JOURNAL; at < undo_journal_at;) {
+        const struct undo_entry *e = (const struct undo_entry *)at;
+
+        at = undo_entry_end(e);
+        if (!is_private(e))
+            end = at;
+    }
+    undo_journal_at = end;
+}
+
 /* What killed it is found, and mended: it may try once more. */
 static bool is_mended(void)
 {
-    const char *what = "";
-    unsigned mended = undo_audit ? undo_audit(&undo_dead.registers, undo_dead.address, &what) : 0;
-    char text[80], *at = text;
+    uint64_t at = 0;
+    unsigned mended = undo_mirror_mend(&at);
 
     if (!mended)
         return false;
-    at = add_text(at, "audit: mended in ");
-    *add_text(at, what) = 0;
-    undo_say(text, mended, undo_message.type, undo_dead.rip);
+    undo_say("mended: words, the first at", mended, at, undo_dead.rip);
+    forget_last_words();
     faults = 0;
     return true;
 }
@@ -153,11 +173,19 @@ static bool is_fault(uint32_t defect)
     return defect == DEFECT_EXIT || defect == DEFECT_EXCEPTION || defect == DEFECT_HEARTBEAT;
 }
 
+/* To look what it died of: of a hang at once, which is a long time already. */
+static bool is_due(uint64_t deaths)
+{
+    return deaths >= POISON_DEATHS || undo_dead.defect == DEFECT_HEARTBEAT;
+}
+
 void undo_judge(bool by_itself)
 {
-    if (undo_in_step && is_fault(undo_dead.defect) && by_itself && ++faults >= POISON_DEATHS &&
-        !is_mended())
+    if (undo_in_step && is_fault(undo_dead.defect) && by_itself && is_due(++faults) &&
+        !is_mended() && faults >= POISON_DEATHS) {
+        undo_mirror_take_back();
         refused = "a request that kills is refused";
+    }
     if (undo_in_step && refused)
         drop_step(refused);
     refused = NULL;
@@ -165,6 +193,7 @@ void undo_judge(bool by_itself)
 
 void undo_step_is_done(void)
 {
+    undo_mirror_keep();
     faults = 0;
 }
 

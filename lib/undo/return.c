@@ -23,12 +23,12 @@ extern uint64_t undo_stack;
 void undo_return(void);
 void undo_loop_set(void (*loop)(void), uint64_t stack);
 
-static uint64_t fuse_seed = 88172645463325252u;
+undo_apart static uint64_t fuse_seed = 88172645463325252u;
 static struct undo_output *const outbox = (struct undo_output *)UNDO_OUTBOX;
-static uint64_t outputs;
-uint64_t undo_write_grants;
-static const struct grant *granted;
-static size_t granted_count;
+undo_apart static uint64_t outputs;
+undo_apart uint64_t undo_write_grants;
+undo_apart static const struct grant *granted;
+undo_apart static size_t granted_count;
 
 static void log_reset(void)
 {
@@ -171,6 +171,13 @@ static void keep_what_was_written(void)
         keep_granted((endpoint_t)last->argument);
 }
 
+void undo_granted_leave_out(void)
+{
+    for (const struct grant *g = granted; g < granted + granted_count; g++)
+        if (g->to && (g->flags & GRANT_WRITE))
+            undo_mirror_same((const void *)g->address, g->length);
+}
+
 long undo_again(long number, long a, long b, long c, long d)
 {
     return undo_raw_call(number, a, b, c, d, 0);
@@ -184,6 +191,7 @@ void undo_loop_set(void (*loop)(void), uint64_t stack)
     undo_range(&undo_loop_at, sizeof undo_loop_at);
     undo_stack = stack;
     undo_loop_at = loop;
+    undo_mirror_start();
     undo_commit();
     undo_root_trim();
 }
@@ -295,6 +303,8 @@ void undo_return(void)
     undo_root_died(end);
     if (undo_in_step)
         keep_what_was_written();
+    else
+        undo_mirror_again(end);
     if (undo_in_step && end != UNDO_LOG) {
         if (end < begin || end > begin + UNDO_WINDOW_MAX) {
             __asm__ volatile("movabsq %0, %%r15" : : "i"(UNDO_LOG));
@@ -315,6 +325,8 @@ void undo_return(void)
         undo_root_undone();
     }
     undo_replay_at = 0;
+    if (undo_dead.fuse)
+        undo_mirror_check();
     undo_judge(begin == UNDO_LOG);
     if (undo_journal_at > UNDO_JOURNAL)
         undo_replay_at = UNDO_JOURNAL;

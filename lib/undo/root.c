@@ -18,17 +18,19 @@
 
 extern char undo_enter_root[];
 
-struct undo_root undo_root;
-struct registers undo_root_registers; /* as they were; written where a successor begins */
+undo_apart struct undo_root undo_root;
+undo_apart struct registers
+    undo_root_registers; /* as they were; written where a successor begins */
 /* Written where a successor begins, 1 more than what the kernel says; 0: it is dealt with. */
-uint64_t undo_root_why;
+undo_apart uint64_t undo_root_why;
 
-static uint64_t log_room, journal_room; /* bytes that are mapped; log_room 0: not RS */
-static enum rs_defect armed = DEFECT_HEARTBEAT; /* what it is when it has run for that long */
-static bool dies; /* of its own will */
-static struct undo_root dying; /* what undo_root will be; died_tsc 0: it lives */
-static const struct undo_swap *swap, *swap_back; /* NULL: none */
-static bool swaps; /* just now */
+undo_apart static uint64_t log_room, journal_room; /* bytes that are mapped; log_room 0: not RS */
+undo_apart static enum rs_defect armed =
+    DEFECT_HEARTBEAT; /* what it is when it has run for that long */
+undo_apart static bool dies; /* of its own will */
+undo_apart static struct undo_root dying; /* what undo_root will be; died_tsc 0: it lives */
+undo_apart static const struct undo_swap *swap, *swap_back; /* NULL: none */
+undo_apart static bool swaps; /* just now */
 
 static bool is_root(void)
 {
@@ -59,6 +61,7 @@ void undo_root_start(void)
     map_first(UNDO_JOURNAL, BOOT_JOURNAL);
     map_first(UNDO_OUTBOX, UNDO_WINDOW_FIRST);
     map_first(UNDO_DEAD_STACK, UNDO_DEAD_STACK_MAX);
+    map_first(UNDO_MIRROR + undo_mirror_begin(), undo_mirror_bytes());
     journal_room = BOOT_JOURNAL;
     log_room = BOOT_LOG;
     undo_guard(HEARTBEAT, DEFECT_HEARTBEAT);

@@ -15,10 +15,14 @@
  * Where it lies (RS maps it; a step that needs more is given more, up to the limit):
  *     UNDO_LOG       16-byte entries {address, old word}, or data, then {address | bit 63, length};
  *                    with bit 62, too, of memory that only the kernel can write; with bit 62
- *                    alone, of such memory that was zero, there are no data
+ *                    alone, of such memory that was zero, there are no data; nor with bit 61, of
+ *                    what has been written after it was logged
  *     UNDO_JOURNAL   struct undo_entry, some with data behind
  *     UNDO_OUTBOX    struct undo_output: what is done when the step is
  *     UNDO_FUSE      a log that tests let run into its end: docs/testing.md
+ *
+ *     UNDO_MIRROR    what the last commit has left of the data and the heap: what is otherwise
+ *                    there before a step is no work of the program's own (mirror.c)
  *
  * A service is built this way when its manifest says `returns rolled-back`; UNDO is defined then.
  * For all others what is here does nothing.
@@ -116,25 +120,24 @@ static inline __attribute__((always_inline)) void undo_answer(endpoint_t to, lon
 /* What has been logged and kept since the commit, by what may be repeated, is forgotten. */
 static inline __attribute__((always_inline)) void undo_forget(void)
 {
-    __asm__ volatile("movq undo_log_begin(%%rip), %%r15\n\t"
+    __asm__ volatile("call undo_mirror\n\t"
+                     "movq undo_log_begin(%%rip), %%r15\n\t"
                      "movq %0, %%rcx\n\t"
                      "movq %%rcx, undo_journal_at(%%rip)"
                      :
                      : "i"(UNDO_JOURNAL)
-                     : "rcx", "memory");
+                     : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "cc", "memory");
 }
 
 static inline __attribute__((always_inline)) void undo_commit(void)
 {
     if (__builtin_expect(undo_replay_at, 0))
         undo_diverged("it ended early");
-    __asm__ volatile("movq $0, undo_in_step(%%rip)\n\t" /* this is it; the rest is tidying up */
-                     "movq undo_log_begin(%%rip), %%r15\n\t"
-                     "movq %0, %%rcx\n\t"
-                     "movq %%rcx, undo_journal_at(%%rip)"
+    __asm__ volatile("movq $0, undo_in_step(%%rip)" /* this is it; the rest is tidying up */
                      :
-                     : "i"(UNDO_JOURNAL)
-                     : "rcx", "memory");
+                     :
+                     : "memory");
+    undo_forget();
 }
 
 /* How much has been logged in this step: to end one that has much to do. */
@@ -153,9 +156,18 @@ static inline __attribute__((always_inline)) void undo_range(const void *at, siz
     __asm__ volatile("call __undo_range" : : "D"(at), "S"(length) : "memory");
 }
 
-/* The same of memory in a vault (lib/vault). */
+/* That was of an earlier step, or is of no importance, and it has been written: so is the mirror at the commit. */
+void undo_written(const void *at, size_t length);
+/* The same as undo_range() of memory in a vault (lib/vault). */
 void undo_vault(const void *at, size_t length);
 void undo_vault_zero(const void *at, size_t length); /* what is zero now */
+
+/* Where malloc() takes its next piece (lib/rt/malloc.c); UNDO_HEAP to there is looked through with the data. */
+extern uint64_t undo_heap_end;
+
+/* A service may have one: of memory that has no right contents, before it is compared. It calls the other. */
+void undo_mirror_leave_out(void) __attribute__((weak));
+void undo_mirror_same(const void *at, size_t length);
 
 /* A value that may be another when the step is repeated. */
 uint64_t undo_input(uint64_t value);
@@ -177,14 +189,6 @@ void undo_granted(endpoint_t callee); /* it has answered */
 
 /* A kernel call (not one with a message) that fills `to`. */
 long undo_read(long number, long a, long b, long c, long d, long e, void *to, size_t length);
-
-/* A service may have one: of a step that has killed twice, and is undone. What it finds damaged it
- * puts right, in lists that must be what they are, and says how much that was; then the step is tried
- * once more. It is told what was in the registers, and what address could not be accessed. It trusts
- * nothing, and none of it may be logged (undo_unlogged). lib/rt/malloc.c has one for its heap, and for
- * pointers of which a bit has flipped. */
-unsigned undo_audit(const struct registers *dead, uint64_t fault, const char **what)
-    __attribute__((weak));
 
 /* Something that is done once, though the step may be repeated: what is done between the two calls,
  * when undo_repeated() says no. It may be done twice as long as the step has gone no further. */
@@ -236,8 +240,12 @@ extern char undo_swap_calls[];
 void undo_root_swap(const struct undo_swap *to, const struct undo_swap *back);
 void undo_root_keep(void);
 
-/* For a function whose stores are output to others, or may happen twice: not logged. */
+/* For a function whose stores are output to others, or may happen twice: not logged. What it stores to is
+ * no memory that has a mirror, or is undo_apart. */
 #define undo_unlogged __attribute__((no_instrument_function, noinline))
+/* For a variable that has no right contents between two steps: a page of it has a mirror only if something
+ * else in it is logged. */
+#define undo_apart __attribute__((section("undo_apart")))
 
 #define UNDO_SYSCALL "call undo_call"
 #define UNDO_SYSCALL_MESSAGE "call undo_call_message"
@@ -267,6 +275,12 @@ static inline uint64_t undo_log_bytes(void)
 }
 
 static inline void undo_range(const void *at, size_t length)
+{
+    (void)at;
+    (void)length;
+}
+
+static inline void undo_written(const void *at, size_t length)
 {
     (void)at;
     (void)length;
@@ -305,6 +319,7 @@ static inline void undo_done(void)
 }
 
 #define undo_unlogged
+#define undo_apart
 #define UNDO_SYSCALL "syscall"
 #define UNDO_SYSCALL_MESSAGE "syscall"
 

@@ -14,7 +14,11 @@
 #define AT_ONCE 1024u /* bytes that are made and copied together */
 #define MOST 0x10000u /* bytes of one call: programs that want more call again, as with Linux */
 
-static struct random_pool pool;
+/* It has pages of its own: no copy of a key that has been used is to be in the mirror. */
+static undo_apart union {
+    struct random_pool pool;
+    char page[PAGE_SIZE];
+} secret __attribute__((aligned(PAGE_SIZE)));
 
 static long sys_getrandom(struct message *m)
 {
@@ -25,11 +29,11 @@ static long sys_getrandom(struct message *m)
 
     if (flags & ~known || (flags & (GRND_RANDOM | 4)) == (GRND_RANDOM | 4))
         return -EINVAL;
-    random_pool_stir(&pool, clock_now());
+    random_pool_stir(&secret.pool, clock_now());
     while (done < length) {
         uint64_t n = length - done < sizeof bytes ? length - done : sizeof bytes;
 
-        random_pool_take(&pool, bytes, n);
+        random_pool_take(&secret.pool, bytes, n);
         if (write_user(t, m->w[0] + done, bytes, n) < 0)
             return done ? (long)done : -EFAULT;
         done += n;
@@ -41,9 +45,9 @@ static long pm_random(struct message *m)
 {
     if (thread_of(message_caller(m)))
         return -EPERM;
-    random_pool_stir(&pool, clock_now());
-    random_pool_add(&pool, m->w, RANDOM_KEY_BYTES);
-    random_pool_take(&pool, m->w, RANDOM_KEY_BYTES);
+    random_pool_stir(&secret.pool, clock_now());
+    random_pool_add(&secret.pool, m->w, RANDOM_KEY_BYTES);
+    random_pool_take(&secret.pool, m->w, RANDOM_KEY_BYTES);
     m->w[4] = m->w[5] = 0;
     return 0;
 }

@@ -269,8 +269,10 @@ void corpse_fill(struct service *s)
     s->corpse = 0;
     if (!c)
         return;
-    if (!c->has_events)
+    if (!c->has_events) {
+        undo_range(&c->told, sizeof c->told); /* what fill_events() stores is kept as well */
         fill_events(c);
+    }
     c->has_events = true;
     if (c->told.body && !c->told.has_registers)
         c->told.has_registers = registers_get(c->told.body, &c->told.registers) == 0;

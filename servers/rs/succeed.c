@@ -111,13 +111,18 @@ void succeeded(struct service *s, uint64_t when)
     corpse_complete(s);
 }
 
+static bool is_mirror(uint64_t address)
+{
+    return address - UNDO_MIRROR < UNDO_MIRRORED;
+}
+
 bool succeed_wants_room(const struct service *s, uint64_t address)
 {
     bool in_log = address - UNDO_LOG < UNDO_WINDOW_MAX;
     bool in_journal = address - UNDO_JOURNAL < UNDO_WINDOW_MAX;
     bool in_outbox = address - UNDO_OUTBOX < UNDO_WINDOW_MAX;
 
-    return (in_log || in_journal || in_outbox) && service_keeps_memory(s);
+    return (in_log || in_journal || in_outbox || is_mirror(address)) && service_keeps_memory(s);
 }
 
 /* A fresh copy begins with nothing of this. */
@@ -127,11 +132,22 @@ void succeed_forget(struct service *s)
     s->is_fused = s->has_room = false;
 }
 
+/* Words of a page are not there in the mirror before the first of it is stored: so all are put there. */
+static bool make_mirror(struct service *s, uint64_t address)
+{
+    uint64_t at = address & ~(uint64_t)(PAGE_SIZE - 1);
+
+    return memory_map(s->endpoint, at, 1, MAP_READ | MAP_WRITE | MAP_COPY, s->endpoint,
+                      at - UNDO_MIRROR) == 0;
+}
+
 /* Its log, or its journal, is at the end of what is mapped. */
 bool succeed_make_room(struct service *s, uint64_t address)
 {
     uint64_t at = address & ~(uint64_t)(UNDO_WINDOW_FIRST - 1);
 
+    if (is_mirror(address))
+        return make_mirror(s, address);
     s->has_room = true;
     return memory_map(s->endpoint, at, UNDO_WINDOW_FIRST / PAGE_SIZE, MAP_READ | MAP_WRITE, 0, 0) ==
            0;

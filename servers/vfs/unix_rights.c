@@ -136,7 +136,7 @@ unsigned rights_install(struct client *c, struct unix_rights *r, int *fds, unsig
 
 /* ---- circles ---- */
 
-undo_unlogged static void reach(struct unix_socket *s, struct unix_socket **todo)
+static void reach(struct unix_socket *s, struct unix_socket **todo)
 {
     if (!s || s->reached)
         return;
@@ -145,7 +145,7 @@ undo_unlogged static void reach(struct unix_socket *s, struct unix_socket **todo
     *todo = s;
 }
 
-undo_unlogged static void reach_from(struct unix_socket *s, struct unix_socket **todo)
+static void reach_from(struct unix_socket *s, struct unix_socket **todo)
 {
     for (const struct unix_record *r = s->queue.first; r; r = r->next)
         for (unsigned i = 0; r->rights && i < r->rights->count; i++)
@@ -164,7 +164,7 @@ static struct unix_rights **append(struct unix_rights **end, struct unix_rights 
 }
 
 /* (Marks are made anew each time, so there is nothing to be undone; and they are many.) */
-undo_unlogged static void mark_reached(void)
+static void mark_reached(void)
 {
     struct unix_socket *todo = NULL;
 
