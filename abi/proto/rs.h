@@ -402,6 +402,7 @@ struct rs_service {
     uint32_t rung; /* enum rs_rung: on which this incarnation was started */
     uint32_t place; /* on which rung of its manifest's ladder that was, the first is 0 */
     uint32_t slow; /* 1: it is up, but beyond the low mark of its heartbeat */
+    uint32_t mirror_pages; /* of its memory: what its commits have left (lib/undo/mirror.c) */
     uint64_t messages; /* how often this incarnation has come back for the next message */
     char class_name[8], description[64]; /* of the manifest; "" when that is broken */
     char program[16]; /* that it runs: its name, or what its manifest calls `alternate` */

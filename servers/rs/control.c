@@ -91,6 +91,7 @@ static struct rs_service describe(const struct service *s)
     out.rung = s->life.place.rung;
     out.place = s->life.place.at;
     out.slow = s->is_slow && s->life.state == RS_UP;
+    out.mirror_pages = s->mirror_pages;
     out.messages = status.receives;
     if (s->manifest) {
         out.start_order = s->manifest->start;

@@ -153,6 +153,7 @@ struct service {
     uint64_t recovery_total, recovery_max, recoveries;
     uint32_t deaths_in_a_row; /* of one that keeps its memory, since it was last back */
     uint32_t fuse; /* for tests: struct undo_death */
+    uint32_t mirror_pages;
     bool has_room; /* its logs have more than at first */
     bool is_fused; /* a log for that is mapped */
     uint64_t storm_every, storm_at; /* ns; clock of the next kill; 0: none */

@@ -128,7 +128,7 @@ bool succeed_wants_room(const struct service *s, uint64_t address)
 /* A fresh copy begins with nothing of this. */
 void succeed_forget(struct service *s)
 {
-    s->deaths_in_a_row = s->fuse = 0;
+    s->deaths_in_a_row = s->fuse = s->mirror_pages = 0;
     s->is_fused = s->has_room = false;
 }
 
@@ -137,8 +137,11 @@ static bool make_mirror(struct service *s, uint64_t address)
 {
     uint64_t at = address & ~(uint64_t)(PAGE_SIZE - 1);
 
-    return memory_map(s->endpoint, at, 1, MAP_READ | MAP_WRITE | MAP_COPY, s->endpoint,
-                      at - UNDO_MIRROR) == 0;
+    if (memory_map(s->endpoint, at, 1, MAP_READ | MAP_WRITE | MAP_COPY, s->endpoint,
+                   at - UNDO_MIRROR) < 0)
+        return false;
+    s->mirror_pages++;
+    return true;
 }
 
 /* Its log, or its journal, is at the end of what is mapped. */

@@ -332,23 +332,25 @@ static void tree_remove(const char *folder)
         printf("wrong: %s is left\n", folder);
 }
 
-/* "frames_free 1 slots_used 2 grants_used 3" */
+/* "frames_free 1 slots_used 2 grants_used 3". Pages of servers' mirrors come as theirs are first stored to: they count as
+ * free. */
 static void counts(char *text, size_t room)
 {
-    static const char *const names[] = {"frames_free ", "slots_used ", "grants_used "};
+    unsigned long long frames = 0, slots = 0, grants = 0, value;
     char line[200];
     FILE *f = fopen("/proc/bardo/kernel", "r");
 
-    text[0] = 0;
-    while (f && fgets(line, sizeof line, f))
-        for (int i = 0; i < 3; i++)
-            if (strncmp(line, names[i], strlen(names[i])) == 0 &&
-                strlen(text) + strlen(line) < room) {
-                line[strcspn(line, "\n")] = ' ';
-                strcat(text, line);
-            }
+    while (f && fgets(line, sizeof line, f)) {
+        if (sscanf(line, "frames_free %llu", &value) == 1 ||
+            sscanf(line, "frames_mirror %llu", &value) == 1)
+            frames += value;
+        sscanf(line, "slots_used %llu", &slots);
+        sscanf(line, "grants_used %llu", &grants);
+    }
     if (f)
         fclose(f);
+    snprintf(text, room, "frames_free %llu slots_used %llu grants_used %llu ", frames, slots,
+             grants);
 }
 
 static void counts_settled(char *text, size_t room)

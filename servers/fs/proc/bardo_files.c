@@ -34,21 +34,28 @@ void write_recovery(struct text *t, const struct process *p)
     report_recoveries(t, &from, SIZE_MAX);
 }
 
-/* Entries in use in all grant tables, but for the one with which this is asked. */
-static uint64_t grants_used(void)
+struct sums { /* of all services */
+    uint64_t grants_used; /* but for the one with which this is asked */
+    uint64_t mirror_pages;
+};
+
+static struct sums sums_of_services(void)
 {
     struct rs_service s;
-    uint64_t used = 0;
+    struct sums sums = {0};
 
-    for (unsigned i = 0; services_from(i, &s, 1) > 0; i++)
-        used += s.grants_used - (s.endpoint == service_info()->self);
-    return used;
+    for (unsigned i = 0; services_from(i, &s, 1) > 0; i++) {
+        sums.grants_used += s.grants_used - (s.endpoint == service_info()->self);
+        sums.mirror_pages += s.mirror_pages;
+    }
+    return sums;
 }
 
 /* One "key value" a line. */
 void write_kernel(struct text *t, const struct process *p)
 {
     const struct kernel_info *k = kernel_info();
+    const struct sums sums = sums_of_services();
 
     (void)p;
     const struct {
@@ -57,9 +64,10 @@ void write_kernel(struct text *t, const struct process *p)
     } rows[] = {
         {"frames_total", k->frames_total},
         {"frames_free", k->frames_free},
+        {"frames_mirror", sums.mirror_pages},
         {"slots_total", ENDPOINT_SLOTS - 1},
         {"slots_used", k->slots_used},
-        {"grants_used", grants_used()},
+        {"grants_used", sums.grants_used},
         {"unknown_calls", k->unknown_calls},
         {"last_unknown_call", k->last_unknown_call},
         {"context_switches", k->context_switches},
