@@ -244,3 +244,69 @@ bool block_device_settle(struct block_device *d)
             return d->issued != 0; /* it has been offered: the chip has no room */
     return true;
 }
+
+/* ---- in the loop ---- */
+
+static int open(const void *driver, const struct service_info *info, struct driver_start *start)
+{
+    static struct block_device device;
+    const struct block_driver *chip = driver;
+    struct block_device *d = &device;
+    int status;
+
+    block_device_open(d, chip, device_registers(&info->device, chip->registers_size),
+                      (void *)(uintptr_t)info->queue.address, info->queue.physical,
+                      info->queue.size);
+    d->ports = device_ports(&info->device);
+    d->regions = info->region;
+    d->region_count = SERVICE_REGIONS;
+    *start = (struct driver_start){.device = d, .header = &d->queue->header, .class = "block"};
+    status = block_device_start(d, info->adopt, &start->state);
+    start->mismatch = d->mismatch;
+    return status;
+}
+
+static void started(void *device)
+{
+    struct block_device *d = device;
+
+    d->driver->unmask(d);
+}
+
+static unsigned serve(void *device)
+{
+    struct block_device *d = device;
+    unsigned turn = block_device_serve(d) ? DRIVER_MOVED : 0;
+
+    if (!d->wake_client)
+        return turn;
+    d->wake_client = false;
+    /* completed before client_waits: the client does it the other way round */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    return *(volatile uint32_t *)&d->queue->client_waits ? turn | DRIVER_TELL : turn;
+}
+
+static bool settle(void *device)
+{
+    return block_device_settle(device);
+}
+
+static void silence(void *device)
+{
+    struct block_device *d = device;
+
+    d->driver->mask(d);
+}
+
+/* The chip may interrupt at any time: a command that we give is not done at once, as a frame is. IDE's
+ * interrupts are edges. */
+const struct driver_class block_class = {
+    .interrupts = DRIVER_INTERRUPTS_EDGE,
+    .turns = 64,
+    .serves_first = true,
+    .open = open,
+    .started = started,
+    .serve = serve,
+    .settle = settle,
+    .silence = silence,
+};

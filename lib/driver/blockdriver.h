@@ -8,9 +8,9 @@
  *         block_driver_run(&my_chip);
  *     }
  *
- * The library owns the loop, the queue (abi/block_queue.h), the interrupt and the shutdown; it
- * checks every request before the chip's half sees it. The chip's half turns a request into a
- * command and tells which commands are done.
+ * The library owns the loop (driverloop.h), the queue (abi/block_queue.h), the interrupt and the
+ * shutdown; it checks every request before the chip's half sees it. The chip's half turns a request
+ * into a command and tells which commands are done.
  *
  * Slots. A request keeps its slot number from the queue down to the chip, so that a fresh driver
  * can tell from the chip's registers alone what is still under way: adopt() says which slots the
@@ -24,6 +24,7 @@
 
 #include "abi/block_queue.h"
 #include "lib/driver/driver.h"
+#include "lib/driver/driverloop.h"
 
 struct block_device;
 
@@ -76,8 +77,13 @@ struct block_device {
     const char *mismatch; /* why adopt() failed, for the log */
 };
 
+extern const struct driver_class block_class; /* its `driver`: a struct block_driver */
+
 /* Runs the driver; never returns. Uses service_info(). */
-void block_driver_run(const struct block_driver *driver) __attribute__((noreturn));
+static inline __attribute__((noreturn)) void block_driver_run(const struct block_driver *driver)
+{
+    driver_loop_run(&block_class, driver);
+}
 
 /* ---- for the chip's half ---- */
 
@@ -106,7 +112,7 @@ static inline uint32_t block_scale(const struct block_device *d, unsigned unit)
 /* A disk was found, or is not there (any more): flags 0. Another medium gets another generation. */
 void block_unit_set(struct block_device *d, unsigned unit, const struct block_unit *found);
 
-/* ---- the logic, without kernel calls; for block_driver_run() and the unit tests ---- */
+/* ---- the logic, without kernel calls; for block_class and the unit tests ---- */
 
 /* Ends the driver when there is no queue. */
 void block_device_open(struct block_device *d, const struct block_driver *driver,

@@ -8,8 +8,9 @@
  *         char_driver_run(&my_chip);
  *     }
  *
- * The library owns the loop, the queue (abi/char_queue.h), the interrupt and the shutdown. The
- * chip's half moves bytes between the chip and a piece of memory, and never sees the rings.
+ * The library owns the loop (driverloop.h), the queue (abi/char_queue.h), the interrupt and the
+ * shutdown. The chip's half moves bytes between the chip and a piece of memory, and never sees the
+ * rings.
  *
  * What is committed: a byte counts as sent once send() has returned, as received once receive()
  * has; the library publishes the index right after. So a driver may die at any moment; see
@@ -22,6 +23,7 @@
 
 #include "abi/char_queue.h"
 #include "lib/driver/driver.h"
+#include "lib/driver/driverloop.h"
 
 struct char_device;
 
@@ -75,15 +77,21 @@ struct char_device {
     struct char_queue *queue;
     unsigned ports; /* the first of its I/O BAR; 0: it has none */
     struct char_flow receive, transmit;
+    bool is_polled; /* it has no interrupt */
     bool wake_client; /* it waits for what was done */
     bool wants_receive, wants_send; /* as told to the chip */
     bool may_send; /* of one that starts over: the client has said so */
 };
 
-/* Runs the driver; never returns. Uses service_info(). */
-void char_driver_run(const struct char_driver *driver) __attribute__((noreturn));
+extern const struct driver_class char_class; /* its `driver`: a struct char_driver */
 
-/* ---- the logic, without kernel calls; for char_driver_run() and the unit tests ---- */
+/* Runs the driver; never returns. Uses service_info(). */
+static inline __attribute__((noreturn)) void char_driver_run(const struct char_driver *driver)
+{
+    driver_loop_run(&char_class, driver);
+}
+
+/* ---- the logic, without kernel calls; for char_class and the unit tests ---- */
 
 /* Takes in the queue's indices. Ends the driver when there is no queue or its indices make no
  * sense. */

@@ -14,6 +14,8 @@
 #define RECEIVE_LOW (NET_RING_SIZE / 2)
 /* Above this many frames that are being sent the client may be about to run out of room. */
 #define SENDING_HIGH (NET_RING_SIZE / 2)
+/* ns until what no interrupt tells of is looked after; well below net's patience */
+#define SENT_LATE 20000000
 
 uint32_t net_buffer(const struct net_device *d, const struct net_entry *entry, uint32_t least,
                     uint32_t most, uint32_t *size)
@@ -166,3 +168,95 @@ bool net_device_sends_quietly(struct net_device *d)
     d->tell_sent = sending && (!d->driver->tells_late || is_urgent);
     return sending && !d->tell_sent;
 }
+
+/* ---- in the loop ---- */
+
+static int open(const void *driver, const struct service_info *info, struct driver_start *start)
+{
+    static struct net_device device;
+    const struct net_driver *chip = driver;
+    struct net_device *d = &device;
+    int status;
+
+    net_device_open(d, chip, device_registers(&info->device, chip->registers_size),
+                    (void *)(uintptr_t)info->queue.address, info->queue.physical, info->queue.size);
+    *start = (struct driver_start){.device = d, .header = &d->queue->header, .class = "net"};
+    status = net_device_start(d, info->adopt, &start->state);
+    start->mismatch = d->mismatch;
+    d->queue->mtu = 1500;
+    return status;
+}
+
+/* A pin's interrupt arrives masked at the controller, an MSI does not; a notification finds it open.
+ * Then the chip's own mask keeps it quiet while we work, since sending brings answers at once. */
+static bool masks(const struct net_device *d, const struct driver_wake *w)
+{
+    return !w->interrupted || d->driver->masks_always;
+}
+
+static void begin(void *device, const struct driver_wake *w)
+{
+    struct net_device *d = device;
+
+    if (masks(d, w))
+        d->driver->mask(d);
+}
+
+static unsigned serve(void *device)
+{
+    struct net_device *d = device;
+    bool moved = net_device_serve(d), tells = d->wake_client;
+
+    d->wake_client = false;
+    return (moved ? DRIVER_MOVED : 0) | (tells ? DRIVER_TELL : 0);
+}
+
+static unsigned clear(void *device)
+{
+    struct net_device *d = device;
+    uint32_t up;
+
+    if (!d->driver->acknowledge(d))
+        return 0;
+    up = d->driver->identify(d, d->queue->mac);
+    if (up == d->queue->link_up)
+        return 0;
+    d->queue->link_up = up;
+    log_info("link %s", up ? "up" : "down");
+    return DRIVER_TELL;
+}
+
+static bool settle(void *device)
+{
+    return net_device_settle(device);
+}
+
+static bool rest(void *device, struct driver_wake *w)
+{
+    struct net_device *d = device;
+
+    if (net_device_sends_quietly(d))
+        w->alarm_ns = SENT_LATE;
+    return !(masks(d, w) || d->tell_sent) || d->driver->unmask(d);
+}
+
+static void silence(void *device)
+{
+    struct net_device *d = device;
+
+    d->driver->mask(d);
+}
+
+const struct driver_class net_class = {
+    .interrupts = DRIVER_INTERRUPTS_LEVEL,
+    .turns = 64,
+    .serves_first = true,
+    .empty = "the chip has frames, and none of them is found",
+    .open = open,
+    .begin = begin,
+    .serve = serve,
+    .clear = clear,
+    .settle = settle,
+    .rest = rest,
+    .silence = silence,
+};

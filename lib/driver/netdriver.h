@@ -8,8 +8,9 @@
  *         net_driver_run(&my_chip);
  *     }
  *
- * The library owns the loop, the queue (abi/queue.h), the interrupt and the shutdown. The chip's
- * half moves frames between chip and the entries of the queue, and never sees who is behind them.
+ * The library owns the loop (driverloop.h), the queue (abi/queue.h), the interrupt and the shutdown.
+ * The chip's half moves frames between chip and the entries of the queue, and never sees who is
+ * behind them.
  *
  * Positions. Every ring entry has a free-running number k. Of each ring the library knows
  * `completed` (below it all is done; the only position that is stored, in the queue) and `lent`
@@ -31,6 +32,7 @@
 
 #include "abi/queue.h"
 #include "lib/driver/driver.h"
+#include "lib/driver/driverloop.h"
 
 struct net_device;
 
@@ -100,8 +102,13 @@ struct net_device {
     const char *mismatch; /* why adopt() failed, for the log */
 };
 
+extern const struct driver_class net_class; /* its `driver`: a struct net_driver */
+
 /* Runs the driver; never returns. Uses service_info(). */
-void net_driver_run(const struct net_driver *driver) __attribute__((noreturn));
+static inline __attribute__((noreturn)) void net_driver_run(const struct net_driver *driver)
+{
+    driver_loop_run(&net_class, driver);
+}
 
 /* ---- for the chip's half ---- */
 
@@ -129,7 +136,7 @@ static inline bool net_mismatch(struct net_device *d, const char *what)
     return false;
 }
 
-/* ---- the logic, without kernel calls; for net_driver_run() and the unit tests ---- */
+/* ---- the logic, without kernel calls; for net_class and the unit tests ---- */
 
 /* Takes in the queue's positions. Ends the driver when they make no sense. */
 void net_device_open(struct net_device *d, const struct net_driver *driver,

@@ -8,34 +8,33 @@
 #include "lib/driver/driverloop.h"
 #include "lib/rt/kernel.h"
 
-static void serve(void *device)
-{
-    sound_serve(device, clock_now());
-}
-
-/* (The interrupt tells of a period; should one get lost, the second is looked after.) */
-static bool wake(void *device, uint64_t bits)
+static void begin(void *device, const struct driver_wake *w)
 {
     struct sound_device *d = device;
 
-    if (bits & NOTIFY_BIT(NOTIFY_BIT_IRQ)) {
+    if (w->interrupted)
         es1370_acknowledge(&d->chip);
-        irq_ack(0);
-    }
-    serve(d);
-    if (d->has_news)
-        driver_notify_client();
-    d->has_news = false;
-    if (d->plays)
-        driver_wake_in(2 * NS * es1370_period(d->rate) / d->rate);
-    return true;
 }
 
-static void started(void *device)
+static unsigned serve(void *device)
 {
-    (void)device;
-    if (service_info()->irqs)
-        irq_ack(0); /* one may have come to our predecessor: it comes once more */
+    struct sound_device *d = device;
+    bool tells;
+
+    sound_serve(d, clock_now());
+    tells = d->has_news;
+    d->has_news = false;
+    return tells ? DRIVER_TELL : 0;
+}
+
+/* (The interrupt tells of a period; should one get lost, the second is looked after.) */
+static bool rest(void *device, struct driver_wake *w)
+{
+    const struct sound_device *d = device;
+
+    if (d->plays)
+        w->alarm_ns = 2 * NS * es1370_period(d->rate) / d->rate;
+    return true;
 }
 
 static void silence(void *device)
@@ -43,17 +42,28 @@ static void silence(void *device)
     sound_halt(device, clock_now());
 }
 
-int main(void)
+static int open(const void *driver, const struct service_info *info, struct driver_start *start)
 {
-    static const struct driver_class class = {
-        .name = "char", .first = serve, .started = started, .wake = wake, .silence = silence};
     static struct sound_device device;
-    const struct service_info *info = service_info();
-    enum queue_driver_state state;
 
+    (void)driver;
     sound_open(&device, device_ports(&info->device), (void *)(uintptr_t)info->queue.address,
                info->queue.size, info->queue.physical);
-    if (sound_start(&device, info->adopt, clock_now(), &state) < 0)
-        driver_start_failed(-ENODEV);
-    driver_loop_run(&class, &device, &device.queue->header, state, NULL);
+    *start =
+        (struct driver_start){.device = &device, .header = &device.queue->header, .class = "char"};
+    return sound_start(&device, info->adopt, clock_now(), &start->state) < 0 ? -ENODEV : 0;
+}
+
+int main(void)
+{
+    static const struct driver_class class = {.interrupts = DRIVER_INTERRUPTS_LEVEL,
+                                              .turns = 1,
+                                              .serves_first = true,
+                                              .open = open,
+                                              .begin = begin,
+                                              .serve = serve,
+                                              .rest = rest,
+                                              .silence = silence};
+
+    driver_loop_run(&class, NULL);
 }

@@ -42,8 +42,7 @@ static uint16_t compose(const struct screen_queue *q, uint16_t cell[SCREEN_ROWS]
     return (uint16_t)(row * SCREEN_COLUMNS + column);
 }
 
-/* false: that was a part of it. */
-static bool paint(struct console *c)
+static unsigned paint(struct console *c)
 {
     static uint16_t cell[SCREEN_ROWS][SCREEN_COLUMNS];
     uint32_t changed = queue_read(&c->queue->changed);
@@ -51,7 +50,7 @@ static bool paint(struct console *c)
 
     if (c->picture.memory) {
         if (!framebuffer_paint(&c->picture, cell, cursor))
-            return false;
+            return DRIVER_MOVED; /* that was a part of it */
     } else {
         vga_paint(&c->vga, cell, cursor);
     }
@@ -59,9 +58,7 @@ static bool paint(struct console *c)
     c->has_painted = true;
     c->painted_at = clock_now();
     queue_publish(&c->queue->painted, changed);
-    if (char_ring_wake(&c->queue->client_waits))
-        driver_notify_client();
-    return true;
+    return DRIVER_MOVED | (char_ring_wake(&c->queue->client_waits) ? DRIVER_TELL : 0);
 }
 
 static bool is_due(const struct console *c)
@@ -70,51 +67,52 @@ static bool is_due(const struct console *c)
            (!c->has_painted || queue_read(&c->queue->changed) != c->painted);
 }
 
-static void first(void *device)
+static bool is_time(const struct console *c, uint64_t now)
 {
-    if (is_due(device))
-        paint(device);
+    return !c->has_painted || now >= c->painted_at + PAINT_PERIOD;
 }
 
-static bool wake(void *device, uint64_t bits)
+static unsigned serve(void *device)
 {
     struct console *c = device;
-    uint64_t next = c->painted_at + PAINT_PERIOD, now = clock_now();
 
-    (void)bits;
+    return is_due(c) && is_time(c, clock_now()) ? paint(c) : 0;
+}
+
+/* (What is due and not yet to be painted the alarm tells.) */
+static bool settle(void *device)
+{
+    struct console *c = device;
+
     char_ring_wait(&c->queue->driver_waits);
-    if (!is_due(c))
-        return true;
-    if (c->has_painted && now < next) {
-        driver_wake_in(next - now);
-        return true;
-    }
-    paint(c);
-    return false; /* it may have changed meanwhile */
+    return !is_due(c) || !is_time(c, clock_now());
 }
 
-static void silence(void *device)
+static bool rest(void *device, struct driver_wake *w)
 {
-    (void)device; /* it has no interrupt */
+    const struct console *c = device;
+    uint64_t now = clock_now();
+
+    if (w->settled && is_due(c))
+        w->alarm_ns = is_time(c, now) ? 1 : c->painted_at + PAINT_PERIOD - now;
+    return true;
 }
 
-/* What it is that is painted on: NULL: adopted; else why it was set up anew. */
-static const char *open_vga(struct console *c, const struct service_info *info)
+/* What it is that is painted on: *mismatch NULL: adopted; else why it was set up anew. */
+static int open_vga(struct console *c, const struct service_info *info, const char **mismatch)
 {
-    const char *mismatch;
     int status;
 
     c->vga.queue = c->queue;
     c->vga.memory = device_registers(&info->device, VGA_APERTURE);
-    mismatch = info->adopt ? vga_mismatch(&c->vga) : "it was to be";
-    status = mismatch ? vga_reset(&c->vga) : 0;
-    if (status < 0)
-        driver_start_failed(status);
-    vga_keep_font(&c->vga);
-    return mismatch;
+    *mismatch = info->adopt ? vga_mismatch(&c->vga) : "it was to be";
+    status = *mismatch ? vga_reset(&c->vga) : 0;
+    if (status == 0)
+        vga_keep_font(&c->vga);
+    return status;
 }
 
-static const char *open_picture(struct console *c, const struct service_info *info)
+static int open_picture(struct console *c, const struct service_info *info, const char **mismatch)
 {
     const struct kernel_framebuffer *f = &kernel_info()->framebuffer;
     const char *bad =
@@ -124,28 +122,45 @@ static const char *open_picture(struct console *c, const struct service_info *in
     if (bad) {
         log_info("the boot loader has left %s (%u by %u, %u bits)", bad, f->width, f->height,
                  f->point);
-        driver_start_failed(-EOPNOTSUPP);
+        return -EOPNOTSUPP;
     }
-    return info->adopt ? NULL : "it was to be";
+    *mismatch = info->adopt ? NULL : "it was to be";
+    return 0;
+}
+
+static int open(const void *driver, const struct service_info *info, struct driver_start *start)
+{
+    static struct console console;
+    struct console *c = &console;
+    struct queue_header *h;
+    int status;
+
+    (void)driver;
+    c->queue = (struct screen_queue *)(uintptr_t)info->queue.address;
+    if (!c->queue || info->queue.size < SCREEN_QUEUE_BYTES)
+        panic("no queue, or too small a one (%lu bytes)", (unsigned long)info->queue.size);
+    h = &c->queue->header;
+    *start = (struct driver_start){.device = c, .header = h, .class = "screen"};
+    status = (info->device.bar[FRAMEBUFFER_BAR].size ? open_picture : open_vga)(c, info,
+                                                                                &start->mismatch);
+    if (status < 0)
+        return status;
+    start->state = start->mismatch ? QUEUE_DRIVER_RESET : QUEUE_DRIVER_ADOPTED;
+    if (start->mismatch)
+        h->resets++;
+    else
+        h->adoptions++;
+    return 0;
 }
 
 int main(void)
 {
-    static const struct driver_class class = {
-        .name = "screen", .first = first, .wake = wake, .silence = silence};
-    static struct console console;
-    const struct service_info *info = service_info();
-    struct console *c = &console;
-    const char *mismatch;
+    static const struct driver_class class = {.turns = 1,
+                                              .serves_first = true,
+                                              .open = open,
+                                              .serve = serve,
+                                              .settle = settle,
+                                              .rest = rest};
 
-    c->queue = (struct screen_queue *)(uintptr_t)info->queue.address;
-    if (!c->queue || info->queue.size < SCREEN_QUEUE_BYTES)
-        panic("no queue, or too small a one (%lu bytes)", (unsigned long)info->queue.size);
-    mismatch = info->device.bar[FRAMEBUFFER_BAR].size ? open_picture(c, info) : open_vga(c, info);
-    if (mismatch)
-        c->queue->header.resets++;
-    else
-        c->queue->header.adoptions++;
-    driver_loop_run(&class, c, &c->queue->header,
-                    mismatch ? QUEUE_DRIVER_RESET : QUEUE_DRIVER_ADOPTED, mismatch);
+    driver_loop_run(&class, NULL);
 }

@@ -5,25 +5,30 @@
 #include "lib/driver/driverloop.h"
 #include "lib/rt/kernel.h"
 
-/* The interrupt is never masked at the device: it comes once for what it was given once. */
-static bool wake(void *device, uint64_t bits)
+static void started(void *device)
 {
     struct entropy_device *d = device;
 
-    entropy_acknowledge();
-    entropy_serve(d);
-    if (d->wake_client)
-        driver_notify_client();
-    d->wake_client = false;
-    if (bits & NOTIFY_BIT(NOTIFY_BIT_IRQ))
-        irq_ack(0);
-    return true;
+    virtqueue_unmask(&d->ring);
 }
 
-static void started(void *device)
+/* The interrupt is never masked at the device: it comes once for what it was given once. */
+static void begin(void *device, const struct driver_wake *w)
 {
     (void)device;
-    irq_ack(0); /* one may have come to our predecessor */
+    (void)w;
+    entropy_acknowledge();
+}
+
+static unsigned serve(void *device)
+{
+    struct entropy_device *d = device;
+    bool tells;
+
+    entropy_serve(d);
+    tells = d->wake_client;
+    d->wake_client = false;
+    return tells ? DRIVER_TELL : 0;
 }
 
 static void silence(void *device)
@@ -33,20 +38,29 @@ static void silence(void *device)
     virtqueue_mask(&d->ring);
 }
 
-int main(void)
+static int open(const void *driver, const struct service_info *info, struct driver_start *start)
 {
-    static const struct driver_class class = {
-        .name = "char", .started = started, .wake = wake, .silence = silence};
     static struct entropy_device device;
-    const struct service_info *info = service_info();
-    enum queue_driver_state how;
+    struct entropy_device *d = &device;
     int status;
 
-    entropy_open(&device, (void *)(uintptr_t)info->queue.address, info->queue.physical,
-                 info->queue.size);
-    status = entropy_start(&device, info->adopt, &how);
-    if (status < 0)
-        driver_start_failed(status);
-    virtqueue_unmask(&device.ring);
-    driver_loop_run(&class, &device, &device.queue->header, how, device.mismatch);
+    (void)driver;
+    entropy_open(d, (void *)(uintptr_t)info->queue.address, info->queue.physical, info->queue.size);
+    *start = (struct driver_start){.device = d, .header = &d->queue->header, .class = "char"};
+    status = entropy_start(d, info->adopt, &start->state);
+    start->mismatch = d->mismatch;
+    return status;
+}
+
+int main(void)
+{
+    static const struct driver_class class = {.interrupts = DRIVER_INTERRUPTS_LEVEL,
+                                              .turns = 1,
+                                              .open = open,
+                                              .started = started,
+                                              .begin = begin,
+                                              .serve = serve,
+                                              .silence = silence};
+
+    driver_loop_run(&class, NULL);
 }

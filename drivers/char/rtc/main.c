@@ -14,8 +14,6 @@
 
 #define NS 1000000000ull
 
-static bool has_news; /* for the client */
-
 static int do_operation(struct clock_queue *q)
 {
     if (q->operation == CLOCK_READ) {
@@ -33,31 +31,16 @@ static int do_operation(struct clock_queue *q)
     return -EINVAL;
 }
 
-static void serve(void *device)
+static unsigned serve(void *device)
 {
     struct clock_queue *q = device;
     uint32_t posted = queue_read(&q->posted);
 
     if (!queue_read(&q->header.client_ready) || posted == q->completed)
-        return;
+        return 0;
     q->status = do_operation(q);
     queue_publish(&q->completed, posted);
-    has_news = true;
-}
-
-static bool wake(void *device, uint64_t bits)
-{
-    (void)bits;
-    serve(device);
-    if (has_news)
-        driver_notify_client();
-    has_news = false;
-    return true;
-}
-
-static void silence(void *device)
-{
-    (void)device; /* it interrupts nobody */
+    return DRIVER_TELL;
 }
 
 /* One that a predecessor has stopped goes on: what it was to be set to is posted still, and is set
@@ -73,19 +56,26 @@ static enum queue_driver_state begin(struct clock_queue *q, bool may_adopt)
     return QUEUE_DRIVER_RESET;
 }
 
-int main(void)
+static int open(const void *driver, const struct service_info *info, struct driver_start *start)
 {
-    static const struct driver_class class = {
-        .name = "char", .first = serve, .wake = wake, .silence = silence};
-    const struct service_info *info = service_info();
     struct clock_queue *q = (struct clock_queue *)(uintptr_t)info->queue.address;
-    enum queue_driver_state how;
 
+    (void)driver;
     if (!q || info->queue.size < sizeof *q)
         panic("no queue, or too small a one (%lu bytes)", (unsigned long)info->queue.size);
     if (!rtc_is_there())
-        driver_start_failed(-ENODEV);
-    how = begin(q, info->adopt);
-    driver_loop_run(&class, q, &q->header, how,
-                    how == QUEUE_DRIVER_RESET && info->adopt ? "it was stopped" : NULL);
+        return -ENODEV;
+    *start = (struct driver_start){.device = q, .header = &q->header, .class = "char"};
+    start->state = begin(q, info->adopt);
+    if (start->state == QUEUE_DRIVER_RESET && info->adopt)
+        start->mismatch = "it was stopped";
+    return 0;
+}
+
+int main(void)
+{
+    static const struct driver_class class = {
+        .turns = 1, .serves_first = true, .open = open, .serve = serve};
+
+    driver_loop_run(&class, NULL);
 }
