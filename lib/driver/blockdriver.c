@@ -298,8 +298,8 @@ static void silence(void *device)
     d->driver->mask(d);
 }
 
-/* The chip may interrupt at any time: a command that we give is not done at once, as a frame is. IDE's
- * interrupts are edges. */
+/* IDE's interrupts are edges. (And nothing is to be had by holding others back, as from network
+ * cards: what we give the chip is not done at once.) */
 const struct driver_class block_class = {
     .interrupts = DRIVER_INTERRUPTS_EDGE,
     .turns = 64,

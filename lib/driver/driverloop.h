@@ -16,8 +16,8 @@
  *     rest       the chip may interrupt
  *
  * and irq_ack() where enum driver_interrupts has it. After `turns` turns the notifications are
- * looked at in between, so that neither a client that goes on posting nor a chip that never comes to
- * its end keeps the driver from its shutdown.
+ * looked at in between, so that neither a client that goes on posting nor a chip that never comes
+ * to its end keeps the driver from its shutdown.
  */
 #ifndef DRIVER_DRIVERLOOP_H
 #define DRIVER_DRIVERLOOP_H
@@ -44,8 +44,9 @@ enum driver_interrupts {
     /*
      * It is a level, or an MSI that the chip itself holds back from begin() to rest(). At the very
      * end, so that what our own work brings does not interrupt it: sending a frame brings the
-     * answer at once. A level is lost at no time: what has come since clear() keeps the line up, and
-     * is raised by irq_ack().
+     * answer at once. A level is lost at no time: what has come since clear() keeps the line up,
+     * and is raised by irq_ack(). An MSI is raised by the chip at rest(), or rest() says that it
+     * is not.
      */
     DRIVER_INTERRUPTS_LEVEL,
 };
@@ -84,8 +85,9 @@ struct driver_class {
      */
     bool serves_first;
     /* Not NULL: a chip that says time and again that it has more, of which nothing is found, ends
-     * the driver with these words, since a fresh copy looks at the chip anew. NULL: that is no fault
-     * in this class (a disk may be busy for long), and RS sees who spins (docs/policies.md). */
+     * the driver with these words, since a fresh copy looks at the chip anew. NULL: that is no
+     * fault in this class (a disk may be busy for long), and RS sees who spins
+     * (docs/policies.md). */
     const char *empty;
 
     /* Finds the device and adopts or resets it. `driver` as in driver_loop_run(). 0, or -errno: see

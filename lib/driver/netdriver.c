@@ -187,8 +187,8 @@ static int open(const void *driver, const struct service_info *info, struct driv
     return status;
 }
 
-/* A pin's interrupt arrives masked at the controller, an MSI does not; a notification finds it open.
- * Then the chip's own mask keeps it quiet while we work, since sending brings answers at once. */
+/* A pin's interrupt arrives masked at the controller, an MSI does not; a notification finds it
+ * open. Then the chip's own mask keeps it quiet while we work: sending brings answers at once. */
 static bool masks(const struct net_device *d, const struct driver_wake *w)
 {
     return !w->interrupted || d->driver->masks_always;

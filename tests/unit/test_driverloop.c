@@ -2,9 +2,9 @@
 // includes: lib/driver/driverloop.c
 // flags: -Itests/unit/host
 /*
- * The loop of all drivers against a device, an interrupt line and a kernel that are played here. Something
- * comes to the device at each of the loop's steps in turn; whenever the driver sleeps it must have
- * served all of it. Each time with a line that is an edge, a level, and an MSI.
+ * The loop of all drivers against a device, an interrupt line and a kernel that are played here.
+ * Something comes to the device at each of the loop's steps in turn; whenever the driver sleeps it
+ * must have served all of it. Each time with a line that is an edge, a level, and an MSI.
  */
 #include <setjmp.h>
 #include <stdarg.h>

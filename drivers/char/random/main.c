@@ -12,7 +12,8 @@ static void started(void *device)
     virtqueue_unmask(&d->ring);
 }
 
-/* The interrupt is never masked at the device: it comes once for what it was given once. */
+/* The interrupt is never masked at the device: it comes once for what it was given once. Taken back
+ * ahead of the look, so that one that comes after it is raised again. */
 static void begin(void *device, const struct driver_wake *w)
 {
     (void)device;
