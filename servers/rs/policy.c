@@ -92,11 +92,14 @@ uint64_t policy_useless_life(const struct heartbeat *h)
 bool futile_failure(struct futile *f, uint64_t now, uint64_t lived, uint64_t useful)
 {
     if (useful != f->useful || now - f->last > FUTILE_APART)
-        f->lives = 0;
+        f->lives = f->spent = 0;
     f->useful = useful;
     f->last = now;
-    f->lives += lived >= FUTILE_LIFE;
-    return f->lives >= FUTILE_LIVES;
+    if (lived < FUTILE_LIFE)
+        return false;
+    f->lives++;
+    f->spent += lived;
+    return f->lives >= FUTILE_LIVES || (f->lives > 1 && f->spent + lived > FUTILE_TIME);
 }
 
 /* ---- looks ---- */

@@ -82,10 +82,12 @@ struct futile {
     uint64_t useful; /* as the client had counted at the last failure */
     uint64_t last; /* clock: that failure */
     uint32_t lives; /* one after the other, that were long and of no use */
+    uint64_t spent; /* ns, in these */
 };
 #define FUTILE_LIFE SECOND /* who fails sooner uses up the budget */
 #define FUTILE_APART (60 * SECOND) /* what is farther apart has nothing to do with each other */
 #define FUTILE_LIVES 5
+#define FUTILE_TIME (60 * SECOND) /* or two that are so long that a third would not end by then */
 
 /* Counts a failure of one that was ready for `lived` ns, or was not when its start had taken as
  * long. True: it is to be given up. */

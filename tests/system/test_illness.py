@@ -221,7 +221,7 @@ def test_starts_that_do_not_end(boot, tmp_path):
     """Shipped services of which no copy gets ready: one computes for ever, beside a program that does, too, so that each start takes two seconds; others wait for what does not
     come, a disk's driver for ten seconds each time. No budget is used up by that; they are given up all the same, within a minute, and the log says so once."""
     (tmp_path / "disk").write_bytes(bytes(1 << 20))
-    add, silent = ill_program(tmp_path, "console", "service_ready", "console", SPINS), ["keyboard", "ahci", "e1000", "lp"]
+    add, silent = ill_program(tmp_path, "console", "service_ready", "console", SPINS), ["keyboard", "ahci", "e1000", "lp", "disk"]
     for service in silent:
         add.update(ill_program(tmp_path, service, "service_ready", service))
     result = boot("given_up() { until service list $1 | grep -q given-up || [ $up -gt 61 ]; do usleep 200000; up=$(cut -d. -f1 /proc/uptime); done; echo $1 $up; }\nup=0\n"

@@ -422,6 +422,9 @@ static void test_futile(void **state)
     assert_false(futile_failure(&f, now += SECOND / 2, SECOND / 2, 7)); /* for the budget */
     assert_true(futile_failure(&f, now += 10 * SECOND, 10 * SECOND, 7));
     f = (struct futile){0};
+    assert_false(futile_failure(&f, now += 20 * SECOND, 20 * SECOND + 1, 7));
+    assert_true(futile_failure(&f, now += 20 * SECOND, 20 * SECOND + 1, 7)); /* within a minute */
+    f = (struct futile){0};
     for (uint64_t i = 0; i < 20; i++)
         assert_false(futile_failure(&f, now += 10 * SECOND, 10 * SECOND, i));
     for (int i = 0; i < 20; i++)
