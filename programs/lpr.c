@@ -66,7 +66,7 @@ int main(int argc, char **argv)
         return 2;
     }
     if (optind == argc)
-        return print(0, "standard input", title ? title : "standard input") ? 0 : 1;
+        return !print(0, "standard input", title ? title : "standard input");
     for (; optind < argc; optind++) {
         const char *name = argv[optind];
         int fd = open(name, O_RDONLY | O_CLOEXEC);

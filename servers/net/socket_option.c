@@ -176,9 +176,9 @@ static long set_socket(struct socket *s, int name, const union value *v, size_t 
     case SO_SNDTIMEO:
         if (length < sizeof v->time)
             return -EINVAL;
-        return timeout_from(&v->time, name == SO_RCVTIMEO ? &s->receive_timeout : &s->send_timeout)
-                   ? 0
-                   : -EDOM;
+        if (!timeout_from(&v->time, name == SO_RCVTIMEO ? &s->receive_timeout : &s->send_timeout))
+            return -EDOM;
+        return 0;
     case SO_LINGER:
         return length < sizeof v->linger ? -EINVAL : set_linger(s, &v->linger);
     default:
