@@ -69,6 +69,8 @@ static void take_back(const struct undo_entry *e)
     if (e->key == KERNEL_CALL_BASE + KERNEL_MAP && result == 0)
         undo_raw_call(KERNEL_UNMAP, (long)e->argument, (long)e->result[3], (long)e->result[4], 0,
                       0);
+    if (e->key == UNDO_KEY_ELSE)
+        undo_later(KERNEL_CALL_BASE + KERNEL_CALL, e->argument, (const struct message *)(e + 1), 0);
     if (e->key == SYS_mmap && (result >= 0 || result < -4095))
         undo_raw_call(SYS_munmap - KERNEL_CALL_BASE, result, (long)e->result[3], 0, 0, 0);
 }

@@ -100,6 +100,14 @@ void undo_input_bytes(void *at, size_t length)
         keep_data(entry_make(UNDO_KEY_DATA, length), at, length);
 }
 
+void undo_else(endpoint_t to, const struct message *m)
+{
+    if (undo_replay_at)
+        entry_replayed(UNDO_KEY_ELSE, (uint64_t)to);
+    else
+        keep_data(entry_make(UNDO_KEY_ELSE, (uint64_t)to), m, sizeof *m);
+}
+
 /* What it only reads may be read again: a death between the call and its being kept does no harm. */
 long undo_read(long number, long a, long b, long c, long d, long e, void *to, size_t length)
 {

@@ -46,6 +46,7 @@ enum {
     UNDO_KEY_DONE = 0x30000, /* undo_done() */
     UNDO_KEY_GRANTED =
         0x40000, /* data: what the callee has written by our grants, in their order */
+    UNDO_KEY_ELSE = 0x50000, /* data: a message to `argument` */
 };
 
 struct undo_output { /* what is to be done after the commit; twice does no harm */
@@ -194,6 +195,12 @@ long undo_read(long number, long a, long b, long c, long d, long e, void *to, si
  * when undo_repeated() says no. It may be done twice as long as the step has gone no further. */
 bool undo_repeated(void);
 void undo_done(void);
+/*
+ * What a call that is about to be made does at another server, `m` takes back there: it is called when
+ * this step is refused. It must do no harm if the call was not made after all. (What was made in the
+ * kernel is taken back anyhow: slots, mappings.)
+ */
+void undo_else(endpoint_t to, const struct message *m);
 /* A kernel call that may be made again. */
 long undo_again(long number, long a, long b, long c, long d);
 /* To be done when the step is committed: so nobody learns of it before, and the step can be repeated
@@ -316,6 +323,12 @@ static inline bool undo_repeated(void)
 
 static inline void undo_done(void)
 {
+}
+
+static inline void undo_else(endpoint_t to, const struct message *m)
+{
+    (void)to;
+    (void)m;
 }
 
 #define undo_unlogged

@@ -35,7 +35,10 @@ static long vm(uint64_t type, endpoint_t parent, endpoint_t child)
 {
     struct message m = message_of(
         type, (struct vm_fork_request){.parent = (uint64_t)parent, .child = (uint64_t)child});
+    const struct message forget =
+        message_of(VM_EXIT, (struct vm_exit_request){.thread = (uint64_t)child});
 
+    undo_else(service_info()->vm, &forget);
     return ipc_call(service_info()->vm, &m);
 }
 

@@ -159,6 +159,15 @@ def test_flipped_mirror(boot):
     assert result.klog.count("a request that kills is refused") == 2 and result.klog.count("vfs: undo: mended: words") == 1
 
 
+def test_refused_fork(boot, program):
+    """What a request that is refused had others do is taken back there: VM has a space for each child that PM could not finish, and has few."""
+    place = address_in("pm", "thread_new")
+    result = boot(f"""chmod 755 /forks; mknod /tmp/inject c 240 0; exec 4>/tmp/inject; mkfifo /tmp/go; exec 5<>/tmp/go; /forks 700 <&5 >/tmp/said 2>&1 &
+        sleep 0.1; echo 'pm 0 text 0x{place} 0f0b' >&4; echo >&5; wait; echo 'pm 0 text 0x{place} {two_bytes_at("pm", place)}' >&4; cat /tmp/said; echo | /forks 30""",
+                  add={**INJECTOR, "/forks": program("forks")}, icount=True, timeout=120, leak_check=False)
+    assert result.out == "0 made, 700 refused\n30 made, 0 refused\n", result.out
+
+
 def test_ordinary_failure(boot):
     """Killed as anything is killed: a record, a line in the log, the same process."""
     out = boot("""before=$(pidof vfs pm vm ds rs); for name in vfs pm vm ds ram rs; do kill -9 $(pidof $name); service kill $name; done; sleep 0.1
