@@ -17,7 +17,8 @@
 /* What is to be mended: more than some words, or more of a word than a bit, is no flip. */
 #define FLIPS_MOST 64
 #define SAID_MOST 4
-#define TRIES 3 /* of a commit that dies in the mirror: an entry of its log is no address */
+#define TRIES                                                                                      \
+    3 /* of a commit that dies in the mirror: no page is left, or an entry of its log is no address */
 #define CHECK_EVERY 32
 
 extern char __init_array_start[], end[]; /* of what can be written of the program */
@@ -26,6 +27,7 @@ extern char __start_undo_apart[], __stop_undo_apart[];
 
 uint64_t undo_heap_end = UNDO_HEAP;
 undo_apart static unsigned tries, checks;
+undo_apart static bool is_lost; /* a commit could not be put there */
 
 struct difference {
     unsigned count;
@@ -64,7 +66,8 @@ void undo_mirror_again(uint64_t log_end)
     if (log_end <= undo_log_begin || log_end > undo_log_begin + UNDO_WINDOW_MAX)
         return;
     if (tries++ == TRIES) {
-        undo_say("the mirror is not what it should be", log_end, undo_log_begin, undo_dead.rip);
+        undo_say("the mirror is lost", log_end, undo_log_begin, undo_dead.rip);
+        is_lost = true;
         return;
     }
     __asm__ volatile("movq %0, %%r15\n\tcall undo_mirror"
@@ -156,7 +159,7 @@ unsigned undo_mirror_mend(uint64_t *at)
 {
     const struct difference d = look();
 
-    if (d.count == 0 || d.count > FLIPS_MOST || !d.is_flip)
+    if (d.count == 0 || d.count > FLIPS_MOST || !d.is_flip || is_lost)
         return 0;
     mended = d;
     exchange();
