@@ -192,7 +192,7 @@ def test_many_mounts(boot, tmp_path):
     """Mounting and unmounting leaves nothing behind; a mount is used again for another disk."""
     image, second = make(tmp_path / "e.img"), make(tmp_path / "f.img", "-b", "1024")
     out = boot("""mkdir -p /a /b; cycle() { mount -t ext4 /dev/sda /a && mount -t ext4 /dev/sdb /b && echo $1 >/a/n && cp /a/n /b/n && umount /a && umount /b; }
-        cycle 0; cycle 1; free() { usleep 1300000; grep MemFree /proc/meminfo; }; before=$(free); i=2; while [ $i -lt 22 ]; do cycle $i || echo failed; i=$((i + 1)); done; after=$(free); [ "$before" = "$after" ] || echo $before $after""",
+        cycle 0; cycle 1; free() { usleep 1300000; awk '/^frames_(free|mirror)/ { n += $2 } END { print n }' /proc/bardo/kernel; }; before=$(free); i=2; while [ $i -lt 22 ]; do cycle $i || echo failed; i=$((i + 1)); done; after=$(free); [ "$before" = "$after" ] || echo $before $after""",
                qemu=attached(image) + f" -drive file={second},if=none,id=d1,format=raw,cache=unsafe -device ide-hd,drive=d1,bus=ide.1", leak_check=False).out
     assert out == "" and contents(image, "n") == b"21\n" and contents(second, "n") == b"21\n"
     check(image)

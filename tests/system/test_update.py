@@ -74,7 +74,7 @@ def test_each_that_can(boot):
     assert re.findall(r"^service: update (\S+): it keeps its memory, which that program does not fit", out, re.M) == ["ds", "pm"]
 
 
-@pytest.mark.parametrize("function, code, defect", [("net_driver_run", CRASHES, "exception 6"), ("net_driver_run", HANGS, "heartbeat"), ("e1000_transmit", CRASHES, "exception 6")])
+@pytest.mark.parametrize("function, code, defect", [("driver_loop_run", CRASHES, "exception 6"), ("driver_loop_run", HANGS, "heartbeat"), ("e1000_transmit", CRASHES, "exception 6")])
 def test_goes_back(boot, tmp_path, function, code, defect):
     """One that dies in its start, or hangs there, or dies when it is ready and the first frame is to be sent."""
     result = boot("ping -c 1 10.0.2.2 >/dev/null; service update e1000 --image /ill --wait; echo $?; ping -c 2 10.0.2.2 | grep -c '2 packets received'; service list e1000 | tail -1", nics=["e1000"],
