@@ -286,7 +286,7 @@ static unsigned serve(void *device)
     return *(volatile uint32_t *)&d->queue->client_waits ? turn | DRIVER_TELL : turn;
 }
 
-static bool settle(void *device)
+static bool settle_queue(void *device)
 {
     return block_device_settle(device);
 }
@@ -307,6 +307,6 @@ const struct driver_class block_class = {
     .open = open,
     .started = started,
     .serve = serve,
-    .settle = settle,
+    .settle = settle_queue,
     .silence = silence,
 };

@@ -73,6 +73,8 @@ __undo_range:
 undo_mirror:
     movq undo_log_begin(%rip), %rsi
     movq %r15, %rdi
+    cmpb $0, undo_has_no_mirror(%rip)
+    jne 3f
     cmpq %rsi, %rdi
     jbe 3f
     movabsq $UNDO_MIRROR, %rdx
@@ -86,11 +88,14 @@ undo_mirror:
     cmpq %rsi, %rdi
     ja 1b
 3:  ret
-4:  movq -8(%rdi), %rax
+4:  movq %rcx, %rax
+    shrq $61, %rax
+    jz 2b /* a word of other memory */
+    movq -8(%rdi), %rax
     btrq $61, %rcx
     jc 5f
     btrq $63, %rcx
-    jnc 2b /* a word of other memory, or of a vault what was zero */
+    jnc 2b /* of a vault what was zero */
     call 6f /* its data lie before it */
     addq $15, %rax
     andq $-16, %rax

@@ -27,6 +27,7 @@ extern char __start_undo_apart[], __stop_undo_apart[];
 
 uint64_t undo_heap_end = UNDO_HEAP;
 undo_apart static unsigned tries, checks;
+undo_apart bool undo_has_no_mirror;
 undo_apart static bool is_lost; /* a commit could not be put there */
 
 struct difference {
@@ -56,6 +57,8 @@ static bool is_empty(const uint64_t *page)
 
 void undo_mirror_start(void)
 {
+    if (undo_has_no_mirror)
+        return;
     for (uint64_t at = undo_mirror_begin(); at < (uint64_t)end; at += PAGE_SIZE)
         if (!is_empty((const uint64_t *)at))
             memcpy((void *)(UNDO_MIRROR + at), (const void *)at, PAGE_SIZE);
@@ -64,6 +67,8 @@ void undo_mirror_start(void)
 void undo_mirror_again(uint64_t log_end)
 {
     if (log_end <= undo_log_begin || log_end > undo_log_begin + UNDO_WINDOW_MAX)
+        return;
+    if (undo_has_no_mirror)
         return;
     if (tries++ == TRIES) {
         undo_say("the mirror is lost", log_end, undo_log_begin, undo_dead.rip);
@@ -157,9 +162,12 @@ static void exchange(void)
 
 unsigned undo_mirror_mend(uint64_t *at)
 {
-    const struct difference d = look();
+    struct difference d;
 
-    if (d.count == 0 || d.count > FLIPS_MOST || !d.is_flip || is_lost)
+    if (undo_has_no_mirror || is_lost)
+        return 0;
+    d = look();
+    if (d.count == 0 || d.count > FLIPS_MOST || !d.is_flip)
         return 0;
     mended = d;
     exchange();
@@ -184,7 +192,7 @@ void undo_mirror_check(void)
 {
     struct difference d;
 
-    if (++checks % CHECK_EVERY)
+    if (undo_has_no_mirror || ++checks % CHECK_EVERY)
         return;
     d = look();
     for (unsigned i = 0; i < d.count && i < SAID_MOST; i++)

@@ -163,6 +163,13 @@ void undo_written(const void *at, size_t length);
 void undo_vault(const void *at, size_t length);
 void undo_vault_zero(const void *at, size_t length); /* what is zero now */
 
+/* First of all, by a service of which a step stores so much that the mirror would cost too much (decision 0015). */
+extern bool undo_has_no_mirror;
+static inline void undo_without_mirror(void)
+{
+    undo_has_no_mirror = true;
+}
+
 /* Where malloc() takes its next piece (lib/rt/malloc.c); UNDO_HEAP to there is looked through with the data. */
 extern uint64_t undo_heap_end;
 
@@ -285,6 +292,10 @@ static inline void undo_range(const void *at, size_t length)
 {
     (void)at;
     (void)length;
+}
+
+static inline void undo_without_mirror(void)
+{
 }
 
 static inline void undo_written(const void *at, size_t length)

@@ -84,6 +84,7 @@ int main(void)
                                   .idle = idle,
                                   .publish = interfaces_publish};
 
+    undo_without_mirror();
     lwip_init();
     shortage_begin();
     service_publish("net");
