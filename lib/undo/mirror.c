@@ -21,7 +21,8 @@
     3 /* of a commit that dies in the mirror: no page is left, or an entry of its log is no address */
 #define CHECK_EVERY 32
 
-extern char __init_array_start[], end[]; /* of what can be written of the program */
+extern char __init_array_start[],
+    data_end[] __asm__("end"); /* what can be written of the program */
 extern char undo_return_stack[], undo_return_stack_top[];
 extern char __start_undo_apart[], __stop_undo_apart[];
 
@@ -35,7 +36,7 @@ struct difference {
     bool is_flip; /* each of one bit */
     uint64_t at[FLIPS_MOST], right[FLIPS_MOST];
 };
-undo_apart static struct difference mended; /* in this step */
+undo_apart static struct difference repair; /* in this step */
 
 uint64_t undo_mirror_begin(void)
 {
@@ -44,7 +45,8 @@ uint64_t undo_mirror_begin(void)
 
 uint64_t undo_mirror_bytes(void)
 {
-    return (((uint64_t)end + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1)) - undo_mirror_begin();
+    return (((uint64_t)data_end + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1)) -
+           undo_mirror_begin();
 }
 
 static bool is_empty(const uint64_t *page)
@@ -59,7 +61,7 @@ void undo_mirror_start(void)
 {
     if (undo_has_no_mirror)
         return;
-    for (uint64_t at = undo_mirror_begin(); at < (uint64_t)end; at += PAGE_SIZE)
+    for (uint64_t at = undo_mirror_begin(); at < (uint64_t)data_end; at += PAGE_SIZE)
         if (!is_empty((const uint64_t *)at))
             memcpy((void *)(UNDO_MIRROR + at), (const void *)at, PAGE_SIZE);
 }
@@ -139,7 +141,7 @@ static struct difference look(void)
 {
     struct difference d = {.is_flip = true};
 
-    compare(&d, undo_mirror_begin(), (uint64_t)end);
+    compare(&d, undo_mirror_begin(), (uint64_t)data_end);
     if (d.count > 0)
         return d;
     undo_granted_leave_out();
@@ -149,14 +151,14 @@ static struct difference look(void)
     return d;
 }
 
-/* What is in memory and what is right change places, in `mended`, too. */
+/* What is in memory and what is right change places, in `repair`, too. */
 static void exchange(void)
 {
-    for (unsigned i = 0; i < mended.count; i++) {
-        uint64_t *word = (uint64_t *)mended.at[i], was = *word;
+    for (unsigned i = 0; i < repair.count; i++) {
+        uint64_t *word = (uint64_t *)repair.at[i], was = *word;
 
-        *word = mended.right[i];
-        mended.right[i] = was;
+        *word = repair.right[i];
+        repair.right[i] = was;
     }
 }
 
@@ -169,7 +171,7 @@ unsigned undo_mirror_mend(uint64_t *at)
     d = look();
     if (d.count == 0 || d.count > FLIPS_MOST || !d.is_flip)
         return 0;
-    mended = d;
+    repair = d;
     exchange();
     *at = d.at[0];
     return d.count;
@@ -177,15 +179,15 @@ unsigned undo_mirror_mend(uint64_t *at)
 
 void undo_mirror_keep(void)
 {
-    mended.count = 0;
+    repair.count = 0;
 }
 
 void undo_mirror_take_back(void)
 {
     exchange();
-    for (unsigned i = 0; i < mended.count; i++)
-        undo_mirror_same((const void *)mended.at[i], sizeof(uint64_t));
-    mended.count = 0;
+    for (unsigned i = 0; i < repair.count; i++)
+        undo_mirror_same((const void *)repair.at[i], sizeof(uint64_t));
+    repair.count = 0;
 }
 
 void undo_mirror_check(void)

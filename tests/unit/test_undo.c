@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-// includes: lib/undo/return.c lib/undo/refuse.c lib/undo/log.c
+// includes: lib/undo/return.c lib/undo/refuse.c lib/undo/log.c lib/undo/mirror.c
 // sources: lib/undo/entry.S lib/undo/root.c
 // library: undo_subject
 // flags: -DUNDO -no-pie -fno-pie
@@ -8,6 +8,7 @@
  * is as it was, whichever of them was the last. What is not to be undone is not.
  */
 #include "lib/undo/log.c"
+#include "lib/undo/mirror.c"
 #include "lib/undo/return.c"
 #include "lib/undo/refuse.c"
 
@@ -29,12 +30,14 @@ static uint64_t random_number(void)
     return seed;
 }
 
-/* With the log's end in r15, as a service runs; returns it. */
+/* With the log's end in r15, as a service runs, and far down on the stack: what is logged of there is put back when it is
+ * over, and must not be what undo_log_play() stands on. Returns the end. */
 static uint64_t run_logged(uint64_t log_end, unsigned kind, unsigned n, uint64_t x)
 {
     uint64_t rdi = kind, rsi = n, rdx = x, end;
 
-    __asm__ volatile("pushq %%r15\n\tpushq %%rbp\n\tmovq %%rsp, %%rbp\n\tandq $-16, %%rsp\n\t"
+    __asm__ volatile("pushq %%r15\n\tpushq %%rbp\n\tmovq %%rsp, %%rbp\n\t"
+                     "subq $0x10000, %%rsp\n\tandq $-16, %%rsp\n\t"
                      "movq %4, %%r15\n\tcall subject_run\n\tmovq %%r15, %%rax\n\t"
                      "movq %%rbp, %%rsp\n\tpopq %%rbp\n\tpopq %%r15"
                      : "=&a"(end), "+D"(rdi), "+S"(rsi), "+d"(rdx)
@@ -43,12 +46,17 @@ static uint64_t run_logged(uint64_t log_end, unsigned kind, unsigned n, uint64_t
     return end;
 }
 
+static bool map(uint64_t at, uint64_t bytes)
+{
+    return mmap((void *)at, bytes, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == (void *)at;
+}
+
 static int setup(void **state)
 {
-    void *log = mmap((void *)UNDO_LOG, LOG_BYTES, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-
-    return log == (void *)UNDO_LOG ? 0 : -1;
+    return map(UNDO_LOG, LOG_BYTES) && map(UNDO_MIRROR + undo_mirror_begin(), undo_mirror_bytes())
+               ? 0
+               : -1;
 }
 
 static void assert_as_before(const struct subject_memory *before, unsigned calls)
@@ -134,6 +142,55 @@ static void test_undo_range(void **state)
     }
 }
 
+static void commit(uint64_t log_end)
+{
+    __asm__ volatile("pushq %%r15\n\tmovq %0, %%r15\n\tcall undo_mirror\n\tpopq %%r15"
+                     :
+                     : "r"(log_end)
+                     : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "cc", "memory");
+}
+
+/* What steps have stored is in the mirror when they are committed, and nothing else is. */
+static void test_mirror(void **state)
+{
+    const struct subject_memory *mirror =
+        (const struct subject_memory *)(UNDO_MIRROR + (uint64_t)&subject);
+
+    memcpy((void *)(UNDO_MIRROR + (uint64_t)&subject), &subject, sizeof subject);
+    for (int round = 0; round < 300; round++) {
+        unsigned parts = (unsigned)random_number() % 60;
+        uint64_t end = UNDO_LOG;
+
+        for (unsigned i = 0; i < parts; i++)
+            end = run_logged(end, (unsigned)random_number(), (unsigned)random_number() % 4096,
+                             random_number());
+        commit(end);
+        assert_memory_equal(&subject, mirror, offsetof(struct subject_memory, unlogged));
+    }
+    commit(UNDO_LOG); /* of nothing */
+}
+
+/* A bit of memory that flips between two steps, and what is there is put right, and back again. */
+static void test_flip(void **state)
+{
+    static uint64_t words[3]; /* its mirror is as it is: zero */
+    struct difference d = {.is_flip = true};
+
+    words[1] = 1ull << 33;
+    note(&d, (uint64_t)&words[1], words[1], 0);
+    assert_true(d.count == 1 && d.is_flip);
+    repair = d;
+    exchange();
+    assert_int_equal(words[1], 0);
+    undo_mirror_take_back();
+    assert_int_equal(words[1], 1ull << 33);
+    assert_int_equal(*(uint64_t *)(UNDO_MIRROR + (uint64_t)&words[1]), 1ull << 33);
+    note(&d, (uint64_t)&words[2], 3, 0); /* two bits: something else has happened */
+    assert_true(d.count == 2 && !d.is_flip);
+    note(&d, (uint64_t)&undo_in_step, 1, 0); /* no step's */
+    assert_int_equal(d.count, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -141,6 +198,8 @@ int main(void)
         cmocka_unit_test(test_steps),
         cmocka_unit_test(test_what_is_not_undone),
         cmocka_unit_test(test_undo_range),
+        cmocka_unit_test(test_mirror),
+        cmocka_unit_test(test_flip),
     };
 
     return cmocka_run_group_tests(tests, setup, NULL);
