@@ -11,25 +11,24 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "abi/proto/rs.h"
 #include "lib/rt/kernel.h"
 #include "lib/undo/internal.h"
 
 /* What is to be mended: more than some words, or more of a word than a bit, is no flip. */
 #define FLIPS_MOST 64
 #define SAID_MOST 4
-#define TRIES                                                                                      \
-    3 /* of a commit that dies in the mirror: no page is left, or an entry of its log is no address */
+/* So often a commit may die in the mirror: no page is left, or an entry of its log is no address. */
+#define TRIES 3
 #define CHECK_EVERY 32
 
-extern char __init_array_start[],
-    data_end[] __asm__("end"); /* what can be written of the program */
+extern char __init_array_start[], _end[]; /* of what can be written; tools/update keeps it */
 extern char undo_return_stack[], undo_return_stack_top[];
 extern char __start_undo_apart[], __stop_undo_apart[];
 
 uint64_t undo_heap_end = UNDO_HEAP;
 undo_apart static unsigned tries, checks;
-undo_apart bool undo_has_no_mirror;
-undo_apart static bool is_lost; /* a commit could not be put there */
+undo_apart bool undo_has_no_mirror; /* or has one no more */
 
 struct difference {
     unsigned count;
@@ -45,8 +44,7 @@ uint64_t undo_mirror_begin(void)
 
 uint64_t undo_mirror_bytes(void)
 {
-    return (((uint64_t)data_end + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1)) -
-           undo_mirror_begin();
+    return (((uint64_t)_end + PAGE_SIZE - 1) & ~(uint64_t)(PAGE_SIZE - 1)) - undo_mirror_begin();
 }
 
 static bool is_empty(const uint64_t *page)
@@ -61,20 +59,20 @@ void undo_mirror_start(void)
 {
     if (undo_has_no_mirror)
         return;
-    for (uint64_t at = undo_mirror_begin(); at < (uint64_t)data_end; at += PAGE_SIZE)
+    for (uint64_t at = undo_mirror_begin(); at < (uint64_t)_end; at += PAGE_SIZE)
         if (!is_empty((const uint64_t *)at))
             memcpy((void *)(UNDO_MIRROR + at), (const void *)at, PAGE_SIZE);
 }
 
 void undo_mirror_again(uint64_t log_end)
 {
-    if (log_end <= undo_log_begin || log_end > undo_log_begin + UNDO_WINDOW_MAX)
+    if (undo_has_no_mirror || log_end <= undo_log_begin ||
+        log_end > undo_log_begin + UNDO_WINDOW_MAX)
         return;
-    if (undo_has_no_mirror)
-        return;
-    if (tries++ == TRIES) {
+    tries += undo_dead.defect == DEFECT_EXCEPTION;
+    if (tries > TRIES) {
         undo_say("the mirror is lost", log_end, undo_log_begin, undo_dead.rip);
-        is_lost = true;
+        undo_has_no_mirror = true; /* what is there is old in places */
         return;
     }
     __asm__ volatile("movq %0, %%r15\n\tcall undo_mirror"
@@ -141,7 +139,7 @@ static struct difference look(void)
 {
     struct difference d = {.is_flip = true};
 
-    compare(&d, undo_mirror_begin(), (uint64_t)data_end);
+    compare(&d, undo_mirror_begin(), (uint64_t)_end);
     if (d.count > 0)
         return d;
     undo_granted_leave_out();
@@ -166,7 +164,7 @@ unsigned undo_mirror_mend(uint64_t *at)
 {
     struct difference d;
 
-    if (undo_has_no_mirror || is_lost)
+    if (undo_has_no_mirror)
         return 0;
     d = look();
     if (d.count == 0 || d.count > FLIPS_MOST || !d.is_flip)

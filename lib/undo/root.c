@@ -19,14 +19,14 @@
 extern char undo_enter_root[];
 
 undo_apart struct undo_root undo_root;
-undo_apart struct registers
-    undo_root_registers; /* as they were; written where a successor begins */
+/* As they were; written where a successor begins. */
+undo_apart struct registers undo_root_registers;
 /* Written where a successor begins, 1 more than what the kernel says; 0: it is dealt with. */
 undo_apart uint64_t undo_root_why;
 
 undo_apart static uint64_t log_room, journal_room; /* bytes that are mapped; log_room 0: not RS */
-undo_apart static enum rs_defect armed =
-    DEFECT_HEARTBEAT; /* what it is when it has run for that long */
+/* What it is when it has run for that long. */
+undo_apart static enum rs_defect armed = DEFECT_HEARTBEAT;
 undo_apart static bool dies; /* of its own will */
 undo_apart static struct undo_root dying; /* what undo_root will be; died_tsc 0: it lives */
 undo_apart static const struct undo_swap *swap, *swap_back; /* NULL: none */

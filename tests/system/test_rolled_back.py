@@ -75,10 +75,10 @@ def address_in(server, function):
     return re.search(rf"^(\w+) . {function}$", symbols, re.M).group(1)
 
 
-def two_bytes_at(server, place):
-    text = subprocess.run(["objdump", "-s", f"--start-address=0x{place}", f"--stop-address={int(place, 16) + 2}", BUILD / f"services/{server}.debug"],
+def bytes_at(server, place, count):
+    text = subprocess.run(["objdump", "-s", f"--start-address=0x{place}", f"--stop-address={int(place, 16) + count}", BUILD / f"services/{server}.debug"],
                           capture_output=True, text=True, check=True).stdout
-    return re.search(r"^ [0-9a-f]+ ([0-9a-f]{4}) ", text, re.M).group(1)
+    return re.search(r"^ [0-9a-f]+ ([0-9a-f ]{%d}) " % (2 * count + (count - 1) // 4), text, re.M).group(1).replace(" ", "")
 
 
 @pytest.mark.parametrize("code, defect", [("0f0b", "exception 6"), ("ebfe", "heartbeat 1")])  # ud2; a jump to itself
@@ -116,7 +116,7 @@ def test_alarm_that_kills(boot):
     """What PM does when its alarm goes off kills it, for a while: it is asked again until it can, and nobody sleeps for ever."""
     place = address_in("pm", "timer_alarm")
     result = boot(f"""mknod /tmp/inject c 240 0; exec 4>/tmp/inject; sleep 0.05 & echo 'pm 0 text 0x{place} 0f0b' >&4
-        n=0; while [ $n -lt 8000 ]; do n=$((n + 1)); done; echo 'pm 0 text 0x{place} {two_bytes_at("pm", place)}' >&4; wait; echo awake""", add=INJECTOR, icount=True, leak_check=False)
+        n=0; while [ $n -lt 8000 ]; do n=$((n + 1)); done; echo 'pm 0 text 0x{place} {bytes_at("pm", place, 2)}' >&4; wait; echo awake""", add=INJECTOR, icount=True, leak_check=False)
     assert result.out == "awake\n" and 3 <= result.klog.count("pm: undo: a request that kills is refused") < 20, result.out
 
 
@@ -153,17 +153,26 @@ def test_flipped_mirror(boot):
     place, mirror = address_in("vfs", "symlink_at"), 0x73d000000000  # UNDO_MIRROR
     damage = "".join(f"echo vfs 0 data {mirror + int(address_in('vfs', name), 16):#x} 3 >&4\n" for name in ("servers", "heap"))
     result = boot(f"""mknod /tmp/inject c 240 0; exec 4>/tmp/inject; echo 'vfs 0 text 0x{place} 0f0b' >&4
-        {damage}ln -s a /tmp/link; ln -s a /tmp/link; echo 'vfs 0 text 0x{place} {two_bytes_at("vfs", place)}' >&4; ln -s a /tmp/link; readlink /tmp/link\n""" + WORK,
+        {damage}ln -s a /tmp/link; ln -s a /tmp/link; echo 'vfs 0 text 0x{place} {bytes_at("vfs", place, 2)}' >&4; ln -s a /tmp/link; readlink /tmp/link\n""" + WORK,
                   add=INJECTOR, icount=True, timeout=120, leak_check=False)
     assert result.out == "ln: /tmp/link: Input/output error\n" * 2 + "a\n", result.out
     assert result.klog.count("a request that kills is refused") == 2 and result.klog.count("vfs: undo: mended: words") == 1
+
+
+def test_lost_mirror(boot):
+    """No page of the mirror is given any more: the commit is given up after some tries, and the server goes on without one."""
+    place = address_in("rs", "succeed_make_room")
+    result = boot(f"""mknod /tmp/inject c 240 0; exec 4>/tmp/inject; echo 'rs 0 text 0x{place} 31c0c3' >&4
+        n=0; files() {{ while [ $n -lt $1 ]; do : >/tmp/$n; n=$((n + 1)); done; }}
+        files 200; echo 'rs 0 text 0x{place} {bytes_at("rs", place, 3)}' >&4; files 1500; ls /tmp | wc -l; service kill ram; ls /tmp | wc -l""", add=INJECTOR, icount=True, timeout=120, leak_check=False)
+    assert result.out == "1501\n1501\n" and result.klog.count("ram: undo: the mirror is lost") == 1 and "refused" not in result.klog, result.out
 
 
 def test_refused_fork(boot, program):
     """What a request that is refused had others do is taken back there: VM has a space for each child that PM could not finish, and has few."""
     place = address_in("pm", "thread_new")
     result = boot(f"""chmod 755 /forks; mknod /tmp/inject c 240 0; exec 4>/tmp/inject; mkfifo /tmp/go; exec 5<>/tmp/go; /forks 700 <&5 >/tmp/said 2>&1 &
-        sleep 0.1; echo 'pm 0 text 0x{place} 0f0b' >&4; echo >&5; wait; echo 'pm 0 text 0x{place} {two_bytes_at("pm", place)}' >&4; cat /tmp/said; echo | /forks 30""",
+        sleep 0.1; echo 'pm 0 text 0x{place} 0f0b' >&4; echo >&5; wait; echo 'pm 0 text 0x{place} {bytes_at("pm", place, 2)}' >&4; cat /tmp/said; echo | /forks 30""",
                   add={**INJECTOR, "/forks": program("forks")}, icount=True, timeout=120, leak_check=False)
     assert result.out == "0 made, 700 refused\n30 made, 0 refused\n", result.out
 

@@ -10,7 +10,9 @@ import pytest
 import inject_faults
 from conftest import BUILD, TOP
 from hostnet import served, sha1
+from test_campaign import INJECTOR
 from test_ext4 import make as make_ext4
+from test_rolled_back import address_in
 
 CRASHES, HANGS = b"\x0f\x0b", b"\xeb\xfe"  # ud2; jmp to itself
 
@@ -177,6 +179,23 @@ def test_new_variables(boot, tmp_path):
     result = boot("service update ds --image /new; echo $?; service kill tty; service wait tty; service kill ds; service wait ds; service kill tty; service wait tty; service update ds 2>&1; true", add={"/new": program}, leak_check=False)
     assert "ds: a new one looks for the 1th time" in result.klog and "ds: a new one looks for the 2th time" in result.klog
     assert result.out.startswith("0\n") and "which that program does not fit" in result.out # the old one does not know that variable
+
+
+def test_flip_after_update(boot, others):
+    """What has another program is looked through as before: up to where its variables end, not to what lies elsewhere since then."""
+    flips = "".join(f"echo vfs 0 data {int(address_in('vfs', name), 16) + 5:#x} 4 >&4\n" for name in ("servers", "shares", "fifos"))
+    result = boot(f"mknod /tmp/inject c 240 0; exec 4>/tmp/inject; service update vfs --image /new; sleep 11\n{flips}ls / >/tmp/a; mkfifo /tmp/f; (echo x >/tmp/f) & read x </tmp/f; echo $x; wc -l </tmp/a | grep -c .",
+                  add={**INJECTOR, "/new": others["vfs"]}, icount=True, leak_check=False)
+    assert result.out == "x\n1\n" and "undo: mended: words" in result.klog and "refused" not in result.klog, result.out
+
+
+def test_new_variable_of_rs(boot, tmp_path):
+    """RS, to which nobody gives pages for the mirror, stores to a variable that it had not when it began."""
+    done, program = fit(tmp_path, lambda text: text.replace("void succeeded(struct service *s, uint64_t when)\n{", "static unsigned long looks;\n\nvoid succeeded(struct service *s, uint64_t when)\n{\n    looks++;"), "servers/rs/succeed.c")
+    assert done.returncode == 0 and "it has variables of its own" in done.stdout, done.stderr
+    result = boot("service update rs --image /new; sleep 11; for n in 1 2 3 4 5 6; do service kill vfs; ls / >/dev/null; done; grep -c ' rs exception ' /proc/recovery; service status rs | grep -c '^state *up'",
+                  add={"/new": program}, icount=True, leak_check=False)
+    assert result.out == "0\n1\n", result.out
 
 
 def test_place_of_another(boot, tmp_path):
