@@ -103,7 +103,7 @@ def dashboard(folder, *arguments):
     port = free_port()
     with terminal(folder / "console", "--dashboard", str(port), *arguments) as console:
         found = Dashboard(port, console)
-        found.password = found.wait_for_output(r"dashboard: http://127\.0\.0\.1:%d/  user bardo  password (\S+)" % port).group(1)
+        found.password = found.wait_for_output(r"dashboard: http://127\.0\.0\.1:%d/  user bardo  password (\S+)\s" % port).group(1)
         found.wait_for_output("# ")
         yield found
         found.type("poweroff -f")
