@@ -103,9 +103,13 @@ static void keep(struct service *s, const struct registers *r)
     copy_from(s->endpoint, request, kept_request + OFFSET(request), REQUEST_BYTES);
 }
 
-undo_unlogged static void wipe(char *at, uint64_t length)
+undo_unlogged static void wipe(char *begin, uint64_t length)
 {
-    __asm__ volatile("rep stosb" : "+D"(at), "+c"(length) : "a"(0) : "memory");
+    char *at = begin;
+    uint64_t left = length;
+
+    __asm__ volatile("rep stosb" : "+D"(at), "+c"(left) : "a"(0) : "memory");
+    undo_written(begin, length);
 }
 
 /* Others have nothing there. */

@@ -60,6 +60,15 @@ def test_all_at_once(boot):
     assert min(died.values()) > 400, died
 
 
+def test_what_rs_puts_aside(boot):
+    """RS dies at one of the first stores of most of its steps while others are killed, of which it keeps what explains it: afterwards its memory is what its mirror says."""
+    result = boot("""service fuse rs 60; for n in 1 2 3 4 5 6; do kill -9 $(pidof vfs) $(pidof pm) $(pidof ram); usleep 1000; done; service fuse rs 0
+        service corpse vfs; service list""", icount=True)
+    died = deaths(result.out)
+    assert "undo:" not in result.klog, result.klog[-3000:]
+    assert died["rs"] > 500 and min(died[name] for name in ("vfs", "pm", "ram")) == 6 and "memory: stack" in result.out, result.out
+
+
 @pytest.mark.parametrize("order, number, least", [("storm", 500, 300), ("fuse", 200, 100)])
 def test_net(boot, order, number, least):
     """Connections over the loopback interface, and the lease of a card, go on."""
