@@ -15,7 +15,8 @@ TOP = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TOP / "tools"))
 import archive  # noqa: E402
 
-MODULES = {"e1000": ["e1000"], "rtl8139": ["mii", "8139cp"]}  # of each card, in order
+MODULES = {"e1000": ["e1000"], "e1000e": ["e1000e"], "rtl8139": ["mii", "8139cp"],  # of each card, in order
+           "virtio": ["virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "failover", "net_failover", "virtio_net"]}
 ADDRESS = "10.0.2.15/24"
 INIT = """#!/bin/sh
 mount -t proc p /proc; mount -t sysfs s /sys; mount -t devtmpfs d /dev

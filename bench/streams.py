@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""`bench/run net`: one program, bench/programs/stream.c, on this system and on a Linux guest, in turns; and what it talks to at the host."""
+import re
+import socket
+import statistics
+import struct
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import linux_guest
+import qemu
+
+PERIOD = 1 << 20  # of the pattern; as in stream.c
+READS = (4096, 8192, 16384, 32768, 65536)
+WRITE = LOOP = 65536
+LOOP_MB = 64
+CHUNK = 256 << 10
+
+
+def make_pattern():
+    x, words, mask = 88172645463325252, [], (1 << 64) - 1
+    for _ in range(PERIOD // 8):
+        x ^= x << 13 & mask
+        x ^= x >> 7
+        x ^= x << 17 & mask
+        words.append(x)
+    return struct.pack(f"<{len(words)}Q", *words)
+
+
+class Server:
+    """Gives the pattern, or takes it and says whether it is right."""
+
+    def __init__(self):
+        self.pattern = make_pattern()
+        self.file = tempfile.TemporaryFile()
+        self.file.write(self.pattern)
+        self.file.flush()
+        self.socket = socket.create_server(("127.0.0.1", 0), backlog=16)
+        self.port = self.socket.getsockname()[1]
+
+    def start(self):
+        threading.Thread(target=self.serve, daemon=True).start()
+        return self
+
+    def serve(self):
+        while True:
+            connection, _ = self.socket.accept()
+            threading.Thread(target=self.handle, args=(connection,), daemon=True).start()
+
+    def handle(self, connection):
+        with connection:
+            try:
+                line = b""
+                while not line.endswith(b"\n"):
+                    line += connection.recv(1)
+                what, count = line.split()
+                self.give(connection, int(count)) if what == b"get" else connection.sendall(self.take(connection, int(count)))
+            except (OSError, ValueError):
+                pass  # the client has gone, or is none
+
+    def give(self, connection, count):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, CHUNK)
+        sent = 0
+        while sent < count:
+            at = sent % PERIOD
+            sent += connection.sendfile(self.file, at, min(CHUNK, PERIOD - at, count - sent))
+
+    def take(self, connection, count):
+        chunk, got = memoryview(bytearray(CHUNK)), 0
+        while got < count:
+            at = got % PERIOD
+            n = connection.recv_into(chunk, min(CHUNK, PERIOD - at, count - got))
+            if n == 0:
+                return b"the connection has ended\n"
+            if chunk[:n] != memoryview(self.pattern)[at:at + n]:
+                return f"wrong bytes between {got} and {got + n}\n".encode()
+            got += n
+        return b"ok\n"
+
+
+def script(port, size):
+    """All measurements of a round; the first transfer is for warming up."""
+    kinds = [f"get 10.0.2.2 {port} {size} {read}" for read in READS[-1:] + READS] + [f"put 10.0.2.2 {port} {size} {WRITE}", f"loop {LOOP_MB} {LOOP}"]
+    return "echo; " + "; ".join(f"stream {words} || echo BAD {words}" for words in kinds)
+
+
+def rates_of(text, who):
+    """{(what, size): MB/s}, of each the last."""
+    rates = {(what, int(size)): int(count) * 1e3 / int(ns) for what, size, count, ns in re.findall(r"^BENCH (\w+) size=(\d+) bytes=(\d+) ns=(\d+)\r?$", text, re.M)}
+    if "BAD" in text or len(rates) != len(READS) + 2:
+        sys.exit(f"bench: net: {who}: not all was transferred\n{text}")
+    return rates
+
+
+def measure(size, reps, guest, result):
+    """guest(command, *arguments): what it writes on this system. result(**values) prints a line."""
+    program, server = Path(qemu.build_folder()) / "bench/stream", Server().start()
+    for nic in qemu.NICS:
+        found, missing = linux_guest.find(nic)
+        if not found:
+            print(f"bench: net: {nic}: without a Linux guest beside: {missing}", file=sys.stderr)
+        command, rounds = script(server.port, size), {"bardo": [], "linux": []}
+        for _ in range(reps):
+            rounds["bardo"].append(rates_of(guest(command, "--nic", nic, "--add", f"{program}:/bin/stream"), "this system"))
+            if found:
+                network = " ".join(qemu.network([nic], []))
+                rounds["linux"].append(rates_of(linux_guest.run(nic, command, network, {"bin/stream": program}, 900), "Linux"))
+        for kind in rounds["bardo"][0]:
+            values = {who: [rates[kind] for rates in all_] for who, all_ in rounds.items() if all_}
+            medians = {f"{who}_mbps": statistics.median(rates) for who, rates in values.items()}
+            if found:
+                medians["ratio"] = statistics.median(a / b for a, b in zip(values["bardo"], values["linux"]))
+            result(bench="net", nic=nic, op=kind[0], size=kind[1], mb=LOOP_MB if kind[0] == "loop" else size, reps=reps, **{key: f"{value:.1f}" if key != "ratio" else f"{value:.2f}" for key, value in medians.items()})
