@@ -83,7 +83,8 @@ enum kernel_call {
     KERNEL_SLOT_CONTROL, /* (ep, enum slot_control, value) */
     KERNEL_SLOT_STATUS, /* (ep, struct slot_status *) */
     KERNEL_REGISTERS_GET, /* (ep, struct registers *): of a process that is not running. -EBUSY */
-    /* (ep, const struct registers *): sanitised: user segments, IF set, no IOPL */
+    /* (ep, const struct registers *): sanitised: user segments, IF set, no IOPL. Who has faulted, and
+       nobody wanted to hear of it, runs again. */
     KERNEL_REGISTERS_SET,
     KERNEL_ROUTE, /* (enum route, ep): system calls of that class go to ep from now on */
     /* memory: RS and VM */

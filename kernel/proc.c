@@ -306,5 +306,7 @@ long call_registers_set(struct slot *s, const uint64_t *a)
     arch_registers_sanitise(&registers);
     target->registers = registers;
     target->from_syscall = 0; /* all registers count from now on */
+    if (target->state == SLOT_FAULTED) /* and it is as good as new */
+        sched_ready(target);
     return 0;
 }

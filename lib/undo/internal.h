@@ -35,7 +35,10 @@ void undo_say(const char *what, uint64_t a, uint64_t b, uint64_t c); /* into the
  * die. If not, it is answered. */
 void undo_judge(bool by_itself);
 void undo_step_is_done(void); /* after all, or it was refused */
-bool undo_gave_up(void); /* the last step was refused; once */
+/* Between two steps, while undo_returning says UNDO_CAREFUL. True: a notification is kept, and comes with an alarm, so after
+ * receiving undo_bring_kept() is due; also by a successor. */
+bool undo_careful_step(void);
+void undo_bring_kept(void);
 /* The step did `key` in place of this entry. */
 void undo_diverged_at(const struct undo_entry *entry, uint64_t key, uint64_t from)
     __attribute__((noreturn));
@@ -62,7 +65,7 @@ void undo_log_play(uint64_t begin, uint64_t end);
 /* ---- root.c; nothing happens in any service but RS ---- */
 void undo_root_start(void); /* before the first store */
 void undo_root_died(uint64_t log_end); /* before anything is undone: undo_dead.defect is set */
-void undo_root_back(bool given_up); /* the step is done, or was given up */
+void undo_root_back(void); /* the step is done, or was given up */
 void undo_root_undone(void); /* the step that may have wanted another program */
 void undo_root_swap_now(void) __attribute__((noreturn)); /* after the commit */
 void undo_root_trim(void); /* between steps: back the room that the last one has taken */

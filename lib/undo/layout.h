@@ -7,8 +7,9 @@
 #define UNDO_DEAD_STACK 0x73e000080000 /* of RS alone: a copy of the stack that it died on */
 #define UNDO_DEAD_STACK_MAX 0x4000 /* bytes */
 #define UNDO_LOG 0x73e000100000
-#define UNDO_JOURNAL (UNDO_LOG + 0x8000000)
-#define UNDO_OUTBOX (UNDO_LOG + 0x10000000)
+/* (No two of them are one bit apart: one that flips in an address of the one does not lead to the other.) */
+#define UNDO_JOURNAL (UNDO_LOG + 0xc000000)
+#define UNDO_OUTBOX (UNDO_LOG + 0x14000000)
 /* What is at an address below UNDO_MIRRORED (the program's data, and its heap) was the same at UNDO_MIRROR + that address
  * when the last step was committed; where there is no page, nothing has been stored yet. */
 #define UNDO_MIRROR 0x73d000000000

@@ -66,8 +66,11 @@ void undo_mirror_start(void)
 
 void undo_mirror_again(uint64_t log_end)
 {
-    if (undo_has_no_mirror || log_end <= undo_log_begin ||
-        log_end > undo_log_begin + UNDO_WINDOW_MAX)
+    uint64_t window =
+        undo_log_begin < UNDO_LOG ? UNDO_FUSE + UNDO_WINDOW_FIRST : UNDO_LOG + UNDO_WINDOW_MAX;
+
+    /* beyond it: the next step was to have another window, and the log of this is done */
+    if (undo_has_no_mirror || log_end <= undo_log_begin || log_end > window)
         return;
     tries += undo_dead.defect == DEFECT_EXCEPTION;
     if (tries > TRIES) {

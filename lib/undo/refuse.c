@@ -15,14 +15,16 @@
 #define POISON_DEATHS 2
 /* So many alarms in a row whose step was given up, each 10 ms after the one before. */
 #define ALARMS_LOST_MAX 20
-#define ALARM_AGAIN_NS 10000000u
+#define AGAIN_NS 10000000u
+#define AGAIN_MAX 8 /* of another notification, if nothing else is done meanwhile */
+#define CAREFUL_STEPS 128 /* of notifications that could be done since the last that could not */
 
 extern char _start[];
 
 void undo_begin(void) __attribute__((noreturn)); /* calls undo_return() on a stack of its own */
 
 undo_apart static uint64_t faults; /* deaths of this step by its own fault */
-undo_apart static bool given_up; /* the last step was refused */
+undo_apart static uint64_t refusals; /* so far */
 undo_apart static const char *refused; /* why the step is not to be repeated; NULL: it is */
 
 static char *add_text(char *at, const char *text)
@@ -60,6 +62,7 @@ void undo_say(const char *what, uint64_t a, uint64_t b, uint64_t c)
 /* result[3] and [4] are the second and third argument. */
 static void take_back(const struct undo_entry *e)
 {
+    static const struct message nothing; /* whoever was seized goes on where it was */
     long result = (long)e->result[0];
 
     if ((e->key == KERNEL_CALL_BASE + KERNEL_SLOT_CREATE ||
@@ -69,6 +72,9 @@ static void take_back(const struct undo_entry *e)
     if (e->key == KERNEL_CALL_BASE + KERNEL_MAP && result == 0)
         undo_raw_call(KERNEL_UNMAP, (long)e->argument, (long)e->result[3], (long)e->result[4], 0,
                       0);
+    if (e->key == KERNEL_CALL_BASE + KERNEL_SLOT_CONTROL && e->result[3] == SLOT_CONTROL_SEIZE &&
+        (result == SEIZED_RUNNING || result == SEIZED_FAULT))
+        undo_later(KERNEL_CALL_BASE + KERNEL_REPLY, e->argument, &nothing, 0);
     if (e->key == UNDO_KEY_ELSE)
         undo_later(KERNEL_CALL_BASE + KERNEL_CALL, e->argument, (const struct message *)(e + 1), 0);
     if (e->key == SYS_mmap && (result >= 0 || result < -4095))
@@ -85,11 +91,14 @@ static void compensate(void)
         take_back(e);
 }
 
-/* VFS waits for some of those that it hands on, and answers others no more: it knows. */
+/* VFS waits for some of those that it hands on, and answers others no more: it knows. And the service
+ * itself may have use for who is blocked on it. */
 static bool give_back(void)
 {
     static const struct message m = {.type = MESSAGE_REFUSED};
 
+    if (undo_keeps_refused && undo_keeps_refused(&undo_message))
+        return true;
     if (message_via(&undo_message) != service_info()->vfs || !message_via(&undo_message))
         return false;
     undo_later(KERNEL_CALL_BASE + KERNEL_FORWARD, (uint64_t)message_caller(&undo_message), &m,
@@ -97,38 +106,110 @@ static bool give_back(void)
     return true;
 }
 
-/*
- * What was to be done when its alarm went off is not done, and the next alarm not set: it would never
- * look at its timers again. So the alarm goes off once more. One that cannot do with any of them what
- * it must is of no use, though it lives: that is a death that nothing helps against.
- */
-static void ring_again(void)
-{
-    undo_apart static uint64_t last, in_a_row;
-    uint64_t now = __builtin_ia32_rdtsc(), hz = kernel_page()->tsc_hz;
+/* ---- notifications ---- */
 
-    in_a_row = now - last < hz ? in_a_row + 1 : 1;
-    last = now;
-    if (in_a_row >= ALARMS_LOST_MAX)
-        __builtin_trap();
+/* What was to be done for a notification is not done, and nobody will notify again. So its bits are
+ * kept, and come again with an alarm. */
+undo_apart static uint64_t kept;
+undo_apart static unsigned in_a_row; /* refused, of notifications, and none was done since */
+undo_apart static unsigned careful; /* steps, still */
+undo_apart static bool first_kills; /* one was refused although it did as little as can be */
+undo_apart static bool was_refused; /* the last step, of whatever */
+
+uint64_t undo_refusals(void)
+{
+    return refusals;
+}
+
+bool undo_is_careful(void)
+{
+    return careful > 0;
+}
+
+bool undo_first_kills(void)
+{
+    return first_kills;
+}
+
+static bool is_notification(void)
+{
+    return message_caller(&undo_message) == ENDPOINT_KERNEL && undo_message.type == MESSAGE_NOTIFY;
+}
+
+static bool is_alarm(void)
+{
+    return is_notification() && (undo_message.w[0] & NOTIFY_BIT(NOTIFY_BIT_ALARM));
+}
+
+static void ring_at(uint64_t ns_from_now)
+{
+    const struct kernel_page *k = kernel_page();
+    uint64_t ticks = __builtin_ia32_rdtsc() - k->tsc_boot;
+
     undo_raw_call(KERNEL_ALARM,
-                  (long)((unsigned __int128)(now - kernel_page()->tsc_boot) * 1000000000u / hz +
-                         ALARM_AGAIN_NS),
-                  0, 0, 0, 0);
+                  (long)((unsigned __int128)ticks * 1000000000u / k->tsc_hz + ns_from_now), 0, 0, 0,
+                  0);
+}
+
+/*
+ * The next alarm is not set, either: it would never look at its timers again. So that goes off once
+ * more in any case. One that cannot do with any of its alarms what it must is of no use, though it
+ * lives: that is a death that nothing helps against.
+ */
+static void keep_notification(uint64_t bits)
+{
+    bool alarm = bits & NOTIFY_BIT(NOTIFY_BIT_ALARM);
+
+    first_kills = careful > 0;
+    careful = CAREFUL_STEPS;
+    in_a_row++;
+    if (alarm && in_a_row >= ALARMS_LOST_MAX)
+        __builtin_trap();
+    if (in_a_row <= AGAIN_MAX)
+        kept |= bits & ~NOTIFY_BIT(NOTIFY_BIT_ALARM);
+    else
+        undo_say("a notification that kills is dropped", bits, in_a_row, 0);
+    undo_returning |= UNDO_CAREFUL;
+    ring_at(AGAIN_NS);
+}
+
+/* (Bits that are stored twice are the same.) */
+void undo_bring_kept(void)
+{
+    if (!kept || !undo_in_step || !is_alarm())
+        return;
+    undo_message.w[0] |= kept;
+    kept = 0;
+}
+
+bool undo_careful_step(void)
+{
+    if (was_refused)
+        was_refused = false;
+    else if (is_notification()) {
+        in_a_row = 0;
+        first_kills = false;
+        careful -= careful > 0;
+    }
+    if (careful || kept)
+        undo_returning |= UNDO_CAREFUL;
+    return kept;
 }
 
 static void drop_step(const char *why)
 {
-    bool asked = message_caller(&undo_message) != ENDPOINT_KERNEL;
+    bool asked = !is_notification();
 
     undo_say(why, undo_message.source, undo_message.type, undo_message.w[0]);
     if ((void *)undo_loop_at == (void *)_start) /* there is no request yet: it cannot be started */
         __builtin_trap();
     compensate();
-    if (!asked && undo_message.type == MESSAGE_NOTIFY &&
-        (undo_message.w[0] & NOTIFY_BIT(NOTIFY_BIT_ALARM)))
-        ring_again();
-    given_up = true;
+    refusals++;
+    if (asked)
+        ring_at(0); /* the alarm may have been set to another time */
+    else
+        keep_notification(undo_message.w[0]);
+    was_refused = true;
     undo_answer(asked && !give_back() ? message_caller(&undo_message) : 0, -EIO);
     undo_in_step = 0;
     undo_journal_at = UNDO_JOURNAL;
@@ -197,14 +278,6 @@ void undo_step_is_done(void)
 {
     undo_mirror_keep();
     faults = 0;
-}
-
-bool undo_gave_up(void)
-{
-    bool gave_up = given_up;
-
-    given_up = false;
-    return gave_up;
 }
 
 /* ---- a step that is not the same the second time ---- */

@@ -253,7 +253,7 @@ static void tell_rs(void)
     long rax = KERNEL_CALL_BASE + KERNEL_CALL;
 
     if (service_info()->self == service_info()->rs) {
-        undo_root_back(undo_gave_up());
+        undo_root_back();
         return;
     }
     __asm__ volatile("syscall"
@@ -282,8 +282,20 @@ static void send_outputs(void)
     undo_returning &= ~(uint64_t)UNDO_OUTPUT;
 }
 
+static void receive_kept(void)
+{
+    __asm__ volatile("call undo_receive_message"
+                     :
+                     :
+                     : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13",
+                       "r14", "memory");
+    undo_bring_kept();
+}
+
 void undo_receive_slow(void)
 {
+    bool is_kept;
+
     if (undo_in_step)
         return;
     if (outputs)
@@ -295,10 +307,13 @@ void undo_receive_slow(void)
     if (undo_returning & UNDO_SWAP)
         undo_root_swap_now();
     undo_returning = undo_dead.fuse ? UNDO_FUSED : 0;
-    if (!undo_dead.fuse && undo_log_begin == UNDO_LOG)
-        return;
-    set_fuse();
-    log_reset();
+    is_kept = undo_careful_step();
+    if (undo_dead.fuse || undo_log_begin != UNDO_LOG) {
+        set_fuse();
+        log_reset();
+    }
+    if (is_kept)
+        receive_kept();
 }
 
 /* ---- after a death ---- */
@@ -336,6 +351,7 @@ void undo_return(void)
     if (undo_dead.fuse)
         undo_mirror_check();
     undo_judge(begin == UNDO_LOG);
+    undo_bring_kept();
     if (undo_journal_at > UNDO_JOURNAL)
         undo_replay_at = UNDO_JOURNAL;
 }

@@ -102,9 +102,12 @@ static bool more_room(uint64_t window, uint64_t *room)
  * is given up, as any that kills.) */
 static bool made_room(uint64_t log_end)
 {
+    uint64_t to = undo_root_registers.rdi; /* of a range that is being copied there */
     bool made = false;
 
     if (log_end - UNDO_LOG < UNDO_WINDOW_MAX && log_end + ROOM_LEAST > UNDO_LOG + log_room)
+        made |= more_room(UNDO_LOG, &log_room);
+    else if (to - UNDO_LOG < UNDO_WINDOW_MAX && to + 8 > UNDO_LOG + log_room)
         made |= more_room(UNDO_LOG, &log_room);
     if (undo_journal_at + ROOM_LEAST > UNDO_JOURNAL + journal_room)
         made |= more_room(UNDO_JOURNAL, &journal_room);
@@ -234,8 +237,7 @@ void undo_root_died(uint64_t log_end)
         go_back();
 }
 
-/* An alarm that it has received and not answered comes again. */
-void undo_root_back(bool given_up)
+void undo_root_back(void)
 {
     if (undo_dead.defect != DEFECT_NONE) {
         undo_root.defect = undo_dead.defect;
@@ -255,7 +257,5 @@ void undo_root_back(bool given_up)
     }
     dying.died_tsc = 0;
     undo_root_trim();
-    if (given_up)
-        undo_raw_call(KERNEL_ALARM, 1, 0, 0, 0, 0);
     undo_guard(HEARTBEAT, DEFECT_HEARTBEAT);
 }

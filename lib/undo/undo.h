@@ -61,6 +61,7 @@ enum undo_returning {
     UNDO_FUSED = 2, /* steps may run into the end of their log */
     UNDO_OUTPUT = 4, /* there is something to be done after the commit */
     UNDO_SWAP = 8, /* of RS: its text is to be changed after the commit */
+    UNDO_CAREFUL = 16, /* notifications were refused lately */
 };
 
 struct undo_entry {
@@ -95,6 +96,20 @@ void undo_diverged(const char *how) __attribute__((noreturn)); /* the step canno
 /* Of a request that nobody is to make: what it has done is undone, and its caller gets -EIO. `why` is
  * logged. */
 void undo_refuse(const char *why) __attribute__((noreturn));
+
+/*
+ * A notification whose step is refused comes again, after 10 ms, with an alarm. For a while some step
+ * of a notification has killed: whoever has many things to do for one does one of them in a step. And
+ * if that was refused: the first of them kills, and is to be left out. Both are the same when a step is
+ * repeated.
+ */
+bool undo_is_careful(void);
+bool undo_first_kills(void);
+/* How many steps have been refused. Each is followed by an alarm: what it has done to others may be
+ * looked at then. */
+uint64_t undo_refusals(void);
+/* A service may have one: whoever was refused m is not answered, but stays blocked on it. Logs nothing. */
+bool undo_keeps_refused(const struct message *m) __attribute__((weak));
 
 static inline __attribute__((always_inline)) void undo_receive(void)
 {
@@ -325,6 +340,21 @@ static inline void undo_grant_table(const struct grant *table, size_t count)
 static inline void undo_count_grants(int more)
 {
     (void)more;
+}
+
+static inline uint64_t undo_refusals(void)
+{
+    return 0;
+}
+
+static inline bool undo_is_careful(void)
+{
+    return false;
+}
+
+static inline bool undo_first_kills(void)
+{
+    return false;
 }
 
 static inline bool undo_repeated(void)

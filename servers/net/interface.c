@@ -81,13 +81,30 @@ static void hand_up(struct interface *i, unsigned buffer, uint32_t length)
         pbuf_free(p);
 }
 
+/* Whoever looks at it dies. */
+static void drop_frame(struct interface *i)
+{
+    uint32_t length;
+    int buffer = receive_take(&i->receive, &length);
+
+    if (buffer < 0)
+        return;
+    log_info("a frame of %u bytes that kills is dropped", length);
+    receive_give(&i->receive, (unsigned)buffer);
+    i->statistics.received_dropped++;
+}
+
 static void take_in(struct interface *i)
 {
     uint32_t length;
     int buffer = receive_look(&i->receive);
-    unsigned taken = 0;
+    unsigned taken = 0, most = undo_is_careful() ? 1 : BATCH;
 
-    while (buffer >= 0 && taken++ < BATCH && (buffer = receive_take(&i->receive, &length)) >= 0)
+    if (buffer >= 0 && undo_first_kills()) {
+        drop_frame(i);
+        return;
+    }
+    while (buffer >= 0 && taken++ < most && (buffer = receive_take(&i->receive, &length)) >= 0)
         hand_up(i, (unsigned)buffer, length);
     if (buffer == -EPROTO)
         interface_violated(i, "receive");

@@ -14,13 +14,16 @@ uint32_t sys_now(void)
 
 /* ---- lwIP's timers ---- */
 
+static bool is_armed;
+static uint32_t armed; /* ms */
+
 static void arm_timer(void)
 {
-    static uint32_t armed; /* ms; 0: not */
     uint32_t delay = sys_timeouts_sleeptime(), when = sys_now() + delay;
 
-    if (delay == SYS_TIMEOUTS_SLEEPTIME_INFINITE || (armed == when && delay != 0))
+    if (delay == SYS_TIMEOUTS_SLEEPTIME_INFINITE || (is_armed && armed == when && delay != 0))
         return;
+    is_armed = true;
     armed = when;
     clock_alarm(clock_now() + (delay ? delay * 1000000ull : 1));
 }
@@ -50,15 +53,31 @@ static void serve_loops(void)
 
 /* ---- the loop's hooks ---- */
 
+/* Of several cards one at a time, while it is not known which of them has brought what kills. */
+static void serve(uint64_t bits)
+{
+    for (unsigned n = 0; n < INTERFACES_MAX; n++) {
+        uint64_t bit = NOTIFY_BIT(NOTIFY_BIT_PEER + n), others = interfaces_bits() & ~(2 * bit - 1);
+
+        if (!(bits & bit) || !interfaces[n])
+            continue;
+        interface_serve(interfaces[n]);
+        if (undo_is_careful() && bits & others) {
+            ipc_notify(service_info()->self, bits & others);
+            return;
+        }
+    }
+}
+
 static void notified(uint64_t bits)
 {
-    for (unsigned n = 0; n < INTERFACES_MAX; n++)
-        if (bits & NOTIFY_BIT(NOTIFY_BIT_PEER + n) && interfaces[n])
-            interface_serve(interfaces[n]);
+    serve(bits);
     if (bits & NOTIFY_BIT(NOTIFY_BIT_SERVICES))
         recover_services();
-    if (bits & NOTIFY_BIT(NOTIFY_BIT_ALARM))
+    if (bits & NOTIFY_BIT(NOTIFY_BIT_ALARM)) {
+        is_armed = false; /* it need not be the one that we have set (undo_is_careful()) */
         sys_check_timeouts();
+    }
 }
 
 static void idle(void)

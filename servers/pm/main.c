@@ -6,8 +6,10 @@
 
 static void notified(uint64_t bits)
 {
-    if (bits & NOTIFY_BIT(NOTIFY_BIT_ALARM))
+    if (bits & NOTIFY_BIT(NOTIFY_BIT_ALARM)) {
+        refused_look();
         timer_alarm();
+    }
     if (bits & NOTIFY_BIT(NOTIFY_BIT_MEMORY))
         memory_short();
 }

@@ -241,6 +241,8 @@ void timer_set(void); /* after any deadline has changed */
 void sleep_again(struct thread *t, uint64_t until); /* where it was interrupted */
 void sleep_tell_left(struct thread *t, uint64_t until); /* it is, by a handler */
 void timer_alarm(void);
+void timer_look(uint64_t when); /* there is to be an alarm by then; 0: not any more */
+void refused_look(void);
 void wait_forget(struct thread *t); /* it no longer waits */
 
 static inline uint64_t bit_of(int signal)

@@ -12,13 +12,21 @@
 #define NS NS_PER_SECOND
 
 static uint64_t alarm_at; /* what the alarm is set to; 0 none */
+static uint64_t look_at; /* refused.c; 0 none */
+
+void timer_look(uint64_t when)
+{
+    look_at = when;
+}
 
 void timer_set(void)
 {
-    uint64_t earliest = calibrate_next(), part = parts_next();
+    uint64_t earliest = calibrate_next(), part = parts_next(), look = look_at;
 
     if (part && (!earliest || part < earliest))
         earliest = part;
+    if (look && (!earliest || look < earliest))
+        earliest = look;
     for_threads (t)
         if (t->deadline && (!earliest || t->deadline < earliest))
             earliest = t->deadline;

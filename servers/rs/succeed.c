@@ -64,7 +64,7 @@ uint64_t succeed_look(struct service *s)
         ipc_notify(s->endpoint, 0); /* ends the wait */
         slot_status(s->endpoint, &status);
     }
-    if (status.state != SLOT_STOPPED)
+    if (status.state != SLOT_STOPPED && status.state != SLOT_FAULTED) /* whom we have refused */
         return LOOK_AGAIN;
     enter(s, false);
     return 0;

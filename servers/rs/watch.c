@@ -16,6 +16,8 @@
  * cannot tell from good work: sound frames that never came over any wire. So whoever is of use, all
  * of them together leave programs a tenth.
  */
+#include <signal.h>
+
 #include "abi/queue.h"
 #include "servers/rs/rs.h"
 
@@ -256,8 +258,12 @@ static void look_at(struct service *s, uint64_t now, uint64_t every)
     struct slot_status status;
     struct look look;
 
-    if (slot_status(s->endpoint, &status) < 0)
+    if (slot_status(s->endpoint, &status) < 0) { /* our step that was to replace it was refused */
+        event_raise_failed(s, DEFECT_KILLED, SIGKILL);
         return;
+    }
+    if (status.state == SLOT_STOPPED && s->life.state == RS_UP && s->life.wait != WAIT_CALL)
+        slot_control(s->endpoint, SLOT_CONTROL_START, 0); /* the same, that was to let it go on */
     look = looks_next(&s->looks, now, status.cpu_ns, every);
     if (s->looks.at == now)
         pay(s, status.paid_ns, look.elapsed);

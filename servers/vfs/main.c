@@ -175,11 +175,15 @@ static long refused(struct message *m)
 
 static void notified(uint64_t bits)
 {
+    if (bits & NOTIFY_BIT(NOTIFY_BIT_ALARM))
+        wait_alarm_is_over();
     if (bits & NOTIFY_BIT(NOTIFY_BIT_DS)) {
         server_events();
         boot_try();
     }
-    if (bits & NOTIFY_BIT(NOTIFY_BIT_POLL))
+    if (bits & NOTIFY_BIT(NOTIFY_BIT_POLL) && undo_is_careful())
+        servers_look_again(); /* what one has told may be lost with a step that was refused */
+    else if (bits & NOTIFY_BIT(NOTIFY_BIT_POLL))
         server_poll_events();
 }
 

@@ -250,6 +250,13 @@ static void look_again(void)
     server_poll_events();
 }
 
+void servers_look_again(void)
+{
+    for (struct server *s = servers; s; s = s->next)
+        s->is_owed |= s->tells && s->endpoint;
+    look_again();
+}
+
 long server_poll_call(struct server *s, struct message *m)
 {
     long result = server_call(s, m);

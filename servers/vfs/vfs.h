@@ -72,6 +72,7 @@ void wake_all(struct wait_queue *q);
 
 /* For main.c: run whoever is due; set the alarm for the earliest deadline. */
 void wait_run(void);
+void wait_alarm_is_over(void);
 void wait_wake_client(struct client *c); /* it runs on at the next wait_run() */
 /* timers of VFS itself: at boot, then for answers about readiness that did not come; and for requests that are overdue */
 enum vfs_timer { TIMER_SERVERS, TIMER_OVERDUE, VFS_TIMERS };
@@ -109,6 +110,7 @@ void server_events(void);
 void servers_start(void);
 /* After NOTIFY_BIT_POLL: which nodes became ready; wakes their pollers. */
 void server_poll_events(void);
+void servers_look_again(void); /* all who wait for something of a server ask it anew */
 /* Call it at once, without a program: close, poll, cancel. -EAGAIN for one that calls us,
  * -ETIMEDOUT for one that does not answer; it is left alone for a second then. */
 long server_call(struct server *s, struct message *m);

@@ -221,6 +221,12 @@ static uint64_t next_deadline(void)
     return next;
 }
 
+/* It need not be the one that was set (lib/undo). */
+void wait_alarm_is_over(void)
+{
+    alarm_set = 0;
+}
+
 void wait_run(void)
 {
     uint64_t next, began = clock_now();
