@@ -8,28 +8,27 @@
 
 const char *error_name(long error)
 {
-#define NAME(e) [e] = #e
+#define N(e) [e] = #e
     static const char *const names[] = {
-        NAME(EPERM),        NAME(ENOENT),       NAME(ESRCH),         NAME(EINTR),
-        NAME(EIO),          NAME(ENXIO),        NAME(E2BIG),         NAME(ENOEXEC),
-        NAME(EBADF),        NAME(ECHILD),       NAME(EAGAIN),        NAME(ENOMEM),
-        NAME(EACCES),       NAME(EFAULT),       NAME(ENOTBLK),       NAME(EBUSY),
-        NAME(EEXIST),       NAME(EXDEV),        NAME(ENODEV),        NAME(ENOTDIR),
-        NAME(EISDIR),       NAME(EINVAL),       NAME(ENFILE),        NAME(EMFILE),
-        NAME(ENOTTY),       NAME(ETXTBSY),      NAME(EFBIG),         NAME(ENOSPC),
-        NAME(ESPIPE),       NAME(EROFS),        NAME(EMLINK),        NAME(EPIPE),
-        NAME(EDOM),         NAME(ERANGE),       NAME(EDEADLK),       NAME(ENAMETOOLONG),
-        NAME(ENOLCK),       NAME(ENOSYS),       NAME(ENOTEMPTY),     NAME(ELOOP),
-        NAME(EUNATCH),      NAME(ENODATA),      NAME(ETIME),         NAME(EPROTO),
-        NAME(EBADMSG),      NAME(EOVERFLOW),    NAME(EILSEQ),        NAME(EUSERS),
-        NAME(ENOTSOCK),     NAME(EADDRINUSE),   NAME(EADDRNOTAVAIL), NAME(ENETDOWN),
-        NAME(ENETUNREACH),  NAME(ECONNABORTED), NAME(ECONNRESET),    NAME(ENOBUFS),
-        NAME(EISCONN),      NAME(ENOTCONN),     NAME(ETIMEDOUT),     NAME(ECONNREFUSED),
-        NAME(EHOSTUNREACH), NAME(EALREADY),     NAME(EINPROGRESS),   NAME(ESTALE),
-        NAME(EUCLEAN),      NAME(EREMOTEIO),    NAME(ENOMEDIUM),     NAME(ECANCELED),
-        NAME(EOWNERDEAD),
+        N(EPERM),           N(ENOENT),       N(ESRCH),        N(EINTR),       N(EIO),
+        N(ENXIO),           N(E2BIG),        N(ENOEXEC),      N(EBADF),       N(ECHILD),
+        N(EAGAIN),          N(ENOMEM),       N(EACCES),       N(EFAULT),      N(ENOTBLK),
+        N(EBUSY),           N(EEXIST),       N(EXDEV),        N(ENODEV),      N(ENOTDIR),
+        N(EISDIR),          N(EINVAL),       N(ENFILE),       N(EMFILE),      N(ENOTTY),
+        N(ETXTBSY),         N(EFBIG),        N(ENOSPC),       N(ESPIPE),      N(EROFS),
+        N(EMLINK),          N(EPIPE),        N(EDOM),         N(ERANGE),      N(EDEADLK),
+        N(ENAMETOOLONG),    N(ENOLCK),       N(ENOSYS),       N(ENOTEMPTY),   N(ELOOP),
+        N(EUNATCH),         N(ENODATA),      N(ETIME),        N(ENONET),      N(EPROTO),
+        N(EBADMSG),         N(EOVERFLOW),    N(EILSEQ),       N(EUSERS),      N(ENOTSOCK),
+        N(EDESTADDRREQ),    N(EMSGSIZE),     N(EPROTOTYPE),   N(ENOPROTOOPT), N(EPROTONOSUPPORT),
+        N(ESOCKTNOSUPPORT), N(EOPNOTSUPP),   N(EAFNOSUPPORT), N(EADDRINUSE),  N(EADDRNOTAVAIL),
+        N(ENETDOWN),        N(ENETUNREACH),  N(ECONNABORTED), N(ECONNRESET),  N(ENOBUFS),
+        N(EISCONN),         N(ENOTCONN),     N(ETOOMANYREFS), N(ETIMEDOUT),   N(ECONNREFUSED),
+        N(EHOSTDOWN),       N(EHOSTUNREACH), N(EALREADY),     N(EINPROGRESS), N(ESTALE),
+        N(EUCLEAN),         N(EREMOTEIO),    N(ENOMEDIUM),    N(ECANCELED),   N(EOWNERDEAD),
+        N(ENOTRECOVERABLE),
     };
-#undef NAME
+#undef N
     static char other[32];
     unsigned long number = error < 0 ? -(unsigned long)error : (unsigned long)error;
 
@@ -37,6 +36,8 @@ const char *error_name(long error)
         return names[number];
     if (number == EDEADSRCDST)
         return "EDEADSRCDST";
+    if (number == ENOTREADY)
+        return "ENOTREADY";
     snprintf(other, sizeof other, "error %lu", number);
     return other;
 }
