@@ -39,8 +39,9 @@ static const char usage[] =
     "  update NAME              give it another program, --image FILE or what /lib/bardo has now; "
     "if "
     "it\n"
-    "                           fails within 10 s, the one before comes back. Not of those that\n"
-    "                           keep their memory\n"
+    "                           fails within 10 s, the one before comes back. Of those that keep "
+    "their\n"
+    "                           memory one that fits it (on the host: make build/update/NAME)\n"
     "  kill NAME...             end it as kill -9 would; policy replaces it. Several: one after "
     "the\n"
     "                           other\n"
@@ -482,7 +483,7 @@ int main(int argc, char **argv)
     if (wrong)
         return wrong;
     if (o.words == 0)
-        return misuse("what?", NULL);
+        return misuse("a command is missing", NULL);
     c = command_of(o.word[0]);
     if (!c)
         return unknown("unknown command", o.word[0], command_suggested(o.word[0]));

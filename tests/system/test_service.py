@@ -2,9 +2,11 @@
 """service(8), policy by manifest, policy scripts."""
 import json
 import re
-from pathlib import Path
+import subprocess
 
-MANIFEST = (Path(__file__).resolve().parents[2] / "drivers/net/e1000/e1000.svc").read_text()
+from conftest import BUILD, TOP
+
+MANIFEST = (TOP / "drivers/net/e1000/e1000.svc").read_text()
 NIC = ["e1000"]
 # wait_for PATTERN: until the line of e1000 in `service list` matches; a second at most
 WAIT = """wait_for() { n=0; until service list e1000 | grep -q "$1"; do n=$((n + 1)); [ $n -lt 50 ] || return 1; usleep 20000; done; }
@@ -232,7 +234,7 @@ def test_policy_without_runner(boot):
     assert result.out == "up\n"
 
 
-PROC = (Path(__file__).resolve().parents[2] / "servers/fs/proc/proc.svc").read_text()
+PROC = (TOP / "servers/fs/proc/proc.svc").read_text()
 
 
 def test_kill_who_takes_the_order(boot):
@@ -285,3 +287,60 @@ def test_the_dead_and_scripts_without_proc(boot):
     assert re.sub(names, "gone", with_it) == re.sub(names, "gone", without), (with_it, without)
     assert ("e1000", "killed", "adopted") in recoveries(last) and not re.search(r"^ *\d+ +null +\d+ +\d+ +[\d.]+ s", last, re.M)
     assert "asked about e1000" in out.klog and "by manifest" not in out.klog and "policy script" not in out.klog
+
+
+# ---- what is written about the command, on the host ----
+
+PROGRAM = BUILD / "programs/service"
+
+
+def service(*words):
+    done = subprocess.run([PROGRAM, *words], capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout, done.stderr
+
+
+def helped():
+    """What `service --help` says: ({command: its arguments}, {option: the commands that it goes with})."""
+    status, text, _ = service("--help")
+    assert status == 0
+    commands = dict(re.findall(r"^  ([a-z]+)((?: \[?[A-Z]+\]?(?:\.\.\.)?)*)  ", text, re.M))
+    names = "|".join(commands)
+    options = {option: {command for listed in re.findall(rf"\b((?:{names})(?:, (?:{names}))*)(?: NAME)?:", said) for command in listed.split(", ")}
+               for option, said in re.findall(r"^  (--[a-z-]+)((?:.*\n)(?: {20}.*\n)*)", text, re.M)}
+    return commands, options
+
+
+def documented():
+    """The same of docs/services.md, where a command may have several lines."""
+    commands, options = {}, {}
+    for command, words in re.findall(r"^    service (\S+)(.*?)(?:  .*)?$", (TOP / "docs/services.md").read_text().split("\n\nWhen")[0], re.M):
+        if command.startswith("--"):
+            options[command] = set()
+            continue
+        commands.setdefault(command, []).append(re.sub(r" \[?--.*", "", words).strip())
+        for option in re.findall(r"--[a-z-]+", words):
+            options.setdefault(option, set()).add(command)
+    return commands, options
+
+
+def test_help_and_manual_agree():
+    """Commands and options are the same, and each option goes with the commands that both name: the program is asked."""
+    (commands, options), (in_manual, options_in_manual) = helped(), documented()
+    assert len(commands) >= 20 and len(options) >= 15, (commands, options)
+    assert set(in_manual) == set(commands), "docs/services.md and service --help have other commands"
+    for command, arguments in commands.items():
+        assert arguments.strip() in in_manual[command], f"{command}: {arguments} in --help, {in_manual[command]} in docs/services.md"
+    assert options == options_in_manual, "docs/services.md and service --help have other options, or with other commands"
+    for command, arguments in commands.items():
+        for option in options.keys() - {"--help", "--policy-runner"}:
+            value = ["1"] if re.search(rf"^  {option} [A-Z]", service("--help")[1], re.M) else []
+            other = "--top" if command != "check" else "--forget"  # goes not with it, and is named last
+            if option == other:
+                continue
+            status, _, said = service(command, *["0" for _ in arguments.split()], option, *value, other, *(["1"] if other == "--top" else []))
+            assert status == 2 and re.match(rf"service: (\S+) does not go with {command}\n", said), said
+            assert said.startswith(f"service: {option} ") == (command not in options[option]), f"{command} {option}: {said}"
+
+
+def test_no_command():
+    assert service() == (2, "", "service: a command is missing\nTry 'service --help'.\n")
