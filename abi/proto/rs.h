@@ -358,11 +358,13 @@ enum rs_control {
 };
 
 enum rs_complaint {
-    COMPLAINT_PROTOCOL = 1 /* broke the queue's rules */,
+    COMPLAINT_PROTOCOL = 1 /* broke a rule of the queue that has no reason of its own */,
     COMPLAINT_DEADLINE,
     COMPLAINT_DATA,
     COMPLAINT_SILENCE /* nothing comes through it any more, though something should */,
-    COMPLAINT_USELESS /* it is busy with nothing of use */
+    COMPLAINT_USELESS /* it is busy with nothing of use */,
+    COMPLAINT_INDEX /* more is done in its queue, it says, than it was given */,
+    COMPLAINT_LENGTH /* something there is longer, it says, than the room that it has */
 };
 
 #define IOMMU_UNITS 4

@@ -23,7 +23,8 @@ const char *complaint_name(uint32_t why)
     static const char *const names[] = {
         [COMPLAINT_PROTOCOL] = "protocol", [COMPLAINT_DEADLINE] = "deadline",
         [COMPLAINT_DATA] = "data",         [COMPLAINT_SILENCE] = "silence",
-        [COMPLAINT_USELESS] = "useless",
+        [COMPLAINT_USELESS] = "useless",   [COMPLAINT_INDEX] = "index",
+        [COMPLAINT_LENGTH] = "length",
     };
 
     return why < sizeof names / sizeof *names ? names[why] : NULL;

@@ -121,7 +121,7 @@ static void note_played(void)
     if (n > card.written - card.played) {
         log_info("driver %s has played more than there was", card.where.driver);
         queue_publish(&card.queue->played, card.played);
-        service_complain(card.where.driver, card.driver, COMPLAINT_PROTOCOL);
+        service_complain(card.where.driver, card.driver, COMPLAINT_INDEX);
         return;
     }
     card.played = played;

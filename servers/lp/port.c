@@ -101,7 +101,7 @@ static void note_gone(struct port *p)
         return;
     if (n > p->written - p->gone) {
         log_info("driver %s has taken more than there was", p->where.driver);
-        service_complain(p->where.driver, p->driver, COMPLAINT_PROTOCOL);
+        service_complain(p->where.driver, p->driver, COMPLAINT_INDEX);
         queue_publish(&p->queue->transmit.taken, p->gone);
         return;
     }

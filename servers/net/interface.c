@@ -106,8 +106,8 @@ static void take_in(struct interface *i)
     }
     while (buffer >= 0 && taken++ < most && (buffer = receive_take(&i->receive, &length)) >= 0)
         hand_up(i, (unsigned)buffer, length);
-    if (buffer == -EPROTO)
-        interface_violated(i, "receive");
+    if (buffer < 0 && buffer != -EAGAIN)
+        interface_violated(i, "receive", buffer);
 }
 
 void interface_serve(struct interface *i)
@@ -118,7 +118,7 @@ void interface_serve(struct interface *i)
     receive_wait(&i->receive, false); /* awake: no notifications */
     net_output_pending();
     if (transmit_reap(&i->transmit) < 0)
-        interface_violated(i, "transmit");
+        interface_violated(i, "transmit", -ERANGE);
     recover_before(i);
     take_in(i);
     acknowledge();
@@ -147,7 +147,7 @@ static bool put(struct interface *i, const struct pbuf *p)
 
     if (!to) {
         if (transmit_reap(&i->transmit) < 0)
-            interface_violated(i, "transmit");
+            interface_violated(i, "transmit", -ERANGE);
         to = transmit_buffer(&i->transmit);
     }
     if (!to)
@@ -276,14 +276,29 @@ uint32_t interface_moved(const struct interface *i)
     return i->receive.taken + i->transmit.done;
 }
 
-void interface_violated(struct interface *i, const char *what)
+static enum rs_complaint violation(int error)
 {
-    log_info("%s: driver %s broke the rules of the %s ring", i->name, i->place.driver, what);
+    if (error == -ERANGE)
+        return COMPLAINT_INDEX;
+    return error == -EMSGSIZE ? COMPLAINT_LENGTH : COMPLAINT_PROTOCOL;
+}
+
+void interface_violated(struct interface *i, const char *ring, int error)
+{
+    static const char *const rules[] = {
+        [COMPLAINT_PROTOCOL] = "a status that there is not",
+        [COMPLAINT_INDEX] = "an index beyond what was posted",
+        [COMPLAINT_LENGTH] = "a frame longer than its buffer",
+    };
+    enum rs_complaint why = violation(error);
+
+    log_info("%s: driver %s broke the rules of the %s ring: %s", i->name, i->place.driver, ring,
+             rules[why]);
     i->statistics.violations++;
     ring_repair(&i->receive, &i->transmit); /* before RS starts the next one */
     ring_claim(&i->receive, &i->transmit);
     /* After it the rings are the successor's, which may be at work already. */
-    service_complain(i->place.driver, i->driver, COMPLAINT_PROTOCOL);
+    service_complain(i->place.driver, i->driver, why);
 }
 
 /* ---- setting up ---- */

@@ -72,8 +72,9 @@ bool interfaces_pending(void);
 uint64_t interfaces_bits(void);
 /* Frames moved either way. */
 uint32_t interface_moved(const struct interface *i);
-/* The driver broke the queue's rules: complain, restore the queue. */
-void interface_violated(struct interface *i, const char *what);
+/* The driver broke the rules of the ring that is called so, and ring.h has this error for the rule:
+ * complain, restore the queue. */
+void interface_violated(struct interface *i, const char *ring, int error);
 
 /* ---- acknowledge.c ---- */
 

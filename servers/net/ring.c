@@ -171,7 +171,7 @@ int receive_look(struct receive_ring *r)
     uint32_t completed = (uint32_t)undo_input(queue_read(&r->queue->receive.completed));
 
     if (completed - r->seen > r->published - r->seen)
-        return -EPROTO;
+        return -ERANGE;
     r->seen = completed;
     return (int)(r->seen - r->taken);
 }
@@ -183,7 +183,9 @@ int receive_take(struct receive_ring *r, uint32_t *length)
         const struct net_entry *entry = &r->queue->receive.entry[slot];
         uint32_t bytes = read_once(&entry->length), status = read_once(&entry->status);
 
-        if (bytes > NET_BUFFER_ROOM || status > NET_FRAME_BAD)
+        if (bytes > NET_BUFFER_ROOM)
+            return -EMSGSIZE;
+        if (status > NET_FRAME_BAD)
             return -EPROTO;
         r->taken++;
         if (status == NET_FRAME_OK && bytes > 0 && bytes <= NET_FRAME_MAX &&
@@ -258,7 +260,7 @@ int transmit_reap(struct transmit_ring *t)
              count = completed - t->done;
 
     if (count > t->published - t->done)
-        return -EPROTO;
+        return -ERANGE;
     t->done = completed;
     t->queue->header.useful += count;
     return (int)count;

@@ -4,8 +4,9 @@
  * believe. Free of kernel calls, so that the unit tests run it on the host.
  *
  * Of the shared memory only `completed`, `length` and `status` are read, and checked; posted
- * indices, buffers and sizes are kept here as well. -EPROTO: the driver broke the rules. Then
- * ring_repair() writes our truth over it, for the next incarnation to find.
+ * indices, buffers and sizes are kept here as well. The driver broke the rules: -ERANGE, its index
+ * is beyond what was posted; -EMSGSIZE, a frame is longer than its buffer; -EPROTO, there is no such
+ * status. Then ring_repair() writes our truth over it, for the next incarnation to find.
  *
  * Receive: buffers 0..255 are free, posted, or held by whoever took a frame.
  *
@@ -56,9 +57,10 @@ void ring_repair(struct receive_ring *r, const struct transmit_ring *t);
 /* The same of what only we write: that may be done under a driver that is at work. */
 void ring_claim(const struct receive_ring *r, const struct transmit_ring *t);
 
-/* Takes notice of what is completed: how many frames can be taken, or -EPROTO. */
+/* Takes notice of what is completed: how many frames can be taken, or -ERANGE. */
 int receive_look(struct receive_ring *r);
-/* The next frame: its buffer's number (>= 0) and *length; -EAGAIN: no more seen; -EPROTO. */
+/* The next frame: its buffer's number (>= 0) and *length; -EAGAIN: no more seen; -EMSGSIZE,
+ * -EPROTO. */
 int receive_take(struct receive_ring *r, uint32_t *length);
 void receive_give(struct receive_ring *r, unsigned buffer);
 uint8_t *receive_memory(const struct receive_ring *r, unsigned buffer);
@@ -72,7 +74,7 @@ bool receive_publish(struct receive_ring *r);
 /* Says whether the driver shall notify us. When it shall: true when there is something already. */
 bool receive_wait(struct receive_ring *r, bool wait);
 
-/* How many entries were completed since, or -EPROTO. */
+/* How many entries were completed since, or -ERANGE. */
 int transmit_reap(struct transmit_ring *t);
 /* Room for the next frame (NET_BUFFER_ROOM bytes); NULL: the ring is full. */
 uint8_t *transmit_buffer(const struct transmit_ring *t);

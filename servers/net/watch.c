@@ -101,7 +101,7 @@ static void look(struct interface *i)
     enum progress_verdict verdict;
 
     if (transmit_reap(&i->transmit) < 0) {
-        interface_violated(i, "transmit");
+        interface_violated(i, "transmit", -ERANGE);
         return;
     }
     v = view_of(i);

@@ -135,7 +135,7 @@ static void serve_screen(void)
         return;
     if (painted - display.painted > display.changed - display.painted) {
         display.queue->painted = display.painted;
-        peer_bad(&display.peer);
+        peer_bad(&display.peer, COMPLAINT_INDEX);
         return;
     }
     display.painted = painted;
@@ -193,7 +193,7 @@ static uint32_t codes_received(void)
     if (filled >= 0)
         return (uint32_t)filled;
     keyboard.queue->receive.written = keyboard.kept.taken;
-    peer_bad(&keyboard.peer);
+    peer_bad(&keyboard.peer, COMPLAINT_INDEX);
     return 0;
 }
 
@@ -205,7 +205,7 @@ static void note_leds_gone(void)
         return;
     if (gone - keyboard.gone > keyboard.written - keyboard.gone) {
         keyboard.queue->transmit.taken = keyboard.gone;
-        peer_bad(&keyboard.peer);
+        peer_bad(&keyboard.peer, COMPLAINT_INDEX);
         return;
     }
     keyboard.gone = gone;

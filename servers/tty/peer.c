@@ -25,7 +25,7 @@ bool peer_is_new(struct peer *p)
     if (incarnation == p->incarnation)
         return false;
     if (incarnation == 0) { /* none ever is: the header is broken, and so nobody to be told */
-        peer_bad(p);
+        peer_bad(p, COMPLAINT_PROTOCOL);
         p->incarnation = 0;
         return false;
     }
@@ -47,9 +47,9 @@ void peer_moved(struct peer *p)
                   p->incarnation); /* last: it covers the time */
 }
 
-void peer_bad(struct peer *p)
+void peer_bad(struct peer *p, enum rs_complaint why)
 {
-    service_complain(p->where.driver, p->driver, COMPLAINT_PROTOCOL);
+    service_complain(p->where.driver, p->driver, why);
     p->kick = true;
 }
 

@@ -217,7 +217,7 @@ static void driver_is_bad(struct terminal *t)
 {
     struct char_queue *q = t->queue;
 
-    peer_bad(&t->peer);
+    peer_bad(&t->peer, COMPLAINT_INDEX);
     q->receive.written = t->taken;
     q->transmit.taken = t->gone;
 }

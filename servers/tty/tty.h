@@ -36,6 +36,7 @@
 #include "abi/screen_queue.h"
 #include "abi/message.h"
 #include "abi/proto/file.h"
+#include "abi/proto/rs.h"
 #include "abi/service.h"
 #include "servers/tty/keymap.h"
 #include "servers/tty/line.h"
@@ -129,7 +130,7 @@ void peer_claim(struct peer *p); /* once the indices are right */
 /* A fresh driver is there: what only we write is to be put right once more, and claimed. */
 bool peer_is_new(struct peer *p);
 void peer_moved(struct peer *p); /* something of use has come from it */
-void peer_bad(struct peer *p); /* it broke the rules: RS replaces it */
+void peer_bad(struct peer *p, enum rs_complaint why); /* it broke the rules: RS replaces it */
 bool peer_tell(struct peer *p); /* at once; false: it is not there */
 uint64_t peer_watch(struct peer *p, uint32_t pending, uint32_t gone); /* complains of a driver that
                                        does not do what is `pending`; when to look again, 0: not */

@@ -80,14 +80,16 @@ def test_garbage_in_its_rings(boot, fault):
     assert result.out.startswith("hello\n") and [row["defect"] for row in recoveries(result.out)] == ["complaint"]
 
 
-def test_why_its_client_complained(boot):
-    """In a word, for people; /proc/recovery has the number."""
+@pytest.mark.parametrize("fault, word, number, rule", [("garbage", "index", 6, "transmit ring: an index beyond what was posted"), ("lengths", "length", 7, "receive ring: a frame longer than its buffer")])
+def test_why_its_client_complained(boot, fault, word, number, rule):
+    """In a word, for people, which rule it broke: in the log and of the dead; /proc/recovery has the number."""
     result = boot(WAIT + "wait_for 'up .* 1 complaint'; usleep 300000; service status faulty | grep ^its; service events faulty | head -n 1; service corpse faulty | grep '  defect'; "
-                  "service corpse | tail -n 1; service corpse faulty --json | grep -o '\"detail\": 1'; echo ==; cat /proc/recovery", add=faulty("garbage", **NETWORK), leak_check=False)
+                  f"service corpse | tail -n 1; service corpse faulty --json | grep -o '\"detail\": {number}'; echo ==; cat /proc/recovery", add=faulty(fault, **NETWORK), leak_check=False)
     words, rows = result.out.split("==\n")
-    assert [(row["defect"], row["detail"]) for row in recoveries(rows)] == [("complaint", "1")]
-    assert re.fullmatch(r'its detail +protocol\n.* died +number \d+: complaint protocol, pid \d+\n +defect +complaint protocol\n.* complaint +protocol .*\n"detail": 1\n', words), words
-    assert "net complains of faulty (protocol)" in result.klog and "faulty: complaint protocol (incarnation 1" in result.klog
+    assert [(row["defect"], row["detail"]) for row in recoveries(rows)] == [("complaint", str(number))]
+    assert re.fullmatch(rf'its detail +{word}\n.* died +number \d+: complaint {word}, pid \d+\n +defect +complaint {word}\n.* complaint +{word} .*\n"detail": {number}\n', words), words
+    assert f"driver faulty broke the rules of the {rule}\n" in result.klog
+    assert f"net complains of faulty ({word})" in result.klog and f"faulty: complaint {word} (incarnation 1" in result.klog
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -64,7 +64,7 @@ def test_a_driver_that_writes_garbage(boot, program):
                   add={"/random_calls": program("random_calls"), "/etc/bardo/random.svc": text + "parameters fault=garbage delay_ms=10 times=0\nalternate spare\n",
                        "/lib/bardo/random": BUILD / "services/faulty", "/lib/bardo/spare": BUILD / "services/random"}, qemu=RNG, leak_check=False)
     assert re.fullmatch(r"[0-9a-f]{32} 2560 of 2560\n[0-9a-f]{32} 128 of 128\nstate +up\nprogram +spare\n", result.out), result.out
-    assert "dev complains of random (protocol)" in result.klog
+    assert "dev complains of random (index)" in result.klog
 
 
 def test_one_of_before_1_0(boot):

@@ -137,7 +137,7 @@ static void look(struct source *s)
     if (incarnation != s->incarnation)
         greet(s, incarnation);
     else if (!is_sound(s))
-        service_complain(s->where.driver, s->driver, COMPLAINT_PROTOCOL);
+        service_complain(s->where.driver, s->driver, COMPLAINT_INDEX);
     if (s->waits && queue_read(&s->queue->completed) == s->posted)
         take(s);
 }
