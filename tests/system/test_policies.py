@@ -10,6 +10,7 @@ from test_disk import attached
 from test_escalation import WAIT as WAIT_FOR, service
 from test_ext4 import check, contents, make
 from test_generic_policy import policy  # noqa: F401 (a fixture)
+from test_faults import recoveries as rows
 from test_service import NIC, RUNNER, manifest, recoveries
 from test_service import policy as with_script
 
@@ -179,25 +180,39 @@ BOMB = "bomb() { bomb | bomb & }\nbomb\nwhile :; do :; done\n"
 OF_NO_USE = RUNNER + """mkfifo /tmp/f; exec 9<>/tmp/f
 few() { while read -r a b c n d </proc/loadavg; [ ${n#*/} -gt 60 ]; do read -t 0.1 x <&9; done; }
 service kill e1000; few; service wait e1000 --timeout 30; read -t 0.3 x <&9; few
-service status e1000 | grep ^state; ps | grep -c -e '[t]est.sh' -e '[s]leep 77'; echo done"""
+cat /proc/recovery; service status e1000 | grep ^state; ps | grep -c -e '[t]est.sh' -e '[s]leep 77'; echo done"""
 
 
-@pytest.mark.parametrize("kind, said", [("missing", "is not there"), ("plain", "is not executable"), ("bomb", "did not decide within its deadline"), ("endless", "did not decide within its deadline"),
-                                        ("leaver", "decided against a restart")])
-def test_of_no_use(boot, kind, said):
-    """Missing, not executable, a fork bomb, endless output: within the deadline the manifest decides, and nothing of it is left. Nor of what it leaves behind."""
-    add = with_script({"bomb": BOMB, "endless": "while :; do echo $0 $0 $0; echo $0 >&2; done\n", "leaver": "sleep 77 &\n"}.get(kind, ""), deadline=700)
+def decided(out):
+    """How many ms after the death it was decided what to do, and, if that is a fresh copy, how many until it was ready: by the guest's clock."""
+    row, = rows(out, "e1000")
+    decided, ready = (None if row[step] == "-" else (int(row[step]) - int(row["detected_ns"])) / 1e6 for step in ("policy_ns", "ready_ns"))
+    print(f"DECIDED {decided} ms after the death; a fresh copy was ready after {ready} ms")
+    return decided, ready
+
+
+@pytest.mark.parametrize("kind, said, least, most", [("missing", "is not there", 0, 20), ("plain", "is not executable", 0, 20), ("failing", "failed with status 3", 0, 20),
+                                                     ("hanging", "did not decide within its deadline", 700, 710), ("bomb", "did not decide within its deadline", 700, 710),
+                                                     ("endless", "did not decide within its deadline", 700, 710), ("leaver", "decided against a restart", 0, 20)])
+def test_of_no_use(boot, kind, said, least, most):
+    """Missing, not executable, failing, hanging, a fork bomb, endless output: at the deadline (700 ms) at the latest the manifest decides, by the guest's clock, which counts
+    instructions, and nothing of it is left. Nor of what it leaves behind."""
+    add = with_script({"bomb": BOMB, "endless": "while :; do echo $0 $0 $0; echo $0 >&2; done\n", "leaver": "sleep 77 &\n", "failing": "exit 3\n", "hanging": "sleep 77\n"}.get(kind, ""), deadline=700)
     path = "/etc/bardo/policy/test.sh"
     if kind == "missing":
         del add[path]
     if kind == "plain":
         add[path] = add[path].removeprefix("#!/bin/sh\n")
-    result = boot(OF_NO_USE, nics=NIC, add=add, leak_check=False)
+    result = boot(OF_NO_USE, nics=NIC, add=add, icount=True, leak_check=False, timeout=100)
     assert result.out.endswith(f"state             {'down' if kind == 'leaver' else 'up'}\n0\ndone\n"), result.out
     assert f"policy script {path} {said}" in result.klog
+    at, ready = decided(result.out)
+    assert least <= at < most and (ready is None if kind == "leaver" else at <= ready < most), result.out
 
 
 def test_bomb_on_a_slow_machine(boot):
     """Its processes keep PM busy; who is to end them still has all of a turn when it is his, and not a single call of PM."""
     result = boot(OF_NO_USE, nics=NIC, add=with_script(BOMB, deadline=1500), icount=True, qemu="-icount shift=3,sleep=off", timeout=20, leak_check=False)
     assert result.out.endswith("state             up\n0\ndone\n"), result.out
+    at, ready = decided(result.out)
+    assert 1500 <= at <= ready < 1520, result.out
