@@ -16,8 +16,8 @@ enum ds_request {
     DS_PUBLISH = PROTOCOL_DS,
     DS_RETRIEVE, /* key -> endpoint, or -ENOENT */
     /* pattern (a key, where each '*' stands for any text, also none, and each '?' for one byte) -> 0.
-       NOTIFY_BIT_DS now and after each change. Repeatable. -EINVAL (none), -ENOSPC (DS_PATTERNS of one
-       subscriber, or too many subscribers). */
+       NOTIFY_BIT_DS now and after each change. Repeatable. -EINVAL (none), -EPERM (the manifest of ds has
+       it not among those that it `notifies`), -ENOSPC (DS_PATTERNS of one subscriber, or too many subscribers). */
     DS_SUBSCRIBE,
     /* the next change for this subscriber; the request's key is not looked at; -ENOENT: no more. Not repeatable. */
     DS_EVENT,

@@ -32,7 +32,7 @@
 
 /* Supplied by main.c, and by the tests. */
 bool ds_alive(endpoint_t ep);
-void ds_wake(endpoint_t subscriber);
+long ds_wake(endpoint_t subscriber); /* -EPERM: it may not be notified */
 bool ds_may_publish(const char *key, endpoint_t ep); /* by its manifest */
 
 /* ---- keys.c ---- */

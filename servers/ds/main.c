@@ -15,9 +15,9 @@ bool ds_alive(endpoint_t ep)
     return slot_status(ep, &status) == 0;
 }
 
-void ds_wake(endpoint_t subscriber)
+long ds_wake(endpoint_t subscriber)
 {
-    ipc_notify(subscriber, NOTIFY_BIT(NOTIFY_BIT_DS));
+    return ipc_notify(subscriber, NOTIFY_BIT(NOTIFY_BIT_DS));
 }
 
 /* Names have owners: what a service may be found under is in its manifest, and RS has that. It is

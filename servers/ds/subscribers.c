@@ -77,6 +77,8 @@ long subscriber_add(endpoint_t who, const char *pattern)
 
     if (!pattern[0])
         return -EINVAL;
+    if (ds_wake(who) == -EPERM) /* it would wait for ever */
+        return -EPERM;
     if (!s)
         s = subscriber_new(who);
     if (!s)
@@ -87,7 +89,6 @@ long subscriber_add(endpoint_t who, const char *pattern)
         return -ENOSPC;
     strcpy(s->pattern[at], pattern);
     s->told = 0; /* tell all there is, once more */
-    ds_wake(who);
     return 0;
 }
 

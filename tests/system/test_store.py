@@ -3,6 +3,10 @@
 import json
 import re
 
+import pytest
+
+from conftest import BUILD, TOP
+
 WAIT = """until_there() { n=0; while ! service store "$1" >/dev/null 2>&1; do n=$((n + 1)); [ $n -lt 200 ] || break; usleep 50000; done; }
 """
 
@@ -40,3 +44,35 @@ def test_outlives(boot):
     counts = [int(n) for n in re.findall(r"^null/incarnations +null +integer +8  (\d+)$", result.out, re.M)]
     assert counts == sorted(counts) and counts[-1] == 21, counts
     assert int(re.search(r"^ds +\d+ up .*", result.out, re.M)[0].split()[5]) > 10, result.out
+
+
+TURNS = 500
+DS = (TOP / "servers/ds/ds.svc").read_text()  # which says who is notified
+
+
+def player(peer, more=""):
+    return f"class server\ncalls rs ds\nstart 31\npriority 3\nmemory 1M\nrestart no\ninstances on-request\nparameters peer={peer} turns={TURNS} {more}\n"
+
+
+@pytest.mark.parametrize("order, number", [("storm", 300), ("fuse", 60)])
+def test_no_change_is_lost(boot, order, number):
+    """Two services (tests/services/pingpong.c) that go on only when all changes of the other have been told, by a pattern with wildcards, each once; DS dies at
+    random instants, or at random stores, all the time."""
+    program = BUILD / "services/pingpong"
+    result = boot(f"service {order} ds {number}; service up pong; service up ping; n=0; until [ $(service log | grep -c 'p[io]ng: {TURNS} turns') = 2 ] || [ $n = 300 ]; do "
+                  f"n=$((n + 1)); usleep 100000; done; service {order} ds 0; service list ds; service list ping; service list pong; service store 'p?ng/*'", icount=True, timeout=200, leak_check=False,
+                  add={"/lib/bardo/ping": program, "/lib/bardo/pong": program, "/etc/bardo/ping.svc": player("pong", "serves"), "/etc/bardo/pong.svc": player("ping"), "/etc/bardo/ds.svc": DS.replace("vfs", "vfs ping pong")})
+    for name in ("ping", "pong"):
+        assert re.search(rf"\] {name}: {TURNS} turns, {4 * TURNS} changes$", result.klog, re.M), result.klog[-3000:]
+        assert re.search(rf"^{name} +\d+ up +\d+ s +0 none", result.out, re.M), result.out
+        for key, there in {f"{name}/{what}{n}": what != "ball" or n != 3 for what in ("ball", "wall") for n in range(4)}.items():
+            assert value(result.out, key) == (str(TURNS - 1) if there else None), (key, result.out)
+    deaths = int(re.search(r"^ds +\d+ up .*", result.out, re.M)[0].split()[5])
+    print(f"{deaths} deaths of ds in {2 * TURNS} turns")
+    assert deaths > 100, result.out
+
+
+def test_nobody_waits_for_what_is_never_told(boot):
+    """One that DS may not notify is told so when it subscribes."""
+    result = boot("service up pong; sleep 0.3; service list pong", add={"/lib/bardo/pong": BUILD / "services/pingpong", "/etc/bardo/pong.svc": player("ping")}, leak_check=False)
+    assert "pong: cannot subscribe to ping/b*l?: EPERM" in result.klog and re.search(r"^pong +0 down .* exit", result.out, re.M), result.out

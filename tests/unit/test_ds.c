@@ -14,6 +14,8 @@
 
 #include "servers/ds/ds.h"
 
+#define MUTE 40
+
 static bool dead[1000];
 static unsigned woken[1000];
 
@@ -28,9 +30,13 @@ bool ds_may_publish(const char *key, endpoint_t ep)
     return ep < 900 || strtol(key, NULL, 10) == ep;
 }
 
-void ds_wake(endpoint_t subscriber)
+/* Who may not be notified is not, and it is said. */
+long ds_wake(endpoint_t subscriber)
 {
+    if (subscriber == MUTE)
+        return -EPERM;
     woken[subscriber]++;
+    return 0;
 }
 
 /* Everybody of the last test dies, and what they said is taken back. */
@@ -120,11 +126,13 @@ static void test_subscription_limits(void **state)
     char pattern[DS_KEY_MAX];
 
     assert_int_equal(subscriber_add(20, ""), -EINVAL);
+    assert_int_equal(subscriber_add(MUTE, "p*"), -EPERM);
     for (unsigned i = 0; i < DS_PATTERNS; i++) {
         snprintf(pattern, sizeof pattern, "p%u", i);
         assert_int_equal(subscriber_add(30, pattern), 0);
     }
     assert_int_equal(subscriber_add(30, "more"), -ENOSPC);
+    expect_none(MUTE);
     assert_int_equal(subscriber_add(30, "p3"), 0); /* it has that already */
     names_publish("p3", 10);
     drain(30);
