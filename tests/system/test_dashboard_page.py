@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The dashboard's page in headless Chromium: kills by a key while a transfer runs, its looks, and what is below it dying."""
+"""The dashboard's page in headless Chromium: kills by key and by mouse while network and disk are busy, its looks, and what is below it dying."""
 import pytest
 
 from browser import browser
@@ -11,10 +11,12 @@ BELOW = ["net", "vfs", "proc", "dev", "pm", "rs"]
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    """A page over a system that downloads for ever: (browser, dashboard)"""
+    """A page over a system with a disk that downloads for ever: (browser, dashboard)"""
     folder = tmp_path_factory.mktemp("page")
     url, _ = served(folder, 4)
-    with browser() as window, dashboard(folder) as system:
+    with (folder / "disk").open("wb") as disk:
+        disk.truncate(64 << 20)
+    with browser() as window, dashboard(folder, "--disk", str(folder / "disk")) as system:
         system.type(f"while :; do wget -q -O /dev/null {url}; done &")
         window.open(f"http://bardo:{system.password}@127.0.0.1:{system.port}/")
         window.wait("state.services.length > 20 && map.nodes.size > 10 && document.querySelectorAll('#rows tr').length > 10")
@@ -58,6 +60,46 @@ def test_buttons(page):
     window.evaluate("choose('vfs')")
     window.click("#restart")
     window.wait("document.querySelector('#answer.bad')?.textContent.includes('not permitted')")
+
+
+def last_death(window, name):
+    """Of the deaths of that service that the page knows, and from which it is back: (how many, what the last was)"""
+    return window.evaluate(f"(d => [d.length, d.at(-1)?.defect])([...state.events.values()].filter(e => e.service === '{name}' && e.how !== '-'))")
+
+
+@pytest.mark.parametrize("button", ['button[aria-label="Kill null"]', "#kill"])
+def test_kill_buttons(page, button):
+    """The one of the table's row, which chooses the service, and the one beside the chosen: each kills it, and the page shows both the death and the return."""
+    window, system = page
+    before, _ = last_death(window, "null")
+    deaths = len(system.deaths("null"))
+    window.evaluate("choose('null')" if button == "#kill" else "choose('vfs')")
+    window.click(button)
+    window.wait("document.querySelector('#chosen-name').textContent === 'null' && document.querySelector('#answer').textContent === 'kill null: done'")
+    window.wait(f"[...state.events.values()].filter(e => e.service === 'null' && e.how !== '-').length > {before}")
+    assert last_death(window, "null") == [before + 1, "killed"]
+    assert len(system.deaths("null")) == deaths + 1 and system.deaths("null")[-1]["defect"] == "killed", "it has died of one click"
+    window.wait("[...document.querySelectorAll('#rows tr')].find(row => row.textContent.startsWith('null')).textContent.includes('killed')")
+    window.wait("/null: killed, (adopted|reset) after/.test(document.querySelector('#timeline').textContent)")
+
+
+def test_curve_of_the_disk(page):
+    """What is read is a curve, with its figure, also of a disk whose driver is killed meanwhile by its button; what is written is another."""
+    window, system = page
+    #  how many pixels a curve rises above the axis
+    high = "(kind => { const at = document.querySelector('#disks'), d = at.querySelector('path.' + kind)?.getAttribute('d'); " \
+           "return d ? at.clientHeight - 20 - Math.min(...d.slice(1).split('L').map(point => +point.split(',')[1])) : 0; })"
+    assert window.evaluate(f"{high}('in')") < 1 and window.evaluate("document.querySelector('#disk-in').textContent") == "0.00 kB/s", "nobody reads yet"
+    system.type("while [ ! -e /tmp/enough ]; do cat /dev/sda; done >/dev/null &")
+    window.wait(f"{high}('in') > 20 && /^[1-9][0-9.]* MB/.test(document.querySelector('#disk-in').textContent)")
+    assert window.evaluate(f"{high}('out')") < 1, "nobody writes"
+    before, _ = last_death(window, "ahci")
+    window.click('button[aria-label="Kill ahci"]')
+    window.wait(f"[...state.events.values()].filter(e => e.service === 'ahci' && e.how !== '-').length > {before} && !!document.querySelector('#disks .death')")
+    now = window.evaluate("state.samples.at(-1)[4]")
+    window.wait(f"state.samples.at(-1)[4] > {now} + 20e6")
+    system.type("touch /tmp/enough; dd if=/dev/zero of=/dev/sda bs=1M count=60 2>/dev/null")
+    window.wait(f"{high}('out') > 5")
 
 
 def test_keys(page):
