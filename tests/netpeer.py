@@ -143,7 +143,10 @@ class Wire(threading.Thread):
             self.connections[socket.inet_ntoa(frame[30:34]), to].heard(flags, seq, ack, body[(offset >> 4) * 4:])
 
     def answer_dhcp(self, question):
-        kind = 5 if b"\x35\x01\x03" in question[240:260] else 2
+        self.say_dhcp(question, 5 if b"\x35\x01\x03" in question[240:260] else 2)
+
+    def say_dhcp(self, question, kind):
+        """2: an offer, 5: a lease, 6: there is none."""
         addresses = bytes(4) + socket.inet_aton(GUEST) + socket.inet_aton(GATEWAY) + bytes(4)
         options = bytes([53, 1, kind, 54, 4]) + socket.inet_aton(GATEWAY) + b"\x33\x04\0\0\xff\xff\x01\x04\xff\xff\xff\0\x03\x04" + socket.inet_aton(GATEWAY) + b"\xff"
         data = b"\x02\x01\x06\0" + question[4:8] + bytes(4) + addresses + GUEST_MAC + bytes(202) + b"\x63\x82\x53\x63" + options

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """policy/net.sh, block.sh and reboot-if.sh by themselves, on the host, and in the system; and scripts that are of no use, in the system: the manifest decides."""
 import re
-from pathlib import Path
 
 import pytest
 
 import test_generic_policy
+from conftest import TOP
+from netpeer import Wire
 from test_disk import attached
 from test_escalation import WAIT as WAIT_FOR, service
 from test_ext4 import check, contents, make
@@ -14,7 +15,7 @@ from test_faults import recoveries as rows
 from test_service import NIC, RUNNER, manifest, recoveries
 from test_service import policy as with_script
 
-FOLDER = Path(__file__).resolve().parents[2] / "policy"
+FOLDER = TOP / "policy"
 
 
 @pytest.fixture
@@ -76,6 +77,49 @@ def test_net_has_lost_its_address(script, tmp_path):
     assert "e0 has lost its address 10.0.2.15: a lease is asked for again" in script.log() and "Subject: e1000 needs you" in (tmp_path / "mail").read_text()
     address(tmp_path, "10.0.2.15", "")
     assert script("net.sh", "e1000", 5, 1, "-w", 1)[1] == ["restart e1000 --reset", "wait e1000 --timeout 1", "restart e1000 --reset"]
+
+
+class Forgetful(Wire):
+    """Its DHCP server gives a lease. When somebody asks for that again it refuses, once, and is deaf to the question that follows, however often that is repeated; to who begins anew
+    it answers. So the address does not come back by waiting."""
+
+    def __init__(self):
+        self.given, self.refused, self.ignored = [], None, []
+        super().__init__(lambda wire: None)
+
+    def answer_dhcp(self, question):
+        transaction, asks = question[4:8], b"\x35\x01\x03" in question[240:260]
+        if asks and self.given and transaction not in self.given and not self.refused:
+            self.refused = transaction
+            self.say_dhcp(question, 6)
+        elif self.refused and transaction in (self.refused, *(self.ignored or [transaction])):
+            self.ignored.append(transaction)
+        else:
+            self.given += [transaction] if asks and transaction not in self.given else []
+            super().answer_dhcp(question)
+
+
+# net.sh, and the moment after its first look at the address: then net is replaced, on request, by a fresh copy.
+LOSES = """#!/bin/sh
+looks() { ifconfig "$1"; [ -e /tmp/looked ] || { touch /tmp/looked; service restart net; service wait net; }; }
+POLICY_IFCONFIG=looks
+. /etc/bardo/policy/net.sh
+"""
+
+
+def test_net_loses_its_address_in_the_system(boot):
+    """The driver dies, net is replaced afresh beside it, and is refused its lease: the script sees that the address is gone, has a lease asked for again, and it is back."""
+    net = "".join(line + "\n" for line in (TOP / "servers/net/net.svc").read_text().splitlines() if line.split()[0] != "essential")
+    wire = Forgetful()
+    result = boot("""until_it_is() { n=0; until eval "$1"; do n=$((n + 1)); [ $n -lt 300 ] || break; usleep 50000; done; }
+        has_address() { ifconfig e0 2>/dev/null | grep -q 'inet addr'; }
+        until_it_is has_address; usleep 300000; service kill e1000; until_it_is "dmesg | grep -q 'lost its address'"; until_it_is has_address
+        ifconfig e0 | grep -o 'inet addr:[0-9.]*'; service list net; cat /var/mail/root""", qemu=wire.qemu(),
+                  add={**manifest(policy="/etc/bardo/policy/test.sh -w 1 -m root", deadline=9000), "/etc/bardo/policy/test.sh": LOSES, "/etc/bardo/net.svc": net}, leak_check=False, timeout=60)
+    said = "e1000 is back, but e0 has lost its address 10.0.2.15: a lease is asked for again"
+    assert re.match("inet addr:10.0.2.15\n", result.out) and said in result.out, result.out
+    assert result.klog.count(f"policy: {said}") == 1 and re.search(r"^net +\d+ up +\d+ s +1 update", result.out, re.M), result.out
+    assert wire.refused and len(set(wire.ignored)) == 1 and len(wire.given) == 2, "a lease, one that is refused, a question that is not heard, and the one that was asked for again"
 
 
 def test_block(script, tmp_path, monkeypatch):
