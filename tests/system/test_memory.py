@@ -46,3 +46,10 @@ def test_first_use_of_sse_without_a_free_frame(boot):
                   add={"/lib/bardo/hoard": BUILD / "services/hoard", "/etc/bardo/hoard.svc": manifest})
     assert "HOARD left 0 sse 1" in result.klog
     assert re.search(r"^hoard +\d+ up", result.out, re.M), result.out
+
+
+def test_what_is_in_use_after_the_boot(boot):
+    """README says what `free` shows then."""
+    said = [int(number.replace(",", "")) for number in re.search(r"as `free` shows it \| [\d.]+ s; ([\d,]+) kB used of ([\d,]+) \|", (TOP / "README.md").read_text()).groups()]
+    total, used = map(int, re.search(r"^Mem: +(\d+) +(\d+) ", boot("free", nics=["e1000"], leak_check=False).out, re.M).groups())
+    assert total == said[1] and abs(used - said[0]) < said[0] / 20, f"{used} kB of {total}; README: {said}"
