@@ -11,6 +11,7 @@ import time
 
 GUEST_MAC, PEER_MAC = bytes.fromhex("525400123456"), bytes.fromhex("02aabbccdd01")
 GUEST, GATEWAY, HONEST = "10.0.2.15", "10.0.2.2", "10.0.2.77"
+PING = 64  # bytes of ping's echo requests
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 
 
@@ -79,9 +80,9 @@ class Connection:
 
 
 class Wire(threading.Thread):
-    """`scenario(wire)` runs in this thread, once the guest has an address and said so (by a ping). Then the guest's port 9 is connected to."""
+    """`scenario(wire)` runs in this thread, once the guest has an address and said so (by a ping). Then the guest's port 9 is connected to. So many `rounds` of this."""
 
-    def __init__(self, scenario):
+    def __init__(self, scenario, rounds=1):
         super().__init__(daemon=True)
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
@@ -90,7 +91,7 @@ class Wire(threading.Thread):
             other.bind(("127.0.0.1", 0))
             self.to = other.getsockname()
         self.scenario, self.connections, self.pinged, self.failure, self.port = scenario, {}, False, None, 2000
-        self.finished = False
+        self.rounds, self.finished = rounds, False
         self.start()
 
     def qemu(self, nic="e1000"):
@@ -105,16 +106,24 @@ class Wire(threading.Thread):
 
     def run(self):
         try:
-            assert self.wait(lambda: self.pinged, 180), "no guest"
-            self.scenario(self)
+            for number in range(self.rounds):
+                assert self.wait(lambda: self.pinged, 180), "no guest"
+                self.scenario(self)
+                self.pinged = False
+                while number < self.rounds - 1 and not self.say_that_it_is_over() and not self.pinged:
+                    pass
             self.finished = True
         except Exception as failure:  # for the test's thread
             self.failure = failure
         while True:  # whatever became of it: the guest learns that it is over
-            c = self.connect(HONEST, 9)
-            self.wait(lambda: c.acknowledged, 2, [c])
-            c.send(FIN | ACK)
-            self.wait(lambda: c.ended, 2)
+            self.say_that_it_is_over()
+
+    def say_that_it_is_over(self):
+        c = self.connect(HONEST, 9)
+        self.wait(lambda: c.acknowledged, 2, [c])
+        c.send(FIN | ACK)
+        c.next += 1
+        return self.wait(lambda: c.ended, 2)
 
     def wait(self, until, seconds, again=()):
         """Serves the wire; what was lost is sent again twice a second."""
@@ -135,7 +144,7 @@ class Wire(threading.Thread):
             return
         body = frame[34:14 + struct.unpack("!H", frame[16:18])[0]]
         source, to = struct.unpack("!HH", body[:4])
-        self.pinged |= frame[23] == 1
+        self.pinged |= frame[23] == 1 and frame[34] == 8 and len(body) == PING  # net asks its gateway, too, and with more
         if frame[23] == 17 and to == 67:
             self.answer_dhcp(body[8:])
         if frame[23] == 6 and (socket.inet_ntoa(frame[30:34]), to) in self.connections:

@@ -2,9 +2,10 @@
 """Peers that take more than their share (tests/netpeer.py): somebody else is served meanwhile, without being reset, and what they held comes
 back. The whole server against such peers, with its times, is on the host: tests/unit/test_net_floods.c."""
 import re
+import struct
 
 from conftest import BUILD, TOP
-from netpeer import Wire, attacker
+from netpeer import ACK, GUEST, PSH, SYN, Wire, attacker, packet, with_sum
 
 SIZE = 100000
 ASK = b"GET /f HTTP/1.0\r\n\r\n"
@@ -79,3 +80,55 @@ def test_a_burst_waits_for_the_program(boot):
         assert min(c.received for c in burst) > SIZE
 
     flooded(boot, scenario)
+
+
+ROUNDS, HOLES, FORGED = 3, 5000, 2000
+# A round: what the flood takes is given back when all of it is over. What servers keep once they have needed it (pools of lwIP's, pages of mirrors) is no leak: only what grows each time.
+ROUND = """httpd -p 80 -h /www; nc -ll -p 7000 -e sleep 1000 </dev/null >/dev/null 2>&1 &
+ping -c 1 -W 1 10.0.2.2 >/dev/null; nc -l -p 9 </dev/null >/dev/null
+kill $(pidof httpd nc sleep) 2>/dev/null; tries=0
+until [ $(grep -c : /proc/net/tcp) = 0 ]; do tries=$((tries + 1)); [ $tries -lt 100 ] || { echo stay; cat /proc/net/tcp; break; }; sleep 1; done
+echo forget rs >/proc/bardo/control 2>/dev/null; sleep 1; echo counts $(grep -E '^(frames_free|frames_mirror|slots_used|grants_used) ' /proc/bardo/kernel)
+"""
+
+
+def test_memory_comes_back(boot):
+    """The same floods again and again: connections that take nothing, holes, forged SYNs, idle ones; all of them end, and after the second round there is as much memory as after the first (or after one of the next as
+    after the one before it: how much of a flood is there at once is the host's business)."""
+    held = []
+
+    def scenario(wire):
+        closed = [wire.connect(attacker(i), 80, ASK, window=0) for i in range(200)]
+        wire.wait(lambda: all(c.acknowledged and not c.unsent for c in closed), 60, closed)
+        holed = wire.connect(attacker(0), 7000)
+        wire.wait(lambda: holed.acknowledged, 20, [holed])
+        for i in range(HOLES):
+            holed.send(ACK | PSH, b"z", at=holed.next + 2 * i + 1)
+            if i % 64 == 63:
+                wire.wait(lambda: False, 0.001)
+        for i in range(FORGED):
+            body = struct.pack("!HHIIBBHHH", 1024 + i, 80, 7919 * i, 0, 5 << 4, SYN, 65535, 0, 0)
+            wire.put(packet(attacker(i), GUEST, 6, with_sum(attacker(i), GUEST, 6, body, 16)))
+            if i % 64 == 63:
+                wire.wait(lambda: False, 0.001)
+        idle = [wire.connect(attacker(i), 80) for i in range(300)]
+        wire.wait(lambda: all(c.acknowledged for c in idle), 60, idle)
+        held.append(sum(bool(c.acknowledged) for c in closed + idle + [holed]))
+        for i, c in enumerate(2 * (closed + idle + [holed])):  # and what was lost, again
+            c.reset()
+            if i % 64 == 63:
+                wire.wait(lambda: False, 0.001)
+
+    wire = Wire(scenario, ROUNDS)
+    out = boot(f"mkdir /www; head -c {SIZE} /bin/busybox >/www/f; " + ROUND * ROUNDS + "cat /proc/net/guard; rm -r /www", qemu=wire.qemu(), timeout=400, leak_check=False, expect=None).out
+    if wire.failure:
+        raise wire.failure
+    assert wire.finished and len(held) == ROUNDS and min(held) > 400, (held, out)  # it was a flood, each time
+    assert "stay" not in out, out
+    counts = [dict(zip(words[::2], map(int, words[1::2]))) for words in (line.split()[1:] for line in out.splitlines() if line.startswith("counts "))]
+    assert len(counts) == ROUNDS, out
+    free = [count["frames_free"] + count["frames_mirror"] for count in counts]
+    assert any(after >= before for before, after in zip(free, free[1:])), out
+    for what in ("slots_used", "grants_used"):
+        assert any(after[what] <= before[what] for before, after in zip(counts, counts[1:])), out
+    assert counters(out)["tcp_cookie_sent"] > FORGED, out  # of all rounds
