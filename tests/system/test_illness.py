@@ -79,6 +79,25 @@ def test_msi_flood(boot):
     assert int(result.out.split()[0]) <= 20, "programs had no processor for so many hundredths of a second"
 
 
+def test_pin_that_stays_asserted(boot):
+    """A level interrupt that the driver says it has seen to, while its device was never told: the line is raised again at once, for ever. It is named within a second,
+    programs get the processor meanwhile; the next copy, which leaves the device alone, works, and the line is quiet."""
+    result = boot(WAIT + """interrupts() { sed -n 's/ALL: *\\([0-9]*\\).*/\\1/p' /proc/interrupts; }
+        last=0 pause=0 done=0; until grep -Eq 'faulty (storm|complaint)' /proc/recovery || [ $done = 400 ]; do done=$((done + 1))
+        read u x </proc/uptime; t=$((1${u%.*}${u#*.})); [ $last = 0 ] || [ $((t - last)) -le $pause ] || pause=$((t - last)); last=$t; done
+        echo $pause $done; wait_for 'up .* 1 [sc]'; cat /proc/recovery; a=$(interrupts); usleep 100000; echo then $a and $(interrupts)""", icount=True, qemu="-device e1000-82544gc",
+                  add=faulty("pin", delay=700, device="pci 8086:100c", **DRIVER), timeout=200)
+    row, = recoveries(result.out)
+    took = detected("pin", row, float(re.search(r"\[ *([\d.]+)\] faulty: fault on demand: pin", result.klog).group(1)))
+    before, after = map(int, re.search(r"^then (\d+) and (\d+)", result.out, re.M).groups())
+    pause, done = map(int, result.out.split()[:2])
+    print(f"PIN: {row['defect']} {row['detail']} after {took:.0f} ms and {before} interrupts, programs {pause} hundredths of a second without the processor")
+    assert before > 1000, "the line was not asserted again and again"
+    assert 0 < took < 1000 and (row["defect"] == "storm" or (row["defect"], row["detail"]) == ("complaint", "2")), row
+    assert done > 5 and pause <= 30, f"programs had no processor for {pause} hundredths of a second"
+    assert after - before < 100, "the line of a driver that is gone goes on"
+
+
 def test_device_that_floods(boot, program, tmp_path):
     """MSIs that nobody asked for, to a driver that sleeps and takes none of the processor: it is named within a second. While none is there the device is mute; the
     fresh copy hears it again."""

@@ -4,7 +4,7 @@
  * it together with a manifest (faulty.manifest, with its own `parameters`):
  *
  *     fault=NAME      none count exit panic null jump privileged divide spin deaf flood garbage lengths
- *                     bad flaps random storm slow refuse chatter text data msi asleep hoard
+ *                     bad flaps random storm slow refuse chatter text data msi pin asleep hoard
  *     delay_ms=N      so long after the start (0: before RS_READY, that is, during the start)
  *     slow_ms=N       of `slow`: so long it computes; then it goes on as though nothing were
  *     times=N         only the first N incarnations misbehave (0: all)
@@ -13,6 +13,9 @@
  *
  * `msi` is for QEMU's device edu (docs/specs/edu.rst of its source): each of its interrupts makes it
  * raise more, at once and for ever, and it comes back to its loop all the time.
+ *
+ * `pin` is for a card like e1000 without MSI: it has the chip assert its line, tells the kernel each
+ * time that the interrupt was seen to, and the chip never, so the line stays asserted.
  *
  * `asleep` waits for DS alone, which has nothing to say.
  *
@@ -297,6 +300,18 @@ static void fault_msi(void)
     raise_interrupts();
 }
 
+static bool asserts; /* a level that nobody takes away */
+
+static void fault_pin(void)
+{
+    enum { CAUSE_SET = 0xc8, MASK_SET = 0xd0, LINK_CHANGE = 4 };
+    volatile void *registers = device_registers(&service_info()->device, 0x100);
+
+    asserts = true;
+    mmio_write32(registers, MASK_SET, LINK_CHANGE);
+    mmio_write32(registers, CAUSE_SET, LINK_CHANGE);
+}
+
 static void fault_refuse(void)
 {
     exit(RS_EXIT_REFUSED);
@@ -405,6 +420,7 @@ static const struct {
     {"storm", fault_storm},
     {"slow", fault_slow},
     {"msi", fault_msi},
+    {"pin", fault_pin},
     {"asleep", fault_asleep},
     {"refuse", fault_refuse},
     {"hoard", fault_hoard},
@@ -468,6 +484,8 @@ static void notified(uint64_t bits)
         commit_fault();
     if (raises && bits & NOTIFY_BIT(NOTIFY_BIT_IRQ))
         raise_interrupts();
+    if (asserts && bits & NOTIFY_BIT(NOTIFY_BIT_IRQ))
+        irq_ack(0);
     if (damages)
         damage_frames();
     serve_queue();
