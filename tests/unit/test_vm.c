@@ -370,6 +370,7 @@ static void forks(struct slot *s)
         slot_free(child);
         return;
     }
+    child->table->root = s->table->root;
     if (shares)
         ref_of(s)->users++;
     references[child - slots] = shares ? ref_of(s) : reference_fork(ref_of(s));
@@ -395,6 +396,19 @@ static void relieved(void)
     ends(s);
 }
 
+static void rules(struct slot *s)
+{
+    bool is_root = chance(2);
+    struct vm_rules_request r = {.thread = (uint64_t)s->ep,
+                                 .is_root = is_root,
+                                 .address_limit = percent(20) ? chance(2000) * PAGE_SIZE : ~0ull,
+                                 .data_limit = percent(20) ? chance(2000) * PAGE_SIZE : ~0ull,
+                                 .stack_limit = VM_STACK_LIMIT};
+
+    if (asked(EP_PM, message_of(VM_RULES, r)) == 0)
+        s->table->root = is_root;
+}
+
 static void something(struct slot *s)
 {
     static void (*const calls[])(struct slot *) = {maps,  maps,   unmaps,   protects, advises,
@@ -409,13 +423,7 @@ static void something(struct slot *s)
     else if (what == 96 && s != slots)
         ends(s);
     else if (what == 97)
-        asked(EP_PM, message_of(VM_RULES,
-                                (struct vm_rules_request){
-                                    .thread = (uint64_t)s->ep,
-                                    .is_root = chance(2),
-                                    .address_limit = percent(20) ? chance(2000) * PAGE_SIZE : ~0ull,
-                                    .data_limit = percent(20) ? chance(2000) * PAGE_SIZE : ~0ull,
-                                    .stack_limit = VM_STACK_LIMIT}));
+        rules(s);
 }
 
 /* Every page of the kernel's lies in a region of VM's, and allows no more than that. */
@@ -468,12 +476,14 @@ static void run(uint64_t seed, long steps)
     check(asked(EP_PM, message_of(VM_FORK, (struct vm_fork_request){.child = (uint64_t)s->ep})) ==
               0,
           "the first program");
+    s->table->root = true;
     executes(s);
     calm = false;
     for (long n = 0; n < steps; n++) {
         s = &slots[chance(SLOTS)];
         if (!slots[0].ep)
             break; /* it was the greediest */
+        asking = s;
         if (s->ep)
             something(s);
         relieved();
@@ -481,8 +491,9 @@ static void run(uint64_t seed, long steps)
             tables_agree();
     }
     if (verbose)
-        fprintf(stderr, "seed %lu: %u calls, %u refused, %u frames\n", (unsigned long)seed, done_ok,
-                done_not, frames_used);
+        fprintf(stderr, "seed %lu: %u calls, %u refused, %u frames, %u victims\n",
+                (unsigned long)seed, done_ok, done_not, frames_used, victims);
+    check(seed % 3 || victims, "little memory, and nobody was the greediest");
     for_slots (any)
         ends(any);
     check(frames_used == FILES_PAGES, "frames are left");

@@ -38,6 +38,7 @@ struct page {
 };
 struct table { /* of a space */
     unsigned users, count;
+    bool root, named; /* of a program of uid 0; to be ended */
     struct page page[PAGES];
 };
 struct slot {
@@ -58,6 +59,8 @@ static struct message inbox;
 static struct coro *vm;
 static bool pm_notified;
 static struct message forwarded;
+static struct slot *asking; /* whose step it is */
+static unsigned victims; /* that VM has named */
 
 #define for_slots(s)                                                                               \
     for (struct slot *s = slots; s < slots + SLOTS; s++)                                           \
@@ -452,10 +455,46 @@ long ipc_call_deadline(endpoint_t to, struct message *m, uint64_t deadline)
     return m->type == RS_WHO ? -ESRCH : 0;
 }
 
+static uint64_t weight_of(const struct table *t)
+{
+    return t->root ? t->count / 4 : t->count;
+}
+
+/* Of programs that are not named yet: root's are left alone unless it is root who is short of memory. */
+static uint64_t most_pages(bool for_root)
+{
+    uint64_t most = 0;
+
+    for_slots (s)
+        if (!s->table->named && (for_root || !s->table->root) && weight_of(s->table) > most)
+            most = weight_of(s->table);
+    return most;
+}
+
+/* Somebody is to end, so that there is memory for who asks, or for one that waits. */
+static void check_victim(void)
+{
+    struct table *named = NULL;
+    bool is_greediest = false;
+
+    for_slots (s)
+        if (space_of(s->ep) && space_of(s->ep)->named && !s->table->named)
+            named = s->table;
+    check(named, "PM is told to end somebody, and nobody is named");
+    for_slots (s)
+        if (s == asking || s->blocked)
+            is_greediest |=
+                (s->table->root || !named->root) && weight_of(named) == most_pages(s->table->root);
+    check(is_greediest, "somebody else is greedier");
+    named->named = true;
+    victims++;
+}
+
 long ipc_notify(endpoint_t to, uint64_t bits)
 {
     check(to == EP_PM, "VM notifies somebody else");
     pm_notified = true;
+    check_victim();
     return 0;
 }
 
