@@ -52,6 +52,12 @@ extern void (*host_sent)(unsigned n, const uint8_t *frame, size_t length);
 long host_call(uint64_t type, uint64_t w[6]);
 /* A stream socket of a program that connects; node, or -errno. */
 long host_connect(uint32_t to, uint16_t port);
+/* Datagram sockets of a resolver: one that is bound to PORT_RESOLVER, one that is connected to its
+ * server from PORT_RESOLVER + 1, one whose datagrams nobody reads. Again: others in their place. */
+#define PORT_RESOLVER 5300
+#define DATAGRAM_SOCKETS 3
+void host_datagrams_open(void);
+uint64_t host_datagrams(void); /* that programs have read */
 extern bool host_accepting; /* on PORT_BUSY */
 extern bool host_forks; /* each connection is served by a process of its own */
 uint64_t host_connections(void); /* of the servers above */

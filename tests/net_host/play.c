@@ -333,6 +333,83 @@ static void dhcp_frame(void)
     host_frame(1, frame, length);
 }
 
+/* ---- answers of DNS, to programs that wait for such ---- */
+
+static size_t put_word(uint8_t *at, uint32_t value)
+{
+    at[0] = (uint8_t)(value >> 8);
+    at[1] = (uint8_t)value;
+    return 2;
+}
+
+/* Labels, or a pointer to earlier ones: into the header, to itself, ahead, into nowhere. */
+static size_t dns_name(uint8_t *o, size_t at)
+{
+    size_t n = 0;
+
+    while (n < 60 && !one_in(3)) {
+        uint8_t length = one_in(20) ? any_byte() : (uint8_t)(1 + below(8));
+
+        o[n++] = length;
+        for (uint8_t i = 0; i < length % 16; i++)
+            o[n++] = (uint8_t)('a' + below(26));
+    }
+    if (one_in(2))
+        return n + put_word(o + n, 0xc000 | (one_in(2) ? 12 : below((uint32_t)at + 20)));
+    if (!one_in(20))
+        o[n++] = 0;
+    return n;
+}
+
+static size_t dns_record(uint8_t *o, size_t at)
+{
+    static const uint16_t kinds[] = {1, 2, 5, 6, 12, 15, 16, 28, 33, 41, 255};
+    size_t n = dns_name(o, at);
+    uint16_t length = one_in(2) ? 4 : (uint16_t)below(40);
+
+    n += put_word(o + n, kinds[below(sizeof kinds / sizeof *kinds)]);
+    n += put_word(o + n, one_in(20) ? any_word() : 1);
+    n += put_word(o + n, any_word());
+    n += put_word(o + n, any_word());
+    n += put_word(o + n, one_in(10) ? odd_number() : length);
+    for (uint16_t i = 0; i < length; i++)
+        o[n++] = any_byte();
+    return n;
+}
+
+static size_t dns_answer(uint8_t *o)
+{
+    uint32_t questions = one_in(10) ? below(4) : 1, records = below(6);
+    size_t n = 0;
+
+    n += put_word(o + n, below(4)); /* few numbers, so that some are right */
+    n += put_word(o + n, one_in(4) ? any_word() : 0x8180);
+    n += put_word(o + n, questions);
+    n += put_word(o + n, one_in(10) ? odd_number() : records);
+    n += put_word(o + n, one_in(10) ? odd_number() : 0);
+    n += put_word(o + n, one_in(10) ? odd_number() : 0);
+    while (questions--) {
+        n += dns_name(o + n, n);
+        n += put_word(o + n, 1);
+        n += put_word(o + n, 1);
+    }
+    while (records--)
+        n += dns_record(o + n, n);
+    return one_in(8) ? below((uint32_t)n) : n; /* the last record is cut short */
+}
+
+static void dns_frame(void)
+{
+    uint8_t body[1400];
+
+    if (one_in(2000))
+        host_datagrams_open();
+    send_frame(frame_udp(frame, one_in(10) ? any_word() : PEER, HOST_ADDRESS,
+                         one_in(10) ? (uint16_t)odd_number() : 53,
+                         (uint16_t)(PORT_RESOLVER + below(DATAGRAM_SOCKETS)), body,
+                         dns_answer(body)));
+}
+
 static void udp_frame(void)
 {
     uint8_t body[1400] = {0};
@@ -353,8 +430,8 @@ static void again(void)
 
 void play_step(void)
 {
-    static void (*const others[])(void) = {ip_frame,   icmp_frame, arp_frame,
-                                           dhcp_frame, udp_frame,  again};
+    static void (*const others[])(void) = {ip_frame,  icmp_frame, arp_frame, dhcp_frame,
+                                           udp_frame, dns_frame,  again};
 
     if (one_in(4))
         others[below(sizeof others / sizeof *others)]();
@@ -371,4 +448,5 @@ void play_start(uint64_t seed, uint32_t (*choose)(uint32_t n))
     play_choose = choose;
     host_sent = on_sent;
     host_start(seed, "e0=10.0.2.15/24,10.0.2.2");
+    host_datagrams_open();
 }

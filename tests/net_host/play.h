@@ -2,7 +2,8 @@
 /*
  * Frames made by chance but with sense, for the network server on the host: connections in every
  * state whose numbers are right, nearly right or wrong; options, fragments, ICMP about our own
- * segments, ARP, DHCP answers to what was asked; bytes flipped in any of them; time that passes;
+ * segments, ARP, DHCP answers to what was asked; answers of DNS to programs that read them, and to one
+ * that does not, sound, cut short, with pointers anywhere; bytes flipped in any of them; time that passes;
  * programs that connect and hang up. Whoever plays makes the choices: a seed's random numbers, or a
  * fuzzer's input.
  */

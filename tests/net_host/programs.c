@@ -92,6 +92,45 @@ long host_connect(uint32_t to, uint16_t port)
     return result && result != -EINPROGRESS ? result : (long)node;
 }
 
+static uint64_t datagram_nodes[DATAGRAM_SOCKETS], datagram_count;
+
+/* Each program asks its server once, so that it waits for an answer. */
+void host_datagrams_open(void)
+{
+    for (unsigned i = 0; i < DATAGRAM_SOCKETS; i++) {
+        struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons(PORT_RESOLVER + i)},
+                           server = {.sin_family = AF_INET,
+                                     .sin_port = htons(53),
+                                     .sin_addr.s_addr = htonl(PEER)};
+        uint64_t w[6] = {AF_INET, SOCK_DGRAM, 0, 0, O_NONBLOCK, 0};
+
+        if (datagram_nodes[i])
+            call(FILE_CLOSE, datagram_nodes[i], NULL, 0);
+        datagram_nodes[i] = 0;
+        if (host_call(SOCKET_CREATE, w))
+            continue; /* there is no memory for it just now */
+        datagram_nodes[i] = w[1];
+        if (call(SOCKET_BIND, w[1], &name, sizeof name))
+            abort();
+        if (i == 1 && call(SOCKET_CONNECT, w[1], &server, sizeof server))
+            abort();
+    }
+    host_idle();
+}
+
+uint64_t host_datagrams(void)
+{
+    return datagram_count;
+}
+
+static bool read_datagram(uint64_t node)
+{
+    bool any = node && call(FILE_READ, node, scratch, sizeof scratch) >= 0;
+
+    datagram_count += any;
+    return any;
+}
+
 uint64_t host_connections(void)
 {
     return accepted_count;
@@ -200,6 +239,7 @@ bool programs_work(void)
                 more |= serve(&connections[i]);
         }
         caller = PROGRAM;
+        more |= read_datagram(datagram_nodes[0]) | read_datagram(datagram_nodes[1]);
         any |= more;
     }
     return any;
