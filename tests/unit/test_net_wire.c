@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 // library: net_host
 /* The whole network server and a peer that does not play fair. */
+#include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -439,9 +440,65 @@ static void test_bytes_out_of_order_do_not_eat_the_memory(void **state)
     assert_alive();
 }
 
+/* The bytes of ours that the peer has not acknowledged, in /proc/net/tcp: `state` as Linux numbers it. */
+static long queued(uint16_t our_port, uint16_t peer_port, unsigned state)
+{
+    char ends[64];
+    const char *table = host_table(NET_TCP), *at;
+    unsigned is = 0, bytes = 0;
+
+    snprintf(ends, sizeof ends, "%04X %08X:%04X ", our_port, peer_port ? htonl(PEER) : 0,
+             peer_port);
+    at = strstr(table, ends);
+    if (!at || sscanf(at + strlen(ends), "%X %X:00000000", &is, &bytes) != 2)
+        fail_msg("no line with %s in\n%s", ends, table);
+    assert_int_equal(is, state);
+    return bytes;
+}
+
+enum { IS_ESTABLISHED = 1, IS_FIN_WAIT_1 = 4, IS_TIME_WAIT = 6, IS_LISTENING = 10 };
+
+static void test_queue_of_a_connection(void **state)
+{
+    uint32_t next = connect_to(PORT_ECHO, 8192);
+
+    assert_int_equal(queued(PORT_ECHO, port, IS_ESTABLISHED), 0);
+    say(PORT_ECHO, TCP_A | TCP_P, 1001, next, 8192, "twelve bytes");
+    assert_int_equal(queued(PORT_ECHO, port, IS_ESTABLISHED), 12);
+    say(PORT_ECHO, TCP_A, 1013, next + 5, 8192, "");
+    assert_int_equal(queued(PORT_ECHO, port, IS_ESTABLISHED), 7);
+    say(PORT_ECHO, TCP_A, 1013, next + 12, 8192, "");
+    assert_int_equal(queued(PORT_ECHO, port, IS_ESTABLISHED), 0);
+    say(PORT_ECHO, TCP_R, 1013, next + 12, 0, "");
+}
+
+/* Those that listen send nothing; one that is over has nothing to send, whatever its numbers were. */
 static void test_queue_of_a_closed_connection_is_empty(void **state)
 {
+    uint32_t next = connect_to(PORT_FILE, 65535), begun = next;
+
+    assert_int_equal(queued(PORT_FILE, 0, IS_LISTENING), 0);
+    say(PORT_FILE, TCP_A | TCP_P, 1001, next, 65535, "x");
+    assert_true(queued(PORT_FILE, port, IS_ESTABLISHED) > 1000);
+    for (int i = 0; i < 2000 && !(last.flags & TCP_F); i++) {
+        say(PORT_FILE, TCP_A, 1002, last.seq + last.length, 65535, "");
+        host_pass(10);
+    }
+    assert_int_equal(last.seq + last.length - begun, FILE_BYTES);
+    say(PORT_FILE, TCP_A, 1002, begun + FILE_BYTES, 65535, "");
+    /* its FIN counts where it was not sent with data */
+    assert_in_range(queued(PORT_FILE, port, IS_FIN_WAIT_1), 0, 1);
+    say(PORT_FILE, TCP_A | TCP_F, 1002, last.seq + last.length + 1, 65535, "");
+    assert_int_equal(queued(PORT_FILE, port, IS_TIME_WAIT), 0);
     assert_null(strstr(host_table(NET_TCP), "FFFFFFFF:00000000"));
+}
+
+/* A datagram socket's line is CLOSE, and has nothing to send. */
+static void test_queue_of_datagrams_is_empty(void **state)
+{
+    host_datagrams_open();
+    assert_non_null(strstr(host_table(NET_UDP), " 07 00000000:00000000 "));
+    assert_null(strstr(host_table(NET_UDP), "FFFFFFFF"));
 }
 
 static int setup(void **state)
@@ -470,7 +527,9 @@ int main(void)
         cmocka_unit_test(test_answers_of_dhcp_that_cannot_be),
         cmocka_unit_test(test_half_open_do_not_close_a_port),
         cmocka_unit_test(test_bytes_out_of_order_do_not_eat_the_memory),
+        cmocka_unit_test(test_queue_of_a_connection),
         cmocka_unit_test(test_queue_of_a_closed_connection_is_empty),
+        cmocka_unit_test(test_queue_of_datagrams_is_empty),
     };
 
     return cmocka_run_group_tests(tests, setup, NULL);
