@@ -21,8 +21,11 @@ $(B)/tests/steady.so: tests/inject/steady.c
 .PHONY: campaign replay
 campaign: all ## faults into a running driver, by seed: DRIVER=e1000|e1000e|rtl8139|virtio-net|ahci|virtio-block|ide|uart N=100 SEED=1
 	@B=$(B) tools/campaign --driver '$(or $(DRIVER),e1000)' --count '$(or $(N),100)' --seed '$(or $(SEED),1)'
+ifneq ($(filter replay,$(MAKECMDGOALS)),) # the same number is another fault of another driver
+$(if $(and $(DRIVER),$(FAULT)),,$(error replay: DRIVER=NAME and FAULT=SEED:NUMBER say which fault, as the campaign printed it))
+endif
 replay: all ## one fault of a campaign again, exactly: DRIVER=e1000 FAULT=SEED:NUMBER TWICE=--twice (and compare)
-	@B=$(B) tools/campaign --driver '$(or $(DRIVER),e1000)' --replay '$(FAULT)' $(TWICE)
+	@B=$(B) tools/campaign --driver '$(DRIVER)' --replay '$(FAULT)' $(TWICE)
 
 .PHONY: flips
 flips: all ## bits of the servers' memory flip, by seed, under work that is checked: VICTIM=all|rs|ds|vm|pm|vfs|net|ram|ext4 N=100 SEED=1 LIVE=--live

@@ -78,6 +78,12 @@ def test_replay_is_exact(driver):
     assert "the kernel's logs are the same as far as both go" in done.stdout, done.stdout
 
 
+def test_replay_names_its_driver():
+    """A fault is one of a driver: without its name `make replay` would do that number of another one's."""
+    done = subprocess.run(["make", "-s", "replay", "FAULT=1:1", "DRIVER="], cwd=TOP, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 2 and "DRIVER=" in done.stderr and "RESULT" not in done.stdout, done.stdout + done.stderr
+
+
 def message(connection, number, contents):
     rest = HEAD.pack(MAGIC, 0, number, connection, len(contents))[SUMMED:] + contents
     return MAGIC.to_bytes(8, "little") + zlib.crc32(rest).to_bytes(8, "little") + rest
@@ -211,9 +217,9 @@ MAY_BE = {"e1000_transmit+0x7a: mov r13w, word ptr [rsp + 0x1c] -> mov r10w, wor
 
 @pytest.mark.parametrize("driver", SEEDS)
 def test_nothing_escapes(tmp_path, driver):
-    """No data that are reported as right and are not, no work that stops for good unnoticed, no system that stands still or ends."""
+    """No data that are reported as right and are not, no work that stops for good unnoticed, or stays slow, no system that stands still or ends."""
     rows, out = campaign(tmp_path, driver, "--seed", "1", "--count", str(SEEDS[driver]))
-    assert re.search(r" wrong=0 stall=0 hang=0 crash=0$", out, re.M), out
+    assert re.search(r" wrong=0 stall=0 slow=0 hang=0 crash=0$", out, re.M), out
     assert sum(row["outcome"] != "untriggered" for row in rows) >= TRIGGERED[driver], out
 
 

@@ -7,11 +7,31 @@ import random
 import re
 import subprocess
 
+import pytest
+
 from conftest import BUILD, TOP
 
 LOADER = importlib.machinery.SourceFileLoader("hostile", str(TOP / "tools/hostile"))
 TOOL = importlib.util.module_from_spec(importlib.util.spec_from_loader("hostile", LOADER))
 LOADER.exec_module(TOOL)
+
+
+@pytest.mark.parametrize("words", ["exception 14", "heartbeat 300", "exit 1", "complaint useless", "storm 500", "budget 0", "killed 9", "dma 0"])
+def test_verdict_on_bystanders(words):
+    """Whatever ends a service that is no attacker is wrong; what ends an attacker is not."""
+    chosen, work = {"badcalls": ("kernel", [])}, "rounds: 9\nmeanwhile: 9\n"
+
+    def wrong(name):
+        return TOOL.verdict(chosen, 60, work, f"[ 1.0] badcalls: attack: kernel\n[ 2.0] rs: {name}: {words} (incarnation 1, pid 30)\n", 0)
+    assert wrong("e1000") == [f"[ 2.0] rs: e1000: {words} (incarnation 1, pid 30)"] and wrong("badcalls") == []
+
+
+@pytest.mark.parametrize("what, step", [("memory", (-100, 0, 0)), ("slots", (0, 1, 0)), ("grants", (0, 0, 1)), (None, (0, 0, 0))])
+def test_verdict_on_leaks(what, step):
+    """What each round takes and does not give back."""
+    rows = [tuple(begin + n * each for begin, each in zip((50000, 40, 7), step)) for n in range(12)]
+    found = TOOL.leaks("".join("counts frames_free %d slots_used %d grants_used %d\n" % row for row in rows))
+    assert [line.split(" leak")[0] for line in found] == ([what] if what else [])
 
 
 def test_hostile():
