@@ -1,30 +1,56 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The console as somebody uses it who types: tools/guest without a command."""
+import hashlib
+import random
 import re
 import socket
 import subprocess
-import time
 
 import pytest
 
 from machine import terminal
 from test_ext4 import check, contents, make
 
-LINES = 20
+LONGEST = 4095  # bytes of a line, as on Linux; its end comes behind them
+
+
+def typed_while_tty_dies(tmp_path, typed, last, more="", then=""):
+    """`typed` is typed while nobody reads, tty dies once it has all of it (it has echoed the `last` bytes; the guest waits for a word at its second port until
+    then), and `more` is typed when it is back. Then the shell does `then`. All that was on the screen after the death."""
+    out, word = tmp_path / "out", tmp_path / "word"
+    with terminal(out, "--qemu", f"-chardev socket,path={word},server=on,wait=off,id=word -serial chardev:word") as console, socket.socket(socket.AF_UNIX) as second:
+        console.wait(b"# ")
+        console.type(f"service wait uart.1; exec 3</dev/ttyS1; echo wai''ts; read x <&3; echo; echo wor''d; service kill tty; service wait tty; grep -c 'tty killed' /proc/recovery; echo ba''ck; {then}\n")
+        console.wait(b"\r\nwaits")
+        console.type(typed)
+        console.wait(last.encode())
+        assert b"\r\nword" not in out.read_bytes(), "tty died before all was typed"
+        second.connect(str(word))
+        second.sendall(b"now\n")
+        console.wait(b"\r\nword")
+        console.wait(b"1\r\nback")
+        begin = console.seen
+        console.type(more)
+        console.wait(b"\r\nall")
+        console.type("poweroff -f\n")
+        console.guest.wait(timeout=60)
+    return out.read_bytes()[begin:].decode(errors="replace")
 
 
 def test_typed_ahead(tmp_path):
     """What was typed and not yet read is there when tty has died meanwhile: every line is carried out, once."""
-    out = tmp_path / "out"
-    with terminal(out) as console:
-        console.wait(b"# ")
-        console.type("sleep 3; service kill tty; sleep 1\n")
-        time.sleep(1)
-        console.type("".join(f"echo line-$(({n} * 7))-\n" for n in range(LINES)) + "echo al''l; poweroff -f\n")
-        console.wait(b"\r\nall")
-        console.guest.wait(timeout=60)
-    done = [int(n) for n in re.findall(r"^line-(\d+)-\r?$", out.read_text(errors="replace"), re.M)]
-    assert done == [7 * n for n in range(LINES)]
+    count = 20
+    said = typed_while_tty_dies(tmp_path, "".join(f"echo line-$(({n} * 7))-\n" for n in range(count)) + "echo al''l\n", "echo al''l")
+    assert [int(n) for n in re.findall(r"^line-(\d+)-\r?$", said, re.M)] == [7 * n for n in range(count)]
+
+
+@pytest.mark.parametrize("before, after", [(LONGEST, 0), (1000, 0), (1, 2000), (LONGEST - 1, 1)])
+def test_line_typed_ahead(tmp_path, before, after):
+    """The longest line there is, and lines of which the end comes when the next tty is there: whole, with nothing twice."""
+    line = "".join(random.choices("abcdefgh", k=before + after))
+    said = typed_while_tty_dies(tmp_path, line[:before] + ("" if after else "\n"), line[max(before - 20, 0):before], line[before:] + "\n" if after else "",
+                                "head -n 1 | md5sum; echo al''l")
+    assert re.findall(r"^([0-9a-f]{32})  -\r?$", said, re.M) == [hashlib.md5(line.encode() + b"\n").hexdigest()], said
 
 
 STUBBORN = """trap '' TERM; echo 'I stay' >/mnt/stays; sleep 1000 & while :; do wait; done"""
