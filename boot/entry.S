@@ -109,6 +109,10 @@ extended_features: /* keeps esi and edi */
     ret
 /* Say why on the screen, on COM1 and the debug console, end QEMU, and stop: in instructions that are the same in 64-bit code. */
 9:  movl $0xb8000, %edi
+    movl $80, %ecx
+    movw $0x0f20, %ax
+    rep stosw /* what the firmware has left in that line */
+    movl $0xb8000, %edi
 8:  movb (%ebp), %al
     testb %al, %al
     jz 7f

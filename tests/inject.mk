@@ -27,6 +27,10 @@ endif
 replay: all ## one fault of a campaign again, exactly: DRIVER=e1000 FAULT=SEED:NUMBER TWICE=--twice (and compare)
 	@B=$(B) tools/campaign --driver '$(DRIVER)' --replay '$(FAULT)' $(TWICE)
 
+.PHONY: processors
+processors: all ## each processor that QEMU has (some 140): it boots to a shell, or refuses it with a reason (2 minutes)
+	@B=$(B) tools/processors
+
 .PHONY: flips
 flips: all ## bits of the servers' memory flip, by seed, under work that is checked: VICTIM=all|rs|ds|vm|pm|vfs|net|ram|ext4 N=100 SEED=1 LIVE=--live
 	@B=$(B) tools/flips --victim '$(or $(VICTIM),all)' --count '$(or $(N),100)' --seed '$(or $(SEED),1)' $(LIVE)

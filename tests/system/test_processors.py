@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Processors that lack something: it is done without, or refused at once, with the reason; and what ends the system does so only when it may."""
-from pathlib import Path
+import os
+import subprocess
+import time
 
 import pytest
 
-TOP = Path(__file__).resolve().parents[2]
+import qemu
+from conftest import BUILD, TOP
+from screenkeys import Person
+
 WORK = "head -c 8 /dev/urandom | wc -c; ls / | sort | head -1; dd if=/dev/zero of=/tmp/x bs=64k count=16 2>/dev/null; wc -c </tmp/x; rm /tmp/x"
 
 
@@ -18,11 +23,44 @@ def test_memory_beyond_4_gb_without_1_gb_pages(boot):
     assert int(result.out.split()[1]) > 4400 * 256
 
 
-@pytest.mark.parametrize("cpu, reason", [("max,-nx", "no-execute pages"), ("qemu32", "64-bit"), ("qemu64,-syscall", "SYSCALL"), ("max,-apic", "APIC")])
+REFUSED = pytest.mark.parametrize("cpu, reason", [("max,-nx", "no-execute pages"), ("qemu32", "64-bit"), ("qemu64,-syscall", "SYSCALL"), ("max,-apic", "APIC")])
+
+
+@REFUSED
 def test_processor_that_is_refused(boot, cpu, reason):
     """At once, with the reason, which is read on the serial line, too: a machine has no debug console."""
     result = boot("true", qemu=f"-cpu {cpu}", expect=125, leak_check=False)
     assert reason in result.err and reason in result.serial
+
+
+@REFUSED
+def test_refusal_is_on_the_screen(tmp_path, cpu, reason):
+    """What is said on the serial line is in the VGA's memory, too: a person at the machine has nothing else. (Without isa-debug-exit the machine stands still then.)"""
+    serial, monitor = tmp_path / "serial", tmp_path / "qmp"
+    command = qemu.command(BUILD / "boot.cpio", tmp_path / "klog", cpu=cpu, serial=f"file:{serial}", screen="none", extra=["-qmp", f"unix:{monitor},server=on,wait=off"])
+    at = command.index("isa-debug-exit")
+    machine = subprocess.Popen(command[:at - 1] + command[at + 1:])
+    try:
+        person, end, rows = Person(monitor), time.monotonic() + 60, []
+
+        def on_both():
+            on_line = serial.read_text(errors="replace") if serial.exists() else ""
+            return [row for row in rows if reason in row and row[row.index("Bardo needs"):] in on_line]
+        while not on_both():
+            assert time.monotonic() < end and machine.poll() is None, f"{rows}\n{serial.read_text(errors='replace')}"
+            time.sleep(0.05)
+            rows = [row for row in person.lines() if "Bardo needs" in row]
+        assert len(rows) == 1
+    finally:
+        machine.kill()
+        machine.wait()
+
+
+def test_models():
+    """A sample of what `make processors` does with all models that QEMU has: each boots to a shell, or says why not. One of the sample does each."""
+    done = subprocess.run([TOP / "tools/processors", "--every", "16"], capture_output=True, text=True, timeout=600, check=False, env=dict(os.environ, B=str(BUILD)))
+    print(done.stdout)
+    assert done.returncode == 0 and ": a shell\n" in done.stdout and ": refused: Bardo needs" in done.stdout, done.stdout + done.stderr
 
 
 def test_init_cannot_be_killed(boot):
