@@ -19,11 +19,13 @@ static bool xsave;
 
 void fpu_start(void)
 {
-    uint32_t r[4];
+    uint32_t r[4], more[4];
     uint64_t cr;
 
     cpuid(1, 0, r);
-    xsave = r[2] >> 26 & 1;
+    cpuid(0xd, 1, more);
+    /* Those without XSAVEOPT do without: OSXSAVE of them is reserved, says QEMU 7.2, and hangs. */
+    xsave = (r[2] >> 26 & 1) && (more[0] & 1);
     __asm__ volatile("mov %%cr4, %0" : "=r"(cr));
     cr |= 3 << 9 | (uint64_t)xsave << 18; /* OSFXSR, OSXMMEXCPT, OSXSAVE */
     __asm__ volatile("mov %0, %%cr4" : : "r"(cr));

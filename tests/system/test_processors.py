@@ -13,7 +13,7 @@ from screenkeys import Person
 WORK = "head -c 8 /dev/urandom | wc -c; ls / | sort | head -1; dd if=/dev/zero of=/tmp/x bs=64k count=16 2>/dev/null; wc -c </tmp/x; rm /tmp/x"
 
 
-@pytest.mark.parametrize("cpu", ["qemu64", "Nehalem", "max,-pdpe1gb,-smep,-smap,-umip", "max,-rdrand,-xsave,-avx"])
+@pytest.mark.parametrize("cpu", ["qemu64", "Nehalem", "max,-pdpe1gb,-smep,-smap,-umip", "max,-rdrand,-xsave,-avx", "Opteron_G4"])
 def test_processor(boot, cpu):
     assert boot(WORK, qemu=f"-cpu {cpu}").out.split() == ["8", "bin", "1048576"]
 
