@@ -14,3 +14,36 @@ def test_lines_of_the_kernel():
     decision = re.search(r"\((\d+) \+ (\d+) by `make loc`: (\d+) more than the limit\)", (TOP / "docs/decisions/0010-boot-apart.md").read_text())
     assert readme and [int(n) for n in readme.groups()] == [kernel, boot], text
     assert decision and [int(n) for n in decision.groups()] == [kernel, boot, kernel + boot - 4000], text
+
+
+def functions():
+    """{name of a file of tests: the tests in it}"""
+    found = {path.name: set(re.findall(r"^def (test_\w+)\(", path.read_text(), re.M)) for path in (TOP / "tests/system").glob("test_*.py")}
+    found.update({path.name: set(re.findall(r"^static void (test_\w+)\(void", path.read_text(), re.M)) for path in (TOP / "tests/unit").glob("test_*.c")})
+    return found
+
+
+def rows_with_tests(text):
+    """The rows of all tables whose last column says by which test a thing is shown."""
+    inside = False
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split(" | ")]
+        if not line.startswith("|"):
+            inside = False
+        elif cells[-1] in ("test", "shown by"):
+            inside = True
+        elif inside and not line.startswith("|---"):
+            yield cells[0], cells[-1]
+
+
+def test_mechanisms_have_tests():
+    """Each row of docs/security.md names a test, FILE::TEST, and all tests that the document names are there."""
+    text, known = (TOP / "docs/security.md").read_text(), functions()
+    rows = list(rows_with_tests(text))
+    assert len(rows) > 40, rows
+    without = [what for what, cell in rows if not re.search(r"`test_\w+\.(py|c)::test_\w+`", cell)]
+    assert not without, without
+    wrong = [f"{file}::{name}" for file, name in re.findall(r"(test_\w+\.(?:py|c))::(test_\w+)", text) if name not in known.get(file, ())]
+    everything = set().union(*known.values()) | set(known)
+    wrong += [name for name in re.findall(r"`(?:tests/(?:unit|system)/)?(test_\w+(?:\.py|\.c)?)`", text) if name not in everything]
+    assert not wrong, wrong
