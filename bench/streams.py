@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """`bench/run net`: one program, bench/programs/stream.c, on this system and on a Linux guest, in turns; and what it talks to at the host."""
+import os
 import re
 import socket
 import statistics
@@ -81,9 +82,10 @@ class Server:
 
 
 def script(port, size):
-    """All measurements of a round; the first transfer is for warming up."""
+    """All measurements of a round, once the link is up; the first transfer is for warming up."""
     kinds = [f"get 10.0.2.2 {port} {size} {read}" for read in READS[-1:] + READS] + [f"put 10.0.2.2 {port} {size} {WRITE}", f"loop {LOOP_MB} {LOOP}"]
-    return "echo; " + "; ".join(f"stream {words} || echo BAD {words}" for words in kinds)
+    up = f"n=0; until stream get 10.0.2.2 {port} 1 {WRITE} >/dev/null 2>&1 || [ $n = 50 ]; do n=$((n + 1)); usleep 200000; done; "
+    return "echo; " + up + "; ".join(f"stream {words} || echo BAD {words}" for words in kinds)
 
 
 def rates_of(text, who):
@@ -97,7 +99,7 @@ def rates_of(text, who):
 def measure(size, reps, guest, result):
     """guest(command, *arguments): what it writes on this system. result(**values) prints a line."""
     program, server = Path(qemu.build_folder()) / "bench/stream", Server().start()
-    for nic in qemu.NICS:
+    for nic in (os.environ.get("NIC") or " ".join(qemu.NICS)).split():
         found, missing = linux_guest.find(nic)
         if not found:
             print(f"bench: net: {nic}: without a Linux guest beside: {missing}", file=sys.stderr)
@@ -111,5 +113,5 @@ def measure(size, reps, guest, result):
             values = {who: [rates[kind] for rates in all_] for who, all_ in rounds.items() if all_}
             medians = {f"{who}_mbps": statistics.median(rates) for who, rates in values.items()}
             if found:
-                medians["ratio"] = statistics.median(a / b for a, b in zip(values["bardo"], values["linux"]))
+                medians["ratio"] = medians["bardo_mbps"] / medians["linux_mbps"]
             result(bench="net", nic=nic, op=kind[0], size=kind[1], mb=LOOP_MB if kind[0] == "loop" else size, reps=reps, **{key: f"{value:.1f}" if key != "ratio" else f"{value:.2f}" for key, value in medians.items()})

@@ -17,11 +17,13 @@
 #ifndef SERVICE_SERVICE_H
 #define SERVICE_SERVICE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "abi/message.h"
 #include "abi/proto/ds.h"
 #include "abi/proto/rs.h"
+#include "abi/service.h"
 
 /* A handler returns the result for the caller (words in m), or SERVICE_NO_REPLY when it has
  * replied, forwarded or keeps the caller waiting. */
@@ -78,6 +80,13 @@ long service_set_integer(const char *key, int64_t integer);
 long service_set_text(const char *key, const char *text);
 long service_get(const char *key, struct ds_value *value);
 long service_unset(const char *key);
+
+/* The caller's queue of that number, counted as RS has made them, from 0. False: there is none (yet). */
+bool service_queue(uint32_t number, struct service_queue *queue);
+/* What RS says of the service of that name. False: there is none. */
+bool service_status(const char *name, struct rs_service *status);
+/* It is down, and will not be back by itself: ordered, given up, refused, broken, or without a device. */
+bool service_is_gone(const char *name);
 
 /* Complain about a peer to RS: class 5 defect. */
 void service_complain(const char *name, endpoint_t of, enum rs_complaint why);

@@ -51,18 +51,7 @@ static void take_queue(void)
 
 void card_find(void)
 {
-    struct message m;
-    long grant, result;
-
-    if (card.queue)
-        return;
-    grant = grant_make(service_info()->rs, &card.where, sizeof card.where, GRANT_WRITE);
-    if (grant < 0)
-        return;
-    m = message_of(RS_QUEUE, (struct rs_queue_request){.grant = (uint64_t)grant});
-    result = ipc_call(service_info()->rs, &m);
-    grant_revoke(grant);
-    if (result >= 0)
+    if (!card.queue && service_queue(0, &card.where))
         take_queue();
 }
 

@@ -153,18 +153,7 @@ static void note_driver(void)
 /* What a predecessor of ours has posted is waited for: the driver may be in the midst of it. */
 static void find_queue(void)
 {
-    struct message m;
-    long grant, result;
-
-    if (queue)
-        return;
-    grant = grant_make(service_info()->rs, &where, sizeof where, GRANT_WRITE);
-    if (grant < 0)
-        return;
-    m = message_of(RS_QUEUE, (struct rs_queue_request){.grant = (uint64_t)grant});
-    result = ipc_call(service_info()->rs, &m);
-    grant_revoke(grant);
-    if (result < 0)
+    if (queue || !service_queue(0, &where))
         return;
     if (where.size < sizeof *queue) {
         log_info("the queue of %s is too small", where.driver);

@@ -40,23 +40,12 @@ static void fetch_queues(void)
 {
     static uint32_t next;
     struct service_queue place = {0};
-    long grant = grant_make(service_info()->rs, &place, sizeof place, GRANT_WRITE);
 
-    if (grant < 0)
-        return;
-    for (;;) {
-        struct message m = message_of(
-            RS_QUEUE, (struct rs_queue_request){.number = next, .grant = (uint64_t)grant});
-
-        if (ipc_call(service_info()->rs, &m) < 0)
-            break;
-        next++;
+    for (; service_queue(next, &place); next++)
         if (place.class == CLASS_BLOCK)
             create(&place);
         else if (place.class == CLASS_FS)
             volume_create(&place);
-    }
-    grant_revoke(grant);
     dma_look();
 }
 

@@ -59,20 +59,11 @@ static void take_queue(struct port *p, const struct service_queue *where)
 
 void ports_find(void)
 {
-    for (uint64_t n = 0;; n++) {
-        struct service_queue where;
-        struct port *p;
-        long grant = grant_make(service_info()->rs, &where, sizeof where, GRANT_WRITE), result;
-        struct message m =
-            message_of(RS_QUEUE, (struct rs_queue_request){.number = n, .grant = (uint64_t)grant});
+    struct service_queue where;
 
-        if (grant < 0)
-            return;
-        result = ipc_call(service_info()->rs, &m);
-        grant_revoke(grant);
-        if (result < 0)
-            return;
-        p = port_of_driver(where.driver);
+    for (uint32_t n = 0; service_queue(n, &where); n++) {
+        struct port *p = port_of_driver(where.driver);
+
         if (p)
             take_queue(p, &where);
     }

@@ -131,54 +131,12 @@ static void fetch_queues(void)
 {
     static uint32_t next;
     struct service_queue place = {0};
-    struct message m;
-    long grant, result;
 
-    grant = grant_make(service_info()->rs, &place, sizeof place, GRANT_WRITE);
-    if (grant < 0)
-        return;
-    for (;;) {
-        m = message_of(RS_QUEUE,
-                       (struct rs_queue_request){.number = next, .grant = (uint64_t)grant});
-        result = ipc_call(service_info()->rs, &m);
-        if (result < 0)
-            break;
-        next++;
+    for (; service_queue(next, &place); next++)
         if (interface_create(&place))
             interface_serve(interfaces[place.number]); /* its driver may have been faster */
         else
             log_info("no interface for the queue of %.16s", place.driver);
-    }
-    grant_revoke(grant);
-}
-
-/* Is the driver down for good? */
-static bool gone_for_good(const char *name)
-{
-    static const bool for_good[] = {[RS_DOWN] = true,
-                                    [RS_GIVEN_UP] = true,
-                                    [RS_NO_DEVICE] = true,
-                                    [RS_BROKEN] = true,
-                                    [RS_REFUSED] = true};
-    struct rs_service service = {0};
-    long grant = grant_make(service_info()->rs, &service, sizeof service, GRANT_WRITE);
-    bool gone = false;
-
-    if (grant < 0)
-        return false;
-    for (uint64_t n = 0;; n++) {
-        struct message m =
-            message_of(RS_LIST, (struct rs_list_request){.first = n, .grant = (uint64_t)grant});
-
-        if (ipc_call(service_info()->rs, &m) < 0)
-            break;
-        if (strncmp(service.name, name, sizeof service.name) != 0)
-            continue;
-        gone = service.state < sizeof for_good && for_good[service.state];
-        break;
-    }
-    grant_revoke(grant);
-    return gone;
 }
 
 static void ask_state(struct interface *i)
@@ -190,7 +148,7 @@ static void ask_state(struct interface *i)
     if (i->incarnation == 0)
         return;
     pack_text(r->name, i->place.driver, SERVICE_NAME_MAX);
-    given_up = ipc_call(service_info()->rs, &m) < 0 && gone_for_good(i->place.driver);
+    given_up = ipc_call(service_info()->rs, &m) < 0 && service_is_gone(i->place.driver);
     if (given_up && !i->given_up) {
         i->given_up = true;
         update_link(i);

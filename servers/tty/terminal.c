@@ -148,20 +148,10 @@ static void take(const struct service_queue *where)
 
 void terminals_find_queues(void)
 {
-    for (uint64_t n = 0;; n++) {
-        struct service_queue where;
-        long grant = grant_make(service_info()->rs, &where, sizeof where, GRANT_WRITE), result;
-        struct message m =
-            message_of(RS_QUEUE, (struct rs_queue_request){.number = n, .grant = (uint64_t)grant});
+    struct service_queue where;
 
-        if (grant < 0)
-            return;
-        result = ipc_call(service_info()->rs, &m);
-        grant_revoke(grant);
-        if (result < 0)
-            return;
+    for (uint32_t n = 0; service_queue(n, &where); n++)
         take(&where);
-    }
 }
 
 /* Its session ends, as when a line is hung up: SIGHUP for who leads it and for who is in the
