@@ -6,7 +6,7 @@ EXTRA_BUILD = @mkdir -p $(@D) && echo "  LD    $@" && $(CC_SERVICE) $(filter-out
 
 all: $(EXTRA_IMAGES)
 
-$(B)/services/faulty: drivers/example/faulty/main.c $(B)/libbardo.a
+$(B)/services/faulty: $(wildcard drivers/example/faulty/*.c) drivers/example/faulty/interrupts.h $(B)/libbardo.a
 	$(EXTRA_BUILD)
 $(B)/services/hostile: $(wildcard drivers/example/hostile/*.c) drivers/example/hostile/hostile.h $(B)/libbardo.a
 	$(EXTRA_BUILD)

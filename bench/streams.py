@@ -7,11 +7,11 @@ import statistics
 import struct
 import sys
 import tempfile
-import threading
 from pathlib import Path
 
 import linux_guest
 import qemu
+from httpd import FileServer
 
 PERIOD = 1 << 20  # of the pattern; as in stream.c
 READS = (4096, 8192, 16384, 32768, 65536)
@@ -30,25 +30,15 @@ def make_pattern():
     return struct.pack(f"<{len(words)}Q", *words)
 
 
-class Server:
+class Server(FileServer):
     """Gives the pattern, or takes it and says whether it is right."""
 
     def __init__(self):
         self.pattern = make_pattern()
-        self.file = tempfile.TemporaryFile()
+        self.file = tempfile.NamedTemporaryFile()
         self.file.write(self.pattern)
         self.file.flush()
-        self.socket = socket.create_server(("127.0.0.1", 0), backlog=16)
-        self.port = self.socket.getsockname()[1]
-
-    def start(self):
-        threading.Thread(target=self.serve, daemon=True).start()
-        return self
-
-    def serve(self):
-        while True:
-            connection, _ = self.socket.accept()
-            threading.Thread(target=self.handle, args=(connection,), daemon=True).start()
+        super().__init__(self.file.name)
 
     def handle(self, connection):
         with connection:

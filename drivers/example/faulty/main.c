@@ -29,6 +29,7 @@
 #include <string.h>
 
 #include "abi/message.h"
+#include "drivers/example/faulty/interrupts.h"
 #include "lib/driver/netdriver.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
@@ -284,34 +285,6 @@ static void fault_hoard(void)
         *(volatile uint8_t *)piece = 1;
 }
 
-static bool raises; /* an interrupt leads to the next */
-
-static void raise_interrupts(void)
-{
-    enum { EDU_INTERRUPT_RAISE = 0x60, AT_ONCE = 4 };
-
-    for (int i = 0; i < AT_ONCE; i++)
-        mmio_write32(device_registers(&service_info()->device, 0x100), EDU_INTERRUPT_RAISE, 1);
-}
-
-static void fault_msi(void)
-{
-    raises = true;
-    raise_interrupts();
-}
-
-static bool asserts; /* a level that nobody takes away */
-
-static void fault_pin(void)
-{
-    enum { CAUSE_SET = 0xc8, MASK_SET = 0xd0, LINK_CHANGE = 4 };
-    volatile void *registers = device_registers(&service_info()->device, 0x100);
-
-    asserts = true;
-    mmio_write32(registers, MASK_SET, LINK_CHANGE);
-    mmio_write32(registers, CAUSE_SET, LINK_CHANGE);
-}
-
 static void fault_refuse(void)
 {
     exit(RS_EXIT_REFUSED);
@@ -482,10 +455,8 @@ static void notified(uint64_t bits)
 {
     if (bits & NOTIFY_BIT(NOTIFY_BIT_ALARM))
         commit_fault();
-    if (raises && bits & NOTIFY_BIT(NOTIFY_BIT_IRQ))
-        raise_interrupts();
-    if (asserts && bits & NOTIFY_BIT(NOTIFY_BIT_IRQ))
-        irq_ack(0);
+    if (bits & NOTIFY_BIT(NOTIFY_BIT_IRQ))
+        interrupts_go_on();
     if (damages)
         damage_frames();
     serve_queue();
