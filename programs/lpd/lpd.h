@@ -19,7 +19,8 @@
  *
  * A job is three files: NUMBER.data, NUMBER.job (uid, bytes and title; while it is there the job is)
  * and, once it was begun, NUMBER.done (bytes of the pages that are known to be printed). All
- * of the spooler's state is in them: any of its processes may die at any time.
+ * of the spooler's state is in them: any of its processes may die at any time, and what it was about
+ * to write is swept away.
  */
 #ifndef LPD_LPD_H
 #define LPD_LPD_H
@@ -59,6 +60,7 @@ unsigned queue_list(struct job *jobs, unsigned room);
 int queue_new(unsigned *number);
 int queue_commit(const struct job *job); /* it is complete, and waits from now on. -1: errno */
 void queue_drop(unsigned number); /* done, or not wanted */
+void queue_sweep(void); /* what processes left that died: received, written or dropped in part */
 bool queue_has(unsigned number);
 int queue_open(unsigned number); /* its data, for reading */
 void queue_set_done(unsigned number, uint64_t done);

@@ -102,11 +102,28 @@ static void print_all(int fd, pid_t parent)
     jobs_print(parent);
 }
 
+/* Another goes on where the one that printed was: it is all in files. */
+static void collect(pid_t *printing, unsigned *clients)
+{
+    int status;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (pid == *printing)
+            *printing = 0;
+        else
+            (*clients)--;
+        if (WIFSIGNALED(status))
+            queue_sweep();
+    }
+}
+
 static void run(int listener)
 {
-    pid_t printing = 0, pid;
+    pid_t printing = 0;
     unsigned clients = 0;
 
+    queue_sweep();
     while (!ends) {
         struct pollfd p = {.fd = listener, .events = POLLIN};
         int fd = -1;
@@ -116,12 +133,7 @@ static void run(int listener)
             printing = printing < 0 ? 0 : printing;
         }
         poll(&p, clients < LPD_CLIENTS, clients || !printing ? 100 : 1000);
-        while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
-            if (pid == printing)
-                printing = 0; /* another goes on where it was: it is all in files */
-            else
-                clients--;
-        }
+        collect(&printing, &clients);
         if (clients < LPD_CLIENTS)
             fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
         if (fd < 0)

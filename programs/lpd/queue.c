@@ -2,14 +2,18 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "programs/lpd/lpd.h"
 
 #define NUMBER_MAX 999999u
+#define UNFINISHED "new" /* a file that PID is about to write is UNFINISHED.PID */
 
 static const char *path_of(unsigned number, const char *kind)
 {
@@ -48,7 +52,7 @@ static int write_file(const char *path, const char *text)
     size_t length = strlen(text);
     int fd, result;
 
-    snprintf(new, sizeof new, "%s.%d", "new", (int)getpid());
+    snprintf(new, sizeof new, UNFINISHED ".%d", (int)getpid());
     fd = open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return -1;
@@ -104,6 +108,21 @@ unsigned queue_list(struct job *jobs, unsigned room)
     return count;
 }
 
+/* A file of that name, whose lock says that the job is being received; -1: errno (EEXIST: others
+ * were first). */
+static int data_new(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    struct stat s;
+
+    if (fd >= 0 && flock(fd, LOCK_EX) == 0 && fstat(fd, &s) == 0 && s.st_nlink == 0) {
+        close(fd); /* swept away before it was locked */
+        errno = EEXIST;
+        return -1;
+    }
+    return fd;
+}
+
 /* The number after the highest that there is: two at a time may want the same. */
 int queue_new(unsigned *number)
 {
@@ -125,7 +144,7 @@ int queue_new(unsigned *number)
         if (count >= LPD_JOBS || highest == NUMBER_MAX)
             return -1;
         *number = highest + 1;
-        fd = open(path_of(*number, "data"), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        fd = data_new(path_of(*number, "data"));
         if (fd >= 0 || errno != EEXIST)
             return fd;
     }
@@ -140,11 +159,58 @@ int queue_commit(const struct job *job)
 }
 
 /* The data last: its number is in use as long as any of it is there. */
-void queue_drop(unsigned number)
+static void drop(unsigned number)
 {
     unlink(path_of(number, "job"));
     unlink(path_of(number, "done"));
     unlink(path_of(number, "data"));
+}
+
+/* The lock keeps out who sweeps, after whom another job might have the number already. */
+void queue_drop(unsigned number)
+{
+    int fd = queue_open(number);
+
+    if (fd >= 0)
+        flock(fd, LOCK_EX);
+    drop(number);
+    if (fd >= 0)
+        close(fd);
+}
+
+/* Without a job, and nobody receives it. */
+static void sweep_data(unsigned number)
+{
+    int fd = queue_has(number) ? -1 : queue_open(number);
+
+    if (fd < 0)
+        return;
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0 && !queue_has(number))
+        drop(number);
+    close(fd);
+}
+
+static void sweep(const char *name)
+{
+    unsigned data = number_of(name, "data"), done = number_of(name, "done");
+    int pid;
+
+    if (data)
+        sweep_data(data);
+    else if (done ? access(path_of(done, "data"), F_OK) < 0
+                  : sscanf(name, UNFINISHED ".%d", &pid) == 1 && kill(pid, 0) < 0 && errno == ESRCH)
+        unlink(name);
+}
+
+void queue_sweep(void)
+{
+    DIR *directory = opendir(".");
+    const struct dirent *entry;
+
+    while (directory && (entry = readdir(directory)))
+        sweep(entry->d_name);
+    if (directory)
+        closedir(directory);
 }
 
 bool queue_has(unsigned number)

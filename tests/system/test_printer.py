@@ -118,6 +118,20 @@ def test_spooler_dies(boot, paper):
     assert all_jobs(paper.read_bytes(), jobs) <= 12  # a page, and the form feed that repeats it, may both be in progress
 
 
+def test_what_dead_spoolers_left(boot, paper):
+    """Half written, half received, half dropped: swept away by the next one, and when a process of this one is killed. What is being received stays, and a job that waits."""
+    spool = "/var/spool/lpd"
+    out = boot(f"service down printer; echo waits | lpr; kill -9 $(pidof lpd); cd {spool}; ls; echo half >000007.data; echo 9 >000007.done; echo 9 >000008.done; echo half >new.32000; echo half >new.1; cd /; lpd; usleep 200000; ls {spool}; "
+               f"(echo one; sleep 2; echo two) | lpr & usleep 500000; echo half >{spool}/000009.data; echo half >{spool}/new.32001; kill -9 $(pidof lpd | tr ' ' '\\n' | sort -n | sed -n 2p); "  # the one that prints
+               f"usleep 300000; ls {spool}; wait; lpq | grep -c root; "
+               f"(echo one; sleep 2; echo two) | lpr & usleep 500000; kill -9 $(pidof lpd | tr ' ' '\\n' | sort -n | tail -1); wait; usleep 300000; ls {spool}; kill $(pidof lpd); true",
+               qemu=f"-parallel file:{paper}", leak_check=False).out
+    waiting = ["000001.data", "000001.done", "000001.job"]
+    receiving = [*waiting, "000002.data", "new.1", "state"]  # (1 is alive)
+    assert out.split("\n")[:-1] == ["job 1", *waiting, "state", *waiting, "new.1", "state", *receiving, "job 2", "2", "lpr: standard input: the spooler has died; look whether the job is there (lpq)",
+                                    *receiving[:-2], "000002.job", "new.1", "state"]
+
+
 def test_spooler_refuses(boot, paper):
     """Too long, too many, nothing, somebody else's, unknown: said, and nothing of it stays."""
     out = boot("service down printer; dd if=/dev/zero bs=1M count=17 2>/dev/null | lpr; lpr </dev/null; lpr /nothing; echo a | lpr; su -s /bin/sh user -c 'echo b | lpr -T mine; lprm 1; lprm 2'; lprm 7; lprm x; "
