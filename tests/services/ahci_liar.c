@@ -15,6 +15,8 @@
 
 static struct block_driver liar;
 static uint32_t never, dropped; /* slots that are not done, and ended or not */
+static uint32_t misread; /* slots that bring another block: of these requests */
+static struct block_request asked[BLOCK_SLOTS];
 static const struct excuse {
     const char *kind;
     enum block_status status;
@@ -54,7 +56,12 @@ static bool lie(struct block_device *d, unsigned k, struct block_request *r)
             d->queue = &elsewhere;
         return true;
     }
-    log_info("lies about %u sectors from %llu", r->sectors, (unsigned long long)r->sector);
+    if (strcmp(kind, "misread") == 0) {
+        misread |= 1u << k;
+        asked[k] = *r;
+    } else {
+        log_info("lies about %u sectors from %llu", r->sectors, (unsigned long long)r->sector);
+    }
     if (strcmp(kind, "drop") == 0) {
         dropped |= 1u << k;
         return true;
@@ -77,6 +84,17 @@ static bool has_excuse(const struct block_request *r)
     refusal.sector = r->sector;
     refusal.left = refusal.excuse->times - 1;
     return true;
+}
+
+/* It is a lie from when the block is there on: how long the disk takes is not the finder's affair. */
+static void tell_misread(uint32_t done)
+{
+    for (uint32_t rest = done & misread; rest; rest &= rest - 1) {
+        const struct block_request *r = &asked[__builtin_ctz(rest)];
+
+        log_info("lied about %u sectors from %llu", r->sectors, (unsigned long long)r->sector);
+    }
+    misread &= ~done;
 }
 
 /* A set of units that are gone for good; it outlives the driver. */
@@ -144,12 +162,13 @@ static bool issue(struct block_device *d, unsigned k, const struct block_request
 
 static uint32_t finished(struct block_device *d)
 {
-    uint32_t done = dropped;
+    uint32_t done = dropped | (ahci_driver.finished(d) & ~never);
 
+    tell_misread(done);
     for (uint32_t rest = dropped; rest; rest &= rest - 1)
         d->status[__builtin_ctz(rest)] = refusal.excuse ? refusal.excuse->status : BLOCK_OK;
     dropped = 0;
-    return done | (ahci_driver.finished(d) & ~never);
+    return done;
 }
 
 static const char evil[41] = "x\n[    0.000001] rs: \033[31mall is well\033[2J";

@@ -94,10 +94,10 @@ def lying(path, kind, every):
 
 
 def lie_that_was_found(klog):
-    """When the driver was asked for the block that is complained of first, and read another one."""
+    """When the driver had read another block in place of the one that is complained of first."""
     found = re.search(r"block (\d+) from ahci is not what was written there", klog)
     sector = (1 + int(found[1])) * 8  # (the first block is the disk's header)
-    lies = re.findall(r"\[ *([\d.]+)\] ahci: lies about (\d+) sectors from (\d+)", klog[:found.start()])
+    lies = re.findall(r"\[ *([\d.]+)\] ahci: lied about (\d+) sectors from (\d+)", klog[:found.start()])
     return max(float(when) for when, count, first in lies if int(first) <= sector < int(first) + int(count))
 
 
