@@ -82,19 +82,22 @@ def test_a_burst_waits_for_the_program(boot):
     flooded(boot, scenario)
 
 
-ROUNDS, HOLES, FORGED = 3, 5000, 2000
-# A round: what the flood takes is given back when all of it is over. What servers keep once they have needed it (pools of lwIP's, pages of mirrors) is no leak: only what grows each time.
-ROUND = """httpd -p 80 -h /www; nc -ll -p 7000 -e sleep 1000 </dev/null >/dev/null 2>&1 &
-ping -c 1 -W 1 10.0.2.2 >/dev/null; nc -l -p 9 </dev/null >/dev/null
-kill $(pidof httpd nc sleep) 2>/dev/null; tries=0
-until [ $(grep -c : /proc/net/tcp) = 0 ]; do tries=$((tries + 1)); [ $tries -lt 100 ] || { echo stay; cat /proc/net/tcp; break; }; sleep 1; done
-echo forget rs >/proc/bardo/control 2>/dev/null; sleep 1; echo counts $(grep -E '^(frames_free|frames_mirror|slots_used|grants_used) ' /proc/bardo/kernel)
-"""
+ROUNDS, HOLES, FORGED = 9, 5000, 2000
+# What the flood takes is given back when all of it is over: what servers keep once they have needed it (pools of lwIP's, pages of mirrors) is no leak, only what grows each time. So round after round, until one takes nothing more than the one
+# before it left. (Connections in TIME_WAIT, state 06, are over.)
+GUEST_ROUNDS = """mkdir /www; head -c %d /bin/busybox >/www/f; last=0
+while httpd -p 80 -h /www; do nc -ll -p 7000 -e sleep 1000 </dev/null >/dev/null 2>&1 &
+    ping -c 1 -W 1 10.0.2.2 >/dev/null; nc -l -p 9 </dev/null >/dev/null
+    kill $(pidof httpd nc sleep) 2>/dev/null; tries=0
+    until [ $(grep : /proc/net/tcp | grep -vc ' 06 ') = 0 ]; do tries=$((tries + 1)); [ $tries -lt 100 ] || { echo stay; cat /proc/net/tcp; break; }; sleep 1; done
+    echo forget rs >/proc/bardo/control 2>/dev/null; sleep 1; set -- $(grep -E '^(frames_free|frames_mirror|slots_used|grants_used) ' /proc/bardo/kernel); echo counts $*
+    rounds=$((rounds + 1)); [ $rounds -lt %d ] || break; [ $last = 0 ] || [ $(($2 + $4)) -lt $last ] || [ $6 -gt $slots ] || [ $8 -gt $grants ] || break; last=$(($2 + $4)); slots=$6; grants=$8
+done; cat /proc/net/guard; rm -r /www"""
 
 
 def test_memory_comes_back(boot):
-    """The same floods again and again: connections that take nothing, holes, forged SYNs, idle ones; all of them end, and after the second round there is as much memory as after the first (or after one of the next as
-    after the one before it: how much of a flood is there at once is the host's business)."""
+    """The same floods again and again: connections that take nothing, holes, forged SYNs, idle ones; all of them end, and after a round there is as much memory as after the one before it
+    (not always after the second: how much of a flood is there at once is the host's business)."""
     held = []
 
     def scenario(wire):
@@ -120,15 +123,14 @@ def test_memory_comes_back(boot):
                 wire.wait(lambda: False, 0.001)
 
     wire = Wire(scenario, ROUNDS)
-    out = boot(f"mkdir /www; head -c {SIZE} /bin/busybox >/www/f; " + ROUND * ROUNDS + "cat /proc/net/guard; rm -r /www", qemu=wire.qemu(), timeout=400, leak_check=False, expect=None).out
+    out = boot(GUEST_ROUNDS % (SIZE, ROUNDS), qemu=wire.qemu(), timeout=400, leak_check=False, expect=None).out
     if wire.failure:
         raise wire.failure
-    assert wire.finished and len(held) == ROUNDS and min(held) > 400, (held, out)  # it was a flood, each time
+    assert min(held) > 400, (held, out)  # it was a flood, each time
     assert "stay" not in out, out
     counts = [dict(zip(words[::2], map(int, words[1::2]))) for words in (line.split()[1:] for line in out.splitlines() if line.startswith("counts "))]
-    assert len(counts) == ROUNDS, out
-    free = [count["frames_free"] + count["frames_mirror"] for count in counts]
-    assert any(after >= before for before, after in zip(free, free[1:])), out
-    for what in ("slots_used", "grants_used"):
-        assert any(after[what] <= before[what] for before, after in zip(counts, counts[1:])), out
+    assert len(counts) > 1, out
+    before, after = counts[-2:]
+    assert after["frames_free"] + after["frames_mirror"] >= before["frames_free"] + before["frames_mirror"], out
+    assert all(after[what] <= before[what] for what in ("slots_used", "grants_used")), out
     assert counters(out)["tcp_cookie_sent"] > FORGED, out  # of all rounds
