@@ -68,7 +68,8 @@ enum kernel_call {
     /* (TSC ticks a second): how fast the clock runs from now on, within 1 % of what was measured at
        boot. It goes on from where it is, and never back. */
     KERNEL_CLOCK_RATE,
-    /* (text, length): add to the kernel's log ring; one record, at most LOG_RECORD_MAX bytes. */
+    /* (text, length, aloud): add to the kernel's log ring; one record, at most LOG_RECORD_MAX bytes.
+       aloud: it is written to COM1, too. (Ignored of who may not call KERNEL_PANIC.) */
     KERNEL_LOG,
     /* slots: RS and PM. Of services only with RIGHT_RULE_ANY, else -EPERM (but SLOT_STATUS) */
     /* (struct slot_config *): a new process, and unless shared an empty address space; returns its

@@ -7,7 +7,7 @@
 #include "kernel/kernel.h"
 
 char log_ring[LOG_RING_SIZE] __attribute__((aligned(PAGE_SIZE)));
-static bool last_words;
+static bool last_words, aloud; /* aloud: onto COM1, too */
 static uint64_t last_record; /* where it begins */
 
 static void number(char **at, char *end, uint64_t value, unsigned base, int width, bool zero,
@@ -73,7 +73,7 @@ static void put(const char *bytes, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         log_ring[kernel_page.info.log_end++ % LOG_RING_SIZE] = bytes[i];
-    (last_words ? arch_panic_write : arch_debug_write)(bytes, n);
+    (aloud ? arch_panic_write : arch_debug_write)(bytes, n);
 }
 
 static int stamp(char *to, size_t room, const char *format, ...)
@@ -117,14 +117,15 @@ void kernel_log(const char *format, ...)
  * COM1 by a program (tools/guest). */
 void log_last_words(void)
 {
-    char why[256];
+    char why[256 + 1] = "";
     uint64_t from = last_record;
     size_t n = kernel_page.info.log_end - from;
 
-    n = n < sizeof why ? n : sizeof why;
+    n = n < sizeof why ? n : sizeof why - 1;
     for (size_t i = 0; i < n; i++)
         why[i] = log_ring[(from + i) % LOG_RING_SIZE];
-    last_words = true;
+    last_words = aloud = true;
+    arch_screen_write(why);
     put("\n*** the system stops ***\n", 26);
     trace_dump(kernel_log);
     put(why, n);
@@ -141,7 +142,6 @@ void kernel_panic(const char *format, ...)
     va_end(arguments);
     if (!again) {
         again = true;
-        arch_screen_write(line);
         kernel_log("kernel panic: %s\n", line);
         log_last_words();
     }
@@ -158,7 +158,9 @@ long call_log(struct slot *s, const uint64_t *a)
         return error;
     if (!n || line[n - 1] != '\n')
         line[n++] = '\n';
+    aloud = a[2] && s->rights.calls >> KERNEL_PANIC & 1;
     record(line, n);
+    aloud = last_words;
     return 0;
 }
 

@@ -3,8 +3,11 @@
 import json
 import re
 import socket
+import subprocess
 import time
 from pathlib import Path
+
+import qemu
 
 COLUMNS, ROWS = 80, 25
 TEXT = 0xb8000
@@ -121,3 +124,21 @@ class Viewer(Person):
                 shape.append(sum(0x80 >> x for x in range(8) if line[left + (8 * column + x) * scale]))
             return self.character.get(tuple(shape), "\ufffd")
         return ["".join(character(column, row) for column in range(COLUMNS)).rstrip() for row in range(ROWS)]
+
+
+def rows_of_a_dead_machine(tmp_path, initrd, mark, **how):
+    """A machine that says why it does not go on (a line with `mark`): the rows of its screen that have it, as soon as one of them is on its serial line, too. (Without isa-debug-exit the machine stands still then.)"""
+    serial, monitor = tmp_path / "serial", tmp_path / "qmp"
+    command = qemu.command(initrd, tmp_path / "klog", serial=f"file:{serial}", screen="none", extra=["-qmp", f"unix:{monitor},server=on,wait=off"], **how)
+    at = command.index("isa-debug-exit")
+    machine = subprocess.Popen(command[:at - 1] + command[at + 1:])
+    try:
+        person, end, rows = Person(monitor), time.monotonic() + 60, []
+        while not any(row[row.index(mark):] in serial.read_text(errors="replace") for row in rows):
+            assert time.monotonic() < end and machine.poll() is None, f"screen: {rows}\nserial line: {serial.exists() and serial.read_text(errors='replace')}"
+            time.sleep(0.05)
+            rows = [row for row in person.lines() if mark in row]
+        return rows
+    finally:
+        machine.kill()
+        machine.wait()

@@ -157,7 +157,7 @@ static long rate(void)
 static long log_longest(void)
 {
     memset(bytes, '-', LOG_RECORD_MAX);
-    return kernel_log(bytes, LOG_RECORD_MAX);
+    return kernel_log(bytes, LOG_RECORD_MAX, false);
 }
 /* RS names its own place again 20 times a second. */
 static long guard(void)

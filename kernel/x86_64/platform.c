@@ -58,7 +58,7 @@ void arch_screen_write(const char *text)
 {
     volatile uint16_t *screen = direct(0xb8000); /* VGA's text, if there is any */
 
-    for (unsigned i = 0; text[i] && i < 2000; i++)
+    for (unsigned i = 0; text[i] && text[i] != '\n' && i < 2000; i++)
         screen[i] = 0x0f00 | (uint8_t)text[i];
 }
 

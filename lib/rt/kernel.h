@@ -197,9 +197,9 @@ static inline long kernel_clock_rate(uint64_t tsc_hz)
 {
     return kernel_call6(KERNEL_CLOCK_RATE, (long)tsc_hz, 0, 0, 0, 0, 0);
 }
-static inline long kernel_log(const char *text, size_t length)
+static inline long kernel_log(const char *text, size_t length, bool aloud)
 {
-    return kernel_call6(KERNEL_LOG, (long)text, (long)length, 0, 0, 0, 0);
+    return kernel_call6(KERNEL_LOG, (long)text, (long)length, aloud, 0, 0, 0);
 }
 
 static inline endpoint_t slot_create(const struct slot_config *config)

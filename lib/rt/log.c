@@ -9,6 +9,8 @@
 #include "lib/rt/kernel.h"
 #include "lib/rt/log_budget.h"
 
+bool log_is_aloud;
+
 static void log_record(const char *format, va_list arguments)
 {
     char text[LOG_RECORD_MAX];
@@ -19,7 +21,7 @@ static void log_record(const char *format, va_list arguments)
     if (n > LOG_RECORD_MAX - 2)
         n = LOG_RECORD_MAX - 2;
     text[n++] = '\n';
-    kernel_log(text, n);
+    kernel_log(text, n, log_is_aloud);
 }
 
 void log_always(const char *format, ...)

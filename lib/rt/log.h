@@ -7,6 +7,12 @@
 #ifndef RT_LOG_H
 #define RT_LOG_H
 
+#include <stdbool.h>
+
+/* RS: what is logged is written to COM1, too, as long as no driver runs whose line that is: for a
+ * system that nobody could ask what is wrong with it. */
+extern bool log_is_aloud;
+
 /* printf-like; a newline is added; at most LOG_RECORD_MAX bytes. */
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

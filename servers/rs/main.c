@@ -191,6 +191,7 @@ static void start_all(void)
             log_always("%s: cannot be started: %s%s", s->name, error_name(error),
                        error == -ENOMEM ? " (too little memory)" : "");
     }
+    log_is_aloud = false;
     for (unsigned i = 0; i < service_count; i++)
         if (services[i].life.state == RS_STARTING)
             spawn_start(&services[i]);
@@ -222,6 +223,7 @@ static void steps(void)
 
 int main(void)
 {
+    log_is_aloud = true; /* a broken manifest may be that of the terminals */
     prepare_all();
     start_all();
     check_needed();

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What stays alive and misbehaves: it is found out, it starves nobody, and in the end it is given up and the log says so once."""
 import re
+import subprocess
+import time
 
 import pytest
 
 import inject_faults
+import qemu
+from archive import Archive
 from conftest import BUILD, TOP
 from doorbell import Doorbell
+from screenkeys import rows_of_a_dead_machine
 from test_campaign import INJECTOR
 from test_faults import NETWORK, WAIT, detected, faulty, recoveries
 
@@ -190,7 +195,37 @@ def test_policy_script_that_runs_wild(boot):
 @pytest.mark.parametrize("broken", ["ram", "ds", "pm"])
 def test_broken_manifest_of_a_needed_server(boot, broken):
     result = boot("true", add={f"/etc/bardo/{broken}.svc": "class nonsense\n"}, expect=125, leak_check=False, timeout=60)
-    assert f"core server {broken} could not be started: the system cannot go on" in result.klog and f"{broken}.svc:1: class: unknown class" in result.klog
+    assert f"core server {broken} could not be started: the system cannot go on" in result.klog
+    for said in (result.klog, result.serial):
+        assert f"{broken}.svc:1: class: unknown class" in said
+
+
+def broken_archive(tmp_path, name):
+    archive = Archive()
+    archive.add(f"/etc/bardo/{name}.svc", 0o100644, b"class nonsense\n")
+    initrd = tmp_path / "initrd"
+    initrd.write_bytes((BUILD / "boot.cpio").read_bytes() + archive.bytes())
+    return initrd
+
+
+def test_needed_server_is_missed_on_the_screen(tmp_path):
+    rows = rows_of_a_dead_machine(tmp_path, broken_archive(tmp_path, "vfs"), "rs:")
+    assert rows == [rows[0]] and rows[0].endswith("rs: core server vfs could not be started: the system cannot go on")
+
+
+@pytest.mark.parametrize("name", ["tty", "dev"])
+def test_who_has_no_terminal_is_told_why(tmp_path, name):
+    """Without these the system works, for who reaches it by the network: at the machine nothing else is to be seen."""
+    serial = tmp_path / "serial"
+    with subprocess.Popen(qemu.command(broken_archive(tmp_path, name), tmp_path / "klog", serial=f"file:{serial}")) as machine:
+        try:
+            end = time.monotonic() + 60
+            while not (tmp_path / "klog").exists() or "uart.1" not in (tmp_path / "klog").read_text():  # it goes on
+                assert time.monotonic() < end and machine.poll() is None
+                time.sleep(0.05)
+            assert re.search(rf"rs: .*/{name}.svc:1: class: unknown class", serial.read_text(errors="replace")), serial.read_text(errors="replace")
+        finally:
+            machine.kill()
 
 
 def test_many_manifests(boot):

@@ -29,7 +29,7 @@ long grant_from(endpoint_t who, uint64_t index, size_t offset, void *local, size
 long grant_to(endpoint_t who, uint64_t index, size_t offset, const void *local, size_t length);
 long clock_alarm(uint64_t when);
 long irq_ack(unsigned n);
-long kernel_log(const char *text, size_t length);
+long kernel_log(const char *text, size_t length, bool aloud);
 long kernel_clock_rate(uint64_t tsc_hz);
 const struct kernel_page *kernel_page(void);
 uint64_t clock_tsc(void);
