@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define TTY_LOOK 50000000ull /* ns between two looks while there is something to send */
-enum { TTY_STUCK_LOOKS = 20, TTY_STUCK_LAST = 200 };
+enum { TTY_STUCK_LOOKS = 5, TTY_STUCK_LAST = 200 };
 
 struct tty_progress {
     uint32_t gone; /* as last seen */

@@ -43,7 +43,7 @@ enum {
     SELFTEST_BEYOND = 6, /* nor are so many that nobody was to send */
     SELFTEST_FAILS = 3,
     SELFTEST_BUSY_FAILS = 8,
-    SELFTEST_LOOKS = 20, /* without an answer */
+    SELFTEST_LOOKS = 5, /* without an answer */
     SELFTEST_COMPLAINTS = 2,
 };
 

@@ -73,3 +73,20 @@ def test_stall_in_traffic(boot, endless, nic):
         assert 0 < detected(f"{nic} {what}", row, when / 1e9) <= LIMIT
     assert [f"{row['defect']} {row['detail']}" for row in rows] == ["exit 1" if nic == "virtio-net" else f"complaint {SILENCE}", f"complaint {DEADLINE}"]
     assert " 1 packets received" in out
+
+
+SERIAL = """mknod /tmp/inject c 240 0; stty -F /dev/ttyS1 raw; sleep 1.5  # the first test of the port is over
+echo "uart.1 {at:#x} text {at:#x} {code}" >/tmp/inject; seq 1 300 >/dev/ttyS1 &
+n=0; until grep -q ' uart.1 ' /proc/recovery || [ $n -ge 100 ]; do n=$((n + 1)); usleep 20000; done; head -n 1 /tmp/inject; wait; stty -F /dev/ttyS1 sane; cat /proc/recovery"""
+
+
+@pytest.mark.parametrize("function, why", [("send", DEADLINE), ("serve", DEADLINE)], ids=["silent", "deaf"])
+def test_serial_port_sends_no_more(boot, tmp_path, function, why):
+    """Of a text, and either it answers when it is to test its device, or does not: what was to be sent has all come when a fresh driver is there."""
+    sent = tmp_path / "sent"
+    command = SERIAL.format(at=entry("uart", function), code=NOTHING)
+    out = boot(command, add=INJECTOR, icount=True, leak_check=False, qemu=f"-chardev file,path={sent},id=sent -device isa-serial,chardev=sent,index=1").out
+    row, = recoveries(out, "uart.1")
+    assert 0 < detected(f"uart {function}", row, int(re.search(r"^triggered (\d+) 0$", out, re.M)[1]) / 1e9) <= LIMIT
+    assert (row["defect"], int(row["detail"])) == ("complaint", why)
+    assert sent.read_text().split() == [str(n) for n in range(1, 301)]
