@@ -125,6 +125,10 @@ static long grant_find(struct transfer *t, uint64_t index, uint64_t offset)
     return 0;
 }
 
+/* What is left of a long copy lies in the caller's registers alone: addresses and length move on
+ * there, and the call that is made again is like any other. So nothing is kept between two parts,
+ * and who may copy what is looked at for each. The range is checked as a whole: one that ends
+ * outside moves not even its first byte. */
 void call_copy(struct slot *s)
 {
     struct registers *r = &s->registers;

@@ -174,6 +174,9 @@ static struct slot *next_caller(struct slot *s, endpoint_t from)
     return NULL;
 }
 
+/* What it did until now was for its payer, so that is charged first; from here on it pays itself.
+ * Who waits for an answer of one alone is not disturbed by notifications, and has not come back to
+ * its loop: RS takes `receives` for a sign of life. */
 static void receive(struct slot *s, endpoint_t from)
 {
     struct slot *caller;

@@ -64,6 +64,9 @@ static void show(struct space *space, uint64_t address, uint64_t physical, uint6
     }
 }
 
+/* What is for RS alone is copied; what RS shows to others as well stays where it is, the kernel's
+ * own pages among it. It runs only when all of it is mapped; and there is nobody yet to whom an
+ * error could be told. */
 void load_root(void)
 {
     const struct slot_config config = {

@@ -62,6 +62,9 @@ static void slot_clear(struct slot *s)
     list_init(&s->timed);
 }
 
+/* All that can fail comes before the slot is counted and queued: an error leaves it free. A twin's
+ * registers come after the fresh ones, in place of them. A child of fork begins as though its
+ * creator had received a call of it, so that the reply is fork's result. */
 long slot_make(struct slot *creator, const struct slot_config *c)
 {
     struct slot *s = slot_free(), *twin = c->registers_of ? slot_find(c->registers_of) : NULL;

@@ -7,6 +7,10 @@
 #include "kernel/kernel.h"
 #include "kernel/message.h"
 
+/* Afterwards it is as though `by` had received a call of it. A server that has it in hand is noted:
+ * it may still copy, and answer. A call that waits to be received has not begun, and is just gone
+ * from the list; but what was handed on and not received is kept as an answer of who did so: part
+ * of the work is done, and must not be lost. */
 long ipc_seize(struct slot *s, struct slot *by, endpoint_t *server)
 {
     long how = SEIZED_RUNNING;

@@ -188,6 +188,9 @@ static int oldest(const struct block_device *d, uint32_t waiting)
     return best;
 }
 
+/* In the order in which they were posted, but for each unit by itself: one that has no room holds
+ * up what comes after it there, so that nothing is overtaken, and no other unit. What is refused is
+ * done, too: the client waits for an answer to each. */
 static bool issue_new(struct block_device *d)
 {
     struct block_queue *q = d->queue;

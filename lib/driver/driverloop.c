@@ -186,6 +186,8 @@ static void alarm_went_off(struct loop *l)
         wake_at(l->publish_at);
 }
 
+/* As long as there is work it looks for messages without waiting for one: it passes its receive all
+ * the same, by which RS knows that it lives, and is told in between to end. */
 void driver_loop_run(const struct driver_class *class, const void *driver)
 {
     struct loop l = {.class = class};

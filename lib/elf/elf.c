@@ -32,6 +32,9 @@ static int check_header(const Elf64_Ehdr *e, size_t head_size, uint64_t file_siz
     return 0;
 }
 
+/* No page belongs to two segments, so each has one protection and the loader maps them one after
+ * the other: hence their order, and `high` at the end of a page. Nothing is added up before it is
+ * known not to overflow. */
 static int add_segment(struct elf_program *program, const Elf64_Phdr *p, uint64_t file_size,
                        const char **why)
 {

@@ -213,6 +213,9 @@ static unsigned find_areas(const struct rs_corpse *c, struct area *areas)
     return count;
 }
 
+/* The segments are not in this text: by these headers corpse_read() fetches them, one after the
+ * other from the page behind the notes on, up to which corpse_write() fills it with zeros. So their
+ * places are computed here. */
 static void add_headers(struct text *t, const struct area *areas, unsigned count,
                         size_t notes_length)
 {

@@ -83,6 +83,9 @@ static enum file_stop stops_at(const struct fs_walk *w, bool is_last, bool slash
     return w->attributes.covered ? STOP_MOUNT : STOP_NONE;
 }
 
+/* Search permission is asked for before a name is looked up, or one could find out what is in a
+ * directory that one may not enter. Where the walk stops early the slashes behind the name are not
+ * consumed: they tell the caller that a directory is meant. */
 long fs_walk(const struct fs_operations *fs, struct fs_walk *w)
 {
     size_t at = skip_slashes(w, 0);

@@ -91,6 +91,8 @@ static bool has_prefix(const char *s) /* of a hexadecimal number, and a digit af
     return s[0] == '0' && (s[1] | 32) == 'x' && digit_value(s[2]) < 16;
 }
 
+/* A number that is too large is read to its last digit all the same: *end is behind it, as behind
+ * any other (C17, 7.22.1.4). */
 unsigned long strtoul(const char *restrict text, char **restrict end, int base)
 {
     const char *s = text;
