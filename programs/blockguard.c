@@ -66,6 +66,9 @@ static uint64_t blocks_of(int fd, const char *name)
     return (uint64_t)end / INTEGRITY_BLOCK;
 }
 
+/* A pair is as large as the smaller disk. A disk's headers come after its notes, which they speak
+ * for; until then `block` is all zeros, and clears the other place of each note. The system is told
+ * to look again when all are written: it must not come upon half a pair. */
 static int format(char **names, unsigned members)
 {
     static struct integrity_note note;
@@ -177,6 +180,8 @@ static uint64_t walk(int fd, const char *name, FILE *out)
     return wrong;
 }
 
+/* A note is written when its last block is, so each is written once. What FILE has nothing for
+ * keeps the sum 0, that of a block that was never written, and reads as zeros. */
 static int fill(const char *name, FILE *in)
 {
     static struct integrity_note note;

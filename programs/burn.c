@@ -125,6 +125,8 @@ static void compare(int from, const char *file, int to, const char *name, uint64
             fail(name, "what is on the disc is not what was written");
 }
 
+/* What is written cannot be taken back: all that may be wrong with file, disc or sizes is found out
+ * before the first block. */
 int main(int argc, char **argv)
 {
     bool appends = false, compares = true, shows = false;

@@ -145,6 +145,10 @@ static void run(int listener)
         kill(printing, SIGTERM);
 }
 
+/* The spool and the socket need root; nothing that a client says is read before root is given up.
+ * It listens before it goes to the background: whoever has started it may print as soon as that
+ * returns. SIGUSR1 is blocked before the first fork: a process that has not come to wait for it
+ * does not die of it. */
 int main(int argc, char **argv)
 {
     bool foreground = argc == 2 && strcmp(argv[1], "-f") == 0;

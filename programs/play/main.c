@@ -51,6 +51,8 @@ static size_t read_piece(int fd, const char *name, const struct wav *wav, uint64
     return (size_t)n - (size_t)n % frame;
 }
 
+/* What is there of a file that ends early is played to its end, and then said to be too little; a
+ * size that the header does not know cannot be missed. */
 static bool play(const char *name, bool quiet)
 {
     const char *shown = strcmp(name, "-") == 0 ? "standard input" : name;

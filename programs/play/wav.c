@@ -94,6 +94,9 @@ static const char *read_format(int fd, uint32_t size, struct wav *wav)
     return NULL;
 }
 
+/* A pipe cannot go back, so the chunks are taken as they come: a format behind the sound is of no
+ * use any more. Whatever else there is is read and dropped; but a file that has nothing else is
+ * given up. */
 const char *wav_begin(int fd, struct wav *wav)
 {
     uint8_t head[12];

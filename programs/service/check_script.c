@@ -58,6 +58,8 @@ static void unknown(struct script *s, const char *what, const char *word, const 
         check_error(s->check, s->call_line, "service: unknown %s '%s'", what, word);
 }
 
+/* A call is looked at once, when its command ends. One whose words come out of variables says
+ * nothing, so it is neither found fault with nor taken for one that cannot decide. */
 static void check_call(struct script *s)
 {
     const char *command = s->words ? s->call[0] : "";

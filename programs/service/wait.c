@@ -59,6 +59,8 @@ static int fail(const char *name, const char *why, const char *state)
     return EXIT_ERROR;
 }
 
+/* No table is no news: fs/proc may just be replaced. That there is no such service is believed only
+ * when the table was read; and a state that is good counts even when the time is up. */
 int wait_for_service(const char *name, long ms)
 {
     long start = now_ms(), seen = start, now;

@@ -66,6 +66,8 @@ static uint64_t some_port(void)
     }
 }
 
+/* What succeeds is a hole unless the whole access lies in its own ports. The calls for its
+ * interrupt are made to see that the kernel survives them: what they return is not judged. */
 void attack_ports(void)
 {
     uint64_t end = clock_now() + attack_seconds(5), calls = 0;
@@ -350,6 +352,9 @@ static void set_registers(uint64_t whom)
     call(KERNEL_REGISTERS_SET, whom, bits() & 7 ? (uint64_t)r : some_number(), 0, 0, 0, 0);
 }
 
+/* To its children alone, unless it is to hit everybody; `what` goes one beyond the last control
+ * that there is. Remains keep their place among the children: who keeps them has to destroy
+ * them. */
 static void change_slot(void)
 {
     uint64_t whom = some_child(), r = bits(), what = (r >> 8) % 11, value;
