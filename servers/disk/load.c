@@ -198,6 +198,9 @@ static bool waits_for_others(const struct guard *g, const struct device *d)
     return devices_are_pending(d);
 }
 
+/* Until this is known the disk is shown to nobody, who would read and write past the checksums;
+ * what is known to be checked and cannot be is not shown at all. It is loaded when both of a pair
+ * are there, or the other cannot come any more: it may have the newest notes. */
 long guard_look(struct device *d)
 {
     struct integrity_header h;

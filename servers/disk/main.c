@@ -110,6 +110,9 @@ static long wait_for_device(uint64_t done, const struct fs_transfer *t)
     return later(call, t->request);
 }
 
+/* What comes next is begun while the first piece is still on its way, but never in all chunks: that
+ * would take the one that is waited for. It is run again from here when something has come; what
+ * the program has got is only in `done`. */
 static long read_device(uint64_t node, struct fs_transfer *t)
 {
     uint64_t done = running ? running->done : 0;
@@ -183,6 +186,9 @@ static long write_span(const struct span *s, struct fs_transfer *t, uint64_t don
     return chunk_write(*out, first, (uint32_t)(last - first));
 }
 
+/* Piece by piece, each waited for: what is acknowledged is with the device. The place to keep the
+ * call in is taken first: without it a piece that is on its way could not be told from one that has
+ * not begun. */
 static long write_device(uint64_t node, struct fs_transfer *t)
 {
     struct call *call = call_keep();

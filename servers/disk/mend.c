@@ -161,6 +161,9 @@ static void mirror_ended(struct guard_op *op)
     guard_enter(op, PHASE_REPAIR);
 }
 
+/* One run of wrong blocks at a time, in borrowed memory, since what is right already stays as it
+ * is. The mirror's blocks are believed no more than the first one's: when they are wrong, too,
+ * nobody has them. */
 bool guard_step_mirror(struct guard_op *op)
 {
     unsigned other = op->from ^ 1;

@@ -112,6 +112,8 @@ static bool is_full(const struct volume *v)
            (v->is_copied && !copy_is_possible(a));
 }
 
+/* False means that it is offered again: so what can never be done ends at once. What the raw device
+ * has in memory is forgotten with each write, which it knows nothing of. */
 static bool issue(struct block_device *d, unsigned k, const struct block_request *r)
 {
     struct volume *v = volume_of(d);
@@ -226,6 +228,9 @@ static void announce(struct volume *v, int error)
     notify(v);
 }
 
+/* What the unit says now is what later looks are compared with. Requests that a predecessor has
+ * passed on are found before the file server hears of us, and the answer is published last of all:
+ * by it the client goes on. */
 static void attach(struct volume *v)
 {
     struct block_queue *q = v->device.queue;

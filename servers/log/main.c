@@ -103,6 +103,8 @@ static void close_node(uint64_t node)
         o->node = 0;
 }
 
+/* The position moves when the records have arrived, so a program whose memory is not there misses
+ * none. A vector waits for its first piece alone: what it has got is given to it. */
 static long read_log(uint64_t node, struct fs_transfer *t)
 {
     struct open_log *o = open_of(node);
