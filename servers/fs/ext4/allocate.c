@@ -291,6 +291,9 @@ static long allocate_in(uint32_t number, uint32_t from, uint32_t want, bool any,
     return result ? result : 1;
 }
 
+/* First a run of the length that is wanted, near the goal, but not at any price: a disk in pieces
+ * would have all its bitmaps read for each block. Then whatever there is. Blocks that wait for
+ * their transaction are no lack of room: they are free when that has committed. */
 long blocks_allocate(uint64_t goal, uint32_t want, uint64_t *first, uint32_t *got)
 {
     struct run r = {0};

@@ -34,6 +34,8 @@ static long descend(uint32_t block, unsigned level, uint64_t n, const uint32_t *
     }
 }
 
+/* As far as blocks follow each other within one table, so that they are read at once: what lies
+ * behind it would be another block to read first. */
 long blockmap_find(struct inode *i, uint32_t logical, uint32_t want, struct extent_map *out)
 {
     const uint32_t *table = i->raw->block + logical;

@@ -187,6 +187,9 @@ static long check(struct buffer *b, enum kind kind, uint32_t seed)
     return 0;
 }
 
+/* What this run of a request has got stays until the next run begins: `run` keeps it from being
+ * taken for another block. A failure is told once and then forgotten: who asks again has it read
+ * again. */
 long block_get(uint64_t block, enum kind kind, uint32_t seed, struct buffer **out)
 {
     struct buffer *b = cache_find(block);

@@ -84,6 +84,9 @@ static void touch(struct inode *i)
     }
 }
 
+/* When a block is missing all of this is run again: how far it has got is noted, so that what was
+ * copied is not copied once more, and its blocks are not needed any more. Otherwise a read of more
+ * than the cache has room for would never end. */
 long file_read(uint64_t node, struct fs_transfer *t)
 {
     uint64_t before = request_before(t->length), end, size, done = request_read(before);

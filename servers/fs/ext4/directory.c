@@ -120,6 +120,8 @@ static void put_entry(struct ext4_dirent *e, const struct name *name, uint32_t n
     memcpy(e->name, name->text, name->length);
 }
 
+/* The entries of a block cover all of it: so room is what an entry has beyond its own name, and the
+ * new one takes all of that along. An entry without an inode is room altogether. */
 long entries_add(struct buffer *b, const struct name *name, uint32_t number, uint32_t type)
 {
     uint32_t needed = entry_size(name->length);
@@ -215,6 +217,8 @@ long directory_find(struct inode *d, const char *text, uint32_t length, uint32_t
     return 0;
 }
 
+/* The name is looked for first, for it is in there once or not at all. A tree that somebody else has
+ * made and we do not keep up is marked as none, or he would look for names by it. */
 long directory_add(struct inode *d, const char *text, uint32_t length, uint32_t number,
                    uint32_t type)
 {

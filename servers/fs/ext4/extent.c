@@ -76,6 +76,9 @@ static bool extent_is_sound(const struct ext4_extent *e)
            n <= volume.blocks - extent_start(e) && !block_is_system(extent_start(e), n);
 }
 
+/* Each node is checked before a pointer of it is followed, and the depth falls with each: a damaged
+ * tree ends the walk, and leads neither round in a circle nor to the file system's own blocks. A
+ * block before the first one would go to the first child. */
 long extent_walk(struct inode *i, uint32_t logical, struct extent_path *p)
 {
     struct extent_level *l = &p->level[0];

@@ -100,6 +100,9 @@ static uint32_t legacy(const struct name *name, bool is_unsigned)
     return hash << 1;
 }
 
+/* Others look for the names by the same hash, so every detail is theirs: also whether characters
+ * are signed, which depends on the processor of who made the file system. The lowest bit is none of
+ * the hash's: by it the tree says that names of one hash lie in two blocks. */
 struct hash hash_name(uint32_t version, const struct name *name)
 {
     bool is_unsigned = version >= HASH_UNSIGNED;

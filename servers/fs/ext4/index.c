@@ -376,6 +376,9 @@ long index_add(struct inode *d, const struct name *name, uint32_t number, uint32
     return -ENOSPC;
 }
 
+/* All entries go as they are to one leaf: the tree is right with that, and to split it, in the
+ * order of the hashes, is what index_add() does anyway. They are copied before the root is written
+ * over them. */
 long index_make(struct inode *d)
 {
     uint8_t *data;

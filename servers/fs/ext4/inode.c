@@ -57,6 +57,8 @@ long inode_change(struct inode *i)
     return block_change(i->buffer);
 }
 
+/* The generation outlives the file: with the next one the checksums of what the former file had in
+ * its blocks, which it goes into, are wrong, should any of that be taken for the new file's. */
 long inode_new(uint32_t number, uint32_t mode, uint32_t uid, uint32_t gid, struct inode *out)
 {
     uint64_t now = time_now();

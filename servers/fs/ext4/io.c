@@ -277,6 +277,9 @@ static struct buffer *buffer_at(uint64_t address)
                : NULL;
 }
 
+/* On adoption the buffers forget what was being read and written (box.c): a mark that is there
+ * already is of another request for the same buffer, and neither can be believed. One that is being
+ * written may have changed since that was posted: it is written once more. */
 static bool adopt_slot(int k, const struct block_request *r)
 {
     uint64_t block = r->sector >> (volume.block_shift - 9);

@@ -126,6 +126,8 @@ static long refuse(char *why, size_t room, const char *text)
     return -EUCLEAN;
 }
 
+/* Nothing of it is used before all of it is known to be possible: its numbers become places on the
+ * disk. Features come first: with unknown ones the rest may mean something else. */
 static long check(char *why, size_t room)
 {
     uint32_t type = swap32(super.header.type), features;

@@ -151,6 +151,9 @@ static long set_allocated_size(uint64_t node, uint64_t end)
     return 0;
 }
 
+/* An operation for each piece, so that what one changes does not grow with the length; the note
+ * says where to go on. The size comes last: a failure leaves blocks behind the end, which nobody
+ * sees. */
 long file_allocate(uint64_t node, uint32_t mode, uint64_t offset, uint64_t length)
 {
     uint64_t end = offset + length, *note = request_note();

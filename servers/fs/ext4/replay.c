@@ -260,6 +260,9 @@ static bool has_ended(void)
                                  : now.sequence == now.end;
 }
 
+/* Each pass goes from the start to the end that the first one has found. Where the log ends is no
+ * error: a transaction that was being written has no record yet. What cannot be read is one: to
+ * leave out a transaction and to go on would be worse than not to mount. */
 long replay(char *why, size_t room)
 {
     while (now.pass != PASS_DONE) {

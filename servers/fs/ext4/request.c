@@ -196,6 +196,9 @@ static void run(struct kept *k)
     now.slot = NULL;
 }
 
+/* In the order in which they came, which request_lock() relies on. When the turn is over the next
+ * one begins behind the last that ran: else the first few, with much to do, would keep the others
+ * from it for ever. One is run in any case, however late it is. */
 bool requests_retry(void)
 {
     static uint64_t had_turn; /* they have, up to that order; 0: it begins with the first */

@@ -230,6 +230,8 @@ long content_read(struct content *c, uint64_t offset, uint64_t length, content_c
     return done ? (long)done : result;
 }
 
+/* What lies behind the end is zeros at all times: the rest of the last chunk is cleared now, since
+ * nobody looks at it when the file grows again. */
 long content_truncate(struct pages *p, struct content *c, uint64_t size)
 {
     uint64_t keep = (size + CHUNK_BYTES - 1) / CHUNK_BYTES;

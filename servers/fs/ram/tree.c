@@ -213,6 +213,8 @@ static long check_directory(const struct tree *t, const struct node *d)
     return d == t->root || d->directory.parent ? 0 : -ENOENT;
 }
 
+/* All that needs memory is made before anything is seen of it: to put it in cannot fail then, and
+ * nothing has to be taken out again. */
 long tree_create(struct tree *t, struct node *directory, const char *name, uint32_t mode,
                  struct fs_user user, const char *target, struct node **out)
 {

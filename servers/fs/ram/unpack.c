@@ -71,6 +71,9 @@ static long target_of(const struct cpio_entry *from, char *target)
     return 0;
 }
 
+/* What comes later in the archive takes the place of what came before, but a directory keeps what
+ * is in it. Contents stay in the archive, which is mapped for good: nothing is copied before
+ * somebody writes. */
 static long put(struct tree *t, struct node *directory, const char *name,
                 const struct cpio_entry *from)
 {
