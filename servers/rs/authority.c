@@ -123,6 +123,8 @@ static bool complains_too_much(const struct service *caller, const struct servic
     return true;
 }
 
+/* Who may not is refused without a look at the reason; what is about the past has no effect and is
+ * not counted. Only what would cost the driver its life uses up what its client may say. */
 long request_complain(struct message *m, struct service *caller)
 {
     const struct rs_complain_request *r = message_words(m);

@@ -145,6 +145,9 @@ static struct corpse *numbered(uint32_t number)
     return NULL;
 }
 
+/* By whoever first has something to keep of a death; the number in s->death leads the later ones to
+ * the same corpse, or to none when that was given back. It is filled in as the death was noted:
+ * what the service has now may be of another incarnation. */
 struct corpse *corpse_begin(struct service *s, endpoint_t was)
 {
     struct corpse *c = numbered(s->death.corpse);

@@ -162,6 +162,8 @@ static void take_device(struct service *s, struct device *d)
     event_raise(&(struct event){.service = s, .type = LIFE_DEVICE_FOUND});
 }
 
+/* The device's interrupt is known only when its table could be mapped for pci: so that comes first,
+ * and a device without goes to its driver as one that has no MSI-X. */
 long request_device_found(struct message *m, struct service *caller)
 {
     const struct rs_grant_request *r = message_words(m);

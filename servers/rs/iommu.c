@@ -105,6 +105,8 @@ static long make_unit(struct service *pci, uint64_t n, uint64_t physical)
     return error;
 }
 
+/* Tables and registers are pci's for good: each incarnation finds them mapped. The interrupt is
+ * bound to one incarnation, and goes with it, so it is bound again for the next. */
 long request_iommu(struct message *m, struct service *caller)
 {
     const struct rs_iommu_request *r = message_words(m);

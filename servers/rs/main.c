@@ -89,6 +89,9 @@ static void request(struct message *m, struct service *caller)
         ipc_reply(from, m, result);
 }
 
+/* RS is every service's guardian: their faults and exits are messages like others, so no death has
+ * to be looked for. A fault where undo has come to the end of its room is none: the page is given,
+ * and the instruction repeated. What is no service is a process made ahead, for one. */
 static void handle(struct message *m)
 {
     struct service *s = service_at(message_caller(m));

@@ -66,6 +66,9 @@ static void regions_prepare(const struct service *client)
     }
 }
 
+/* Made once, and never given back: an instance that is used again finds it, and no number comes to
+ * mean another one. A client that runs already gets it at once, any other with its start
+ * (queue_map_client()). */
 void queue_prepare(struct service *s)
 {
     struct service *client = service_named(s->manifest->queue_client);

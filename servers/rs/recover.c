@@ -383,6 +383,9 @@ static bool goes_on(const struct service *s, const struct life_event *e)
            (!s->manifest->hold || e->defect == DEFECT_KILLED);
 }
 
+/* All that life_next() may look at beside the life itself is put in the event: the same two always
+ * give the same effect. The timer is set ahead of the effect, which may take a step of its own,
+ * with another patience. */
 static long step(struct service *s, struct life_event *e)
 {
     static void (*const effects[LIFE_EFFECTS])(struct service *, const struct life_event *) = {

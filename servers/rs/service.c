@@ -194,6 +194,8 @@ static uint64_t id_mask(const struct service *s, const struct manifest_names *na
     return mask;
 }
 
+/* All services are numbered by now, whatever order their manifests are in. Who calls up to it would
+ * close a circle with it: so it loses the right to call that one, even where it may call all. */
 static void prepare_rights(struct service *s)
 {
     const struct manifest *m = s->manifest;
@@ -347,6 +349,9 @@ static void add_framebuffer(struct service *s)
                 MAP_READ | MAP_WRITE | MAP_PHYSICAL | MAP_UNCACHED, (void *)(f->physical - offset));
 }
 
+/* prepare_info() makes the page that all about devices is written into. The manifest's interrupts
+ * are counted from 0, so a place's comes after them; what pci finds comes after both, when there is
+ * a device. */
 static void prepare_process(struct service *s)
 {
     const struct manifest *m = s->manifest;
