@@ -114,6 +114,9 @@ static unsigned put_options(uint8_t *at, unsigned options, unsigned size)
     return n;
 }
 
+/* By hand, since there is no connection that lwIP could answer for, and none is to be kept. Our
+ * number is the cookie; lwIP has the received header in the host's order by now, and in that the
+ * cookie is computed, here and when it comes back. */
 void cookie_send(const struct tcp_hdr *header, const uint8_t *option_bytes, unsigned option_length)
 {
     const ip_addr_t *here = ip_current_dest_addr(), *there = ip_current_src_addr();

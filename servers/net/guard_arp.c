@@ -168,6 +168,9 @@ static bool is_sound(struct netif *netif, const uint8_t *packet, size_t length)
             !ip4_addr_isbroadcast(&from, netif));
 }
 
+/* Claims to our own address come first: nobody else is ever learned for it. Who says that he has
+ * moved and asks for us is answered, though he is not believed yet: when it is true he has to reach
+ * us. */
 bool guard_arp(struct netif *netif, const uint8_t *packet, size_t length)
 {
     uint32_t ours = netif_ip4_addr(netif)->addr, from, to;

@@ -163,6 +163,8 @@ static err_t check_time_wait(struct tcp_pcb *pcb, const struct tcp_hdr *header)
 
 /* ---- */
 
+/* In the order of RFC 793, as RFC 5961 has it: a reset, a SYN and an acknowledgement are each
+ * checked before anything that comes with them is believed. */
 err_t guard_segment(struct tcp_pcb *pcb, const struct tcp_hdr *header, uint16_t length,
                     uint16_t option_bytes)
 {

@@ -331,6 +331,9 @@ undo_unlogged static void touch(void *memory, size_t bytes)
     memset(memory, 0, bytes);
 }
 
+/* It is in the table last: nobody finds one that lwIP does not know, and what fails before leaves
+ * nothing. The rings are opened before lwIP may send: they may hold what a predecessor of ours has
+ * left. */
 struct interface *interface_create(const struct service_queue *place)
 {
     struct interface *i;

@@ -2,6 +2,9 @@
 /* What progress means; see progress.h. */
 #include "servers/net/progress.h"
 
+/* What is known of the wire and the peers outlives a driver: how slow answers are, and how often it
+ * was complained of for the same silence. Forgotten, a cut cable would cost one driver after the
+ * other its life. */
 void progress_begin(struct progress *p, const struct progress_view *v, bool was_reset)
 {
     uint32_t complaints = p->complaints;

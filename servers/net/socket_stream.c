@@ -266,6 +266,9 @@ static bool is_stuck(const struct socket *s)
     return s->tcp && s->state == STREAM_CONNECTED && !s->tcp->unsent && !s->tcp->unacked;
 }
 
+/* What is queued counts: when an error comes behind it this call returns the bytes. Who has waited
+ * goes on only for a good part of the buffer: else each acknowledgement would wake it for a few
+ * bytes. */
 long stream_send(struct socket *s, struct request *r, struct transfer *t)
 {
     /* One that has waited goes on when it is worth it. */

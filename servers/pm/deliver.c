@@ -160,6 +160,9 @@ static uint64_t asleep_until(const struct thread *t)
     return t->waits == WAIT_STOPPED ? t->on.sleep.until : 0;
 }
 
+/* All that is due is delivered before the thread runs again: each further signal finds it at the
+ * first instruction of the handler before, so the last one runs first. One that stops ends the
+ * round, and what the call gives is kept until it goes on. */
 void deliver_and_resume(struct thread *t, long result)
 {
     struct process *p = t->process;

@@ -11,6 +11,9 @@ static bool from_vfs(const struct message *m)
     return message_caller(m) == service_info()->vfs;
 }
 
+/* The point of no return: the others are ended first, so that none runs on in memory that is about
+ * to go. Whoever calls exec goes on as the process itself, under its number. What is inherited
+ * stays; what names places in the old memory is forgotten, above all handlers. */
 static long pm_exec(struct message *m)
 {
     const struct pm_exec_request *r = message_words(m);

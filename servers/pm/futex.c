@@ -37,6 +37,8 @@ long futex_wake(struct process *p, uint64_t address, uint32_t count, uint32_t bi
     return woken;
 }
 
+/* The word is read, and the thread is among those that wait, within one request: a wake is another
+ * one, so it comes before both or after both, and none is missed. */
 static long wait(struct thread *t, struct message *m, uint32_t bits, bool absolute, bool realtime)
 {
     uint64_t ns = 0, now;

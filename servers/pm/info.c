@@ -157,6 +157,8 @@ static uint32_t state_of(const struct process *p, struct usage *used, endpoint_t
     return p->stopped ? 'T' : state;
 }
 
+/* In the order of the pids, and from `first` on: who has no room for all asks on behind the last
+ * one, and misses none that lives throughout, whatever comes and goes meanwhile. */
 static long pm_list(struct message *m)
 {
     const struct pm_list_request *r = message_words(m);

@@ -114,6 +114,8 @@ static long sys_pause(struct message *m)
     return SERVICE_NO_REPLY;
 }
 
+/* What is pending already is taken without waiting, blocked as it is: that is what the call is for.
+ * The signal is its result, and no handler runs. */
 static long sys_rt_sigtimedwait(struct message *m)
 {
     struct thread *t = thread_caller(m);

@@ -62,6 +62,9 @@ int pid_new(void)
     return 0;
 }
 
+/* A child begins as a copy, so that what is added to a process is inherited unless it is listed
+ * here: what has happened to the parent itself, its times and timers, and what is owed to who waits
+ * for it. */
 struct process *process_new(struct process *parent)
 {
     for (struct process *p = processes; p < processes + PROCESSES; p++) {

@@ -257,6 +257,8 @@ static void take_code(uint8_t code, bool *typed)
     }
 }
 
+/* The driver learns that codes are taken only when what has become of them is saved: should we die
+ * in between, our successor finds them saved or takes them once more, and none is lost. */
 static void serve_keyboard(void)
 {
     struct char_queue *q = keyboard.queue;

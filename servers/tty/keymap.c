@@ -213,6 +213,9 @@ void keymap_release(struct keymap *k)
     k->held = k->locks_held = k->prefix = k->skip = 0;
 }
 
+/* Codes that belong to no key of their own go first: taken for keys, those behind Pause would be
+ * Control and NumLock, and a lost release would hold a key down for good. A prefix is for the next
+ * code alone. */
 struct keymap_result keymap_feed(struct keymap *k, uint8_t code, bool cursor_keys)
 {
     static const struct keymap_result none = {KEY_NONE, 0, 0, {0}};

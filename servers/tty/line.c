@@ -320,6 +320,9 @@ static bool flow(struct line *l, uint8_t c)
     return false;
 }
 
+/* The order is what programs rely on: what follows ^V is taken as it is, even ^S or ^C; flow
+ * control and signals work without ICANON, too; carriage returns are mapped before the line is
+ * edited, which knows newlines alone. */
 int line_input(struct line *l, uint8_t c)
 {
     uint32_t flags = l->termios.input;

@@ -79,6 +79,8 @@ static bool finish(const struct waiter *w, long result)
     return true;
 }
 
+/* What the terminal has taken cannot be taken back, so the program is told of it, whatever comes
+ * then. Between two turns it waits for the alarm: others come first. */
 static bool serve_write(struct waiter *w)
 {
     static uint8_t bytes[CHUNK];

@@ -54,6 +54,10 @@ static struct region *grow_stack(struct space *s, uint64_t address)
     return r;
 }
 
+/* The region says what is allowed, the kernel only what it found. Memory that can be written or
+ * executed can be read, as on the processor. Where a page is present two faults alone can be
+ * mended: it may be both written and executed and was the other of them, or it is shared and to be
+ * written. */
 long page_fault_now(struct message *m)
 {
     endpoint_t ep = (endpoint_t)m->w[3];

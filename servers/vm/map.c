@@ -107,6 +107,9 @@ static long choose(endpoint_t ep, struct space *s, uint64_t address, uint64_t le
     return (long)at;
 }
 
+/* A program's pages come later. A service's are given at once: its memory is counted, and runs short
+ * here, where the call can fail, and not at some instruction. The region is added last: what could
+ * not be filled is not there. */
 long map_region(endpoint_t ep, struct space *s, uint64_t address, uint64_t length,
                 uint32_t protection, uint32_t linux_flags)
 {

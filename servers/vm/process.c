@@ -67,6 +67,9 @@ static long fork_go_on(endpoint_t parent, endpoint_t child, struct space *to)
     return result;
 }
 
+/* A large space is cloned over several calls of PM; the child's `twin` says that it is one of
+ * those, and has what it needs of the parent. What the page tables take is asked for first: running
+ * short halfway costs more than not to begin. */
 long vm_fork(struct message *m)
 {
     const struct vm_fork_request *r = message_words(m);
