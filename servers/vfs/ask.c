@@ -207,6 +207,9 @@ static void await_answer(struct client *c)
         wait_answer_ends(c);
 }
 
+/* It goes on over the deaths of servers, but not for ever: a request that has cost too many of them
+ * their lives is given up. One that must not be done twice is repeated only where the server knows
+ * its number; else the error says that nobody knows whether it was done. */
 long ask(struct client *c, struct server *s, struct message *m, enum again again)
 {
     const struct file_reply *reply = message_words(m);
@@ -347,6 +350,9 @@ static void taken_back(struct client *c, long result)
     }
 }
 
+/* The server is asked first, and then whether it had answered: it does one thing at a time, so
+ * after its reply no answer is under way, and from the second call on it cannot touch the program
+ * any more. Of a request that it had answered it knows nothing: then that answer counts. */
 void ask_take_back(struct client *c)
 {
     struct message late = {0},

@@ -77,6 +77,8 @@ static long sys_epoll_ctl(struct client *c, const uint64_t *w)
     return control(e, f, (int)w[1], (int)w[2], &event);
 }
 
+/* The set is kept by a reference: another thread may close it meanwhile. It is looked at before the
+ * time is, so that what is ready is reported also to who does not wait at all. */
 static long wait(struct client *c, const uint64_t *w, uint64_t deadline)
 {
     struct file *f = fd_file(c, w[0]);

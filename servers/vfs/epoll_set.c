@@ -108,6 +108,9 @@ static void reported(struct epoll_item *i, uint32_t ready)
         list_add(&i->set->candidates, &i->candidate);
 }
 
+/* Those to be looked at are taken off first: what is woken by the looks, or goes back after a
+ * report, comes behind them and is not looked at twice in a step. One that is ready leaves them
+ * only when the program has it: where its memory fails nothing is lost. */
 long epoll_take(struct client *c, struct epoll_set *e, uint64_t address, unsigned room)
 {
     struct epoll_link todo;

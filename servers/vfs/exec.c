@@ -262,6 +262,8 @@ static long fill(struct client *c, const char *path, struct image *image, struct
     return result ? result : start(c, path, entry, stack);
 }
 
+/* What can be refused comes before PM is told: from then on there is no program to return to, so a
+ * failure ends the process. */
 static long replace(struct client *c, const char *path, struct image *image,
                     struct image *interpreter, const struct arguments *a)
 {

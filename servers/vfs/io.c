@@ -108,6 +108,9 @@ static inline long file_size(struct client *c, struct file *f, uint64_t *size)
     return result;
 }
 
+/* A server that knows of holes answers itself; of any other file all up to its end is data, so its
+ * size is needed. The position is changed last, and by a result alone: a call that fails leaves
+ * it. */
 static long seek(struct client *c, struct file *f, int64_t offset, unsigned whence)
 {
     uint64_t size = 0, at;

@@ -241,6 +241,9 @@ static long tell(struct client *c, struct flock *l, const struct lock_range *r, 
     return user_write(c, address, l, sizeof *l);
 }
 
+/* To close any descriptor of a file gives up all locks of the process on it: a lock that is got
+ * after that, since the call had waited, would stay for ever. Those of open files go with the file,
+ * which the waiting call keeps. */
 long lock_fcntl(struct client *c, struct file *f, uint64_t command, uint64_t argument)
 {
     bool is_open_file = command == F_OFD_GETLK || command == F_OFD_SETLK || command == F_OFD_SETLKW;

@@ -85,6 +85,8 @@ static bool has_around(const struct lock_ranges *l, const void *owner, uint64_t 
     return r != NULL;
 }
 
+/* Memory for the worst case is taken before anything changes: the new range may cut one in two.
+ * What is not needed goes back to the share, so that a failure is one of nothing. */
 bool ranges_set(struct lock_ranges *l, struct share *share, const void *owner, int pid,
                 enum lock_kind kind, uint64_t start, uint64_t end)
 {

@@ -243,6 +243,9 @@ static bool is_mounted(uint64_t device)
     return false;
 }
 
+/* The file server is started for this mount alone, and ends with it. The number tells it whose what
+ * it finds in its queue is: a predecessor's of this mount, or what a former mount has left, which
+ * is of no use. */
 static long mount_disk(struct client *c, const char *base, const char *type, uint64_t flags,
                        const struct found *disk, const struct found *over)
 {

@@ -110,6 +110,8 @@ static long sys_unlinkat(struct client *c, const uint64_t *w)
     return remove_name(c, (int)w[0], w[1], w[2] & AT_REMOVEDIR);
 }
 
+/* File servers rename over what is there, so that there is nothing is found out ahead. That and the
+ * renaming are not one step: a name that comes in between is replaced. */
 static long rename_found(struct client *c, const struct found *from, const struct found *to,
                          bool no_replace)
 {

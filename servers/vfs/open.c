@@ -65,6 +65,9 @@ static uint32_t server_flags(uint32_t flags)
     return flags & ~(uint32_t)(O_CREAT | O_EXCL | O_NOCTTY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
+/* The place for the file is taken before the server is asked to open it; one that it has opened on
+ * the way (FOUND_OPEN) is closed there when there is no place. What is to be emptied is emptied by
+ * the opening: when the file is opened again, after its server has died, it must not be. */
 static long open_checked(struct client *c, const struct found *f, uint32_t flags, struct file **out)
 {
     struct file *file = file_new(&remote_operations, server_flags(flags), f->mode);

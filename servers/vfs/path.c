@@ -368,6 +368,9 @@ static long walk(struct walk *w)
     }
 }
 
+/* A slash at the end asks for a directory: a link is followed then, whatever the caller says, and
+ * nothing is opened on the way that would be refused afterwards. The walk lies in the heap: its
+ * text alone is a quarter of a coroutine's stack. */
 long path_find(struct client *c, int at, const char *path, uint64_t flags, struct found *out)
 {
     size_t length = strlen(path);

@@ -297,6 +297,8 @@ static struct file *end_new(struct pipe *p, uint32_t flags, uint32_t mode, uint6
     return f;
 }
 
+/* The pipe belongs to its ends: from the first one on it goes when they do. A descriptor that could
+ * not be given has closed its file already; so what is undone differs from step to step. */
 static long make_pipe(struct client *c, uint64_t address, uint32_t flags)
 {
     struct pipe *p = pipe_new();

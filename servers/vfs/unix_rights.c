@@ -40,6 +40,9 @@ static void add(struct unix_rights *r, struct file *f)
     r->file[r->count++] = f;
 }
 
+/* The share is charged for all at once, before any is taken: when there is too little, circles that
+ * nobody can reach may give some back. That may wait, and the share may be gone meanwhile, so it is
+ * looked up again. */
 long rights_collect(struct client *c, uint64_t address, unsigned n, struct unix_rights **out)
 {
     struct share *share = share_of(c->uid);
