@@ -170,10 +170,11 @@ $(B)/boot.cpio: $(SERVICE_IMAGES) $(SERVICE_SYMBOLS) $(PROGRAM_IMAGES) $(MANIFES
 
 .PHONY: loc style format circles clean
 SOURCES = $(shell find abi bench boot drivers kernel lib programs servers tests -name '*.[ch]')
-style: circles ## check that all C is as .clang-format says, has no nested conditional expressions, no numbered words of messages, and no circles of files
+style: circles ## check that all C is as .clang-format says, has no nested conditional expressions, no numbered words of messages, no circles of files, and nothing past its budget of lines
 	@clang-format --dry-run -Werror $(SOURCES)
 	@tools/nested $(SOURCES)
 	@tools/words $(SOURCES)
+	@tools/sizes $(SOURCES)
 circles: $(KERNEL_OBJECTS) $(LIB_OBJECTS) $(B)/libbardo_undo.a $(SERVICE_IMAGES) # which file of a component stands on which
 	@tools/circles $(B)
 format: ## bring all C into that form

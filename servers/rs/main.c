@@ -135,7 +135,7 @@ static void happened(const struct event *event)
         recover_happened(event);
         break;
     case EVENT_CHORES:
-        recover_chores();
+        chores_do();
         break;
     case EVENT_LOOK:
         watch_look(event->now, event->every);

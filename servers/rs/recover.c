@@ -9,11 +9,6 @@
 #include "servers/rs/rs.h"
 
 #define STOP_PATIENCE (500 * MS) /* for a service to finish when told to */
-#define CHORES_LATER (5 * MS)
-#define CATCH_LATER                                                                                \
-    (MS / 5) /* the successor is at work, mostly; the trace is not yet written over */
-#define LOOK_AT_STEP (MS / 20) /* until the end of a step has come */
-#define TELL_LATER (200 * MS) /* for a fresh copy to be ready, so that the log can say it */
 /* Two restarts on request within that: the second counts as a failure. */
 #define UPDATE_SOON SECOND
 
@@ -179,7 +174,7 @@ static void integrate(struct service *s, const struct life_event *e)
     if (s->id == SERVICE_PCI)
         device_forget_handed();
     corpse_complete(s);
-    timer_chores(clock_now() + CHORES_LATER);
+    chores_later();
 }
 
 /* ---- after a failure ---- */
@@ -286,7 +281,7 @@ static void replace(struct service *s, const struct life_event *e)
     count_failure(s);
     s->update.is_due = false;
     s->death.is_uncaught = true;
-    timer_chores(clock_now() + CATCH_LATER);
+    chores_soon();
 }
 
 static void restart(struct service *s, const struct life_event *e)
@@ -315,7 +310,7 @@ static void go_on(struct service *s, const struct life_event *e)
         succeed_later(s, succeed(s, e->defect, e->detail));
     }
     s->death.is_uncaught = true;
-    timer_chores(clock_now() + CATCH_LATER);
+    chores_soon();
 }
 
 static void look_at_call(struct service *s, const struct life_event *e)
@@ -456,34 +451,6 @@ long recover_asked(struct service *s, enum life_event_type what, bool resets, ui
     if (what == LIFE_ASKED_DOWN && delay == 0)
         e.delay = STOP_PATIENCE;
     return step(s, &e);
-}
-
-static bool is_being_replaced(const struct service *s)
-{
-    return s->untold && s->life.state == RS_STARTING && clock_now() - s->started < TELL_LATER;
-}
-
-void recover_chores(void)
-{
-    bool is_done = true;
-
-    for (unsigned i = 0; i < service_count; i++) {
-        if (services[i].death.is_uncaught)
-            corpse_catch(&services[i]);
-        services[i].death.is_uncaught = false;
-        if (is_being_replaced(&services[i]))
-            is_done = false;
-        else
-            tell_death(&services[i]);
-        corpse_complete(&services[i]);
-        spawn_stock(&services[i]);
-        is_done &= succeed_take_room(&services[i]);
-    }
-    corpses_tidy();
-    if (!updates_try())
-        timer_chores(clock_now() + LOOK_AT_STEP);
-    else if (!is_done)
-        timer_chores(clock_now() + CHORES_LATER);
 }
 
 void recover_happened(const struct event *event)

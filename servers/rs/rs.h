@@ -13,6 +13,7 @@
  *     recover.c  what happens after a death, how it is done
  *     alternate.c  another program, before one is given up
  *     end.c      what follows when it is
+ *     chores.c   what of a recovery can wait until the fresh copy is at work
  *     tell.c     what the log says of deaths
  *     update.c   another program that users bring
  *     swap.c     the same of those that keep their memory
@@ -299,8 +300,7 @@ long spawn_create(struct service *s); /* the process, ready to run; 0 or -errno 
 void spawn_start(struct service *s);
 long spawn(struct service *s); /* both */
 void spawn_bury(struct service *s); /* destroy the remains */
-void spawn_stock(
-    struct service *s); /* a driver that runs: have a process ready for its successor */
+void spawn_stock(struct service *s); /* have a process ready for this driver's successor */
 void spawn_unstock(struct service *s);
 bool spawn_stock_died(endpoint_t ep, const char *why); /* false: it is none that stands by */
 void spawn_look(void); /* do those that stand by come to where they wait? */
@@ -313,8 +313,12 @@ void recover_ready(struct service *s, enum rs_ready how); /* it has told that it
 /* LIFE_ASKED_*: 0, or -errno of life_next(). Of a restart: whether the fresh copy resets its device; delay, ns. */
 long recover_asked(struct service *s, enum life_event_type what, bool resets, uint64_t delay);
 void recover_happened(const struct event *event); /* EVENT_LIFE */
-void recover_chores(void); /* EVENT_CHORES */
 extern uint64_t boot_services_ready; /* clock at the latest first RS_READY */
+
+/* ---- chores.c ---- */
+void chores_later(void); /* when there is time */
+void chores_soon(void); /* there is a corpse to be caught before the trace is written over */
+void chores_do(void); /* EVENT_CHORES */
 
 /* ---- shutdown.c ---- */
 void shutdown_begin(enum power how, int status);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The runner itself, and what the system says when it can't go on: never a silent hang."""
+import os
 import re
 import subprocess
 import time
@@ -108,6 +109,13 @@ def test_started_by_grub(tmp_path):
         assert emulator.wait(60 * LOADED) == 0
     text = output.read_bytes().decode(errors="replace")
     assert re.search(r"^said=so\s*$", text, re.M) and int(re.search(r"^frames_total (\d+)", text, re.M)[1]) > 250 * 256, text
+
+
+def test_gdb():
+    """What `make gdb` does: gdb is attached to the kernel at the machine's first instruction, knows its names, and stops where it is told to; the system ends with it."""
+    done = subprocess.run([TOP / "tools/guest", "--gdb"], input="hbreak kernel_syscall\ncontinue\nbacktrace 1\ndetach\nquit\n", capture_output=True, text=True, timeout=120 * LOADED, env=dict(os.environ, B=str(BUILD)))
+    assert done.returncode == 0 and re.search(r"^\(gdb\) #0 +kernel_syscall \(s=.*\) at kernel/main\.c:\d+", done.stdout, re.M), done.stdout + done.stderr
+    assert re.search(r"^console, in another terminal: busybox telnet 127\.0\.0\.1 \d+ ", done.stdout, re.M)
 
 
 def test_no_such_file_of_tests():
