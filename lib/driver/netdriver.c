@@ -6,6 +6,7 @@
 #include "lib/driver/netdriver.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "lib/rt/log.h"
 
@@ -75,23 +76,40 @@ void net_device_open(struct net_device *d, const struct net_driver *driver,
     position_open(&d->transmit, &d->queue->transmit);
 }
 
+/* A card to which an ill driver has given another address takes in what is for that: it is not
+ * adopted. */
+static bool goes_on(struct net_device *d)
+{
+    struct net_queue *q = d->queue;
+    uint8_t mac[6];
+    bool up;
+
+    if (!d->driver->adopt(d))
+        return false;
+    up = d->driver->identify(d, mac);
+    if (memcmp(mac, q->mac, sizeof mac) != 0)
+        return net_mismatch(d, "station address");
+    q->link_up = up;
+    return true;
+}
+
 int net_device_start(struct net_device *d, bool may_adopt, enum queue_driver_state *state)
 {
     struct net_queue *q = d->queue;
-    int status = 0;
+    int status;
 
     d->mismatch = "reset was ordered";
-    if (may_adopt && d->driver->adopt(d)) {
+    if (may_adopt && goes_on(d)) {
         d->mismatch = 0;
         *state = QUEUE_DRIVER_ADOPTED;
         q->header.adoptions++;
-    } else {
-        d->receive.lent = d->receive.completed;
-        d->transmit.lent = d->transmit.completed;
-        *state = QUEUE_DRIVER_RESET;
-        q->header.resets++;
-        status = d->driver->reset(d);
+        return 0;
     }
+    d->receive.lent = d->receive.completed;
+    d->transmit.lent = d->transmit.completed;
+    *state = QUEUE_DRIVER_RESET;
+    q->header.resets++;
+    status = d->driver->reset(d);
     if (status == 0)
         q->link_up = d->driver->identify(d, q->mac);
     return status;
@@ -214,11 +232,12 @@ static unsigned serve(void *device)
 static unsigned clear(void *device)
 {
     struct net_device *d = device;
+    uint8_t mac[6]; /* is known, and does not change */
     uint32_t up;
 
     if (!d->driver->acknowledge(d))
         return 0;
-    up = d->driver->identify(d, d->queue->mac);
+    up = d->driver->identify(d, mac);
     if (up == d->queue->link_up)
         return 0;
     d->queue->link_up = up;

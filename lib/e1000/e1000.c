@@ -16,6 +16,7 @@
 #define TCTL_VALUE (TCTL_EN | TCTL_PSP | TCTL_CT | TCTL_COLD)
 #define CAUSES (CAUSE_LSC | CAUSE_RXDMT0 | CAUSE_RXO | CAUSE_RXT0)
 #define RESET_POLLS 100000 /* register reads to wait for RST: some milliseconds */
+#define EEPROM_POLLS 100000 /* of a word: some milliseconds */
 #define SETTLE_TRIES 8
 
 static inline uint32_t get(struct net_device *d, enum e1000_register r)
@@ -167,7 +168,37 @@ static void reset_transmit(struct net_device *d)
     set(d, TIPG, TIPG_COPPER);
 }
 
-int e1000_reset_with(struct net_device *d, void (*prepare)(struct net_device *))
+static int eeprom_read(struct net_device *d, const struct e1000_kind *kind, uint32_t address)
+{
+    uint32_t value;
+
+    set(d, EERD, address << kind->eeprom_shift | EERD_START);
+    for (int polls = EEPROM_POLLS; polls; polls--) {
+        value = get(d, EERD);
+        if (value & kind->eeprom_done)
+            return value >> EERD_DATA_SHIFT;
+    }
+    return -EIO;
+}
+
+/* The chip takes it from its EEPROM when it is reset; QEMU's keeps what was written into it instead,
+ * by whoever drove it. Without an EEPROM it is as good as it is. */
+static void set_address(struct net_device *d, const struct e1000_kind *kind)
+{
+    int word[3];
+
+    for (uint32_t i = 0; i < 3; i++) {
+        word[i] = eeprom_read(d, kind, i);
+        if (word[i] < 0)
+            return;
+    }
+    if ((word[0] & 1) || (word[0] | word[1] | word[2]) == 0) /* a group's, or none */
+        return;
+    set(d, RAL0, (uint32_t)word[0] | (uint32_t)word[1] << 16);
+    set(d, RAH0, (uint32_t)word[2] | RAH_AV);
+}
+
+int e1000_reset_as(struct net_device *d, const struct e1000_kind *kind)
 {
     int polls = RESET_POLLS, status;
 
@@ -178,13 +209,14 @@ int e1000_reset_with(struct net_device *d, void (*prepare)(struct net_device *))
             return -EIO;
     set(d, IMC, ~0u);
     set(d, ITR, 0);
-    if (prepare)
-        prepare(d);
+    if (kind->prepare)
+        kind->prepare(d);
     reset_transmit(d);
     status = reset_receive(d);
     if (status < 0)
         return status;
-    if (!(get(d, RAH0) & RAH_AV)) /* it loads it from its EEPROM when it is reset */
+    set_address(d, kind);
+    if (!(get(d, RAH0) & RAH_AV))
         return -EADDRNOTAVAIL;
     for (uint32_t i = 0; i < 128; i++)
         mmio_write32(d->registers, MTA + 4 * i, 0);

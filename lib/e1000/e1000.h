@@ -15,7 +15,7 @@
 enum e1000_register {
     CTRL = 0x0000, /* device control */
     STATUS = 0x0008, /* device status */
-    EERD = 0x0014, /* EEPROM read */
+    EERD = 0x0014, /* EEPROM read: EERD_START and an address; then done, and the data */
     ICR = 0x00c0, /* interrupt cause; reading clears */
     ITR = 0x00c4, /* interrupt throttling; 0: none */
     IMS = 0x00d0, /* interrupt mask: set */
@@ -60,6 +60,17 @@ enum {
     CAUSE_RXT0 = 1 << 7, /* received */
 };
 #define RAH_AV (1u << 31) /* address valid */
+#define EERD_START 1u
+#define EERD_DATA_SHIFT 16
+
+/* What a reset has to know of its chip. */
+struct e1000_kind {
+    /* what it needs between its reset and the set-up of its rings; NULL: nothing */
+    void (*prepare)(struct net_device *d);
+    /* the fields of EERD that differ: 13.4.4 of the manual, 10.2.1.4 of the data sheet */
+    uint32_t eeprom_done; /* bit */
+    unsigned eeprom_shift; /* of the address */
+};
 
 struct receive_descriptor {
     uint64_t address;
@@ -99,8 +110,7 @@ _Static_assert(SPARE_BUFFER + NET_BUFFER_SIZE <= QUEUE_CHIP_SIZE, "fits the chip
 /* ---- verbs of a driver ---- */
 
 bool e1000_adopt(struct net_device *d);
-/* prepare: what this chip needs between its reset and the set-up of its rings; NULL: nothing. */
-int e1000_reset_with(struct net_device *d, void (*prepare)(struct net_device *));
+int e1000_reset_as(struct net_device *d, const struct e1000_kind *kind);
 bool e1000_identify(struct net_device *d, uint8_t mac[6]);
 void e1000_mask(struct net_device *d);
 bool e1000_unmask(struct net_device *d);

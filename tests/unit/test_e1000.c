@@ -30,6 +30,19 @@ static void chip_transmit(void)
     }
 }
 
+static bool has_eeprom;
+static uint16_t eeprom[3];
+
+/* As the 82540EM. */
+static uint32_t chip_eeprom(uint32_t value)
+{
+    uint32_t word = value >> 8 & 0xff;
+
+    if (!has_eeprom || !(value & 1))
+        return value;
+    return (uint32_t)(word < 3 ? eeprom[word] : 0xffff) << 16 | word << 8 | 1 << 4;
+}
+
 uint32_t fake_read(uint32_t offset, unsigned width)
 {
     uint32_t value = *reg(offset);
@@ -55,6 +68,9 @@ void fake_write(uint32_t offset, unsigned width, uint32_t value)
         break;
     case RCTL:
         rctl_writes++;
+        break;
+    case EERD:
+        value = chip_eeprom(value);
         break;
     }
     *reg(offset) = value;
@@ -87,6 +103,7 @@ static int setup(void **state)
     *reg(RAL0) = 0x12005452;
     *reg(RAH0) = 0x5634 | RAH_AV;
     sent_count = rctl_writes = 0;
+    has_eeprom = false;
     fake_queue_setup(0);
     return 0;
 }
@@ -115,6 +132,50 @@ static void test_first_start(void **state)
         assert_int_equal(fake_queue->receive.entry[i].length, 60 + i);
         assert_int_equal(fake_queue->receive.entry[i].status, NET_FRAME_OK);
     }
+}
+
+static const uint8_t address[6] = {0x52, 0x54, 0x00, 0x12, 0x34, 0x56};
+
+static void give_eeprom(uint16_t first)
+{
+    has_eeprom = true;
+    eeprom[0] = first;
+    eeprom[1] = 0x1200;
+    eeprom[2] = 0x5634;
+}
+
+/* An ill driver has given the card another address: a fresh one does not go on with that, and a
+ * reset brings back what the EEPROM says, since the chip (QEMU's) does not. */
+static void test_address_is_brought_back(void **state)
+{
+    struct net_device d;
+
+    (void)state;
+    give_eeprom(0x5452);
+    fake_start(&d, &e1000_driver, true);
+    assert_memory_equal(fake_queue->mac, address, 6);
+    assert_int_equal(fake_start(&d, &e1000_driver, true), QUEUE_DRIVER_ADOPTED);
+    *reg(RAL0) ^= 0x100;
+    assert_int_equal(fake_start(&d, &e1000_driver, true), QUEUE_DRIVER_RESET);
+    assert_memory_equal(fake_queue->mac, address, 6);
+    assert_int_equal(*reg(RAL0), 0x12005452);
+    *reg(RAH0) = 0;
+    assert_int_equal(fake_start(&d, &e1000_driver, true), QUEUE_DRIVER_RESET);
+    assert_int_equal(*reg(RAH0), 0x5634 | RAH_AV);
+}
+
+/* A group's address is nobody's, nor is one of zeros: what the chip has is better. */
+static void test_empty_eeprom(void **state)
+{
+    struct net_device d;
+
+    (void)state;
+    give_eeprom(0x5553);
+    fake_start(&d, &e1000_driver, true);
+    assert_memory_equal(fake_queue->mac, address, 6);
+    memset(eeprom, 0, sizeof eeprom);
+    fake_start(&d, &e1000_driver, false);
+    assert_memory_equal(fake_queue->mac, address, 6);
 }
 
 static void test_no_address(void **state)
@@ -316,6 +377,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_first_start, setup),
+        cmocka_unit_test_setup(test_address_is_brought_back, setup),
+        cmocka_unit_test_setup(test_empty_eeprom, setup),
         cmocka_unit_test_setup(test_no_address, setup),
         cmocka_unit_test_setup(test_transmit, setup),
         cmocka_unit_test_setup(test_bad_frame_gives_buffer_back, setup),

@@ -27,7 +27,10 @@ static void prepare(struct net_device *d)
 
 static int e1000e_reset(struct net_device *d)
 {
-    return e1000_reset_with(d, prepare);
+    static const struct e1000_kind kind = {
+        .prepare = prepare, .eeprom_done = 1 << 1, .eeprom_shift = 2};
+
+    return e1000_reset_as(d, &kind);
 }
 
 const struct net_driver e1000e_driver = {
