@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Frames are looked at before lwIP sees them; see guard.h. Only those that come from the wire:
- * what we send to ourselves does not pass here.
+ * what we send to ourselves does not pass here, but for fragments.
  */
 #include "servers/net/guard.h"
 
@@ -192,6 +192,30 @@ bool dhcp_is_sound(const uint8_t *message, size_t length)
     if (type == DHCP_TYPE_OFFER || type == DHCP_TYPE_ACK)
         return mask && address >> 24 != 0 && !is_loopback(address) && address < 0xe0000000;
     return type == DHCP_TYPE_NAK;
+}
+
+/* ---- fragments ---- */
+
+/* lwIP puts together what fits together: one without a byte at the end makes a chain that it cannot copy, and it dies of
+ * that; those that go on behind the longest packet make one of some bytes. */
+static bool fragment_is_sound(const uint8_t *ip)
+{
+    uint32_t header = (ip[0] & 15) * 4u, length = get16(ip + 2), place = get16(ip + 6);
+    uint32_t bytes = length > header ? length - header : 0;
+
+    return bytes != 0 && ((place & IP_MF) == 0 || bytes % 8 == 0) &&
+           (place & IP_OFFMASK) * 8 + bytes <= UINT16_MAX - IP_HLEN;
+}
+
+int guard_fragment(struct pbuf *p)
+{
+    const uint8_t *ip = p->payload;
+
+    if (p->len < IP_HLEN || (get16(ip + 6) & (IP_MF | IP_OFFMASK)) == 0 || fragment_is_sound(ip))
+        return 0;
+    guard_count(GUARD_ip_fragment_malformed);
+    pbuf_free(p);
+    return 1;
 }
 
 /* ---- frames ---- */

@@ -17,6 +17,7 @@
 /* name in /proc/net/guard, in the order of the text */
 #define GUARD_COUNTERS(C)                                                                          \
     C(ip_malformed) /* shorter than its header */                                                  \
+    C(ip_fragment_malformed) /* without a byte, not of eights, beyond the longest packet */        \
     C(ip_source_impossible) /* 127/8, 0.0.0.0, a broadcast, one of ours */                         \
     C(ip_source_elsewhere) /* of another card's network */                                         \
     C(ip_destination_elsewhere) /* another card's address, or 127/8 */                             \
@@ -59,9 +60,12 @@ static inline void guard_count(enum guard_counter counter)
 const char *guard_name(unsigned counter);
 
 struct netif;
+struct pbuf;
 
 /* A frame from the wire, whole and in one piece: shall lwIP have it? */
 bool guard_frame(struct netif *netif, const uint8_t *frame, size_t length);
+/* LWIP_HOOK_IP4_INPUT, of what we send to ourselves, too: not 0: it was a fragment that cannot be, and is gone. */
+int guard_fragment(struct pbuf *p);
 /* Where the last one came from. */
 extern uint8_t guard_frame_from[6];
 /* What is sent goes there, and nobody is asked where it is to go; NULL: as ARP says. */

@@ -104,6 +104,11 @@ uint16_t checksum_copy(void *to, const void *from, uint16_t length);
 #define LWIP_AUTOIP 0
 #define LWIP_IGMP 0
 
+/* guard.c */
+struct pbuf;
+int guard_fragment(struct pbuf *p);
+#define LWIP_HOOK_IP4_INPUT(p, netif) guard_fragment(p)
+
 /* UDP and TCP. */
 #define LWIP_UDP 1
 #define LWIP_TCP 1
