@@ -58,6 +58,12 @@ long host_connect(uint32_t to, uint16_t port);
 #define DATAGRAM_SOCKETS 3
 void host_datagrams_open(void);
 uint64_t host_datagrams(void); /* that programs have read */
+/* Programs that get copies: one that pings, one with all of ICMP, two that hear what is said to all on one port; and one
+ * that writes packets as they are, to ourselves. */
+#define PORT_SHARED 5400
+#define PING_IDENT 77
+void host_copies_open(void);
+void host_raw_packet(const void *bytes, size_t length);
 extern bool host_accepting; /* on PORT_BUSY */
 extern bool host_forks; /* each connection is served by a process of its own */
 uint64_t host_connections(void); /* of the servers above */

@@ -46,12 +46,64 @@ static uint32_t odd_number(void)
     return one_in(3) ? below(70000) : some[below(sizeof some / sizeof *some)];
 }
 
+static void ip_sum(uint8_t *f)
+{
+    uint16_t sum;
+
+    f[24] = f[25] = 0;
+    sum = (uint16_t)~frame_sum(f + 14, (size_t)(f[14] & 15) * 4, 0);
+    f[24] = (uint8_t)(sum >> 8);
+    f[25] = (uint8_t)sum;
+}
+
+/* The bytes [at, at + n) of the packet in `frame`, as a fragment. */
+static void send_piece(size_t at, size_t n, bool more)
+{
+    uint8_t piece[1514];
+
+    memcpy(piece, frame, 34);
+    memcpy(piece + 34, frame + 34 + at, n);
+    piece[16] = (uint8_t)((20 + n) >> 8);
+    piece[17] = (uint8_t)(20 + n);
+    piece[20] = (uint8_t)(at >> 11 | (more ? 0x20 : 0));
+    piece[21] = (uint8_t)(at >> 3);
+    ip_sum(piece);
+    if (one_in(3))
+        host_raw_packet(piece + 14, 20 + n);
+    else
+        host_queue_frame(0, piece, 34 + n);
+}
+
+/* Cut at eights, mostly; the last one first, or in order; it may be empty. */
+static void send_pieces(size_t length)
+{
+    size_t body = length - 34, cuts[17], n = 1 + below(16);
+    bool backwards = one_in(2);
+
+    for (size_t i = 0; i < n; i++)
+        cuts[i] = i * body / n / 8 * 8;
+    cuts[n] = body;
+    if (one_in(4))
+        cuts[n - 1] = body / 8 * 8;
+    for (size_t i = 0; i < n; i++) {
+        size_t k = backwards ? n - 1 - i : i;
+
+        if (!one_in(60))
+            send_piece(cuts[k], cuts[k + 1] - cuts[k], k < n - 1);
+    }
+    host_turn();
+}
+
 static void send_frame(size_t length)
 {
     unsigned n = below(32);
 
     if (length > 1514)
         length = 1514;
+    if (length > 42 && frame[12] == 8 && frame[13] == 0 && one_in(25)) {
+        send_pieces(length);
+        return;
+    }
     if (one_in(12)) /* as it is on a bad wire */
         for (unsigned i = below(4) + 1; i--;)
             frame[14 + below((uint32_t)length - 14)] = any_byte();
@@ -59,7 +111,9 @@ static void send_frame(size_t length)
         length = below((uint32_t)length) + 1;
     memcpy(kept[n], frame, length);
     kept_length[n] = length;
-    if (one_in(4))
+    if (length > 34 && one_in(40)) /* past the guard of the wire */
+        host_raw_packet(frame + 14, length - 14);
+    else if (one_in(4))
         host_queue_frame(one_in(20), frame, length);
     else
         host_frame(one_in(20), frame, length);
@@ -217,16 +271,6 @@ static void tcp_frame(void)
 
 /* ---- the others ---- */
 
-static void ip_sum(void)
-{
-    uint16_t sum;
-
-    frame[24] = frame[25] = 0;
-    sum = (uint16_t)~frame_sum(frame + 14, (size_t)(frame[14] & 15) * 4, 0);
-    frame[24] = (uint8_t)(sum >> 8);
-    frame[25] = (uint8_t)sum;
-}
-
 /* A piece of what may once have been a datagram, or a header with options. */
 static void ip_frame(void)
 {
@@ -250,7 +294,7 @@ static void ip_frame(void)
     }
     if (one_in(5))
         frame[17] = any_byte();
-    ip_sum();
+    ip_sum(frame);
     send_frame(length);
 }
 
@@ -264,6 +308,10 @@ static void icmp_frame(void)
     if (one_in(2))
         body[0] = 8;
     body[1] = (uint8_t)below(17);
+    if (one_in(4)) { /* of a program that pings */
+        body[0] = body[1] = 0;
+        body[5] = PING_IDENT;
+    }
     if (body[0] == 3) { /* about something that passed by */
         unsigned n = below(32);
         size_t some = kept_length[n] > 14 ? kept_length[n] - 14 : 0;
@@ -413,9 +461,11 @@ static void dns_frame(void)
 static void udp_frame(void)
 {
     uint8_t body[1400] = {0};
+    bool to_all = one_in(3);
 
-    send_frame(frame_udp(frame, PEER, HOST_ADDRESS, one_in(2) ? 53 : (uint16_t)below(65536),
-                         (uint16_t)odd_number(), body, below(1400)));
+    send_frame(frame_udp(frame, PEER, to_all ? 0x0a0002ff : HOST_ADDRESS,
+                         one_in(2) ? 53 : (uint16_t)below(65536),
+                         to_all ? PORT_SHARED : (uint16_t)odd_number(), body, below(1400)));
 }
 
 static void again(void)
@@ -439,6 +489,8 @@ void play_step(void)
         tcp_frame();
     if (one_in(50))
         host_pass(one_in(10) ? below(20000) : below(300));
+    if (one_in(6))
+        calls_step();
     if (one_in(300))
         host_connect(one_in(4) ? HOST_ADDRESS : PEER, (uint16_t)(1 + below(65535)));
 }
@@ -449,4 +501,5 @@ void play_start(uint64_t seed, uint32_t (*choose)(uint32_t n))
     host_sent = on_sent;
     host_start(seed, "e0=10.0.2.15/24,10.0.2.2");
     host_datagrams_open();
+    host_copies_open();
 }

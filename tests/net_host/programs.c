@@ -123,12 +123,62 @@ uint64_t host_datagrams(void)
     return datagram_count;
 }
 
+/* ---- programs that get copies ---- */
+
+#define COPIES 4
+static uint64_t copy_nodes[COPIES], raw_node;
+
+static uint64_t datagram_socket(uint64_t type, uint64_t protocol, uint16_t port)
+{
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons(port)};
+    uint64_t w[6] = {AF_INET, type, protocol, 0, O_NONBLOCK, 0}, node;
+    static const int options[] = {SO_REUSEADDR, SO_BROADCAST};
+    int on = 1;
+
+    if (host_call(SOCKET_CREATE, w))
+        abort();
+    node = w[1];
+    for (unsigned i = 0; i < 2; i++) {
+        uint64_t o[6] = {node,      SOL_SOCKET, (uint64_t)options[i], (uint64_t)(uintptr_t)&on,
+                         sizeof on, 0};
+
+        host_call(SOCKET_SET_OPTION, o);
+    }
+    if (port && call(SOCKET_BIND, node, &name, sizeof name))
+        abort();
+    return node;
+}
+
+void host_copies_open(void)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(HOST_ADDRESS)};
+
+    copy_nodes[0] = datagram_socket(SOCK_DGRAM, IPPROTO_ICMP, PING_IDENT);
+    copy_nodes[1] = datagram_socket(SOCK_RAW, IPPROTO_ICMP, 0);
+    copy_nodes[2] = datagram_socket(SOCK_DGRAM, 0, PORT_SHARED);
+    copy_nodes[3] = datagram_socket(SOCK_DGRAM, 0, PORT_SHARED);
+    raw_node = datagram_socket(SOCK_RAW, IPPROTO_RAW, 0);
+    if (call(SOCKET_CONNECT, raw_node, &to, sizeof to))
+        abort();
+}
+
+void host_raw_packet(const void *bytes, size_t length)
+{
+    call(FILE_WRITE, raw_node, bytes, length);
+    host_idle();
+}
+
 static bool read_datagram(uint64_t node)
 {
     bool any = node && call(FILE_READ, node, scratch, sizeof scratch) >= 0;
 
     datagram_count += any;
     return any;
+}
+
+static bool read_copy(uint64_t node)
+{
+    return node && call(FILE_READ, node, scratch, sizeof scratch) >= 0;
 }
 
 uint64_t host_connections(void)
@@ -240,6 +290,8 @@ bool programs_work(void)
         }
         caller = PROGRAM;
         more |= read_datagram(datagram_nodes[0]) | read_datagram(datagram_nodes[1]);
+        for (unsigned i = 0; i < COPIES; i++)
+            more |= read_copy(copy_nodes[i]);
         any |= more;
     }
     return any;
