@@ -180,19 +180,39 @@ static void test_out_of_order_past_the_edge(void **state)
     assert_alive();
 }
 
-/* Data behind a FIN that came before them. */
+/* Data that go on behind a FIN which came before them: it is where they end, one number past the window's edge. */
 static void test_data_behind_a_fin(void **state)
 {
+    static char block[1201];
+    uint32_t next = connect_to(PORT_DEAF, 8192), edge = 1001 + 65535, at = 1002;
+
+    memset(block, 'x', 1200);
+    for (; at + 1000 <= edge - 200; at += 1000)
+        say(PORT_DEAF, TCP_A, at, next, 8192, block + 200);
+    say(PORT_DEAF, TCP_A | TCP_F, edge - 101, next, 8192, block + 1100);
+    say(PORT_DEAF, TCP_A, at, next, 8192, block + 1200 - (edge - at));
+    assert_int_equal(last.ack, 1001);
+    say(PORT_DEAF, TCP_A, 1001, next, 8192, "y");
+    assert_int_equal(last.ack, edge + 1);
+    host_pass(1000);
+    assert_alive();
+}
+
+/* The same in order, when the program reads nothing and little of the window is left. */
+static void test_data_over_a_fin_that_fill_the_window(void **state)
+{
     static char block[1461];
-    uint32_t next = connect_to(PORT_DEAF, 8192), edge = 1001 + 65535;
+    uint32_t next = connect_to(PORT_DEAF, 8192), at = 1001, left;
 
     memset(block, 'x', 1460);
-    for (uint32_t at = 1002; at + 1460 < edge; at += 1460)
-        say(PORT_DEAF, TCP_A | (at > edge - 3000 ? TCP_F : 0), at, next, 8192, block);
-    block[edge - 3000 < edge ? 1459 : 0] = 0;
-    say(PORT_DEAF, TCP_A, edge - 1459, next, 8192, block);
-    say(PORT_DEAF, TCP_A, 1001, next, 8192, "y");
-    host_pass(1000);
+    for (; last.window >= 1460; at += 1460)
+        say(PORT_DEAF, TCP_A, at, next, 8192, block);
+    left = last.window;
+    assert_in_range(left, 10, 1459);
+    say(PORT_DEAF, TCP_A | TCP_F, at + 1, next, 8192, block + 1460 - (left - 2));
+    assert_int_equal(last.ack, at);
+    say(PORT_DEAF, TCP_A, at, next, 8192, block + 1460 - left);
+    assert_int_equal(last.ack, at + left + 1);
     assert_alive();
 }
 
@@ -517,6 +537,7 @@ int main(void)
         cmocka_unit_test(test_fin_past_a_closed_window),
         cmocka_unit_test(test_out_of_order_past_the_edge),
         cmocka_unit_test(test_data_behind_a_fin),
+        cmocka_unit_test(test_data_over_a_fin_that_fill_the_window),
         cmocka_unit_test(test_what_was_checked_stays),
         cmocka_unit_test(test_acknowledgement_of_what_was_never_sent),
         cmocka_unit_test(test_reset_has_to_be_exact),
