@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A network driver that is alive and lets no more frames through: how long it takes, by the machine's own clock, until its client says so."""
+"""A driver that is alive and lets no more frames (or characters) through: how long it takes, by the machine's own clock, until its client says so. Or only some: its card has another address."""
 import re
 import socketserver
 import threading
@@ -90,3 +90,18 @@ def test_serial_port_sends_no_more(boot, tmp_path, function, why):
     assert 0 < detected(f"uart {function}", row, int(re.search(r"^triggered (\d+) 0$", out, re.M)[1]) / 1e9) <= LIMIT
     assert (row["defect"], int(row["detail"])) == ("complaint", why)
     assert sent.read_text().split() == [str(n) for n in range(1, 301)]
+
+
+# mov rax, device->registers; mov dword ptr [rax + RAL0], 0x12005652; ud2
+OTHER_ADDRESS = "488b4708" + "c78000540000" + "52560012" + "0f0b"
+
+
+@pytest.mark.parametrize("nic", ["e1000", "e1000e"])
+def test_station_address_is_brought_back(boot, nic):
+    """A driver gives its card another address, and dies: a fresh one does not go on with that, which QEMU's cards keep through a reset."""
+    command = (f"mknod /tmp/inject c 240 0; address() {{ ifconfig e0 | sed -n 's/.*HWaddr \\([^ ]*\\).*/\\1/p'; }}; address; ping -c 1 10.0.2.2 >/dev/null; "
+               f"echo '{nic} {entry(nic, 'transmit'):#x} text {entry(nic, 'transmit'):#x} {OTHER_ADDRESS}' >/tmp/inject; ping -c 3 10.0.2.2; address; cut -d' ' -f2-4,8 /proc/recovery")
+    result = boot(command, nics=[CARDS[nic]], add=INJECTOR, leak_check=False)
+    lines = result.out.splitlines()
+    assert f"{nic} exception 6 reset" in lines and f"{nic}: device reset (station address)" in result.klog
+    assert lines[0] == "52:54:00:12:34:56" and lines.count(lines[0]) == 2 and "3 packets received" in result.out
