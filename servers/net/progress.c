@@ -14,6 +14,7 @@ void progress_begin(struct progress *p, const struct progress_view *v, bool was_
     uint32_t unheard = p->unheard;
 
     *p = (struct progress){.begun = v->now,
+                           .begun_good = v->good,
                            .completed = v->completed,
                            .heard = v->heard,
                            .gateway = v->gateway,
@@ -132,6 +133,18 @@ static enum progress_verdict ask(struct progress *p, const struct progress_view 
     return PROGRESS_PROBE;
 }
 
+/* Without an address nobody can be asked but for one, and that there is no answer is no news. But of
+ * a device that brings nothing at all, not even what others say to all, a fresh driver is tried
+ * once. */
+static bool is_deaf(struct progress *p, const struct progress_view *v)
+{
+    if (!v->link || p->sent_at == 0 || v->good != p->begun_good || p->complaints != 0 ||
+        v->now - p->begun <= PROGRESS_NEVER)
+        return false;
+    p->complaints++;
+    return true;
+}
+
 static enum progress_verdict is_silent(struct progress *p, const struct progress_view *v)
 {
     if (v->heard != p->heard) {
@@ -145,7 +158,9 @@ static enum progress_verdict is_silent(struct progress *p, const struct progress
         if (p->ask_at < p->quiet_until)
             p->ask_at = p->quiet_until;
     }
-    if (!v->can_probe || v->now < p->ask_at)
+    if (!v->can_probe)
+        return is_deaf(p, v) ? PROGRESS_IS_DEAF : PROGRESS_FINE;
+    if (v->now < p->ask_at)
         return PROGRESS_FINE;
     if (p->unanswered < PROGRESS_PROBES)
         return ask(p, v);

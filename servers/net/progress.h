@@ -42,7 +42,9 @@ enum {
     PROGRESS_SLOWEST = 5000, /* answer that is waited for */
     PROGRESS_DOUBT = 1000, /* after a complaint: does the gateway answer at all? */
     PROGRESS_GRACE = 2000, /* for a device that was reset, until its silence means anything */
-    PROGRESS_NEVER = 20000, /* without hearing anything at all, from the driver's start on */
+    PROGRESS_NEVER =
+        20000, /* from the driver's start on, without hearing anything at all: also when
+                               nobody has an address yet whom a gateway could answer */
     PROGRESS_COMPLAINTS = 2, /* of one and the same silence: the wire may be cut */
     PROGRESS_ECHO = 250, /* to answer the last of a series, and what the slowest answer took */
     PROGRESS_ECHOES = ECHO_SERIES, /* in a series, one with each look */
@@ -67,6 +69,7 @@ enum progress_verdict {
     PROGRESS_ASK_ECHO,
     PROGRESS_IS_STUCK,
     PROGRESS_IS_SILENT,
+    PROGRESS_IS_DEAF,
     PROGRESS_IS_UNHEARD,
     PROGRESS_IS_DARK,
     PROGRESS_IS_USELESS
@@ -95,7 +98,7 @@ struct progress {
     uint32_t unanswered; /* probes */
     uint64_t asked_at; /* the first one since something was heard; 0: nothing was asked */
     uint32_t complaints; /* since the gateway has answered */
-    uint64_t begun; /* when this driver began */
+    uint64_t begun, begun_good; /* when this driver began; good frames until then */
     uint64_t doubt_at; /* when it is asked for their sake */
     uint64_t garbled_until; /* no complaint of garbled frames before; 0: there was none */
     bool was_lit; /* there has been a link */

@@ -84,6 +84,8 @@ static void complain(struct interface *i, enum progress_verdict verdict)
     } reasons[] = {
         [PROGRESS_IS_STUCK] = {"completes no frame to send any more", COMPLAINT_DEADLINE},
         [PROGRESS_IS_SILENT] = {"hears nothing, not even the gateway", COMPLAINT_SILENCE},
+        [PROGRESS_IS_DEAF] = {"hears nothing, not even an answer about an address",
+                              COMPLAINT_SILENCE},
         [PROGRESS_IS_UNHEARD] = {"does not send what it is given", COMPLAINT_DATA},
         [PROGRESS_IS_DARK] = {"has no link any more", COMPLAINT_SILENCE},
         [PROGRESS_IS_USELESS] = {"is busy, but of no use", COMPLAINT_USELESS},

@@ -273,6 +273,16 @@ def test_every_copy_is_ill(boot, tmp_path, driver, function, service, device, mo
     assert int(re.search(rf"^{service} .* (\d+) \w+ +\w", result.out, re.M)[1]) < 100
 
 
+def test_deaf_from_the_boot(boot, tmp_path):
+    """A network card's driver of which no copy gives its card a buffer: nobody answers about an address, which may be so. A fresh copy is tried once, and the log says why."""
+    result = boot("n=0; until grep -q ' e1000 ' /proc/recovery || [ $n -gt 300 ]; do n=$((n + 1)); usleep 100000; done; sleep 30; cat /proc/recovery", nics=["e1000"], icount=True, leak_check=False, timeout=200,
+                  add=ill_program(tmp_path, "e1000", "e1000_lend", "e1000"))
+    row, = recoveries(result.out, "e1000")
+    assert (row["defect"], row["detail"]) == ("complaint", "4") and result.klog.count("net: e0: driver e1000 hears nothing, not even an answer about an address") == 1
+    link = float(re.search(r"\[ *([\d.]+)\] net: e0: link up", result.klog)[1])
+    assert 20000 < detected("e1000, every copy of it deaf", row, link) < 23000
+
+
 def test_starts_that_do_not_end(boot, tmp_path):
     """Shipped services of which no copy gets ready: one computes for ever, beside a program that does, too, so that each start takes two seconds; others wait for what does not
     come, a disk's driver for ten seconds each time. No budget is used up by that; they are given up all the same, within a minute, and the log says so once."""

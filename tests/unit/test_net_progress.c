@@ -325,9 +325,41 @@ static void test_garbled(void **state)
     assert_int_not_equal(until(PROGRESS_IS_USELESS, 2000), ~0u);
 }
 
+/* Questions for an address, once a second: who hears nothing at all is replaced once; who hears
+ * others is not, nor who has nothing to ask. */
+static enum progress_verdict ask_for_an_address(unsigned seconds, bool others)
+{
+    enum progress_verdict found = PROGRESS_FINE;
+
+    for (unsigned n = 0; n < seconds * 1000 / PROGRESS_LOOK && found == PROGRESS_FINE; n++) {
+        if (n % (1000 / PROGRESS_LOOK) == 0) {
+            v.posted = ++v.completed;
+            v.good += others;
+        }
+        found = look();
+    }
+    return found;
+}
+
+static void test_without_an_address(void **state)
+{
+    v = (struct progress_view){.now = 1000, .link = true, .good = 7};
+    p = (struct progress){0};
+    progress_begin(&p, &v, true);
+    assert_int_equal(until(PROGRESS_IS_DEAF, 2 * PROGRESS_NEVER), ~0u);
+    progress_begin(&p, &v, true);
+    assert_int_equal(ask_for_an_address(60, true), PROGRESS_FINE);
+    progress_begin(&p, &v, true);
+    assert_int_equal(ask_for_an_address(15, false), PROGRESS_FINE);
+    assert_int_equal(ask_for_an_address(10, false), PROGRESS_IS_DEAF);
+    progress_begin(&p, &v, true);
+    assert_int_equal(ask_for_an_address(100, false), PROGRESS_FINE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_without_an_address, setup),
         cmocka_unit_test_setup(test_stuck, setup),
         cmocka_unit_test_setup(test_slow_is_not_stuck, setup),
         cmocka_unit_test_setup(test_a_pause_of_the_machine_proves_nothing, setup),
