@@ -33,7 +33,7 @@
  * indices of `test.receive`, counts up `asked` and notifies; the driver carries them through the
  * device and into the receive ring of `test`, with the same code as all others, says in `result` how
  * it went, sets `told` to `asked` and notifies. The client judges: what it has put in must have come
- * back, in order. What has come from outside in the meantime may stand between; the
+ * back, in order, and `ring_at` be the ring that the client looks at, since a test has its own. What has come from outside in the meantime may stand between; the
  * driver hands that on in the ordinary ring. A driver that dies in a test leaves it undone, its
  * successor says so at once (CHAR_TEST_BUSY).
  */
@@ -68,6 +68,7 @@ struct char_test {
     uint32_t result; /* enum char_test_result */
     uint32_t can_test; /* 0: such a device has no test, `asked` is not looked at */
     uint32_t dry; /* counts: the device had nothing more to receive */
+    uint32_t ring_at; /* where in the queue the ring is into which it receives outside of tests */
     uint8_t receive_bytes[CHAR_TEST_SIZE]; /* (char_blank() before: by the client) */
     struct char_ring transmit, receive; /* nobody waits for them; transmit: of the queue's bytes */
 };

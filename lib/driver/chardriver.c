@@ -238,6 +238,7 @@ static void test(struct char_device *d)
     if (!d->driver->loop || asked == t->told)
         return;
     t->result = run_test(d, t);
+    t->ring_at = (uint32_t)((uint8_t *)d->receive.ring - (uint8_t *)d->queue);
     queue_publish(&t->told, asked);
     d->wake_client = true;
 }
