@@ -111,8 +111,8 @@ unsigned long strtoul(const char *restrict text, char **restrict end, int base)
     } else if (base == 0)
         base = *s == '0' ? 8 : 10;
     for (; (digit = digit_value(*s)) < (unsigned)base; s++) {
-        over |= __builtin_mul_overflow(value, (unsigned long)base, &value) |
-                __builtin_add_overflow(value, digit, &value);
+        over |= __builtin_mul_overflow(value, (unsigned long)base, &value);
+        over |= __builtin_add_overflow(value, digit, &value);
         any = true;
     }
     if (end)
