@@ -387,6 +387,65 @@ static void test_damaged(void **state)
     unmount();
 }
 
+static void set_super(const char *field, unsigned value)
+{
+    assert_int_equal(host_shell("/sbin/debugfs -w -R 'set_super_value %s %u' %s >%s.log 2>&1",
+                                field, value, path, path),
+                     0);
+}
+
+/* What inodes are to have beyond their first 128 bytes, and nobody's inode can have: as Linux the
+ * server takes what it knows itself. An inode with that much would be refused by who made it. */
+static void test_extra_size(void **state)
+{
+    static const struct {
+        unsigned wanted, is;
+    } cases[] = {{132, 32}, {65535, 32}, {130, 32}, {33, 32}, {30, 32},
+                 {4, 32},   {0, 32},     {32, 32},  {64, 64}, {128, 128}};
+
+    for (unsigned n = 0; n < sizeof cases / sizeof *cases; n++) {
+        struct fs_attributes attributes;
+        struct inode i;
+        uint64_t node;
+
+        mount_fresh(1024, n % 2 ? "-O ^metadata_csum" : "-O metadata_csum", "16M");
+        host_unmount();
+        set_super("want_extra_isize", cases[n].wanted);
+        host_mount(path, BOX_BYTES);
+        orphans_release();
+        node = make(EXT4_ROOT_INODE, "file", S_IFREG | 0644);
+        make(make(EXT4_ROOT_INODE, "folder", S_IFDIR | 0755), "in it", S_IFREG | 0644);
+        cache_run_begin();
+        assert_int_equal(inode_get((uint32_t)node, &i), 0);
+        assert_int_equal(i.raw->extra_isize, cases[n].is);
+        assert_int_equal(AGAIN(file_attributes(node, &attributes)), 0);
+        host_commit();
+        set_super("want_extra_isize", 32); /* (e2fsck has its own opinion of that) */
+        unmount();
+    }
+}
+
+/* The first inode that is not for the file system itself: with none below, files could be made of
+ * the journal's; with one beyond a group, the search for a free one would leave the bitmap. */
+static void test_first_inode(void **state)
+{
+    static const unsigned wrong[] = {0, 1, 8, 10, 5000, 65280, ~0u};
+    struct ext4_super *s;
+    char why[160];
+
+    mount_fresh(1024, "-O ^metadata_csum", "16M");
+    s = (void *)(host.image + EXT4_SUPER_OFFSET);
+    assert_int_equal(super_take(s, host.size, false, why, sizeof why), 0);
+    for (unsigned n = 0; n < sizeof wrong / sizeof *wrong; n++) {
+        s->first_ino = wrong[n];
+        assert_int_equal(super_take(s, host.size, false, why, sizeof why), -EUCLEAN);
+        assert_string_equal(why, "its first inode makes no sense");
+    }
+    s->first_ino = EXT4_FIRST_INODE;
+    assert_int_equal(super_take(s, host.size, false, why, sizeof why), 0);
+    unmount();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -397,6 +456,8 @@ int main(void)
         cmocka_unit_test(test_links_and_nodes),
         cmocka_unit_test(test_open_without_name),
         cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_extra_size),
+        cmocka_unit_test(test_first_inode),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

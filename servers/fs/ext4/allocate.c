@@ -414,7 +414,7 @@ static long inode_in(uint32_t number, bool is_directory, uint32_t *out)
     if (result)
         return result;
     index = find_bit(buffer_data(map), reserved, volume.inodes_per_group, false);
-    if (index == volume.inodes_per_group)
+    if (index >= volume.inodes_per_group) /* (a small group 0 has none but reserved ones) */
         return -EUCLEAN;
     result = block_change(g.buffer);
     if (result == 0)

@@ -11,6 +11,7 @@
 #define EXT4_SUPER_OFFSET 1024u
 #define EXT4_SUPER_MAGIC 0xef53u
 #define EXT4_ROOT_INODE 2u
+#define EXT4_FIRST_INODE 11u /* those before it are the file system's own */
 #define EXT4_JOURNAL_INODE 8u
 
 enum ext4_state { EXT4_STATE_CLEAN = 1, EXT4_STATE_ERROR = 2, EXT4_STATE_ORPHANS = 4 };

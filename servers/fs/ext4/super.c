@@ -50,6 +50,8 @@ static long check_sizes(const struct ext4_super *s, const struct volume *v, uint
         return refuse(why, room, "the size of its group descriptors makes no sense");
     if (v->inodes != (uint64_t)v->groups * v->inodes_per_group)
         return refuse(why, room, "its number of inodes makes no sense");
+    if (v->first_inode < EXT4_FIRST_INODE || v->first_inode > v->inodes)
+        return refuse(why, room, "its first inode makes no sense");
     return s->rev_level == 1 ? 0 : refuse(why, room, "it is of an old revision");
 }
 
@@ -78,6 +80,23 @@ static long check_features(const struct ext4_super *s, struct volume *v, char *w
     return 0;
 }
 
+/* What new inodes have beyond their first 128 bytes. As in Linux it is all that is known here, or
+ * more should the super block want that and an inode have room for it: one that says what cannot be
+ * would make inodes that inode_get() refuses. */
+static uint32_t extra_size(const struct ext4_super *s)
+{
+    const uint32_t known = sizeof(struct ext4_inode) - 128;
+    uint32_t size = known;
+
+    if (s->inode_size <= 128)
+        return 0;
+    if ((s->feature_ro_compat & RO_EXTRA_ISIZE) && s->want_extra_isize > size)
+        size = s->want_extra_isize;
+    if ((s->feature_ro_compat & RO_EXTRA_ISIZE) && s->min_extra_isize > size)
+        size = s->min_extra_isize;
+    return size > s->inode_size - 128u || size % 4 ? known : size;
+}
+
 static void take(const struct ext4_super *s, struct volume *v)
 {
     bool wide = s->feature_incompat & INCOMPAT_64BIT;
@@ -96,7 +115,7 @@ static void take(const struct ext4_super *s, struct volume *v)
     v->inodes_per_block = v->inode_size ? v->block_size / v->inode_size : 0;
     v->group_size = wide ? s->desc_size : 32;
     v->first_inode = s->first_ino;
-    v->want_extra_isize = v->inode_size > 128 ? s->want_extra_isize : 0;
+    v->want_extra_isize = extra_size(s);
     v->compatible = s->feature_compat;
     v->incompatible = s->feature_incompat;
     v->ro_compatible = s->feature_ro_compat;
