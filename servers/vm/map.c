@@ -27,13 +27,14 @@ static void tell_rs(endpoint_t ep)
     ipc_call(service_info()->rs, &m);
 }
 
-static long populate(endpoint_t ep, struct space *s, uint64_t start, uint64_t length,
+/* What a service has is what its regions say: a count of its own would have to be kept right on
+ * every way out. So the region is added when this is done, and must find room. */
+static long populate(endpoint_t ep, const struct space *s, uint64_t start, uint64_t length,
                      uint32_t protection)
 {
     enum memory_use use = protection & VM_PROTECTION_STORE ? MEMORY_STORED : MEMORY_TOUCHED;
-    long result;
 
-    if (s->limit && s->used + length > s->limit) {
+    if (s->limit && regions_bytes(s->regions) + length > s->limit) {
         log_info("%s is over its memory limit of %lu kB", s->name, s->limit >> 10);
         tell_rs(ep);
         return -ENOMEM;
@@ -42,10 +43,7 @@ static long populate(endpoint_t ep, struct space *s, uint64_t start, uint64_t le
         memory_relieve(s);
         return -ENOMEM;
     }
-    result = give_pages(ep, start, length / PAGE_SIZE, map_flags(protection));
-    if (!result)
-        s->used += length;
-    return result;
+    return give_pages(ep, start, length / PAGE_SIZE, map_flags(protection));
 }
 
 bool pages_gone(endpoint_t ep, uint64_t start, uint64_t end, uint64_t until)
@@ -63,15 +61,13 @@ long unmap_range(endpoint_t ep, struct space *s, uint64_t start, uint64_t end)
 {
     int error;
 
-    if (!region_may_split(s->regions))
+    if (!region_may_remove(s->regions, start, end))
         return -ENOMEM;
     if (!pages_gone(ep, start, end, step_end()))
         return WORK_GOES_ON;
     error = region_remove(s->regions, start, end);
     if (error)
         return error;
-    if (s->service)
-        s->used -= s->used > end - start ? end - start : s->used;
     if (start < s->hint)
         s->hint = start;
     return 0;
@@ -109,7 +105,7 @@ static long choose(endpoint_t ep, struct space *s, uint64_t address, uint64_t le
 
 /* A program's pages come later. A service's are given at once: its memory is counted, and runs short
  * here, where the call can fail, and not at some instruction. The region is added last: what could
- * not be filled is not there. */
+ * not be filled is not there; but whether there is room for it is asked first. */
 long map_region(endpoint_t ep, struct space *s, uint64_t address, uint64_t length,
                 uint32_t protection, uint32_t linux_flags)
 {
@@ -128,16 +124,15 @@ long map_region(endpoint_t ep, struct space *s, uint64_t address, uint64_t lengt
     new = (struct region){(uint64_t)at, (uint64_t)at + length,
                           protection & (s->service ? 7 | VM_PROTECTION_VAULT : 7),
                           linux_flags & MAP_SHARED ? REGION_SHARED : 0};
+    if (!region_has_room(s->regions, 1))
+        return -ENOMEM;
     if (s->service) {
         long error = populate(ep, s, new.start, length, protection);
 
         if (error)
             return error;
     }
-    if (region_add(s->regions, new)) {
-        memory_unmap(ep, new.start, length / PAGE_SIZE);
-        return -ENOMEM;
-    }
+    region_add(s->regions, new);
     return at;
 }
 
@@ -279,12 +274,11 @@ long sys_brk(struct message *m)
     if (new_end > old_end) {
         struct region grown = {old_end, new_end, PROT_READ | PROT_WRITE, REGION_HEAP};
 
-        if (!region_free(s->regions, old_end, new_end) ||
+        if (!region_free(s->regions, old_end, new_end) || !region_has_room(s->regions, 1) ||
             !limits_allow(s, new_end - old_end, true) ||
             (s->service && populate(ep, s, old_end, new_end - old_end, grown.protection) < 0))
             return (long)s->brk;
-        if (region_add(s->regions, grown))
-            return (long)s->brk;
+        region_add(s->regions, grown);
     } else if (new_end < old_end)
         return work_again(m, &result) ? result : work_start(m, shrink_step, 0);
     s->brk = want;
@@ -298,27 +292,26 @@ uint64_t move_length(const struct message *m)
     return new < old ? new : old;
 }
 
-/* To a place of its own; the pages follow (walk.c). */
+/* To a place of its own; the pages follow (walk.c). There must be room for the new region, and for
+ * cutting out the old one, which can fail no more when the pages have moved. */
 static long remap_move(struct work *w, struct space *s, uint64_t new, struct region r)
 {
     const struct message *m = &w->m;
     uint32_t place = m->w[3] & MREMAP_FIXED ? MAP_FIXED : 0;
     uint64_t length = move_length(m);
     endpoint_t ep = w->ep;
-    long at = choose(ep, s, place ? m->w[4] : 0, new, place), error;
+    long at = choose(ep, s, place ? m->w[4] : 0, new, place), error = 0;
 
     if (at < 0)
         return at;
-    error = region_add(s->regions, (struct region){(uint64_t)at, (uint64_t)at + new, r.protection,
-                                                   r.flags &REGION_SHARED});
-    if (error)
-        return error;
+    if (!region_has_room(s->regions, 3))
+        return -ENOMEM;
     if (s->service && new > length)
         error = populate(ep, s, (uint64_t)at + length, new - length, r.protection);
-    if (error) {
-        region_remove(s->regions, (uint64_t)at, (uint64_t)at + new);
+    if (error)
         return error;
-    }
+    region_add(s->regions, (struct region){(uint64_t)at, (uint64_t)at + new, r.protection,
+                                           r.flags &REGION_SHARED});
     return move_next(w, (uint64_t)at);
 }
 

@@ -87,7 +87,7 @@ int region_add(struct regions *t, struct region new)
 {
     uint32_t i = index_of(t, new.start);
 
-    if (t->count == REGIONS_MAX)
+    if (!region_has_room(t, 1))
         return -ENOMEM;
     insert(t, i, new);
     merge(t, i);
@@ -109,14 +109,26 @@ static void split(struct regions *t, uint64_t at)
     insert(t, (uint32_t)(r - t->r) + 1, upper);
 }
 
-bool region_may_split(const struct regions *t)
+bool region_has_room(const struct regions *t, uint32_t more)
 {
-    return t->count + 2 <= REGIONS_MAX;
+    return t->count + more <= REGIONS_MAX;
+}
+
+static bool is_cut(struct regions *t, uint64_t at)
+{
+    const struct region *r = region_find(t, at);
+
+    return r && r->start != at;
+}
+
+bool region_may_remove(struct regions *t, uint64_t start, uint64_t end)
+{
+    return region_has_room(t, (uint32_t)is_cut(t, start) + is_cut(t, end));
 }
 
 int region_remove(struct regions *t, uint64_t start, uint64_t end)
 {
-    if (!region_may_split(t))
+    if (!region_may_remove(t, start, end))
         return -ENOMEM;
     split(t, start);
     split(t, end);
@@ -129,7 +141,7 @@ int region_protect(struct regions *t, uint64_t start, uint64_t end, uint32_t pro
 {
     uint64_t at = start;
 
-    if (!region_may_split(t))
+    if (!region_has_room(t, 2))
         return -ENOMEM;
     for (uint32_t i = index_of(t, start); at < end; i++) {
         if (i == t->count || t->r[i].start > at)

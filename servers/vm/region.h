@@ -37,8 +37,10 @@ bool region_free(struct regions *t, uint64_t start, uint64_t end); /* nothing li
 /* First gap of that length in [low, high); 0: none. */
 uint64_t region_gap(struct regions *t, uint64_t length, uint64_t low, uint64_t high);
 int region_add(struct regions *t, struct region new); /* the place must be free */
-/* There is room for as many more as cutting out may make. */
-bool region_may_split(const struct regions *t);
+/* There is room for as many more: cutting out a part of one makes one, and two on the way. */
+bool region_has_room(const struct regions *t, uint32_t more);
+/* region_remove() would find room for what it cuts: for whole regions it always does. */
+bool region_may_remove(struct regions *t, uint64_t start, uint64_t end);
 /* cuts out, splitting what sticks out */
 int region_remove(struct regions *t, uint64_t start, uint64_t end);
 /* New protection for a range; -ENOMEM also when part of it is in no region. */

@@ -40,7 +40,7 @@ struct space {
     bool service; /* its memory is mapped at once, and limited */
     bool root; /* a program of uid 0 */
     bool named; /* PM was told to kill it */
-    uint64_t limit, used; /* bytes; services only */
+    uint64_t limit; /* bytes; services only, of which all is there that their regions say */
     uint64_t address_limit, data_limit, stack_limit; /* RLIMIT_AS, _DATA, _STACK; programs only */
     uint64_t brk_start, brk;
     uint64_t hint; /* where the next gap may be */

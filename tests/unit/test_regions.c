@@ -97,8 +97,16 @@ static void test_full(void **state)
             region_add(&regions, (struct region){i * 2 * PAGE, (i * 2 + 1) * PAGE, 3, 0}), 0);
     assert_int_equal(region_add(&regions, (struct region){1ull << 40, (1ull << 40) + PAGE, 3, 0}),
                      -ENOMEM);
-    /* a hole may need room for a piece more */
-    assert_int_equal(region_remove(&regions, 0, PAGE), -ENOMEM);
+    /* a hole needs room for a piece more; whole ones can go */
+    assert_int_equal(region_remove(&regions, 0, PAGE), 0);
+    assert_int_equal(
+        region_add(&regions, (struct region){1ull << 40, (1ull << 40) + 3 * PAGE, 3, 0}), 0);
+    assert_int_equal(region_remove(&regions, (1ull << 40) + PAGE, (1ull << 40) + 2 * PAGE),
+                     -ENOMEM);
+    assert_int_equal(regions.count, REGIONS_MAX);
+    assert_int_equal(region_remove(&regions, 1ull << 40, (1ull << 40) + 3 * PAGE), 0);
+    assert_int_equal(region_remove(&regions, 0, 2 * REGIONS_MAX * PAGE), 0);
+    assert_int_equal(regions.count, 0);
 }
 
 static void test_random(void **state)

@@ -6,6 +6,8 @@
  * The whole of VM over page tables that the test plays, under ASan: programs map, unmap, protect,
  * move, fork, execute, end, and read and write; what they find is compared with a reference. Memory
  * and frames run short. VM_SEED=n runs that seed alone, VM_SEEDS and VM_STEPS say how many of each.
+ * A service has its memory at once, as much as its manifest says, whatever it asks for and in
+ * whatever order it gives back.
  */
 #define _GNU_SOURCE
 #include <setjmp.h>
@@ -457,19 +459,145 @@ static void vm_begin(void *nothing)
     vm_main();
 }
 
-static void run(uint64_t seed, long steps)
+static void begin(uint64_t seed)
 {
-    int ended;
-    struct slot *s;
+    static int ended;
 
     calm = true;
     chance_begin(seed);
     info = (struct service_info){.self = EP_VM, .pm = EP_PM, .vfs = EP_VFS, .rs = EP_RS};
     shown.info.frames_total = seed % 3 ? FRAMES - 1 : 600;
     frames_count();
+    vm = coro_start(vm_begin, NULL, &ended);
+}
+
+/* ---- a service's memory ---- */
+
+enum { LIMIT = 1000 };
+
+static long maps_some(struct slot *s, uint64_t pages, uint32_t protection)
+{
+    return asks_for(s, SYS_mmap, 0, pages * PAGE_SIZE, protection, MAP_PRIVATE | MAP_ANONYMOUS,
+                    (uint64_t)-1, 0);
+}
+
+static void gives_back(struct slot *s, long at, uint64_t pages)
+{
+    check(asks_for(s, SYS_munmap, (uint64_t)at, pages * PAGE_SIZE) == 0, "munmap()");
+}
+
+/* It has so much, and can have the rest of its limit and no more. */
+static void has(struct slot *s, unsigned pages)
+{
+    unsigned told = service.told;
+    long at;
+
+    check(s->table->count == pages, "a service has other pages than it was given");
+    check(maps_some(s, LIMIT - pages + 1, PROT_READ) == -ENOMEM, "a service has got too much");
+    check(service.told == told + 1, "RS was not told that a service wants too much");
+    at = maps_some(s, LIMIT - pages, PROT_READ);
+    check(at > 0, "a service does not get what it may have");
+    check(s->table->count == LIMIT, "it was given less");
+    gives_back(s, at, LIMIT - pages);
+    check(service.told == told + 1, "RS was told of a service that wanted no more than it may");
+}
+
+static struct slot *service_begin(void)
+{
+    struct slot *s;
+
+    begin(1);
+    s = slot_new(NULL);
+    service.ep = s->ep;
+    service.memory = LIMIT * PAGE_SIZE;
+    has(s, 0);
+    return s;
+}
+
+static void service_gives_back(uint64_t seed, long steps)
+{
+    struct slot *s = service_begin();
+    long at = maps_some(s, 300, PROT_READ | PROT_WRITE), brk = asks_for(s, SYS_brk, 0);
+
+    has(s, 300);
+    gives_back(s, at, 100);
+    has(s, 200);
+    gives_back(s, at, 100); /* which is not there any more */
+    gives_back(s, at - 5000 * (long)PAGE_SIZE, 5000);
+    has(s, 200);
+    check(asks_for(s, SYS_brk, (uint64_t)brk + 50 * PAGE_SIZE) > brk, "brk()");
+    has(s, 250);
+    check(asks_for(s, SYS_brk, (uint64_t)brk) == brk, "brk()");
+    has(s, 200);
+    at = asks_for(s, SYS_mmap, (uint64_t)at + 250 * PAGE_SIZE, 100 * PAGE_SIZE, PROT_READ,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, (uint64_t)-1, 0);
+    check(at > 0, "MAP_FIXED");
+    has(s, 250);
+}
+
+static void service_moves(uint64_t seed, long steps)
+{
+    struct slot *s = service_begin();
+    long at = maps_some(s, 100, PROT_READ | PROT_WRITE);
+
+    for (unsigned n = 0; n < 5; n++) {
+        at = asks_for(s, SYS_mremap, (uint64_t)at, (100 + n) * PAGE_SIZE, (101 + n) * PAGE_SIZE,
+                      MREMAP_MAYMOVE);
+        check(at > 0, "mremap()");
+        has(s, 101 + n);
+    }
+    check(asks_for(s, SYS_mremap, (uint64_t)at, 105 * PAGE_SIZE, (LIMIT + 1) * PAGE_SIZE,
+                   MREMAP_MAYMOVE) == -ENOMEM,
+          "a service has moved what is too large");
+    has(s, 105);
+    check(asks_for(s, SYS_mremap, (uint64_t)at, 105 * PAGE_SIZE, 50 * PAGE_SIZE, 0) == at,
+          "mremap()");
+    has(s, 50);
+}
+
+/* There is room for so many regions: what is refused for that leaves nothing. */
+static void service_is_scattered(uint64_t seed, long steps)
+{
+    struct slot *s = service_begin();
+    long brk = asks_for(s, SYS_brk, 0), first = maps_some(s, 1, PROT_READ), last = first, at;
+    unsigned count = 1;
+
+    while ((at = maps_some(s, 1, count % 2 ? PROT_READ | PROT_WRITE : PROT_READ)) > 0) {
+        last = at;
+        count++;
+    }
+    check(at == -ENOMEM && count == REGIONS_MAX, "regions are fewer, or more");
+    for (unsigned n = 0; n < 20; n++) {
+        check(maps_some(s, 100, PROT_READ) == -ENOMEM, "there is room for one more");
+        check(asks_for(s, SYS_brk, (uint64_t)brk + 100 * PAGE_SIZE) == brk, "brk() has room");
+        check(asks_for(s, SYS_mremap, (uint64_t)last, PAGE_SIZE, 2 * PAGE_SIZE, MREMAP_MAYMOVE) ==
+                  -ENOMEM,
+              "mremap() has room");
+        check(s->table->count == count, "what was refused has left pages");
+    }
+    check(service.told == 1, "RS was told of a service that has what it may");
+    gives_back(s, first, 1);
+    gives_back(s, last, 1);
+    check(asks_for(s, SYS_brk, (uint64_t)brk + 100 * PAGE_SIZE) > brk, "there is room again");
+    has(s, count - 2 + 100);
+}
+
+static void test_service(void **state)
+{
+    assert_int_equal(apart(service_gives_back, 1, 0), 0);
+    assert_int_equal(apart(service_moves, 1, 0), 0);
+    assert_int_equal(apart(service_is_scattered, 1, 0), 0);
+}
+
+/* ---- ---- */
+
+static void run(uint64_t seed, long steps)
+{
+    struct slot *s;
+
+    begin(seed);
     for (unsigned i = 0; i < FILES_PAGES; i++)
         page_add(&files, FILES_AT + i * PAGE_SIZE, frame_new(1000 + i), MAP_READ);
-    vm = coro_start(vm_begin, NULL, &ended);
     s = slot_new(NULL);
     references[0] = calloc(1, sizeof *references[0]);
     references[0]->users = 1;
@@ -507,7 +635,8 @@ static void test_anything(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_anything)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_anything),
+                                       cmocka_unit_test(test_service)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

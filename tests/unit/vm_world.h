@@ -61,6 +61,11 @@ static bool pm_notified;
 static struct message forwarded;
 static struct slot *asking; /* whose step it is */
 static unsigned victims; /* that VM has named */
+static struct { /* a slot that is a service's */
+    endpoint_t ep; /* 0: none is */
+    uint64_t memory; /* its manifest's */
+    unsigned told; /* how often RS has heard that it wants more */
+} service;
 
 #define for_slots(s)                                                                               \
     for (struct slot *s = slots; s < slots + SLOTS; s++)                                           \
@@ -450,9 +455,17 @@ long ipc_forward(endpoint_t caller, endpoint_t to, struct message *m)
 
 long ipc_call_deadline(endpoint_t to, struct message *m, uint64_t deadline)
 {
+    const struct rs_endpoint_request *r = message_words(m);
+    bool is_service = service.ep && (endpoint_t)r->endpoint == service.ep;
+
     count_call();
     check(to == EP_RS, "VM calls somebody else");
-    return m->type == RS_WHO ? -ESRCH : 0;
+    if (m->type == RS_OVER_MEMORY)
+        service.told += is_service;
+    if (m->type == RS_WHO && is_service)
+        *(struct rs_who_reply *)message_words(m) =
+            (struct rs_who_reply){.name = {0x73}, .memory = service.memory};
+    return m->type == RS_WHO && !is_service ? -ESRCH : 0;
 }
 
 static uint64_t weight_of(const struct table *t)
