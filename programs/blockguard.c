@@ -66,13 +66,14 @@ static uint64_t blocks_of(int fd, const char *name)
     return (uint64_t)end / INTEGRITY_BLOCK;
 }
 
-/* A pair is as large as the smaller disk. A disk's headers come after its notes, which they speak
- * for; until then `block` is all zeros, and clears the other place of each note. The system is told
- * to look again when all are written: it must not come upon half a pair. */
+/* A pair is as large as the smaller disk; the larger one's second header is at its own end, where
+ * it is looked for by who knows nothing of the pair. A disk's headers come after its notes, which
+ * they speak for; until then `block` is all zeros, and clears the other place of each note. The
+ * system is told to look again when all are written: it must not come upon half a pair. */
 static int format(char **names, unsigned members)
 {
     static struct integrity_note note;
-    uint64_t blocks = UINT64_MAX;
+    uint64_t blocks = UINT64_MAX, size[INTEGRITY_MEMBERS];
     uint8_t uuid[16];
     int fd[INTEGRITY_MEMBERS];
 
@@ -82,7 +83,8 @@ static int format(char **names, unsigned members)
         fd[n] = open(names[n], O_RDWR);
         if (fd[n] < 0)
             fail(names[n]);
-        blocks = blocks_of(fd[n], names[n]) < blocks ? blocks_of(fd[n], names[n]) : blocks;
+        size[n] = blocks_of(fd[n], names[n]);
+        blocks = size[n] < blocks ? size[n] : blocks;
     }
     for (unsigned n = 0; n < members; n++) {
         integrity_header_make(&header, uuid, n, members, blocks);
@@ -96,7 +98,7 @@ static int format(char **names, unsigned members)
             put(fd[n], names[n], integrity_note_at(&header, k, note.generation + 1), block);
         }
         memcpy(block, &header, sizeof header);
-        put(fd[n], names[n], blocks - 1, block);
+        put(fd[n], names[n], size[n] - 1, block);
         put(fd[n], names[n], 0, block);
         memset(block, 0, sizeof block);
         if (fsync(fd[n]))

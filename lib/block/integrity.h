@@ -6,7 +6,7 @@
  *     0                    header
  *     1 ...                data: what the disk server shows as the disk
  *     1 + data ...         notes: two places for each, side by side
- *     last                 the header again
+ *     last                 the header again; of a pair's larger disk at its own end
  *
  * A note has the checksums of NOTE_ENTRIES blocks. It is written to its two places in turn, with a
  * growing generation: a power failure tears one of them at most, and nothing depends on that one

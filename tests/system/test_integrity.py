@@ -223,3 +223,27 @@ def test_fill(tmp_path):
     assert not is_right(image)
     (tmp_path / "in").write_bytes(bytes(32 * MB))
     assert subprocess.run([GUARD, "fill", formatted(image), tmp_path / "in"], capture_output=True, text=True).returncode == 1
+
+
+def shown(path):
+    """What blockguard says of it: {"member": "0 of 2", ...}."""
+    out = subprocess.run([GUARD, "show", path], capture_output=True, text=True, check=True).stdout
+    return {words[0]: " ".join(words[1:]) for words in map(str.split, out.splitlines())}
+
+
+@pytest.mark.parametrize("sizes", [(8, 16), (16, 8)])
+def test_second_header(boot, tmp_path, sizes):
+    """Of a pair of unequal disks, too, either header will do: without the first, the disk is known by its last block, and nobody sees it unchecked."""
+    paths = tmp_path / "d.img", tmp_path / "m.img"
+    for path, size in zip(paths, sizes):
+        subprocess.run(["truncate", "-s", f"{size}M", path], check=True)
+    subprocess.run([GUARD, "format", *paths], check=True)
+    whole = [shown(path) for path in paths]
+    assert [disk["member"] for disk in whole] == ["0 of 2", "1 of 2"] and whole[0]["uuid"] == whole[1]["uuid"]
+    for path in paths:
+        with open(path, "r+b") as file:
+            file.write(bytes(4096))
+    assert [shown(path) for path in paths] == whole
+    result = boot("ls /dev/sd* /dev/vd* 2>/dev/null; dd if=/dev/sda of=/dev/null bs=4k 2>&1 | grep records.in",
+                  qemu=attached(paths[0]) + drive(paths[1], "mirror") + " -device virtio-blk-pci,drive=mirror", leak_check=False)
+    assert result.out == f"/dev/sda\n{whole[0]['data'].split()[-1]}+0 records in\n" and "vda: mirror of sda" in result.klog
