@@ -66,6 +66,18 @@ static uint64_t blocks_of(int fd, const char *name)
     return (uint64_t)end / INTEGRITY_BLOCK;
 }
 
+/* By whatever names: a pair of a disk with itself would be none, and its notes lie in each other. */
+static bool is_same(int a, int b, const char *name)
+{
+    struct stat one, other;
+
+    if (fstat(a, &one) || fstat(b, &other))
+        fail(name);
+    if (S_ISBLK(one.st_mode) && S_ISBLK(other.st_mode))
+        return one.st_rdev == other.st_rdev;
+    return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
 /* A pair is as large as the smaller disk; the larger one's second header is at its own end, where
  * it is looked for by who knows nothing of the pair. A disk's headers come after its notes, which
  * they speak for; until then `block` is all zeros, and clears the other place of each note. The
@@ -85,6 +97,10 @@ static int format(char **names, unsigned members)
             fail(names[n]);
         size[n] = blocks_of(fd[n], names[n]);
         blocks = size[n] < blocks ? size[n] : blocks;
+    }
+    if (members > 1 && is_same(fd[0], fd[1], names[1])) {
+        fprintf(stderr, "blockguard: %s and %s are the same disk\n", names[0], names[1]);
+        return 1;
     }
     for (unsigned n = 0; n < members; n++) {
         integrity_header_make(&header, uuid, n, members, blocks);

@@ -247,3 +247,24 @@ def test_second_header(boot, tmp_path, sizes):
     result = boot("ls /dev/sd* /dev/vd* 2>/dev/null; dd if=/dev/sda of=/dev/null bs=4k 2>&1 | grep records.in",
                   qemu=attached(paths[0]) + drive(paths[1], "mirror") + " -device virtio-blk-pci,drive=mirror", leak_check=False)
     assert result.out == f"/dev/sda\n{whole[0]['data'].split()[-1]}+0 records in\n" and "vda: mirror of sda" in result.klog
+
+
+def test_pair_with_itself(tmp_path):
+    """A disk is no mirror of itself, by whatever name; it is left as it was."""
+    image, link, name = (tmp_path / name for name in ("d.img", "link", "name"))
+    data = os.urandom(8 * MB)
+    image.write_bytes(data)
+    os.link(image, link)
+    name.symlink_to(image)
+    for first, second in [(image, image), (image, link), (link, image), (image, name), (name, name), (image, tmp_path / ".." / tmp_path.name / "d.img")]:
+        done = subprocess.run([GUARD, "format", first, second], capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (1, f"blockguard: {first} and {second} are the same disk\n")
+    assert image.read_bytes() == data
+
+
+def test_pair_with_itself_in_the_system(boot, tmp_path):
+    """The same of a device, of which there may be several nodes."""
+    image = tmp_path / "d.img"
+    image.write_bytes(bytes(8 * MB))
+    out = boot("cd /tmp; mknod other b 8 0; blockguard format /dev/sda other 2>&1; blockguard format /dev/sda /dev/sda 2>&1; dd if=/dev/sda bs=4k count=2 2>/dev/null | tr -d '\\0' | wc -c", qemu=attached(image)).out
+    assert out == "blockguard: /dev/sda and other are the same disk\nblockguard: /dev/sda and /dev/sda are the same disk\n0\n"
