@@ -118,6 +118,9 @@ struct block_queue {
     struct block_count {
         uint64_t reads, sectors_read, writes, sectors_written;
     } count[BLOCK_UNITS];
+    /* by the client, for its successor: the unit is the one that it uses, should another be just
+     * like it (a checked disk and its copy). 0: not */
+    uint8_t is_chosen[BLOCK_UNITS];
 };
 _Static_assert(sizeof(struct block_queue) <= BLOCK_CHIP_OFFSET, "before the chip's memory");
 

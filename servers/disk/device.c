@@ -150,6 +150,10 @@ static void look_at(struct device *d)
         return;
     if (guard_look(d) == FS_LATER)
         return;
+    if (d->is_mirror) { /* nobody will ask for what is on it */
+        d->is_known = true;
+        return;
+    }
     if (partitions_read(read_sector, d, unit_sectors(d->adapter, d->unit),
                         device_unit(d)->logical_size, d->partition, &beyond) == FS_LATER)
         return;
@@ -181,6 +185,24 @@ bool devices_are_pending(const struct device *but)
     for (unsigned i = 0; i < count; i++)
         if (&devices[i] != but && !devices[i].is_known && is_present(&devices[i]))
             return true;
+    return false;
+}
+
+static bool is_to_come(const struct adapter *a, unsigned unit)
+{
+    const struct device *d = device_at(a, unit);
+
+    if (!((const volatile struct block_queue *)a->client.queue)->is_chosen[unit] || a->is_gone)
+        return false;
+    return d ? is_present(d) && !d->is_known && !guard_has(d) : a->client.incarnation == 0;
+}
+
+bool devices_chosen_are_pending(void)
+{
+    for (unsigned i = 0; i < ADAPTERS_MAX && adapters[i]; i++)
+        for (unsigned unit = 0; unit < BLOCK_UNITS; unit++)
+            if (is_to_come(adapters[i], unit))
+                return true;
     return false;
 }
 

@@ -116,7 +116,7 @@ struct device { /* a disk and its partitions */
     unsigned unit;
     uint32_t generation; /* of the medium whose table was read */
     bool is_known; /* the partitions have been read */
-    bool is_mirror; /* of another one: not shown */
+    bool is_mirror; /* of another one, or a copy: not shown */
     uint32_t major, minor; /* of the whole disk */
     char name[12];
     struct partition partition[PARTITIONS_MAX];
@@ -220,6 +220,8 @@ bool unit_is_gone(const struct adapter *a, unsigned unit); /* for good */
 uint64_t unit_next(const struct adapter *a, unsigned unit, uint64_t *refused);
 struct device *device_at(const struct adapter *a, unsigned unit);
 bool devices_are_pending(const struct device *but); /* others are not known yet */
+/* A predecessor has chosen some that are not known yet. */
+bool devices_chosen_are_pending(void);
 
 /* ---- main.c ---- */
 void calls_retry(void); /* something has ended */

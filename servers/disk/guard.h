@@ -81,6 +81,7 @@ long bounce_lend(struct adapter *a);
 /* ---- load.c ---- */
 /* 0: known now what it is (guard_of() says); FS_LATER. */
 long guard_look(struct device *d);
+bool guard_has(const struct device *d); /* it is a member, perhaps of one that is not active yet */
 void guard_forget(struct device *d);
 
 #endif

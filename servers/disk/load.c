@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "lib/rt/log.h"
-#include "servers/disk/guard.h"
+#include "servers/disk/operation.h"
 
 /* A block of the disk itself: 0, FS_LATER or -errno. */
 static long read_block(struct device *d, uint64_t block, void *out)
@@ -52,7 +52,7 @@ static struct guard *guard_with(const struct integrity_header *h)
     for (unsigned n = 0; (g = guard_at(n)) != NULL; n++)
         if (memcmp(g->header.uuid, h->uuid, sizeof h->uuid) == 0)
             return g;
-    return guard_new(h);
+    return NULL;
 }
 
 static bool is_complete(const struct guard *g)
@@ -198,6 +198,68 @@ static bool waits_for_others(const struct guard *g, const struct device *d)
     return devices_are_pending(d);
 }
 
+/* ---- who is a member ---- */
+
+static bool is_in(const struct guard *g, unsigned m, const struct device *d)
+{
+    return g->member[m].adapter == d->adapter && g->member[m].unit == d->unit;
+}
+
+bool guard_has(const struct device *d)
+{
+    const struct guard *g;
+
+    for (unsigned n = 0; (g = guard_at(n)) != NULL; n++)
+        for (unsigned m = 0; m < INTEGRITY_MEMBERS; m++)
+            if (is_in(g, m, d))
+                return true;
+    return false;
+}
+
+static void choose(const struct device *d, bool is_chosen)
+{
+    ((volatile struct block_queue *)d->adapter->client.queue)->is_chosen[d->unit] = is_chosen;
+}
+
+/* Not shown at all, rather than unchecked. */
+static long leave_out(struct device *d)
+{
+    d->is_mirror = true;
+    return 0;
+}
+
+/* A copy, block by block, of a disk that is there claims to be it. Two disks in one place would be
+ * written in turn, and sums tell the old contents of the one from the new ones of the other only
+ * for as long as they are in memory. So the first one that is found keeps the place; and a fresh
+ * disk server takes whom its predecessor had. */
+static bool is_copy(const struct guard *g, const struct integrity_header *h, const struct device *d)
+{
+    const struct device *other = NULL;
+
+    if (g->header.members != h->members || g->header.blocks != h->blocks ||
+        g->header.data != h->data) {
+        log_always("%s: its identity is that of another checked disk, its size is not: not used",
+                   d->name);
+        return true;
+    }
+    if (!is_in(g, h->member, d) && guard_member_is_there(g, h->member))
+        other = device_of_member(g, h->member);
+    if (other)
+        log_always("%s: a copy of %s, the same checked disk: not used", d->name, other->name);
+    return other != NULL;
+}
+
+static void take_place(struct guard *g, const struct integrity_header *h, struct device *d)
+{
+    struct device *before = device_of_member(g, h->member);
+
+    if (before && before != d)
+        before->is_known = false; /* its driver is gone: should it come back, it is the copy */
+    g->member[h->member].adapter = d->adapter;
+    g->member[h->member].unit = d->unit;
+    choose(d, true);
+}
+
 /* Until this is known the disk is shown to nobody, who would read and write past the checksums;
  * what is known to be checked and cannot be is not shown at all. It is loaded when both of a pair
  * are there, or the other cannot come any more: it may have the newest notes. */
@@ -208,44 +270,52 @@ long guard_look(struct device *d)
     const struct device *other;
     long result = g ? 0 : read_header(d, &h);
 
-    if (result <= 0 && result != FS_LATER)
-        return 0;
     if (result == FS_LATER)
         return result;
+    if (result <= 0) {
+        choose(d, g != NULL);
+        return 0;
+    }
+    g = guard_with(&h);
+    if (g && is_copy(g, &h, d))
+        return leave_out(d);
+    if (!d->adapter->client.queue->is_chosen[d->unit] && devices_chosen_are_pending())
+        return FS_LATER;
     result = bounce_lend(d->adapter);
     if (result == FS_LATER)
         return result;
     if (result) {
         log_info("%s: too small a queue of its driver for a disk that is checked", d->name);
-        d->is_mirror = true; /* not shown at all, rather than unchecked */
-        return 0;
+        return leave_out(d);
     }
-    g = guard_with(&h);
+    if (!g)
+        g = guard_new(&h);
     if (!g) {
         log_info("%s: no memory for its checksums", d->name);
-        d->is_mirror = true; /* not shown at all, rather than unchecked */
-        return 0;
+        return leave_out(d);
     }
-    if (g->is_active) { /* it comes back, or late: what it has missed is mended as it is read */
-        g->member[h.member].adapter = d->adapter;
-        g->member[h.member].unit = d->unit;
-        other = h.members > 1 ? device_of_member(g, h.member ^ 1) : NULL;
-        d->is_mirror = other && !other->is_mirror; /* one of the two is shown */
-        return 0;
+    take_place(g, &h, d);
+    if (!g->is_active) {
+        if (waits_for_others(g, d))
+            return FS_LATER;
+        return load(g);
     }
-    g->member[h.member].adapter = d->adapter;
-    g->member[h.member].unit = d->unit;
-    if (waits_for_others(g, d))
-        return FS_LATER;
-    return load(g);
+    /* it comes back, or late: what it has missed is mended as it is read */
+    other = h.members > 1 ? device_of_member(g, h.member ^ 1) : NULL;
+    d->is_mirror = other && !other->is_mirror; /* one of the two is shown */
+    if (d->is_mirror)
+        log_info("%s: mirror of %s", d->name, other->name);
+    return 0;
 }
 
 void guard_forget(struct device *d)
 {
-    struct guard *g = guard_of(d->adapter, d->unit);
+    struct guard *g;
 
-    for (unsigned m = 0; g && m < INTEGRITY_MEMBERS; m++)
-        if (g->member[m].adapter == d->adapter && g->member[m].unit == d->unit)
-            g->member[m].adapter = NULL;
+    for (unsigned n = 0; (g = guard_at(n)) != NULL; n++)
+        for (unsigned m = 0; m < INTEGRITY_MEMBERS; m++)
+            if (is_in(g, m, d))
+                g->member[m].adapter = NULL;
+    choose(d, false);
     d->is_mirror = false;
 }

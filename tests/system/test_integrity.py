@@ -5,6 +5,7 @@ The lies are told through a second drive that shows the data of the same image: 
 disk server, as if the first one's driver had written it."""
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -268,3 +269,28 @@ def test_pair_with_itself_in_the_system(boot, tmp_path):
     image.write_bytes(bytes(8 * MB))
     out = boot("cd /tmp; mknod other b 8 0; blockguard format /dev/sda other 2>&1; blockguard format /dev/sda /dev/sda 2>&1; dd if=/dev/sda bs=4k count=2 2>/dev/null | tr -d '\\0' | wc -c", qemu=attached(image)).out
     assert out == "blockguard: /dev/sda and other are the same disk\nblockguard: /dev/sda and /dev/sda are the same disk\n0\n"
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_copy(boot, tmp_path, mirrored):
+    """A disk that was copied block by block, identity and all, is not used beside the one that it is a copy of, nor shown: of the two only one is
+    written, and it is the same one whoever of disk server and drivers dies."""
+    first, mirror, copy = (tmp_path / name for name in ("d.img", "m.img", "c.img"))
+    original = mirror if mirrored else first
+    formatted(first, *([mirror] if mirrored else []))
+    shutil.copyfile(original, copy)
+    before = original.read_bytes()
+    qemu = attached(first) + (drive(mirror, "mirror") + " -device virtio-blk-pci,drive=mirror" if mirrored else "") + drive(copy, "copy") + " -device nvme,serial=copy,drive=copy"
+    data = os.urandom(MB)
+    victims = ["disk", "disk ahci", "ahci nvme", "nvme disk", "disk"]
+    add = {place: text for victim in ("disk", "ahci", "nvme") for place, text in patient(victim).items()}
+    result = boot("shown() { for x in sda vda nvme0n1; do dd if=/dev/$x of=/dev/null count=1 2>/dev/null && echo $x; done; }; shown; d=$(shown); dd if=/data of=/dev/$d bs=64k 2>/dev/null; n=1; "
+                  "for v in " + " ".join(f"'{victim}'" for victim in victims) + "; do kill -9 $(pidof $v); shown; dd if=/dev/$d bs=64k count=16 2>/dev/null | sha1sum; dd if=/data of=/dev/$d bs=64k seek=$((n * 20)) 2>/dev/null; n=$((n + 1)); done; sync; "
+                  "service log | grep 'a copy of'", add={**add, "/data": data}, qemu=qemu, leak_check=False, timeout=120)
+    lines = result.out.split("\n")
+    assert lines[0] in ("sda", "nvme0n1") and lines[1:11] == 5 * [lines[0], sha1(data) + "  -"], result.out
+    said = [line.split("] ")[-1] for line in lines[11:-1]]
+    assert 1 <= len(said) <= 1 + sum("disk" in victim for victim in victims) and len(set(said)) == 1, result.out
+    assert (original.read_bytes() == before) != (copy.read_bytes() == before), "both are written, or none"
+    used = copy if original.read_bytes() == before else original
+    assert is_right(used) and (mirrored or (lines[0] == "sda") == (used == first))
