@@ -66,43 +66,71 @@ static void regions_prepare(const struct service *client)
     }
 }
 
-/* Made once, and never given back: an instance that is used again finds it, and no number comes to
- * mean another one. A client that runs already gets it at once, any other with its start
- * (queue_map_client()). */
-void queue_prepare(struct service *s)
+static struct queue *made_for(const struct service *s)
 {
-    struct service *client = service_named(s->manifest->queue_client);
+    for (unsigned i = 0; i < queue_count; i++)
+        if (queues[i].driver == s)
+            return &queues[i];
+    return NULL;
+}
+
+/* Made once, and never given back: an instance that is used again finds it, and no number comes to
+ * mean another one. That of which its client could have nothing yet is nobody's, and is kept. */
+static struct queue *make(struct service *s)
+{
     struct queue *q = &queues[queue_count];
     uint64_t flags;
 
-    if (s->manifest->queue_size == 0 || s->queue)
-        return;
-    if (!client || queue_count == QUEUES_MAX || queues_of(client) == QUEUES_PER_CLIENT) {
-        log_always("%s: no queue to %s: %s", s->name, s->manifest->queue_client,
-                   client ? "too many queues" : "no such service");
-        return;
-    }
     *q = (struct queue){.driver = s,
-                        .client = client,
-                        .number = queues_of(client),
                         .size = s->manifest->queue_size,
                         .memory = arena_contiguous(s->manifest->queue_size)};
-    if (!q->memory) {
-        log_always("%s: too little memory for its queue of %llu kB", s->name,
-                   (unsigned long long)q->size / 1024);
-        return;
-    }
+    if (!q->memory)
+        return NULL;
     q->physical = (uint64_t)memory_query(ENDPOINT_SELF, (uint64_t)q->memory, &flags);
     queue_count++;
+    return q;
+}
+
+static bool share_with(struct queue *q, struct service *client)
+{
+    q->number = queues_of(client);
+    if (client->endpoint && map_into_client(q, client->endpoint) < 0)
+        return false;
+    q->client = client;
+    return true;
+}
+
+/* A client that runs already gets it at once, any other with its start (queue_map_client()). It is
+ * told when it is mapped there: what it cannot have it must not touch, and without it the driver is
+ * of no use. */
+long queue_prepare(struct service *s)
+{
+    struct service *client = service_named(s->manifest->queue_client);
+    struct queue *q = made_for(s);
+
+    if (s->manifest->queue_size == 0 || s->queue)
+        return 0;
+    if (!client || (queue_count == QUEUES_MAX && !q) || queues_of(client) == QUEUES_PER_CLIENT) {
+        log_always("%s: no queue to %s: %s", s->name, s->manifest->queue_client,
+                   client ? "too many queues" : "no such service");
+        return 0;
+    }
+    if (!q)
+        q = make(s);
+    if (!q || !share_with(q, client)) {
+        log_always("%s: too little memory for its queue of %llu kB%s%s", s->name,
+                   (unsigned long long)s->manifest->queue_size / 1024, q ? " at " : "",
+                   q ? client->name : "");
+        return -ENOMEM;
+    }
     s->queue = q;
     describe(q, &s->info->queue, QUEUE_WINDOW);
     regions_prepare(client);
     s->mapping[s->mappings++] = (struct mapping){
         QUEUE_WINDOW, q->size / PAGE_SIZE, MAP_READ | MAP_WRITE | MAP_SHARE, (uint64_t)q->memory};
-    if (client->endpoint) {
-        map_into_client(q, client->endpoint);
+    if (client->endpoint)
         ipc_notify(client->endpoint, NOTIFY_BIT(NOTIFY_BIT_SERVICES));
-    }
+    return 0;
 }
 
 long queue_map_client(const struct service *client, endpoint_t ep)

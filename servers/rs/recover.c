@@ -151,7 +151,9 @@ static void spawn_fresh(struct service *s, const struct life_event *e)
         service_tell_dependents(s);
     }
     record_step(s, STEP_STOPPED);
-    error = spawn(s);
+    error = queue_prepare(s); /* of one for which there was too little memory */
+    if (error == 0)
+        error = spawn(s);
     if (error == 0) {
         record_step(s, STEP_SPAWNED);
         return;

@@ -460,7 +460,9 @@ bool iommu_works(void);
 long iommu_show(struct service *s, uint64_t n, uint64_t *address);
 
 /* ---- queue.c ---- */
-void queue_prepare(struct service *s); /* a driver's queue, mapped into both */
+/* A driver's queue, mapped into both. -ENOMEM: there is none, and later there may be; 0 otherwise,
+ * should there be none, too. */
+long queue_prepare(struct service *s);
 long queue_map_client(const struct service *client,
                       endpoint_t ep); /* all its queues into a process of its */
 void queue_tell_drivers(const struct service *client); /* it has a new endpoint */
