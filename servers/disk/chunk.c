@@ -21,11 +21,28 @@ static bool is_moving(const struct chunk *c)
     return c->state == CHUNK_READING || c->state == CHUNK_WRITING;
 }
 
+/* What is on its way may have been read before whatever it is forgotten for. */
+static void forget(struct chunk *c)
+{
+    if (is_moving(c))
+        c->is_stale = true;
+    else if (c->state != CHUNK_FAILED || !c->is_write)
+        c->state = CHUNK_EMPTY;
+}
+
+void chunks_forget_part(struct adapter *a, unsigned unit, uint64_t first, uint64_t sectors)
+{
+    for (unsigned n = 0; n < a->chunks; n++) {
+        uint64_t start = a->chunk[n].number * CHUNK_SECTORS;
+
+        if (a->chunk[n].unit == unit && start < first + sectors && first < start + CHUNK_SECTORS)
+            forget(&a->chunk[n]);
+    }
+}
+
 void chunks_forget(struct adapter *a, unsigned unit)
 {
-    for (unsigned n = 0; n < a->chunks; n++)
-        if (a->chunk[n].unit == unit && !is_moving(&a->chunk[n]))
-            a->chunk[n].state = CHUNK_EMPTY;
+    chunks_forget_part(a, unit, 0, UINT64_MAX);
 }
 
 uint8_t *chunks_lend(struct adapter *a)
@@ -84,8 +101,13 @@ static uint32_t sectors_of(const struct chunk *c)
 
 static void moved(struct job *job, int error)
 {
-    job->chunk->state = error ? CHUNK_FAILED : CHUNK_VALID;
-    job->chunk->error = error;
+    struct chunk *c = job->chunk;
+
+    c->state = error ? CHUNK_FAILED : CHUNK_VALID;
+    c->error = error;
+    if (c->is_stale)
+        forget(c);
+    c->is_stale = false;
 }
 
 static bool post(struct chunk *c, uint32_t operation, uint64_t first, uint32_t sectors)
@@ -104,6 +126,8 @@ static bool post(struct chunk *c, uint32_t operation, uint64_t first, uint32_t s
     job->done = moved;
     job->chunk = c;
     c->state = operation == BLOCK_READ ? CHUNK_READING : CHUNK_WRITING;
+    c->is_write = operation == BLOCK_WRITE;
+    c->is_stale = false;
     adapter_post(c->adapter, job);
     return true;
 }

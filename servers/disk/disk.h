@@ -53,6 +53,8 @@ struct chunk { /* CHUNK_BYTES of a disk, or as much as there is before its end *
     uint64_t number; /* of CHUNK_BYTES each */
     uint64_t used; /* when: grows */
     int error; /* CHUNK_FAILED: errno */
+    bool is_write; /* its last request was one: who waits for that must hear of an error */
+    bool is_stale; /* it was forgotten while it was moving: not valid when that ends */
 };
 
 struct copy { /* a buffer of BLOCK_TRANSFER_MAX bytes */
@@ -186,6 +188,7 @@ long chunk_get(struct device *d, uint64_t sector, bool whole, struct chunk **out
 void chunk_ahead(struct device *d, uint64_t sector); /* it will be wanted soon */
 long chunk_write(struct chunk *c, uint64_t first, uint32_t sectors); /* write these through */
 void chunks_forget(struct adapter *a, unsigned unit);
+void chunks_forget_part(struct adapter *a, unsigned unit, uint64_t first, uint64_t sectors);
 /* The memory of CHUNKS_LENT of them, for good; NULL: just now it is in use. */
 uint8_t *chunks_lend(struct adapter *a);
 

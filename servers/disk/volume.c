@@ -25,6 +25,9 @@ struct volume {
     uint32_t number; /* of the device: makedev() */
     uint32_t generation; /* of the medium that was attached */
     uint32_t done; /* slots that have ended */
+    struct {
+        uint64_t first, sectors; /* of the disk; 0 sectors: none */
+    } write[BLOCK_SLOTS]; /* what is being written */
     bool is_started;
     bool is_copied; /* as the unit said when it was attached: the driver could change its mind */
 };
@@ -61,12 +64,19 @@ static uint32_t status_of(int error)
     }
 }
 
+/* What the raw device has in memory of what was written is forgotten, which it knows nothing of,
+ * and before the file server hears of it. Not when the write begins: what is read until it has
+ * ended may be the old contents. */
 static void ended(struct job *job, int error)
 {
     struct volume *v = job->volume;
 
     if (job->copy)
         copy_end(job->copy, error);
+    if (v->write[job->slot].sectors)
+        chunks_forget_part(v->disk->adapter, v->disk->unit, v->write[job->slot].first,
+                           v->write[job->slot].sectors);
+    v->write[job->slot].sectors = 0;
     v->device.status[job->slot] = status_of(error);
     v->done |= 1u << job->slot;
 }
@@ -88,6 +98,8 @@ static bool adopt(struct block_device *d)
             continue;
         a->orphans &= ~(1u << k);
         a->job[k] = (struct job){.done = ended, .volume = v, .slot = slot};
+        v->write[slot].first = 0; /* (it does not matter how much is forgotten, once) */
+        v->write[slot].sectors = block_request(&a->client, k)->operation == BLOCK_WRITE ? ~0ull : 0;
         d->issued |= 1u << slot;
     }
     return true;
@@ -112,8 +124,7 @@ static bool is_full(const struct volume *v)
            (v->is_copied && !copy_is_possible(a));
 }
 
-/* False means that it is offered again: so what can never be done ends at once. What the raw device
- * has in memory is forgotten with each write, which it knows nothing of. */
+/* False means that it is offered again: so what can never be done ends at once. */
 static bool issue(struct block_device *d, unsigned k, const struct block_request *r)
 {
     struct volume *v = volume_of(d);
@@ -140,8 +151,8 @@ static bool issue(struct block_device *d, unsigned k, const struct block_request
         job->copy = copy_begin(a, &v->place, copy);
         job->memory = NULL;
     }
-    if (r->operation == BLOCK_WRITE)
-        chunks_forget(a, v->disk->unit);
+    v->write[k].first = r->sector + v->part.first;
+    v->write[k].sectors = r->operation == BLOCK_WRITE ? r->sectors : 0;
     adapter_post(a, job);
     return true;
 }
