@@ -422,8 +422,7 @@ void watch_ready(struct service *s); /* its start is done */
 void watch_look(uint64_t now, uint64_t every);
 
 /* ---- device.c ---- */
-void device_work(struct device *d, enum rs_device_work work, uint64_t argument0,
-                 uint64_t argument1);
+void device_work(struct device *d, enum rs_device_work work, uint64_t first, uint64_t second);
 void device_forget_handed(void); /* pci has a fresh incarnation: it gets all work again */
 bool device_busy(const struct device *d);
 unsigned device_number(const struct device *d); /* below DEVICES_MAX */
@@ -460,11 +459,10 @@ bool iommu_works(void);
 long iommu_show(struct service *s, uint64_t n, uint64_t *address);
 
 /* ---- queue.c ---- */
-/* A driver's queue, mapped into both. -ENOMEM: there is none, and later there may be; 0 otherwise,
- * should there be none, too. */
+/* A driver's queue, mapped into both. -ENOMEM: not yet; 0: all others, without a queue, too. */
 long queue_prepare(struct service *s);
-long queue_map_client(const struct service *client,
-                      endpoint_t ep); /* all its queues into a process of its */
+/* All its queues into a process of its. */
+long queue_map_client(const struct service *client, endpoint_t ep);
 void queue_tell_drivers(const struct service *client); /* it has a new endpoint */
 uint64_t queue_reintegrated(const struct queue *q, uint32_t incarnation); /* clock, 0: not yet */
 /* The device of s has no driver any more: what it was told may be under way yet. It was reset. */
