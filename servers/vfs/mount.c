@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The table of mounts, mount(2), umount(2). */
+/*
+ * The table of mounts, mount(2), umount(2).
+ *
+ * Both wait for file servers, and others may mount and unmount meanwhile. So what is being mounted is
+ * claimed first, in an entry of the table that only claim() looks at: disk, server, directory. The
+ * client's coroutine gives it back when that fails, whoever dies.
+ */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +26,7 @@ static struct mount mounts[MOUNTS_MAX];
 struct mount *mount_over(struct server *s, uint64_t node)
 {
     for (struct mount *m = mounts; m < mounts + MOUNTS_MAX; m++)
-        if (m->server && m->over_server == s && m->over_node == node)
+        if (m->server && !m->ends && m->over_server == s && m->over_node == node)
             return m;
     return NULL;
 }
@@ -47,7 +53,7 @@ struct mount *mount_of_path(const char *path, const char **rest)
     size_t n = strcspn(name, "/");
 
     for (struct mount *m = mounts; m < mounts + MOUNTS_MAX; m++)
-        if (m->server && m->over_server && n && strlen(m->path) == n + 1 &&
+        if (m->server && !m->ends && m->over_server && n && strlen(m->path) == n + 1 &&
             memcmp(m->path + 1, name, n) == 0) {
             *rest = name + n;
             return m;
@@ -63,12 +69,49 @@ struct mount *mount_next(struct mount *m)
     return NULL;
 }
 
-static struct mount *mount_free(void)
+/* Two of them cannot be mounted, be it at once or one after the other. */
+static bool exclude(const struct mount *a, const struct mount *b)
 {
+    return (a->device && a->device == b->device) || (a->claimed && a->claimed == b->claimed) ||
+           (a->over_server == b->over_server && a->over_node == b->over_node);
+}
+
+/* Nothing is mounted on what goes away. */
+static bool may_cover(const struct found *over)
+{
+    const struct mount *in = mount_at(over->server, 0);
+
+    return in && !in->ends && in->root != over->node;
+}
+
+/* s: NULL: one of its own, that is still to be started. device: 0: none. */
+static long claim(const struct server *s, uint64_t device, const struct found *over,
+                  struct mount **out)
+{
+    struct mount wanted = {.is_claimed = true, .claimed = s, .device = device};
+    struct mount *unused = NULL;
+
+    if (over && !may_cover(over))
+        return -EBUSY;
+    if (over) {
+        wanted.over_server = over->server;
+        wanted.over_node = over->node;
+    }
     for (struct mount *m = mounts; m < mounts + MOUNTS_MAX; m++)
-        if (!m->server)
-            return m;
-    return NULL;
+        if (!m->server && !m->is_claimed)
+            unused = unused ? unused : m;
+        else if (exclude(m, &wanted))
+            return -EBUSY;
+    if (!unused)
+        return -ENOMEM;
+    *unused = wanted;
+    *out = unused;
+    return 0;
+}
+
+static void give_back(struct mount *m)
+{
+    *m = (struct mount){0};
 }
 
 static long cover(struct client *c, struct server *s, uint64_t node, bool covered)
@@ -90,31 +133,43 @@ void mounts_tell(struct server *s)
     }
 }
 
-long mount_add(struct client *c, struct server *s, const char *type, const struct found *over,
-               const char *options)
+/* What is claimed, by the server s. */
+static long mount_claimed(struct client *c, struct mount *m, struct server *s, const char *type,
+                          const struct found *over, const char *options)
 {
     struct message root = message_of(
         FILE_ROOT, (struct file_root_request){.read_only = strncmp(options, "ro", 2) == 0});
     const struct file_root_reply *there = message_words(&root);
-    struct mount *m;
-    long result = mount_free() ? ask(c, s, &root, AGAIN) : -ENOMEM;
+    long result = ask(c, s, &root, AGAIN);
 
     if (result == 0 && over)
         result = cover(c, over->server, over->node, true);
-    m = mount_free(); /* now: others may have mounted meanwhile */
-    if (result < 0 || !m)
-        return result < 0 ? result : -ENOMEM;
+    if (result)
+        return result < 0 ? result : -EIO;
     s->traits = (uint32_t)there->traits;
-    *m = (struct mount){.server = s, .root = there->node};
-    if (over) {
-        m->over_server = over->server;
-        m->over_node = over->node;
-    }
+    m->server = s;
+    m->claimed = s;
+    m->is_claimed = false;
+    m->root = there->node;
     snprintf(m->path, sizeof m->path, "%.255s", over ? over->path : "/");
     snprintf(m->type, sizeof m->type, "%s", type);
     snprintf(m->options, sizeof m->options, "%s", *options ? options : "rw");
     snprintf(m->source, sizeof m->source, "%s", s->key);
     return 0;
+}
+
+long mount_add(struct client *c, struct server *s, const char *type, const struct found *over,
+               const char *options)
+{
+    struct mount *m;
+    long result = claim(s, 0, over, &m);
+
+    if (result)
+        return result;
+    result = mount_claimed(c, m, s, type, over, options);
+    if (result)
+        give_back(m);
+    return result;
 }
 
 void mounts_read_only(struct server *s)
@@ -182,7 +237,7 @@ static long mount_found(struct client *c, const char *type, const struct found *
         return -ENODEV;
     if (!S_ISDIR(over->mode))
         return -ENOTDIR;
-    return mount_at(s, 0) ? -EBUSY : mount_add(c, s, type, over, "rw");
+    return mount_add(c, s, type, over, "rw");
 }
 
 /* ---- file systems on disks: a server for each ---- */
@@ -235,52 +290,54 @@ static void instance_stop(const char *name)
     ipc_call(service_info()->rs, &m);
 }
 
-static bool is_mounted(uint64_t device)
-{
-    for (const struct mount *m = mounts; m < mounts + MOUNTS_MAX; m++)
-        if (m->server && m->device == device)
-            return true;
-    return false;
-}
-
 /* The file server is started for this mount alone, and ends with it. The number tells it whose what
  * it finds in its queue is: a predecessor's of this mount, or what a former mount has left, which
  * is of no use. */
-static long mount_disk(struct client *c, const char *base, const char *type, uint64_t flags,
-                       const struct found *disk, const struct found *over)
+static long mount_disk_claimed(struct client *c, struct mount *m, const char *base,
+                               const char *type, uint64_t flags, const struct found *disk,
+                               const struct found *over)
 {
     static uint64_t number;
     bool read_only = flags & MS_RDONLY;
     struct server *s = NULL;
-    struct mount *m;
-    const char *options;
+    const char *options = flags & MS_NOATIME ? "rw,noatime" : "rw,relatime";
     char parameters[128], name[16];
     long result;
 
-    if (!S_ISBLK(disk->mode))
-        return -ENOTBLK;
-    if (!S_ISDIR(over->mode))
-        return -ENOTDIR;
-    if (is_mounted(disk->rdev) || mount_at(over->server, over->node))
-        return -EBUSY;
     snprintf(parameters, sizeof parameters, "mount=%llu device=%u:%u%s%s",
              (unsigned long long)++number, major(disk->rdev), minor(disk->rdev),
              read_only ? " ro" : "", flags & MS_NOATIME ? " noatime" : "");
     result = instance_start(base, parameters, name, &s);
     if (result)
         return result;
-    options = flags & MS_NOATIME ? "rw,noatime" : "rw,relatime";
-    result = mount_add(c, s, type, over, read_only ? "ro,relatime" : options);
+    result = mount_claimed(c, m, s, type, over, read_only ? "ro,relatime" : options);
     if (result) {
         instance_stop(name);
         return result;
     }
-    m = mount_at(s, 0);
-    m->device = disk->rdev;
     s->tells = true; /* that it has become read-only */
     snprintf(m->source, sizeof m->source, "%.63s", disk->path);
     memcpy(m->instance, name, sizeof m->instance);
     return 0;
+}
+
+static long mount_disk(struct client *c, const char *base, const char *type, uint64_t flags,
+                       const struct found *disk, const struct found *over)
+{
+    struct mount *m;
+    long result;
+
+    if (!S_ISBLK(disk->mode))
+        return -ENOTBLK;
+    if (!S_ISDIR(over->mode))
+        return -ENOTDIR;
+    result = claim(NULL, disk->rdev, over, &m);
+    if (result)
+        return result;
+    result = mount_disk_claimed(c, m, base, type, flags, disk, over);
+    if (result)
+        give_back(m);
+    return result;
 }
 
 static long mount_device(struct client *c, const char *server, const char *type, const uint64_t *w,
@@ -332,34 +389,40 @@ static bool is_busy(const struct mount *m)
                 return true;
     }
     for (const struct mount *other = mounts; other < mounts + MOUNTS_MAX; other++)
-        if (other->server && other->over_server == m->server)
+        if ((other->server || other->is_claimed) && other->over_server == m->server)
             return true;
     return false;
 }
 
+/* All that it has is written, and what it covers is seen again. */
+static long unmount(struct client *c, const struct mount *m)
+{
+    struct message end = {.type = FILE_UNMOUNT};
+    long result = m->device ? ask(c, m->server, &end, AGAIN) : 0;
+
+    if (result < 0)
+        log_info("%s: not everything could be written (%s)", m->source, error_name(result));
+    return cover(c, m->over_server, m->over_node, false);
+}
+
+/* Nobody finds it from the beginning on: what came in while it waits would lose its server. */
 static long umount_found(struct client *c, const struct found *f, bool lazy)
 {
     struct mount *m = mount_at(f->server, f->node);
     long result;
 
-    if (!m)
+    if (!m || m->ends)
         return -EINVAL;
     if (!m->over_server || (is_busy(m) && (!lazy || m->device)))
         return -EBUSY;
-    if (m->device) {
-        struct message end = {.type = FILE_UNMOUNT};
-
-        result = ask(c, m->server, &end, AGAIN);
-        if (result < 0)
-            log_info("%s: not everything could be written (%s)", m->source, error_name(result));
-    }
-    result = cover(c, m->over_server, m->over_node, false);
+    m->ends = true;
+    result = unmount(c, m);
+    m->ends = false;
     if (result < 0)
         return result;
     if (m->device)
         instance_stop(m->instance);
-    m->device = 0;
-    m->server = NULL;
+    give_back(m);
     return 0;
 }
 

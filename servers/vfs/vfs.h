@@ -340,7 +340,10 @@ long path_fetch(struct client *c, uint64_t address, char **text);
 
 /* ---- mounts (mount.c) ---- */
 struct mount {
-    struct server *server; /* NULL: unused */
+    struct server *server; /* NULL: not mounted */
+    bool is_claimed; /* it is being mounted: nobody finds it, or may mount any of its parts */
+    bool ends; /* it is being unmounted: nobody finds it any more */
+    const struct server *claimed; /* its server, or who is to be */
     uint64_t root;
     struct server *over_server; /* what it covers; NULL: the root of all */
     uint64_t over_node;

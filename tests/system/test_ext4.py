@@ -199,6 +199,22 @@ def test_many_mounts(boot, tmp_path):
     check(second)
 
 
+def test_mounted_at_once(boot, tmp_path):
+    """Of two who mount one disk, or over one directory, one is refused, whoever comes first: a disk has one file server. Who was refused, or dies meanwhile, leaves nothing."""
+    image, second = make(tmp_path / "e.img"), make(tmp_path / "f.img")
+    out = boot("""mkdir -p /a /b; rows() { echo $1 $(grep -c '^/dev/sd' /proc/mounts) $(service list | grep -c '^ext4.* up '); }
+        at_once() { mount -t ext4 $1 $2 2>/dev/null & mount -t ext4 $3 $4 2>/dev/null & wait; }
+        for n in 1 2 3 4 5 6; do at_once /dev/sda /a /dev/sda /b; rows disk; umount /a 2>/dev/null || umount /b; at_once /dev/sda /a /dev/sdb /a; rows directory; umount /a
+        mount -t ext4 /dev/sda /a & usleep ${n}000; kill -9 $! 2>/dev/null; wait; umount /a 2>/dev/null; done
+        mount -t ext4 /dev/sda /a && umount /a & umount /a 2>/dev/null; wait
+        mount -t ext4 /dev/sda /a; mount -t ext4 /dev/sdb /b; echo one >/a/f; echo two >/b/f; rows both; umount /a; umount /b; rows none""",
+               qemu=attached(image, options=",throttling.iops-total=300") + f" -drive file={second},if=none,id=d1,format=raw,cache=unsafe,throttling.iops-total=300 -device ide-hd,drive=d1,bus=ide.1", leak_check=False).out
+    assert out.splitlines() == 6 * ["disk 1 1", "directory 1 1"] + ["both 2 2", "none 0 0"]
+    assert contents(image, "f") == b"one\n" and contents(second, "f") == b"two\n"
+    check(image)
+    check(second)
+
+
 def test_fstab(boot, tmp_path):
     """Mounted at boot, unmounted at the end."""
     image = make(tmp_path / "e.img")

@@ -2,7 +2,7 @@
 // sources: lib/rt/error.c
 // sources: servers/vfs/*.c lib/elf/*.c lib/service/*.c tests/unit/host/coro.c
 // sources: lib/vault/pages.c tests/unit/host/vault.c
-// includes: servers/vfs/main.c
+// includes: servers/vfs/main.c servers/vfs/mount.c
 // flags: -Itests/unit/host -D_GNU_SOURCE= -Wno-format-truncation
 /*
  * The whole of VFS over a kernel that the test plays, under ASan: programs that do any of its
@@ -23,8 +23,30 @@
 #define main vfs_main
 #include "servers/vfs/main.c"
 #undef main
+#define put_path put_mount_path
+#include "servers/vfs/mount.c"
+#undef put_path
 
 int __lsan_do_recoverable_leak_check(void);
+
+static unsigned mounted; /* at once, at most */
+
+/* No disk has two file servers, no directory two mounts. */
+static void mounts_check(void)
+{
+    unsigned n_mounted = 0;
+
+    for (const struct mount *m = mounts; m < mounts + MOUNTS_MAX; m++)
+        n_mounted += m->server && m->device;
+    mounted = mounted > n_mounted ? mounted : n_mounted;
+    for (const struct mount *m = mounts; m < mounts + MOUNTS_MAX; m++)
+        for (const struct mount *n = mounts; n < m && m->server; n++) {
+            check(!n->server || !m->device || n->device != m->device, "a disk is mounted twice");
+            check(!n->server || n->over_server != m->over_server || n->over_node != m->over_node,
+                  "two mounts over one directory");
+            check(n->server != m->server, "a file system is mounted twice");
+        }
+}
 
 static void world_begin(uint64_t seed, long steps)
 {
@@ -34,6 +56,7 @@ static void world_begin(uint64_t seed, long steps)
     chance_begin(seed);
     steps_left = steps;
     calm = true;
+    invariant = mounts_check;
     info =
         (struct service_info){.self = EP_VFS, .pm = EP_PM, .vm = EP_VM, .rs = EP_RS, .ds = EP_DS};
     strcpy(info.parameters, "root=fs/ram mount=/proc:fs/proc mount=/dev:fs/dev init=/sbin/init "
@@ -47,6 +70,8 @@ static void world_begin(uint64_t seed, long steps)
 
 static void nothing_left(void)
 {
+    for (const struct mount *m = mounts; m < mounts + MOUNTS_MAX; m++)
+        check(!m->is_claimed && !m->ends, "a mount is left half done");
     check(!file_first(), "an open file is left");
     check(!client_next(NULL), "a client is left");
     check(!grants_left(), "a grant is left");
@@ -84,6 +109,19 @@ static void test_lost_requests(void **state)
     assert_int_equal(seeds_run("VFS, lost requests", run_losing, 8, 4000), 0);
 }
 
+/* Many at once, one disk, few directories; whoever is killed meanwhile leaves nothing claimed. */
+static void run_mounting(uint64_t seed, long steps)
+{
+    mounts_only = true;
+    run(seed, steps);
+    check(mounted == 1, "the disk was never mounted");
+}
+
+static void test_mounts(void **state)
+{
+    assert_int_equal(seeds_run("VFS, mounts", run_mounting, 8, 4000), 0);
+}
+
 /* A server has answered a program itself; that goes on, PM hands it on to VFS, and takes it back
  * before VFS has received it, for which it is still behind the server. */
 static void test_handed_on_and_taken_back(void **state)
@@ -97,9 +135,9 @@ static void test_handed_on_and_taken_back(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_anything),
-                                       cmocka_unit_test(test_lost_requests),
-                                       cmocka_unit_test(test_handed_on_and_taken_back)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_anything), cmocka_unit_test(test_lost_requests),
+        cmocka_unit_test(test_mounts), cmocka_unit_test(test_handed_on_and_taken_back)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

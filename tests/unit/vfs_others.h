@@ -103,6 +103,24 @@ static long failure(void)
     return -errors[chance(sizeof errors / sizeof *errors)];
 }
 
+/* There are /a to /d in each file system, and one disk, by two names. */
+static void lookup_to_mount(struct fake_server *s, uint64_t directory, const char *path,
+                            uint64_t length, struct file_lookup_reply *reply)
+{
+    uint64_t n = length && path[length - 1] >= 'a' ? (uint64_t)path[length - 1] % 4 : 0;
+    bool is_disk = memmem(path, length, "sd", 2) != NULL;
+
+    reply->node = length ? 20 + 10 * n : directory;
+    if (is_disk)
+        reply->node = 9;
+    reply->mode = mode_of(reply->node);
+    reply->rdev = rdev_of(reply->node);
+    if (!is_disk && length && s->covered[n]) {
+        reply->stop = STOP_MOUNT;
+        reply->result = (int64_t)length;
+    }
+}
+
 static void lookup_answer(struct fake_server *s, const struct message *m, struct message *out)
 {
     const struct file_lookup_request *r = message_words(m);
@@ -113,6 +131,10 @@ static void lookup_answer(struct fake_server *s, const struct message *m, struct
 
     if (!path) {
         reply->result = -EPERM;
+        return;
+    }
+    if (mounts_only && !calm) {
+        lookup_to_mount(s, r->name.directory, path, length, reply);
         return;
     }
     for (uint64_t i = 0; i < length; i++)
@@ -163,6 +185,7 @@ static void answer(struct fake_server *s, struct pending *e)
     const struct message *m = &e->m;
     const struct file_transfer_request *r =
         message_words(m); /* `length` and `back` of others, too */
+    const struct file_mount_request *mount = message_words(m);
     struct message out = {.type = FILE_BACK_RESULT};
     struct file_lookup_reply *reply = message_words(&out);
     struct file_map_reply *map = message_words(&out);
@@ -187,6 +210,9 @@ static void answer(struct fake_server *s, struct pending *e)
         break;
     case FILE_MAP:
         map->address = SERVER_MEMORY;
+        break;
+    case FILE_MOUNT:
+        s->covered[mount->node / 10 % 4] = mount->covered;
         break;
     case FILE_ROOT:
         root->node = ROOT_NODE;
@@ -568,6 +594,7 @@ long ipc_reply_receive(endpoint_t to, struct message *m, uint64_t timeout)
     if (to)
         ipc_reply(to, m, (long)m->type);
     step_calls = 0;
+    invariant();
     if (calm && programs[0].where == RUNNING)
         calm = false; /* it has booted */
     if (!calm && steps_left && --steps_left == 0)

@@ -329,7 +329,23 @@ static uint64_t argument(struct program *p, char letter)
     }
 }
 
-static void program_call(struct program *p)
+static void call_mount(struct program *p)
+{
+    static const char *const directories[] = {"/a", "/b", "/c", "/a/b"};
+    static const char *const types[] = {"ext4", "ext4", "ext4", "dev", "proc"};
+    struct message m = {.type = percent(60) ? SYS_mount : SYS_umount2};
+    const char *where = directories[chance(4)], *type = types[chance(5)];
+
+    put(p, AT_PATHS, where, strlen(where) + 1);
+    put(p, AT_NAME, percent(50) ? "/sda" : "/sdb", 5);
+    put(p, AT_BUFFER, type, strlen(type) + 1);
+    m.w[0] = m.type == SYS_mount ? AT_NAME : AT_PATHS;
+    m.w[1] = m.type == SYS_mount ? AT_PATHS : chance(2) * 2;
+    m.w[2] = AT_BUFFER;
+    enqueue(p, 0, m);
+}
+
+static void call_anything(struct program *p)
 {
     unsigned all = 0, at, n = 0;
     struct message m = {0};
@@ -351,6 +367,14 @@ static void program_call(struct program *p)
     } else {
         enqueue(p, 0, m);
     }
+}
+
+static void program_call(struct program *p)
+{
+    if (mounts_only)
+        call_mount(p);
+    else
+        call_anything(p);
 }
 
 #endif

@@ -69,6 +69,7 @@ struct fake_server {
     struct pending pending[PENDING];
     unsigned count;
     uint64_t told[8]; /* nodes that VFS wants to hear of */
+    uint64_t covered[4]; /* of the directories /a to /d: another file system is there */
 };
 
 static struct program programs[PROGRAMS];
@@ -79,7 +80,10 @@ static jmp_buf world_end;
 static long steps_left;
 static bool is_ending;
 static unsigned complaints; /* of VFS's, so far */
+static bool mounts_only; /* programs do nothing but mount and unmount */
 static bool loses; /* servers lose requests now and then, and more time passes */
+
+static void (*invariant)(void); /* of VFS, between two steps */
 
 static void program_call(struct program *p); /* by the test: a system call is chosen */
 
