@@ -282,7 +282,8 @@ MESSAGE_FITS(struct file_unlink_request);
 
 struct IN_MESSAGE file_rename_request {
     struct file_name_request name;
-    uint32_t to_grant, to_length; /* the name that it becomes, */
+    uint32_t to_grant; /* the name that it becomes, */
+    uint16_t to_length, no_replace; /* (1: -EEXIST when it is there) */
     uint64_t to_directory; /* and where */
 };
 MESSAGE_FITS(struct file_rename_request);

@@ -109,15 +109,30 @@ static long check_removal(const struct message *m, uint64_t directory, const cha
     return result < 0 ? result : fs_may_remove(&a, &child, user_of(m));
 }
 
+/* Who may search the directory learns that the name is there: -EEXIST. */
+static long check_unused(const struct message *m, uint64_t directory, const char *name)
+{
+    struct fs_attributes a;
+    uint64_t node;
+    long result = fs_served->attributes(directory, &a);
+
+    if (result == 0 && !fs_may(&a, user_of(m), X_OK))
+        return -EACCES;
+    if (result == 0)
+        result = fs_served->child(directory, name, &node);
+    if (result == -ENOENT)
+        return 0;
+    return result == 0 ? -EEXIST : result;
+}
+
 /* An error that a name gives when it exists already goes before the one for a read-only file system
  * or a missing right. */
 static long check_new(struct message *m, char *name)
 {
     const struct file_name_request *r = message_words(m);
-    uint64_t node;
     long result = check_entry(m, r->directory, r->grant, r->length, name);
 
-    if ((result == 0 || result == -EACCES) && fs_served->child(r->directory, name, &node) == 0)
+    if ((result == 0 || result == -EACCES) && check_unused(m, r->directory, name) == -EEXIST)
         return -EEXIST;
     return result;
 }
@@ -193,21 +208,36 @@ long fs_do_unlink(struct message *m)
     return fs_back(m, result);
 }
 
+/* The name that it is to have, in second_path. */
+static long check_new_name(struct message *m)
+{
+    const struct file_rename_request *r = message_words(m);
+    long result = check_entry(m, r->to_directory, r->to_grant, r->to_length, second_path);
+
+    if (r->no_replace && (result == 0 || result == -EACCES)) {
+        long unused = check_unused(m, r->to_directory, second_path);
+
+        return unused ? unused : result;
+    }
+    if (result == -EEXIST) /* "." and ".." */
+        return r->no_replace ? -EEXIST : -EBUSY;
+    if (result == 0)
+        result = check_removal(m, r->to_directory, second_path);
+    return result == -ENOENT ? 0 : result;
+}
+
+/* That there is nothing of the new name is looked up in the same step: no other can make it in between. */
 long fs_do_rename(struct message *m)
 {
     const struct file_rename_request *r = message_words(m);
     long result = check_entry(m, r->name.directory, r->name.grant, r->name.length, path);
 
+    if (result == -EEXIST) /* "." and ".." */
+        result = -EBUSY;
     if (result == 0)
         result = check_removal(m, r->name.directory, path);
     if (result == 0)
-        result = check_entry(m, r->to_directory, r->to_grant, r->to_length, second_path);
-    if (result == -EEXIST) /* "." and ".." */
-        result = -EBUSY;
-    if (result == 0) {
-        result = check_removal(m, r->to_directory, second_path);
-        result = result == -ENOENT ? 0 : result;
-    }
+        result = check_new_name(m);
     if (result == 0)
         result = fs_served->rename
                      ? fs_served->rename(r->name.directory, path, r->to_directory, second_path)

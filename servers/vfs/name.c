@@ -110,41 +110,22 @@ static long sys_unlinkat(struct client *c, const uint64_t *w)
     return remove_name(c, (int)w[0], w[1], w[2] & AT_REMOVEDIR);
 }
 
-/* File servers rename over what is there, so that there is nothing is found out ahead. That and the
- * renaming are not one step: a name that comes in between is replaced. */
 static long rename_found(struct client *c, const struct found *from, const struct found *to,
                          bool no_replace)
 {
     struct message m =
-        message_of(FILE_RENAME, (struct file_rename_request){.to_directory = to->node});
+        message_of(FILE_RENAME, (struct file_rename_request){.to_directory = to->node,
+                                                             .no_replace = no_replace});
     struct file_rename_request *r = message_words(&m);
-    struct found *there = NULL;
     long grant, result;
 
     if (from->server != to->server)
         return -EXDEV;
-    if (no_replace) {
-        there = found_new();
-        result = there ? path_find(c, AT_FDCWD, to->path, 0, there) : -ENOMEM;
-        if (result == 0) { /* the directory is there; is the name? */
-            char *path = malloc(VFS_PATH_MAX + VFS_NAME_MAX + 2);
-
-            result = -ENOMEM;
-            if (path) {
-                strcpy(stpcpy(stpcpy(path, to->path), "/"), to->last);
-                result = path_find(c, AT_FDCWD, path, 0, there);
-                free(path);
-            }
-        }
-        found_free(there);
-        if (result != -ENOENT)
-            return result ? result : -EEXIST;
-    }
     grant = server_grant(c, to->server, to->last, strlen(to->last) + 1, GRANT_READ, 1);
     if (grant < 0)
         return grant;
     r->to_grant = (uint32_t)grant;
-    r->to_length = (uint32_t)strlen(to->last);
+    r->to_length = (uint16_t)strlen(to->last);
     result = ask_name(c, from, &m);
     server_revoke(to->server, grant);
     return result;
