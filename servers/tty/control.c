@@ -256,7 +256,7 @@ static long set_flow(struct terminal *t, const struct message *m)
     if (r->argument > TCION)
         return -EINVAL;
     if (r->argument == TCOOFF || r->argument == TCOON)
-        t->line.stopped = r->argument == TCOOFF;
+        line_hold(&t->line, r->argument == TCOOFF);
     return 0;
 }
 

@@ -6,13 +6,19 @@
 
 struct kept {
     uint32_t head, tail, edit, column, edit_column;
-    uint8_t literal, stopped, padding[2];
+    uint8_t literal, stopped, held, padding;
 };
 
 size_t line_keep(const struct line *l, uint8_t *to)
 {
-    struct kept k = {l->head,        l->tail,    l->edit,    l->column,
-                     l->edit_column, l->literal, l->stopped, {0}};
+    struct kept k = {.head = l->head,
+                     .tail = l->tail,
+                     .edit = l->edit,
+                     .column = l->column,
+                     .edit_column = l->edit_column,
+                     .literal = l->literal,
+                     .stopped = l->stopped,
+                     .held = l->held};
     size_t length = sizeof k;
 
     memcpy(to, &k, sizeof k);
@@ -36,7 +42,7 @@ bool line_take_over(struct line *l, const uint8_t *from, size_t length)
         return false;
     l->head = k.head, l->tail = k.tail, l->edit = k.edit;
     l->column = k.column, l->edit_column = k.edit_column;
-    l->literal = k.literal, l->stopped = k.stopped;
+    l->literal = k.literal, l->stopped = k.stopped, l->held = k.held;
     l->ends = 0;
     from += sizeof k;
     for (uint32_t at = k.head; at != k.tail; at++) {

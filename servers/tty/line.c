@@ -302,6 +302,12 @@ static int signal_of(const struct line *l, uint8_t c)
     return is(l, VSUSP, c) ? SIGTSTP : 0;
 }
 
+static void start_output(struct line *l)
+{
+    if (!l->held)
+        l->stopped = false;
+}
+
 /* Stops or starts the output: then the byte is used up. */
 static bool flow(struct line *l, uint8_t c)
 {
@@ -312,11 +318,11 @@ static bool flow(struct line *l, uint8_t c)
         return true;
     }
     if (is(l, VSTART, c)) {
-        l->stopped = false;
+        start_output(l);
         return true;
     }
     if (l->termios.input & IXANY)
-        l->stopped = false;
+        start_output(l);
     return false;
 }
 
@@ -341,6 +347,8 @@ int line_input(struct line *l, uint8_t c)
     if (signal) {
         if (!local(l, NOFLSH))
             line_flush(l);
+        if (flags & IXON) /* what it ends, or the shell, shall be seen to answer */
+            start_output(l);
         if (local(l, ECHO))
             echo_character(l, c);
         return signal;
@@ -447,13 +455,20 @@ static void drop_marks(struct line *l)
     l->ends = 0;
 }
 
+void line_hold(struct line *l, bool held)
+{
+    if (held || l->held)
+        l->stopped = held;
+    l->held = held;
+}
+
 void line_configure(struct line *l, const struct line_termios *termios)
 {
     bool changed = (l->termios.local ^ termios->local) & ICANON;
 
     l->termios = *termios;
     if (!(termios->input & IXON))
-        l->stopped = false;
+        start_output(l);
     if (!changed)
         return;
     l->literal = false;

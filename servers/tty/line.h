@@ -39,6 +39,7 @@ struct line {
     uint32_t column, edit_column; /* of the cursor; where the line that is being edited begins */
     bool literal; /* the next byte stands for itself (VLNEXT) */
     bool stopped; /* output is (VSTOP) */
+    bool held; /* by a program: no key starts it */
     uint32_t echo_count;
     uint8_t echo[4 * LINE_INPUT];
 };
@@ -56,6 +57,9 @@ bool line_take_over(struct line *l, const uint8_t *from, size_t length);
 
 /* Empty, with the settings that a Linux console starts with. */
 void line_reset(struct line *l);
+
+/* tcflow(): TCOOFF, TCOON. The latter does not start what a key has stopped. */
+void line_hold(struct line *l, bool held);
 
 /* New settings. Bytes that wait stay readable over a change of ICANON. */
 void line_configure(struct line *l, const struct line_termios *termios);

@@ -141,3 +141,16 @@ def test_escape_ends_the_machine(tmp_path):
         console.wait(b"# ")
         console.type(b"\x1dx")
         assert console.guest.wait(timeout=60) == 0
+
+
+def test_stopped_and_interrupted(tmp_path):
+    """What ^S has stopped ^C starts again: the prompt is there, and what was written meanwhile."""
+    with terminal(tmp_path / "out") as console:
+        console.wait(b"# ")
+        console.type(b"read x; echo ne''ver\n")
+        console.wait(b"ne''ver\r\n")
+        console.type(b"\x13\x03")
+        console.wait(b"# ")
+        console.type(b"echo go''es on; poweroff -f\n")
+        console.wait(b"goes on\r\n")
+        console.guest.wait(timeout=60)

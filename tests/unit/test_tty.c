@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-// sources: servers/tty/line.c
+// sources: servers/tty/line.c servers/tty/keep.c
 /* The line discipline. What is expected is what Linux does. */
 #include <setjmp.h>
 #include <signal.h>
@@ -235,6 +235,53 @@ static void test_flow(void **state)
     expect_read("abc\n", 100);
 }
 
+/* A key that makes a signal starts what ^S has stopped, but where ^S stops nothing. */
+static void test_signals_start_output(void **state)
+{
+    static const char keys[] = {'\003', '\034', '\032'};
+
+    for (unsigned n = 0; n < sizeof keys; n++) {
+        type("\023");
+        assert_true(l.stopped);
+        assert_int_not_equal(type_byte((uint8_t)keys[n]), 0);
+        assert_false(l.stopped);
+    }
+    set(0, NOFLSH);
+    type("\023\003");
+    assert_false(l.stopped);
+    set(ISIG, 0);
+    type("\023\003");
+    assert_true(l.stopped);
+}
+
+/* tcflow(TCOOFF): only a program starts it again. tcflow(TCOON): not what a key has stopped. */
+static void test_held_output(void **state)
+{
+    struct line_termios t = l.termios;
+    uint8_t kept[LINE_KEPT_MAX];
+    size_t length;
+
+    line_hold(&l, true);
+    l.termios.input |= IXANY;
+    type("\021\003a");
+    assert_true(l.stopped);
+    t.input &= ~(uint32_t)IXON;
+    line_configure(&l, &t);
+    assert_true(l.stopped);
+    length = line_keep(&l, kept);
+    line_reset(&l);
+    assert_true(line_take_over(&l, kept, length));
+    type("\021");
+    assert_true(l.stopped);
+    line_hold(&l, false);
+    assert_false(l.stopped);
+    type("\023");
+    line_hold(&l, false);
+    assert_true(l.stopped);
+    type("\021");
+    assert_false(l.stopped);
+}
+
 static void test_output(void **state)
 {
     uint8_t out[64];
@@ -328,6 +375,8 @@ int main(void)
         TEST(test_raw),
         TEST(test_mode_change),
         TEST(test_flow),
+        TEST(test_signals_start_output),
+        TEST(test_held_output),
         TEST(test_output),
         TEST(test_input_flags),
         TEST(test_overflow),
