@@ -74,11 +74,20 @@ uint32_t datagram_events(bool has_input, bool has_error, bool read_shut)
 
 uint32_t buffer_limit(int asked, uint32_t least, uint32_t most)
 {
-    uint64_t twice = asked < 0 ? 0 : (uint64_t)asked * 2;
+    uint64_t twice = (uint64_t)(uint32_t)asked * 2;
 
     if (twice < least)
         return least;
     return twice > most ? most : (uint32_t)twice;
+}
+
+uint32_t low_water_limit(int asked, uint32_t most)
+{
+    uint32_t wanted = (uint32_t)asked;
+
+    if (wanted == 0)
+        return 1;
+    return wanted > most ? most : wanted;
 }
 
 bool timeout_from(const struct timeval *t, uint32_t *ms)

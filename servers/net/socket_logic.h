@@ -42,8 +42,10 @@ long socket_check(uint64_t domain, uint64_t type, uint64_t protocol);
 uint32_t stream_events(const struct stream_view *v);
 uint32_t datagram_events(bool has_input, bool has_error, bool read_shut);
 
-/* SO_RCVBUF, SO_SNDBUF: twice what is asked for, within limits. */
+/* SO_RCVBUF, SO_SNDBUF: twice what is asked for, within limits; a negative number is a large one,
+ * as on Linux. */
 uint32_t buffer_limit(int asked, uint32_t least, uint32_t most);
+uint32_t low_water_limit(int asked, uint32_t most); /* SO_RCVLOWAT: the same, not doubled */
 
 /* SO_RCVTIMEO, SO_SNDTIMEO: ms, rounded up; 0 for never. False: not a time. */
 bool timeout_from(const struct timeval *t, uint32_t *ms);

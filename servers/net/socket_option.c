@@ -136,7 +136,7 @@ static long set_number(struct socket *s, int name, int v)
         s->send_limit = buffer_limit(v, SEND_LIMIT_MIN, TCP_SND_BUF);
         return 0;
     case SO_RCVLOWAT:
-        s->low_water = buffer_limit(v / 2, 1, s->receive_limit / 2);
+        s->low_water = low_water_limit(v, s->receive_limit / 2);
         socket_dirty(s);
         return 0;
     case SO_OOBINLINE: /* urgent data is not told apart; */

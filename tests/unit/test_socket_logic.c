@@ -91,7 +91,13 @@ static void limits(void **state)
     assert_int_equal(buffer_limit(1000, 2304, 1 << 20), 2304);
     assert_int_equal(buffer_limit(4096, 2304, 1 << 20), 8192);
     assert_int_equal(buffer_limit(INT32_MAX, 2304, 1 << 20), 1 << 20);
-    assert_int_equal(buffer_limit(-1, 2304, 1 << 20), 2304);
+    assert_int_equal(buffer_limit(-1, 2304, 1 << 20), 1 << 20); /* as Linux */
+    assert_int_equal(buffer_limit(0, 2304, 1 << 20), 2304);
+    for (int v = 1; v <= 10; v++)
+        assert_int_equal(low_water_limit(v, 10), v);
+    assert_int_equal(low_water_limit(0, 10), 1);
+    assert_int_equal(low_water_limit(11, 10), 10);
+    assert_int_equal(low_water_limit(-1, 10), 10);
 }
 
 static void times(void **state)
