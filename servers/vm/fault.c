@@ -48,7 +48,7 @@ static struct region *grow_stack(struct space *s, uint64_t address)
 
     if (!r || !(r->flags & REGION_STACK) || r->end - start > s->stack_limit)
         return NULL;
-    if (!region_free(s->regions, start, r->start) || !limits_allow(s, r->start - start, false))
+    if (!region_free(s->regions, start, r->start) || !limits_allow(s, r->start - start, 0, false))
         return NULL;
     r->start = start;
     return r;

@@ -109,14 +109,17 @@ static long choose(endpoint_t ep, struct space *s, uint64_t address, uint64_t le
 long map_region(endpoint_t ep, struct space *s, uint64_t address, uint64_t length,
                 uint32_t protection, uint32_t linux_flags)
 {
+    uint64_t replaced = 0;
     struct region new;
     long at;
 
     if (!length || length > USER_END)
         return -EINVAL;
     length = page_up(length);
+    if (linux_flags & MAP_FIXED)
+        replaced = regions_bytes_in(s->regions, address, address + length);
     if (!s->service &&
-        !limits_allow(s, length, protection & PROT_WRITE && !(linux_flags & MAP_SHARED)))
+        !limits_allow(s, length, replaced, protection & PROT_WRITE && !(linux_flags & MAP_SHARED)))
         return -ENOMEM;
     at = choose(ep, s, address, length, linux_flags);
     if (at < 0)
@@ -275,7 +278,7 @@ long sys_brk(struct message *m)
         struct region grown = {old_end, new_end, PROT_READ | PROT_WRITE, REGION_HEAP};
 
         if (!region_free(s->regions, old_end, new_end) || !region_has_room(s->regions, 1) ||
-            !limits_allow(s, new_end - old_end, true) ||
+            !limits_allow(s, new_end - old_end, 0, true) ||
             (s->service && populate(ep, s, old_end, new_end - old_end, grown.protection) < 0))
             return (long)s->brk;
         region_add(s->regions, grown);
@@ -347,7 +350,7 @@ static long remap_step(struct work *w)
 
     if (!r || r->end < m->w[0] + move_length(m))
         return -EFAULT;
-    if (new > old && !limits_allow(s, new - old, region_is_data(r)))
+    if (new > old && !limits_allow(s, new - old, 0, region_is_data(r)))
         return -ENOMEM;
     result = remap_check(w, s, old, new);
     if (result || (!fixed && new <= old))

@@ -164,13 +164,18 @@ static uint64_t bytes_of(const struct space *s, bool data)
     return sum;
 }
 
-bool limits_allow(const struct space *s, uint64_t bytes, bool data)
+/* As in Linux, whatever is replaced is taken off the data, too. */
+static bool is_within(uint64_t limit, uint64_t used, uint64_t bytes, uint64_t replaced)
 {
-    if (s->address_limit != LIMIT_NONE &&
-        (bytes > s->address_limit || bytes_of(s, false) > s->address_limit - bytes))
-        return false;
-    return !data || s->data_limit == LIMIT_NONE ||
-           (bytes <= s->data_limit && bytes_of(s, true) <= s->data_limit - bytes);
+    uint64_t sum = used + bytes; /* no more than two address spaces */
+
+    return limit == LIMIT_NONE || sum <= replaced || sum - replaced <= limit;
+}
+
+bool limits_allow(const struct space *s, uint64_t bytes, uint64_t replaced, bool data)
+{
+    return is_within(s->address_limit, bytes_of(s, false), bytes, replaced) &&
+           (!data || is_within(s->data_limit, bytes_of(s, true), bytes, replaced));
 }
 
 /* From PM. */

@@ -162,11 +162,20 @@ int region_protect(struct regions *t, uint64_t start, uint64_t end, uint32_t pro
     return 0;
 }
 
-uint64_t regions_bytes(const struct regions *t)
+uint64_t regions_bytes_in(const struct regions *t, uint64_t start, uint64_t end)
 {
     uint64_t sum = 0;
 
-    for (uint32_t i = 0; i < t->count; i++)
-        sum += t->r[i].end - t->r[i].start;
+    for (uint32_t i = 0; i < t->count; i++) {
+        uint64_t from = t->r[i].start > start ? t->r[i].start : start;
+        uint64_t to = t->r[i].end < end ? t->r[i].end : end;
+
+        sum += from < to ? to - from : 0;
+    }
     return sum;
+}
+
+uint64_t regions_bytes(const struct regions *t)
+{
+    return regions_bytes_in(t, 0, UINT64_MAX);
 }

@@ -46,5 +46,6 @@ int region_remove(struct regions *t, uint64_t start, uint64_t end);
 /* New protection for a range; -ENOMEM also when part of it is in no region. */
 int region_protect(struct regions *t, uint64_t start, uint64_t end, uint32_t protection);
 uint64_t regions_bytes(const struct regions *t);
+uint64_t regions_bytes_in(const struct regions *t, uint64_t start, uint64_t end);
 
 #endif

@@ -103,7 +103,8 @@ enum memory_use {
 bool memory_for(const struct space *s, uint64_t pages, enum memory_use use); /* there is enough */
 /* There is too little for s: a program is made to end. False: there is none. */
 bool memory_relieve(const struct space *for_whom);
-bool limits_allow(const struct space *s, uint64_t bytes, bool data); /* more of them */
+/* More of them, in place of `replaced` that are there. */
+bool limits_allow(const struct space *s, uint64_t bytes, uint64_t replaced, bool data);
 long vm_victim(struct message *m);
 long vm_rules(struct message *m);
 

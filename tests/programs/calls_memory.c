@@ -167,6 +167,36 @@ static void limits(void)
     check_child(pid);
 }
 
+/* What is replaced does not count: neither the address space nor the data grows. */
+static void limits_of_what_is_replaced(void)
+{
+    static const int kinds[] = {RLIMIT_AS, RLIMIT_DATA};
+
+    for (unsigned n = 0; n < 2; n++) {
+        struct rlimit small = {64 * MB, 64 * MB};
+        pid_t pid;
+
+        CHILD(pid)
+        {
+            int fixed = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+            char *p = map(128 * MB, MAP_PRIVATE);
+
+            CHECK(munmap(p + 40 * MB, 88 * MB) == 0);
+            CHECK(setrlimit(kinds[n], &small) == 0);
+            p[MB] = 1;
+            FAILS((long)mmap(NULL, 30 * MB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                             0),
+                  ENOMEM);
+            CHECK(mmap(p, 40 * MB, PROT_READ | PROT_WRITE, fixed, -1, 0) == p && p[MB] == 0);
+            CHECK(mmap(p + 10 * MB, 40 * MB, PROT_READ | PROT_WRITE, fixed, -1, 0) == p + 10 * MB);
+            p[MB] = p[45 * MB] = 1;
+            FAILS((long)mmap(p + 40 * MB, 40 * MB, PROT_READ | PROT_WRITE, fixed, -1, 0), ENOMEM);
+            CHECK(p[MB] == 1 && p[45 * MB] == 1); /* all is as it was */
+        }
+        check_child(pid);
+    }
+}
+
 RUN_CASES({"residence", residence}, {"moving", moving}, {"empty space", empty_space},
           {"big residence", big_residence}, {"storm", storm}, {"shared", shared},
-          {"limits", limits})
+          {"limits", limits}, {"limits of what is replaced", limits_of_what_is_replaced})
