@@ -23,7 +23,7 @@ enum {
     MINOR_KMSG = 11,
     NODE_FIRST = 0x100,
     OPENS = 64,
-    WAITERS = 32,
+    WAITERS = ENDPOINT_SLOTS, /* a program waits for one thing at a time */
     CHUNK = 8192
 };
 
@@ -130,8 +130,10 @@ static long read_log(uint64_t node, struct fs_transfer *t)
     }
     if (!first_segment)
         return 0;
-    if ((t->flags & O_NONBLOCK) || waiting_count == WAITERS)
+    if (t->flags & O_NONBLOCK)
         return -EAGAIN;
+    if (waiting_count == WAITERS)
+        return -EBUSY;
     waiting[waiting_count++] = *t->request;
     return FS_LATER;
 }
@@ -192,7 +194,6 @@ static long cancel(endpoint_t program)
 /* There is something new: whoever waits gets it. */
 static void notified(uint64_t bits)
 {
-    static struct message again[WAITERS];
     static uint64_t served; /* up to there everybody has been told */
     unsigned count = waiting_count;
     bool tell = false;
@@ -202,10 +203,12 @@ static void notified(uint64_t bits)
     if (ring.end == served)
         return;
     served = ring.end;
-    memcpy(again, waiting, sizeof again);
     waiting_count = 0;
-    for (unsigned i = 0; i < count; i++)
-        fs_retry(&again[i]);
+    for (unsigned i = 0; i < count; i++) {
+        struct message m = waiting[i]; /* one that waits on comes into a place before it */
+
+        fs_retry(&m);
+    }
     for (unsigned i = 0; i < OPENS; i++)
         if (opens[i].node && opens[i].polled && opens[i].position < ring.end) {
             opens[i].polled = false;

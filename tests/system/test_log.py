@@ -15,3 +15,10 @@ def test_longer_than_the_kernels(boot):
         service down log; echo LAST WORDS >/dev/kmsg; service log | grep -c 'LAST WORDS'; service up log; service wait log; service log | grep -c 'LAST WORDS'; rm /tmp/*""", leak_check=False).out
     *lines, last = re.sub("(?m)^Terminated\n", "", out).split()
     assert lines[:4] == ["0", "0", "1", "0"] and int(lines[4]) > 96 << 10 and lines[5:] + [last] == ["1", "1", "1"], out
+
+
+def test_many_wait(boot):
+    """More readers than the server had room for: each waits, and gets what comes."""
+    out = boot("""mkdir /tmp/r; all=; n=0; while [ $n -lt 50 ]; do cat /dev/klog >/tmp/r/$n 2>&1 & all="$all $!"; n=$((n + 1)); done
+        usleep 2000000; echo LAST WORDS >/dev/kmsg; usleep 2000000; grep -l 'LAST WORDS' /tmp/r/* | wc -l; grep -h 'cat: ' /tmp/r/* | sort | uniq -c; kill $all; wait; rm -r /tmp/r""", leak_check=False, icount=True).out
+    assert out.replace("Terminated\n", "") == "50\n", out
