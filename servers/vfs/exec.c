@@ -210,19 +210,26 @@ static long resolve(struct client *c, const char *path, struct arguments *a, str
 
 /* ---- the point of no return ---- */
 
-static void set_ids(struct client *c, const struct image *image, int64_t *uid, int64_t *gid)
+/* Whose rights the program runs with; -1: the caller's. Owner and mode are of one moment: with the
+ * mode of an earlier one, a file that is given to root meanwhile would run with root's. */
+static long set_ids(struct client *c, const struct image *image, int64_t *uid, int64_t *gid)
 {
     struct message m = message_of(
         FILE_STAT, (struct file_stat_request){.node = image->found.node, .back = FILE_BACK});
     const struct file_stat_reply *r = message_words(&m);
+    long result;
 
     *uid = *gid = -1;
-    if (!(image->found.mode & (S_ISUID | S_ISGID)) || ask(c, image->found.server, &m, AGAIN) < 0)
-        return;
-    if (image->found.mode & S_ISUID)
+    if (!(image->found.mode & (S_ISUID | S_ISGID)))
+        return 0;
+    result = ask(c, image->found.server, &m, AGAIN);
+    if (result < 0)
+        return result;
+    if (r->mode & S_ISUID)
         *uid = r->uid;
-    if ((image->found.mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
+    if ((r->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
         *gid = r->gid;
+    return 0;
 }
 
 /* The process is named after the path that was asked for: a script's, a link's. */
@@ -268,11 +275,12 @@ static long replace(struct client *c, const char *path, struct image *image,
                     struct image *interpreter, const struct arguments *a)
 {
     int64_t uid, gid;
-    char *exe = strdup(image->found.path);
     struct message m;
-    long result;
+    long result = set_ids(c, image, &uid, &gid);
+    char *exe = result ? NULL : strdup(image->found.path);
 
-    set_ids(c, image, &uid, &gid);
+    if (result)
+        return result;
     if (!exe || !files_unshare(c)) {
         free(exe);
         return -ENOMEM;

@@ -465,5 +465,5 @@ long found_may(struct client *c, const struct found *f, int how)
     result = ask(c, f->server, &m, AGAIN);
     if (result < 0)
         return result;
-    return (how & ~granted(c, f->mode, r->uid, r->gid)) ? -EACCES : 0;
+    return (how & ~granted(c, r->mode, r->uid, r->gid)) ? -EACCES : 0;
 }

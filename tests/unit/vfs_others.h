@@ -223,6 +223,8 @@ static void answer(struct fake_server *s, struct pending *e)
     }
     if (percent(8))
         reply->result = failure();
+    if (m->type == FILE_STAT && program_of(e->program))
+        program_of(e->program)->stat_failed = reply->result < 0;
     if (!is_back(m) || (s->lies && percent(20)))
         out = (struct message){.type = (uint64_t)reply->result};
     server_lets_go(s, e, out);
@@ -432,6 +434,7 @@ static long call_pm(struct message *m)
             program_cancel(of);
         return 0;
     case PM_EXEC:
+        check(!p || !p->stat_failed, "a program is run whose owner is not known");
         if (p && (percent(10) || p->dying))
             return -EAGAIN;
         if (p)

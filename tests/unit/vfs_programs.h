@@ -371,6 +371,7 @@ static void call_anything(struct program *p)
 
 static void program_call(struct program *p)
 {
+    p->stat_failed = false;
     if (mounts_only)
         call_mount(p);
     else

@@ -52,6 +52,7 @@ struct program {
     bool dying, cancelling, in_exec;
     uint64_t handed; /* what PM or VM has handed it on with, until VFS lets it go */
     bool set_free; /* by a server that had it to give back */
+    bool stat_failed; /* what VFS asked last of a file's owner and rights for it */
     bool not_received; /* and VFS did not receive that when it was seized */
     uint8_t *memory;
 };
