@@ -20,6 +20,7 @@
 #include "servers/vfs/vfs.h"
 
 enum { MOUNTS_MAX = 32 };
+#define NEVER_KEPT (MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_SYNCHRONOUS | MS_MANDLOCK | MS_DIRSYNC)
 
 static struct mount mounts[MOUNTS_MAX];
 
@@ -353,6 +354,30 @@ static long mount_device(struct client *c, const char *server, const char *type,
     return result;
 }
 
+/* File servers know from their start whether they may write, and how times of reading are kept: what
+ * would change is refused, with EROFS where that would be writing, and not said to be done. */
+static long remount(const struct mount *m, uint64_t flags)
+{
+    bool read_only = flags & MS_RDONLY, no_atime = flags & MS_NOATIME;
+
+    if (!m || m->ends || (flags & NEVER_KEPT))
+        return -EINVAL;
+    if (read_only != (strncmp(m->options, "ro", 2) == 0))
+        return read_only ? -EINVAL : -EROFS;
+    return no_atime == (strstr(m->options, "noatime") != NULL) ? 0 : -EINVAL;
+}
+
+static long sys_remount(struct client *c, const uint64_t *w)
+{
+    struct found *at = found_new();
+    long result = at ? path_find_user(c, AT_FDCWD, w[1], FOUND_FOLLOW, at) : -ENOMEM;
+
+    if (result == 0)
+        result = remount(mount_at(at->server, at->node), w[3]);
+    found_free(at);
+    return result;
+}
+
 static long sys_mount(struct client *c, const uint64_t *w)
 {
     struct found *over;
@@ -362,8 +387,10 @@ static long sys_mount(struct client *c, const uint64_t *w)
 
     if (c->uid)
         return -EPERM;
-    if (w[3] & (MS_REMOUNT | MS_BIND | MS_MOVE | MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE))
-        return w[3] & MS_REMOUNT ? 0 : -EINVAL;
+    if (w[3] & (MS_BIND | MS_MOVE | MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE))
+        return -EINVAL;
+    if (w[3] & MS_REMOUNT)
+        return sys_remount(c, w);
     result = user_string(c, w[2], type, sizeof type);
     if (result < 0)
         return result == -ENAMETOOLONG ? -ENODEV : result;

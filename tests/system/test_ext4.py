@@ -215,6 +215,18 @@ def test_mounted_at_once(boot, tmp_path):
     check(second)
 
 
+def test_remounted(boot, tmp_path):
+    """What cannot be changed is refused, and nothing is changed; what is so already is no error."""
+    image = make(tmp_path / "e.img")
+    out = boot("""mkdir -p /mnt; try() { mount -o remount,$1 $2 >/tmp/said 2>&1 && r=done || r=no; echo $1 $r $(grep -o 'Invalid arg.*\\|Read-only.*' /tmp/said); }
+        mount -t ext4 /dev/sda /mnt; try ro /mnt; echo x >/mnt/x && cat /mnt/x; try rw /mnt; try noatime /mnt; try rw,nosuid /mnt; grep -o '/mnt ext4 ..' /proc/mounts; mkdir /mnt/d; try rw /mnt/d; umount /mnt
+        mount -t ext4 -o noatime /dev/sda /mnt; try noatime /mnt; try rw /mnt; umount /mnt
+        mount -r -t ext4 /dev/sda /mnt; try ro /mnt; try rw /mnt; touch /mnt/y 2>/dev/null || echo read-only; umount /mnt; try rw /; try ro /; rm /tmp/said""", qemu=attached(image), leak_check=False).out
+    assert out.splitlines() == ["ro no Invalid argument", "x", "rw done", "noatime no Invalid argument", "rw,nosuid no Invalid argument", "/mnt ext4 rw", "rw no", "noatime done", "rw done",
+                                "ro done", "rw no Read-only file system", "read-only", "rw done", "ro no Invalid argument"]
+    check(image)
+
+
 def test_fstab(boot, tmp_path):
     """Mounted at boot, unmounted at the end."""
     image = make(tmp_path / "e.img")
