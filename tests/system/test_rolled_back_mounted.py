@@ -64,3 +64,15 @@ def test_answers_by_grant(boot, tmp_path):
     assert "BAD" not in out and not re.search(r"^ext4\.", out, re.M), out
     assert deaths(out)["vfs"] > 500
     check(image)
+
+
+def test_mounted_at_once(boot, tmp_path):
+    """A disk that two mount at the same moment while VFS is killed: it has one file server, and whoever is killed while mounting leaves it to others."""
+    image = make(tmp_path / "e.img", "-U", SEED, "-E", f"hash_seed={SEED}")
+    out = boot("""mkdir -p /a /b; service storm vfs 60; n=0
+        while [ $n -lt 12 ]; do mount -t ext4 /dev/sda /a 2>/dev/null & mount -t ext4 /dev/sda /b 2>/dev/null & wait; grep -c ^/dev/sda /proc/mounts
+        umount /a 2>/dev/null || umount /b; mount -t ext4 /dev/sda /a & usleep ${n}000; kill -9 $! 2>/dev/null; wait; umount /a 2>/dev/null; n=$((n + 1)); done 2>/dev/null
+        mount -t ext4 /dev/sda /a && umount /a && echo free; service storm vfs 0; service list""", icount=True, timeout=100, leak_check=False, qemu=attached(image)).out
+    assert out.startswith("1\n" * 12 + "free\n") and not re.search(r"^ext4.* up ", out, re.M), out
+    assert deaths(out)["vfs"] > 200
+    check(image)
