@@ -223,6 +223,26 @@ static long do_statfs(struct message *m)
     return fs_answer(m, r->back & FILE_BACK, result);
 }
 
+/* As on Linux: who is given a file has not said that it shall run with the rights of its owner. */
+static long drop_set_ids(uint64_t node, struct fs_set *set)
+{
+    struct fs_attributes a;
+    uint32_t mode;
+    long result;
+
+    if (!(set->mask & (ATTRIBUTE_UID | ATTRIBUTE_GID)) || (set->mask & ATTRIBUTE_MODE))
+        return 0;
+    result = fs_served->attributes(node, &a);
+    if (result || S_ISDIR(a.mode))
+        return result;
+    mode = a.mode & ~(uint32_t)(a.mode & S_IXGRP ? S_ISUID | S_ISGID : S_ISUID);
+    if (mode != a.mode) {
+        set->mode = mode & 07777;
+        set->mask |= ATTRIBUTE_MODE;
+    }
+    return 0;
+}
+
 static long do_set_attributes(struct message *m)
 {
     const struct file_set_attributes_request *r = message_words(m);
@@ -232,9 +252,9 @@ static long do_set_attributes(struct message *m)
                          .gid = r->gid,
                          .atime_ns = r->atime_ns,
                          .mtime_ns = r->mtime_ns};
+    long result = fs_served->set_attributes ? drop_set_ids(r->node, &set) : -EROFS;
 
-    return fs_back(m,
-                   fs_served->set_attributes ? fs_served->set_attributes(r->node, &set) : -EROFS);
+    return fs_back(m, result ? result : fs_served->set_attributes(r->node, &set));
 }
 
 static long do_read_directory(struct message *m)

@@ -227,6 +227,17 @@ def test_remounted(boot, tmp_path):
     check(image)
 
 
+@pytest.mark.parametrize("where", ["ram", "ext4"])
+def test_set_ids(program, boot, tmp_path, where):
+    """A program with the set-uid bit runs with its owner's rights, with the set-gid bit with its group's, if that may run it; who is given one does not lend it his."""
+    image = make(tmp_path / "e.img")
+    mount, umount = ("mount -t ext4 /dev/sda /tmp; ", "; umount /tmp") if where == "ext4" else ("", "")
+    out = boot(mount + """cp /whose /tmp/w; for mode in 755 4755 2755 6755 2745; do chown 1234:4321 /tmp/w; chmod $mode /tmp/w; /tmp/w; done
+        for owner in 7:8 7 :8; do chmod 6755 /tmp/w; chown $owner /tmp/w; /tmp/w; stat -c %a /tmp/w; done; chmod 2745 /tmp/w; chown 0:0 /tmp/w; stat -c %a /tmp/w; mkdir /tmp/d; chmod 2755 /tmp/d; chown 7:8 /tmp/d; stat -c %a /tmp/d; rm -r /tmp/[dw]""" + umount,
+               add={"/whose": program("whose")}, qemu=attached(image), leak_check=False).out
+    assert out.splitlines() == ["0 0 0 0", "1234 0 0 0", "0 4321 0 0", "1234 4321 0 0", "0 0 0 0"] + 3 * ["0 0 0 0", "755"] + ["2745", "2755"]
+
+
 def test_fstab(boot, tmp_path):
     """Mounted at boot, unmounted at the end."""
     image = make(tmp_path / "e.img")

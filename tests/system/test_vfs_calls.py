@@ -40,10 +40,3 @@ def test_limit_while_it_dies(program, boot, victim):
                add={"/calls_fsize": program("calls_fsize")}, timeout=120, leak_check=False).out
     said, _, restarts = out.rpartition("restarts ")
     assert said == all_ok("calls_fsize") and int(restarts) > 50
-
-
-def test_set_ids(program, boot):
-    """A program with the set-uid bit runs with its owner's rights, with the set-gid bit with its group's, if that may run it."""
-    out = boot("""cp /whose /tmp/w; for mode in 755 4755 2755 6755 2745; do chown 1234:4321 /tmp/w; chmod $mode /tmp/w; /tmp/w; done; rm /tmp/w""",
-               add={"/whose": program("whose")}).out
-    assert out.splitlines() == ["0 0 0 0", "1234 0 0 0", "0 4321 0 0", "1234 4321 0 0", "0 0 0 0"]
