@@ -317,13 +317,9 @@ static bool flow(struct line *l, uint8_t c)
         l->stopped = true;
         return true;
     }
-    if (is(l, VSTART, c)) {
+    if (is(l, VSTART, c) || (l->termios.input & IXANY))
         start_output(l);
-        return true;
-    }
-    if (l->termios.input & IXANY)
-        start_output(l);
-    return false;
+    return is(l, VSTART, c);
 }
 
 /* The order is what programs rely on: what follows ^V is taken as it is, even ^S or ^C; flow
