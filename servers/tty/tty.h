@@ -47,7 +47,7 @@
 #define SERIALS 4u /* terminals of serial ports */
 #define SERIAL_DRIVER "uart" /* of the first; that of terminal n is called uart.n */
 #define TERMINALS (SERIALS + SCREENS) /* then the virtual consoles */
-#define WAITERS 64
+#define WAITERS ENDPOINT_SLOTS /* whoever waits, nobody else is sent away for want of a place */
 /* terminal n is node NODE_FIRST + n once it is open */
 #define NODE_FIRST 0x100u
 /* device numbers: major, minor */

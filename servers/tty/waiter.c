@@ -16,7 +16,7 @@ enum { CHUNK = 4096, TENTH_NS = 100000000 };
  * and then the turn is others'. */
 enum { SCREEN_CHUNK = 256, TURN_NS = 1000000, PAUSE_NS = 500000 };
 
-static struct waiter waiters[WAITERS]; /* the first `count` are used */
+static struct waiter waiters[WAITERS]; /* the first `count` are used, each by another program */
 static unsigned count;
 
 long waiter_add(enum waiter_kind kind, struct terminal *t, const struct message *request,

@@ -50,3 +50,10 @@ def test_kill_of_a_group_that_forks(boot, program, step, kilobytes):
     out = boot(f"chmod 755 /kill_forks; /kill_forks 60 {step} {kilobytes}; ps | grep -c '[k]ill_forks'", add={"/kill_forks": program("kill_forks")},
                icount=True, qemu="-icount shift=3,sleep=off", timeout=20, leak_check=False, expect=1).out
     assert out == "60 groups, 0 of which somebody is left\n0\n"
+
+
+def test_terminal_with_many_readers(boot):
+    """A hundred programs of a user wait for a terminal: who comes after them waits as well, and is not sent away."""
+    out = boot("chmod 666 /dev/ttyS1; su -s /bin/sh user -c 'for n in $(seq 100); do head -c 1 /dev/ttyS1 & done; sleep 20' >/dev/null 2>&1 & sleep 2; echo readers $(pidof head | wc -w); "
+               "timeout 1 head -c 1 /dev/ttyS1; echo $?; kill -9 $(pidof head) $!; wait; chmod 660 /dev/ttyS1", qemu="-chardev null,id=line -device isa-serial,chardev=line,index=1", leak_check=False).out
+    assert out == "readers 100\nTerminated\n143\n"
