@@ -147,6 +147,9 @@ static void ask_state(struct interface *i)
 
     if (i->incarnation == 0)
         return;
+    /* the one that is gone may have written over entries of which its successors die as they start,
+     * before we hear of them */
+    ring_claim(&i->receive, &i->transmit);
     pack_text(r->name, i->place.driver, SERVICE_NAME_MAX);
     given_up = ipc_call(service_info()->rs, &m) < 0 && service_is_gone(i->place.driver);
     if (given_up && !i->given_up) {

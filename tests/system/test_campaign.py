@@ -190,7 +190,8 @@ ESCAPED = {
              "block_device_serve+0x2fd: jne 0x402e1b -> je 0x402e1b"],  # 2:120, each request ends with an error
     "e1000": ["e1000_transmit+0x7a: mov r13w, word ptr [rsp + 0x1c] -> mov r10w, word ptr [rsp + 0x1c]",  # 2:154, a frame of no length
               "e1000_lend+0x8b: jne 0x401cb8 -> je 0x401cb8",  # 12:16, its card writes over frames that were checked and not yet read
-              "e1000_lend+0x17: sub edx, eax -> nop"],  # 12:445, the same
+              "e1000_lend+0x17: sub edx, eax -> nop",  # 12:445, the same
+              "net_device_settle+0x12: mov dword ptr [rdx + 0x104], ecx -> mov dword ptr [rdx + 0x1104], ecx"],  # 54:1662, writes over an entry of which each fresh copy ends as it starts
     "rtl8139": ["copy_words+0x63: mov qword ptr [rax - 0x18], r9 -> nop dword ptr [rax]",  # 2:67, old numbers whose sum was the same
                 "rtl8139_receive+0x19d: mov eax, eax -> mov eax, ebx",  # 12:323, what it writes into its queue says that another drives
                 "rtl8139_receive+0x1eb: mov edx, r8d -> or edx, r8d",  # 12:486, writes over a frame that was checked and not yet read
