@@ -78,7 +78,7 @@ def test_write(boot, tmp_path, options):
     data = os.urandom(7 * MB + 77)
     out = boot(MOUNT + """cp /data a; dd if=/data of=b bs=777 2>/dev/null; mkdir d; mv b d/b; ln a hard; ln -s d/b soft; i=0
         while [ $i -lt 500 ]; do echo $i >d/$i; i=$((i + 1)); done; rm d/1?; echo more >>d/20; mkdir d/sub; rmdir d/sub; mv d/30 d/31
-        dd if=/dev/zero of=holes bs=1 count=1 seek=3M 2>/dev/null; truncate -s 1234567 hard; truncate -s 2M hard; chmod 4750 d/40; chown 12:3456 d/40; touch -d '2031-02-03 04:05:06' d/41
+        dd if=/dev/zero of=holes bs=1 count=1 seek=3M 2>/dev/null; truncate -s 1234567 hard; truncate -s 2M hard; chown 12:3456 d/40; chmod 4750 d/40; touch -d '2031-02-03 04:05:06' d/41
         mknod dev b 8 300; mkfifo pipe; fallocate -l 1M reserved; mkdir -p x/y/z; mv x/y d/y; stat -c '%a %u %g' d/40; stat -c %Y d/41; stat -c '%h %s' a; stat -c %b holes reserved
         cat soft | sha1sum; ls d | wc -l""" + UMOUNT, add={"/data": data}, qemu=attached(image), leak_check=False).out.split("\n")
     assert out[0] == "4750 12 3456" and out[2] == "2 2097152" and int(out[3]) < 20 and int(out[4]) >= 2048
