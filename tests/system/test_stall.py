@@ -99,7 +99,7 @@ OTHER_ADDRESS = "488b4708" + "c78000540000" + "52560012" + "0f0b"
 @pytest.mark.parametrize("nic", ["e1000", "e1000e"])
 def test_station_address_is_brought_back(boot, nic):
     """A driver gives its card another address, and dies: a fresh one does not go on with that, which QEMU's cards keep through a reset."""
-    command = (f"mknod /tmp/inject c 240 0; address() {{ ifconfig e0 | sed -n 's/.*HWaddr \\([^ ]*\\).*/\\1/p'; }}; address; ping -c 1 10.0.2.2 >/dev/null; "
+    command = (f"mknod /tmp/inject c 240 0; address() {{ ifconfig e0 | sed -n 's/.*HWaddr \\([^ ]*\\).*/\\1/p'; }}; address; sleep 3; ping -c 1 10.0.2.2 >/dev/null; "  # who dies young costs its device a reset in any case
                f"echo '{nic} {entry(nic, 'transmit'):#x} text {entry(nic, 'transmit'):#x} {OTHER_ADDRESS}' >/tmp/inject; ping -c 3 10.0.2.2; address; cut -d' ' -f2-4,8 /proc/recovery")
     result = boot(command, nics=[CARDS[nic]], add=INJECTOR, leak_check=False)
     lines = result.out.splitlines()
