@@ -6,6 +6,7 @@
 #define PORT_DEBUG_CONSOLE 0xe9
 #define PORT_DEBUG_EXIT 0x501
 #define PORT_COM1 0x3f8
+#define COM1_PATIENCE 500000 /* looks for a whole text, of about 1 us: its other end may not read */
 #define LSR_THR_EMPTY 0x20
 
 uint32_t arch_port_in(unsigned port, unsigned width)
@@ -44,10 +45,9 @@ void arch_debug_write(const char *text, size_t n)
 void arch_panic_write(const char *text, size_t n)
 {
     arch_debug_write(text, n);
-    for (size_t i = 0; i < n; i++) {
-        for (unsigned spin = 0; spin < 100000 && !(arch_port_in(PORT_COM1 + 5, 1) & LSR_THR_EMPTY);
-             spin++)
-            ;
+    for (size_t i = 0, spins = 0; i < n; i++) {
+        while (!(arch_port_in(PORT_COM1 + 5, 1) & LSR_THR_EMPTY) && spins < COM1_PATIENCE)
+            spins++;
         if (text[i] == '\n')
             arch_port_out(PORT_COM1, 1, '\r');
         arch_port_out(PORT_COM1, 1, (uint8_t)text[i]);
