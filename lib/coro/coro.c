@@ -156,4 +156,16 @@ undo_unlogged void undo_mirror_leave_out(void)
                          (size_t)((high < low || high > stack_top(c) ? stack_top(c) : high) - low));
     }
 }
+
+/* What is at work has yielded, so its part in use begins at its stack pointer. */
+bool undo_mirror_leaves_out(uint64_t at)
+{
+    for (struct coro *c = newest; c; c = c->older) {
+        uint64_t low = (uint64_t)(stack_bottom(c) + 1), high = (uint64_t)stack_top(c);
+
+        if (at >= low && at < high)
+            return c->pooled || at < (uint64_t)c->stack_pointer;
+    }
+    return false;
+}
 #endif

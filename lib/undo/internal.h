@@ -45,6 +45,7 @@ void undo_diverged_at(const struct undo_entry *entry, uint64_t key, uint64_t fro
 
 /* return.c: who has a grant may have written there since the last step. */
 void undo_granted_leave_out(void);
+bool undo_granted_leaves_out(uint64_t at); /* the same, of one word */
 
 /* ---- mirror.c ---- */
 /* Of the program's data. (RS has nobody who would give it pages for them one by one.) */
@@ -57,6 +58,9 @@ unsigned undo_mirror_mend(uint64_t *at);
 void undo_mirror_keep(void); /* the step could be done after that */
 /* It could not: they were right, and their mirror had flipped. */
 void undo_mirror_take_back(void);
+bool undo_is_there(uint64_t at); /* mapped */
+/* This word has no right contents between two steps, or others may write there. */
+bool undo_is_left_out(uint64_t at);
 void undo_mirror_check(void); /* says what it would mend, or not: for tests */
 
 /* log.c: what was logged from begin to end is as it was before. */
@@ -68,6 +72,7 @@ void undo_root_died(uint64_t log_end); /* before anything is undone: undo_dead.d
 void undo_root_back(void); /* the step is done, or was given up */
 void undo_root_undone(void); /* the step that may have wanted another program */
 void undo_root_swap_now(void) __attribute__((noreturn)); /* after the commit */
+bool undo_root_give(uint64_t at); /* a page; false: not to RS, or there is none */
 void undo_root_trim(void); /* between steps: back the room that the last one has taken */
 
 #endif

@@ -14,6 +14,9 @@
  * when the last step was committed; where there is no page, nothing has been stored yet. */
 #define UNDO_MIRROR 0x73d000000000
 #define UNDO_MIRRORED 0x180000000
+/* Of UNDO_SUMMED words each, at their address / UNDO_SUMMED: the exclusive or (scrub.c). */
+#define UNDO_SUMS (UNDO_MIRROR + UNDO_MIRRORED)
+#define UNDO_SUMMED 16
 #define UNDO_HEAP 0x80000000 /* from where on lib/rt/malloc.c takes what it cuts into blocks */
 #define UNDO_WINDOW_MAX 0x4000000 /* bytes, of each: beyond that a step has too much to do */
 #define UNDO_WINDOW_FIRST 0x4000 /* bytes that are mapped from the start on, and then at once */

@@ -26,7 +26,7 @@ extern char __init_array_start[], _end[]; /* of what can be written; tools/updat
 extern char undo_return_stack[], undo_return_stack_top[];
 extern char __start_undo_apart[], __stop_undo_apart[];
 
-uint64_t undo_heap_end = UNDO_HEAP;
+uint64_t undo_heap_end = UNDO_HEAP, undo_tables_begin, undo_tables_end;
 undo_apart static unsigned tries, checks;
 undo_apart bool undo_has_no_mirror; /* or has one no more */
 
@@ -114,7 +114,13 @@ void undo_mirror_same(const void *at, size_t length)
         memcpy((void *)(UNDO_MIRROR + (uint64_t)at), at, length);
 }
 
-static bool is_there(uint64_t at)
+bool undo_is_left_out(uint64_t at)
+{
+    return is_apart(at) || undo_granted_leaves_out(at) ||
+           (undo_mirror_leaves_out && undo_mirror_leaves_out(at));
+}
+
+bool undo_is_there(uint64_t at)
 {
     char byte;
 
@@ -127,7 +133,7 @@ static void compare(struct difference *d, uint64_t from, uint64_t to)
 
     for (; from < to; from += PAGE_SIZE) {
         const uint64_t *page = (const uint64_t *)from,
-                       *right = is_there(UNDO_MIRROR + from)
+                       *right = undo_is_there(UNDO_MIRROR + from)
                                     ? (const uint64_t *)(UNDO_MIRROR + from)
                                     : zeros;
 
@@ -149,6 +155,7 @@ static struct difference look(void)
     if (undo_mirror_leave_out)
         undo_mirror_leave_out();
     compare(&d, UNDO_HEAP, undo_heap_end);
+    compare(&d, undo_tables_begin, undo_tables_end);
     return d;
 }
 

@@ -186,6 +186,15 @@ void undo_granted_leave_out(void)
             undo_mirror_same((const void *)g->address, g->length);
 }
 
+bool undo_granted_leaves_out(uint64_t at)
+{
+    for (const struct grant *g = granted; g < granted + granted_count; g++)
+        if (g->to && (g->flags & GRANT_WRITE) && at + sizeof(uint64_t) > g->address &&
+            at < g->address + g->length)
+            return true;
+    return false;
+}
+
 long undo_again(long number, long a, long b, long c, long d)
 {
     return undo_raw_call(number, a, b, c, d, 0);

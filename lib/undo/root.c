@@ -67,6 +67,11 @@ void undo_root_start(void)
     undo_guard(HEARTBEAT, DEFECT_HEARTBEAT);
 }
 
+bool undo_root_give(uint64_t at)
+{
+    return is_root() && map(at, PAGE_SIZE) >= 0;
+}
+
 void undo_guard(uint64_t ns, uint32_t defect)
 {
     armed = (enum rs_defect)defect;

@@ -92,6 +92,8 @@ extern int64_t undo_status; /* of its receiving */
  */
 void undo_loop(void (*loop)(void)) __attribute__((noreturn));
 void undo_receive_slow(void);
+extern uint64_t undo_scrub_due; /* of the TSC */
+void undo_scrub(void); /* scrub.c */
 void undo_diverged(const char *how) __attribute__((noreturn)); /* the step cannot be repeated */
 /* Of a request that nobody is to make: what it has done is undone, and its caller gets -EIO. `why` is
  * logged. */
@@ -115,12 +117,15 @@ static inline __attribute__((always_inline)) void undo_receive(void)
 {
     if (__builtin_expect(undo_returning, 0))
         undo_receive_slow();
-    if (!undo_in_step)
-        __asm__ volatile("call undo_receive_message"
-                         :
-                         :
-                         : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12",
-                           "r13", "r14", "memory");
+    if (undo_in_step)
+        return;
+    __asm__ volatile("call undo_receive_message"
+                     :
+                     :
+                     : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13",
+                       "r14", "memory");
+    if (__builtin_expect(__builtin_ia32_rdtsc() >= undo_scrub_due, 0))
+        undo_scrub();
 }
 
 /* The end of a step: whom to answer (0: nobody), and what. A repeated step does that again, so it is
@@ -188,8 +193,17 @@ static inline void undo_without_mirror(void)
 /* Where malloc() takes its next piece (lib/rt/malloc.c); UNDO_HEAP to there is looked through with the data. */
 extern uint64_t undo_heap_end;
 
+/* What a service has mapped for itself below UNDO_MIRRORED, elsewhere than its heap, is looked through, too: one range. */
+extern uint64_t undo_tables_begin, undo_tables_end;
+static inline void undo_looks_through(uint64_t begin, uint64_t end)
+{
+    undo_tables_begin = begin;
+    undo_tables_end = end;
+}
+
 /* A service may have one: of memory that has no right contents, before it is compared. It calls the other. */
 void undo_mirror_leave_out(void) __attribute__((weak));
+bool undo_mirror_leaves_out(uint64_t at) __attribute__((weak)); /* the same, of one word */
 void undo_mirror_same(const void *at, size_t length);
 
 /* A value that may be another when the step is repeated. */
@@ -311,6 +325,12 @@ static inline void undo_range(const void *at, size_t length)
 
 static inline void undo_without_mirror(void)
 {
+}
+
+static inline void undo_looks_through(uint64_t begin, uint64_t end)
+{
+    (void)begin;
+    (void)end;
 }
 
 static inline void undo_written(const void *at, size_t length)

@@ -116,13 +116,19 @@ static bool is_mirror(uint64_t address)
     return address - UNDO_MIRROR < UNDO_MIRRORED;
 }
 
+static bool is_sums(uint64_t address)
+{
+    return address - UNDO_SUMS < UNDO_MIRRORED / UNDO_SUMMED;
+}
+
 bool succeed_wants_room(const struct service *s, uint64_t address)
 {
     bool in_log = address - UNDO_LOG < UNDO_WINDOW_MAX;
     bool in_journal = address - UNDO_JOURNAL < UNDO_WINDOW_MAX;
     bool in_outbox = address - UNDO_OUTBOX < UNDO_WINDOW_MAX;
 
-    return (in_log || in_journal || in_outbox || is_mirror(address)) && service_keeps_memory(s);
+    return (in_log || in_journal || in_outbox || is_mirror(address) || is_sums(address)) &&
+           service_keeps_memory(s);
 }
 
 /* A fresh copy begins with nothing of this. */
@@ -136,9 +142,10 @@ void succeed_forget(struct service *s)
 static bool make_mirror(struct service *s, uint64_t address)
 {
     uint64_t at = address & ~(uint64_t)(PAGE_SIZE - 1);
+    const uint32_t copy = is_mirror(address) ? MAP_COPY : 0;
 
-    if (memory_map(s->endpoint, at, 1, MAP_READ | MAP_WRITE | MAP_COPY, s->endpoint,
-                   at - UNDO_MIRROR) < 0)
+    if (memory_map(s->endpoint, at, 1, MAP_READ | MAP_WRITE | copy, copy ? s->endpoint : 0,
+                   copy ? at - UNDO_MIRROR : 0) < 0)
         return false;
     s->mirror_pages++;
     return true;
@@ -149,7 +156,7 @@ bool succeed_make_room(struct service *s, uint64_t address)
 {
     uint64_t at = address & ~(uint64_t)(UNDO_WINDOW_FIRST - 1);
 
-    if (is_mirror(address))
+    if (is_mirror(address) || is_sums(address))
         return make_mirror(s, address);
     s->has_room = true;
     return memory_map(s->endpoint, at, UNDO_WINDOW_FIRST / PAGE_SIZE, MAP_READ | MAP_WRITE, 0, 0) ==

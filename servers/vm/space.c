@@ -31,8 +31,10 @@ static struct regions *regions_get(struct space *s)
     uint64_t address = POOL + (uint64_t)(s - spaces) * REGIONS_BYTES;
 
     if (!s->regions && memory_map(ENDPOINT_SELF, address, REGIONS_BYTES / PAGE_SIZE,
-                                  MAP_READ | MAP_WRITE, 0, 0) == 0)
+                                  MAP_READ | MAP_WRITE, 0, 0) == 0) {
         s->regions = (struct regions *)address;
+        undo_looks_through(POOL, address + REGIONS_BYTES); /* the first without is the next */
+    }
     return s->regions;
 }
 

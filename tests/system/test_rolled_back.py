@@ -135,9 +135,19 @@ def test_alarm_that_always_kills(boot):
     assert "still here" not in result.out and "the root task died: exception 6" in result.klog + result.err
 
 
+def flips_of_vfs(places):
+    """Orders: these bits of VFS's memory flip."""
+    return "".join(f"echo vfs 0 data {address:#x} {bit} >&4\n" for address, bit in places)
+
+
+def unscrubbed():
+    """VFS's memory is looked through no more before somebody dies: the next time is in some 290 years."""
+    return [(int(address_in("vfs", "undo_scrub_due"), 16) + 7, 7)]
+
+
 def flipped(boot, damage):
     """What the log says of it when VFS's memory is changed so while its work is done, and nobody notices."""
-    orders = "".join(f"echo vfs 0 data {address:#x} {bit} >&4\n" for address, bit in damage)
+    orders = flips_of_vfs(unscrubbed() + damage)
     result = boot("mknod /tmp/inject c 240 0; exec 4>/tmp/inject\n" + orders + WORK + "rm -rf /tmp/*", add=INJECTOR, icount=True, timeout=120, leak_check=False)
     assert result.out == "" and "refused" not in result.klog, result.out
     return re.findall(r"vfs: undo: mended: words, the first at (\w+) (\w+) ", result.klog)
@@ -160,12 +170,30 @@ def test_flipped_pointer(boot, bit):
 def test_flipped_mirror(boot):
     """It is the mirror that has flipped, and a request that kills for another reason: memory is not made like that, or only until it is known."""
     place, mirror = address_in("vfs", "symlink_at"), 0x73d000000000  # UNDO_MIRROR
-    damage = "".join(f"echo vfs 0 data {mirror + int(address_in('vfs', name), 16):#x} 3 >&4\n" for name in ("servers", "heap"))
+    damage = flips_of_vfs(unscrubbed() + [(mirror + int(address_in("vfs", name), 16), 3) for name in ("servers", "heap")])
     result = boot(f"""mknod /tmp/inject c 240 0; exec 4>/tmp/inject; echo 'vfs 0 text 0x{place} 0f0b' >&4
         {damage}ln -s a /tmp/link; ln -s a /tmp/link; echo 'vfs 0 text 0x{place} {bytes_at("vfs", place, 2)}' >&4; ln -s a /tmp/link; readlink /tmp/link\n""" + WORK,
                   add=INJECTOR, icount=True, timeout=120, leak_check=False)
     assert result.out == "ln: /tmp/link: Input/output error\n" * 2 + "a\n", result.out
     assert result.klog.count("a request that kills is refused") == 2 and result.klog.count("vfs: undo: mended: words") == 1
+
+
+def test_scrubbing(boot):
+    """A bit of memory, and one of the mirror, are put right before anybody dies, though VFS has nothing else to do in between than what the shell wants of it."""
+    memory, mirror = int(address_in("vfs", "fifos"), 16), 0x73d000000000 + int(address_in("vfs", "heap"), 16)  # UNDO_MIRROR
+    orders = flips_of_vfs([(memory + 1, 6), (mirror, 3)])
+    result = boot("mknod /tmp/inject c 240 0; exec 4>/tmp/inject; sleep 1\n" + orders + "sleep 1; ls / >/dev/null; sleep 1; ls / >/dev/null\n" + WORK + "rm -rf /tmp/*; grep -c vfs /proc/recovery",
+                  add=INJECTOR, icount=True, timeout=120, leak_check=False, expect=1)
+    assert result.out == "0\n", result.out
+    places = re.findall(r"vfs: undo: mended (before it was used|in the mirror): at, was, is (\w+) ", result.klog)
+    assert places == [("before it was used", f"{memory & ~7:x}"), ("in the mirror", f"{mirror:x}")] or places[::-1] == [("before it was used", f"{memory & ~7:x}"), ("in the mirror", f"{mirror:x}")], places
+
+
+def test_scrubbing_of_tables(boot):
+    """VM's tables of regions, which it maps for itself, are looked through, too: an address of a program's mapping is put right."""
+    result = boot("mknod /tmp/inject c 240 0; exec 4>/tmp/inject; sleep 100 & sleep 1; echo vm 0 data 0x100000010 6 >&4; sleep 1; ls / >/dev/null; sleep 1; ls / >/dev/null; kill $!; grep -c ' vm ' /proc/recovery",
+                  add=INJECTOR, icount=True, timeout=120, leak_check=False, expect=1)
+    assert result.out == "0\n" and re.findall(r"vm: undo: mended before it was used: at, was, is (\w+) ", result.klog) == ["100000010"], result.klog[-2000:]
 
 
 def test_lost_mirror(boot):

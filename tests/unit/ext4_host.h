@@ -31,6 +31,7 @@ static struct host {
     bool read_only;
     bool misses; /* every block that is read for the first time is a miss */
     unsigned missed;
+    unsigned mended; /* blocks that the scrubbing found changed */
 } host;
 
 uint64_t time_now(void)
@@ -45,6 +46,7 @@ void log_info(const char *format, ...)
 {
     va_list list;
 
+    host.mended += strstr(format, "flipped") || strstr(format, "by itself");
     va_start(list, format);
     vfprintf(stderr, format, list);
     va_end(list);
@@ -203,12 +205,24 @@ static void host_bring(void)
     }
 }
 
+/* Whoever changes a block without saying so is found here: nothing has changed by itself. */
+static inline void host_scrub(void)
+{
+    unsigned before = host.mended;
+
+    for (unsigned n = 0; n < 16; n++)
+        cache_scrub_one();
+    if (host.mended != before)
+        abort();
+}
+
 /* An operation, run as the server does it: again after each miss. */
 static inline long host_operation(long (*work)(void *), void *argument)
 {
     for (;;) {
         long result;
 
+        host_scrub();
         cache_run_begin();
         result = op_room();
         if (result == 0) {
@@ -231,6 +245,7 @@ static inline long host_look(long (*work)(void *), void *argument)
     for (;;) {
         long result;
 
+        host_scrub();
         cache_run_begin();
         result = work(argument);
         if (result != EXT4_MISS)

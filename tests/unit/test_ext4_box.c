@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-// sources: servers/fs/ext4/box.c servers/fs/ext4/cache.c servers/fs/ext4/seal.c
+// sources: servers/fs/ext4/box.c servers/fs/ext4/cache.c servers/fs/ext4/scrub.c servers/fs/ext4/seal.c
 // sources: servers/fs/ext4/super.c servers/fs/ext4/inode.c servers/fs/ext4/allocate.c
 // sources: servers/fs/ext4/zone.c
 /* Operations, their undoing after an error and after a death; checksums as mke2fs makes them. */
@@ -306,6 +306,75 @@ static void test_cache_turns_over(void **state)
     box->now.counters.free_inodes += 5;
 }
 
+/* ---- scrubbing (scrub.c) ---- */
+
+static void scrub_all(void)
+{
+    for (uint32_t n = 0; n < box->buffers; n++)
+        cache_scrub_one();
+}
+
+static struct buffer *known_block(uint64_t block)
+{
+    struct buffer *b = cache_find(block);
+
+    assert_non_null(b);
+    assert_true(b->has_code);
+    return b;
+}
+
+/* Each bit of a block that flips is put right, whether the disk has the block as it is or not. */
+static void test_a_flipped_bit_is_put_right(void **state)
+{
+    uint8_t before[4096];
+    struct buffer *b, *data;
+
+    cache_run_begin();
+    assert_int_equal(block_get(100, KIND_DATA, 0, &b), 0);
+    op_begin();
+    assert_int_equal(block_fresh_data(9001, &data), 0);
+    for (unsigned n = 0; n < 4096; n++)
+        ((uint8_t *)buffer_data(data))[n] = (uint8_t)(n * 7 + n / 256);
+    op_commit();
+    scrub_all();
+    for (unsigned bit = 0; bit < 8 * 4096; bit += bit % 64 < 8 ? 1 : 57) {
+        b = known_block(bit % 2 ? 9001 : 100);
+        memcpy(before, buffer_data(b), 4096);
+        ((uint8_t *)buffer_data(b))[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        host.mended = 0;
+        scrub_all();
+        assert_int_equal(host.mended, 1);
+        assert_memory_equal(before, buffer_data(b), 4096);
+    }
+    cache_forget(9001, 1);
+}
+
+/* More than a bit: a block that the disk has is read again, what is nowhere else stays. */
+static void test_more_than_a_bit(void **state)
+{
+    uint8_t before[4096];
+    struct buffer *b, *data;
+
+    cache_run_begin();
+    assert_int_equal(block_get(100, KIND_DATA, 0, &b), 0);
+    memcpy(before, buffer_data(b), 4096);
+    op_begin();
+    assert_int_equal(block_fresh_data(9001, &data), 0);
+    op_commit();
+    scrub_all();
+    memset(buffer_data(b), 0x5a, 24);
+    memset(buffer_data(data), 0x5a, 24);
+    host.mended = 0;
+    cache_run_begin();
+    scrub_all();
+    assert_int_equal(host.mended, 2);
+    assert_int_equal(block_get(100, KIND_DATA, 0, &b), 0);
+    assert_memory_equal(before, buffer_data(b), 4096);
+    assert_non_null(cache_find(9001));
+    assert_int_equal(*(uint8_t *)buffer_data(data), 0x5a);
+    cache_forget(9001, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -319,6 +388,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_garbage, begin, end),
         cmocka_unit_test_setup_teardown(test_misses, begin, end),
         cmocka_unit_test_setup_teardown(test_cache_turns_over, begin, end),
+        cmocka_unit_test_setup_teardown(test_a_flipped_bit_is_put_right, begin, end),
+        cmocka_unit_test_setup_teardown(test_more_than_a_bit, begin, end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

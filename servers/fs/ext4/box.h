@@ -24,7 +24,7 @@
 #include <stdint.h>
 
 #define BOX_MAGIC 0x626f7834u /* "4xob" */
-#define BOX_VERSION 3u
+#define BOX_VERSION 4u
 
 enum {
     UNDO_COPIES = 160, /* blocks that one operation may change */
@@ -66,6 +66,11 @@ enum kind {
 /* With a transaction's number where 0 means none: the numbers begin again, and 0 is one of them. */
 #define SEQUENCE_IS (1ull << 32)
 
+struct block_code { /* of what lies in a buffer (scrub.c) */
+    uint64_t sum, rows;
+    uint32_t columns;
+};
+
 struct buffer {
     uint64_t block; /* number in the file system; with state 0: unused */
     uint32_t state; /* enum buffer_state */
@@ -83,6 +88,8 @@ struct buffer {
     bool used; /* since the clock's hand last came by */
     bool alone; /* reading it with others has failed: it may be one of them */
     bool changed; /* while it was being written: dirty again */
+    bool has_code; /* `code` is that of its contents: whoever changes them says that it is not */
+    struct block_code code;
     uint32_t issued; /* the running transaction when its write was begun */
 };
 

@@ -60,7 +60,7 @@ void cache_rebuild(void)
 
         b->next_hash = b->next_io = -1;
         b->run = 0;
-        b->used = b->changed = b->alone = b->hashed = false;
+        b->used = b->changed = b->alone = b->hashed = b->has_code = false;
         if (b->state)
             cache_enter(b);
     }
@@ -97,7 +97,7 @@ struct buffer *cache_find(uint64_t block)
     return NULL;
 }
 
-static bool is_free_to_go(const struct buffer *b)
+bool cache_may_go(const struct buffer *b)
 {
     return !(b->state & (B_DIRTY | B_RUNNING | B_READING | B_WRITING)) && b->logged == 0 &&
            b->run != run;
@@ -109,7 +109,7 @@ struct buffer *cache_take(uint64_t block)
         struct buffer *b = &buffers[hand];
 
         hand = hand + 1 < box->buffers ? hand + 1 : 0;
-        if (!is_free_to_go(b))
+        if (!cache_may_go(b))
             continue;
         if (b->state && b->used) {
             b->used = false;
@@ -123,7 +123,7 @@ struct buffer *cache_take(uint64_t block)
         b->kind = KIND_DATA;
         b->seed = b->ordered = 0;
         b->run = run;
-        b->changed = b->alone = false;
+        b->changed = b->alone = b->has_code = false;
         b->used = true; /* what is read ahead has its time to be used */
         cache_enter(b);
         return b;
@@ -254,5 +254,6 @@ long block_overwrite(uint64_t block, struct buffer **out)
 void cache_has_read(struct buffer *b, int error)
 {
     b->state &= ~(uint32_t)B_READING;
+    b->has_code = false;
     b->state |= error ? B_FAILED : B_VALID;
 }

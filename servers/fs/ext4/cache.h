@@ -72,6 +72,11 @@ void cache_enter(struct buffer *b); /* it has got its block: can be found from n
 void cache_drop(struct buffer *b); /* its contents are worth nothing: unused from now on */
 void cache_forget(uint64_t first,
                   uint32_t count); /* the blocks belong to nobody: none is written */
+/* Between two operations, before a run: what has changed by itself is put right (scrub.c). */
+void cache_scrub(void);
+bool cache_scrub_one(void); /* the next one now; false: there is none */
+/* It can be read again, and nobody has got it in this run. */
+bool cache_may_go(const struct buffer *b);
 /* The lists of this incarnation, made anew from the buffers. */
 void cache_rebuild(void);
 

@@ -235,6 +235,7 @@ static long join_super(void)
     s = (void *)((uint8_t *)buffer_data(b) + volume.super_offset);
     super_put_counters(s, &box->now.counters);
     s->wtime = (uint32_t)(time_now() / 1000000000u);
+    b->has_code = false;
     b->state = (b->state & ~(uint32_t)B_DIRTY) | B_RUNNING | B_CHECKED;
     return 0;
 }

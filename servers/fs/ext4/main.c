@@ -266,6 +266,7 @@ static void background(void)
 {
     long result;
 
+    cache_scrub();
     cache_run_begin();
     result = orphans_step();
     if (result == EXT4_MISS && missing.what == MISSING_COMMIT)

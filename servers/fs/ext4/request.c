@@ -46,6 +46,7 @@ long request_begin(const struct message *m, uint64_t *node)
 {
     const uint64_t *answer;
 
+    cache_scrub();
     cache_run_begin();
     now.id = m->type >> FILE_NUMBER_SHIFT;
     now.before = 0;

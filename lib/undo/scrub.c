@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Scrubbing: between two steps memory is compared with its mirror (mirror.c) while nobody has died,
+ * some pages at a time, more of them the longer ago the last were: so what a server that had nothing
+ * to do finds at its next request is looked through before, and one that is busy spends a bounded part
+ * of its time. A bit that has flipped where nothing was stored meanwhile is put right before anybody
+ * reads it.
+ *
+ * Which of the two has flipped the sums tell: of each 16 words the exclusive or, as it was when both
+ * were last the same. What was stored since has another in both; a flip changes it in one of them. If
+ * neither is what it was, both have happened, and it stays as it is (until somebody dies of it:
+ * undo_mirror_mend()).
+ *
+ * Nothing here is logged: it runs before the step has stored anything.
+ */
+#include "lib/rt/kernel.h"
+#include "lib/undo/internal.h"
+
+#define WORDS 16 /* of a block, which has one sum */
+#define BLOCKS (PAGE_SIZE / 8 / WORDS)
+/* It takes this part of the time, if there is always something to do; one page costs some 1300 instructions. */
+#define SHARE 128
+#define LEAST_US 1000 /* from one time to the next */
+#define PAGES_MOST 512 /* before one step */
+/* Tables that are empty are looked at so rarely. */
+#define EMPTY_EVERY 16
+#define TRIES 8 /* so often in a row it may die in it */
+
+_Static_assert(WORDS == UNDO_SUMMED, "a sum is a word");
+
+extern char _end[];
+
+undo_apart uint64_t undo_scrub_due; /* of the TSC; at first at once */
+undo_apart static uint64_t last, place, known_sums;
+undo_apart static unsigned rounds, tries;
+
+static uint64_t fold(const uint64_t *word)
+{
+    uint64_t sum = 0;
+
+#pragma GCC unroll 16
+    for (unsigned i = 0; i < WORDS; i++)
+        sum ^= word[i];
+    return sum;
+}
+
+/* NULL: there is none yet, so nothing has been seen but zeros. RS has nobody who gives it pages. */
+static uint64_t *sums_of(uint64_t page)
+{
+    uint64_t sums = UNDO_SUMS + page / WORDS, there = sums & ~(uint64_t)(PAGE_SIZE - 1);
+
+    if (there != known_sums && !undo_is_there(there) && !undo_root_give(there))
+        return NULL;
+    known_sums = there;
+    return (uint64_t *)sums;
+}
+
+static bool is_zero(const uint64_t *sums)
+{
+    uint64_t any = 0;
+
+    for (unsigned i = 0; sums && i < BLOCKS; i++)
+        any |= sums[i];
+    return any == 0;
+}
+
+/* The only word of a block that differs, and it does in one bit: its number. -1: none, or it is no flip. */
+static int find_flip(const uint64_t *is, const uint64_t *right)
+{
+    int found = -1;
+
+    for (unsigned i = 0; i < WORDS; i++) {
+        uint64_t bits = is[i] ^ right[i];
+
+        if (bits == 0 || undo_is_left_out((uint64_t)&is[i]))
+            continue;
+        if (found >= 0 || (bits & (bits - 1)))
+            return -1;
+        found = (int)i;
+    }
+    return found;
+}
+
+static void mend(uint64_t *is, uint64_t *right, uint64_t sum)
+{
+    int i = find_flip(is, right);
+
+    if (i < 0)
+        return;
+    if (fold(right) == sum) {
+        undo_say("mended before it was used: at, was, is", (uint64_t)&is[i], is[i], right[i]);
+        is[i] = right[i];
+    } else if (fold(is) == sum) {
+        undo_say("mended in the mirror: at, was, is", (uint64_t)&right[i], right[i], is[i]);
+        right[i] = is[i];
+    }
+}
+
+static void scrub_page(uint64_t page)
+{
+    uint64_t *is = (uint64_t *)page, *right = (uint64_t *)(UNDO_MIRROR + page),
+             *sums = sums_of(page);
+    bool is_mirrored = false;
+
+    for (unsigned b = 0; b < BLOCKS; b++, is += WORDS, right += WORDS) {
+        uint64_t sum = sums ? sums[b] : 0, now = fold(is);
+
+        if (now == 0 && sum == 0)
+            continue;
+        if (!is_mirrored && !undo_is_there((uint64_t)right))
+            return; /* nothing has been stored here since the start, or somebody dies of it */
+        is_mirrored = true;
+        if (now != fold(right))
+            mend(is, right, sum);
+        else if (now != sum)
+            ((uint64_t *)(UNDO_SUMS + page / WORDS))[b] = now; /* RS gives the page */
+    }
+}
+
+static void visit(uint64_t page)
+{
+    if ((page / PAGE_SIZE + rounds) % EMPTY_EVERY == 0 || !is_zero(sums_of(page)))
+        scrub_page(page);
+}
+
+/* The data, the heap, and tables. */
+static uint64_t next_place(uint64_t at)
+{
+    const struct {
+        uint64_t begin, end;
+    } all[] = {{undo_mirror_begin(), (uint64_t)_end},
+               {UNDO_HEAP, undo_heap_end},
+               {undo_tables_begin, undo_tables_end}};
+
+    at += PAGE_SIZE;
+    for (unsigned i = 0; i < sizeof all / sizeof *all; i++)
+        if (at < all[i].end && all[i].begin < all[i].end)
+            return at < all[i].begin ? all[i].begin : at;
+    rounds++;
+    return undo_mirror_begin();
+}
+
+/* What has passed is paid for in advance: it ends when that is used up, or all has been seen once. */
+void undo_scrub(void)
+{
+    uint64_t now = __builtin_ia32_rdtsc(), end = now + (last == 0 ? 0 : (now - last) / SHARE);
+    unsigned pages = 0, round = rounds;
+
+    if (undo_has_no_mirror || tries++ == TRIES) {
+        undo_scrub_due = UINT64_MAX;
+        return;
+    }
+    while (__builtin_ia32_rdtsc() < end && pages++ < PAGES_MOST && rounds - round < 2) {
+        place = next_place(place & ~(uint64_t)(PAGE_SIZE - 1));
+        visit(place);
+        tries = 1; /* it gets on */
+    }
+    tries = 0;
+    last = now;
+    undo_scrub_due = now + kernel_page()->tsc_hz / 1000000 * LEAST_US;
+}
