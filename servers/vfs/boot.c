@@ -101,7 +101,7 @@ static bool set_root(struct client *c)
     struct server *s = server_find(boot.root);
     const struct mount *m;
 
-    if (mount_add(c, s, strrchr(boot.root, '/') + 1, NULL, "rw") < 0)
+    if (mount_add(c, s, strrchr(boot.root, '/') + 1, NULL, 0) < 0)
         return false;
     m = mount_root();
     c->place->root = (struct location){s, m->root, strdup("/")};
@@ -118,7 +118,7 @@ static void mount_others(struct client *c)
         long result = s ? path_find(c, AT_FDCWD, boot.mount[i].path, FOUND_FOLLOW, f) : -ENODEV;
 
         if (result == 0)
-            result = mount_add(c, s, strchr(s->key, '/') + 1, f, "rw");
+            result = mount_add(c, s, strchr(s->key, '/') + 1, f, 0);
         if (result < 0)
             log_info("%s is not mounted (%s)", boot.mount[i].path, error_name(result));
     }

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -176,8 +177,10 @@ static long find_program(struct client *c, const char *path, struct image *image
     struct found *f = &image->found;
     long result = path_find(c, AT_FDCWD, path, FOUND_FOLLOW, f);
 
+    if (result == 0 && (!S_ISREG(f->mode) || server_is_mounted_with(f->server, MS_NOEXEC)))
+        result = -EACCES;
     if (result == 0)
-        result = S_ISREG(f->mode) ? found_may(c, f, X_OK) : -EACCES;
+        result = found_may(c, f, X_OK);
     return result ? result : image_head(c, image);
 }
 
@@ -220,7 +223,8 @@ static long set_ids(struct client *c, const struct image *image, int64_t *uid, i
     long result;
 
     *uid = *gid = -1;
-    if (!(image->found.mode & (S_ISUID | S_ISGID)))
+    if (!(image->found.mode & (S_ISUID | S_ISGID)) ||
+        server_is_mounted_with(image->found.server, MS_NOSUID))
         return 0;
     result = ask(c, image->found.server, &m, AGAIN);
     if (result < 0)

@@ -2,6 +2,7 @@
 /* Files in memory: mmap(2) of a descriptor, and what exec needs of VM. */
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 
 #include "servers/vfs/exec.h"
 
@@ -108,7 +109,9 @@ static long check(const struct file *f, uint64_t length, uint32_t protection, ui
         return -EACCES;
     if ((flags & MAP_TYPE) != MAP_PRIVATE && (protection & PROT_WRITE))
         return mode == O_RDWR ? -ENODEV : -EACCES;
-    return S_ISREG(f->mode) && f->server ? 0 : -ENODEV;
+    if (!S_ISREG(f->mode) || !f->server)
+        return -ENODEV;
+    return (protection & PROT_EXEC) && server_is_mounted_with(f->server, MS_NOEXEC) ? -EPERM : 0;
 }
 
 long sys_mmap_file(struct client *c, const uint64_t *w)

@@ -20,7 +20,8 @@
 #include "servers/vfs/vfs.h"
 
 enum { MOUNTS_MAX = 32 };
-#define NEVER_KEPT (MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_SYNCHRONOUS | MS_MANDLOCK | MS_DIRSYNC)
+#define KEPT_HERE (MS_NOSUID | MS_NODEV | MS_NOEXEC)
+#define NEVER_KEPT (MS_SYNCHRONOUS | MS_MANDLOCK | MS_DIRSYNC)
 
 static struct mount mounts[MOUNTS_MAX];
 
@@ -39,6 +40,13 @@ struct mount *mount_at(struct server *s, uint64_t root)
         if (m->server == s && (!root || m->root == root))
             return m;
     return NULL;
+}
+
+bool server_is_mounted_with(struct server *s, uint64_t flag)
+{
+    const struct mount *m = mount_at(s, 0);
+
+    return m && (m->flags & flag);
 }
 
 struct mount *mount_root(void)
@@ -154,20 +162,21 @@ static long mount_claimed(struct client *c, struct mount *m, struct server *s, c
     m->root = there->node;
     snprintf(m->path, sizeof m->path, "%.255s", over ? over->path : "/");
     snprintf(m->type, sizeof m->type, "%s", type);
-    snprintf(m->options, sizeof m->options, "%s", *options ? options : "rw");
+    snprintf(m->options, sizeof m->options, "%s", options);
     snprintf(m->source, sizeof m->source, "%s", s->key);
     return 0;
 }
 
 long mount_add(struct client *c, struct server *s, const char *type, const struct found *over,
-               const char *options)
+               uint64_t flags)
 {
     struct mount *m;
     long result = claim(s, 0, over, &m);
 
     if (result)
         return result;
-    result = mount_claimed(c, m, s, type, over, options);
+    m->flags = flags & (KEPT_HERE | MS_RDONLY);
+    result = mount_claimed(c, m, s, type, over, flags & MS_RDONLY ? "ro" : "rw");
     if (result)
         give_back(m);
     return result;
@@ -180,33 +189,16 @@ void mounts_read_only(struct server *s)
             memcpy(m->options, "ro", 2);
 }
 
-/* Paths in /proc/mounts have their blanks escaped, as getmntent(3) expects. */
-static int put_path(char *text, size_t room, const char *path)
-{
-    size_t n = 0;
-
-    for (; *path && n + 5 < room; path++)
-        if (*path == ' ' || *path == '\t' || *path == '\n' || *path == '\\')
-            n += (size_t)snprintf(text + n, room - n, "\\%03o", (unsigned char)*path);
-        else
-            text[n++] = *path;
-    text[n] = 0;
-    return (int)n;
-}
-
 long mounts_text(char *text, size_t room)
 {
     size_t n = 0;
 
     for (const struct mount *m = mounts; m < mounts + MOUNTS_MAX; m++) {
-        char path[4 * sizeof m->path];
         int added;
 
         if (!m->server)
             continue;
-        put_path(path, sizeof path, m->path);
-        added =
-            snprintf(text + n, room - n, "%s %s %s %s 0 0\n", m->source, path, m->type, m->options);
+        added = mount_line(m, text + n, room - n);
         if (added < 0 || (size_t)added >= room - n)
             break;
         n += (size_t)added;
@@ -225,7 +217,8 @@ static long mount_type(const char *type, char *key, size_t room)
 }
 
 /* One instance of a file system for each server: a second mount of it is refused. */
-static long mount_found(struct client *c, const char *type, const struct found *over)
+static long mount_found(struct client *c, const char *type, uint64_t flags,
+                        const struct found *over)
 {
     struct server *s;
     char key[32];
@@ -238,7 +231,7 @@ static long mount_found(struct client *c, const char *type, const struct found *
         return -ENODEV;
     if (!S_ISDIR(over->mode))
         return -ENOTDIR;
-    return mount_add(c, s, type, over, "rw");
+    return mount_add(c, s, type, over, flags);
 }
 
 /* ---- file systems on disks: a server for each ---- */
@@ -332,9 +325,12 @@ static long mount_disk(struct client *c, const char *base, const char *type, uin
         return -ENOTBLK;
     if (!S_ISDIR(over->mode))
         return -ENOTDIR;
+    if (server_is_mounted_with(disk->server, MS_NODEV))
+        return -EACCES;
     result = claim(NULL, disk->rdev, over, &m);
     if (result)
         return result;
+    m->flags = flags & KEPT_HERE;
     result = mount_disk_claimed(c, m, base, type, flags, disk, over);
     if (result)
         give_back(m);
@@ -355,8 +351,9 @@ static long mount_device(struct client *c, const char *server, const char *type,
 }
 
 /* File servers know from their start whether they may write, and how times of reading are kept: what
- * would change is refused, with EROFS where that would be writing, and not said to be done. */
-static long remount(const struct mount *m, uint64_t flags)
+ * would change is refused, with EROFS where that would be writing, and not said to be done. What is
+ * kept here changes. */
+static long remount(struct mount *m, uint64_t flags)
 {
     bool read_only = flags & MS_RDONLY, no_atime = flags & MS_NOATIME;
 
@@ -364,7 +361,10 @@ static long remount(const struct mount *m, uint64_t flags)
         return -EINVAL;
     if (read_only != (strncmp(m->options, "ro", 2) == 0))
         return read_only ? -EINVAL : -EROFS;
-    return no_atime == (strstr(m->options, "noatime") != NULL) ? 0 : -EINVAL;
+    if (no_atime != (strstr(m->options, "noatime") != NULL))
+        return -EINVAL;
+    m->flags = (m->flags & MS_RDONLY) | (flags & KEPT_HERE);
+    return 0;
 }
 
 static long sys_remount(struct client *c, const uint64_t *w)
@@ -387,7 +387,7 @@ static long sys_mount(struct client *c, const uint64_t *w)
 
     if (c->uid)
         return -EPERM;
-    if (w[3] & (MS_BIND | MS_MOVE | MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE))
+    if (w[3] & (MS_BIND | MS_MOVE | MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE | NEVER_KEPT))
         return -EINVAL;
     if (w[3] & MS_REMOUNT)
         return sys_remount(c, w);
@@ -400,7 +400,7 @@ static long sys_mount(struct client *c, const uint64_t *w)
         return -ENOMEM;
     result = path_find_user(c, AT_FDCWD, w[1], FOUND_FOLLOW, over);
     if (result == 0)
-        result = server ? mount_device(c, server, type, w, over) : mount_found(c, type, over);
+        result = server ? mount_device(c, server, type, w, over) : mount_found(c, type, w[3], over);
     found_free(over);
     return result;
 }

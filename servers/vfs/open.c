@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -56,6 +57,10 @@ static long check(struct client *c, const struct found *f, uint32_t flags)
         return -EISDIR;
     if (S_ISSOCK(f->mode))
         return -ENXIO;
+    if ((S_ISCHR(f->mode) || S_ISBLK(f->mode)) && server_is_mounted_with(f->server, MS_NODEV))
+        return -EACCES;
+    if ((want & W_OK) && S_ISREG(f->mode) && server_is_mounted_with(f->server, MS_RDONLY))
+        return -EROFS;
     return want ? found_may(c, f, want) : 0;
 }
 
@@ -65,20 +70,25 @@ static uint32_t server_flags(uint32_t flags)
     return flags & ~(uint32_t)(O_CREAT | O_EXCL | O_NOCTTY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-/* The place for the file is taken before the server is asked to open it; one that it has opened on
- * the way (FOUND_OPEN) is closed there when there is no place. What is to be emptied is emptied by
+/* What the server has opened on the way (FOUND_OPEN) is closed there. */
+static long refuse(struct client *c, const struct found *f, long error)
+{
+    struct message end = message_of(FILE_CLOSE, (struct file_node_request){.node = f->use});
+
+    if (f->opened)
+        ask(c, f->server, &end, AGAIN);
+    return error;
+}
+
+/* The place for the file is taken before the server is asked to open it. What is to be emptied is emptied by
  * the opening: when the file is opened again, after its server has died, it must not be. */
 static long open_checked(struct client *c, const struct found *f, uint32_t flags, struct file **out)
 {
     struct file *file = file_new(&remote_operations, server_flags(flags), f->mode);
-    struct message end = message_of(FILE_CLOSE, (struct file_node_request){.node = f->use});
     long result = 0;
 
-    if (!file) {
-        if (f->opened)
-            ask(c, f->server, &end, AGAIN);
-        return -ENFILE;
-    }
+    if (!file)
+        return refuse(c, f, -ENFILE);
     file->server = f->server;
     file->node = file->lock_node = f->node;
     file->rdev = f->rdev;
@@ -107,7 +117,7 @@ long open_found(struct client *c, const struct found *f, uint32_t flags, struct 
     long result = check(c, f, flags);
 
     if (result)
-        return result;
+        return refuse(c, f, result);
     return S_ISFIFO(f->mode) && !(flags & O_PATH) ? fifo_open(c, f, flags, out)
                                                   : open_checked(c, f, flags, out);
 }

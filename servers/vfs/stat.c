@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
@@ -191,6 +192,12 @@ static long access_at(struct client *c, int at, uint64_t path, uint64_t how, uin
     result = f ? path_find_user(c, at, path, follow_of(flags), f) : -ENOMEM;
     if (result == 0 && how)
         result = found_may(c, f, (int)how);
+    if (result == 0 && S_ISREG(f->mode) && (how & X_OK) &&
+        server_is_mounted_with(f->server, MS_NOEXEC))
+        result = -EACCES;
+    if (result == 0 && S_ISREG(f->mode) && (how & W_OK) &&
+        server_is_mounted_with(f->server, MS_RDONLY))
+        result = -EROFS;
     found_free(f);
     return result;
 }

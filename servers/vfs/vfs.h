@@ -347,6 +347,7 @@ struct mount {
     uint64_t root;
     struct server *over_server; /* what it covers; NULL: the root of all */
     uint64_t over_node;
+    uint64_t flags; /* MS_*: those that are kept here, and not by the server */
     char path[256], type[16], options[64];
     char source[64]; /* as mount(8) shows it */
     uint64_t device; /* number of its disk; 0: none */
@@ -359,8 +360,11 @@ struct mount *mount_next(struct mount *m); /* all of them: begin with NULL */
 /* The mount at whose place, one component below the root, an absolute path begins; *rest: what
  * follows. NULL: none */
 struct mount *mount_of_path(const char *path, const char **rest);
+/* Is what that server has mounted with the flag MS_*? */
+bool server_is_mounted_with(struct server *s, uint64_t flag);
 long mount_add(struct client *c, struct server *s, const char *type, const struct found *over,
-               const char *options);
+               uint64_t flags);
+int mount_line(const struct mount *m, char *text, size_t room); /* of /proc/mounts; as snprintf() */
 long mounts_text(char *text, size_t room); /* /proc/mounts */
 void mounts_read_only(struct server *s); /* it says that it changes nothing any more */
 void mounts_tell(struct server *s); /* a fresh incarnation: which of its directories are covered */

@@ -219,10 +219,10 @@ def test_remounted(boot, tmp_path):
     """What cannot be changed is refused, and nothing is changed; what is so already is no error."""
     image = make(tmp_path / "e.img")
     out = boot("""mkdir -p /mnt; try() { mount -o remount,$1 $2 >/tmp/said 2>&1 && r=done || r=no; echo $1 $r $(grep -o 'Invalid arg.*\\|Read-only.*' /tmp/said); }
-        mount -t ext4 /dev/sda /mnt; try ro /mnt; echo x >/mnt/x && cat /mnt/x; try rw /mnt; try noatime /mnt; try rw,nosuid /mnt; grep -o '/mnt ext4 ..' /proc/mounts; mkdir /mnt/d; try rw /mnt/d; umount /mnt
+        mount -t ext4 /dev/sda /mnt; try ro /mnt; echo x >/mnt/x && cat /mnt/x; try rw /mnt; try noatime /mnt; try rw,nosuid /mnt; try rw,sync /mnt; grep -o '/mnt ext4 [a-z,]*' /proc/mounts; mkdir /mnt/d; try rw /mnt/d; umount /mnt
         mount -t ext4 -o noatime /dev/sda /mnt; try noatime /mnt; try rw /mnt; umount /mnt
         mount -r -t ext4 /dev/sda /mnt; try ro /mnt; try rw /mnt; touch /mnt/y 2>/dev/null || echo read-only; umount /mnt; try rw /; try ro /; rm /tmp/said""", qemu=attached(image), leak_check=False).out
-    assert out.splitlines() == ["ro no Invalid argument", "x", "rw done", "noatime no Invalid argument", "rw,nosuid no Invalid argument", "/mnt ext4 rw", "rw no", "noatime done", "rw done",
+    assert out.splitlines() == ["ro no Invalid argument", "x", "rw done", "noatime no Invalid argument", "rw,nosuid done", "rw,sync no Invalid argument", "/mnt ext4 rw,nosuid,relatime", "rw no", "noatime done", "rw done",
                                 "ro done", "rw no Read-only file system", "read-only", "rw done", "ro no Invalid argument"]
     check(image)
 
@@ -236,6 +236,27 @@ def test_set_ids(program, boot, tmp_path, where):
         for owner in 7:8 7 :8; do chmod 6755 /tmp/w; chown $owner /tmp/w; /tmp/w; stat -c %a /tmp/w; done; chmod 2745 /tmp/w; chown 0:0 /tmp/w; stat -c %a /tmp/w; mkdir /tmp/d; chmod 2755 /tmp/d; chown 7:8 /tmp/d; stat -c %a /tmp/d; rm -r /tmp/[dw]""" + umount,
                add={"/whose": program("whose")}, qemu=attached(image), leak_check=False).out
     assert out.splitlines() == ["0 0 0 0", "1234 0 0 0", "0 4321 0 0", "1234 4321 0 0", "0 0 0 0"] + 3 * ["0 0 0 0", "755"] + ["2745", "2755"]
+
+
+def test_mount_flags(program, boot, tmp_path):
+    """nosuid, nodev and noexec are kept: no set-uid program gets its owner's rights, no device is opened, nothing is run (nor a script, nor a loader, nor pages that may be run); a later
+    remount changes them. An option that nobody keeps is refused."""
+    image = make(tmp_path / "e.img")
+    out = boot("""mkdir -p /mnt; mount -t ext4 /dev/sda /mnt; chmod 755 /map_run; cp /whose /mnt/w; chown 1234:4321 /mnt/w; chmod 6755 /mnt/w; mknod /mnt/null c 1 3; mknod /mnt/sda b 8 0; printf '#!/bin/sh\necho script\n' >/mnt/s; chmod 755 /mnt/s; umount /mnt
+        printf '#!/mnt/w\n' >/tmp/by; chmod 755 /tmp/by
+        said() { sed 's/.*: //'; }; try() { echo "$1: $(/mnt/w 2>&1 | said) | $( (echo x >/mnt/null) 2>&1 | said) | $(/mnt/s 2>&1 | said) | $(/tmp/by 2>&1 | said) | $(/map_run /mnt/w) | $(grep -o 'ext4 [a-z,]*' /proc/mounts)"; }
+        for o in relatime nosuid nodev noexec nosuid,nodev,noexec,noatime; do mount -o $o -t ext4 /dev/sda /mnt; try $o; umount /mnt; done
+        mount -o nodev -t ext4 /dev/sda /mnt; mkdir /tmp/d; mount -t ext4 /mnt/sda /tmp/d 2>&1 | grep -o 'Perm.*'; for o in nosuid,dev,noexec suid,exec; do mount -o remount,$o /mnt; try $o; done; umount /mnt
+        mount -o sync -t ext4 /dev/sda /mnt 2>&1 | grep -o 'Invalid.*'; umount -l /proc; mount -o ro,nosuid -t proc proc /proc; grep -o '/proc proc .*' /proc/mounts; (echo x >/proc/bardo/control) 2>&1 | grep -o 'Read-only.*'; rm -r /tmp/by /tmp/d""",
+               add={"/whose": program("whose"), "/map_run": program("map_run")}, qemu=attached(image), leak_check=False).out
+    ids, own, no = "1234 4321 0 0", "0 0 0 0", "Permission denied"
+    refused = f"{no} | %s| {no} | {no} | Operation not permitted, {no} |"
+    assert [" ".join(line.split()) for line in out.splitlines()] == [
+        f"relatime: {ids} | | script | {ids} | yes, yes | ext4 rw,relatime", f"nosuid: {own} | | script | {own} | yes, yes | ext4 rw,nosuid,relatime",
+        f"nodev: {ids} | {no} | script | {ids} | yes, yes | ext4 rw,nodev,relatime", "noexec: " + refused % "" + " ext4 rw,noexec,relatime",
+        "nosuid,nodev,noexec,noatime: " + refused % f"{no} " + " ext4 rw,nosuid,nodev,noexec,noatime", no,
+        "nosuid,dev,noexec: " + refused % "" + " ext4 rw,nosuid,noexec,relatime", f"suid,exec: {ids} | | script | {ids} | yes, yes | ext4 rw,relatime", "Invalid argument", "/proc proc ro,nosuid 0 0",
+        "Read-only file system"]
 
 
 def test_fstab(boot, tmp_path):

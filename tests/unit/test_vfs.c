@@ -23,9 +23,7 @@
 #define main vfs_main
 #include "servers/vfs/main.c"
 #undef main
-#define put_path put_mount_path
 #include "servers/vfs/mount.c"
-#undef put_path
 
 int __lsan_do_recoverable_leak_check(void);
 
