@@ -2,8 +2,8 @@
 /*
  * The disk server. Its devices are files of the file protocol (abi/proto/file.h), under the DS keys
  * "blk/8" (sd), "blk/3" (hd), "blk/254" (vd), "blk/240" (nvme), "blk/241" (wo), "blk/1" (ram) and "blk/259"
- * (partitions from the 16th on, of all of them); the node of FILE_OPEN is the device number. For
- * fs/dev and fs/proc:
+ * (partitions from the 16th on, of all of them); the node of FILE_OPEN is the device number. FILE_STAT of it says in
+ * `rdev` which is the whole disk (-EAGAIN: not yet). For fs/dev and fs/proc:
  */
 #ifndef ABI_PROTO_DISK_H
 #define ABI_PROTO_DISK_H

@@ -250,6 +250,16 @@ static uint64_t number_of(const struct device *d, unsigned n)
                       : makedev(MAJOR_BEYOND, index * PARTITIONS_MAX + n);
 }
 
+/* Majors of their own tell it without the disk; the others are told apart by the disks' order. */
+uint64_t device_whole(uint64_t number)
+{
+    unsigned index = minor(number) / PARTITIONS_MAX;
+
+    if (major(number) != MAJOR_BEYOND)
+        return makedev(major(number), minor(number) - minor(number) % MINORS);
+    return index < count ? makedev(devices[index].major, devices[index].minor) : 0;
+}
+
 static bool is_there(const struct device *d, unsigned n, struct partition *part)
 {
     if (!is_present(d) || d->is_mirror)

@@ -212,6 +212,8 @@ bool devices_publish(void); /* the names of their drivers; false: somebody else 
 void devices_look(void); /* adapters have changed, or a sector has come */
 /* The disk with that number, and which part of it: 0 the whole. NULL: none. */
 struct device *device_of(uint64_t number, struct partition *part);
+bool device_is_checked(const struct device *d); /* (guard.h) */
+uint64_t device_whole(uint64_t number); /* that of its disk; 0: not known (yet) */
 bool devices_are_known(void); /* the partitions of all disks have been read */
 long device_list(struct message *m);
 const struct block_unit *device_unit(const struct device *d);

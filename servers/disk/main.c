@@ -341,14 +341,19 @@ static long open_device(uint64_t node, uint32_t flags, uint64_t *use)
                : 0;
 }
 
+/* What VFS asks before a disk is mounted, when it may not be there (yet): `rdev` is its whole one. */
 static long attributes(uint64_t node, struct fs_attributes *out)
 {
     struct partition p;
+    bool is_there = device_of(node, &p);
+    uint64_t whole = device_whole(node);
 
-    if (!device_of(node, &p))
-        return -ENXIO;
-    *out = (struct fs_attributes){
-        .mode = S_IFBLK | 0660, .links = 1, .rdev = node, .size = p.sectors * BLOCK_SECTOR};
+    if (!whole)
+        return devices_are_known() ? -ENXIO : -EAGAIN;
+    *out = (struct fs_attributes){.mode = S_IFBLK | 0660,
+                                  .links = 1,
+                                  .rdev = whole,
+                                  .size = is_there ? p.sectors * BLOCK_SECTOR : 0};
     return 0;
 }
 

@@ -81,8 +81,16 @@ struct mount *mount_next(struct mount *m)
 /* Two of them cannot be mounted, be it at once or one after the other. */
 static bool exclude(const struct mount *a, const struct mount *b)
 {
-    return (a->device && a->device == b->device) || (a->claimed && a->claimed == b->claimed) ||
+    return parts_overlap(&a->part, &b->part) || (a->claimed && a->claimed == b->claimed) ||
            (a->over_server == b->over_server && a->over_node == b->over_node);
+}
+
+bool part_is_mounted(const struct part *p)
+{
+    for (const struct mount *m = mounts; m < mounts + MOUNTS_MAX; m++)
+        if (parts_overlap(&m->part, p))
+            return true;
+    return false;
 }
 
 /* Nothing is mounted on what goes away. */
@@ -93,14 +101,14 @@ static bool may_cover(const struct found *over)
     return in && !in->ends && in->root != over->node;
 }
 
-/* s: NULL: one of its own, that is still to be started. device: 0: none. */
-static long claim(const struct server *s, uint64_t device, const struct found *over,
+/* s: NULL: one of its own, that is still to be started. */
+static long claim(const struct server *s, struct part part, const struct found *over,
                   struct mount **out)
 {
-    struct mount wanted = {.is_claimed = true, .claimed = s, .device = device};
+    struct mount wanted = {.is_claimed = true, .claimed = s, .part = part};
     struct mount *unused = NULL;
 
-    if (over && !may_cover(over))
+    if ((over && !may_cover(over)) || part_is_claimed(&part))
         return -EBUSY;
     if (over) {
         wanted.over_server = over->server;
@@ -171,7 +179,7 @@ long mount_add(struct client *c, struct server *s, const char *type, const struc
                uint64_t flags)
 {
     struct mount *m;
-    long result = claim(s, 0, over, &m);
+    long result = claim(s, (struct part){0}, over, &m);
 
     if (result)
         return result;
@@ -319,6 +327,7 @@ static long mount_disk(struct client *c, const char *base, const char *type, uin
                        const struct found *disk, const struct found *over)
 {
     struct mount *m;
+    struct part part;
     long result;
 
     if (!S_ISBLK(disk->mode))
@@ -327,7 +336,9 @@ static long mount_disk(struct client *c, const char *base, const char *type, uin
         return -ENOTDIR;
     if (server_is_mounted_with(disk->server, MS_NODEV))
         return -EACCES;
-    result = claim(NULL, disk->rdev, over, &m);
+    result = part_find(c, disk->rdev, &part);
+    if (result == 0)
+        result = claim(NULL, part, over, &m);
     if (result)
         return result;
     m->flags = flags & KEPT_HERE;
@@ -425,7 +436,7 @@ static bool is_busy(const struct mount *m)
 static long unmount(struct client *c, const struct mount *m)
 {
     struct message end = {.type = FILE_UNMOUNT};
-    long result = m->device ? ask(c, m->server, &end, AGAIN) : 0;
+    long result = m->part.device ? ask(c, m->server, &end, AGAIN) : 0;
 
     if (result < 0)
         log_info("%s: not everything could be written (%s)", m->source, error_name(result));
@@ -440,14 +451,14 @@ static long umount_found(struct client *c, const struct found *f, bool lazy)
 
     if (!m || m->ends)
         return -EINVAL;
-    if (!m->over_server || (is_busy(m) && (!lazy || m->device)))
+    if (!m->over_server || (is_busy(m) && (!lazy || m->part.device)))
         return -EBUSY;
     m->ends = true;
     result = unmount(c, m);
     m->ends = false;
     if (result < 0)
         return result;
-    if (m->device)
+    if (m->part.device)
         instance_stop(m->instance);
     give_back(m);
     return 0;

@@ -17,6 +17,9 @@ enum {
                  O_CLOEXEC | O_PATH | O_ASYNC
 };
 
+#define DISKS_NS 5000000000ull /* so long may a disk's server take to find its disks */
+#define DISKS_LOOK_NS 20000000ull
+
 static int access_wanted(uint32_t flags)
 {
     static const int how[] = {R_OK, W_OK, R_OK | W_OK, 0};
@@ -26,21 +29,69 @@ static int access_wanted(uint32_t flags)
 }
 
 /* A device file's server, by its major number. */
-static struct server *device_server(const struct found *f)
+static struct server *device_server(uint32_t mode, uint64_t rdev)
 {
     char key[32];
 
-    snprintf(key, sizeof key, "%s/%u", S_ISCHR(f->mode) ? "chr" : "blk", major(f->rdev));
+    snprintf(key, sizeof key, "%s/%u", S_ISCHR(mode) ? "chr" : "blk", major(rdev));
     return server_find(key);
 }
 
-static long open_device(struct client *c, const struct found *f, struct file *file)
+/* One that has just been started may not know its disks yet. */
+long part_find(struct client *c, uint64_t device, struct part *out)
 {
-    file->server = device_server(f);
+    struct server *s = device_server(S_IFBLK, device);
+    uint64_t end = clock_now() + DISKS_NS;
+
+    while (s) {
+        struct message m =
+            message_of(FILE_STAT, (struct file_stat_request){.node = device, .back = FILE_BACK});
+        const struct file_stat_reply *r = message_words(&m);
+        long result = ask(c, s, &m, AGAIN);
+
+        *out = (struct part){device, r->rdev};
+        if (result != -EAGAIN || clock_now() >= end)
+            return result == -EAGAIN ? -ENXIO : result;
+        result = wait_sleep(c, clock_now() + DISKS_LOOK_NS);
+        if (result != -ETIMEDOUT)
+            return result;
+    }
+    return -ENXIO;
+}
+
+bool part_is_claimed(const struct part *p)
+{
+    for (const struct file *f = file_first(); f; f = f->next_all)
+        if (parts_overlap(&f->claimed, p))
+            return true;
+    return false;
+}
+
+/* Nobody else mounts it, or opens it so: open(2), O_EXCL without O_CREAT. */
+static long claim(struct client *c, struct file *file)
+{
+    struct part part;
+    long result = part_find(c, file->rdev, &part);
+
+    if (result < 0)
+        return result;
+    if (part_is_mounted(&part) || part_is_claimed(&part))
+        return -EBUSY;
+    file->claimed = part;
+    return 0;
+}
+
+static long open_device(struct client *c, const struct found *f, uint32_t flags, struct file *file)
+{
+    long result = 0;
+
+    file->server = device_server(f->mode, f->rdev);
     if (!file->server)
         return -ENXIO;
     file->seekable = S_ISBLK(f->mode) || major(f->rdev) == 1;
-    return remote_open(c, file);
+    if (S_ISBLK(f->mode) && (flags & O_EXCL))
+        result = claim(c, file);
+    return result ? result : remote_open(c, file);
 }
 
 static long check(struct client *c, const struct found *f, uint32_t flags)
@@ -100,8 +151,8 @@ static long open_checked(struct client *c, const struct found *f, uint32_t flags
     } else if (!file->path) {
         result = -ENFILE;
     } else if (!(flags & O_PATH)) {
-        result =
-            S_ISCHR(f->mode) || S_ISBLK(f->mode) ? open_device(c, f, file) : remote_open(c, file);
+        result = S_ISCHR(f->mode) || S_ISBLK(f->mode) ? open_device(c, f, flags, file)
+                                                      : remote_open(c, file);
     }
     if (result < 0) {
         file_discard(file); /* the server knows nothing of it: nothing to close there */

@@ -148,6 +148,10 @@ struct file_operations {
     void (*close)(struct client *c, struct file *f);
 };
 
+struct part { /* a disk, or a part of one; numbers as makedev() has them, 0: none */
+    uint64_t device, disk; /* disk: the whole one */
+};
+
 struct file { /* an open file description */
     const struct file_operations *operations;
     uint32_t references, flags; /* flags: O_* as fcntl(F_GETFL) gives them */
@@ -161,6 +165,7 @@ struct file { /* an open file description */
     endpoint_t opened_by;
     uint64_t position;
     uint64_t rdev;
+    struct part claimed; /* opened with O_EXCL: nobody else claims any of it */
     void *local; /* the pipe, epoll set, ... of a local file */
     char *path; /* canonical, or NULL */
     struct wait_queue pollers, idle;
@@ -350,7 +355,7 @@ struct mount {
     uint64_t flags; /* MS_*: those that are kept here, and not by the server */
     char path[256], type[16], options[64];
     char source[64]; /* as mount(8) shows it */
-    uint64_t device; /* number of its disk; 0: none */
+    struct part part; /* its disk */
     char instance[16]; /* name of the service that was started for it; "": none */
 };
 struct mount *mount_over(struct server *s, uint64_t node); /* what covers that directory */
@@ -372,6 +377,16 @@ void mounts_tell(struct server *s); /* a fresh incarnation: which of its directo
 /* ---- opening (open.c) ---- */
 /* Open what was found: a new file with one reference in *out. */
 long open_found(struct client *c, const struct found *f, uint32_t flags, struct file **out);
+/* Which part of which disk that device is, as its server says. */
+long part_find(struct client *c, uint64_t device, struct part *out);
+/* They have blocks in common. (Of two partitions that is not asked, as in Linux.) */
+static inline bool parts_overlap(const struct part *a, const struct part *b)
+{
+    return a->device && b->device &&
+           (a->device == b->device || a->device == b->disk || b->device == a->disk);
+}
+bool part_is_mounted(const struct part *p); /* or any of it (mount.c) */
+bool part_is_claimed(const struct part *p); /* somebody has opened it, or any of it, with O_EXCL */
 /* A path of ours: for init's console and exec. */
 long open_path(struct client *c, const char *path, uint32_t flags, struct file **out);
 /* A FIFO that was found (pipe.c). May wait for the other end. */

@@ -215,6 +215,25 @@ def test_mounted_at_once(boot, tmp_path):
     check(second)
 
 
+def test_overlapping_disks(boot, tmp_path):
+    """A disk and its partitions, those with high numbers, too, are not mounted together, nor opened for oneself alone (O_EXCL, by blockguard) while any of it is; neighbours and other disks are."""
+    image, whole, system = tmp_path / "p.img", make(tmp_path / "whole.img"), make(tmp_path / "s.img", size="8M")
+    image.write_bytes(bytes(40 * MB))
+    table = "label: gpt\n1: start=2048,size=16384\n2: start=20480,size=16384\n17: start=40960,size=16384\n"
+    subprocess.run(["/sbin/sfdisk", "-q", image], input=table, text=True, check=True)
+    with image.open("r+b") as f:
+        for start in (2048, 20480, 40960):
+            f.seek(start * 512)
+            f.write(system.read_bytes())
+    out = boot("""mkdir -p /a /b /c /d; try() { mount -t ext4 /dev/$1 /$2 2>&1 | grep -oi 'resource busy\\|invalid argument'; }; rows() { grep -o '^/dev/sd[^ ]*' /proc/mounts | tr '\\n' ' '; echo; }
+        alone() { for d in "$@"; do blockguard format /dev/$d 2>&1; done; }
+        try sda1 a; try sda b; try sda2 c; try sda17 d; rows; alone sda sda1 sda17; umount /a; umount /c; try sda b; umount /d; try sda b; try sdb b; rows; umount /b
+        exec 3</dev/sda1; try sda1 a; rows; umount /a""",
+               qemu=attached(image) + f" -drive file={whole},if=none,id=d1,format=raw,cache=unsafe -device ide-hd,drive=d1,bus=ide.1", leak_check=False).out
+    busy = "blockguard: /dev/%s: Resource busy"
+    assert [line.strip() for line in out.splitlines()] == ["resource busy", "/dev/sda1 /dev/sda2 /dev/sda17", *(busy % n for n in ("sda", "sda1", "sda17")), "resource busy", "Invalid argument", "/dev/sdb", "/dev/sda1"]
+
+
 def test_remounted(boot, tmp_path):
     """What cannot be changed is refused, and nothing is changed; what is so already is no error."""
     image = make(tmp_path / "e.img")

@@ -29,17 +29,18 @@ int __lsan_do_recoverable_leak_check(void);
 
 static unsigned mounted; /* at once, at most */
 
-/* No disk has two file servers, no directory two mounts. */
+/* No part of a disk has two file servers, no directory two mounts. */
 static void mounts_check(void)
 {
     unsigned n_mounted = 0;
 
     for (const struct mount *m = mounts; m < mounts + MOUNTS_MAX; m++)
-        n_mounted += m->server && m->device;
+        n_mounted += m->server && m->part.device;
     mounted = mounted > n_mounted ? mounted : n_mounted;
     for (const struct mount *m = mounts; m < mounts + MOUNTS_MAX; m++)
         for (const struct mount *n = mounts; n < m && m->server; n++) {
-            check(!n->server || !m->device || n->device != m->device, "a disk is mounted twice");
+            check(!n->server || !m->part.device || n->part.device / 16 != m->part.device / 16,
+                  "a disk is mounted twice, or with its partition");
             check(!n->server || n->over_server != m->over_server || n->over_node != m->over_node,
                   "two mounts over one directory");
             check(n->server != m->server, "a file system is mounted twice");

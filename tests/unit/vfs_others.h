@@ -103,7 +103,7 @@ static long failure(void)
     return -errors[chance(sizeof errors / sizeof *errors)];
 }
 
-/* There are /a to /d in each file system, and one disk, by two names. */
+/* There are /a to /d in each file system, and one disk and its first partition. */
 static void lookup_to_mount(struct fake_server *s, uint64_t directory, const char *path,
                             uint64_t length, struct file_lookup_reply *reply)
 {
@@ -114,7 +114,7 @@ static void lookup_to_mount(struct fake_server *s, uint64_t directory, const cha
     if (is_disk)
         reply->node = 9;
     reply->mode = mode_of(reply->node);
-    reply->rdev = rdev_of(reply->node);
+    reply->rdev = rdev_of(reply->node) + (memmem(path, length, "sdb", 3) != NULL);
     if (!is_disk && length && s->covered[n]) {
         reply->stop = STOP_MOUNT;
         reply->result = (int64_t)length;
@@ -196,6 +196,9 @@ static void answer(struct fake_server *s, struct pending *e)
     reply->mode = mode_of(node);
     reply->size = chance(3) * 0x3e8000003e8ull; /* of FILE_STAT that is uid and gid */
     switch (m->type & FILE_TYPE_MASK) {
+    case FILE_STAT: /* of a disk's server */
+        reply->rdev = 0x800;
+        break;
     case FILE_LOOKUP:
         lookup_answer(s, m, &out);
         break;
