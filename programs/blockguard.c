@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "abi/guard.h"
 #include "lib/block/integrity.h"
 
 static const char usage[] =
@@ -31,6 +32,14 @@ static const char usage[] =
     "DISK is a block device or an image file. A checked disk shows its contents alone in the "
     "running\n"
     "system: the others are for images, on whatever system. See docs/disks.md.\n";
+
+/* <linux/hdreg.h>; not in musl */
+#define HDIO_GETGEO 0x0301
+struct hd_geometry {
+    unsigned char heads, sectors;
+    unsigned short cylinders;
+    unsigned long start; /* where a partition begins, in sectors */
+};
 
 static struct integrity_header header;
 static uint8_t block[INTEGRITY_BLOCK];
@@ -67,15 +76,30 @@ static uint64_t blocks_of(int fd, const char *name)
 }
 
 /* By whatever names: a pair of a disk with itself would be none, and its notes lie in each other. */
-static bool is_same(int a, int b, const char *name)
+static bool is_same(const char *a, const char *b)
 {
     struct stat one, other;
 
-    if (fstat(a, &one) || fstat(b, &other))
-        fail(name);
+    if (stat(a, &one))
+        fail(a);
+    if (stat(b, &other))
+        fail(b);
     if (S_ISBLK(one.st_mode) && S_ISBLK(other.st_mode))
         return one.st_rdev == other.st_rdev;
     return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
+/* A disk server looks for checked disks at the ends of whole disks: within a partition, or within the
+ * contents of another one, nobody would check anything. NULL: it may be. */
+static const char *why_not(int fd)
+{
+    struct hd_geometry geometry = {0};
+
+    if (ioctl(fd, GUARD_IS_CHECKED) == 0)
+        return "it is checked already, and shows its contents alone; format it on another system";
+    if (ioctl(fd, HDIO_GETGEO, &geometry) == 0 && geometry.start)
+        return "a partition; format the whole disk, partitions go inside";
+    return NULL;
 }
 
 /* A pair is as large as the smaller disk; the larger one's second header is at its own end, where
@@ -91,16 +115,20 @@ static int format(char **names, unsigned members)
 
     if (getrandom(uuid, sizeof uuid, 0) != sizeof uuid)
         fail("no random numbers");
-    for (unsigned n = 0; n < members; n++) {
-        fd[n] = open(names[n], O_RDWR);
-        if (fd[n] < 0)
-            fail(names[n]);
-        size[n] = blocks_of(fd[n], names[n]);
-        blocks = size[n] < blocks ? size[n] : blocks;
-    }
-    if (members > 1 && is_same(fd[0], fd[1], names[1])) {
+    if (members > 1 && is_same(names[0], names[1])) {
         fprintf(stderr, "blockguard: %s and %s are the same disk\n", names[0], names[1]);
         return 1;
+    }
+    for (unsigned n = 0; n < members; n++) {
+        fd[n] = open(names[n], O_RDWR | O_EXCL); /* (a device that nobody else uses: not mounted) */
+        if (fd[n] < 0)
+            fail(names[n]);
+        if (why_not(fd[n])) {
+            fprintf(stderr, "blockguard: %s: %s\n", names[n], why_not(fd[n]));
+            return 1;
+        }
+        size[n] = blocks_of(fd[n], names[n]);
+        blocks = size[n] < blocks ? size[n] : blocks;
     }
     for (unsigned n = 0; n < members; n++) {
         integrity_header_make(&header, uuid, n, members, blocks);

@@ -218,6 +218,11 @@ uint32_t unit_logical_size(const struct adapter *a, unsigned unit)
     return guard_of(a, unit) ? INTEGRITY_BLOCK : a->unit[unit].logical_size;
 }
 
+bool device_is_checked(const struct device *d)
+{
+    return guard_has(d);
+}
+
 bool unit_is_gone(const struct adapter *a, unsigned unit)
 {
     const struct guard *g = guard_of(a, unit);

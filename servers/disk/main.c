@@ -9,6 +9,7 @@
 #include <sys/sysmacros.h>
 
 #include "abi/burner.h"
+#include "abi/guard.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
 #include "servers/disk/disk.h"
@@ -316,6 +317,8 @@ static long ioctl_device(uint64_t node, uint64_t request, uint64_t argument, end
         state.next = unit_next(d->adapter, d->unit, &state.refused) * BLOCK_SECTOR;
         return put(program, argument, &state, sizeof state);
     }
+    case GUARD_IS_CHECKED:
+        return device_is_checked(d) ? 0 : -ENOTTY;
     case BLKFLSBUF: /* all is written through; but what is read from now on comes from the disk */
         chunks_forget(d->adapter, d->unit);
         return 0;

@@ -271,6 +271,19 @@ def test_pair_with_itself_in_the_system(boot, tmp_path):
     assert out == "blockguard: /dev/sda and other are the same disk\nblockguard: /dev/sda and /dev/sda are the same disk\n0\n"
 
 
+def test_format_within(boot, tmp_path):
+    """A partition, and the contents of a checked disk, are not formatted: nobody would look for a checked disk there. They are left as they were."""
+    image, table = formatted(tmp_path / "d.img"), tmp_path / "t.img"
+    table.write_bytes(bytes(16 * MB))
+    subprocess.run(["/sbin/sfdisk", "-q", table], input="label: dos\n2048,4096,83\n", text=True, check=True)
+    before = table.read_bytes(), image.read_bytes()
+    out = boot("blockguard format /dev/sda 2>&1; blockguard format /dev/vda1 2>&1; blockguard format /dev/vda /dev/sda 2>&1; blockguard format /dev/sda /dev/vda1 2>&1; true",
+               qemu=attached(image) + drive(table, "t") + " -device virtio-blk-pci,drive=t", leak_check=False).out
+    checked = "blockguard: /dev/sda: it is checked already, and shows its contents alone; format it on another system\n"
+    assert out == checked + "blockguard: /dev/vda1: a partition; format the whole disk, partitions go inside\n" + 2 * checked
+    assert (table.read_bytes(), image.read_bytes()) == before
+
+
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_copy(boot, tmp_path, mirrored):
     """A disk that was copied block by block, identity and all, is not used beside the one that it is a copy of, nor shown: of the two only one is
