@@ -146,6 +146,8 @@ static void look_at(struct device *d)
         chunks_forget(d->adapter, d->unit);
         guard_forget(d);
     }
+    if (d->is_ill && unit_is_gone(d->adapter, d->unit))
+        d->is_known = d->is_mirror = d->is_ill = false;
     if (d->is_known || !is_present(d))
         return;
     if (guard_look(d) == FS_LATER)
@@ -155,7 +157,8 @@ static void look_at(struct device *d)
         return;
     }
     if (partitions_read(read_sector, d, unit_sectors(d->adapter, d->unit),
-                        device_unit(d)->logical_size, d->partition, &beyond) == FS_LATER)
+                        device_unit(d)->logical_size, d->partition, &beyond) == FS_LATER ||
+        unit_is_gone(d->adapter, d->unit))
         return;
     d->is_known = true;
     announce(d, beyond);
@@ -183,7 +186,8 @@ bool devices_are_pending(const struct device *but)
         if (adapters[i]->client.incarnation == 0 && !adapters[i]->is_gone)
             return true;
     for (unsigned i = 0; i < count; i++)
-        if (&devices[i] != but && !devices[i].is_known && is_present(&devices[i]))
+        if (&devices[i] != but && !devices[i].is_known && is_present(&devices[i]) &&
+            !unit_is_gone(devices[i].adapter, devices[i].unit))
             return true;
     return false;
 }

@@ -119,6 +119,7 @@ struct device { /* a disk and its partitions */
     uint32_t generation; /* of the medium whose table was read */
     bool is_known; /* the partitions have been read */
     bool is_mirror; /* of another one, or a copy: not shown */
+    bool is_ill; /* the same, since its headers cannot be read: until its driver comes anew */
     uint32_t major, minor; /* of the whole disk */
     char name[12];
     struct partition partition[PARTITIONS_MAX];

@@ -26,18 +26,20 @@ static long read_block(struct device *d, uint64_t block, void *out)
     return result;
 }
 
-/* Either of the two headers. 1: *h; 0: none. */
-static long read_header(struct device *d, struct integrity_header *h)
+/* Either of the two headers. 1: *h; 0: none. *unread: of so many places nobody knows. */
+static long read_header(struct device *d, struct integrity_header *h, unsigned *unread)
 {
     static uint8_t block[INTEGRITY_BLOCK];
     uint64_t blocks = device_unit(d)->sectors / GUARD_SECTORS;
     const uint64_t places[] = {0, blocks - 1};
 
+    *unread = 0;
     for (unsigned n = 0; n < 2 && blocks > 4; n++) {
         long result = read_block(d, places[n], block);
 
         if (result == FS_LATER)
             return result;
+        *unread += result < 0;
         memcpy(h, block, sizeof *h);
         if (result == 0 && integrity_header_is_right(h, blocks))
             return 1;
@@ -260,6 +262,27 @@ static void take_place(struct guard *g, const struct integrity_header *h, struct
     choose(d, true);
 }
 
+/* It has no header that can be read. A checked disk is not shown unchecked: so one of which that
+ * cannot be told is not shown, either. A plain disk with one bad place is: a checked one has two
+ * headers, and this one has none at the other place. (But a predecessor may have seen them.) */
+static long look_without_header(struct device *d, unsigned unread)
+{
+    bool was_checked = d->adapter->client.queue->is_chosen[d->unit];
+
+    if (unread == 2 || (unread && was_checked)) {
+        log_always("%s: it cannot be read %s: not used", d->name,
+                   was_checked ? "how it is checked" : "whether it is checked");
+        d->is_ill = true;
+        return leave_out(d);
+    }
+    if (unread)
+        log_always("%s: one of the two places cannot be read that say whether it is checked: shown "
+                   "unchecked",
+                   d->name);
+    choose(d, false);
+    return 0;
+}
+
 /* Until this is known the disk is shown to nobody, who would read and write past the checksums;
  * what is known to be checked and cannot be is not shown at all. It is loaded when both of a pair
  * are there, or the other cannot come any more: it may have the newest notes. */
@@ -268,14 +291,20 @@ long guard_look(struct device *d)
     struct integrity_header h;
     struct guard *g = guard_of(d->adapter, d->unit);
     const struct device *other;
-    long result = g ? 0 : read_header(d, &h);
+    unsigned unread;
+    long result;
 
-    if (result == FS_LATER)
-        return result;
-    if (result <= 0) {
-        choose(d, g != NULL);
+    if (g) {
+        choose(d, true);
         return 0;
     }
+    result = read_header(d, &h, &unread);
+    if (unit_is_gone(d->adapter, d->unit)) /* what it is will be known when it is back */
+        result = FS_LATER;
+    if (result == FS_LATER)
+        return result;
+    if (result == 0)
+        return look_without_header(d, unread);
     g = guard_with(&h);
     if (g && is_copy(g, &h, d))
         return leave_out(d);

@@ -271,6 +271,39 @@ def test_pair_with_itself_in_the_system(boot, tmp_path):
     assert out == "blockguard: /dev/sda and other are the same disk\nblockguard: /dev/sda and /dev/sda are the same disk\n0\n"
 
 
+def bad_places(tmp_path, image, *places, after_write=False):
+    """The image as a disk that gives an error for reading those sectors, from the first write on."""
+    rule = '[inject-error]\nevent = "read_aio"\niotype = "read"\nerrno = "5"\nonce = "off"\n' + ('state = "2"\n' if after_write else "")
+    state = '[set-state]\nevent = "write_aio"\nstate = "1"\nnew_state = "2"\n' if after_write else ""
+    (tmp_path / "blkdebug").write_text(state + "".join(f'{rule}sector = "{place}"\n' for place in places))
+    return f"-drive driver=raw,file.driver=blkdebug,file.config={tmp_path}/blkdebug,file.image.driver=file,file.image.filename={image},file.image.locking=off,if=none,id=d0,cache=unsafe -device ide-hd,drive=d0,bus=ide.0"
+
+
+@pytest.mark.parametrize("is_checked", [False, True])
+def test_headers_unreadable(boot, tmp_path, is_checked):
+    """When neither place can be read that says whether a disk is checked, it may be: it is not used, and the log says so. With one header left it is checked as ever; a plain disk with one bad place
+    is a plain disk, which the log says, too. Its driver's return has it looked at again."""
+    image = tmp_path / "d.img"
+    image.write_bytes(bytes(32 * MB))
+    if is_checked:
+        formatted(image)
+    size = str(int(shown(image)["data"].split()[-1]) * 8 if is_checked else 65536)
+    look = "sleep 1; cat /sys/block/sda/size 2>/dev/null || awk '$4 == \"sda\" { print $3 * 2 }' /proc/partitions; "
+    both = boot(look + "dd if=/dev/sda of=/dev/null count=1 2>&1 | grep -o 'No such.*'; ls /dev | grep -c sda; service down ahci; service up ahci; sleep 1", qemu=bad_places(tmp_path, image, 0, 65535), leak_check=False, expect=None)
+    assert both.out == "No such file or directory\n0\n" and both.klog.count("sda: it cannot be read whether it is checked: not used") == 2
+    for place in 0, 65535:
+        one = boot(look, qemu=bad_places(tmp_path, image, place), leak_check=False)
+        assert one.out == size + "\n" and ("shown unchecked" in one.klog) == (not is_checked)
+
+
+def test_headers_lost_meanwhile(boot, tmp_path):
+    """A fresh disk server that finds no header any more where its predecessor has seen one, for one place cannot be read, does not show the disk unchecked."""
+    image = formatted(tmp_path / "d.img")
+    result = boot("dd if=/dev/zero of=/dev/sda bs=256k seek=9 count=1 2>/dev/null; " + AWAY + "dd if=/dev/zero of=/dev/vda bs=4k seek=8190 count=1 2>/dev/null; sync; kill -9 $(pidof disk); sleep 1; dd if=/dev/sda of=/dev/null count=1 2>&1 | grep -o 'No such.*'; ls /dev | grep -c sda",
+                  qemu=bad_places(tmp_path, image, 0, after_write=True) + behind(image), leak_check=False, expect=None)
+    assert result.out == "No such file or directory\n0\n" and "sda: it cannot be read how it is checked: not used" in result.klog
+
+
 def test_format_within(boot, tmp_path):
     """A partition, and the contents of a checked disk, are not formatted: nobody would look for a checked disk there. They are left as they were."""
     image, table = formatted(tmp_path / "d.img"), tmp_path / "t.img"
