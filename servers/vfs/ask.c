@@ -73,6 +73,14 @@ static bool is_blocked_there(const struct client *c)
     return slot_status(c->endpoint, &status) == 0 && status.peer == c->behind_endpoint;
 }
 
+bool ask_any_behind(const struct server *s)
+{
+    for (struct client *c = client_next(NULL); c; c = client_next(c))
+        if (c->behind == s && is_blocked_there(c))
+            return true;
+    return false;
+}
+
 static bool is_idle(endpoint_t server)
 {
     struct slot_status status;
@@ -192,11 +200,11 @@ static long forward_patiently(struct client *c, struct server *s, const struct m
     }
 }
 
-/* It is behind a server. One that has been killed waits for an answer no longer than that; who lives
- * on can be killed. */
+/* It is behind a server. One that has been killed waits for an answer no longer than that, unless
+ * what it does must not be left half done; who lives on can be killed. */
 static void await_answer(struct client *c)
 {
-    bool is_limited = c->exiting;
+    bool is_limited = c->exiting && !c->finishes;
 
     c->answered = c->returned = false;
     if (is_limited)

@@ -313,13 +313,29 @@ static long replace(struct client *c, const char *path, struct image *image,
     return SERVICE_NO_REPLY;
 }
 
+static struct image *image_new(void)
+{
+    struct image *image = malloc(sizeof *image);
+
+    if (image)
+        found_begin(&image->found);
+    return image;
+}
+
+static void image_free(struct image *image)
+{
+    if (image)
+        found_end(&image->found);
+    free(image);
+}
+
 long exec_path(struct client *c, const char *path, struct arguments *a)
 {
-    struct image *image = malloc(sizeof *image), *interpreter = NULL;
+    struct image *image = image_new(), *interpreter = NULL;
     long result = image ? resolve(c, path, a, image) : -ENOMEM;
 
     if (result == 0 && image->program.interpreter_size) {
-        interpreter = malloc(sizeof *interpreter);
+        interpreter = image_new();
         result = interpreter
                      ? find_program(c, image->head + image->program.interpreter_offset, interpreter)
                      : -ENOMEM;
@@ -331,8 +347,8 @@ long exec_path(struct client *c, const char *path, struct arguments *a)
     }
     if (result == 0)
         result = replace(c, path, image, interpreter, a);
-    free(interpreter);
-    free(image);
+    image_free(interpreter);
+    image_free(image);
     return result;
 }
 

@@ -14,12 +14,12 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
-#include "abi/proto/rs.h"
-#include "lib/rt/pack.h"
 #include "lib/rt/error.h"
 #include "servers/vfs/vfs.h"
 
 enum { MOUNTS_MAX = 32 };
+#define PASS_NS 1000000000ull /* so long are walks and requests waited for by umount(2) */
+#define PASS_LOOK_NS 1000000ull
 #define KEPT_HERE (MS_NOSUID | MS_NODEV | MS_NOEXEC)
 #define NEVER_KEPT (MS_SYNCHRONOUS | MS_MANDLOCK | MS_DIRSYNC)
 
@@ -256,42 +256,6 @@ static const char *device_server(const char *type)
     return NULL;
 }
 
-static long instance_start(const char *base, const char *parameters, char name[16],
-                           struct server **out)
-{
-    struct rs_instance wanted = {0};
-    struct message m;
-    const struct rs_instance_reply *reply = message_words(&m);
-    long grant = grant_make(service_info()->rs, &wanted, sizeof wanted, GRANT_READ | GRANT_WRITE);
-    char key[32];
-    long result;
-
-    if (grant < 0)
-        return grant;
-    snprintf(wanted.base, sizeof wanted.base, "%s", base);
-    snprintf(wanted.parameters, sizeof wanted.parameters, "%s", parameters);
-    m = message_of(RS_INSTANCE, (struct rs_grant_request){.grant = (uint64_t)grant});
-    result = ipc_call(service_info()->rs, &m);
-    grant_revoke(grant);
-    if (result < 0)
-        return result == -ESRCH || result == -EPERM ? -ENODEV : result;
-    memcpy(name, wanted.name, sizeof wanted.name);
-    name[sizeof wanted.name - 1] = 0;
-    snprintf(key, sizeof key, "fs/%s", name);
-    *out = server_expect(key, (endpoint_t)reply->endpoint);
-    return *out ? 0 : -ENOMEM;
-}
-
-static void instance_stop(const char *name)
-{
-    struct message m =
-        message_of(RS_CONTROL, (struct rs_control_request){.control = RS_CONTROL_DOWN});
-    struct rs_control_request *r = message_words(&m);
-
-    pack_text(r->name, name, 16);
-    ipc_call(service_info()->rs, &m);
-}
-
 /* The file server is started for this mount alone, and ends with it. The number tells it whose what
  * it finds in its queue is: a predecessor's of this mount, or what a former mount has left, which
  * is of no use. */
@@ -301,18 +265,23 @@ static long mount_disk_claimed(struct client *c, struct mount *m, const char *ba
 {
     static uint64_t number;
     bool read_only = flags & MS_RDONLY;
-    struct server *s = NULL;
+    struct server *s;
     const char *options = flags & MS_NOATIME ? "rw,noatime" : "rw,relatime";
-    char parameters[128], name[16];
+    char parameters[128], name[16], key[32];
+    endpoint_t ep;
     long result;
 
+    if (read_only)
+        options = "ro,relatime";
     snprintf(parameters, sizeof parameters, "mount=%llu device=%u:%u%s%s",
              (unsigned long long)++number, major(disk->rdev), minor(disk->rdev),
              read_only ? " ro" : "", flags & MS_NOATIME ? " noatime" : "");
-    result = instance_start(base, parameters, name, &s);
+    result = instance_start(base, parameters, name, &ep);
     if (result)
         return result;
-    result = mount_claimed(c, m, s, type, over, read_only ? "ro,relatime" : options);
+    snprintf(key, sizeof key, "fs/%s", name);
+    s = server_expect(key, ep);
+    result = s ? mount_claimed(c, m, s, type, over, options) : -ENOMEM;
     if (result) {
         instance_stop(name);
         return result;
@@ -419,45 +388,70 @@ static long sys_mount(struct client *c, const uint64_t *w)
 /* Somebody has a file or directory of it. */
 static bool is_busy(const struct mount *m)
 {
-    for (struct client *c = client_next(NULL); c; c = client_next(c)) {
+    for (struct client *c = client_next(NULL); c; c = client_next(c))
         if (c->place && (c->place->cwd.server == m->server || c->place->root.server == m->server))
             return true;
-        for (uint32_t i = 0; c->files && i < c->files->size; i++)
-            if (c->files->descriptor[i].file && c->files->descriptor[i].file->server == m->server)
-                return true;
-    }
+    for (const struct file *f = file_first(); f; f = f->next_all)
+        if (f->server == m->server)
+            return true;
     for (const struct mount *other = mounts; other < mounts + MOUNTS_MAX; other++)
         if ((other->server || other->is_claimed) && other->over_server == m->server)
             return true;
     return false;
 }
 
-/* All that it has is written, and what it covers is seen again. */
-static long unmount(struct client *c, const struct mount *m)
+/* Somebody's path leads there just now, or what was asked for by one is not done. (Those of who unmounts
+ * do not count: two of them would wait for each other.) */
+static bool is_passed(const struct mount *m)
+{
+    for (const struct found *f = found_first(); f; f = f->next_all)
+        if (f->server == m->server && !f->unmounts)
+            return true;
+    return ask_any_behind(m->server);
+}
+
+/* What is on its way there is over soon, and nobody has done anything wrong: it is waited for. */
+static void let_pass(struct client *c, const struct found *f)
+{
+    uint64_t end = clock_now() + PASS_NS;
+    const struct mount *m;
+
+    while ((m = mount_at(f->server, f->node)) != NULL && !m->ends && is_passed(m) &&
+           clock_now() < end && !c->cancelled)
+        wait_through(c, PASS_LOOK_NS);
+}
+
+/* All that it has is written, and what it covers is seen again. From the first on the server is done
+ * with it, and changes nothing more: so there is no way back, however the rest goes, and a signal waits
+ * until it is over. */
+static void unmount(struct client *c, const struct mount *m)
 {
     struct message end = {.type = FILE_UNMOUNT};
-    long result = m->part.device ? ask(c, m->server, &end, AGAIN) : 0;
+    long result;
 
+    c->finishes = true;
+    result = m->part.device ? ask(c, m->server, &end, AGAIN) : 0;
     if (result < 0)
         log_info("%s: not everything could be written (%s)", m->source, error_name(result));
-    return cover(c, m->over_server, m->over_node, false);
+    result = cover(c, m->over_server, m->over_node, false);
+    if (result < 0)
+        log_info("%s: what it covered does not come back (%s)", m->path, error_name(result));
+    c->finishes = false;
 }
 
 /* Nobody finds it from the beginning on: what came in while it waits would lose its server. */
 static long umount_found(struct client *c, const struct found *f, bool lazy)
 {
-    struct mount *m = mount_at(f->server, f->node);
-    long result;
+    struct mount *m;
 
+    let_pass(c, f);
+    m = mount_at(f->server, f->node);
     if (!m || m->ends)
         return -EINVAL;
-    if (!m->over_server || (is_busy(m) && (!lazy || m->part.device)))
+    if (!m->over_server || ((is_busy(m) || is_passed(m)) && (!lazy || m->part.device)))
         return -EBUSY;
     m->ends = true;
-    result = unmount(c, m);
-    m->ends = false;
-    if (result < 0)
-        return result;
+    unmount(c, m);
     if (m->part.device)
         instance_stop(m->instance);
     give_back(m);
@@ -474,6 +468,7 @@ static long sys_umount2(struct client *c, const uint64_t *w)
     f = found_new();
     if (!f)
         return -ENOMEM;
+    f->unmounts = true;
     result = path_find_user(c, AT_FDCWD, w[0], FOUND_FOLLOW, f);
     if (result == 0)
         result = umount_found(c, f, w[1] & (MNT_DETACH | MNT_FORCE));

@@ -23,13 +23,44 @@ struct walk {
     char text[REST_ROOM];
 };
 
+static struct found *all_found;
+
+struct found *found_first(void)
+{
+    return all_found;
+}
+
+void found_begin(struct found *f)
+{
+    f->server = NULL;
+    f->unmounts = false;
+    f->next_all = all_found;
+    f->link_all = &all_found;
+    if (all_found)
+        all_found->link_all = &f->next_all;
+    all_found = f;
+}
+
+void found_end(struct found *f)
+{
+    *f->link_all = f->next_all;
+    if (f->next_all)
+        f->next_all->link_all = f->link_all;
+}
+
 struct found *found_new(void)
 {
-    return malloc(sizeof(struct found));
+    struct found *f = malloc(sizeof *f);
+
+    if (f)
+        found_begin(f);
+    return f;
 }
 
 void found_free(struct found *f)
 {
+    if (f)
+        found_end(f);
     free(f);
 }
 

@@ -11,6 +11,7 @@
 enum { BACK_SECONDS = 10 }; /* how long a program waits for a server that has died */
 #define SECOND_NS 1000000000ull
 #define LOOK_NS 100000000ull /* between two questions whether it is given up */
+#define FINISH_LOOK_NS 5000000ull /* the same, by who is not to be interrupted */
 /* for plain calls: they are answered at once, or the server hangs */
 #define CANCEL_DEADLINE_NS 100000000ull
 enum { POLLS_AT_ONCE = 64 };
@@ -128,8 +129,13 @@ void server_events(void)
 static long wait_a_while(struct client *c, struct server *s, uint64_t deadline)
 {
     uint64_t at = clock_now() + LOOK_NS;
-    long result = wait_on(c, &s->back, at < deadline ? at : deadline);
+    long result;
 
+    if (c->finishes) {
+        wait_through(c, FINISH_LOOK_NS);
+        return clock_now() < deadline ? 0 : -ETIMEDOUT;
+    }
+    result = wait_on(c, &s->back, at < deadline ? at : deadline);
     return result == -ETIMEDOUT && at < deadline ? 0 : result;
 }
 

@@ -62,6 +62,7 @@ long wait_sleep(struct client *c, uint64_t deadline);
  * first. What may have changed meanwhile is looked at again. No signal ends it. */
 void wait_turn(struct client *c);
 void wait_briefly(struct client *c); /* the same, whatever the step has taken */
+void wait_through(struct client *c, uint64_t ns); /* the same, for so long */
 bool wait_step_is_long(void); /* others should have their turn */
 /* It is behind a server, until then at most: ask_overdue() follows. Not any more. */
 void wait_answer_begins(struct client *c, uint64_t until);
@@ -258,6 +259,7 @@ struct client { /* a thread of a program */
     bool cancelled;
     bool interrupted; /* one has ended so */
     bool exiting; /* its files are closed then */
+    bool finishes; /* it is over when it is done, whoever kills it: servers are waited for */
     bool lost; /* exiting, and a server did not give it back in time: no other is asked by it */
     bool gone; /* it is freed when its work has ended */
     uint64_t deadline;
@@ -289,6 +291,7 @@ void ask_bounced(struct client *c, const struct message *m);
 void ask_take_back(struct client *c);
 /* It is exiting, and the server that has it has not given it back in time. */
 void ask_overdue(struct client *c);
+bool ask_any_behind(const struct server *s); /* it has some client's request */
 void ask_taken(struct client *c); /* PM has taken it from that one */
 
 /* ---- memory of the client ---- */
@@ -317,6 +320,8 @@ struct found {
     uint64_t use;
     char path[VFS_PATH_MAX]; /* canonical. Here begins what is long, and not cleared */
     char last[VFS_NAME_MAX + 1]; /* with `parent`: the name it would have */
+    struct found *next_all, **link_all; /* all that are in use */
+    bool unmounts; /* it is umount's own */
 };
 enum found_flag {
     FOUND_FOLLOW = 1,
@@ -337,6 +342,10 @@ long path_find_parent(struct client *c, int at, uint64_t address, struct found *
 /* A struct found from the pool (they are big); give it back. NULL: no memory. */
 struct found *found_new(void);
 void found_free(struct found *f);
+/* The same for one that is a part of something. */
+void found_begin(struct found *f);
+void found_end(struct found *f);
+struct found *found_first(void); /* all of them: next_all */
 /* May the client do that (R_OK W_OK X_OK) with it? 0, -EACCES */
 long found_may(struct client *c, const struct found *f, int how);
 
@@ -358,6 +367,9 @@ struct mount {
     struct part part; /* its disk */
     char instance[16]; /* name of the service that was started for it; "": none */
 };
+/* A service that RS starts for a mount, as NAME (instance.c). */
+long instance_start(const char *base, const char *parameters, char name[16], endpoint_t *out);
+void instance_stop(const char *name);
 struct mount *mount_over(struct server *s, uint64_t node); /* what covers that directory */
 struct mount *mount_at(struct server *s, uint64_t root); /* the mount with that root */
 struct mount *mount_root(void);

@@ -176,8 +176,13 @@ void wait_turn(struct client *c)
 
 void wait_briefly(struct client *c)
 {
+    wait_through(c, TURN_NS);
+}
+
+void wait_through(struct client *c, uint64_t ns)
+{
     c->timed_out = false;
-    c->deadline = clock_now() + TURN_NS;
+    c->deadline = clock_now() + ns;
     sleep_enter(c);
     while (!c->timed_out)
         coro_yield();

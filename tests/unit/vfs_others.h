@@ -192,6 +192,8 @@ static void answer(struct fake_server *s, struct pending *e)
     struct file_root_reply *root = message_words(&out);
     uint64_t node = 1 + chance(60);
 
+    check(!s->is_done || (m->type & FILE_TYPE_MASK) == FILE_UNMOUNT,
+          "a server is asked for something after it was unmounted");
     reply->node = node;
     reply->mode = mode_of(node);
     reply->size = chance(3) * 0x3e8000003e8ull; /* of FILE_STAT that is uid and gid */
@@ -213,6 +215,9 @@ static void answer(struct fake_server *s, struct pending *e)
         break;
     case FILE_MAP:
         map->address = SERVER_MEMORY;
+        break;
+    case FILE_UNMOUNT:
+        s->is_done = true;
         break;
     case FILE_MOUNT:
         s->covered[mount->node / 10 % 4] = mount->covered;
@@ -382,6 +387,8 @@ static long call_rs(struct message *m)
     snprintf(wanted->name, sizeof wanted->name, "ext4.%u", (unsigned)(s - servers_of));
     snprintf(s->key, sizeof s->key, "fs/%s", wanted->name);
     s->traits = TRAIT_REMEMBERS | TRAIT_FINISHES;
+    s->is_done = false;
+    memset(s->covered, 0, sizeof s->covered);
     server_start(s);
     started->endpoint = (uint64_t)s->ep;
     return 0;

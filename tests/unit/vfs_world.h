@@ -65,6 +65,7 @@ struct fake_server {
     endpoint_t ep; /* 0: dead */
     uint32_t traits, generation;
     bool is_silent, is_given_up, has_lost; /* has_lost: some request */
+    bool is_done; /* it was unmounted */
     bool
         lies; /* it keeps programs, and says of none that it has it; or answers where it should give back */
     struct pending pending[PENDING];
