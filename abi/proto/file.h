@@ -129,7 +129,7 @@ struct IN_MESSAGE file_transfer_request {
     uint64_t address; /* in the program */
     uint64_t length; /* bytes; of a vector: segments */
     uint64_t offset; /* ignored by streams */
-    uint64_t flags; /* of open(): O_NONBLOCK, O_APPEND */
+    uint64_t flags; /* of open(): O_NONBLOCK, O_APPEND; FILE_DROPS_IDS */
     uint64_t back; /* FILE_BACK or 0 */
 };
 MESSAGE_FITS(struct file_transfer_request);
@@ -152,6 +152,7 @@ MESSAGE_FITS(struct file_ioctl_request);
 struct IN_MESSAGE file_truncate_request {
     uint64_t node;
     uint64_t length; /* bytes */
+    uint64_t flags; /* FILE_DROPS_IDS or 0 */
 };
 MESSAGE_FITS(struct file_truncate_request);
 
@@ -217,7 +218,7 @@ MESSAGE_FITS(struct file_map_reply);
 
 struct IN_MESSAGE file_open_request {
     uint64_t node;
-    uint64_t flags; /* of open() */
+    uint64_t flags; /* of open(); FILE_DROPS_IDS, for O_TRUNC */
     uint64_t rdev; /* of a device file */
     /* 1: the file has been open, an incarnation of the server has died since: before the first use of
        a descriptor */
@@ -338,6 +339,7 @@ struct IN_MESSAGE file_allocate_request {
     uint64_t node;
     uint64_t mode; /* FALLOC_FL_* */
     uint64_t offset, length; /* bytes */
+    uint64_t flags; /* FILE_DROPS_IDS or 0 */
 };
 MESSAGE_FITS(struct file_allocate_request);
 
@@ -428,6 +430,9 @@ enum file_trait {
 };
 
 #define FILE_BACK 1ull
+/* The contents are changed by somebody who is not root: the file loses its set-uid bit, and the set-gid
+   bit if its group may run it, before. */
+#define FILE_DROPS_IDS (1ull << 32)
 #define FILE_IS_READ_ONLY (1ull << 62) /* in place of a node: nothing is changed from now on */
 #define FILE_CANCEL_REPEAT 2
 

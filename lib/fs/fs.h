@@ -167,6 +167,12 @@ long fs_name_check(char *name, size_t length);
 long fs_pack_directory(const struct fs_operations *fs, uint64_t directory, void *buffer,
                        size_t room, uint64_t *cookie);
 
+/* The contents of the file are about to be changed by a request with these flags: with FILE_DROPS_IDS its
+ * set-uid and set-gid bits go. 0, FS_LATER, -errno. */
+long fs_drop_ids(const struct fs_operations *fs, uint64_t node, uint64_t flags);
+/* The same, into what is set, for a change of its owner. */
+long fs_drop_ids_of_owner(const struct fs_operations *fs, uint64_t node, struct fs_set *set);
+
 void fs_fill_stat(uint64_t node, const struct fs_attributes *a, struct stat *out);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* From the file protocol to the operations of a file server. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -119,7 +120,9 @@ static long do_transfer(struct message *m)
 
     if (t.length > 0x7ffff000)
         t.length = 0x7ffff000;
-    result = transfer(r->node, is_write, &t);
+    result = is_write && t.length ? fs_drop_ids(fs_served, r->node, r->flags) : 0;
+    if (result == 0)
+        result = transfer(r->node, is_write, &t);
     reply->position = t.position;
     return fs_answer(m, is_back, result);
 }
@@ -139,6 +142,8 @@ static long do_vector(struct message *m)
     struct iovec segment;
 
     t.position = t.offset;
+    if (is_write && result == 0)
+        result = fs_drop_ids(fs_served, r->node, r->flags);
     for (uint64_t i = 0; result >= 0 && i < r->length; i++) {
         result = copy_from(t.program, r->address + i * sizeof segment, &segment, sizeof segment);
         if (result < 0 || segment.iov_len == 0)
@@ -174,10 +179,12 @@ static long do_ioctl(struct message *m)
 static long do_truncate(struct message *m)
 {
     const struct file_truncate_request *r = message_words(m);
+    uint64_t node = r->node, length = r->length;
+    long result = fs_served->truncate ? 0 : -EROFS;
 
-    if (!fs_served->truncate)
-        return fs_back(m, -EROFS);
-    return fs_back(m, (int64_t)r->length < 0 ? -EINVAL : fs_served->truncate(r->node, r->length));
+    if (result == 0)
+        result = (int64_t)length < 0 ? -EINVAL : fs_drop_ids(fs_served, node, r->flags);
+    return fs_back(m, result ? result : fs_served->truncate(node, length));
 }
 
 static long do_sync(struct message *m)
@@ -223,26 +230,6 @@ static long do_statfs(struct message *m)
     return fs_answer(m, r->back & FILE_BACK, result);
 }
 
-/* As on Linux: who is given a file has not said that it shall run with the rights of its owner. */
-static long drop_set_ids(uint64_t node, struct fs_set *set)
-{
-    struct fs_attributes a;
-    uint32_t mode;
-    long result;
-
-    if (!(set->mask & (ATTRIBUTE_UID | ATTRIBUTE_GID)) || (set->mask & ATTRIBUTE_MODE))
-        return 0;
-    result = fs_served->attributes(node, &a);
-    if (result || S_ISDIR(a.mode))
-        return result;
-    mode = a.mode & ~(uint32_t)(a.mode & S_IXGRP ? S_ISUID | S_ISGID : S_ISUID);
-    if (mode != a.mode) {
-        set->mode = mode & 07777;
-        set->mask |= ATTRIBUTE_MODE;
-    }
-    return 0;
-}
-
 static long do_set_attributes(struct message *m)
 {
     const struct file_set_attributes_request *r = message_words(m);
@@ -252,7 +239,8 @@ static long do_set_attributes(struct message *m)
                          .gid = r->gid,
                          .atime_ns = r->atime_ns,
                          .mtime_ns = r->mtime_ns};
-    long result = fs_served->set_attributes ? drop_set_ids(r->node, &set) : -EROFS;
+    long result =
+        fs_served->set_attributes ? fs_drop_ids_of_owner(fs_served, r->node, &set) : -EROFS;
 
     return fs_back(m, result ? result : fs_served->set_attributes(r->node, &set));
 }
@@ -296,7 +284,10 @@ static long do_open(struct message *m)
     const struct file_open_request *r = message_words(m);
     struct file_open_reply *reply = message_words(m);
     uint64_t use = r->node;
-    long result = fs_served->open ? fs_served->open(r->node, (uint32_t)r->flags, &use) : 0;
+    long result = r->flags & O_TRUNC ? fs_drop_ids(fs_served, r->node, r->flags) : 0;
+
+    if (result == 0)
+        result = fs_served->open ? fs_served->open(r->node, (uint32_t)r->flags, &use) : 0;
 
     reply->node = use;
     return fs_back(m, result);
@@ -345,9 +336,11 @@ static long do_allocate(struct message *m)
 {
     const struct file_allocate_request *r = message_words(m);
 
-    return fs_back(m, !fs_served->allocate
-                          ? -EOPNOTSUPP
-                          : fs_served->allocate(r->node, (uint32_t)r->mode, r->offset, r->length));
+    long result = fs_served->allocate ? fs_drop_ids(fs_served, r->node, r->flags) : -EOPNOTSUPP;
+
+    if (result == 0)
+        result = fs_served->allocate(r->node, (uint32_t)r->mode, r->offset, r->length);
+    return fs_back(m, result);
 }
 
 static long do_xattr(struct message *m)

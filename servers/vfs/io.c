@@ -217,8 +217,9 @@ static long sys_fdatasync(struct client *c, const uint64_t *w)
 
 static long truncate_node(struct client *c, struct server *s, uint64_t node, uint64_t length)
 {
-    struct message m =
-        message_of(FILE_TRUNCATE, (struct file_truncate_request){.node = node, .length = length});
+    struct message m = message_of(
+        FILE_TRUNCATE,
+        (struct file_truncate_request){.node = node, .length = length, .flags = drops_ids(c)});
     long result = (int64_t)length < 0 ? -EINVAL : writing_wait(c, s, node);
 
     if (result == 0)
@@ -257,9 +258,9 @@ static long sys_truncate(struct client *c, const uint64_t *w)
 static long sys_fallocate(struct client *c, const uint64_t *w)
 {
     struct file *f = fd_file(c, w[0]);
-    struct message m =
-        message_of(FILE_ALLOCATE,
-                   (struct file_allocate_request){.mode = w[1], .offset = w[2], .length = w[3]});
+    struct message m = message_of(
+        FILE_ALLOCATE, (struct file_allocate_request){
+                           .mode = w[1], .offset = w[2], .length = w[3], .flags = drops_ids(c)});
     struct file_allocate_request *r = message_words(&m);
     uint64_t size, end;
     long result;

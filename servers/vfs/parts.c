@@ -116,7 +116,7 @@ long parts_do(struct client *c, struct file *f, struct segments *s, bool write, 
                                                       .address = g->address,
                                                       .length = part,
                                                       .offset = *offset,
-                                                      .flags = f->flags,
+                                                      .flags = f->flags | drops_ids(c),
                                                       .back = FILE_BACK});
         result = remote_ask(c, f, &m, append ? ONCE : AGAIN);
         if (result <= 0)

@@ -29,4 +29,10 @@ long parts_do(struct client *c, struct file *f, struct segments *s, bool write, 
 /* remote.c: ask() the file's server, to which it is open. */
 long remote_ask(struct client *c, struct file *f, struct message *m, enum again again);
 
+/* What a request to change contents has besides the flags of open(): root's leave the bits. */
+static inline uint64_t drops_ids(const struct client *c)
+{
+    return c->uid ? FILE_DROPS_IDS : 0;
+}
+
 #endif

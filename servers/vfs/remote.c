@@ -28,9 +28,11 @@ static uint64_t named_node(const struct file *f)
 long remote_open(struct client *c, struct file *f)
 {
     bool again = f->opened_by != 0;
-    struct message m = message_of(
-        FILE_OPEN, (struct file_open_request){
-                       .node = named_node(f), .flags = f->flags, .rdev = f->rdev, .again = again});
+    struct message m =
+        message_of(FILE_OPEN, (struct file_open_request){.node = named_node(f),
+                                                         .flags = f->flags | drops_ids(c),
+                                                         .rdev = f->rdev,
+                                                         .again = again});
     const struct file_open_reply *reply = message_words(&m);
     long result = ask(c, f->server, &m, AGAIN);
 
@@ -54,7 +56,8 @@ static long current(struct client *c, struct file *f)
     return result ? result : remote_open(c, f);
 }
 
-static inline struct message io_message(const struct file *f, const struct io *io, uint64_t offset)
+static inline struct message io_message(const struct client *c, const struct file *f,
+                                        const struct io *io, uint64_t offset)
 {
     static const uint16_t types[2][2] = {{FILE_READ, FILE_READ_VECTOR},
                                          {FILE_WRITE, FILE_WRITE_VECTOR}};
@@ -64,7 +67,7 @@ static inline struct message io_message(const struct file *f, const struct io *i
                                                      .address = io->address,
                                                      .length = io->length,
                                                      .offset = offset,
-                                                     .flags = f->flags});
+                                                     .flags = f->flags | drops_ids(c)});
 }
 
 void remote_reopen(struct server *s)
@@ -119,7 +122,7 @@ static long transfer_kept(struct client *c, struct file *f, struct io *io, struc
     } else if (long_one) {
         result = parts_do(c, f, s, io->write, offset);
     } else {
-        m = io_message(f, io, *offset);
+        m = io_message(c, f, io, *offset);
         r->back = FILE_BACK;
         result = remote_ask(c, f, &m, append ? ONCE : AGAIN);
         if (result > 0)
@@ -167,7 +170,7 @@ static long transfer_segments(struct client *c, struct file *f, struct io *io, s
     result = f->seekable && io->write ? writing_wait(c, f->server, f->lock_node) : 0;
     if (result)
         return result;
-    m = io_message(f, io, io->offset);
+    m = io_message(c, f, io, io->offset);
     return hand_over(c, f->server, &m);
 }
 

@@ -257,6 +257,19 @@ def test_set_ids(program, boot, tmp_path, where):
     assert out.splitlines() == ["0 0 0 0", "1234 0 0 0", "0 4321 0 0", "1234 4321 0 0", "0 0 0 0"] + 3 * ["0 0 0 0", "755"] + ["2745", "2755"]
 
 
+@pytest.mark.parametrize("where", ["ram", "ext4"])
+def test_set_ids_written(program, boot, tmp_path, where):
+    """Whoever is not root and changes what a file contains takes the set-uid bit off, and the set-gid bit of what its group may run: by write, writev, O_APPEND, truncate, O_TRUNC, fallocate. Root keeps
+    them, and so does who only looks, or writes nothing."""
+    image = make(tmp_path / "e.img")
+    mount, umount = ("mount -t ext4 /dev/sda /tmp; ", "; umount /tmp") if where == "ext4" else ("", "")
+    out = boot(mount + "chmod 755 /change; for uid in 0 7; do for how in write writev append parts truncate ftruncate trunc allocate nothing read; do for mode in 6777 2767; do echo old >/tmp/w; chmod $mode /tmp/w; /change $uid $how /tmp/w; echo $uid $how $mode $(stat -c %a /tmp/w); "
+               "done; done; done; rm /tmp/w" + umount, add={"/change": program("change")}, qemu=attached(image), leak_check=False).out
+    rows = [line.split() for line in out.splitlines()]
+    assert len(rows) == 40 and all(len(row) == 4 for row in rows), out
+    assert [row for row in rows if row[3] != (row[2] if row[0] == "0" or row[1] in ("nothing", "read") else {"6777": "777", "2767": "2767"}[row[2]])] == []
+
+
 def test_mount_flags(program, boot, tmp_path):
     """nosuid, nodev and noexec are kept: no set-uid program gets its owner's rights, no device is opened, nothing is run (nor a script, nor a loader, nor pages that may be run); a later
     remount changes them. An option that nobody keeps is refused."""

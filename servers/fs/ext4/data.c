@@ -262,7 +262,6 @@ static long write_piece(struct inode *i, struct piece *p, const struct fs_transf
         inode_set_size(i, end);
     inode_set_time(i, TIME_MODIFY, now);
     inode_set_time(i, TIME_CHANGE, now);
-    i->raw->mode &= (uint16_t) ~(S_ISUID | (i->raw->mode & S_IXGRP ? S_ISGID : 0));
     return written;
 }
 
