@@ -24,9 +24,29 @@ static long ask_name(struct client *c, const struct found *f, struct message *m)
                                     .length = strlen(f->last),
                                     .uid = c->uid,
                                     .gid = c->gid};
-    result = ask(c, f->server, m, ONCE);
+    result = ask(c, f->server, m, m->type == FILE_LOOKUP ? AGAIN : ONCE);
     server_revoke(f->server, grant);
     return result;
+}
+
+/* What is there by that name; a link itself, and what is covered. 0, -ENOENT. */
+static long look_up_name(struct client *c, const struct found *f, uint32_t *mode)
+{
+    struct message m = message_of(FILE_LOOKUP, (struct file_lookup_request){.how = 0});
+    const struct file_lookup_reply *there = message_words(&m);
+    long result = ask_name(c, f, &m);
+
+    *mode = result > 0 ? S_IFDIR : (uint32_t)there->mode; /* > 0: something is mounted there */
+    return result < 0 ? result : 0;
+}
+
+/* A name with a slash at its end, of something new that is no directory. */
+static long refuse_slash(struct client *c, const struct found *f)
+{
+    uint32_t mode;
+    long result = look_up_name(c, f, &mode);
+
+    return result == 0 ? -EEXIST : result;
 }
 
 static long make_node(struct client *c, int at, uint64_t path, uint32_t mode, uint64_t rdev)
@@ -39,7 +59,7 @@ static long make_node(struct client *c, int at, uint64_t path, uint32_t mode, ui
     long result = f ? path_find_parent(c, at, path, f) : -ENOMEM;
 
     if (result == 0)
-        result = f->trailing_slash && !S_ISDIR(mode) ? -ENOENT : ask_name(c, f, &m);
+        result = f->trailing_slash && !S_ISDIR(mode) ? refuse_slash(c, f) : ask_name(c, f, &m);
     found_free(f);
     return result;
 }
@@ -80,6 +100,17 @@ static long sys_mknodat(struct client *c, const uint64_t *w)
     return make_special(c, (int)w[0], w[1], (uint32_t)w[2], w[3]);
 }
 
+/* A slash at the end asks for a directory, which unlink does not remove. */
+static long unlink_with_slash(struct client *c, const struct found *f)
+{
+    uint32_t mode;
+    long result = look_up_name(c, f, &mode);
+
+    if (result)
+        return result;
+    return S_ISDIR(mode) ? -EISDIR : -ENOTDIR;
+}
+
 static long remove_name(struct client *c, int at, uint64_t path, bool directory)
 {
     struct found *f = found_new();
@@ -88,7 +119,7 @@ static long remove_name(struct client *c, int at, uint64_t path, bool directory)
     long result = f ? path_find_parent(c, at, path, f) : -ENOMEM;
 
     if (result == 0)
-        result = f->trailing_slash && !directory ? -ENOTDIR : ask_name(c, f, &m);
+        result = f->trailing_slash && !directory ? unlink_with_slash(c, f) : ask_name(c, f, &m);
     found_free(f);
     return result;
 }
@@ -110,6 +141,20 @@ static long sys_unlinkat(struct client *c, const uint64_t *w)
     return remove_name(c, (int)w[0], w[1], w[2] & AT_REMOVEDIR);
 }
 
+/* Directories alone may be named so, before and after. */
+static long rename_with_slash(struct client *c, const struct found *from, const struct found *to,
+                              bool no_replace)
+{
+    uint32_t mode, other;
+    long result = look_up_name(c, from, &mode);
+
+    if (result)
+        return result;
+    if (no_replace && look_up_name(c, to, &other) == 0)
+        return -EEXIST;
+    return S_ISDIR(mode) ? 0 : -ENOTDIR;
+}
+
 static long rename_found(struct client *c, const struct found *from, const struct found *to,
                          bool no_replace)
 {
@@ -117,10 +162,14 @@ static long rename_found(struct client *c, const struct found *from, const struc
         message_of(FILE_RENAME, (struct file_rename_request){.to_directory = to->node,
                                                              .no_replace = no_replace});
     struct file_rename_request *r = message_words(&m);
-    long grant, result;
+    long grant, result = 0;
 
     if (from->server != to->server)
         return -EXDEV;
+    if (from->trailing_slash || to->trailing_slash)
+        result = rename_with_slash(c, from, to, no_replace);
+    if (result)
+        return result;
     grant = server_grant(c, to->server, to->last, strlen(to->last) + 1, GRANT_READ, 1);
     if (grant < 0)
         return grant;
@@ -180,7 +229,9 @@ static long link_at(struct client *c, int from_at, uint64_t from_path, int to_at
         result = S_ISDIR(from->mode) ? -EPERM : path_find_parent(c, to_at, to_path, to);
     if (result == 0) {
         r->node = from->node;
-        result = from->server != to->server ? -EXDEV : ask_name(c, to, &m);
+        result = from->server != to->server ? -EXDEV : 0;
+        if (result == 0)
+            result = to->trailing_slash ? refuse_slash(c, to) : ask_name(c, to, &m);
     }
     found_free(from);
     found_free(to);
@@ -212,6 +263,8 @@ static long symlink_at(struct client *c, uint64_t target, int at, uint64_t path)
         result = -ENOMEM;
     else
         result = *text ? path_find_parent(c, at, path, f) : -ENOENT;
+    if (result == 0 && f->trailing_slash)
+        result = refuse_slash(c, f);
     if (result == 0) {
         grant = server_grant(c, f->server, text, strlen(text) + 1, GRANT_READ, 1);
         r->target_grant = (uint64_t)grant;

@@ -241,6 +241,11 @@ static long open_at(struct client *c, int at, uint64_t path, uint32_t flags, uin
                                FOUND_UNNAMED | open,
                            f);
 
+        /* with a slash at its end it asks for a directory, which is not made here */
+        if ((flags & O_CREAT) && f->trailing_slash) {
+            result = path_find_parent(c, at, path, f);
+            return result ? result : -EISDIR;
+        }
         if (result)
             return result;
         if (f->unnamed)
@@ -250,8 +255,6 @@ static long open_at(struct client *c, int at, uint64_t path, uint32_t flags, uin
                 return -EEXIST;
             return (flags & O_CREAT) && S_ISDIR(f->mode) ? -EISDIR : open_found(c, f, flags, out);
         }
-        if (f->trailing_slash)
-            return -EISDIR;
         result = create(c, f, flags, mode, out);
         /* somebody else was quicker: open that one */
         if (result != -EEXIST || (flags & O_EXCL) || attempt > 3)

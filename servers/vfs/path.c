@@ -32,7 +32,7 @@ struct found *found_first(void)
 
 void found_begin(struct found *f)
 {
-    f->server = NULL;
+    memset(f, 0, offsetof(struct found, path));
     f->unmounts = false;
     f->next_all = all_found;
     f->link_all = &all_found;
