@@ -87,6 +87,8 @@ static long choose(endpoint_t ep, struct space *s, uint64_t address, uint64_t le
             return (long)address;
         if (linux_flags & MAP_FIXED_NOREPLACE)
             return -EEXIST;
+        if (!region_may_replace(s->regions, address, address + length, 1))
+            return -ENOMEM; /* and what is there stays */
         at = (uint64_t)unmap_range(ep, s, address, address + length);
         return at ? (long)at : (long)address;
     }

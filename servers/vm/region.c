@@ -121,9 +121,19 @@ static bool is_cut(struct regions *t, uint64_t at)
     return r && r->start != at;
 }
 
+/* What is left of those at its ends, and none of those that it has a part of. */
+bool region_may_replace(struct regions *t, uint64_t start, uint64_t end, uint32_t by)
+{
+    uint32_t first = index_of(t, start), i = first;
+
+    while (i < t->count && t->r[i].start < end)
+        i++;
+    return t->count + is_cut(t, start) + is_cut(t, end) + by <= REGIONS_MAX + (i - first);
+}
+
 bool region_may_remove(struct regions *t, uint64_t start, uint64_t end)
 {
-    return region_has_room(t, (uint32_t)is_cut(t, start) + is_cut(t, end));
+    return region_may_replace(t, start, end, 0);
 }
 
 int region_remove(struct regions *t, uint64_t start, uint64_t end)

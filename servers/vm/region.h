@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #define REGIONS_MAX 512
+#define REGIONS_CUT 2 /* more for a moment, while a range is cut out */
 
 enum region_flag {
     REGION_SHARED = 1, /* MAP_SHARED: fork shares it for good */
@@ -26,7 +27,7 @@ struct region {
 
 struct regions {
     uint32_t count;
-    struct region r[REGIONS_MAX];
+    struct region r[REGIONS_MAX + REGIONS_CUT];
 };
 
 /* the one that holds address, or NULL */
@@ -37,10 +38,12 @@ bool region_free(struct regions *t, uint64_t start, uint64_t end); /* nothing li
 /* First gap of that length in [low, high); 0: none. */
 uint64_t region_gap(struct regions *t, uint64_t length, uint64_t low, uint64_t high);
 int region_add(struct regions *t, struct region new); /* the place must be free */
-/* There is room for as many more: cutting out a part of one makes one, and two on the way. */
+/* There is room for as many more. */
 bool region_has_room(const struct regions *t, uint32_t more);
-/* region_remove() would find room for what it cuts: for whole regions it always does. */
+/* region_remove() would find room for what it leaves: cutting a part out of one makes one more. */
 bool region_may_remove(struct regions *t, uint64_t start, uint64_t end);
+/* and there would be room for so many in its place */
+bool region_may_replace(struct regions *t, uint64_t start, uint64_t end, uint32_t by);
 /* cuts out, splitting what sticks out */
 int region_remove(struct regions *t, uint64_t start, uint64_t end);
 /* New protection for a range; -ENOMEM also when part of it is in no region. */

@@ -105,11 +105,21 @@ static uint64_t run_of(endpoint_t ep, uint64_t at, uint64_t end, uint64_t *flags
     return pages;
 }
 
+/* The pages go in any case: they are somewhere else, or must not be seen. When another thread has filled
+ * the table meanwhile, so that the range cannot be cut out, it stays, empty, as on Linux. */
+static long let_go(endpoint_t ep, struct space *s, uint64_t start, uint64_t end)
+{
+    long result = unmap_range(ep, s, start, end);
+
+    if (result == -ENOMEM)
+        return pages_gone(ep, start, end, step_end()) ? 0 : WORK_GOES_ON;
+    return result;
+}
+
 /* It cannot be done (w->result says why): what has been mapped so far goes, in steps, too. */
 static long take_back(struct work *w, struct space *s, uint64_t length)
 {
-    return s && unmap_range(w->ep, s, w->at, w->at + length) == WORK_GOES_ON ? WORK_GOES_ON
-                                                                             : w->result;
+    return s && let_go(w->ep, s, w->at, w->at + length) == WORK_GOES_ON ? WORK_GOES_ON : w->result;
 }
 
 /* The pages are at both places until all are, so that failing needs no memory. */
@@ -139,7 +149,7 @@ static long move_step(struct work *w)
         return take_back(w, s, page_up(w->m.w[2]));
     }
     w->done = at - from;
-    if (at < end || unmap_range(w->ep, s, from, end) == WORK_GOES_ON)
+    if (at < end || let_go(w->ep, s, from, end) == WORK_GOES_ON)
         return WORK_GOES_ON;
     return (long)w->at;
 }

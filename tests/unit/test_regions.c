@@ -104,7 +104,16 @@ static void test_full(void **state)
     assert_int_equal(region_remove(&regions, (1ull << 40) + PAGE, (1ull << 40) + 2 * PAGE),
                      -ENOMEM);
     assert_int_equal(regions.count, REGIONS_MAX);
-    assert_int_equal(region_remove(&regions, 1ull << 40, (1ull << 40) + 3 * PAGE), 0);
+    /* the end of one and the whole of the next need none, nor does what takes their place */
+    assert_int_equal(
+        region_remove(&regions, REGIONS_MAX * 2 * PAGE - 2 * PAGE, (1ull << 40) + PAGE), 0);
+    assert_int_equal(regions.count, REGIONS_MAX - 1);
+    assert_int_equal(region_add(&regions, (struct region){(1ull << 40) - 8 * PAGE,
+                                                          (1ull << 40) - 7 * PAGE, 3, 0}),
+                     0);
+    assert_true(region_may_replace(&regions, (1ull << 40) - 8 * PAGE, (1ull << 40) + 2 * PAGE, 1));
+    assert_false(region_may_replace(&regions, (1ull << 40) - 8 * PAGE, (1ull << 40) + 2 * PAGE, 2));
+    assert_int_equal(region_remove(&regions, (1ull << 40) - 8 * PAGE, (1ull << 40) + 3 * PAGE), 0);
     assert_int_equal(region_remove(&regions, 0, 2 * REGIONS_MAX * PAGE), 0);
     assert_int_equal(regions.count, 0);
 }

@@ -589,6 +589,99 @@ static void test_service(void **state)
     assert_int_equal(apart(service_is_scattered, 1, 0), 0);
 }
 
+/* ---- another thread fills the table of regions ---- */
+
+static struct slot *first_program(void)
+{
+    struct slot *s;
+
+    begin(1);
+    s = slot_new(NULL);
+    references[0] = calloc(1, sizeof *references[0]);
+    references[0]->users = 1;
+    check(asked(EP_PM, message_of(VM_FORK, (struct vm_fork_request){.child = (uint64_t)s->ep})) ==
+              0,
+          "the first program");
+    s->table->root = true;
+    executes(s);
+    return s;
+}
+
+/* mremap() goes on in steps, and at its end there is no room for cutting out what was moved: as on Linux
+ * it is done all the same, and no page is at both places. */
+static void moves_in_a_full_table(uint64_t seed, long steps)
+{
+    enum { WHOLE = 2402, MOVED = 2400 };
+    struct slot *s = first_program(), *other = slot_new(s->table);
+    struct message m = {.source = (uint32_t)s->ep, .type = SYS_mremap};
+    long at, result, more;
+    unsigned n = 0;
+
+    check(asked(EP_PM,
+                message_of(VM_SHARE_SPACE,
+                           (struct vm_fork_request){(uint64_t)s->ep, (uint64_t)other->ep})) == 0,
+          "a thread");
+    at = maps_some(s, WHOLE, PROT_READ | PROT_WRITE);
+    check(at > 0, "mmap()");
+    for (unsigned i = 0; i < WHOLE; i++)
+        check(access_page(s, (uint64_t)at + i * PAGE_SIZE, FAULT_WRITE, &result) != NULL, "a page");
+    m.w[0] = (uint64_t)at + PAGE_SIZE;
+    m.w[1] = MOVED * PAGE_SIZE;
+    m.w[2] = (MOVED + 1) * PAGE_SIZE;
+    m.w[3] = MREMAP_MAYMOVE;
+    s->blocked = true;
+    vm_give(m);
+    check(s->blocked, "it is done in one step");
+    do
+        more = maps_some(other, 1, n++ % 2 ? PROT_READ : PROT_READ | PROT_WRITE);
+    while (s->blocked && more > 0);
+    check(s->blocked && more == -ENOMEM, "the table is not full in time");
+    while (s->blocked)
+        alarm_passes();
+    check(s->result > 0, "mremap() fails when its pages have moved");
+    for (unsigned i = 0; i < MOVED; i++) {
+        check(page_at(s->table, (uint64_t)s->result + i * PAGE_SIZE) != NULL, "a page is lost");
+        check(!page_at(s->table, (uint64_t)at + (i + 1) * PAGE_SIZE), "a page is at two places");
+    }
+    check(page_at(s->table, (uint64_t)at) &&
+              page_at(s->table, (uint64_t)at + (MOVED + 1) * PAGE_SIZE),
+          "its neighbours are gone");
+}
+
+/* Where the table has no room for a mapping at a fixed place, what is there stays. */
+static void fixed_in_a_full_table(uint64_t seed, long steps)
+{
+    struct slot *s = first_program();
+    long wide = maps_some(s, 9, PROT_READ | PROT_WRITE), next, more, result;
+    uint64_t middle = (uint64_t)wide + 4 * PAGE_SIZE, end = (uint64_t)wide + 8 * PAGE_SIZE;
+    unsigned n = 0;
+
+    next = maps_some(s, 1, PROT_READ);
+    check(next == wide + 9 * (long)PAGE_SIZE, "they are not side by side");
+    do
+        more = maps_some(s, 1, n++ % 2 ? PROT_READ : PROT_READ | PROT_WRITE);
+    while (more > 0);
+    for (unsigned room = 0; room < 2; room++) {
+        check(access_page(s, middle, FAULT_WRITE, &result) != NULL, "a page");
+        check(asks_for(s, SYS_mmap, middle, PAGE_SIZE, PROT_READ,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, (uint64_t)-1, 0) == -ENOMEM,
+              "there is room for two more");
+        check(page_at(s->table, middle) != NULL, "it is refused, and what was there is gone");
+        /* the end of one and the whole of the next: as many as before */
+        if (!room)
+            check(asks_for(s, SYS_mmap, end, 2 * PAGE_SIZE, PROT_READ,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, (uint64_t)-1, 0) == (long)end,
+                  "no room is needed, and it is refused");
+        check(room || asks_for(s, SYS_munmap, end, 2 * PAGE_SIZE) == 0, "munmap()");
+    }
+}
+
+static void test_full_table(void **state)
+{
+    assert_int_equal(apart(moves_in_a_full_table, 1, 0), 0);
+    assert_int_equal(apart(fixed_in_a_full_table, 1, 0), 0);
+}
+
 /* ---- ---- */
 
 static void run(uint64_t seed, long steps)
@@ -636,7 +729,8 @@ static void test_anything(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_anything),
-                                       cmocka_unit_test(test_service)};
+                                       cmocka_unit_test(test_service),
+                                       cmocka_unit_test(test_full_table)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

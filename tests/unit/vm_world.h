@@ -20,7 +20,7 @@
 enum {
     SLOTS = 16, /* of programs */
     FIRST_SLOT = 60,
-    PAGES = 4096, /* of a space */
+    PAGES = 5120, /* of a space */
     FRAMES = 20000,
     STEP_CALLS_MAX = 20000,
 };
