@@ -12,7 +12,7 @@
 #include "lib/service/service.h"
 #include "servers/audio/audio.h"
 
-enum { WAITERS = 32, PIECE = 4096 };
+enum { WAITERS = ENDPOINT_SLOTS /* as many as there may be programs */, PIECE = 4096 };
 #define LOOK_NS 100000000ull /* while somebody waits: is there a driver? */
 
 enum waiter_kind { WAIT_OPEN, WAIT_WRITE, WAIT_COMMAND, WAIT_DRAIN, WAIT_CLOSE };

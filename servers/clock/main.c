@@ -16,7 +16,7 @@
 #include "servers/clock/clock.h"
 
 enum { CLOCK_MAJOR = 254, MINOR = 0, NODE = 1 };
-#define WAITERS 16 /* programs that wait at a time; to more it says EBUSY */
+#define WAITERS ENDPOINT_SLOTS /* whoever waits, nobody else is sent away for want of a place */
 #define LONGEST (10 * NS) /* that one waits, then it is EIO */
 #define LOOK (NS / 2) /* how often it is looked after those that wait */
 

@@ -14,7 +14,7 @@
 #include "lib/rt/log.h"
 #include "servers/disk/disk.h"
 
-enum { CALLS_MAX = 64, AHEAD = 3 };
+enum { CALLS_MAX = ENDPOINT_SLOTS /* as many as there may be programs */, AHEAD = 3 };
 #define HDIO_GETGEO 0x0301
 #define BLKIOMIN _IO(0x12, 120)
 #define BLKIOOPT _IO(0x12, 121)

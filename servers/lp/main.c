@@ -13,7 +13,7 @@
 #include "lib/service/service.h"
 #include "servers/lp/lp.h"
 
-enum { MAJOR = 6, GROUP_LP = 7, WAITERS = 32 };
+enum { MAJOR = 6, GROUP_LP = 7, WAITERS = ENDPOINT_SLOTS /* as many as there may be programs */ };
 #define LOOK_NS 100000000ull /* while somebody waits: is there a driver? */
 
 enum waiter_kind { WAIT_OPEN, WAIT_WRITE, WAIT_DRAIN, WAIT_STATUS };

@@ -147,6 +147,13 @@ def test_bad_sector(boot, image, tmp_path):
     assert result.out.split("\n")[3].split() == ["restarts", "0"] and "port 0: error" in result.klog
 
 
+def test_many_wait(boot, image, tmp_path):
+    """Every program that there is may wait for a disk: nobody is sent away because others do."""
+    out = boot("i=0; while [ $i -lt 100 ]; do (dd if=/dev/sda of=/dev/null bs=256k count=1 skip=$i 2>/dev/null && echo $i >>/tmp/done || echo failed) & i=$((i + 1)); done; wait; wc -l </tmp/done; rm /tmp/done",
+               qemu=attached(image, options=",throttling.iops-total=15"), timeout=120, leak_check=False).out
+    assert out == "100\n"
+
+
 def test_no_disk(boot):
     out = boot("ls /dev/sd* 2>&1 | grep -c 'No such'; service status ahci | grep state").out
     assert out.split() == ["1", "state", "up"]
