@@ -182,6 +182,9 @@ void tcp_release(struct socket *s); /* lwIP ends the connection alone */
 bool stream_take(struct socket *s, struct pbuf *p); /* from lwIP; true: window is given back */
 void stream_drop(struct socket *s); /* all that waits */
 size_t stream_limit(const struct socket *s); /* of what it sends, now */
+/* What there must be for it to be readable: no more than it has room for, which may have become less since
+ * SO_RCVLOWAT was set. */
+size_t stream_low_water(const struct socket *s);
 size_t stream_room(const struct socket *s);
 long stream_send(struct socket *s, struct request *r, struct transfer *t);
 long stream_receive(struct socket *s, struct request *r, struct transfer *t);

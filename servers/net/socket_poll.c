@@ -16,7 +16,7 @@ uint32_t socket_events(const struct socket *s)
     if (s->kind != KIND_TCP)
         return datagram_events(s->datagrams != NULL, s->error != 0, s->read_shut);
     return stream_events(&(struct stream_view){.state = s->state,
-                                               .has_input = s->in_bytes >= s->low_water,
+                                               .has_input = s->in_bytes >= stream_low_water(s),
                                                .has_accepted = s->accepted != NULL,
                                                .has_error = s->error != 0,
                                                .peer_closed = s->peer_closed,

@@ -130,6 +130,13 @@ static long copy_out(struct socket *s, struct transfer *t, size_t *taken)
     return result;
 }
 
+size_t stream_low_water(const struct socket *s)
+{
+    size_t most = scarce(s->receive_limit) / 2;
+
+    return s->low_water < most ? s->low_water : most;
+}
+
 /* What a receive that may wait is content with. */
 static bool enough(const struct socket *s, const struct transfer *t)
 {
@@ -137,7 +144,7 @@ static bool enough(const struct socket *s, const struct transfer *t)
 
     if (t->flags & MSG_WAITALL)
         return s->in_bytes >= left || s->in_bytes >= s->receive_limit;
-    return s->in_bytes >= (s->low_water < left ? s->low_water : left);
+    return s->in_bytes >= (stream_low_water(s) < left ? stream_low_water(s) : left);
 }
 
 static long end_of_stream(struct socket *s, const struct request *r)

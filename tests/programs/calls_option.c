@@ -55,12 +55,15 @@ static void limits_of_buffers(void)
 }
 
 /* Two ends of a connection within the machine. */
-static void connected(int end[2])
+static void connected(int end[2], bool wants_too_much)
 {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
     socklen_t length = sizeof at;
     int listener = socket(AF_INET, SOCK_STREAM, 0);
 
+    if (wants_too_much)
+        CHECK(set(listener, SO_RCVBUF, INT_MAX) > 8192 &&
+              set(listener, SO_RCVLOWAT, INT_MAX) > 8192 && set(listener, SO_RCVBUF, 4096) == 8192);
     CHECK(bind(listener, (struct sockaddr *)&at, sizeof at) == 0 && listen(listener, 1) == 0 &&
           getsockname(listener, (struct sockaddr *)&at, &length) == 0);
     CHECK((end[0] = socket(AF_INET, SOCK_STREAM, 0)) >= 0 &&
@@ -74,7 +77,7 @@ static void waits_for_so_much(void)
     struct pollfd p = {.events = POLLIN};
     char bytes[16];
 
-    connected(end);
+    connected(end, false);
     p.fd = end[1];
     CHECK(set(end[1], SO_RCVLOWAT, 5) == 5);
     CHECK(write(end[0], "abcd", 4) == 4);
@@ -84,5 +87,25 @@ static void waits_for_so_much(void)
           memcmp(bytes, "abcde", 5) == 0);
 }
 
+/* As much as there is room for is enough, also when that has become less since. */
+static void waits_for_too_much(void)
+{
+    static char much[200000], bytes[4096];
+    int end[2];
+    struct pollfd p = {.events = POLLIN};
+
+    connected(end, true);
+    p.fd = end[1];
+    CHECK(number(end[1], SO_RCVLOWAT) > 8192);
+    CHECK(write(end[0], "abcd", 4) == 4);
+    CHECK(poll(&p, 1, 200) == 0);
+    for (int round = 0; round < 4; round++) {
+        CHECK(send(end[0], much, sizeof much, MSG_DONTWAIT) > 0 || errno == EAGAIN);
+        CHECK(poll(&p, 1, WAIT_MS) == 1 && p.revents == POLLIN);
+        while (recv(end[1], bytes, sizeof bytes, MSG_DONTWAIT) > 0)
+            ;
+    }
+}
+
 RUN_CASES({"low water", low_water}, {"limits of buffers", limits_of_buffers},
-          {"waits for so much", waits_for_so_much})
+          {"waits for so much", waits_for_so_much}, {"waits for too much", waits_for_too_much})
