@@ -169,7 +169,9 @@ static uint32_t pipe_poll(struct file *f, uint32_t events, bool tell)
         now |= p->writers == 0 && p->opened_writing ? POLLHUP : 0;
     }
     if (is_writer(f)) {
-        now |= ring_room(&p->ring) >= PIPE_ATOMIC ? POLLOUT | POLLWRNORM : 0;
+        if (ring_room(&p->ring) >= PIPE_ATOMIC && ring_reserve(&p->ring, PIPE_ATOMIC))
+            now |=
+                POLLOUT | POLLWRNORM; /* and a write of so much does not fail for want of memory */
         now |= p->readers == 0 ? POLLERR : 0;
     }
     return now & (events | POLLHUP | POLLERR);

@@ -112,10 +112,11 @@ static void queue_consume(struct unix_queue *q, size_t n)
 
 /* ---- sending ---- */
 
-/* Half of the queue is free: less would wake who waits for room too often. */
-static bool has_room(const struct unix_queue *q)
+/* Half of the queue is free: less would wake who waits for room too often. And there is memory for it. */
+static bool has_room(struct unix_queue *q)
 {
-    return ring_room(&q->ring) >= q->ring.limit / 2 && q->records < RECORDS_MAX;
+    return ring_room(&q->ring) >= q->ring.limit / 2 && q->records < RECORDS_MAX &&
+           ring_reserve(&q->ring, 1);
 }
 
 bool unix_can_send(const struct unix_socket *s)

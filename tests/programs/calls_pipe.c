@@ -7,6 +7,8 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
+#include <sys/socket.h>
+
 #include "cases.h"
 
 static char bytes[1 << 17];
@@ -246,8 +248,33 @@ static void is_restarted(void)
     check_child(pid);
 }
 
-RUN_CASES({"reads and writes", reads_and_writes}, {"bad addresses", bad_addresses},
-          {"is broken", is_broken}, {"breaks while writing", breaks_while_writing},
-          {"does not wait", does_not_wait}, {"other sizes", other_sizes},
-          {"in one piece", in_one_piece}, {"much", much}, {"is interrupted", is_interrupted},
-          {"is restarted", is_restarted})
+/* So many that there is no more memory for what waits in them: who is told to come again is not told at
+ * the same time that he may write. */
+static void all_are_full(void)
+{
+    enum { PIPES = 400 };
+    static int p[PIPES][2];
+
+    for (int n = 0; n < PIPES; n++) {
+        if (n % 8)
+            CHECK(pipe2(p[n], O_NONBLOCK) == 0);
+        else
+            CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, p[n]) == 0);
+        while (write(p[n][1], bytes, sizeof bytes) > 0)
+            ;
+        FAILS(write(p[n][1], bytes, 1), EAGAIN);
+    }
+    for (int n = 0; n < PIPES; n++)
+        CHECK(ready(p[n][1], POLLOUT) == 0);
+    for (int n = 0; n < PIPES; n++) { /* when it has been read there is room again */
+        while (read(p[n][0], bytes, sizeof bytes) > 0)
+            ;
+        CHECK(ready(p[n][1], POLLOUT) == POLLOUT && write(p[n][1], bytes, 4096) == 4096);
+    }
+}
+
+RUN_CASES({"all are full", all_are_full}, {"reads and writes", reads_and_writes},
+          {"bad addresses", bad_addresses}, {"is broken", is_broken},
+          {"breaks while writing", breaks_while_writing}, {"does not wait", does_not_wait},
+          {"other sizes", other_sizes}, {"in one piece", in_one_piece}, {"much", much},
+          {"is interrupted", is_interrupted}, {"is restarted", is_restarted})
