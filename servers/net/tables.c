@@ -117,6 +117,19 @@ static unsigned state_of(enum tcp_state state)
     return numbers[state];
 }
 
+/* Bytes that the peer has not acknowledged, and a FIN: one that goes with data lwIP does not count. */
+static uint32_t unacknowledged(const struct tcp_pcb *p)
+{
+    const struct tcp_seg *const lists[] = {p->unacked, p->unsent};
+    uint32_t end = p->snd_lbb;
+
+    for (int i = 0; i < 2; i++)
+        for (const struct tcp_seg *seg = lists[i]; seg; seg = seg->next)
+            if (TCPH_FLAGS(seg->tcphdr) & TCP_FIN)
+                end = lwip_ntohl(seg->tcphdr->seqno) + TCP_TCPLEN(seg);
+    return TCP_SEQ_GT(end, p->lastack) ? end - p->lastack : 0;
+}
+
 static void tcp_ends(void)
 {
     unsigned n = 0;
@@ -129,8 +142,7 @@ static void tcp_ends(void)
     for (int list = 0; list < 2; list++)
         for (const struct tcp_pcb *p = list ? tcp_tw_pcbs : tcp_active_pcbs; p; p = p->next)
             ends(n++, ip_2_ip4(&p->local_ip)->addr, p->local_port, ip_2_ip4(&p->remote_ip)->addr,
-                 p->remote_port, state_of(p->state),
-                 TCP_SEQ_GT(p->snd_lbb, p->lastack) ? p->snd_lbb - p->lastack : 0);
+                 p->remote_port, state_of(p->state), unacknowledged(p));
 }
 
 static void udp_ends(void)
