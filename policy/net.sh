@@ -7,8 +7,8 @@
 # RS runs it (a manifest's "policy" line) with the component's name, the class of the defect (docs/policies.md) and how often it has failed
 # within its window. A driver that has died is restarted at once and takes the card over; one that was ill (heartbeat, complaint, budget, storm,
 # dma) is restarted with a reset. Then it is waited for. The address belongs to the server `net` and outlives the driver, so no lease is asked
-# for again as a rule: only when there was an address before and there is none S seconds after the driver is back is the card reset once
-# more, upon which `net` asks for a lease.
+# for again as a rule: only when there was an address before and there is none S seconds after the driver is back (one that stays for a second
+# before is believed) is the card reset once more, upon which `net` asks for a lease.
 #     -i NAME     the interface (e0)
 #     -w S        how long for the driver, and then for the address; twice that, and a second, must be within the deadline (2)
 #     -g N        more than N failures: leave it down (0: never). Kills by a user do not count
@@ -52,8 +52,10 @@ status=$?
 [ $status = 0 ] && [ -n "$before" ] || exit $status
 
 service wait "$component" --timeout "$wait" || exit 0 # it has been decided; what comes of it the manifest's budget looks after
-left=$((wait * 5))
-while [ -z "$(address)" ] && [ $left -gt 0 ]; do
+left=$((wait * 5)) held=0
+while [ $held -lt 5 ] && [ $left -gt 0 ]; do
+    held=$((held + 1))
+    [ -n "$(address)" ] || held=0 # at first it may still be the one that is about to be refused
     usleep 200000
     left=$((left - 1))
 done

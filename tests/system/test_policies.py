@@ -75,6 +75,8 @@ def test_net_has_lost_its_address(script, tmp_path):
     address(tmp_path, "10.0.2.15", "")
     assert script("net.sh", "e1000", 2, 1, "-w", 1, "-m", tmp_path / "mail") == (0, ["restart e1000", "wait e1000 --timeout 1", "restart e1000 --reset"])
     assert "e0 has lost its address 10.0.2.15: a lease is asked for again" in script.log() and "Subject: e1000 needs you" in (tmp_path / "mail").read_text()
+    address(tmp_path, "10.0.2.15", "10.0.2.15", "10.0.2.15", "")  # it goes a moment after the driver is back
+    assert script("net.sh", "e1000", 2, 1)[1] == ["restart e1000", "wait e1000 --timeout 2", "restart e1000 --reset"]
     address(tmp_path, "10.0.2.15", "")
     assert script("net.sh", "e1000", 5, 1, "-w", 1)[1] == ["restart e1000 --reset", "wait e1000 --timeout 1", "restart e1000 --reset"]
 
