@@ -222,3 +222,15 @@ def test_ordinary_failure(boot):
     assert out[0] == "same" and out[1] == "12" and int(out[2]) >= 6
     said = [line for line in out[3:] if "--help" not in line]
     assert "storm needs" in said[0] and "does not keep its memory" in said[1] and "storm needs" in said[2] and "not permitted" in said[-1]
+
+
+def test_all_in_one_instant(boot):
+    """One kill of all seven, in each order, again and again while the work is done: each finds its callees and its callers dead, too."""
+    orders = ["rs ds vm pm vfs net ram", "ram net vfs pm vm ds rs", "pm rs vfs vm ram ds net"]
+    kills = "".join(f"kill -9 {' '.join(f'${name}' for name in order.split())}; usleep 1000; " for order in orders)
+    result = boot(f"""for s in rs ds vm pm vfs net ram; do eval $s=$(pidof $s); done; (while [ ! -e /tmp/.end ]; do {kills} done) & killer=$!
+        sh /etc/work; : >/tmp/.end; wait $killer; rm -rf /tmp/* /tmp/.end; echo ==; service list""", add={"/etc/work": WORK}, icount=True, timeout=30, leak_check=False)
+    work, listed = result.out.split("==\n")
+    died = deaths(listed)
+    assert work == "" and "undo:" not in result.klog and "core server" not in result.klog, work
+    assert min(died[name] for name in [*SERVERS, "net"]) > 60, died
