@@ -58,5 +58,5 @@ $(B)/bench/%: bench/programs/%.c
 	@$(CC_SERVICE) $(filter-out -MMD -MP,$(PROGRAM_CFLAGS)) $(SERVICE_LDFLAGS) -s -o $@ $<
 
 .PHONY: bench
-bench: all $(B)/bench/pagefault $(B)/bench/files $(B)/bench/stream ## measure: throughput, recovery, boot, memory; and guest instructions under icount (SIZE=256 REPS=3)
+bench: all $(B)/bench/pagefault $(B)/bench/calls $(B)/bench/files $(B)/bench/stream ## measure: throughput, recovery, boot, memory; and guest instructions under icount (SIZE=256 REPS=3)
 	@B=$(B) SIZE='$(SIZE)' REPS='$(REPS)' ACCEL='$(ACCEL)' bench/run $(BENCH)

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Servers that keep their memory die while others are being replaced, and while the system ends."""
+import importlib.machinery
+import importlib.util
 import os
 
 import pytest
 
+from conftest import TOP
 from test_ext4 import check, contents, make
 from test_disk import attached
 from test_net_recovery import BUDGET, manifest
@@ -30,3 +33,30 @@ def test_shutdown(boot, tmp_path, victims, us, fresh):
     assert result.out == "" and "the system goes down" in result.klog and "undo:" not in result.klog and "core server" not in result.klog
     assert contents(image, "x") == b"x\n" and contents(image, "synced") == data
     check(image)
+
+
+def report_module():
+    loader = importlib.machinery.SourceFileLoader("report", str(TOP / "tools/report"))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("report", loader))
+    loader.exec_module(module)
+    return module
+
+
+def percentile(values, part):
+    return sorted(values)[min(len(values) - 1, int(len(values) * part))]
+
+
+@pytest.mark.parametrize("victim", KEEPERS)
+def test_pauses(boot, victim):
+    """From the death to the end of the step that was interrupted, by the guest's clock, an instruction a ns: the aims are 0.1 ms on average, 1 ms of 99 in a hundred, 5 ms. One that dies each ms
+    on average, at any instruction, while programs fork, write, read, and talk."""
+    result = boot(f"""n=0; head -c 300000 /dev/urandom >/tmp/a; (nc -ll -p 7000 -e cat /tmp/a & echo $! >/tmp/nc; wait) 2>/dev/null & usleep 50000; service storm {victim} 1000
+        while [ $n -lt 12 ]; do n=$((n + 1)); cp /tmp/a /tmp/b; cmp /tmp/a /tmp/b || echo BAD; seq 500 | sort -rn | tail -n 1 >/tmp/x; read x </tmp/x; [ $x = 1 ] || echo BAD
+        nc 127.0.0.1 7000 </dev/null | cmp - /tmp/a || echo BAD; cat /proc/recovery >>/tmp/all; done; service storm {victim} 0; kill $(cat /tmp/nc); sort -u /tmp/all""", icount=True, leak_check=False, timeout=30)
+    report = report_module()
+    rows = [row for row in map(report.parse_recovery, result.out.splitlines()) if row and row["name"] == victim]
+    away = [ms for row in rows if (ms := report.outage_ms(row, "")) is not None]
+    print(f"PAUSES {victim}: {len(away)} deaths, ms: mean {sum(away) / len(away):.4f}, median {percentile(away, .5):.4f}, p99 {percentile(away, .99):.3f}, max {max(away):.3f}")
+    assert "BAD" not in result.out and len(away) > 50, result.out[-500:]
+    assert sum(away) / len(away) < 0.1 and max(away) < 5
+    assert percentile(away, .99) < 1 or victim == "ram" # not reached there: docs/decisions/0011
