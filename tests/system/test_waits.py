@@ -20,7 +20,7 @@ def test_waits(boot, program, kind, victim, order):
     once = "".join(f'/waits "{case}"; ' for case in cases)
     out = boot(f"""chmod 755 /waits; died() {{ service status {victim} | grep ^restarts | tr -dc 0-9; }}
         n=0; while [ $(died) -lt {SAMPLES} ] && [ $n -lt {SAMPLES} ]; do n=$((n + 1)); for x in {numbers}; do service {order} {victim} $x; {once} done; service {order} {victim} 0; done
-        echo $n rounds, $(died) deaths""", add={"/waits": program("calls_waits")}, icount=True, leak_check=False, timeout=60 + SAMPLES // 2)
+        echo $n rounds, $(died) deaths""", add={"/waits": program("calls_waits")}, icount=True, leak_check=False, timeout=20 + SAMPLES // 20)
     rounds, died = map(int, re.search(r"^(\d+) rounds, (\d+) deaths$", out.out, re.M).groups())
     said = out.out.splitlines()[:-1]
     assert said == [f"ok {case}" for case in cases] * (rounds * len(numbers.split())), out.out
