@@ -89,6 +89,9 @@ struct queue_header {
     /* by the client: counts what was of use to it, a frame, a block, a character. RS looks at it: a
      * driver that keeps the processor busy while this stands still is ill. */
     uint64_t useful;
+    /* by the client: ns of its own time that it has spent on looks of which nothing of use came
+     * (lib/service/account.h). For RS they are the driver's. */
+    uint64_t in_vain_ns;
     /* by RS: counts how often the driver's device was kept from memory that is not its own, or may have
      * been. What was completed before a change of it, and not looked at, may not have been done. */
     uint32_t refused, pad_refused;

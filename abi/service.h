@@ -60,6 +60,7 @@ struct service_queue { /* a queue that RS made and keeps: memory shared by a cli
     endpoint_t client; /* for the driver: whom to notify, with NOTIFY_BIT_PEER + number */
     uint32_t number; /* 0..23, the client's number for it */
     uint32_t class; /* of the driver: enum manifest_class */
+    uint32_t share; /* of a processor that the driver has for what is of no use, per mille */
 };
 
 struct service_region { /* memory that the driver's device may be told to reach, beside its queue */

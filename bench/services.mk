@@ -1,6 +1,6 @@
 # Services that the ordinary image does not contain: tests and benchmarks add them, with their manifests, when they boot
 # (tools/guest --add build/services/X:/lib/bardo/X --add X.manifest:/etc/bardo/X.svc).
-EXTRA_SERVICES := faulty hostile bench_client bench_server probe ahci_liar pci_late standby_ill misclock hoard crowd echoer ext4_ill dev_ill proc_ill overeager pingpong
+EXTRA_SERVICES := faulty hostile bench_client bench_server probe ahci_liar pci_late standby_ill misclock hoard crowd echoer ext4_ill dev_ill proc_ill overeager pesterer pingpong
 EXTRA_IMAGES := $(EXTRA_SERVICES:%=$(B)/services/%)
 EXTRA_BUILD = @mkdir -p $(@D) && echo "  LD    $@" && $(CC_SERVICE) $(filter-out -MMD -MP,$(SERVICE_CFLAGS)) $(SERVICE_LDFLAGS) -o $@.debug $(filter %.c,$^) $(B)/libbardo.a $(EXTRA_FLAGS) && objcopy --strip-all $@.debug $@
 
@@ -28,6 +28,9 @@ $(B)/services/echoer: tests/services/echoer.c tests/net_host/frames.c tests/net_
 	$(EXTRA_BUILD)
 
 $(B)/services/overeager: tests/services/overeager.c $(B)/libbardo.a
+	$(EXTRA_BUILD)
+
+$(B)/services/pesterer: tests/services/pesterer.c $(B)/libbardo.a
 	$(EXTRA_BUILD)
 
 $(B)/services/pingpong: tests/services/pingpong.c $(B)/libbardo.a

@@ -19,6 +19,7 @@
 #define FRAME_MIN 60 /* without FCS; shorter ones are padded */
 
 struct interface *interfaces[INTERFACES_MAX];
+struct interface_looks interface_looks;
 static bool pending, to_publish;
 
 void net_output_pending(void)
@@ -110,12 +111,50 @@ static void take_in(struct interface *i)
         interface_violated(i, "receive", buffer);
 }
 
-void interface_serve(struct interface *i)
-{
-    uint32_t before = interface_moved(i);
+struct interface_counts {
+    uint32_t moved;
+    uint64_t bad, flaps;
+    bool reintegrated;
+};
 
-    i->wakes++;
+/* More good has come than bad, and that was all: the driver has not spoken of itself. What we send because it
+ * is a fresh one, or because the link is back, moves frames, too. */
+static bool was_of_use(const struct interface *i, const struct interface_counts *before)
+{
+    uint32_t moved = interface_moved(i) - before->moved;
+
+    return moved > 2 * (i->receive.bad - before->bad) && i->fresh == 0 &&
+           i->flaps == before->flaps && before->reintegrated;
+}
+
+static bool is_idle(const struct interface *i, const struct interface_counts *before)
+{
+    return interface_moved(i) == before->moved && i->fresh == 0 && i->flaps == before->flaps;
+}
+
+/* (Only how long it took is kept as an input: when the step is repeated, `since` is another.) */
+static void note_look(struct interface *i, uint64_t since, bool of_use)
+{
+    if (of_use) {
+        interface_looks.of_use = true;
+        return;
+    }
+    i->took = clock_now() - clock_of(since);
+    i->in_vain = interface_looks.in_vain = true;
+}
+
+void interface_serve(struct interface *i, bool own)
+{
+    const struct interface_counts before = {interface_moved(i), i->receive.bad, i->flaps,
+                                            i->reintegrated};
+    uint64_t since = tsc_read();
+
     receive_wait(&i->receive, false); /* awake: no notifications */
+    if (i->account.is_deferred) {
+        note_look(i, since, false);
+        return;
+    }
+    i->wakes++;
     net_output_pending();
     if (transmit_reap(&i->transmit) < 0)
         interface_violated(i, "transmit", -ERANGE);
@@ -123,7 +162,9 @@ void interface_serve(struct interface *i)
     take_in(i);
     acknowledge();
     recover_after(i);
-    i->idle_wakes += interface_moved(i) == before;
+    i->idle_wakes += interface_moved(i) == before.moved;
+    if (!own || !is_idle(i, &before))
+        note_look(i, since, was_of_use(i, &before));
 }
 
 /* ---- out ---- */
@@ -219,8 +260,11 @@ static err_t output(struct netif *netif, struct pbuf *p, const ip4_addr_t *to)
 
 static bool publish(struct interface *i)
 {
-    bool kick = transmit_publish(&i->transmit), more;
+    bool kick, more;
 
+    if (i->account.is_deferred)
+        return false;
+    kick = transmit_publish(&i->transmit);
     kick |= receive_publish(&i->receive);
     if (kick && i->driver)
         ipc_notify(i->driver, NOTIFY_BIT(NOTIFY_BIT_QUEUE));
@@ -248,7 +292,7 @@ void interfaces_settle(void)
         return;
     pending = false;
     for (unsigned n = 0; n < INTERFACES_MAX; n++)
-        if (interfaces[n]) {
+        if (interfaces[n] && !interfaces[n]->account.is_deferred) {
             drain_backlog(interfaces[n]);
             receive_post(&interfaces[n]->receive);
         }
@@ -350,6 +394,8 @@ struct interface *interface_create(const struct service_queue *place)
     i->place = *place;
     i->queue = (struct net_queue *)(uintptr_t)place->address;
     i->reintegrated = true;
+    account_open(&i->account, place->share,
+                 undo_input(*(volatile uint64_t *)&i->queue->header.in_vain_ns));
     for (unsigned n = 0; n < NET_RING_SIZE; n++) {
         i->frames[n].owner = i;
         i->frames[n].pbuf.custom_free_function = frame_free;

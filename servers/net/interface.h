@@ -14,6 +14,7 @@
 #include <lwip/pbuf.h>
 
 #include "abi/service.h"
+#include "lib/service/account.h"
 #include "servers/net/echo.h"
 #include "servers/net/net.h"
 #include "servers/net/progress.h"
@@ -55,14 +56,23 @@ struct interface {
     uint64_t heard, gateway; /* frames that were for us alone; the gateway's answers to ARP */
     uint64_t wakes, idle_wakes, flaps; /* notifications, those about nothing; changes of the link */
     uint32_t garbled; /* frames in a row that are not what was sent: progress.h */
+    /* main.c */
+    struct queue_account account;
+    bool in_vain; /* nothing of use came of the last look, */
+    uint64_t took; /* which took so many ns */
+    uint64_t said; /* clock: when the log was told that it is deferred; 0: never */
 };
 
 extern struct interface *interfaces[INTERFACES_MAX]; /* by queue number */
+/* Of the looks of a turn, were some of no use, or of use? */
+extern struct interface_looks {
+    bool in_vain, of_use;
+} interface_looks;
 
 /* A new queue. NULL: not one for us, or no memory. */
 struct interface *interface_create(const struct service_queue *place);
-/* Take frames in. */
-void interface_serve(struct interface *i);
+/* Take frames in. `own`: nobody says that there are some, we only look. */
+void interface_serve(struct interface *i, bool own);
 /* Send, lend, ask for notifications; takes in what has come meanwhile. */
 void interfaces_settle(void);
 void interfaces_publish(void); /* service_table.publish */

@@ -3,8 +3,10 @@
 #include <lwip/init.h>
 #include <lwip/timeouts.h>
 
+#include "lib/rt/log.h"
 #include "servers/net/interface.h"
 
+#define SAID_AGAIN 10000000000ull /* ns; the log is not told more often that a driver has to wait */
 #define TURNS 8 /* of serving frames, before messages have their turn again */
 
 uint32_t sys_now(void)
@@ -51,17 +53,120 @@ static void serve_loops(void)
     }
 }
 
+/* ---- who has to wait ---- */
+
+/*
+ * A driver that keeps us busy for nothing is looked at less often: what looks at its queue take is paid from
+ * its account (lib/service/account.h), and while that is overdrawn we leave the queue alone, for
+ * ACCOUNT_PAUSE at a time. We are woken all the same, by its notifications, but that is all. What is to be
+ * sent over it waits as long.
+ */
+static bool is_resuming;
+
+static void resume(void *unused);
+
+static void resume_later(void)
+{
+    if (!is_resuming)
+        sys_timeout(ACCOUNT_PAUSE / 1000000, resume, NULL);
+    is_resuming = true;
+}
+
+/* (Its notifications may have been switched off meanwhile: it is looked at in any case.) */
+static void resume(void *unused)
+{
+    bool more = false;
+
+    (void)unused;
+    is_resuming = false;
+    for (unsigned n = 0; n < INTERFACES_MAX; n++) {
+        struct interface *i = interfaces[n];
+
+        if (!i || !i->account.is_deferred)
+            continue;
+        i->account.is_deferred = account_fill(&i->account, clock_now());
+        more |= i->account.is_deferred;
+        if (!i->account.is_deferred)
+            interface_serve(i, false);
+    }
+    if (more)
+        resume_later();
+}
+
+static void defer(struct interface *i, uint64_t now)
+{
+    i->account.is_deferred = true;
+    resume_later();
+    if (i->said != 0 && now - i->said < SAID_AGAIN)
+        return;
+    i->said = now;
+    log_info("%s: driver %s keeps us busy for nothing: it has to wait", i->name, i->place.driver);
+}
+
+static uint64_t turn_began; /* TSC; 0: it is not for drivers alone, or it is over */
+static uint64_t whole; /* ns that the last turn took; 0: it was not for drivers alone */
+
+static void turn_end(void)
+{
+    if (interface_looks.in_vain && turn_began)
+        whole = clock_now() - clock_of(turn_began);
+    turn_began = 0;
+}
+
+static void pay(struct interface *i, uint64_t ns, uint64_t now)
+{
+    bool overdrawn = account_pay(&i->account, ns);
+
+    i->queue->header.in_vain_ns = i->account.in_vain;
+    if (overdrawn && account_fill(&i->account, now) && !i->account.is_deferred)
+        defer(i, now);
+}
+
+/* Of a turn of which nothing came at all, all that it took is paid, by those equally for which it was done;
+ * else only the looks themselves. */
+static void pay_all(void)
+{
+    uint64_t now = clock_now(), each = interface_looks.of_use ? 0 : whole, count = 0;
+
+    for (unsigned n = 0; n < INTERFACES_MAX; n++)
+        count += interfaces[n] && interfaces[n]->in_vain;
+    for (unsigned n = 0; n < INTERFACES_MAX; n++) {
+        struct interface *i = interfaces[n];
+
+        if (!i || !i->in_vain)
+            continue;
+        i->in_vain = false;
+        pay(i, each ? each / count : i->took, now);
+    }
+}
+
+static void turn_begin(bool for_drivers)
+{
+    uint64_t begun = tsc_read();
+
+    if (interface_looks.in_vain)
+        pay_all();
+    interface_looks = (struct interface_looks){false, false};
+    whole = 0;
+    turn_began = for_drivers ? begun : 0;
+}
+
 /* ---- the loop's hooks ---- */
+
+static bool is_own; /* idle() has notified us of all interfaces */
 
 /* Of several cards one at a time, while it is not known which of them has brought what kills. */
 static void serve(uint64_t bits)
 {
+    bool own = is_own;
+
+    is_own = false;
     for (unsigned n = 0; n < INTERFACES_MAX; n++) {
         uint64_t bit = NOTIFY_BIT(NOTIFY_BIT_PEER + n), others = interfaces_bits() & ~(2 * bit - 1);
 
         if (!(bits & bit) || !interfaces[n])
             continue;
-        interface_serve(interfaces[n]);
+        interface_serve(interfaces[n], own);
         if (undo_is_careful() && bits & others) {
             ipc_notify(service_info()->self, bits & others);
             return;
@@ -71,6 +176,7 @@ static void serve(uint64_t bits)
 
 static void notified(uint64_t bits)
 {
+    turn_begin(!is_own && !(bits & ~interfaces_bits()));
     serve(bits);
     if (bits & NOTIFY_BIT(NOTIFY_BIT_SERVICES))
         recover_services();
@@ -89,10 +195,18 @@ static void idle(void)
         interfaces_settle();
         sockets_idle();
     } while ((interfaces_pending() || loop_pending()) && ++turn < TURNS);
-    if (turn == TURNS) /* there are frames still: come back after the messages that wait */
+    if (turn == TURNS) { /* there are frames still: come back after the messages that wait */
+        is_own = true;
         ipc_notify(service_info()->self, interfaces_bits());
+    }
     shortage_of_memory();
     arm_timer();
+}
+
+static void publish(void)
+{
+    interfaces_publish();
+    turn_end();
 }
 
 int main(void)
@@ -101,7 +215,7 @@ int main(void)
                                   .count = socket_entry_count,
                                   .notified = notified,
                                   .idle = idle,
-                                  .publish = interfaces_publish};
+                                  .publish = publish};
 
     undo_without_mirror();
     lwip_init();

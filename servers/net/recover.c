@@ -134,7 +134,7 @@ static void fetch_queues(void)
 
     for (; service_queue(next, &place); next++)
         if (interface_create(&place))
-            interface_serve(interfaces[place.number]); /* its driver may have been faster */
+            interface_serve(interfaces[place.number], false); /* its driver may have been faster */
         else
             log_info("no interface for the queue of %.16s", place.driver);
 }

@@ -111,7 +111,7 @@ void looks_begin(struct looks *l, uint64_t now, uint64_t cpu_ns)
 
 struct look looks_next(struct looks *l, uint64_t now, uint64_t cpu_ns, uint64_t period)
 {
-    struct look look = {now, now - l->at, cpu_ns - l->cpu};
+    struct look look = {.now = now, .elapsed = now - l->at, .used = cpu_ns - l->cpu};
 
     if (look.elapsed < period / 2)
         return (struct look){.now = now}; /* it stays in what the next one will see */
@@ -207,27 +207,36 @@ void share_ready(struct share *s, uint32_t permille)
         s->credit = burst_of(permille);
 }
 
+static uint64_t less(uint64_t a, uint64_t b)
+{
+    return a < b ? 0 : a - b;
+}
+
 void share_check(struct share *s, const struct look *look, uint32_t permille, uint64_t useful,
                  bool is_strict)
 {
     int64_t most = burst_of(permille), before = s->credit;
-    uint64_t free;
+    uint64_t free = look->elapsed / 4000 * permille, used = look->used + look->vain;
     bool over = look->used > look->elapsed / 1000 * permille;
 
     if (look->elapsed == 0)
         return;
-    s->credit += (int64_t)(look->elapsed / 1000 * permille) - (int64_t)look->used;
+    s->credit += (int64_t)(look->elapsed / 1000 * permille) - (int64_t)used;
     if (s->credit > most &&
         s->credit > before) /* what was given for the start stays until it is used */
         s->credit = before > most ? before : most;
     if (s->credit < -most) /* what nobody else wanted is not held against it for ever */
         s->credit = -most;
-    s->low = s->credit < 0 && (is_strict || useful == s->useful);
+    s->low = s->credit < 0 && (is_strict || useful == s->useful || look->vain > free);
     s->over = over ? s->over + look->elapsed : 0;
-    free = look->elapsed / 4000 * permille;
-    s->useless = useful == s->useful ? s->useless + look->used : 0;
-    s->useless -= s->useless < free ? s->useless : free;
+    s->useless = useful == s->useful ? less(s->useless + used, free) : 0;
+    s->vain = less(s->vain + look->vain, free);
     s->useful = useful;
+}
+
+bool share_is_storm(const struct share *s)
+{
+    return s->useless >= SHARE_USELESS || s->vain >= SHARE_USELESS;
 }
 
 /* ---- floods of interrupts ---- */

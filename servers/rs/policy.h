@@ -103,6 +103,8 @@ struct look {
     uint64_t now; /* clock */
     uint64_t elapsed; /* since the last look; 0: this one came late, or too soon */
     uint64_t used; /* of it, the service's CPU time */
+    uint64_t
+        vain; /* what a driver's client has spent meanwhile on looks of no use; not of looks_next() */
 };
 struct looks {
     uint64_t at; /* the last one */
@@ -157,6 +159,7 @@ struct share {
     bool low; /* it runs at the lowest priority */
     uint64_t useful; /* queue_header.useful at the last look */
     uint64_t useless; /* ns of CPU in which its client saw nothing of use, see share_check() */
+    uint64_t vain; /* ns of its client's CPU that nothing came of, counted as `useless` is */
     uint64_t over; /* successive ns above its share */
 };
 
@@ -186,9 +189,14 @@ void share_ready(struct share *share, uint32_t permille);
  * for what comes through it would wait for everybody else's programs, too. What it uses while
  * `useful` stands still adds up; a quarter of its share is free, so that a little work now and
  * then, the timer of a chip that watches its link, never comes to a storm.
+ *
+ * What its client has spent in vain on looking at its queue is its own. That is never of use, so it is
+ * held to its share when it is more than that quarter, whatever else came of it.
  */
 void share_check(struct share *share, const struct look *look, uint32_t permille, uint64_t useful,
                  bool is_strict);
+/* Too much of it was of no use for too long. */
+bool share_is_storm(const struct share *share);
 
 /* ---- floods of interrupts ---- */
 

@@ -16,6 +16,12 @@
 static struct queue queues[QUEUES_MAX];
 static unsigned queue_count;
 
+const struct queue *queue_next(const struct queue *q)
+{
+    q = q ? q + 1 : queues;
+    return q < queues + queue_count ? q : NULL;
+}
+
 static uint32_t queues_of(const struct service *client)
 {
     uint32_t n = 0;
@@ -46,6 +52,8 @@ static void describe(const struct queue *q, struct service_queue *out, uint64_t 
     out->client = q->client->endpoint;
     out->number = q->number;
     out->class = q->driver->manifest->class;
+    out->share = share_permille(q->driver->manifest->cpu_permille,
+                                q->driver->manifest->class >= CLASS_NET, false, false);
 }
 
 /* What a disk driver's device may reach beside its own queue: that of the file servers whose

@@ -183,7 +183,7 @@ struct service {
     bool is_slow; /* beyond the low mark just now */
     uint64_t slow_told; /* clock, when the log was last told so; 0: never */
     struct share share;
-    uint64_t paid; /* slot_status.paid_ns at the last look */
+    uint64_t paid, in_vain; /* as of the last look: slot_status.paid_ns; in_vain_of() in watch.c */
     bool is_held; /* for what it has paid while all who are of no use have more than their share */
     bool runs_last; /* at the lowest priority, for that or for its own share */
     struct flood flood; /* of its device's MSIs */
@@ -410,8 +410,7 @@ void timer_storm(uint64_t when);
 void timer_expired(void); /* the alarm has gone off */
 
 /* ---- watch.c ---- */
-/* How much of use a driver has done, as its client counts. */
-uint64_t watch_useful(const struct service *s);
+uint64_t watch_useful(const struct service *s); /* what a driver has done, as its client counts */
 /* At the last look it had not come back to its loop since the one before. */
 bool watch_waits(const struct service *s);
 #define WATCH_UNCOUNTED (~0ull) /* nobody counts */
@@ -461,6 +460,7 @@ long iommu_show(struct service *s, uint64_t n, uint64_t *address);
 /* ---- queue.c ---- */
 /* A driver's queue, mapped into both. -ENOMEM: not yet; 0: all others, without a queue, too. */
 long queue_prepare(struct service *s);
+const struct queue *queue_next(const struct queue *q); /* all; NULL: the first, and the end */
 /* All its queues into a process of its. */
 long queue_map_client(const struct service *client, endpoint_t ep);
 void queue_tell_drivers(const struct service *client); /* it has a new endpoint */

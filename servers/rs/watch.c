@@ -42,18 +42,21 @@ static bool is_driver(const struct manifest *m)
     return m->class >= CLASS_NET; /* behind it in the list are drivers alone */
 }
 
-static bool is_client(const struct service *s)
+/* The next queue that a driver has with that client; NULL: the first, and the end. */
+static const struct queue *queue_with(const struct service *client, const struct queue *q)
 {
-    for (unsigned i = 0; i < service_count; i++) {
-        const struct queue *q = services[i].queue;
-
-        if (q && q->client == s && is_driver(services[i].manifest))
-            return true;
-    }
-    return false;
+    while ((q = queue_next(q)))
+        if (q->client == client && q->driver->queue == q && is_driver(q->driver->manifest))
+            return q;
+    return NULL;
 }
 
-/* 0: no limit. */
+static bool is_client(const struct service *s)
+{
+    return queue_with(s, NULL) != NULL;
+}
+
+/* Of the processor, per mille; 0: no limit. */
 static uint32_t share_of(const struct service *s)
 {
     return share_permille(s->manifest->cpu_permille, is_driver(s->manifest), is_client(s),
@@ -74,17 +77,50 @@ uint64_t watch_useful(const struct service *s)
 /* The same, of a client all that it has counted. */
 static uint64_t useful_of(const struct service *s)
 {
+    const struct queue *q = NULL;
     uint64_t sum = 0;
 
     if (is_driver(s->manifest) || !is_client(s))
         return watch_useful(s);
-    for (unsigned i = 0; i < service_count; i++) {
-        const struct queue *q = services[i].queue;
-
-        if (q && q->client == s && is_driver(services[i].manifest))
-            sum += counted_in(q);
-    }
+    while ((q = queue_with(s, q)))
+        sum += counted_in(q);
     return sum;
+}
+
+static uint64_t in_vain_in(const struct queue *q)
+{
+    return undo_input(
+        __atomic_load_n(&((const struct queue_header *)q->memory)->in_vain_ns, __ATOMIC_RELAXED));
+}
+
+/* Of its client's time, what was spent on it in vain, in all; of a client, what it has spent so. */
+static uint64_t in_vain_of(const struct service *s)
+{
+    const struct queue *q = NULL;
+    uint64_t sum = 0;
+
+    if (is_driver(s->manifest))
+        return s->queue ? in_vain_in(s->queue) : 0;
+    while ((q = queue_with(s, q)))
+        sum += in_vain_in(q);
+    return sum;
+}
+
+/* Since the last look. (A driver can write there: no more than a client can have done.) */
+static uint64_t vain_since(struct service *s, uint64_t elapsed)
+{
+    uint64_t before = s->in_vain, vain;
+
+    if (elapsed == 0)
+        return 0;
+    s->in_vain = in_vain_of(s);
+    vain = s->in_vain > before ? s->in_vain - before : 0;
+    return vain < elapsed ? vain : elapsed;
+}
+
+static uint64_t less(uint64_t a, uint64_t b)
+{
+    return a < b ? 0 : a - b;
 }
 
 /* Of its device; a pin's is masked until the driver acknowledges it. */
@@ -111,6 +147,7 @@ void watch_begin(struct service *s)
         slot_status(s->endpoint, &status);
     looks_begin(&s->looks, clock_now(), status.cpu_ns);
     s->paid = status.paid_ns;
+    s->in_vain = in_vain_of(s);
     s->is_held &= all_is_used_up();
     pulse_begin(&s->pulse);
     share_begin(&s->share, useful_of(s));
@@ -145,25 +182,27 @@ static bool pay_from(struct together *t, uint64_t paid, uint64_t elapsed)
     return elapsed != 0 && t->share.low && paid > elapsed / 1000 * SHARE_SPARED;
 }
 
-/* What it has paid since the last time. */
-static void pay(struct service *s, uint64_t paid_ns, uint64_t elapsed)
+/* What it has paid since the last time, and what its client has spent on it for nothing. That is a driver's, and
+ * not its client's, as far as they are held back for it. */
+static void pay(struct service *s, uint64_t paid_ns, uint64_t vain, uint64_t elapsed)
 {
-    uint64_t paid = paid_ns - s->paid;
+    uint64_t paid = paid_ns - s->paid, of_no_use = is_of_no_use(s) ? paid : 0;
 
     s->paid = paid_ns;
     if (!pays(s))
         return;
     s->is_held |= pay_from(&busy, paid, elapsed);
-    if (is_of_no_use(s))
-        s->is_held |= pay_from(&all, paid, elapsed);
+    of_no_use = is_driver(s->manifest) ? of_no_use + vain : less(of_no_use, vain);
+    s->is_held |= pay_from(&all, of_no_use, elapsed);
 }
 
 void watch_end(struct service *s)
 {
+    uint64_t elapsed = clock_now() - s->looks.at;
     struct slot_status status;
 
     if (slot_status(s->endpoint, &status) == 0)
-        pay(s, status.paid_ns, clock_now() - s->looks.at);
+        pay(s, status.paid_ns, vain_since(s, elapsed), elapsed);
 }
 
 static void look_at_all(struct together *t, uint64_t now, uint64_t every, uint32_t permille)
@@ -174,21 +213,25 @@ static void look_at_all(struct together *t, uint64_t now, uint64_t every, uint32
 }
 
 /* True: it is in a storm, or above what its manifest allows. */
-static bool look_at_share(struct service *s, const struct look *look)
+static bool look_at_share(struct service *s, struct look look, uint64_t vain)
 {
     uint32_t permille = share_of(s);
 
     if (permille == 0)
         return false;
-    share_check(&s->share, look, permille, useful_of(s), s->manifest->cpu_permille != 0);
+    if (is_driver(s->manifest))
+        look.vain = vain;
+    else
+        look.used = less(look.used, vain); /* the others are of its drivers that are of use */
+    share_check(&s->share, &look, permille, useful_of(s), s->manifest->cpu_permille != 0);
     s->is_held &= all_is_used_up();
     if (s->runs_last != (s->share.low || s->is_held))
         set_priority(s);
     if (s->life.state != RS_UP) /* its start has a limit of its own, and is of use */
-        s->share.useless = 0;
+        s->share.useless = s->share.vain = 0;
     if (s->life.state != RS_UP || service_core(s))
         return false;
-    if (is_driver(s->manifest) && s->queue && s->share.useless >= SHARE_USELESS) {
+    if (is_driver(s->manifest) && s->queue && share_is_storm(&s->share)) {
         event_raise_failed(s, DEFECT_STORM, permille);
         return true;
     }
@@ -257,6 +300,7 @@ static void look_at(struct service *s, uint64_t now, uint64_t every)
     enum pulse_verdict pulse;
     struct slot_status status;
     struct look look;
+    uint64_t vain;
 
     if (slot_status(s->endpoint, &status) < 0) { /* our step that was to replace it was refused */
         event_raise_failed(s, DEFECT_KILLED, SIGKILL);
@@ -265,10 +309,11 @@ static void look_at(struct service *s, uint64_t now, uint64_t every)
     if (status.state == SLOT_STOPPED && s->life.state == RS_UP && s->life.wait != WAIT_CALL)
         slot_control(s->endpoint, SLOT_CONTROL_START, 0); /* the same, that was to let it go on */
     look = looks_next(&s->looks, now, status.cpu_ns, every);
+    vain = vain_since(s, look.elapsed);
     if (s->looks.at == now)
-        pay(s, status.paid_ns, look.elapsed);
+        pay(s, status.paid_ns, vain, look.elapsed);
     s->is_starved = look.elapsed != 0 && look.used == 0;
-    if (look_at_share(s, &look) || look_at_interrupts(s, &look))
+    if (look_at_share(s, look, vain) || look_at_interrupts(s, &look))
         return;
     if (waits_for_starved(&status))
         look.elapsed = 0;

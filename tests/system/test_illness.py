@@ -14,6 +14,8 @@ from doorbell import Doorbell
 from screenkeys import rows_of_a_dead_machine
 from test_campaign import INJECTOR
 from test_faults import NETWORK, WAIT, detected, faulty, recoveries
+from test_net_recovery import manifest
+from test_rolled_back_net import ECHOER, WIRE
 
 DRIVER = dict(NETWORK, **{"class": "net", "budget": "3 60", "backoff": "1 10 100"})
 
@@ -66,6 +68,34 @@ def test_busy_and_of_use(boot, program, how):
     print(f"BUSY {how}: the share of programs {share} per mille, at most {pause} ms without")
     assert f"faulty: begins: {how}" in result.klog and re.search(r"^faulty +\d+ up", result.out, re.M)
     assert share >= 40 and pause < 2000  # less than a tenth when the four seconds begin and end in a pause
+
+
+PESTERER = NETWORK | {"description": "pesters its client", "start": "40", "instances": "on-request", "priority": "2", "memory": "2M", "budget": "3 60", "backoff": "1 10 100"}
+
+
+@pytest.mark.parametrize("address, pause", [(True, 1), (False, 120)])
+def test_pesters_its_client(boot, program, address, pause):
+    """Two cards of one client. The driver of one hardly uses the processor itself, but has its client look, each 20 us, at what is nothing: it says that it is a fresh copy, again and
+    again, and where there is an address something is sent for that, which looks like use. The other is healthy, and somebody converses over it, all the time or now and then. What the client does for the ill one is paid
+    from that one's share: programs have their part of the processor, the conversation goes on, and the ill one is named."""
+    add = {"/lib/bardo/pesterer": BUILD / "services/pesterer", "/etc/bardo/pesterer.svc": "".join(f"{key} {value}\n" for key, value in {**PESTERER, "parameters": "renews 20"}.items()),
+           "/lib/bardo/echoer": BUILD / "services/echoer", "/etc/bardo/echoer.svc": ECHOER, "/etc/bardo/virtio-net.svc": manifest("virtio-net", queue="1280K echoer"),
+           "/etc/bardo/net.svc": (TOP / "servers/net/net.svc").read_text() + "parameters e0=10.0.2.15/24,10.0.2.2" + " e1=10.0.9.1/24" * address + "\n",
+           **{f"/bin/{name}": program(name) for name in ("toil", "converse")}}
+    result = boot(f"""both() {{ converse $1 10.0.2.77 7 {pause} & toil $1; wait; }}
+        both 100 >/dev/null; both 500; service up pesterer; n=0; until dmesg | grep -q 'pesterer: begins' || [ $n -ge 300 ]; do n=$((n + 1)); usleep 10000; done
+        toil 60; both 500; n=0; until grep ' pesterer ' /proc/recovery || [ $n -ge 300 ]; do n=$((n + 1)); usleep 10000; done; head -n 1 /proc/recovery; service list net""",
+                  icount=True, qemu=WIRE, leak_check=False, timeout=200, add=add)
+    toil = [int(n) for n in re.findall(r"^toil (\d+)$", result.out, re.M)]
+    (rounds, longest), (still, pauses) = (tuple(map(int, pair)) for pair in re.findall(r"^converse (\d+) (\d+)$", result.out, re.M))
+    print(f"PESTERED: programs have {toil[2] / toil[0]:.0%} of what they had, the conversation {still / rounds:.0%}, at most {pauses} us for a turn ({longest})")
+    assert toil[2] > 0.3 * toil[0], "programs starve"
+    assert still > 0.7 * rounds and pauses < longest + 25000, "a healthy driver of the same client is not served"
+    assert re.search(r"^\d+ pesterer ", result.out, re.M), f"the ill one is not named in three seconds: {result.out}"
+    row, = recoveries(result.out, "pesterer")
+    took = detected("pesters its client", row, float(re.search(r"\[ *([\d.]+)\] pesterer: begins", result.klog)[1]))
+    assert row["defect"] == "storm" and 0 < took < 1200
+    assert result.klog.count("driver pesterer keeps us busy for nothing") == 1 and re.search(r"^net .* up ", result.out, re.M)
 
 
 def test_msi_flood(boot):

@@ -365,6 +365,39 @@ static void test_storm(void **state)
     assert_int_equal(share.over, 0);
 }
 
+/* What its client does for it in vain is the driver's own: it is held to its share though something of use
+ * comes, too, and it is a storm; but for a quarter of the share. */
+static void share_vain(unsigned count, uint64_t used, uint64_t vain, uint64_t useful)
+{
+    for (unsigned i = 0; i < count; i++) {
+        struct look l = {.elapsed = 50 * MS, .used = used, .vain = vain};
+
+        share_check(&share, &l, 500, share.useful + useful, false);
+    }
+}
+
+static void test_share_of_what_a_client_does(void **state)
+{
+    share_begin(&share, 0);
+    share_ready(&share, 500);
+    share_vain(20, 2 * MS, 6 * MS, 3);
+    assert_false(share.low || share_is_storm(&share));
+    share_vain(8, 2 * MS, 40 * MS, 3);
+    assert_true(share.low);
+    assert_false(share_is_storm(&share));
+    share_vain(1, 2 * MS, 40 * MS, 3);
+    assert_true(share_is_storm(&share));
+    share_begin(&share, 0); /* neither of both alone would be one within this time */
+    share_vain(10, 15 * MS, 0, 0);
+    assert_false(share_is_storm(&share));
+    share_begin(&share, 0);
+    share_vain(10, 0, 30 * MS, 0);
+    assert_false(share_is_storm(&share));
+    share_begin(&share, 0);
+    share_vain(10, 15 * MS, 30 * MS, 0);
+    assert_true(share_is_storm(&share));
+}
+
 /* ---- whatever its manifest says, a service that never does anything useful is given up ---- */
 
 static struct manifest manifest;
@@ -496,6 +529,7 @@ int main(void)
         cmocka_unit_test(test_share_of_one_that_spins),
         cmocka_unit_test(test_share_of_one_that_is_of_use),
         cmocka_unit_test(test_storm),
+        cmocka_unit_test(test_share_of_what_a_client_does),
         cmocka_unit_test(test_shipped_budgets),
         cmocka_unit_test(test_futile),
         cmocka_unit_test(test_shipped_shares),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-// sources: servers/rs/queue.c
+// sources: servers/rs/queue.c servers/rs/policy.c
 // flags: -Itests/unit/host
 /* Queues that are made while their clients run: a client is told of what it has, and of nothing else. */
 #include <errno.h>

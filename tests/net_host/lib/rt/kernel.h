@@ -14,6 +14,15 @@
 
 const struct service_info *service_info(void);
 uint64_t clock_now(void);
+/* The time-stamp counter is this clock. */
+static inline uint64_t tsc_read(void)
+{
+    return clock_now();
+}
+static inline uint64_t clock_of(uint64_t tsc)
+{
+    return tsc;
+}
 long clock_alarm(uint64_t when);
 long ipc_call(endpoint_t to, struct message *m);
 long ipc_reply(endpoint_t to, struct message *m, long result);
