@@ -74,6 +74,9 @@ def boot(tmp_path, request):
         runs.append(result)
         request.node.add_report_section("call", "kernel log", result.klog[-8000:])
         assert expect is None or result.status == expect, f"status {result.status}\n{result.out}\n{result.err}"
+        if not any("inject" in place for place in add or {}):
+            changed = [line for line in result.klog.splitlines() if "undo: mended" in line or "a bit of it had flipped" in line or "changed by itself" in line]
+            assert not changed, "memory was taken for flipped, and nobody has flipped it:\n" + "\n".join(changed)
         if leak_check:
             counts = read_counts(leaks)
             assert counts, "the system has not said how much memory is free"

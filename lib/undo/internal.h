@@ -72,7 +72,8 @@ void undo_root_died(uint64_t log_end); /* before anything is undone: undo_dead.d
 void undo_root_back(void); /* the step is done, or was given up */
 void undo_root_undone(void); /* the step that may have wanted another program */
 void undo_root_swap_now(void) __attribute__((noreturn)); /* after the commit */
-bool undo_root_give(uint64_t at); /* a page; false: not to RS, or there is none */
+/* A page, of sums of variables that an update has brought; false: not to RS, or there is none. */
+bool undo_root_give(uint64_t at);
 void undo_root_trim(void); /* between steps: back the room that the last one has taken */
 
 #endif
