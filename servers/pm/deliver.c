@@ -173,8 +173,7 @@ void deliver_and_resume(struct thread *t, long result)
     while (!p->stopped && (signal = next_signal(t))) {
         uint64_t handler = p->actions[signal].handler;
 
-        t->pending &= ~bit_of(signal);
-        p->pending &= ~bit_of(signal);
+        signal_taken(t, signal);
         if (handler != (uint64_t)SIG_DFL) {
             if (until)
                 sleep_tell_left(t, until);
@@ -334,6 +333,7 @@ static bool taken_by_waiter(struct process *p, struct thread *only, int signal, 
             siginfo_t info = {.si_signo = signal, .si_code = SI_USER};
 
             info.si_pid = from;
+            signal_taken(t, signal);
             if (t->on.signal.info)
                 write_user(t, t->on.signal.info, &info, sizeof info);
             resume(t, signal);

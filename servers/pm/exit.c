@@ -141,7 +141,7 @@ void process_end(struct process *p, int status)
         return;
     p->state = PROCESS_ENDING;
     p->exit_status = status;
-    p->interval_next = p->cpu_check = 0;
+    p->interval_next = p->interval_due = p->cpu_check = 0;
     for_threads (t)
         if (t->process == p)
             thread_kill(t);

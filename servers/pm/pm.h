@@ -81,6 +81,8 @@ struct process {
     uint64_t start_ns;
     struct usage ended, children; /* ended: of threads that have */
     uint64_t interval_next, interval_period; /* ITIMER_REAL; 0: off */
+    /* When it was due, until its signal is taken (0: not); what had run by then, in ns */
+    uint64_t interval_due, interval_run;
     struct limit limits[LIMITS];
     uint64_t cpu_check; /* when to look at RLIMIT_CPU; 0: never */
     uint64_t cpu_warned_ns; /* used when the last SIGXCPU went out; 0: none yet */
@@ -244,6 +246,8 @@ void timer_alarm(void);
 void timer_look(uint64_t when); /* there is to be an alarm by then; 0: not any more */
 void refused_look(void);
 void wait_forget(struct thread *t); /* it no longer waits */
+/* A thread takes it: pending no more. */
+void signal_taken(struct thread *t, int signal);
 
 static inline uint64_t bit_of(int signal)
 {

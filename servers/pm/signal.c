@@ -136,8 +136,7 @@ static long sys_rt_sigtimedwait(struct message *m)
         siginfo_t info = {.si_signo = signal, .si_code = SI_USER};
 
         info.si_pid = t->process->sender[signal];
-        t->pending &= ~bit_of(signal);
-        t->process->pending &= ~bit_of(signal);
+        signal_taken(t, signal);
         if (m->w[1])
             write_user(t, m->w[1], &info, sizeof info);
         return signal;

@@ -89,7 +89,7 @@ struct process *process_new(struct process *parent)
         p->stopped = p->report_stop = p->report_continue = p->executed = false;
         p->cpu_check = p->cpu_warned_ns = 0;
         p->ended = p->children = (struct usage){0};
-        p->interval_next = p->interval_period = 0;
+        p->interval_next = p->interval_period = p->interval_due = 0;
         p->start_ns = clock_now();
         return p;
     }

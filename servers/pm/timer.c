@@ -10,6 +10,7 @@
 #include "servers/pm/pm.h"
 
 #define NS NS_PER_SECOND
+#define NOT_RUN_NS 10000000ull /* a program that has not run since is looked at so much later */
 
 static uint64_t alarm_at; /* what the alarm is set to; 0 none */
 static uint64_t look_at; /* refused.c; 0 none */
@@ -56,6 +57,39 @@ static void expired(struct thread *t)
     resume(t, results[t->waits]);
 }
 
+/*
+ * As on Linux a timer goes on when its signal has been taken, so that one that nobody takes costs
+ * nothing. And the program must have run since: whatever the period, we are not at work for it alone,
+ * as we would be where handlers may interrupt themselves (SA_NODEFER).
+ */
+static void interval_expired(struct process *p, uint64_t now)
+{
+    uint64_t run = usage_of(p).user;
+
+    if (p->interval_period && run == p->interval_run) {
+        p->interval_next =
+            time_next(time_after(now, NOT_RUN_NS), p->interval_next, p->interval_period);
+        return;
+    }
+    p->interval_run = run;
+    p->interval_due = p->interval_period ? p->interval_next : 0;
+    p->interval_next = 0;
+    signal_process(p, SIGALRM, 0);
+}
+
+void signal_taken(struct thread *t, int signal)
+{
+    struct process *p = t->process;
+
+    t->pending &= ~bit_of(signal);
+    p->pending &= ~bit_of(signal);
+    if (signal != SIGALRM || !p->interval_due)
+        return;
+    p->interval_next = time_next(clock_now(), p->interval_due, p->interval_period);
+    p->interval_due = 0;
+    timer_set();
+}
+
 void timer_alarm(void)
 {
     uint64_t now = clock_now();
@@ -67,11 +101,8 @@ void timer_alarm(void)
         if (t->deadline && t->deadline <= now)
             expired(t);
     for_processes (p)
-        if (p->interval_next && p->interval_next <= now) {
-            p->interval_next =
-                p->interval_period ? time_next(now, p->interval_next, p->interval_period) : 0;
-            signal_process(p, SIGALRM, 0);
-        }
+        if (p->interval_next && p->interval_next <= now)
+            interval_expired(p, now);
     for_processes (p)
         if (p->cpu_check && p->cpu_check <= now)
             limits_check_cpu(p);
@@ -153,6 +184,8 @@ static void set_interval(struct process *p, uint64_t first, uint64_t period)
 {
     p->interval_next = first ? time_after(clock_now(), first) : 0;
     p->interval_period = first ? period : 0;
+    p->interval_due = 0;
+    p->interval_run = UINT64_MAX;
     timer_set();
 }
 

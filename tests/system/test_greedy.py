@@ -43,3 +43,11 @@ def test_greedy_user(boot, tmp_path, program):
     assert missing < SPARE_KB and (slots, grants) == (0, 0)
     killed = re.findall(r"out of memory: (.*)", result.klog)
     assert killed and all("greedy" in line and "1000" in line for line in killed)
+
+
+def test_timers_without_end(boot, program):
+    """A timer of 1 us costs who has it: nothing when its signal is not taken, else its share of the processor, also where handlers interrupt themselves."""
+    out = boot("chmod 755 /timers_beside; su user -c '/timers_beside 20'", icount=True, add={"/timers_beside": program("timers_beside")}, leak_check=False).out
+    done = {way: (int(alone), int(beside)) for way, alone, beside in map(str.split, out.splitlines())}
+    assert list(done) == ["ignored", "blocked", "handled", "nested"]
+    assert all(beside > alone * share for (alone, beside), share in zip(done.values(), (0.9, 0.9, 1 / 21, 1 / 21))), done

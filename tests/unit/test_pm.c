@@ -164,6 +164,7 @@ int main(void)
         DIRECTED(vforking),
         DIRECTED(executing),
         DIRECTED(timers),
+        DIRECTED(timers_taken),
         DIRECTED(futexes),
         DIRECTED(times_of_years),
         DIRECTED(failing_forks),
