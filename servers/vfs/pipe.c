@@ -63,6 +63,8 @@ static long pipe_read(struct client *c, struct file *f, struct segments *s)
     struct pipe *p = end_of(f)->pipe;
     long done = 0, result;
 
+    if (s->left == 0)
+        return 0;
     while (ring_used(&p->ring) == 0) {
         if (p->writers == 0)
             return 0;
@@ -109,7 +111,7 @@ static long put(struct client *c, struct pipe *p, struct segments *s)
 
 static long broken(struct client *c, long done)
 {
-    return done ? done : segments_broken(c);
+    return segments_broken(c, done);
 }
 
 /* Up to PIPE_ATOMIC bytes go in one piece. */

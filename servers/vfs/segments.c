@@ -84,7 +84,7 @@ long segments_write(struct client *c, struct segments *s, const void *local, siz
     return move(c, s, (void *)(uintptr_t)local, n, write_piece);
 }
 
-long segments_broken(struct client *c)
+long segments_broken(struct client *c, long done)
 {
-    return signal_with_result(c, SIGPIPE, -EPIPE);
+    return signal_with_result(c, SIGPIPE, done ? done : -EPIPE);
 }

@@ -24,7 +24,7 @@ long segments_read_vault(struct client *c, struct segments *s, void *vault, size
 /* From anywhere. */
 long segments_write(struct client *c, struct segments *s, const void *local, size_t n);
 
-/* Nobody reads what it writes: -EPIPE and SIGPIPE. Returns the handler's result. */
-long segments_broken(struct client *c);
+/* Nobody reads what it writes: SIGPIPE, and -EPIPE or what is done. Returns the handler's result. */
+long segments_broken(struct client *c, long done);
 
 #endif

@@ -136,7 +136,7 @@ static long stream_broken(struct client *c, struct unix_socket *s, bool quietly)
         return -ENOTCONN;
     if (s->peer && !s->write_shut && !s->peer->read_shut)
         return 0;
-    return quietly ? -EPIPE : segments_broken(c);
+    return quietly ? -EPIPE : segments_broken(c, 0);
 }
 
 /* What there is room for. The descriptors go with the first bytes. */

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -33,6 +34,17 @@ static void reads_and_writes(void)
     CHECK(fstat(p[0], &s) == 0 && S_ISFIFO(s.st_mode));
     CHECK(write(p[1], "rest", 4) == 4 && close(p[1]) == 0);
     CHECK(read(p[0], bytes, sizeof bytes) == 4 && read(p[0], bytes, sizeof bytes) == 0);
+}
+
+/* Nothing is wanted: there is nothing to wait for. */
+static void reads_nothing(void)
+{
+    int p[2], q[2];
+    struct iovec parts[2] = {{bytes, 0}, {bytes, 0}};
+
+    CHECK(pipe(p) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, q) == 0);
+    CHECK(read(p[0], bytes, 0) == 0 && readv(p[0], parts, 2) == 0 && readv(p[0], NULL, 0) == 0);
+    CHECK(read(q[0], bytes, 0) == 0);
 }
 
 static void bad_addresses(void)
@@ -88,7 +100,7 @@ static void breaks_while_writing(void)
     int p[2];
     pid_t pid;
 
-    CHECK(pipe(p) == 0 && signal(SIGPIPE, SIG_IGN) != SIG_ERR);
+    CHECK(pipe(p) == 0 && signal(SIGPIPE, note) != SIG_ERR);
     CHILD(pid)
     {
         CHECK(close(p[1]) == 0);
@@ -96,6 +108,7 @@ static void breaks_while_writing(void)
     }
     CHECK(close(p[0]) == 0);
     CHECK(write(p[1], bytes, sizeof bytes) == 65536); /* what had been done */
+    CHECK(signals == 1 && signal(SIGPIPE, SIG_IGN) != SIG_ERR);
     FAILS(write(p[1], bytes, 1), EPIPE);
     check_child(pid);
 }
@@ -274,7 +287,8 @@ static void all_are_full(void)
 }
 
 RUN_CASES({"all are full", all_are_full}, {"reads and writes", reads_and_writes},
-          {"bad addresses", bad_addresses}, {"is broken", is_broken},
-          {"breaks while writing", breaks_while_writing}, {"does not wait", does_not_wait},
-          {"other sizes", other_sizes}, {"in one piece", in_one_piece}, {"much", much},
-          {"is interrupted", is_interrupted}, {"is restarted", is_restarted})
+          {"reads nothing", reads_nothing}, {"bad addresses", bad_addresses},
+          {"is broken", is_broken}, {"breaks while writing", breaks_while_writing},
+          {"does not wait", does_not_wait}, {"other sizes", other_sizes},
+          {"in one piece", in_one_piece}, {"much", much}, {"is interrupted", is_interrupted},
+          {"is restarted", is_restarted})
