@@ -69,8 +69,11 @@ bool file_set_path(struct file *f, const char *path)
 
 void file_put(struct client *c, struct file *f)
 {
-    if (--f->references)
+    if (--f->references) {
+        if (S_ISSOCK(f->mode))
+            unix_still_referenced(c, f);
         return;
+    }
     epoll_file_gone(f);
     lock_file_gone(f);
     if (f->operations->close)

@@ -67,7 +67,7 @@ struct unix_socket {
     struct wait_queue changed;
     uint64_t timeouts[2]; /* ns, 0 none: of receiving, of sending */
     uint32_t switches; /* of options that are on or off */
-    unsigned in_flight; /* references to the file in queues */
+    unsigned in_flight; /* references to the file from queues */
     bool reached; /* unix_rights.c */
     struct unix_socket *next_reached;
 };
@@ -138,6 +138,8 @@ void rights_drop(struct client *c, struct unix_rights *r);
 /* Descriptors for the first of them in fds[], and drop all: how many. */
 unsigned rights_install(struct client *c, struct unix_rights *r, int *fds, unsigned room,
                         uint32_t flags);
+/* They come into a queue (1), or out of it (-1). */
+void rights_queued(const struct unix_rights *r, int change);
 /* Sockets that only queues of each other refer to end. */
 void rights_clean(struct client *c);
 

@@ -28,6 +28,7 @@ static struct unix_rights *record_remove(struct unix_queue *q)
     if (!q->first)
         q->end = &q->first;
     q->records--;
+    rights_queued(rights, -1);
     share_give(r->share, SHARE_RECORDS, 1);
     free(r);
     return rights;
@@ -39,6 +40,7 @@ static void record_append(struct unix_queue *q, struct unix_record *r)
     *q->end = r;
     q->end = &r->next;
     q->records++;
+    rights_queued(r->rights, 1);
 }
 
 struct unix_rights *queue_empty(struct unix_queue *q)

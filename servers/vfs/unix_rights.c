@@ -2,7 +2,8 @@
 /*
  * Descriptors on their way in messages. Each is a reference to an open file, held by a queue. A
  * socket that is itself on its way may hold the only references to others, and they to it: such
- * circles are found when a socket ends while others are on their way.
+ * circles are found when a socket ends while others are on their way, and when one has references from queues
+ * alone. What a call has that sends it, and perhaps waits, is in no queue yet.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -23,20 +24,21 @@ static struct unix_rights *rights_new(struct share *share, unsigned count)
     return r;
 }
 
-static void count(const struct file *f, int change)
+void rights_queued(const struct unix_rights *r, int change)
 {
-    struct unix_socket *s = unix_of(f);
+    for (unsigned i = 0; r && i < r->count; i++) {
+        struct unix_socket *s = unix_of(r->file[i]);
 
-    if (!s)
-        return;
-    s->in_flight += (unsigned)change;
-    sockets_in_flight += (unsigned)change;
+        if (!s)
+            continue;
+        s->in_flight += (unsigned)change;
+        sockets_in_flight += (unsigned)change;
+    }
 }
 
 static void add(struct unix_rights *r, struct file *f)
 {
     file_get(f);
-    count(f, 1);
     r->file[r->count++] = f;
 }
 
@@ -108,10 +110,8 @@ void rights_drop(struct client *c, struct unix_rights *r)
     while (todo) {
         r = todo;
         todo = r->next;
-        for (unsigned i = 0; i < r->count; i++) {
-            count(r->file[i], -1);
+        for (unsigned i = 0; i < r->count; i++)
             file_put(c, r->file[i]);
-        }
         if (r->taken)
             share_give(r->share, SHARE_RIGHTS, r->taken);
         free(r);
@@ -182,6 +182,14 @@ static void mark_reached(void)
         todo = s->next_reached;
         reach_from(s, &todo);
     }
+}
+
+void unix_still_referenced(struct client *c, const struct file *f)
+{
+    const struct unix_socket *s = unix_of(f);
+
+    if (s && s->in_flight == f->references)
+        rights_clean(c);
 }
 
 void rights_clean(struct client *c)

@@ -436,6 +436,8 @@ bool file_is_socket(const struct file *f);
 long unix_socket(struct client *c, uint32_t type, uint32_t protocol);
 long unix_call(struct client *c, struct file *f, uint64_t request, const uint64_t *call);
 long unix_accept(struct client *c, struct file *f, const uint64_t *call, uint32_t type);
+/* That socket has lost a reference, and is left with others. */
+void unix_still_referenced(struct client *c, const struct file *f);
 
 /* ---- system calls ---- */
 typedef long (*call_handler)(struct client *c, const uint64_t *w); /* w: the six arguments */
