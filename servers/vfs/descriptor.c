@@ -35,8 +35,7 @@ static long duplicate_to(struct client *c, uint64_t fd, uint64_t to, uint32_t fl
     if (!f || (uint32_t)to >= c->files->limit)
         return -EBADF;
     file_get(f);
-    fd_close(c, (uint32_t)to);
-    return fd_install(c, f, (uint32_t)to, flags);
+    return fd_replace(c, f, (uint32_t)to, flags);
 }
 
 static long sys_dup2(struct client *c, const uint64_t *w)

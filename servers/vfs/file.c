@@ -124,6 +124,39 @@ long fd_install(struct client *c, struct file *f, uint32_t from, uint32_t flags)
     return fd;
 }
 
+long fd_wanted(const struct client *c)
+{
+    const struct files *t = c->files;
+    uint32_t fd = 0;
+
+    while (fd < t->size && t->descriptor[fd].file)
+        fd++;
+    return fd < t->limit ? 0 : -EMFILE;
+}
+
+static void closed(struct client *c, struct file *f)
+{
+    lock_closed(c->files, f);
+    file_put(c, f);
+}
+
+/* The closing may wait: by then the descriptor is what it shall be, or another thread would get it. */
+long fd_replace(struct client *c, struct file *f, uint32_t fd, uint32_t flags)
+{
+    struct files *t = c->files;
+    struct file *old;
+
+    if (fd >= t->size && !grow(t, fd + 1)) {
+        file_put(c, f);
+        return -ENOMEM;
+    }
+    old = t->descriptor[fd].file;
+    t->descriptor[fd] = (struct descriptor){f, flags & O_CLOEXEC};
+    if (old)
+        closed(c, old);
+    return fd;
+}
+
 /* The descriptor is free at once; the closing may wait. */
 long fd_close(struct client *c, uint64_t fd)
 {
@@ -132,8 +165,7 @@ long fd_close(struct client *c, uint64_t fd)
     if (!f)
         return -EBADF;
     c->files->descriptor[(uint32_t)fd] = (struct descriptor){0};
-    lock_closed(c, f);
-    file_put(c, f);
+    closed(c, f);
     return 0;
 }
 
@@ -167,7 +199,7 @@ struct files *files_copy(const struct files *from)
     return t;
 }
 
-/* c, when there is one, is the last user's: its locks go with the descriptors. */
+/* c, when there is one, is the last user's; the locks go with the descriptors. */
 void files_put(struct client *c, struct files *t)
 {
     if (!t || --t->references)
@@ -176,10 +208,10 @@ void files_put(struct client *c, struct files *t)
         struct file *f = t->descriptor[i].file;
 
         t->descriptor[i].file = NULL;
-        if (f && c)
-            lock_closed(c, f);
-        if (f)
+        if (f) {
+            lock_closed(t, f);
             file_put(c, f);
+        }
         if (c)
             wait_turn(c);
     }

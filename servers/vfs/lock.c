@@ -324,9 +324,9 @@ static long sys_flock(struct client *c, const uint64_t *w)
 
 /* ---- ends ---- */
 
-void lock_closed(struct client *c, struct file *f)
+void lock_closed(const struct files *t, struct file *f)
 {
-    drop(f, c->files);
+    drop(f, t);
 }
 
 void lock_file_gone(struct file *f)

@@ -266,14 +266,15 @@ static long do_open(struct client *c, int at, uint64_t path, uint32_t flags, uin
 {
     struct found *f = found_new();
     struct file *file = NULL;
-    long result;
+    long result = fd_wanted(c); /* first: nothing is made or emptied that cannot be had */
 
     if (!f)
         return -ENOMEM;
     flags &= OPEN_FLAGS;
     if (flags & O_PATH)
         flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-    result = open_at(c, at, path, flags, mode, f, &file);
+    if (result == 0)
+        result = open_at(c, at, path, flags, mode, f, &file);
     found_free(f);
     return result ? result : fd_install(c, file, 0, flags);
 }

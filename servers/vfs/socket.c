@@ -38,38 +38,42 @@ static const struct file_operations inet_operations = {.name = "socket",
                                                        .poll = inet_poll,
                                                        .close = inet_close};
 
-/* An open file for the node that net answers with. Its user's share has one
- * more already. */
-static long install(struct client *c, struct server *net, uint64_t node, uint32_t type)
-{
-    struct file *f = file_new(&inet_operations, O_RDWR | (type & SOCK_NONBLOCK ? O_NONBLOCK : 0),
-                              S_IFSOCK | 0777);
-    struct message end = message_of(FILE_CLOSE, (struct file_node_request){.node = node});
-
-    if (!f) {
-        ask(c, net, &end, AGAIN);
-        share_give(share_mine(), SHARE_NET_SOCKETS, 1);
-        return -ENFILE;
-    }
-    f->server = net;
-    f->node = f->lock_node = node;
-    return fd_install(c, f, 0, type & SOCK_CLOEXEC ? O_CLOEXEC : 0);
-}
-
-/* A request that makes net give one more node, with its answer: a descriptor. */
-static long socket_ask(struct client *c, struct server *net, struct message *m, uint32_t type)
+static struct file *file_for_socket(uint32_t type)
 {
     struct share *share = share_mine();
-    const struct file_open_reply *reply = message_words(m);
-    long result;
+    struct file *f = NULL;
 
     if (!share_take(share, SHARE_NET_SOCKETS, 1))
+        return NULL;
+    f = file_new(&inet_operations, O_RDWR | (type & SOCK_NONBLOCK ? O_NONBLOCK : 0),
+                 S_IFSOCK | 0777);
+    if (!f)
+        share_give(share, SHARE_NET_SOCKETS, 1);
+    return f;
+}
+
+/* A request that makes net give one more node, with its answer: a descriptor. What that needs is
+ * taken before net is asked: a connection that has been accepted would be lost. */
+static long socket_ask(struct client *c, struct server *net, struct message *m, uint32_t type)
+{
+    const struct file_open_reply *reply = message_words(m);
+    long result = fd_wanted(c);
+    struct file *f;
+
+    if (result)
+        return result;
+    f = file_for_socket(type);
+    if (!f)
         return -ENFILE;
     result = ask(c, net, m, AGAIN);
-    if (result >= 0)
-        return install(c, net, reply->node, type);
-    share_give(share, SHARE_NET_SOCKETS, 1);
-    return result;
+    if (result < 0) {
+        share_give(f->share, SHARE_NET_SOCKETS, 1);
+        file_discard(f); /* net knows nothing of it */
+        return result;
+    }
+    f->server = net;
+    f->node = f->lock_node = reply->node;
+    return fd_install(c, f, 0, type & SOCK_CLOEXEC ? O_CLOEXEC : 0);
 }
 
 static long socket_new(struct client *c, uint64_t domain, uint64_t type, uint64_t protocol)

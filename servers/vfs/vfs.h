@@ -217,6 +217,10 @@ struct file *fd_file(struct client *c, uint64_t fd);
 /* The lowest free descriptor >= from: the file's reference goes to it. -EMFILE (the reference is
  * dropped). flags: O_CLOEXEC */
 long fd_install(struct client *c, struct file *f, uint32_t from, uint32_t flags);
+/* That descriptor, whatever it was. -ENOMEM (the reference is dropped). */
+long fd_replace(struct client *c, struct file *f, uint32_t fd, uint32_t flags);
+/* 0, or -EMFILE: there will be no descriptor for what is about to be opened. */
+long fd_wanted(const struct client *c);
 long fd_close(struct client *c, uint64_t fd);
 struct files *files_new(void);
 struct files *files_copy(const struct files *from);
@@ -421,8 +425,8 @@ long exec_path(struct client *c, const char *path, struct arguments *a);
 /* ---- locks (lock.c) ---- */
 /* F_SETLK F_SETLKW F_GETLK */
 long lock_fcntl(struct client *c, struct file *f, uint64_t command, uint64_t argument);
-/* a descriptor of it is closed by this process: its POSIX locks go */
-void lock_closed(struct client *c, struct file *f);
+/* a descriptor of it is closed by the process of that table: its POSIX locks go */
+void lock_closed(const struct files *t, struct file *f);
 void lock_file_gone(struct file *f); /* flock locks go with the open file */
 
 /* ---- epoll (epoll.c) ---- */
