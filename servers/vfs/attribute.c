@@ -119,6 +119,8 @@ static long sys_fchmod(struct client *c, const uint64_t *w)
 {
     struct change change = change_mode(w[1]);
 
+    if (!fd_used(c, w[0]))
+        return -EBADF;
     return change_file(c, w[0], &change);
 }
 
@@ -147,6 +149,8 @@ static long sys_fchown(struct client *c, const uint64_t *w)
 {
     struct change change = change_owner(w[1], w[2]);
 
+    if (!fd_used(c, w[0]))
+        return -EBADF;
     return change_file(c, w[0], &change);
 }
 

@@ -94,12 +94,19 @@ static long fcntl_do(struct client *c, struct file *f, const uint64_t *w)
     }
 }
 
+/* What is done with descriptors of O_PATH, too. */
+static bool of_any_file(uint32_t command)
+{
+    return command == F_DUPFD || command == F_DUPFD_CLOEXEC || command == F_GETFD ||
+           command == F_SETFD || command == F_GETFL;
+}
+
 static long sys_fcntl(struct client *c, const uint64_t *w)
 {
     struct file *f = fd_file(c, w[0]);
     long result;
 
-    if (!f)
+    if (!f || ((f->flags & O_PATH) && !of_any_file((uint32_t)w[1])))
         return -EBADF;
     file_get(f);
     result = fcntl_do(c, f, w);

@@ -22,7 +22,7 @@ static long read_directory(struct client *c, struct file *f, uint64_t address, u
 
 static long directory_of(struct client *c, uint64_t fd, struct file **f)
 {
-    *f = fd_file(c, fd);
+    *f = fd_used(c, fd);
     if (!*f)
         return -EBADF;
     return !S_ISDIR((*f)->mode) || !(*f)->server ? -ENOTDIR : 0;

@@ -29,7 +29,7 @@ static long sys_epoll_create1(struct client *c, const uint64_t *w)
 /* Regular files and directories are never waited for. */
 static bool can_be_waited_for(const struct file *f)
 {
-    return f->operations->poll && !(f->flags & O_PATH) && !S_ISREG(f->mode) && !S_ISDIR(f->mode);
+    return f->operations->poll && !S_ISREG(f->mode) && !S_ISDIR(f->mode);
 }
 
 static long control(struct epoll_set *e, struct file *f, int operation, int fd,
@@ -65,8 +65,8 @@ static long sys_epoll_ctl(struct client *c, const uint64_t *w)
 
     if ((int)w[1] != EPOLL_CTL_DEL && user_read(c, w[3], &event, sizeof event))
         return -EFAULT;
-    set = fd_file(c, w[0]);
-    f = fd_file(c, w[2]);
+    set = fd_used(c, w[0]);
+    f = fd_used(c, w[2]);
     if (!set || !f)
         return -EBADF;
     if (!can_be_waited_for(f))

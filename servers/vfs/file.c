@@ -93,6 +93,13 @@ struct file *fd_file(struct client *c, uint64_t fd)
     return (uint32_t)fd < c->files->size ? c->files->descriptor[(uint32_t)fd].file : NULL;
 }
 
+struct file *fd_used(struct client *c, uint64_t fd)
+{
+    struct file *f = fd_file(c, fd);
+
+    return f && !(f->flags & O_PATH) ? f : NULL;
+}
+
 static bool grow(struct files *t, uint32_t size)
 {
     uint32_t want = t->size ? t->size : FILES_START;

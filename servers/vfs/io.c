@@ -157,7 +157,7 @@ static long seek(struct client *c, struct file *f, int64_t offset, unsigned when
 
 static long sys_lseek(struct client *c, const uint64_t *w)
 {
-    struct file *f = fd_file(c, w[0]);
+    struct file *f = fd_used(c, w[0]);
 
     if (!f)
         return -EBADF;
@@ -194,7 +194,7 @@ static long sys_ioctl(struct client *c, const uint64_t *w)
 
 static long sync_file(struct client *c, const uint64_t *w, bool data_only)
 {
-    struct file *f = fd_file(c, w[0]);
+    struct file *f = fd_used(c, w[0]);
     struct message m;
 
     if (!f)
@@ -272,7 +272,7 @@ static long sys_fallocate(struct client *c, const uint64_t *w)
         (int64_t)end < 0)
         return -EINVAL;
     if (!S_ISREG(f->mode))
-        return -ENODEV;
+        return S_ISFIFO(f->mode) ? -ESPIPE : -ENODEV;
     if (w[1] & ~(uint64_t)FALLOC_FL_KEEP_SIZE)
         return -EOPNOTSUPP;
     file_get(f);
@@ -290,7 +290,7 @@ static long sys_fallocate(struct client *c, const uint64_t *w)
 
 static long sys_fadvise(struct client *c, const uint64_t *w)
 {
-    struct file *f = fd_file(c, w[0]);
+    struct file *f = fd_used(c, w[0]);
 
     if (!f)
         return -EBADF;

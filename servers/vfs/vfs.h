@@ -214,6 +214,7 @@ struct files { /* a process's table; shared with CLONE_FILES */
 /* The open file behind fd, NULL: EBADF. No reference is taken: take one before anything that may
  * wait. */
 struct file *fd_file(struct client *c, uint64_t fd);
+struct file *fd_used(struct client *c, uint64_t fd); /* NULL also for O_PATH: only a name */
 /* The lowest free descriptor >= from: the file's reference goes to it. -EMFILE (the reference is
  * dropped). flags: O_CLOEXEC */
 long fd_install(struct client *c, struct file *f, uint32_t from, uint32_t flags);
