@@ -16,8 +16,9 @@ static unsigned begin(struct client *c, struct pollfd *fds, struct poll_item *it
         fds[i].revents = 0;
         if (fds[i].fd < 0)
             continue;
-        items[i].file = fd_file(c, (uint32_t)fds[i].fd);
+        items[i].file = fd_used(c, (uint32_t)fds[i].fd);
         items[i].events = (uint16_t)fds[i].events;
+        items[i].counts = UINT32_MAX;
         if (items[i].file)
             file_get(items[i].file);
         else

@@ -19,7 +19,7 @@ static unsigned look(struct poll_item *items, unsigned count, bool tell)
         if (!items[i].file)
             continue;
         items[i].ready = file_poll(items[i].file, items[i].events, tell && !ready);
-        ready += items[i].ready != 0;
+        ready += (items[i].ready & items[i].counts) != 0;
     }
     return ready;
 }

@@ -8,6 +8,7 @@
 struct poll_item {
     struct file *file; /* referenced; NULL: nothing to wait for */
     uint32_t events, ready; /* POLL* */
+    uint32_t counts; /* of those that are ready: what ends the wait */
     struct waiter waiter;
 };
 

@@ -46,7 +46,10 @@ static long begin(struct client *c, const struct sets *s, struct poll_item *item
 {
     for (unsigned fd = 0; fd < count; fd++) {
         for (int i = 0; i < SETS; i++)
-            items[fd].events |= has(s->bits[i], fd) ? wanted[i] : 0;
+            if (has(s->bits[i], fd)) {
+                items[fd].events |= wanted[i];
+                items[fd].counts |= means[i];
+            }
         if (!items[fd].events)
             continue;
         items[fd].file = fd_file(c, fd);
@@ -76,13 +79,16 @@ static long fill(struct sets *s, const struct poll_item *items, unsigned count)
 static long select_do(struct client *c, unsigned count, const uint64_t *addresses,
                       uint64_t deadline)
 {
-    size_t bytes = (count + WORD_BITS - 1) / WORD_BITS * 8;
     struct poll_item *items;
     struct sets s;
+    size_t bytes;
     long result;
 
-    if (count > VFS_FILES_MAX)
+    if (count > INT32_MAX)
         return -EINVAL;
+    if (count > VFS_FILES_MAX) /* there are no more */
+        count = VFS_FILES_MAX;
+    bytes = (count + WORD_BITS - 1) / WORD_BITS * 8;
     result = fetch(c, &s, addresses, bytes);
     if (result)
         return result;

@@ -199,6 +199,34 @@ static void selects(void)
     FAILS(select(-1, NULL, NULL, NULL, &t), EINVAL);
 }
 
+/* select() with one set: does it wait all the time, and has nothing then? */
+static bool waits_in(int set, int fd)
+{
+    fd_set sets[3];
+    struct timeval t = {0, 50000};
+    unsigned begin = now_ms();
+    int n;
+
+    for (int i = 0; i < 3; i++)
+        FD_ZERO(&sets[i]);
+    FD_SET(fd, &sets[set]);
+    n = select(fd + 1, &sets[0], &sets[1], &sets[2], &t);
+    return n == 0 && now_ms() - begin >= 49;
+}
+
+/* A pipe that is broken can be read; it cannot be written, and has nothing exceptional. */
+static void selects_what_counts(void)
+{
+    int p[2], q[2];
+    struct timeval t = {0, 0};
+
+    CHECK(pipe(p) == 0 && pipe(q) == 0 && close(p[1]) == 0 && close(q[0]) == 0);
+    CHECK(ready(p[0], 0) == POLLHUP && ready(q[1], 0) == POLLERR);
+    CHECK(!waits_in(0, p[0]) && waits_in(1, p[0]) && waits_in(2, p[0]));
+    CHECK(!waits_in(0, q[1]) && !waits_in(1, q[1]) && waits_in(2, q[1]));
+    CHECK(select(100000, NULL, NULL, NULL, &t) == 0); /* more than there can be */
+}
+
 static void selects_wait(void)
 {
     int p[2];
@@ -227,4 +255,4 @@ static void selects_wait(void)
 RUN_CASES({"ends of pipes", ends_of_pipes}, {"other descriptors", other_descriptors},
           {"times out", times_out}, {"wakes", wakes}, {"wakes a writer", wakes_a_writer},
           {"is interrupted", is_interrupted}, {"masks", masks}, {"selects", selects},
-          {"selects wait", selects_wait})
+          {"selects what counts", selects_what_counts}, {"selects wait", selects_wait})
