@@ -19,7 +19,7 @@
 
 enum { MEMORY_SHORT_PAGES = 1024 }; /* it may be the reason then */
 enum { SCRIPTS_MAX = 4, SCRIPT_PATH_MAX = 4096, POINTERS_AT_ONCE = 32 };
-#define TURN_NS 200000u
+#define TURN_NS 200000u /* programs compute meanwhile */
 
 /* Room for at least n more bytes. */
 static long grow(struct arguments *a, size_t n)
@@ -73,11 +73,11 @@ static long add_string(struct client *c, struct arguments *a, unsigned which, ui
     return 0;
 }
 
+/* Only who is killed need not come to the end. */
 static long others_turn(struct client *c)
 {
-    long result = wait_sleep(c, clock_now() + TURN_NS);
-
-    return result == -ETIMEDOUT ? 0 : result;
+    wait_through(c, TURN_NS);
+    return c->exiting ? -EINTR : 0;
 }
 
 static long add_strings(struct client *c, struct arguments *a, unsigned which, uint64_t array)

@@ -61,6 +61,34 @@ static void comes_in_exec(void)
     }
 }
 
+static void nothing(int signal)
+{
+    (void)signal;
+}
+
+/* Handlers do not end an exec, however long it takes to collect its arguments. (The signal is ignored by the new program.) */
+static void exec_goes_on(void)
+{
+    enum { ARGUMENTS = 20000 };
+    static char *arguments[ARGUMENTS + 1];
+    struct sigaction action = {.sa_handler = nothing};
+    pid_t child, sender;
+
+    for (int i = 0; i < ARGUMENTS; i++)
+        arguments[i] = "true";
+    CHILD(child)
+    {
+        CHECK(sigaction(SIGURG, &action, NULL) == 0);
+        execv("/bin/true", arguments);
+        CHECK(false);
+    }
+    CHILD(sender)
+    while (kill(child, SIGURG) == 0)
+        nanosleep(&(struct timespec){0, STEP_US * 1000l}, NULL);
+    check_child(child);
+    CHECK(kill(sender, SIGKILL) == 0);
+}
+
 static void *count(void *to)
 {
     for (;;)
@@ -97,4 +125,4 @@ static void stops_all_threads(void)
 }
 
 RUN_CASES({"waits in vfork", waits_in_vfork}, {"comes in exec", comes_in_exec},
-          {"stops all threads", stops_all_threads})
+          {"exec goes on", exec_goes_on}, {"stops all threads", stops_all_threads})
