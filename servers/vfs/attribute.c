@@ -38,7 +38,7 @@ static long may_change(struct client *c, struct server *s, uint64_t node,
     if (result)
         return result;
     if (r->uid != c->uid)
-        return not_owner(change, r->mode & 2);
+        return not_owner(change, r->mode & (r->gid == c->gid ? S_IWGRP : S_IWOTH));
     if ((change->mask & ATTRIBUTE_UID) && change->uid != c->uid)
         return -EPERM;
     return (change->mask & ATTRIBUTE_GID) && change->gid != c->gid ? -EPERM : 0;
@@ -62,14 +62,11 @@ static long change_node(struct client *c, struct server *s, uint64_t node,
     return result;
 }
 
-static long change_file(struct client *c, uint64_t fd, const struct change *change)
+static long change_open(struct client *c, struct file *f, const struct change *change)
 {
-    struct file *f = fd_file(c, fd);
     struct found *found;
     long result;
 
-    if (!f)
-        return -EBADF;
     if (!f->server || S_ISSOCK(f->mode))
         return -EINVAL;
     if (!S_ISCHR(f->mode) && !S_ISBLK(f->mode))
@@ -79,6 +76,19 @@ static long change_file(struct client *c, uint64_t fd, const struct change *chan
     if (result == 0)
         result = change_node(c, found->server, found->node, change);
     found_free(found);
+    return result;
+}
+
+static long change_file(struct client *c, uint64_t fd, const struct change *change)
+{
+    struct file *f = fd_file(c, fd);
+    long result;
+
+    if (!f)
+        return -EBADF;
+    file_get(f);
+    result = change_open(c, f, change);
+    file_put(c, f);
     return result;
 }
 
@@ -164,6 +174,16 @@ static long sys_fchownat(struct client *c, const uint64_t *w)
     return change_path(c, (int)w[0], w[1], w[4] & AT_SYMLINK_NOFOLLOW ? 0 : FOUND_FOLLOW, &change);
 }
 
+/* Later times than there are become the last. */
+static uint64_t ns_of(const struct timespec *t)
+{
+    uint64_t seconds = (uint64_t)t->tv_sec;
+
+    if (seconds >= UINT64_MAX / 1000000000u)
+        return UINT64_MAX;
+    return seconds * 1000000000u + (uint64_t)t->tv_nsec;
+}
+
 static long set_times(struct client *c, int at, uint64_t path, unsigned flags,
                       const struct timespec *times)
 {
@@ -179,8 +199,7 @@ static long set_times(struct client *c, int at, uint64_t path, unsigned flags,
             continue;
         if (!now && ((uint64_t)times[i].tv_nsec >= 1000000000u || times[i].tv_sec < 0))
             return -EINVAL;
-        value[i] = now ? realtime_now()
-                       : (uint64_t)times[i].tv_sec * 1000000000u + (uint64_t)times[i].tv_nsec;
+        value[i] = now ? realtime_now() : ns_of(&times[i]);
         *out[i] = value[i];
         change.mask |= i ? ATTRIBUTE_MTIME : ATTRIBUTE_ATIME;
         change.now &= now;
