@@ -284,8 +284,10 @@ static long do_open(struct message *m)
     const struct file_open_request *r = message_words(m);
     struct file_open_reply *reply = message_words(m);
     uint64_t use = r->node;
-    long result = r->flags & O_TRUNC ? fs_drop_ids(fs_served, r->node, r->flags) : 0;
+    long result;
 
+    fs_program_is(message_caller(m));
+    result = r->flags & O_TRUNC ? fs_drop_ids(fs_served, r->node, r->flags) : 0;
     if (result == 0)
         result = fs_served->open ? fs_served->open(r->node, (uint32_t)r->flags, &use) : 0;
 

@@ -36,6 +36,17 @@ def test_system_files(boot):
         assert re.search(expected, result.out, re.M), expected
 
 
+def test_files_that_a_user_keeps_open(boot):
+    """However many of /proc a user has open, root sees what there is, and so does another user."""
+    keep = "for i in $(seq 50); do sleep 100 3</proc/stat 4</proc/uptime 5</proc/meminfo 6</proc/version & done; wait"
+    result = boot(f"""su user -c '{keep}' >/dev/null 2>/tmp/said & sleep 3; grep -c 'Too many' /tmp/said; su user -c 'cat /proc/uptime' 2>&1 | grep -c 'Too many'
+        grep -c '^cpu ' /proc/stat; [ $(ps | wc -l) -gt 20 ] && service status vfs | grep -o "up$"; su nobody -s /bin/sh -c 'cat /proc/version' | cut -d' ' -f1
+        kill $(pidof sleep); wait; su user -c 'cat /proc/version' | cut -d' ' -f1; rm /tmp/said""")
+    print(result.out)
+    refused, *rest = result.out.splitlines()
+    assert int(refused) > 10 and rest == ["1", "1", "up", "Linux", "Linux"]
+
+
 def test_control_is_for_root(boot):
     result = boot("su user -c 'echo restart e1000 >/proc/bardo/control' 2>&1; echo no-such-command x >/proc/bardo/control; "
                   "echo up nobody >/proc/bardo/control", expect=1)

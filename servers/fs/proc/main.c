@@ -19,7 +19,9 @@
 #include "lib/rt/log.h"
 #include "servers/fs/proc/rows.h"
 
-enum { HANDLES = 256, PIDS_MAX = ENDPOINT_SLOTS, FD_MAX = 1024, LIST_FRESH_NS = 50000000 };
+/* Of the handles users together have three quarters at most, and one of them half of these. */
+enum { HANDLES = 256, HANDLES_OF_USERS = HANDLES / 4 * 3, HANDLES_OF_USER = HANDLES_OF_USERS / 2 };
+enum { PIDS_MAX = ENDPOINT_SLOTS, FD_MAX = 1024, LIST_FRESH_NS = 50000000 };
 enum { IS_CWD = -1, IS_EXE = -2 }; /* of VFS_FD_LINK */
 
 /* A node: row + 1, descriptor << 16, pid << 32. A handle: HANDLE | generation << 16 | its place. */
@@ -28,6 +30,7 @@ enum { IS_CWD = -1, IS_EXE = -2 }; /* of VFS_FD_LINK */
 struct handle {
     uint64_t node; /* what is open; 0: free */
     uint64_t generation;
+    uint32_t uid; /* of who has opened it */
     struct text text;
 };
 static struct handle handles[HANDLES];
@@ -292,9 +295,24 @@ static long link_text(uint64_t node, char *text, size_t room)
 
 /* ---- open files ---- */
 
+/* A free handle for that user; HANDLES: none. */
+static unsigned handle_free(uint32_t uid)
+{
+    unsigned most = uid ? HANDLES_OF_USERS : HANDLES, found = HANDLES, has = 0;
+
+    for (unsigned i = most; i-- > 0;)
+        if (!handles[i].node)
+            found = i;
+        else
+            has += handles[i].uid == uid;
+    return uid && has >= HANDLES_OF_USER ? HANDLES : found;
+}
+
 static long open_node(uint64_t node, uint32_t flags, uint64_t *use)
 {
     const struct row *r = row_of(&node);
+    uint32_t uid = UINT32_MAX; /* of nobody, when he is gone */
+    unsigned i;
 
     if (!r)
         return -ESTALE;
@@ -302,15 +320,14 @@ static long open_node(uint64_t node, uint32_t flags, uint64_t *use)
         return -EACCES;
     if (!S_ISREG(r->mode))
         return 0;
-    for (unsigned i = 0; i < HANDLES; i++) {
-        if (handles[i].node)
-            continue;
-        handles[i] =
-            (struct handle){.node = node, .generation = ++handle_generation & 0xffffffffff};
-        *use = HANDLE | handles[i].generation << 16 | i;
-        return 0;
-    }
-    return -ENFILE;
+    process_of(fs_program(), &uid);
+    i = handle_free(uid);
+    if (i == HANDLES)
+        return -ENFILE;
+    handles[i] =
+        (struct handle){.node = node, .generation = ++handle_generation & 0xffffffffff, .uid = uid};
+    *use = HANDLE | handles[i].generation << 16 | i;
+    return 0;
 }
 
 static void close_node(uint64_t node)
