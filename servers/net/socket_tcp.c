@@ -388,8 +388,30 @@ bool tcp_lingers(const struct socket *s)
            s->state == STREAM_CONNECTED && (s->tcp->unsent || s->tcp->unacked);
 }
 
+/* As on Linux: who waits to accept gets EINVAL, who connects is refused, and it may listen again where
+ * it is bound. */
+static long stop_listening(struct socket *s)
+{
+    ip_addr_t ip = s->tcp->local_ip;
+    uint16_t port = s->tcp->local_port;
+    uint8_t options = s->tcp->so_options;
+    uint32_t send_limit = s->send_limit;
+
+    end_listener(s);
+    s->state = tcp_open(s) == 0 ? STREAM_FRESH : STREAM_DEAD;
+    s->send_limit = send_limit;
+    if (s->tcp) {
+        s->tcp->so_options = options;
+        s->bound = tcp_bind(s->tcp, &ip, port) == ERR_OK;
+    }
+    socket_dirty(s);
+    return 0;
+}
+
 long tcp_shut(struct socket *s, bool read, bool write)
 {
+    if (s->state == STREAM_LISTENING)
+        return read ? stop_listening(s) : 0;
     if (s->state != STREAM_CONNECTED)
         return -ENOTCONN;
     s->read_shut |= read;
