@@ -190,6 +190,8 @@ void deliver_and_resume(struct thread *t, long result)
             result = NOT_A_CALL; /* the next one interrupts the first instruction of the handler */
             continue;
         }
+        if (signal != SIGSTOP && default_stops(signal) && group_is_orphaned(processes, p->pgid))
+            continue;
         if (default_stops(signal)) {
             stop(t, signal);
             break;

@@ -65,6 +65,16 @@ static void parent_tell(struct process *p)
         signal_process(parent, p->exit_signal, p->pid);
 }
 
+static void hang_up(int pgid)
+{
+    static const int signals[] = {SIGHUP, SIGCONT};
+
+    for (int i = 0; i < 2; i++)
+        for_processes (p)
+            if (p->pgid == pgid)
+                signal_process(p, signals[i], 0);
+}
+
 /* init gets the signal that it expects, not the one that somebody has chosen for somebody else; of
  * those that have ended already, too, since it may wait for signals only. */
 static void adopt_children(struct process *dead)
@@ -75,6 +85,8 @@ static void adopt_children(struct process *dead)
         if (p->parent == dead) {
             p->parent = init == dead ? NULL : init;
             p->exit_signal = SIGCHLD;
+            if (group_is_stuck(processes, p, dead))
+                hang_up(p->pgid);
             if (p->state == PROCESS_ZOMBIE && p->parent)
                 parent_tell(p);
         }
@@ -101,6 +113,9 @@ static void become_zombie(struct process *p)
 {
     p->state = PROCESS_ZOMBIE;
     adopt_children(p);
+    if (p->parent &&
+        group_is_stuck(processes, p, p->parent)) /* p's parent was there for the others, too */
+        hang_up(p->pgid);
     if (p->pid == INIT_PID)
         init_ended(p);
     else if (p->parent)

@@ -6,6 +6,7 @@
  *     fork.c         fork, vfork, clone; the first program
  *     exec.c         what VFS asks for during exec
  *     exit.c         exit, death by signal; zombies
+ *     orphan.c       process groups that nobody controls
  *     wait.c         wait4, waitid
  *     signal.c       actions, masks, kill
  *     deliver.c      interrupting a thread; default actions; stop and continue
@@ -177,6 +178,12 @@ void parts_alarm(void);
 /* ---- fork.c ---- */
 void fork_go_on(struct thread *parent); /* the next part */
 void fork_give_up(struct thread *parent);
+
+/* ---- orphan.c ---- */
+bool group_is_orphaned(const struct process *all, int pgid);
+/* `keeper`, its parent, is that no more. Is its group orphaned by that, with one in it that has stopped? */
+bool group_is_stuck(const struct process *all, const struct process *member,
+                    const struct process *keeper);
 
 /* ---- exit.c ---- */
 void process_end(struct process *p, int status); /* all its threads; status as wait4 reports it */

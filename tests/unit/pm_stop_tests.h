@@ -33,6 +33,9 @@ static void stopping(void)
     must_be(one->r.rip, CODE_AT + 2); /* SA_NOCLDSTOP: of continuing neither */
     must_be(wait_for(one, -1, WCONTINUED_, &status), 10001);
     must_be(status, 0xffff);
+    signal_it(two, SIGTSTP); /* in a group of orphans: nobody would let it go on */
+    must(!stopped(two));
+    must_be(sys(two, SYS_setpgid, 0, 0), 0);
     signal_it(two, SIGTSTP);
     must(stopped(two) && one->r.rip == CODE_AT + 2);
     signal_it(two, SIGUSR1); /* waits until it goes on, and ends it then */
@@ -41,6 +44,31 @@ static void stopping(void)
     must(!two->ep);
     must_be(wait_for(one, -1, 0, &status), 10001);
     must_be(status, SIGUSR1);
+}
+
+/* Who has stopped hangs up and goes on when the last one who could have let it go on ends; one that runs learns
+ * nothing. */
+static void orphaned_groups(void)
+{
+    struct program *stops = child_of(two), *runs = child_of(two), *beside = child_of(two);
+
+    must_be(sys(two, SYS_setpgid, 0, 0), 0);
+    must_be(sys(two, SYS_setpgid, 10002, 10002), 0);
+    must_be(sys(two, SYS_setpgid, 10003, 10003), 0);
+    must_be(sys(two, SYS_setpgid, 10004, 10002), 0);
+    act(stops, SIGHUP, 0, 0);
+    act(runs, SIGHUP, 0, 0);
+    act(beside, SIGHUP, 0, 0);
+    must_be(sys(two, SYS_setsid), -EPERM); /* it leads a group */
+    signal_it(stops, SIGTSTP);
+    signal_it(runs, SIGTSTP);
+    signal_it(runs, SIGCONT);
+    must(stopped(stops) && !stopped(runs));
+    signal_it(two, SIGKILL);
+    must(in_handler(stops, SIGHUP) && in_handler(beside, SIGHUP) && !in_handler(runs, SIGHUP));
+    handler_return(stops);
+    signal_it(stops, SIGTSTP);
+    must(!stopped(stops));
 }
 
 /* The one that comes takes back the other that is pending, of the process and of each thread. */

@@ -165,6 +165,7 @@ int main(void)
         DIRECTED(executing),
         DIRECTED(timers),
         DIRECTED(timers_taken),
+        DIRECTED(orphaned_groups),
         DIRECTED(futexes),
         DIRECTED(times_of_years),
         DIRECTED(failing_forks),
