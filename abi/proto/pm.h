@@ -36,6 +36,9 @@ enum pm_request {
     /* from VFS: pm_thread_request, of a thread that ends (VFS_EXIT) and that a server does not give
        back. PM takes it from whoever has it, and hands it on as VFS_EXIT once more -> 0, -ESRCH */
     PM_TAKE_BACK,
+    /* from tty: pm_foreground_request: the terminal of that session has that group in its foreground, which is to
+       hang up when the session's leader ends -> 0, -ESRCH */
+    PM_FOREGROUND,
 };
 
 struct IN_MESSAGE pm_thread_request { /* of several */
@@ -80,6 +83,11 @@ struct IN_MESSAGE pm_signal_request {
     uint64_t thread; /* endpoint, instead of a target; 0: none */
 };
 MESSAGE_FITS(struct pm_signal_request);
+
+struct IN_MESSAGE pm_foreground_request {
+    int64_t session, group; /* group 0: it has no terminal any more */
+};
+MESSAGE_FITS(struct pm_foreground_request);
 
 struct IN_MESSAGE pm_mask_request {
     uint64_t thread; /* endpoint */

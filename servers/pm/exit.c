@@ -112,6 +112,8 @@ static void init_ended(const struct process *init)
 static void become_zombie(struct process *p)
 {
     p->state = PROCESS_ZOMBIE;
+    if (p->sid == p->pid && p->foreground > 0)
+        hang_up(p->foreground);
     adopt_children(p);
     if (p->parent &&
         group_is_stuck(processes, p, p->parent)) /* p's parent was there for the others, too */

@@ -80,9 +80,24 @@ static long sys_setsid(struct message *m)
         if (p->pgid == self->pid)
             return -EPERM;
     self->pgid = self->sid = self->pid;
+    self->foreground = 0;
     return self->pid;
+}
+
+static long pm_foreground(struct message *m)
+{
+    const struct pm_foreground_request *r = message_words(m);
+    struct process *leader = process_with_pid((int32_t)r->session);
+
+    if (thread_of(message_caller(m)))
+        return -EPERM;
+    if (!leader || leader->sid != leader->pid)
+        return -ESRCH;
+    leader->foreground = (int32_t)r->group;
+    return 0;
 }
 
 PM_TABLE(groups_calls, {SYS_getpid, sys_getpid}, {SYS_gettid, sys_gettid},
          {SYS_getppid, sys_getppid}, {SYS_getpgrp, sys_getpgrp}, {SYS_getpgid, sys_getpgid},
-         {SYS_getsid, sys_getsid}, {SYS_setpgid, sys_setpgid}, {SYS_setsid, sys_setsid})
+         {SYS_getsid, sys_getsid}, {SYS_setpgid, sys_setpgid}, {SYS_setsid, sys_setsid},
+         {PM_FOREGROUND, pm_foreground})

@@ -69,6 +69,7 @@ enum process_state { PROCESS_UNUSED, PROCESS_ALIVE, PROCESS_ENDING, PROCESS_ZOMB
 struct process {
     enum process_state state;
     int pid, pgid, sid;
+    int foreground; /* of a session's leader: the group in the foreground of its terminal; 0: it has none */
     struct process *parent;
     struct credentials who;
     struct action actions[SIGNALS + 1];

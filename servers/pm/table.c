@@ -85,6 +85,7 @@ struct process *process_new(struct process *parent)
         p->parent = parent;
         p->state = PROCESS_ALIVE;
         p->pending = 0;
+        p->foreground = 0;
         p->threads = 0;
         p->stopped = p->report_stop = p->report_continue = p->executed = false;
         p->cpu_check = p->cpu_warned_ns = 0;

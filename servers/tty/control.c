@@ -54,17 +54,35 @@ struct terminal *controlling_terminal(endpoint_t program)
     return NULL;
 }
 
-/* (The leader's end is not announced to us: found out when somebody wants the terminal.) */
+/* (The leader's end is announced to PM alone: found out when somebody wants the terminal.) */
 static bool has_session(const struct terminal *t)
 {
     return t->session > 0 && process_signal(t->session, 0);
 }
 
+/* PM lets the group hang up when the session's leader ends. */
+static void tell_foreground(int32_t session, int32_t group)
+{
+    struct message m = message_of(
+        PM_FOREGROUND, (struct pm_foreground_request){.session = session, .group = group});
+
+    if (session > 0)
+        ipc_call(service_info()->pm, &m);
+}
+
+void terminal_give(struct terminal *t, int32_t session, int32_t group)
+{
+    if (t->session != session)
+        tell_foreground(t->session, 0);
+    t->session = session;
+    t->group = group;
+    terminal_save(t);
+    tell_foreground(session, group);
+}
+
 static void take_terminal(struct terminal *t, const struct person *who)
 {
-    t->session = who->session;
-    t->group = who->group;
-    terminal_save(t);
+    terminal_give(t, who->session, who->group);
 }
 
 void terminal_opened(struct terminal *t, endpoint_t program)
@@ -190,8 +208,7 @@ static long set_group(struct terminal *t, const struct message *m)
         return -EINVAL;
     if (!process_signal(-group, 0))
         return -ESRCH;
-    t->group = group;
-    terminal_save(t);
+    terminal_give(t, t->session, group);
     return 0;
 }
 
@@ -231,8 +248,7 @@ static long give_up_controlling(struct terminal *t, const struct message *m)
     if (who.pid == who.session) { /* the leader: the whole session loses it */
         group_signal(t->group, SIGHUP);
         group_signal(t->group, SIGCONT);
-        t->session = t->group = 0;
-        terminal_save(t);
+        terminal_give(t, 0, 0);
     }
     return 0;
 }

@@ -166,8 +166,7 @@ static void hang_up(struct terminal *t)
         process_signal(t->session, SIGHUP);
     group_signal(t->group, SIGHUP);
     group_signal(t->group, SIGCONT);
-    t->session = t->group = 0;
-    terminal_save(t);
+    terminal_give(t, 0, 0);
 }
 
 void terminals_hang_up(void)

@@ -193,6 +193,7 @@ bool person_ask(endpoint_t program,
                 struct person *who); /* false: PM does not know it (or is not there) */
 void group_signal(int32_t group, int signal);
 bool process_signal(int32_t target, int signal); /* target < 0: a group; false: there is nobody */
+void terminal_give(struct terminal *t, int32_t session, int32_t group); /* 0: to nobody */
 struct terminal *controlling_terminal(endpoint_t program); /* NULL: it has none */
 void terminal_opened(
     struct terminal *t,

@@ -57,3 +57,14 @@ def test_init_takes_those_that_had_ended_before_their_parent_did(boot):
     """`true` is a zombie of `sleep`, which does not wait for it. init learns of it when `sleep` ends, and not with its next own child."""
     result = boot("(true & exec sleep 0.3); sleep 0.2; ps -o stat,comm | grep ^Z || echo none")
     assert result.out == "none\n"
+
+
+def test_leader_of_a_session_ends(boot):
+    """Who is in the foreground of its terminal hangs up; who is of another session goes on, as in Linux. The terminal is free then."""
+    member = 'trap "echo $1 >>/tmp/said; exit" HUP; n=0; while [ $n -lt 100 ]; do n=$((n + 1)); sleep 0.1; done'
+    out = boot(f"""echo '{member}' >/tmp/member; service wait uart.1
+        setsid sh -c 'exec </dev/ttyS1; sh /tmp/member foreground 2>/dev/null & setsid sh /tmp/member elsewhere & echo $! >/tmp/pid; sleep 0.5'
+        sleep 0.5; cat /tmp/said; kill -9 $(cat /tmp/pid) && echo goes on
+        setsid sh -c 'exec </dev/ttyS1; sh -c ": </dev/tty" && echo has it'; rm /tmp/member /tmp/said /tmp/pid""",
+               qemu="-serial file:/dev/null", leak_check=False, timeout=60).out
+    assert out == "foreground\ngoes on\nhas it\n"
