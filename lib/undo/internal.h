@@ -34,6 +34,7 @@ void undo_say(const char *what, uint64_t a, uint64_t b, uint64_t c); /* into the
 /* After a death, and when all is undone: is the step to be done again? by_itself: no fuse has had it
  * die. If not, it is answered. */
 void undo_judge(bool by_itself);
+void undo_ring(uint64_t ns_from_now); /* the alarm */
 void undo_step_is_done(void); /* after all, or it was refused */
 /* Between two steps, while undo_returning says UNDO_CAREFUL. True: a notification is kept, and comes with an alarm, so after
  * receiving undo_bring_kept() is due; also by a successor. */

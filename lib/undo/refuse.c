@@ -141,7 +141,7 @@ static bool is_alarm(void)
     return is_notification() && (undo_message.w[0] & NOTIFY_BIT(NOTIFY_BIT_ALARM));
 }
 
-static void ring_at(uint64_t ns_from_now)
+void undo_ring(uint64_t ns_from_now)
 {
     const struct kernel_page *k = kernel_page();
     uint64_t ticks = __builtin_ia32_rdtsc() - k->tsc_boot;
@@ -170,7 +170,7 @@ static void keep_notification(uint64_t bits)
     else
         undo_say("a notification that kills is dropped", bits, in_a_row, 0);
     undo_returning |= UNDO_CAREFUL;
-    ring_at(AGAIN_NS);
+    undo_ring(AGAIN_NS);
 }
 
 /* (Bits that are stored twice are the same.) */
@@ -206,7 +206,7 @@ static void drop_step(const char *why)
     compensate();
     refusals++;
     if (asked)
-        ring_at(0); /* the alarm may have been set to another time */
+        undo_ring(0); /* the alarm may have been set to another time */
     else
         keep_notification(undo_message.w[0]);
     was_refused = true;

@@ -90,6 +90,7 @@ static void mend(uint64_t *is, uint64_t *right, uint64_t sum)
     if (fold(right) == sum) {
         undo_say("mended before it was used: at, was, is", (uint64_t)&is[i], is[i], right[i]);
         is[i] = right[i];
+        undo_ring(0); /* it may have decided by it when to look again */
     } else if (fold(is) == sum) {
         undo_say("mended in the mirror: at, was, is", (uint64_t)&right[i], right[i], is[i]);
         right[i] = is[i];
@@ -147,6 +148,8 @@ void undo_scrub(void)
     unsigned pages = 0, round = rounds;
 
     if (undo_has_no_mirror || tries++ == TRIES) {
+        if (!undo_has_no_mirror)
+            undo_say("memory is looked through no more: it kills at", place, 0, 0);
         undo_scrub_due = UINT64_MAX;
         return;
     }

@@ -25,6 +25,7 @@
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
 #include "lib/service/service.h"
+#include "servers/vfs/part.h"
 #include "servers/vfs/overdue.h"
 #include "servers/vfs/share.h"
 
@@ -147,10 +148,6 @@ struct file_operations {
     long (*stat)(struct client *c, struct file *f, struct stat *out); /* NULL: a server is asked */
     /* the last descriptor is gone. c may be NULL */
     void (*close)(struct client *c, struct file *f);
-};
-
-struct part { /* a disk, or a part of one; numbers as makedev() has them, 0: none */
-    uint64_t device, disk; /* disk: the whole one */
 };
 
 struct file { /* an open file description */
@@ -394,16 +391,6 @@ void mounts_tell(struct server *s); /* a fresh incarnation: which of its directo
 /* ---- opening (open.c) ---- */
 /* Open what was found: a new file with one reference in *out. */
 long open_found(struct client *c, const struct found *f, uint32_t flags, struct file **out);
-/* Which part of which disk that device is, as its server says. */
-long part_find(struct client *c, uint64_t device, struct part *out);
-/* They have blocks in common. (Of two partitions that is not asked, as in Linux.) */
-static inline bool parts_overlap(const struct part *a, const struct part *b)
-{
-    return a->device && b->device &&
-           (a->device == b->device || a->device == b->disk || b->device == a->disk);
-}
-bool part_is_mounted(const struct part *p); /* or any of it (mount.c) */
-bool part_is_claimed(const struct part *p); /* somebody has opened it, or any of it, with O_EXCL */
 /* A path of ours: for init's console and exec. */
 long open_path(struct client *c, const char *path, uint32_t flags, struct file **out);
 /* A FIFO that was found (pipe.c). May wait for the other end. */
