@@ -60,8 +60,10 @@ void undo_mirror_start(void)
     if (undo_has_no_mirror)
         return;
     for (uint64_t at = undo_mirror_begin(); at < (uint64_t)_end; at += PAGE_SIZE)
-        if (!is_empty((const uint64_t *)at))
+        if (!is_empty((const uint64_t *)at)) {
             memcpy((void *)(UNDO_MIRROR + at), (const void *)at, PAGE_SIZE);
+            *(uint64_t *)(UNDO_SUMS + at / UNDO_SUMMED) = 0; /* so there is a page of them */
+        }
 }
 
 void undo_mirror_again(uint64_t log_end)

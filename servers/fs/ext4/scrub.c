@@ -16,9 +16,11 @@
 
 /* It takes this part of the time, if there is always something to do; a block of 4 kB costs some 600
  * instructions. */
-#define SHARE 64
-#define LEAST_US 1000 /* from one time to the next */
-#define BLOCKS_MOST 1024 /* at once */
+#define SHARE 256
+#define LEAST_MS 1 /* from one time to the next, when nothing is due */
+/* Before one run, some 20 us; what is due beyond that is done before the next ones. */
+#define BLOCKS_MOST 32
+#define DUE_MOST_MS 512 /* of the time that has passed: after a pause 2 ms of looking are due */
 
 #define ROW 8 /* words */
 #define ROWS_MAX                                                                                   \
@@ -123,13 +125,16 @@ bool cache_scrub_one(void)
 /* What has passed is paid for in advance. */
 void cache_scrub(void)
 {
-    uint64_t now = __builtin_ia32_rdtsc(), end = now + (last == 0 ? 0 : (now - last) / SHARE);
-    unsigned blocks = 0;
+    const uint64_t ms = kernel_page()->tsc_hz / 1000;
+    uint64_t now = __builtin_ia32_rdtsc(), owed, spent = 0;
 
     if (now < due || !box || op_active())
         return;
-    while (__builtin_ia32_rdtsc() < end && blocks++ < BLOCKS_MOST && cache_scrub_one())
-        ;
-    last = now;
-    due = now + kernel_page()->tsc_hz / 1000000 * LEAST_US;
+    if (last == 0 || now - last > DUE_MOST_MS * ms)
+        last = last == 0 ? now : now - DUE_MOST_MS * ms;
+    owed = (now - last) / SHARE;
+    for (unsigned n = 0; spent < owed && n < BLOCKS_MOST && cache_scrub_one(); n++)
+        spent = __builtin_ia32_rdtsc() - now;
+    last = spent < owed ? last + spent * SHARE : now;
+    due = spent < owed ? now : now + LEAST_MS * ms;
 }
