@@ -16,11 +16,11 @@
 
 /* It takes this part of the time, if there is always something to do; a block of 4 kB costs some 600
  * instructions. */
-#define SHARE 256
+#define SHARE 64
 #define LEAST_MS 1 /* from one time to the next, when nothing is due */
 /* Before one run, some 20 us; what is due beyond that is done before the next ones. */
 #define BLOCKS_MOST 32
-#define DUE_MOST_MS 512 /* of the time that has passed: after a pause 2 ms of looking are due */
+#define DUE_MOST_MS 512 /* of the time that has passed: after a pause 8 ms of looking are due */
 
 #define ROW 8 /* words */
 #define ROWS_MAX                                                                                   \
