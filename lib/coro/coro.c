@@ -146,25 +146,30 @@ struct coro *coro_self(void)
 }
 
 #ifdef UNDO
+/* To where its stack is not in use, from its bottom on: what is at work has yielded. */
+static char *unused_end(const struct coro *c, char *low, char *top)
+{
+    char *end = c->pooled ? top : c->stack_pointer;
+
+    return end < low || end > top ? top : end;
+}
+
 undo_unlogged void undo_mirror_leave_out(void)
 {
     for (struct coro *c = newest; c; c = c->older) {
-        char *low = (char *)(stack_bottom(c) + 1),
-             *high = c->pooled ? stack_top(c) : c->stack_pointer;
+        char *low = (char *)(stack_bottom(c) + 1);
 
-        undo_mirror_same(low,
-                         (size_t)((high < low || high > stack_top(c) ? stack_top(c) : high) - low));
+        undo_mirror_same(low, (size_t)(unused_end(c, low, stack_top(c)) - low));
     }
 }
 
-/* What is at work has yielded, so its part in use begins at its stack pointer. */
 bool undo_mirror_leaves_out(uint64_t at)
 {
     for (struct coro *c = newest; c; c = c->older) {
-        uint64_t low = (uint64_t)(stack_bottom(c) + 1), high = (uint64_t)stack_top(c);
+        char *low = (char *)(stack_bottom(c) + 1);
 
-        if (at >= low && at < high)
-            return c->pooled || at < (uint64_t)c->stack_pointer;
+        if (at >= (uint64_t)low && at < (uint64_t)unused_end(c, low, stack_top(c)))
+            return true;
     }
     return false;
 }

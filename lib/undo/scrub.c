@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Scrubbing: between two steps memory is compared with its mirror (mirror.c) while nobody has died,
- * some pages at a time, more of them the longer ago the last were: so what a server that had nothing
- * to do finds at its next request is looked through before, and one that is busy spends a bounded part
- * of its time. A bit that has flipped where nothing was stored meanwhile is put right before anybody
- * reads it.
+ * a few pages before a step, for a small part of the time that has passed, and no more than is said
+ * below. A bit that has flipped is put right if its page's turn comes before a step reads it, or stores
+ * to its block; what is used all the time is mostly used before that.
  *
  * Which of the two has flipped the sums tell: of each 16 words the exclusive or, as it was when both
  * were last the same. What was stored since has another in both; a flip changes it in one of them. If
@@ -20,11 +19,11 @@
 #define BLOCKS (PAGE_SIZE / 8 / WORDS)
 /* It takes this part of the time, if there is always something to do; one page costs some 1300 instructions. Several
  * servers are at work for one program, and each takes it. */
-#define SHARE 512
+#define SHARE 1024
 #define LEAST_MS 1 /* from one time to the next, when nothing is due */
 /* Before one step, some 12 us; what is due beyond that is done before the next ones. */
 #define PAGES_MOST 8
-#define DUE_MOST_MS 512 /* of the time that has passed: after a pause 1 ms of looking is due */
+#define DUE_MOST_MS 1024 /* of the time that has passed: after a pause 1 ms of looking is due */
 /* Tables that are empty are looked at so rarely. */
 #define EMPTY_EVERY 16
 #define TRIES 8 /* so often in a row it may die in it */
@@ -100,11 +99,10 @@ static void mend(uint64_t *is, uint64_t *right, uint64_t sum)
     }
 }
 
-static void scrub_page(uint64_t page)
+/* sums: of its blocks; NULL: all are zero. */
+static void scrub_page(uint64_t page, const uint64_t *sums, bool is_mirrored)
 {
-    uint64_t *is = (uint64_t *)page, *right = (uint64_t *)(UNDO_MIRROR + page),
-             *sums = sums_of(page);
-    bool is_mirrored = !is_zero(sums);
+    uint64_t *is = (uint64_t *)page, *right = (uint64_t *)(UNDO_MIRROR + page);
 
     for (unsigned b = 0; b < BLOCKS; b++, is += WORDS, right += WORDS) {
         uint64_t sum = sums ? sums[b] : 0, now = fold(is);
@@ -123,8 +121,11 @@ static void scrub_page(uint64_t page)
 
 static void visit(uint64_t page)
 {
-    if ((page / PAGE_SIZE + rounds) % EMPTY_EVERY == 0 || !is_zero(sums_of(page)))
-        scrub_page(page);
+    const uint64_t *sums = sums_of(page);
+    bool is_mirrored = !is_zero(sums); /* what has a sum has been seen there */
+
+    if (is_mirrored || (page / PAGE_SIZE + rounds) % EMPTY_EVERY == 0)
+        scrub_page(page, sums, is_mirrored);
 }
 
 /* The data, the heap, and tables. */
@@ -160,8 +161,8 @@ void undo_scrub(void)
     if (last == 0 || now - last > DUE_MOST_MS * ms)
         last = last == 0 ? now : now - DUE_MOST_MS * ms;
     owed = (now - last) / SHARE;
-    if (message_caller(&undo_message) ==
-        ENDPOINT_KERNEL) /* many have to do at the same tick of the clock */
+    /* at one tick of the clock many have something to do */
+    if (message_caller(&undo_message) == ENDPOINT_KERNEL)
         most = 1;
     for (unsigned pages = 0; spent < owed && pages < most; pages++) {
         place = next_place(place & ~(uint64_t)(PAGE_SIZE - 1));

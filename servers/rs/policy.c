@@ -207,11 +207,6 @@ void share_ready(struct share *s, uint32_t permille)
         s->credit = burst_of(permille);
 }
 
-static uint64_t less(uint64_t a, uint64_t b)
-{
-    return a < b ? 0 : a - b;
-}
-
 void share_check(struct share *s, const struct look *look, uint32_t permille, uint64_t useful,
                  bool is_strict)
 {

@@ -195,6 +195,11 @@ void share_ready(struct share *share, uint32_t permille);
  */
 void share_check(struct share *share, const struct look *look, uint32_t permille, uint64_t useful,
                  bool is_strict);
+/* What is left of a, 0 at least. */
+static inline uint64_t less(uint64_t a, uint64_t b)
+{
+    return a < b ? 0 : a - b;
+}
 /* Too much of it was of no use for too long. */
 bool share_is_storm(const struct share *share);
 

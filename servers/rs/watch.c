@@ -118,11 +118,6 @@ static uint64_t vain_since(struct service *s, uint64_t elapsed)
     return vain < elapsed ? vain : elapsed;
 }
 
-static uint64_t less(uint64_t a, uint64_t b)
-{
-    return a < b ? 0 : a - b;
-}
-
 /* Of its device; a pin's is masked until the driver acknowledges it. */
 static uint64_t msis_of(const struct service *s)
 {

@@ -2,8 +2,8 @@
 /*
  * Scrubbing of the cache: what is in it may lie there for long, and a bit that flips meanwhile would be
  * handed on, or written to the disk, as right. So of each block a code is kept, made when the hand comes
- * by after a change, and compared whenever it comes by again, between two runs of requests: the more
- * blocks the longer ago the last were, so what is asked for after a pause has been looked at before.
+ * by after a change, and compared whenever it comes by again: a few blocks before a run of a request,
+ * for a part of the time that has passed. What is asked for before its turn comes is handed on as it is.
  *
  * The code tells where a single bit has flipped, so it is put right, whether the disk has the block as it
  * is or not. A block is rows of eight words. `sum` is the exclusive or of all words: of a flip it has the
