@@ -270,6 +270,17 @@ static inline long memory_unmap(endpoint_t ep, uint64_t address, uint64_t pages)
 {
     return kernel_call6(KERNEL_UNMAP, ep, (long)address, (long)pages, 0, 0, 0);
 }
+/* Of our own memory. In a service that keeps its memory when the step is over: a step that is repeated
+ * may read again what was there. So nothing else is mapped there in the same step. */
+static inline void memory_unmap_own(uint64_t address, uint64_t pages)
+{
+#ifdef UNDO
+    undo_later(KERNEL_CALL_BASE + KERNEL_UNMAP, (uint64_t)(int64_t)ENDPOINT_SELF,
+               &(struct message){.type = address, .w = {pages}}, 0);
+#else
+    memory_unmap(ENDPOINT_SELF, address, pages);
+#endif
+}
 /* A part, from *address on, which comes to `end` when that was all. */
 static inline long memory_unmap_part(endpoint_t ep, uint64_t *address, uint64_t end)
 {

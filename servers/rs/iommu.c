@@ -43,7 +43,7 @@ long request_firmware(struct message *m, struct service *caller)
         return error;
     for (uint64_t i = 0; i < length; i++)
         text[i] = ((const volatile char *)FIRMWARE_AT)[offset + i];
-    memory_unmap(ENDPOINT_SELF, FIRMWARE_AT, pages);
+    memory_unmap_own(FIRMWARE_AT, pages);
     return grant_to(message_caller(m), r->grant, 0, text, length);
 }
 

@@ -76,28 +76,33 @@ static void window_end(struct window *w)
     if (w && is_needed(&w->image))
         return;
     if (w && w->pages)
-        memory_unmap(ENDPOINT_SELF, window_address(w), w->pages);
+        memory_unmap_own(window_address(w), w->pages);
     if (w) {
         w->pages = 0;
         w->is_used = false;
     }
 }
 
+/* One that is free since an earlier step. Those whose last instance is gone become free. */
 static struct window *window_begin(void)
 {
     static unsigned next;
+    struct window *found = NULL;
 
     for (unsigned n = 0; n < WINDOWS; n++) {
-        struct window *w = &windows[next++ % WINDOWS];
+        struct window *w = &windows[(next + n) % WINDOWS];
 
-        window_end(w); /* of one whose last instance is gone */
         if (w->is_used)
-            continue;
-        w->is_used = true;
-        w->pages = 0;
-        return w;
+            window_end(w);
+        else if (!found)
+            found = w;
     }
-    return NULL;
+    if (!found)
+        return NULL;
+    next = (unsigned)(found - windows) + 1;
+    found->is_used = true;
+    found->pages = 0;
+    return found;
 }
 
 /* ---- the program comes ---- */
@@ -105,7 +110,7 @@ static struct window *window_begin(void)
 static void stage_end(void)
 {
     if (stage.pages)
-        memory_unmap(ENDPOINT_SELF, STAGE_AT, stage.pages);
+        memory_unmap_own(STAGE_AT, stage.pages);
     stage.size = stage.pages = 0;
 }
 
@@ -132,7 +137,7 @@ long request_program(struct message *m, struct service *caller)
     if (!service_takes_orders(caller))
         return -EPERM;
     if (offset == 0)
-        stage_end();
+        stage.size = 0; /* (its pages are taken again) */
     if (length == 0 || length > RS_PROGRAM_PIECE || offset > stage.size ||
         offset + length > RS_PROGRAM_MAX)
         return -EINVAL;
