@@ -45,7 +45,7 @@ static const struct place {
     {op_commit, 400, 120},     {op_abort, 2000, 30},        {block_change, 400, 50},
     {block_fresh, 300, 30},    {block_fresh_data, 300, 30}, {block_get, 200, 60},
     {op_freed, 100, 30},       {op_freed_until, 300, 60},   {commit_step, 60, 120},
-    {commit_step, 20000, 100}, {journal_step, 100, 20},
+    {commit_step, 20000, 100}, {journal_step, 100, 20},     {seal_is_right, 4000, 60},
 };
 enum { PLACES = sizeof places / sizeof *places };
 extern const char etext[];

@@ -166,9 +166,10 @@ static bool groups_each(struct buffer *b, bool is_check)
         struct ext4_group *g = (void *)((uint8_t *)buffer_data(b) + n * volume.group_size);
         uint16_t sum = group_sum(first + n, g);
 
-        if (is_check && g->checksum != sum)
+        if (!is_check)
+            g->checksum = sum;
+        else if (g->checksum != sum)
             return false;
-        g->checksum = sum;
     }
     return true;
 }
@@ -183,19 +184,23 @@ static bool has_high(const struct ext4_inode *i)
     return volume.inode_size > 128 && i->extra_isize >= 4;
 }
 
-static uint32_t inode_sum(uint32_t number, struct ext4_inode *i)
+/* With zeros in the places of the sum itself. (They are not put there meanwhile: who dies of it would leave
+ * them to the next, and the block would be damaged.) */
+static uint32_t inode_sum(uint32_t number, const struct ext4_inode *i)
 {
-    uint16_t lo = i->checksum_lo, hi = volume.inode_size > 128 ? i->checksum_hi : 0;
-    uint32_t sum;
+    const uint8_t *bytes = (const uint8_t *)i;
+    size_t at = offsetof(struct ext4_inode, checksum_lo), behind = at + sizeof i->checksum_lo;
+    uint32_t sum = crc32c(inode_seed(number, i), bytes, at);
+    const uint16_t zero = 0;
 
-    i->checksum_lo = 0;
-    if (has_high(i))
-        i->checksum_hi = 0;
-    sum = crc32c(inode_seed(number, i), i, volume.inode_size);
-    i->checksum_lo = lo;
-    if (has_high(i))
-        i->checksum_hi = hi;
-    return sum;
+    sum = crc32c(sum, &zero, sizeof zero);
+    if (!has_high(i))
+        return crc32c(sum, bytes + behind, volume.inode_size - behind);
+    at = offsetof(struct ext4_inode, checksum_hi);
+    sum = crc32c(sum, bytes + behind, at - behind);
+    sum = crc32c(sum, &zero, sizeof zero);
+    behind = at + sizeof i->checksum_hi;
+    return crc32c(sum, bytes + behind, volume.inode_size - behind);
 }
 
 /* b->seed is the number of the first inode in the block. */
