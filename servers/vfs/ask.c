@@ -225,9 +225,10 @@ long ask(struct client *c, struct server *s, struct message *m, enum again again
     overdue_begin(&c->overdue);
     for (;;) {
         endpoint_t ep;
-        long result =
-            c->cancelled && !request_ends(s, m->type) ? -EINTR : forward_patiently(c, s, m);
+        long result = -EINTR;
 
+        if (!c->cancelled || request_ends(s, m->type))
+            result = again == NEVER ? forward(c, s, m) : forward_patiently(c, s, m);
         if (result)
             return result;
         ep = c->behind_endpoint;
@@ -240,7 +241,7 @@ long ask(struct client *c, struct server *s, struct message *m, enum again again
         }
         if (c->returned)
             continue;
-        if (again == ONCE && !(s->traits & TRAIT_REMEMBERS))
+        if (again == NEVER || (again == ONCE && !(s->traits & TRAIT_REMEMBERS)))
             return -EIO; /* bounced: it may have been done or not */
         if (overdue_is_hopeless(&c->overdue))
             return -EIO;

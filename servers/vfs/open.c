@@ -124,10 +124,8 @@ static uint32_t server_flags(uint32_t flags)
 /* What the server has opened on the way (FOUND_OPEN) is closed there. */
 static long refuse(struct client *c, const struct found *f, long error)
 {
-    struct message end = message_of(FILE_CLOSE, (struct file_node_request){.node = f->use});
-
-    if (f->opened)
-        ask(c, f->server, &end, AGAIN);
+    if (f->opened_by)
+        remote_tell_refused(c, f->server, f->opened_by, f->use);
     return error;
 }
 
@@ -145,9 +143,10 @@ static long open_checked(struct client *c, const struct found *f, uint32_t flags
     file->rdev = f->rdev;
     file_set_path(file, f->path);
     file->seekable = S_ISREG(f->mode) || S_ISDIR(f->mode);
-    if (f->opened) {
+    if (f->opened_by) {
         file->node = f->use;
-        file->opened_by = f->server->endpoint;
+        file->opened_by = f->opened_by;
+        result = remote_settle(c, file);
     } else if (!file->path) {
         result = -ENFILE;
     } else if (!(flags & O_PATH)) {
@@ -247,7 +246,7 @@ static long open_at(struct client *c, int at, uint64_t path, uint32_t flags, uin
             return result ? result : -EISDIR;
         }
         if (result)
-            return result;
+            return refuse(c, f, result);
         if (f->unnamed)
             return open_unnamed(f->unnamed, flags, out);
         if (f->mode) {

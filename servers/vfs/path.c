@@ -364,8 +364,8 @@ static long arrived(struct walk *w, const struct message *m)
     out->size = found->size;
     out->rdev = found->rdev;
     out->uid = found->uid;
-    out->opened = found->stop == STOP_OPENED;
-    if (out->opened) {
+    out->opened_by = w->open && found->stop == STOP_OPENED ? w->c->behind_endpoint : 0;
+    if (out->opened_by) {
         out->use = found->rdev;
         out->rdev = 0;
     }

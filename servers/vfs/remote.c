@@ -25,7 +25,7 @@ static uint64_t named_node(const struct file *f)
     return S_ISBLK(f->mode) ? f->rdev : f->lock_node;
 }
 
-long remote_open(struct client *c, struct file *f)
+static long open_there(struct client *c, struct file *f)
 {
     bool again = f->opened_by != 0;
     struct message m =
@@ -35,16 +35,39 @@ long remote_open(struct client *c, struct file *f)
                                                          .again = again});
     const struct file_open_reply *reply = message_words(&m);
     long result = ask(c, f->server, &m, AGAIN);
+    endpoint_t opened_by = c->behind_endpoint;
+    uint64_t node = reply->node ? reply->node : f->node;
 
     if (result < 0)
         return result;
-    if (reply->node)
-        f->node = reply->node;
-    f->opened_by = f->server->endpoint;
+    if (again && f->opened_by == opened_by) { /* somebody who shares it was quicker */
+        remote_tell_refused(c, f->server, opened_by, node);
+        return 0;
+    }
+    f->node = node;
+    f->opened_by = opened_by;
     return 0;
 }
 
-/* A fresh incarnation of the server does not know that the file is open: open it once more. */
+/* A fresh incarnation of the server does not know that the file is open, or learns of it (remote_reopen()). */
+long remote_settle(struct client *c, struct file *f)
+{
+    long result = 0;
+
+    while (result == 0 && f->server->endpoint && f->opened_by != f->server->endpoint)
+        result = open_there(c, f);
+    return result;
+}
+
+/* (The answer may be of one that has died since: there is another, and it does not know of this.) */
+long remote_open(struct client *c, struct file *f)
+{
+    long result = open_there(c, f);
+
+    return result ? result : remote_settle(c, f);
+}
+
+/* Before it is asked for anything. */
 static long current(struct client *c, struct file *f)
 {
     long result = 0;
@@ -53,7 +76,7 @@ static long current(struct client *c, struct file *f)
         return 0;
     if (!f->server->endpoint)
         result = server_wait(c, f->server, f->opened_by);
-    return result ? result : remote_open(c, f);
+    return result ? result : remote_settle(c, f);
 }
 
 static inline struct message io_message(const struct client *c, const struct file *f,
@@ -267,15 +290,31 @@ void remote_server_back(struct server *s)
     }
 }
 
-/* By the program when there is one: VFS does not wait. */
+/* By the program when there is one: VFS does not wait. An incarnation that has not been told that the file is
+ * open is not told that it is closed, or another's opening would be taken for over. */
+void remote_tell_refused(struct client *c, struct server *s, endpoint_t opened_by, uint64_t node)
+{
+    struct message m = message_of(FILE_CLOSE, (struct file_node_request){.node = node});
+    long result = -EINTR;
+
+    if (opened_by != s->endpoint)
+        return;
+    if (c && !c->cancelled && !c->lost)
+        result = ask(c, s, &m, NEVER);
+    m = message_of(FILE_CLOSE, (struct file_node_request){.node = node});
+    if (result == -EINTR)
+        server_call(s, &m);
+}
+
+/* (Meanwhile a fresh one may have been told that it is open.) */
 void remote_tell_closed(struct client *c, struct file *f)
 {
-    struct message m = message_of(FILE_CLOSE, (struct file_node_request){.node = f->node});
+    endpoint_t knew;
 
-    if (!c || c->cancelled || c->lost || ask(c, f->server, &m, AGAIN) == -EINTR) {
-        m = message_of(FILE_CLOSE, (struct file_node_request){.node = f->node});
-        server_call(f->server, &m);
-    }
+    do {
+        knew = f->opened_by;
+        remote_tell_refused(c, f->server, knew, f->node);
+    } while (f->opened_by != knew);
 }
 
 static void remote_close(struct client *c, struct file *f)

@@ -179,6 +179,8 @@ extern const struct file_operations remote_operations;
 
 /* Tell the server that the file is open; it may give another node for it. */
 long remote_open(struct client *c, struct file *f);
+long remote_settle(struct client *c, struct file *f);
+void remote_tell_refused(struct client *c, struct server *s, endpoint_t opened_by, uint64_t node);
 void remote_tell_closed(struct client *c, struct file *f);
 /* The server has said that a node became ready; a fresh incarnation of it is there. */
 void remote_ready(struct server *s, uint64_t node);
@@ -280,8 +282,9 @@ void place_put(struct place *p);
 
 /* Forward the blocked client to the server and wait for it to come back: result, and the reply's words
  * in *m. When the server dies meanwhile, it waits for the fresh one and asks again if `again`,
- * else -EIO. -EINTR: cancelled, and the request may wait. */
-enum again { ONCE, AGAIN };
+ * else -EIO; NEVER: nor is a fresh one waited for before. -EINTR: cancelled, and the request may wait. Whose
+ * the answer is, behind_endpoint says: it may have died since. */
+enum again { ONCE, AGAIN, NEVER };
 long ask(struct client *c, struct server *s, struct message *m, enum again again);
 /* Hand it over for good. Returns SERVICE_NO_REPLY, or an error. */
 long hand_over(struct client *c, struct server *s, const struct message *m);
@@ -318,7 +321,8 @@ struct found {
     uint64_t parent; /* with FOUND_MAY_MISS and node 0: the directory that lacks it, same server */
     bool trailing_slash; /* the path ended in '/': must be a directory */
     struct file *unnamed; /* with FOUND_UNNAMED: it is this open file; nothing else is known */
-    bool opened; /* with FOUND_OPEN: the server has opened it, as node `use` */
+    endpoint_t
+        opened_by; /* with FOUND_OPEN: that incarnation of the server has opened it, as node `use` */
     uint64_t use;
     char path[VFS_PATH_MAX]; /* canonical. Here begins what is long, and not cleared */
     char last[VFS_NAME_MAX + 1]; /* with `parent`: the name it would have */

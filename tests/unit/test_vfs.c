@@ -47,6 +47,30 @@ static void mounts_check(void)
         }
 }
 
+/* What is open is so for its server, too, or it would be deleted with its last name. */
+static void opens_check(void)
+{
+    for (const struct fake_server *s = servers_of; s < servers_of + SERVERS; s++) {
+        unsigned opens[OPENS] = {0};
+
+        for (const struct file *f = file_first(); f && knows(s); f = f->next_all)
+            if (f->opened_by == s->ep && f->server->endpoint == s->ep && f->references)
+                opens[f->node % OPENS]++;
+        for (unsigned n = 0; n < OPENS && knows(s); n++) {
+            if (verbose && opens[n] > s->opens[n])
+                fprintf(stderr, "%s: node %u is open %u times, and it knows of %u\n", s->key, n,
+                        opens[n], s->opens[n]);
+            check(opens[n] <= s->opens[n], "what is open its server does not know of");
+        }
+    }
+}
+
+static void invariants_check(void)
+{
+    mounts_check();
+    opens_check();
+}
+
 static void world_begin(uint64_t seed, long steps)
 {
     static const char *const keys[] = {"fs/ram", "fs/proc", "fs/dev", "chr/5",
@@ -55,7 +79,7 @@ static void world_begin(uint64_t seed, long steps)
     chance_begin(seed);
     steps_left = steps;
     calm = true;
-    invariant = mounts_check;
+    invariant = invariants_check;
     info =
         (struct service_info){.self = EP_VFS, .pm = EP_PM, .vm = EP_VM, .rs = EP_RS, .ds = EP_DS};
     strcpy(info.parameters, "root=fs/ram mount=/proc:fs/proc mount=/dev:fs/dev init=/sbin/init "
@@ -67,6 +91,12 @@ static void world_begin(uint64_t seed, long steps)
     }
 }
 
+/* (Not one that is slow, and given up, nor one that calls VFS itself and may not be called.) */
+static bool may_be_told(const struct fake_server *s)
+{
+    return knows(s) && !loses && strcmp(s->key, "fs/proc") != 0;
+}
+
 static void nothing_left(void)
 {
     for (const struct mount *m = mounts; m < mounts + MOUNTS_MAX; m++)
@@ -76,6 +106,12 @@ static void nothing_left(void)
     check(!grants_left(), "a grant is left");
     check(vault_in_use() <= 3 * 4 * 16 * PAGE_SIZE,
           "bytes of pipes are left"); /* slabs that are kept */
+    for (const struct fake_server *s = servers_of; s < servers_of + SERVERS; s++)
+        for (unsigned n = 0; n < OPENS && may_be_told(s); n++) {
+            if (verbose && s->opens[n])
+                fprintf(stderr, "%s: node %u is open %u times\n", s->key, n, s->opens[n]);
+            check(!s->opens[n], "a server still has open what VFS has closed");
+        }
     check(!__lsan_do_recoverable_leak_check(), "memory is left");
 }
 

@@ -180,6 +180,52 @@ static void link_answer(struct fake_server *s, const struct message *m, struct m
     reply->result = (int64_t)(percent(3) ? 1u << chance(20) : n);
 }
 
+/* ---- what it has open ---- */
+
+static bool knows(const struct fake_server *s)
+{
+    return s->ep && !s->lies && !s->has_lost && !s->is_silent && !s->is_unsure;
+}
+
+static void count_close(struct fake_server *s, uint64_t node)
+{
+    if (verbose)
+        fprintf(stderr, "%s %d: node %lx is closed\n", s->key, s->ep, (unsigned long)node);
+    check(!knows(s) || s->opens[node % OPENS], "VFS closes what its server has not open");
+    if (s->opens[node % OPENS])
+        s->opens[node % OPENS]--;
+}
+
+static void count_open(struct fake_server *s, uint64_t node)
+{
+    if (verbose)
+        fprintf(stderr, "%s %d: node %lx is opened\n", s->key, s->ep, (unsigned long)node);
+    s->opens[node % OPENS]++;
+}
+
+static void count_opens(struct fake_server *s, const struct message *m, const struct message *out)
+{
+    const struct file_node_request *r = message_words(m);
+    const struct file_lookup_request *lookup = message_words(m);
+    const struct file_lookup_reply *reply = message_words(out);
+
+    switch (m->type & FILE_TYPE_MASK) {
+    case FILE_OPEN:
+        if (reply->result >= 0)
+            count_open(s, reply->node ? reply->node : r->node);
+        break;
+    case FILE_LOOKUP:
+        if (reply->result == 0 && reply->stop == STOP_OPENED && (lookup->how & LOOKUP_OPEN))
+            count_open(s, reply->rdev);
+        break;
+    case FILE_CLOSE:
+        count_close(s, r->node);
+        break;
+    default:
+        break;
+    }
+}
+
 static void answer(struct fake_server *s, struct pending *e)
 {
     const struct message *m = &e->m;
@@ -229,10 +275,11 @@ static void answer(struct fake_server *s, struct pending *e)
     default:
         break;
     }
-    if (percent(8))
+    if (percent(8) && m->type != FILE_CLOSE)
         reply->result = failure();
     if (m->type == FILE_STAT && program_of(e->program))
         program_of(e->program)->stat_failed = reply->result < 0;
+    count_opens(s, m, &out);
     if (!is_back(m) || (s->lies && percent(20)))
         out = (struct message){.type = (uint64_t)reply->result};
     server_lets_go(s, e, out);
@@ -265,13 +312,20 @@ static long cancel(struct fake_server *s, struct message *m)
 
     for (unsigned i = 0; i < s->count && !s->lies; i++)
         if (s->pending[i].program == (endpoint_t)r->program) {
+            uint64_t type = s->pending[i].m.type & FILE_TYPE_MASK;
+
             s->pending[i] = s->pending[--s->count];
-            reply->done = chance(3) ? 0 : (int64_t)chance(100);
+            reply->done = chance(3) || type == FILE_OPEN || type == FILE_LOOKUP
+                              ? 0
+                              : (int64_t)chance(100); /* (no half of an opening) */
             if (percent(60))
                 return 1;
             return percent(50) ? FILE_CANCEL_REPEAT : 0;
         }
-    return percent(5) ? -EIO : 0;
+    if (!percent(5))
+        return 0;
+    s->is_unsure = true; /* (it is taken for dead) */
+    return -EIO;
 }
 
 static bool has(const struct fake_server *s, endpoint_t program)
@@ -305,6 +359,7 @@ static long call_server(struct fake_server *s, struct message *m, uint64_t deadl
 
     if (s->is_silent || percent(1)) {
         check(deadline, "VFS waits for a file server for ever");
+        s->is_unsure = true;
         now += deadline;
         return -ETIMEDOUT;
     }
@@ -327,6 +382,14 @@ static long call_server(struct fake_server *s, struct message *m, uint64_t deadl
                 m->w[n++] = s->told[i];
                 s->told[i] = 0;
             }
+        return 0;
+    case FILE_REOPEN:
+        for (unsigned i = 0; i < MESSAGE_WORDS; i++)
+            if (m->w[i])
+                count_open(s, m->w[i]);
+        return 0;
+    case FILE_CLOSE:
+        count_close(s, node);
         return 0;
     default:
         return percent(5) ? failure() : 0;
@@ -397,6 +460,7 @@ static long call_rs(struct message *m)
 static long call_ds(struct message *m)
 {
     const struct ds_key_request *r = message_words(m);
+    struct ds_event_reply *event = message_words(m);
     char key[DS_KEY_MAX];
     struct fake_server *s;
 
@@ -405,6 +469,8 @@ static long call_ds(struct message *m)
             return -ENOENT;
         *m = ds_events[0].m;
         memmove(ds_events, ds_events + 1, --ds_count * sizeof *ds_events);
+        unpack_text(key, event->key, DS_KEY_MAX);
+        event->endpoint = (uint64_t)server_named(key)->ep; /* what holds now */
         return 0;
     }
     if (m->type != DS_RETRIEVE)

@@ -31,6 +31,7 @@ enum {
     MEMORY_AT = 0x10000, /* where a program's memory begins */
     STEP_CALLS_MAX = 4000, /* kernel calls between two receives */
     ROOT_NODE = 10,
+    OPENS = 2048, /* nodes' numbers are below */
 };
 #define SERVER_MEMORY 0x40000000ull /* where a server says that the contents of files are */
 #define EP_VFS endpoint_make(1, 1)
@@ -72,6 +73,9 @@ struct fake_server {
     unsigned count;
     uint64_t told[8]; /* nodes that VFS wants to hear of */
     uint64_t covered[4]; /* of the directories /a to /d: another file system is there */
+    unsigned
+        opens[OPENS]; /* by the number of the node: how often VFS has it open, as far as it knows */
+    bool is_unsure; /* it may not have learnt of all that VFS has told it */
 };
 
 static struct program programs[PROGRAMS];
@@ -148,7 +152,9 @@ static void server_start(struct fake_server *s)
     s->ep = endpoint_make(20 + (unsigned)(s - servers_of), ++s->generation);
     s->count = 0;
     s->is_silent = s->lies = s->has_lost = false;
+    s->is_unsure = false;
     memset(s->told, 0, sizeof s->told);
+    memset(s->opens, 0, sizeof s->opens);
     tell_ds(s);
 }
 
