@@ -366,6 +366,7 @@ struct trace_event {
 #define KERNEL_PAGE 0x701000000000ull /* struct kernel_page */
 #define KERNEL_LOG_RING 0x702000000000ull
 #define KERNEL_TRACE_RING 0x703000000000ull
+#define SERVICE_NOTE 0x704000000000ull /* struct service_note, which it writes */
 /* the boot archive (cpio newc), for RS and whom it grants it to */
 #define BOOT_ARCHIVE 0x710000000000ull
 /* queue memory: queue n at QUEUE_WINDOW + n * QUEUE_STRIDE; a driver's own is n = 0 */

@@ -87,7 +87,7 @@ enum message_type {
        blocked in a call to you again. */
     MESSAGE_BOUNCED,
     /* not the kernel's; to VFS: what it handed this caller on for has killed the server, which has
-       undone it (lib/undo). Nobody is to ask for it again: it is -EIO. */
+       undone it (lib/undo), or copy after copy of it: vfs_refused_request. Nobody is to ask for it again: it is -EIO. */
     MESSAGE_REFUSED,
 };
 

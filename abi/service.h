@@ -8,6 +8,7 @@
 #define ABI_SERVICE_H
 
 #include "abi/kernel.h"
+#include "abi/message.h"
 
 /* Service ids. RS gives 16 and up to the others in the order of their manifests' names. */
 enum service_id {
@@ -67,6 +68,14 @@ struct service_region { /* memory that the driver's device may be told to reach,
     uint64_t physical, size; /* size 0: unused */
 };
 
+/* A request that has killed copy after copy: the next one does not look at it. */
+struct service_refused {
+    uint64_t sum; /* service_sum() of it; 0: unused */
+    uint64_t until; /* clock */
+    uint64_t cost; /* ns in which others had nothing of the service, each time that it came */
+};
+#define SERVICE_REFUSED 8
+
 struct service_info {
     char name[SERVICE_NAME_MAX];
     /* 0: not up. To know an endpoint is no right to call it. */
@@ -82,6 +91,9 @@ struct service_info {
     struct service_queue queue; /* a driver's own */
     /* block drivers: the queues of their client's other drivers; may change at any time */
     struct service_region region[SERVICE_REGIONS];
+    struct service_refused refused[SERVICE_REFUSED];
+    uint32_t refuses; /* 0: there is none */
+    uint32_t has_note; /* a struct service_note lies at SERVICE_NOTE */
     uint32_t irqs; /* bound as NOTIFY_BIT_IRQ + 0.. */
     uint32_t archive_mapped;
     uint64_t archive_size; /* bytes at BOOT_ARCHIVE when mapped */
@@ -90,5 +102,23 @@ struct service_info {
     int64_t realtime_offset;
     char parameters[SERVICE_PARAMETERS_MAX]; /* the manifest's "parameters" line */
 };
+
+/* What it is at work on, for RS, which looks there when it has died. */
+struct service_note {
+    struct message request; /* as it came */
+    uint64_t serves; /* 1: it is at work on that */
+    uint64_t began; /* since then: TSC */
+    uint64_t served; /* how many requests of programs this incarnation has handled */
+};
+
+/* The same request has the same sum, whoever hands it on again; never 0. */
+static inline uint64_t service_sum(const struct message *m)
+{
+    uint64_t sum = (m->source ^ m->type << 17) * 0x9e3779b97f4a7c15ull;
+
+    for (unsigned i = 0; i < MESSAGE_WORDS; i++)
+        sum = ((sum ^ sum >> 29) + m->w[i]) * 0xbf58476d1ce4e5b9ull;
+    return (sum ^ sum >> 31) | 1;
+}
 
 #endif

@@ -35,6 +35,13 @@ enum vfs_request {
     VFS_MOUNTS, /* text of /proc/mounts to our grant -> bytes */
 };
 
+struct IN_MESSAGE vfs_refused_request { /* of MESSAGE_REFUSED */
+    uint64_t
+        cost; /* ns in which others had nothing of that server, each time; 0: it was not away */
+    uint64_t type; /* of what was asked for */
+};
+MESSAGE_FITS(struct vfs_refused_request);
+
 struct IN_MESSAGE vfs_fork_request {
     uint64_t parent; /* endpoint; 0: the first program, which has none */
     uint64_t pid; /* the child's */

@@ -72,8 +72,11 @@ static long serve(struct message *m)
 void fs_retry(const struct message *request)
 {
     struct message m = *request;
-    long result = serve(&m);
+    long result;
 
+    service_serving(request);
+    result = serve(&m);
+    service_serving(NULL);
     if (result != SERVICE_NO_REPLY)
         ipc_reply_at_end(message_caller(&m), &m, result);
 }

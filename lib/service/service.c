@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "abi/proto/ds.h"
+#include "abi/proto/vfs.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
 #include "lib/rt/pack.h"
@@ -115,6 +116,68 @@ void service_run(const struct service_table *table)
     undo_loop(steps);
 }
 #else
+/* ---- requests that kill (servers/rs/poison.h) ---- */
+
+static struct service_note nowhere, *note = &nowhere;
+
+static void note_begin(void)
+{
+    if (service_info()->has_note)
+        note = (struct service_note *)SERVICE_NOTE;
+    *note = (struct service_note){0};
+}
+
+void service_serving(const struct message *m)
+{
+    if (m) {
+        note->request = *m;
+        note->began = __builtin_ia32_rdtsc();
+    }
+    __atomic_store_n(&note->serves, m != NULL, __ATOMIC_RELEASE);
+}
+
+static const struct service_refused *refused(const struct message *m)
+{
+    const struct service_refused *all = service_info()->refused;
+    uint64_t sum = service_sum(m);
+
+    for (unsigned i = 0; i < SERVICE_REFUSED; i++)
+        if (all[i].sum == sum && clock_now() < all[i].until)
+            return &all[i];
+    return NULL;
+}
+
+/* VFS waits for some of those that it hands on, and tells people. */
+static endpoint_t refuse(const struct message *m, const struct service_refused *r, long *answer)
+{
+    struct message back =
+        message_of(MESSAGE_REFUSED, (struct vfs_refused_request){.cost = r->cost, .type = m->type});
+
+    if (message_via(m) == service_info()->vfs &&
+        ipc_forward(message_caller(m), message_via(m), &back) == 0)
+        return 0;
+    *answer = -EIO;
+    return message_caller(m);
+}
+
+/* What a program has asked for is noted. */
+static endpoint_t serve(struct message *m, long *answer)
+{
+    const struct service_refused *r;
+    endpoint_t to;
+
+    if (message_via(m) == 0)
+        return handle(m, answer);
+    r = service_info()->refuses ? refused(m) : NULL;
+    if (r)
+        return refuse(m, r, answer);
+    service_serving(m);
+    to = handle(m, answer);
+    service_serving(NULL);
+    note->served++;
+    return to;
+}
+
 /* What is being served, in a place that has a name: who looks at a dead one finds it by that
  * (programs/service/corpse.c). */
 struct message service_request;
@@ -139,7 +202,7 @@ void service_run(const struct service_table *table)
             continue;
         }
         service_serves = 1;
-        to = handle(m, &result);
+        to = serve(m, &result);
     }
 }
 #endif
@@ -147,6 +210,10 @@ void service_run(const struct service_table *table)
 void service_ready(enum rs_ready how)
 {
     struct message m = message_of(RS_READY, (struct rs_ready_request){.how = how});
+
+#ifndef UNDO
+    note_begin();
+#endif
 
     ipc_call(service_info()->rs, &m);
 }

@@ -54,6 +54,17 @@ struct service_table {
 /* Tell RS that start-up is done. */
 void service_ready(enum rs_ready how);
 
+/* What it is at work on besides what has just come: a request that it had put off; NULL: nothing any
+ * more. If it dies of that again and again, that is refused (docs/decisions/0009). */
+#ifdef UNDO
+static inline void service_serving(const struct message *m)
+{
+    (void)m;
+}
+#else
+void service_serving(const struct message *m);
+#endif
+
 /* Never returns. */
 void service_run(const struct service_table *table) __attribute__((noreturn));
 

@@ -134,7 +134,7 @@ static void work_out(void)
     for (step_count = 0; step_count < STEPS_MAX;) {
         v = policy_failure(&p, SECOND);
         place = ladder_next(&m->ladder,
-                            &(struct ladder_death){place, DEFECT_EXCEPTION, false, 0, false});
+                            &(struct ladder_death){.place = place, .defect = DEFECT_EXCEPTION});
         if (!work_out_step(&steps[step_count++], &v, &place))
             return;
     }

@@ -44,6 +44,8 @@ struct ladder_place ladder_next(const struct manifest_ladder *ladder, const stru
 
     if (d->defect == DEFECT_KILLED || d->defect == DEFECT_UPDATE)
         return d->reached_ready ? place(l, 0, RUNG_ADOPT) : d->place;
+    if (d->in_request && !accused)
+        return place(l, 0, RUNG_ADOPT);
     if (!soon)
         return place(l, first_with(l, 0, least), least);
     /* what somebody has asked for beyond its rung has not helped either */

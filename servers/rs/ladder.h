@@ -35,13 +35,15 @@ struct ladder_death {
     /* Of one that was complained of: it has only not answered, and what it leaves is looked at before it is
      * gone on with. */
     bool was_silent;
+    bool
+        in_request; /* it was at work on what a program had asked for (poison.h), and not useless */
 };
 
 /*
  * The place for the next incarnation. A kill by a user, or a restart on request, says nothing about
  * the device; any other death soon after the start does, and a complaint, or DMA to what is not
  * its memory, always: then the device is reset at least, whatever the ladder has. Not so when it was
- * silent alone, the first time.
+ * silent alone, the first time; nor when it died of a request: what is reset is what others have.
  */
 struct ladder_place ladder_next(const struct manifest_ladder *ladder,
                                 const struct ladder_death *death);

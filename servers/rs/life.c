@@ -129,8 +129,9 @@ static long ended(struct life *l, const struct life_event *e)
     if (e->refuses && !l->has_been_ready)
         return end(l, RS_REFUSED, LIFE_DO_REFUSE);
     l->as_dependent = e->as_dependent;
-    l->place = ladder_next(e->ladder, &(struct ladder_death){l->place, e->defect, e->reached_ready,
-                                                             e->lived, e->was_silent});
+    l->place =
+        ladder_next(e->ladder, &(struct ladder_death){l->place, e->defect, e->reached_ready,
+                                                      e->lived, e->was_silent, e->in_request});
     if (l->place.rung < l->asked_rung)
         l->place.rung = l->asked_rung;
     l->asked_rung = RUNG_ADOPT;

@@ -54,7 +54,7 @@ enum life_event_type {
     LIFE_SPAWN_FAILED, /* verdict */
     LIFE_READY,
     LIFE_CALLING, /* it is still in a call: delay, until to look again */
-    LIFE_ENDED, /* defect, reached_ready, lived, was_silent, refuses, as_dependent */
+    LIFE_ENDED, /* defect, reached_ready, lived, was_silent, in_request, refuses, as_dependent */
     LIFE_SCRIPT_ASKED,
     LIFE_SCRIPT_FAILED,
     LIFE_SCRIPT_AGAINST, /* it has decided that there is no restart */
@@ -76,7 +76,7 @@ struct life_event {
     const struct manifest_ladder *ladder; /* NULL: the default */
     enum manifest_end at_end; /* what becomes of it if it is given up now */
     /* what belongs to some of the types */
-    bool busy, refuses, reached_ready, was_silent, as_dependent, holds;
+    bool busy, refuses, reached_ready, was_silent, in_request, as_dependent, holds;
     bool resets; /* the fresh copy is to reset its device, if there is one */
     enum rs_defect defect;
     uint32_t detail; /* for the log and the record alone */

@@ -203,7 +203,7 @@ static void back_off(struct service *s, const struct life_event *e)
  * request that follow one another at once do: a script that runs wild, say. */
 static bool counts(const struct service *s, enum rs_defect defect)
 {
-    if (defect == DEFECT_KILLED || s->life.as_dependent ||
+    if (defect == DEFECT_KILLED || s->life.as_dependent || s->poison.is_one ||
         (defect == DEFECT_UPDATE && s->update.is_due))
         return false;
     return defect != DEFECT_UPDATE || s->ready == 0 || clock_now() - s->ready < UPDATE_SOON;
@@ -243,6 +243,8 @@ static void count_failure(struct service *s)
     s->verdict = (struct policy_verdict){0};
     if (counts(s, defect))
         s->verdict = alternate_verdict(s);
+    else if (s->poison.is_one)
+        s->verdict = poison_verdict(&s->poison, deaths);
     if (defect != DEFECT_UPDATE && has_script(s) && !holds(s) && script_ask(s, deaths))
         step(s, &(struct life_event){.type = LIFE_SCRIPT_ASKED});
     else
@@ -425,6 +427,7 @@ void recover_failed(struct service *s, enum rs_defect defect, uint32_t detail)
 
     /* its state is not a device's: ext4 would have to forget what is not on the disk yet */
     e.was_silent = s->manifest && s->manifest->class == CLASS_FS && detail == COMPLAINT_DEADLINE;
+    e.in_request = poison_look(s, is_own_fault(defect));
     e.refuses = defect == DEFECT_EXIT && detail == RS_EXIT_REFUSED && service_drives(s);
     if (e.refuses && !s->life.has_been_ready && !s->life.wanted_down && !shutdown_has_begun() &&
         alternate_try(s, "it says that it cannot drive its device"))

@@ -16,26 +16,22 @@
  *     chores.c   what of a recovery can wait until the fresh copy is at work
  *     tell.c     what the log says of deaths
  *     update.c   another program that users bring
- *     swap.c     the same of those that keep their memory
- *     succeed.c  the same of those that keep their memory
+ *     swap.c, succeed.c  the same of those that keep their memory
  *     self.c     and of RS itself
- *     corpse.c   what is kept of the dead, to be looked at
- *     kept.c     the same of those that keep their memory
+ *     poison.c, served.c  requests that kill
+ *     corpse.c, kept.c    what is kept of the dead, to be looked at
  *     event.c    what has happened, until the main loop gets to it
- *     shutdown.c the end of the services
- *     power.c    the end of the system
+ *     shutdown.c, power.c the end of the services, and of the system
  *     timer.c    alarm
  *     storm.c    deaths on purpose, for tests
  *     watch.c    who is alive and ill: heartbeat, shares of the CPU
- *     device.c   devices, work for pci
- *     driver.c   who drives them
+ *     device.c, driver.c  devices, work for pci; who drives them
  *     queue.c    memory that drivers share with their clients
  *     iommu.c    what pci needs to keep devices within their memory
  *     control.c  requests of users and of other services
  *     authority.c names in DS, complaints: whose they are
  *     instance.c services that VFS starts, one for each mount
- *     record.c   recovery records
- *     script.c   policy scripts
+ *     record.c, script.c  recovery records, policy scripts
  *
  * No file calls one that calls it, over however many others: what is below raises events, and the
  * main loop has those above do them (`make style` looks, tools/circles).
@@ -54,7 +50,7 @@
 #include "lib/rt/log.h"
 #include "lib/undo/layout.h"
 #include "servers/rs/life.h"
-#include "servers/rs/policy.h"
+#include "servers/rs/poison.h"
 
 #define SERVICES_MAX 96
 #define DEVICES_MAX 64
@@ -162,6 +158,7 @@ struct service {
 
     struct slot_config config; /* all but the endpoints */
     struct service_info *info; /* the frame that it sees at SERVICE_INFO */
+    const struct service_note *note; /* what it writes at SERVICE_NOTE; NULL: it does not */
     void *stack_page; /* what its first stack page looks like */
     uint32_t mappings;
     struct mapping mapping[SERVICE_MAPPINGS];
@@ -174,6 +171,7 @@ struct service {
     struct queue *queue; /* a driver's own */
     struct policy policy; /* of what counts against its budget */
     struct futile futile; /* of a driver */
+    struct poison poison;
     struct policy deaths; /* of all, kills and restarts, too: scripts are told how many */
     struct policy_verdict verdict; /* on the last failure */
     struct looks looks;
@@ -237,9 +235,8 @@ void services_number(void); /* ids in order of names, once all manifests are rea
 void service_prepare(struct service *s); /* everything for its starts, but device and queue */
 bool service_prepare_instance(struct service *s, const struct service *base, unsigned instance);
 void service_peers(struct service *s); /* its info page: endpoints of those that it may talk to */
-bool service_speaks_for_users(
-    const struct service *s); /* pm and fs/proc: they have checked who it is */
-/* For control, policy scripts and the dead: fs/dev does, too, for when fs/proc is away. */
+/* pm and fs/proc: they have checked who it is. For control, policy scripts and the dead: fs/dev does, too. */
+bool service_speaks_for_users(const struct service *s);
 bool service_takes_orders(const struct service *s);
 void service_tell(const char *name); /* NOTIFY_BIT_SERVICES to it, if it runs */
 void service_tell_dependents(struct service *s);
@@ -307,8 +304,8 @@ void spawn_look(void); /* do those that stand by come to where they wait? */
 
 /* ---- recover.c ---- */
 struct event;
-void recover_failed(struct service *s, enum rs_defect defect,
-                    uint32_t detail); /* whatever it is doing, its incarnation ends */
+/* Whatever it is doing, its incarnation ends. */
+void recover_failed(struct service *s, enum rs_defect defect, uint32_t detail);
 void recover_ready(struct service *s, enum rs_ready how); /* it has told that it is up */
 /* LIFE_ASKED_*: 0, or -errno of life_next(). Of a restart: whether the fresh copy resets its device; delay, ns. */
 long recover_asked(struct service *s, enum life_event_type what, bool resets, uint64_t delay);
@@ -352,6 +349,9 @@ bool service_is_self(const struct service *s);
 void self_look(void); /* at the beginning of a step: it may have died in the last one */
 void self_die(void); /* here; the step goes on behind it */
 void self_strike(uint64_t ns); /* the same when that much of the CPU is used, wherever it is then */
+
+/* ---- served.c ---- */
+bool poison_look(struct service *s, bool is_own_fault); /* it has died: life_event.in_request */
 
 /* ---- corpse.c, kept.c ---- */
 void corpse_note(struct service *s); /* it has just died, and is stopped */

@@ -349,6 +349,18 @@ static void add_framebuffer(struct service *s)
                 MAP_READ | MAP_WRITE | MAP_PHYSICAL | MAP_UNCACHED, (void *)(f->physical - offset));
 }
 
+/* Of those whom programs ask for something, and who are replaced when they die of it. */
+static void add_note(struct service *s)
+{
+    void *page;
+
+    if (service_keeps_memory(s) || s->manifest->class > CLASS_FS)
+        return;
+    s->note = page = arena_pages(1);
+    s->info->has_note = 1;
+    add_mapping(s, SERVICE_NOTE, PAGE_SIZE, MAP_READ | MAP_WRITE | MAP_SHARE, page);
+}
+
 /* prepare_info() makes the page that all about devices is written into. The manifest's interrupts
  * are counted from 0, so a place's comes after them; what pci finds comes after both, when there is
  * a device. */
@@ -382,6 +394,7 @@ static void prepare_process(struct service *s)
     if (m->reads >> RING_TRACE & 1)
         add_shown(s, KERNEL_TRACE_RING, TRACE_RING_SIZE * sizeof(struct trace_event));
     add_mapping(s, SERVICE_INFO, sizeof *s->info, MAP_READ | MAP_SHARE, s->info);
+    add_note(s);
     if (service_keeps_memory(s)) {
         add_mapping(s, UNDO_LOG, UNDO_WINDOW_FIRST, MAP_READ | MAP_WRITE, NULL);
         add_mapping(s, UNDO_JOURNAL, UNDO_WINDOW_FIRST, MAP_READ | MAP_WRITE, NULL);

@@ -182,6 +182,23 @@ static long forward(struct client *c, struct server *s, const struct message *m)
     return result;
 }
 
+/* Requests of its kind have killed the server (pace.c). Who is to end does not wait. */
+static long await_turn(struct client *c, const struct server *s, uint64_t type)
+{
+    struct wait_queue nobody = {0};
+    uint64_t turn = c->cancelled || c->exiting ? 0 : pace_turn(c, s, type);
+    uint64_t now = turn ? clock_now() : 0;
+    long result = 0;
+
+    if (turn > now && c->finishes)
+        wait_through(c, turn - now);
+    else if (turn > now)
+        result = wait_on(c, &nobody, turn);
+    if (result == -EINTR)
+        c->interrupted = false; /* programs know nothing of this wait: the call is made again */
+    return result == -ETIMEDOUT ? 0 : result;
+}
+
 /* Forward; a server that is dead is waited for. */
 static long forward_patiently(struct client *c, struct server *s, const struct message *m)
 {
@@ -191,6 +208,9 @@ static long forward_patiently(struct client *c, struct server *s, const struct m
 
         if (c->lost)
             return -EIO;
+        result = await_turn(c, s, m->type);
+        if (result)
+            return result;
         result = forward(c, s, m);
         if (result == 0 || (result != -EDEADSRCDST && ep))
             return result == 0 ? 0 : -EIO;

@@ -12,6 +12,7 @@
 
 #include "abi/proto/pm.h"
 #include "lib/rt/error.h"
+#include "servers/vfs/exec.h"
 #include "servers/vfs/vfs.h"
 
 enum { MOUNTS = 8 };

@@ -12,6 +12,16 @@
 #define PROGRAM_BASE 0x555555554000ull /* of a program that may lie anywhere */
 #define INTERPRETER_BASE 0x7ffff0000000ull
 
+struct arguments { /* argv and envp: strings one after the other */
+    char *text;
+    size_t used, room;
+    unsigned count[2]; /* of argv, of envp */
+};
+long arguments_add(struct arguments *a, unsigned which, const char *text);
+/* Run the program at `path` in the client. From the point of no return on, an error ends the
+ * client. */
+long exec_path(struct client *c, const char *path, struct arguments *a);
+
 struct image {
     struct found found;
     struct elf_program program;

@@ -163,9 +163,12 @@ static long bounced(struct message *m)
  * back. */
 static long refused(struct message *m)
 {
+    const struct vfs_refused_request *r = message_words(m);
     struct message failed = message_of(0, (struct file_reply){.result = -EIO});
     struct client *c = client_of(message_caller(m));
 
+    if (c && c->behind && message_via(m) == c->behind_endpoint)
+        pace_set(c, c->behind, r->type, r->cost);
     if (!c || !c->work)
         return -EIO;
     if (c->behind && message_via(m) == c->behind_endpoint)

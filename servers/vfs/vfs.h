@@ -10,7 +10,7 @@
  * once.
  *
  * Files of this folder: table.c clients; file.c descriptors; server.c servers and their deaths;
- * ask.c overdue.c; wait.c; path.c mount.c; then one file for each group of system calls. main.c dispatches.
+ * ask.c overdue.c pace.c; wait.c; path.c mount.c; then one file for each group of system calls. main.c dispatches.
  */
 #ifndef VFS_VFS_H
 #define VFS_VFS_H
@@ -299,6 +299,12 @@ void ask_overdue(struct client *c);
 bool ask_any_behind(const struct server *s); /* it has some client's request */
 void ask_taken(struct client *c); /* PM has taken it from that one */
 
+/* ---- requests that have killed servers (pace.c) ---- */
+/* So much of a server's time this request of c's has cost (ns) before it was refused: those of its kind and user wait. */
+void pace_set(const struct client *c, const struct server *s, uint64_t type, uint64_t cost);
+/* When such a request may be made next, which is this one's turn then; 0: at once. */
+uint64_t pace_turn(const struct client *c, const struct server *s, uint64_t type);
+
 /* ---- memory of the client ---- */
 /* The signal mask at `address` (0: none; `size` must be 8) holds until the call is over with
  * `result`. */
@@ -402,17 +408,6 @@ long fifo_open(struct client *c, const struct found *f, uint32_t flags, struct f
 
 /* F_GETPIPE_SZ, F_SETPIPE_SZ (pipe.c) */
 long pipe_fcntl(struct file *f, uint64_t command, uint64_t argument);
-
-/* ---- exec (exec.c) ---- */
-struct arguments { /* argv and envp: strings one after the other */
-    char *text;
-    size_t used, room;
-    unsigned count[2]; /* of argv, of envp */
-};
-long arguments_add(struct arguments *a, unsigned which, const char *text);
-/* Run the program at `path` in the client. From the point of no return on, an error ends the
- * client. */
-long exec_path(struct client *c, const char *path, struct arguments *a);
 
 /* ---- locks (lock.c) ---- */
 /* F_SETLK F_SETLKW F_GETLK */

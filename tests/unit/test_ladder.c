@@ -33,13 +33,13 @@ static void read_ladder(const char *rungs)
 /* It dies so; on which rung is the next one? */
 static uint32_t dies(enum rs_defect defect, bool ready, uint64_t lived)
 {
-    place = ladder_next(&ladder, &(struct ladder_death){place, defect, ready, lived, false});
+    place = ladder_next(&ladder, &(struct ladder_death){place, defect, ready, lived, false, false});
     return place.at;
 }
 
 static enum rung next(enum rung rung, enum rs_defect defect, bool ready, uint64_t lived)
 {
-    struct ladder_death d = {{(uint32_t)rung, rung}, defect, ready, lived, false};
+    struct ladder_death d = {{(uint32_t)rung, rung}, defect, ready, lived, false, false};
 
     return ladder_next(NULL, &d).rung;
 }
@@ -65,7 +65,8 @@ static void test_default(void **state)
 /* Of one that has only not answered the state is kept, unless its predecessor was silent, too. */
 static void test_silent(void **state)
 {
-    struct ladder_death d = {{0, RUNG_ADOPT}, DEFECT_COMPLAINT, true, LADDER_SILENT_SOON, true};
+    struct ladder_death d = {
+        {0, RUNG_ADOPT}, DEFECT_COMPLAINT, true, LADDER_SILENT_SOON, true, false};
 
     assert_int_equal(ladder_next(NULL, &d).rung, RUNG_ADOPT);
     d.lived--;
