@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The Internet checksum (RFC 1071) for lwIP: eight 64-bit words per turn, with the carries in one
- * chain. Both functions return the sum folded to 16 bits, not inverted, of the bytes taken as
- * little-endian 16-bit words from the first byte on. Any alignment.
+ * The Internet checksum (RFC 1071) for lwIP: 64-bit words with the carries in one chain, which is
+ * entered so far from its end as there are words. Both functions return the sum folded to 16 bits, not
+ * inverted, of the bytes taken as little-endian 16-bit words from the first byte on. Any alignment.
  */
 #include <stddef.h>
 #include <string.h>
 
 #include "lwipopts.h"
+
+#define CHAIN 192u /* words: a whole frame */
 
 static inline uint64_t load(const uint8_t *at)
 {
@@ -17,82 +19,83 @@ static inline uint64_t load(const uint8_t *at)
     return word;
 }
 
-static inline void store(uint8_t *at, uint64_t word)
-{
-    memcpy(at, &word, sizeof word);
-}
-
 static inline uint64_t add(uint64_t sum, uint64_t word)
 {
     sum += word;
     return sum + (sum < word);
 }
 
-static uint16_t fold(uint64_t sum)
+static inline uint16_t fold(uint64_t sum)
 {
-    sum = (sum >> 32) + (sum & 0xffffffff);
-    sum = (sum >> 32) + (sum & 0xffffffff);
-    sum = (sum >> 16) + (sum & 0xffff);
-    sum = (sum >> 16) + (sum & 0xffff);
-    return (uint16_t)sum;
+    uint32_t half = (uint32_t)sum, high = (uint32_t)(sum >> 32);
+
+    __asm__("addl %[high], %[half]\n\t"
+            "adcl $0, %[half]\n\t"
+            "movl %[half], %[high]\n\t"
+            "shrl $16, %[high]\n\t"
+            "addw %w[high], %w[half]\n\t"
+            "adcw $0, %w[half]"
+            : [half] "+r"(half), [high] "+r"(high)
+            :
+            : "cc");
+    return (uint16_t)half;
 }
 
-/* Sum of 64 bytes and `sum`. */
-static inline uint64_t add_block(uint64_t sum, const uint8_t *at)
+/* Sum of `words` words, CHAIN at most, before `end`. One link of the chain has seven bytes. */
+static inline uint64_t add_words(const uint8_t *end, uint64_t words)
 {
-    __asm__("addq 0(%1), %0\n\t"
-            "adcq 8(%1), %0\n\t"
-            "adcq 16(%1), %0\n\t"
-            "adcq 24(%1), %0\n\t"
-            "adcq 32(%1), %0\n\t"
-            "adcq 40(%1), %0\n\t"
-            "adcq 48(%1), %0\n\t"
-            "adcq 56(%1), %0\n\t"
-            "adcq $0, %0"
-            : "+r"(sum)
-            : "r"(at), "m"(*(const uint8_t(*)[64])at)
-            : "cc");
+    uint64_t sum, link;
+
+    __asm__("leaq (,%[words],8), %[link]\n\t"
+            "subq %[link], %[words]\n\t" /* so many bytes before the end */
+            "leaq 1f(%%rip), %[link]\n\t"
+            "addq %[words], %[link]\n\t"
+            "xorl %k[sum], %k[sum]\n\t" /* no carry */
+            "jmp *%[link]\n\t"
+            ".set left, %c[chain]\n\t"
+            ".rept %c[chain]\n\t"
+            "%{disp32%} adcq -8 * left(%[end]), %[sum]\n\t"
+            ".set left, left - 1\n\t"
+            ".endr\n"
+            "1:\tadcq $0, %[sum]"
+            : [sum] "=&a"(sum), [link] "=&r"(link), [words] "+r"(words)
+            : [end] "S"(end), [chain] "i"((int)CHAIN)
+            : "cc", "memory");
     return sum;
 }
 
-/* The last `length` < 8 bytes. */
-static inline uint64_t tail(const uint8_t *at, size_t length)
+/* `length` < 8 bytes. */
+static inline uint64_t few(const uint8_t *at, size_t length)
 {
     uint64_t word = 0;
 
-    memcpy(&word, at, length);
+    for (size_t i = 0; i < length; i++)
+        word |= (uint64_t)at[i] << 8 * i;
     return word;
 }
 
 uint16_t checksum(const void *data, int length)
 {
     const uint8_t *at = data;
-    size_t left = length > 0 ? (size_t)length : 0;
+    size_t left = length > 0 ? (size_t)length : 0, words = left / 8;
     uint64_t sum = 0;
 
-    for (; left >= 64; at += 64, left -= 64)
-        sum = add_block(sum, at);
-    for (; left >= 8; at += 8, left -= 8)
-        sum = add(sum, load(at));
-    return fold(add(sum, tail(at, left)));
+    for (; words > CHAIN; words -= CHAIN) {
+        at += 8 * CHAIN;
+        sum = add(sum, add_words(at, CHAIN));
+    }
+    at += 8 * words;
+    sum = add(sum, add_words(at, words));
+    left %= 8;
+    if (left && length >= 8) /* with what is behind them */
+        sum = add(sum, load(at + left - 8) >> (64 - 8 * left));
+    else if (left)
+        sum = add(sum, few(at, left));
+    return fold(sum);
 }
 
 uint16_t checksum_copy(void *to, const void *from, uint16_t length)
 {
-    const uint8_t *at = from;
-    uint8_t *out = to;
-    size_t left = length;
-    uint64_t sum = 0;
-
-    for (; left >= 64; at += 64, out += 64, left -= 64) {
-        for (size_t i = 0; i < 64; i += 8)
-            store(out + i, load(at + i));
-        sum = add_block(sum, at);
-    }
-    for (; left >= 8; at += 8, out += 8, left -= 8) {
-        store(out, load(at));
-        sum = add(sum, load(at));
-    }
-    memcpy(out, at, left);
-    return fold(add(sum, tail(at, left)));
+    memcpy(to, from, length);
+    return checksum(from, length);
 }

@@ -60,6 +60,8 @@ void memory_give(void *block);
 #define PBUF_POOL_SIZE 16 /* lwIP itself does not use them here */
 #define PBUF_LINK_HLEN 14
 #define LWIP_SUPPORT_CUSTOM_PBUF 1
+#define LWIP_PBUF_CUSTOM_DATA uint64_t kept; /* kept.h */
+#define LWIP_PBUF_CUSTOM_DATA_INIT(p) ((p)->kept = 0)
 
 /* Copies and checksums: checksum.c. */
 #define LWIP_CHKSUM checksum
@@ -137,15 +139,18 @@ int guard_fragment(struct pbuf *p);
 #define LWIP_TCP_PCB_NUM_EXT_ARGS 3 /* acknowledge.c, guard_tcp.c, shortage.c */
 #define SO_REUSE 1
 #define SO_REUSE_RXTOALL 1
-/* guard_tcp.c */
+/* guard_tcp.c, kept.c */
 struct tcp_pcb;
 struct tcp_hdr;
+void kept_segment(struct pbuf *p, const struct tcp_hdr *header, uint16_t option_bytes);
 int guard_segment(struct tcp_pcb *pcb, const struct tcp_hdr *header, uint16_t length,
                   uint16_t option_bytes);
 #define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, option_bytes, first_bytes, second, p)              \
     ({                                                                                             \
         int checked = guard_segment(pcb, header, (p)->tot_len, (second) ? 0 : (option_bytes));     \
                                                                                                    \
+        if (checked == ERR_OK)                                                                     \
+            kept_segment(p, header, option_bytes);                                                 \
         checked == ERR_OK ? resend_options(pcb, header, option_bytes, !(second)) : checked;        \
     })
 /* From third_party/lwip.patch; resend.c. */

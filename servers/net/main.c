@@ -5,6 +5,7 @@
 
 #include "lib/rt/log.h"
 #include "servers/net/interface.h"
+#include "servers/net/kept.h"
 
 #define SAID_AGAIN 10000000000ull /* ns; the log is not told more often that a driver has to wait */
 #define TURNS 8 /* of serving frames, before messages have their turn again */
@@ -199,6 +200,7 @@ static void idle(void)
         is_own = true;
         ipc_notify(service_info()->self, interfaces_bits());
     }
+    kept_settle();
     shortage_of_memory();
     arm_timer();
 }

@@ -13,6 +13,7 @@
  *     guard.c cookie.c shortage.c ...   what is not let in from the wire, and is counted
  *     progress.c watch.c echo.c   does a driver that is alive move anything?
  *     memory.c checksum.c random.c sieve.c   what lwIP stands on
+ *     kept.c        data that wait are what they were
  *     socket.c ... the programs' half: sockets over lwIP's raw API
  */
 #ifndef NET_NET_H

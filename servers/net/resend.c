@@ -12,6 +12,7 @@
  */
 #include <lwip/priv/tcp_priv.h>
 
+#include "servers/net/kept.h"
 #include "servers/net/net.h"
 #include "servers/net/resend.h"
 
@@ -360,7 +361,7 @@ void resend_output(struct tcp_pcb *pcb)
             continue;
         if (!r->at_once && pcb->snd_nxt - pcb->lastack + TCP_TCPLEN(seg) > resend_room(pcb))
             break;
-        if (tcp_send_again(pcb, seg) != ERR_OK)
+        if (!kept_may_be_sent(pcb, seg) || tcp_send_again(pcb, seg) != ERR_OK)
             break;
         r->at_once = false;
     }

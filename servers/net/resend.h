@@ -60,6 +60,7 @@ struct resend {
     uint8_t doubled; /* time-outs since a round trip was measured (Karn's rule) */
     bool probed; /* since the last progress */
     bool at_once; /* the next goes out whatever the congestion window says */
+    bool spoiled; /* kept.c: of what waits to be acknowledged a bit has flipped */
 };
 
 struct tcp_pcb;

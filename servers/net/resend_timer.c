@@ -11,6 +11,7 @@
 #include <lwip/priv/tcp_priv.h>
 #include <lwip/timeouts.h>
 
+#include "servers/net/kept.h"
 #include "servers/net/net.h"
 #include "servers/net/resend.h"
 
@@ -120,7 +121,7 @@ static void probe(struct tcp_pcb *pcb)
         for (struct tcp_seg *seg = pcb->unacked; seg; seg = seg->next)
             if (!(seg->flags & RESEND_HELD))
                 last = seg;
-        if (last)
+        if (last && kept_may_be_sent(pcb, last))
             tcp_send_again(pcb, last);
     }
     resend_find_lost(pcb, pcb->lastack);

@@ -173,6 +173,7 @@ void tcp_end(struct socket *s); /* the pcb, in good order; what nobody accepted,
 bool tcp_lingers(const struct socket *s);
 long tcp_connect_to(struct socket *s, struct request *r, const struct sockaddr_in *to);
 void tcp_connect_failed(struct socket *s, int error); /* ICMP says so */
+void tcp_spoiled(struct socket *s); /* what came has changed, and is acknowledged: reset */
 long tcp_listen_on(struct socket *s);
 long tcp_accept_one(struct socket *s, struct message *m);
 void tcp_accept_undo(struct socket *listener, struct socket *s);

@@ -10,6 +10,7 @@
 #include <lwip/raw.h>
 #include <lwip/udp.h>
 
+#include "servers/net/kept.h"
 #include "servers/net/socket.h"
 
 enum { UDP_BYTES_MAX = 65507, RAW_BYTES_MAX = 65515 };
@@ -31,6 +32,7 @@ void datagram_queue(struct socket *s, struct pbuf *p, const struct sockaddr_in *
         return;
     }
     *d = (struct datagram){.p = p, .from = *from};
+    kept_make(p);
     if (s->last_datagram)
         s->last_datagram->next = d;
     else
@@ -231,7 +233,7 @@ static void drop_first(struct socket *s)
 
 long datagram_receive(struct socket *s, struct transfer *t)
 {
-    const struct datagram *d = s->datagrams;
+    const struct datagram *d;
     size_t size, n;
     long result;
 
@@ -242,7 +244,9 @@ long datagram_receive(struct socket *s, struct transfer *t)
         s->error = 0;
         return result;
     }
-    if (!d)
+    while (s->datagrams && !kept_all_hold(s->datagrams->p))
+        drop_first(s); /* as good as lost on its way */
+    if (!(d = s->datagrams))
         return s->read_shut ? 0 : LATER;
     size = d->p->tot_len;
     n = size < t->length ? size : t->length;

@@ -5,6 +5,7 @@
 
 #include <lwip/tcp.h>
 
+#include "servers/net/kept.h"
 #include "servers/net/socket.h"
 
 #define STAGING_BYTES (UINT16_MAX / TCP_MSS * TCP_MSS) /* tcp_write() takes 16 bits */
@@ -37,17 +38,19 @@ static bool gather(struct socket *s, struct pbuf *p)
 {
     struct pbuf *last = s->in_last;
 
-    if (!last || p->tot_len > SMALL)
+    if (!last || p->tot_len > SMALL || !kept_all_hold(p))
         return false;
     if (s->in_room < p->tot_len) {
         if (!(last = pbuf_alloc(PBUF_RAW, GATHERED, PBUF_RAM)))
             return false;
         last->len = last->tot_len = 0;
+        kept_make(last);
         s->in_last->next = last;
         s->in_last = last;
         s->in_room = GATHERED;
     }
     pbuf_copy_partial(p, (uint8_t *)last->payload + last->len, p->tot_len, 0);
+    kept_append(last, p->tot_len);
     last->len = last->tot_len = (uint16_t)(last->len + p->tot_len);
     s->in_room -= p->tot_len;
     pbuf_free(p);
@@ -113,18 +116,29 @@ static void consume(struct socket *s, size_t n)
     }
 }
 
-/* Copies or throws away what is there; *taken bytes, 0 or -errno. */
+/* -EIO: it is not what it was. */
+static long put_piece(struct transfer *t, struct pbuf *p, size_t n)
+{
+    uint64_t rest;
+    long result = kept_holds(p, (uint16_t)n, &rest) ? transfer_put(t, p->payload, n) : -EIO;
+
+    if (result == 0 && n < p->len && !(t->flags & MSG_PEEK))
+        p->kept = rest; /* these n are consumed */
+    return result;
+}
+
+/* Copies or throws away what is there; *taken bytes, 0 or -errno. -EIO: what comes next has changed. */
 static long copy_out(struct socket *s, struct transfer *t, size_t *taken)
 {
     size_t left = t->length - t->at;
     long result = 0;
 
     *taken = 0;
-    for (const struct pbuf *p = s->in; p && *taken < left && result == 0; p = p->next) {
+    for (struct pbuf *p = s->in; p && *taken < left && result == 0; p = p->next) {
         size_t n = p->len < left - *taken ? p->len : left - *taken;
 
         if (!(t->flags & MSG_TRUNC)) /* of a stream: thrown away, tcp(7) */
-            result = transfer_put(t, p->payload, n);
+            result = put_piece(t, p, n);
         *taken += result == 0 ? n : 0;
     }
     return result;
@@ -173,6 +187,8 @@ static long receive_now(struct socket *s, struct request *r, struct transfer *t)
     result = copy_out(s, t, &taken);
     if (result == -EDEADSRCDST)
         return result;
+    if (result == -EIO && taken == 0)
+        tcp_spoiled(s);
     if (t->flags & MSG_PEEK)
         return taken ? (long)taken : result;
     consume(s, taken);

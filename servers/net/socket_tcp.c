@@ -282,6 +282,16 @@ void tcp_connect_failed(struct socket *s, int error)
     died(s, error);
 }
 
+void tcp_spoiled(struct socket *s)
+{
+    stream_drop(s);
+    if (s->tcp)
+        tcp_connect_failed(s, ECONNRESET);
+    else
+        died(s, ECONNRESET);
+    s->peer_closed = false; /* that was no end */
+}
+
 long tcp_listen_on(struct socket *s)
 {
     struct tcp_pcb *pcb;

@@ -67,6 +67,11 @@ void host_raw_packet(const void *bytes, size_t length);
 extern bool host_accepting; /* on PORT_BUSY */
 extern bool host_forks; /* each connection is served by a process of its own */
 uint64_t host_connections(void); /* of the servers above */
+/* A bit flips in net's memory: of what waits for a program, or for the acknowledgement of the peer that has this port.
+ * False: there is no such byte. */
+bool host_flip_waiting(uint64_t node, size_t at);
+bool host_flip_sent(uint16_t peer_port, size_t at);
+uint64_t host_node_of(uint16_t peer_port); /* the socket of a connection */
 /* /proc/net's text number `table`. */
 const char *host_table(unsigned table);
 /* The number behind a name in the table of counters; -1: no such name. */
