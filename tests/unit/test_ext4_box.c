@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-// sources: servers/fs/ext4/box.c servers/fs/ext4/cache.c servers/fs/ext4/scrub.c servers/fs/ext4/seal.c
+// sources: servers/fs/ext4/box.c servers/fs/ext4/cache.c servers/fs/ext4/code.c servers/fs/ext4/scrub.c servers/fs/ext4/seal.c
 // sources: servers/fs/ext4/super.c servers/fs/ext4/inode.c servers/fs/ext4/allocate.c
 // sources: servers/fs/ext4/zone.c
 /* Operations, their undoing after an error and after a death; checksums as mke2fs makes them. */
@@ -375,6 +375,63 @@ static void test_more_than_a_bit(void **state)
     cache_forget(9001, 1);
 }
 
+/* What was compared a moment ago is not compared again. */
+static void wait_a_moment(void)
+{
+    uint64_t end = __builtin_ia32_rdtsc() + (1 << 22);
+
+    while (__builtin_ia32_rdtsc() < end)
+        ;
+}
+
+/* Nobody gets what has flipped because the hand has not come by since: it is put right, or read again. */
+static void test_what_is_asked_for_is_right(void **state)
+{
+    uint8_t before[4096];
+    struct buffer *b;
+
+    cache_run_begin();
+    assert_int_equal(block_get(100, KIND_DATA, 0, &b), 0);
+    memcpy(before, buffer_data(b), 4096);
+    scrub_all();
+    for (unsigned bytes = 1; bytes < 30; bytes += 23) {
+        b = known_block(100);
+        for (unsigned n = 0; n < bytes; n++)
+            ((uint8_t *)buffer_data(b))[1000 + n] ^= 0x10;
+        host.mended = 0;
+        wait_a_moment();
+        cache_run_begin();
+        assert_int_equal(block_get(100, KIND_DATA, 0, &b), 0);
+        assert_int_equal(host.mended, 1);
+        assert_memory_equal(before, buffer_data(b), 4096);
+        scrub_all();
+    }
+}
+
+/* What an operation has changed gets its code before all others, once, and no more than that many. */
+static void test_what_has_changed_gets_a_code_soon(void **state)
+{
+    struct buffer *b, *other;
+
+    while (cache_next_changed())
+        ;
+    cache_run_begin();
+    assert_int_equal(block_get(100, KIND_DATA, 0, &b), 0);
+    assert_int_equal(block_get(101, KIND_DATA, 0, &other), 0);
+    scrub_all();
+    for (unsigned n = 0; n < 1000; n++) {
+        cache_changed(b);
+        assert_false(b->has_code);
+        cache_changed(other);
+    }
+    for (unsigned n = 0; n < 256; n++)
+        assert_ptr_equal(cache_next_changed(), n % 2 ? other : b);
+    assert_null(cache_next_changed());
+    cache_changed(b);
+    scrub_all();
+    assert_null(cache_next_changed()); /* it has one already */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -390,6 +447,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_cache_turns_over, begin, end),
         cmocka_unit_test_setup_teardown(test_a_flipped_bit_is_put_right, begin, end),
         cmocka_unit_test_setup_teardown(test_more_than_a_bit, begin, end),
+        cmocka_unit_test_setup_teardown(test_what_is_asked_for_is_right, begin, end),
+        cmocka_unit_test_setup_teardown(test_what_has_changed_gets_a_code_soon, begin, end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 // as: service
 // sources: lib/rt/error.c
-// sources: servers/fs/ext4/box.c servers/fs/ext4/cache.c servers/fs/ext4/scrub.c servers/fs/ext4/seal.c
+// sources: servers/fs/ext4/box.c servers/fs/ext4/cache.c servers/fs/ext4/code.c servers/fs/ext4/scrub.c servers/fs/ext4/seal.c
 // sources: servers/fs/ext4/super.c servers/fs/ext4/inode.c servers/fs/ext4/allocate.c
 // sources: servers/fs/ext4/zone.c servers/fs/ext4/extent.c servers/fs/ext4/truncate.c
 // sources: servers/fs/ext4/blockmap.c

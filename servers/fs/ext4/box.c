@@ -233,7 +233,7 @@ static void undo(void)
         struct buffer *b = &buffers[box->undo[n].buffer];
 
         memcpy(buffer_data(b), undo_copy(n), box->block_size);
-        b->has_code = false;
+        cache_changed(b);
         b->state = (box->undo[n].state & ~(uint32_t)B_WRITING) | (b->state & B_WRITING);
         b->kind = box->undo[n].kind;
         b->seed = box->undo[n].seed;
@@ -257,7 +257,7 @@ long block_change(struct buffer *b)
 {
     uint32_t n = box->undo_copies;
 
-    b->has_code = false;
+    cache_changed(b);
     for (uint32_t i = 0; i < n; i++)
         if (box->undo[i].buffer == buffer_index(b))
             return 0;
@@ -305,7 +305,7 @@ static long fresh(uint64_t block, struct buffer **out)
     box_fence();
     b->logged = b->ordered = 0; /* what the journal may have of it is revoked */
     memset(buffer_data(b), 0, box->block_size);
-    b->has_code = false;
+    cache_changed(b);
     *out = b;
     return 0;
 }

@@ -23,6 +23,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "servers/fs/ext4/code.h"
+
 #define BOX_MAGIC 0x626f7834u /* "4xob" */
 #define BOX_VERSION 4u
 
@@ -66,11 +68,6 @@ enum kind {
 /* With a transaction's number where 0 means none: the numbers begin again, and 0 is one of them. */
 #define SEQUENCE_IS (1ull << 32)
 
-struct block_code { /* of what lies in a buffer (scrub.c) */
-    uint64_t sum, rows;
-    uint32_t columns;
-};
-
 struct buffer {
     uint64_t block; /* number in the file system; with state 0: unused */
     uint32_t state; /* enum buffer_state */
@@ -91,6 +88,8 @@ struct buffer {
     bool has_code; /* `code` is that of its contents: whoever changes them says that it is not */
     struct block_code code;
     uint32_t issued; /* the running transaction when its write was begun */
+    uint32_t
+        verified; /* when `code` was compared: of the TSC, in units of cache_verify(); 0: it is to be */
 };
 
 struct counters { /* what changes with operations and is written to the super block with each

@@ -161,6 +161,60 @@ void cache_forget(uint64_t first, uint32_t count)
             cache_drop(&buffers[n]);
 }
 
+/* So many: of what is beyond them the hand makes the codes. */
+#define CHANGED_MOST 256
+static uint32_t recent[CHANGED_MOST], recent_first, recent_end; /* free-running */
+
+void cache_changed(struct buffer *b)
+{
+    uint32_t index = buffer_index(b);
+
+    b->has_code = false;
+    if (recent_end != recent_first && recent[(recent_end - 1) % CHANGED_MOST] == index)
+        return;
+    recent[recent_end++ % CHANGED_MOST] = index;
+    if (recent_end - recent_first > CHANGED_MOST)
+        recent_first = recent_end - CHANGED_MOST;
+}
+
+struct buffer *cache_next_changed(void)
+{
+    if (recent_end - recent_first > CHANGED_MOST) /* a bit of these has flipped */
+        recent_first = recent_end;
+    while (recent_first != recent_end) {
+        uint32_t index = recent[recent_first++ % CHANGED_MOST];
+
+        if (index < box->buffers && !buffers[index].has_code &&
+            (buffers[index].state & (B_VALID | B_READING)) == B_VALID)
+            return &buffers[index];
+    }
+    return NULL;
+}
+
+bool cache_verify(struct buffer *b)
+{
+    uint32_t now = (uint32_t)(__builtin_ia32_rdtsc() >> 20) | 1;
+
+    if (!b->has_code || b->verified == now || !(b->state & B_VALID) || (b->state & B_READING))
+        return true;
+    b->verified = now;
+    switch (code_compare(buffer_data(b), box->block_size, &b->code)) {
+    case CODE_RIGHT:
+        return true;
+    case CODE_MENDED:
+        log_info("block %llu: mended, a bit of it had flipped", (unsigned long long)b->block);
+        return true;
+    case CODE_CHANGED:
+        break;
+    }
+    log_info("block %llu: changed by itself", (unsigned long long)b->block);
+    b->has_code = false;
+    if (!cache_may_go(b)) /* and it is nowhere else */
+        return true;
+    cache_drop(b);
+    return false;
+}
+
 /* The first look at its contents as this kind of metadata. */
 static long check(struct buffer *b, enum kind kind, uint32_t seed)
 {
@@ -196,7 +250,7 @@ long block_get(uint64_t block, enum kind kind, uint32_t seed, struct buffer **ou
 
     if (block >= volume.blocks)
         return -EUCLEAN;
-    if (!b) {
+    if (!b || !cache_verify(b)) {
         b = cache_take(block);
         if (!b) {
             missing = (struct missing){.what = MISSING_MEMORY};

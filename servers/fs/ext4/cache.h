@@ -72,8 +72,15 @@ void cache_enter(struct buffer *b); /* it has got its block: can be found from n
 void cache_drop(struct buffer *b); /* its contents are worth nothing: unused from now on */
 void cache_forget(uint64_t first,
                   uint32_t count); /* the blocks belong to nobody: none is written */
+/* Its contents are about to be others, or are: its code is none any more, and is soon made anew. */
+void cache_changed(struct buffer *b);
+struct buffer *
+cache_next_changed(void); /* the one that has waited longest for a code; NULL: none */
 /* Between two operations, before a run: what has changed by itself is put right (scrub.c). */
 void cache_scrub(void);
+/* Before it is handed on, or written: a bit that has flipped since there is a code is put right. Not again within a
+ * millisecond or two. False: it is gone, to be read again. */
+bool cache_verify(struct buffer *b);
 bool cache_scrub_one(void); /* the next one now; false: there is none */
 /* It can be read again, and nobody has got it in this run. */
 bool cache_may_go(const struct buffer *b);

@@ -216,6 +216,7 @@ static void stage_one(uint32_t n)
     bool is_bitmap = b->kind == KIND_BLOCK_BITMAP || b->kind == KIND_INODE_BITMAP;
 
     if (staging.pass == STAGE) {
+        cache_verify(b);
         stage_buffer(&staging.stage, b);
         box->journal.member[box->journal.members++] = n;
     } else if (is_bitmap == (staging.pass == SEAL_BITMAPS)) {
@@ -235,7 +236,7 @@ static long join_super(void)
     s = (void *)((uint8_t *)buffer_data(b) + volume.super_offset);
     super_put_counters(s, &box->now.counters);
     s->wtime = (uint32_t)(time_now() / 1000000000u);
-    b->has_code = false;
+    cache_changed(b);
     b->state = (b->state & ~(uint32_t)B_DIRTY) | B_RUNNING | B_CHECKED;
     return 0;
 }

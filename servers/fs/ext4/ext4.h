@@ -3,7 +3,7 @@
  * fs/ext4: one mounted file system.
  *
  *     box.c      what outlives the server; operations and their undoing
- *     cache.c    blocks in memory;  scrub.c    bits of them that flip
+ *     cache.c    blocks in memory;  scrub.c code.c    bits of them that flip
  *     seal.c     checksums of metadata
  *     allocate.c extent.c truncate.c inode.c directory.c index.c    the structures on the disk
  *     journal.c replay.c    jbd2: committing; after a power failure

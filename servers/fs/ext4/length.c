@@ -32,7 +32,7 @@ void data_dirty(struct buffer *b)
     box_fence(); /* with what is there already; before what is still to come */
     b->state |= B_VALID | B_DIRTY;
     b->changed = true;
-    b->has_code = false;
+    cache_changed(b);
     box_fence();
 }
 

@@ -220,7 +220,7 @@ static long write_super(bool is_open)
         super_put_counters(s, &box->now.counters);
         seal(b);
         b->changed = true;
-        b->has_code = false;
+        cache_changed(b);
         b->state |= B_DIRTY;
         is_dirty = true;
     }

@@ -182,7 +182,7 @@ static long copy(const struct tag *t, uint32_t at)
         *(uint32_t *)buffer_data(b) = swap32(JOURNAL_MAGIC);
     b->kind = KIND_DATA;
     b->changed = true;
-    b->has_code = false;
+    cache_changed(b);
     b->state = (b->state & B_WRITING) | B_VALID | B_DIRTY;
     write_dirtied(1);
     now.copied++;
