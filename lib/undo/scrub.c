@@ -34,7 +34,8 @@ extern char _end[];
 
 undo_apart uint64_t undo_scrub_due; /* of the TSC; at first at once */
 undo_apart static uint64_t last, place, known_sums;
-undo_apart static unsigned rounds, tries;
+undo_apart static unsigned rounds, scrub_tries,
+    scrub_tries_inverted; /* (0 and 0 at first: they differ) */
 
 static uint64_t fold(const uint64_t *word)
 {
@@ -145,6 +146,12 @@ static uint64_t next_place(uint64_t at)
     return undo_mirror_begin();
 }
 
+static void set_scrub_tries(unsigned n)
+{
+    scrub_tries = n;
+    scrub_tries_inverted = ~n;
+}
+
 /* What has passed is paid for in advance. */
 void undo_scrub(void)
 {
@@ -152,12 +159,17 @@ void undo_scrub(void)
     uint64_t now = __builtin_ia32_rdtsc(), owed, spent = 0;
     unsigned most = PAGES_MOST;
 
-    if (undo_has_no_mirror || tries++ == TRIES) {
-        if (!undo_has_no_mirror)
+    if (scrub_tries != ~scrub_tries_inverted) /* a bit has flipped */
+        set_scrub_tries(0);
+    if (undo_has_no_mirror || scrub_tries >= TRIES) {
+        if (!undo_has_no_mirror && scrub_tries == TRIES) {
             undo_say("memory is looked through no more: it kills at", place, 0, 0);
-        undo_scrub_due = UINT64_MAX;
+            set_scrub_tries(TRIES + 1);
+        }
+        undo_scrub_due = now + UINT32_MAX; /* looked at again, and no more */
         return;
     }
+    set_scrub_tries(scrub_tries + 1);
     if (last == 0 || now - last > DUE_MOST_MS * ms)
         last = last == 0 ? now : now - DUE_MOST_MS * ms;
     owed = (now - last) / SHARE;
@@ -168,9 +180,9 @@ void undo_scrub(void)
         place = next_place(place & ~(uint64_t)(PAGE_SIZE - 1));
         visit(place);
         spent = __builtin_ia32_rdtsc() - now;
-        tries = 1; /* it gets on */
+        set_scrub_tries(1); /* it gets on */
     }
-    tries = 0;
+    set_scrub_tries(0);
     last = spent < owed ? last + spent * SHARE : now;
     undo_scrub_due = spent < owed ? now : now + LEAST_MS * ms;
 }

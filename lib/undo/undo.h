@@ -92,7 +92,7 @@ extern int64_t undo_status; /* of its receiving */
  */
 void undo_loop(void (*loop)(void)) __attribute__((noreturn));
 void undo_receive_slow(void);
-extern uint64_t undo_scrub_due; /* of the TSC */
+extern uint64_t undo_scrub_due; /* of the TSC: past, or no more than 32 bits away */
 void undo_scrub(void); /* scrub.c */
 void undo_diverged(const char *how) __attribute__((noreturn)); /* the step cannot be repeated */
 /* Of a request that nobody is to make: what it has done is undone, and its caller gets -EIO. `why` is
@@ -124,7 +124,8 @@ static inline __attribute__((always_inline)) void undo_receive(void)
                      :
                      : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13",
                        "r14", "memory");
-    if (__builtin_expect(__builtin_ia32_rdtsc() >= undo_scrub_due, 0))
+    /* Further away than 32 bits it cannot be: a bit of it has flipped. */
+    if (__builtin_expect((undo_scrub_due - 1 - __builtin_ia32_rdtsc()) >> 32 != 0, 0))
         undo_scrub();
 }
 

@@ -141,13 +141,13 @@ def flips_of_vfs(places):
 
 
 def unscrubbed():
-    """VFS's memory is looked through no more before somebody dies: the next time is in some 290 years."""
-    return [(int(address_in("vfs", "undo_scrub_due"), 16) + 7, 7)]
+    """VFS's memory is looked through no more before somebody dies: undo_scrub() returns at once."""
+    return f"echo 'vfs 0 text 0x{address_in('vfs', 'undo_scrub')} c3' >&4\n"
 
 
 def flipped(boot, damage):
     """What the log says of it when VFS's memory is changed so while its work is done, and nobody notices."""
-    orders = flips_of_vfs(unscrubbed() + damage)
+    orders = unscrubbed() + flips_of_vfs(damage)
     result = boot("mknod /tmp/inject c 240 0; exec 4>/tmp/inject\n" + orders + WORK + "rm -rf /tmp/*", add=INJECTOR, icount=True, timeout=120, leak_check=False)
     assert result.out == "" and "refused" not in result.klog, result.out
     return re.findall(r"vfs: undo: mended: words, the first at (\w+) (\w+) ", result.klog)
@@ -170,7 +170,7 @@ def test_flipped_pointer(boot, bit):
 def test_flipped_mirror(boot):
     """It is the mirror that has flipped, and a request that kills for another reason: memory is not made like that, or only until it is known."""
     place, mirror = address_in("vfs", "symlink_at"), 0x73d000000000  # UNDO_MIRROR
-    damage = flips_of_vfs(unscrubbed() + [(mirror + int(address_in("vfs", name), 16), 3) for name in ("servers", "heap")])
+    damage = unscrubbed() + flips_of_vfs([(mirror + int(address_in("vfs", name), 16), 3) for name in ("servers", "heap")])
     result = boot(f"""mknod /tmp/inject c 240 0; exec 4>/tmp/inject; echo 'vfs 0 text 0x{place} 0f0b' >&4
         {damage}ln -s a /tmp/link; ln -s a /tmp/link; echo 'vfs 0 text 0x{place} {bytes_at("vfs", place, 2)}' >&4; ln -s a /tmp/link; readlink /tmp/link\n""" + WORK,
                   add=INJECTOR, icount=True, timeout=120, leak_check=False)
@@ -180,10 +180,11 @@ def test_flipped_mirror(boot):
 
 def test_scrubbing(boot):
     """A bit of VM's memory, and then one of its mirror, are put right before anybody dies, though VM has nothing else to do in between than what the shell wants of it: where init's second
-    region ends, in a table that VM has mapped for itself."""
+    region ends, in a table that VM has mapped for itself. Before that a bit of when it is to look again flips, which would be in some 290 years, and one of how often looking has killed."""
     place, mirror = 0x100000010, 0x73d100000010  # POOL in servers/vm/space.c; UNDO_MIRROR + that
     pause = "sleep 1; ls / >/dev/null; sleep 1; ls / >/dev/null\n"
-    result = boot(f"mknod /tmp/inject c 240 0; exec 4>/tmp/inject\n{pause}echo vm 0 data {place} 6 >&4\n{pause}echo vm 0 data {mirror} 3 >&4\n{pause}grep -c ' vm ' /proc/recovery", add=INJECTOR,
+    off = f"echo vm 0 data {int(address_in('vm', 'undo_scrub_due'), 16) + 7:#x} 7 >&4; echo vm 0 data 0x{address_in('vm', 'scrub_tries')} 3 >&4\n"
+    result = boot(f"mknod /tmp/inject c 240 0; exec 4>/tmp/inject\n{pause}{off}{pause}echo vm 0 data {place} 6 >&4\n{pause}echo vm 0 data {mirror} 3 >&4\n{pause}grep -c ' vm ' /proc/recovery", add=INJECTOR,
                   icount=True, timeout=120, leak_check=False, expect=1)
     found = re.findall(r"vm: undo: mended (before it was used|in the mirror): at, was, is (\w+) ", result.klog)
     assert result.out == "0\n" and found == [("before it was used", f"{place:x}"), ("in the mirror", f"{mirror:x}")], found
