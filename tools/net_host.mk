@@ -1,6 +1,6 @@
 # The network server, lwIP and its surroundings for the host, under ASan and UBSan: what tests/unit/test_net_wire.c and the fuzzers stand on
 # (tests/net_host/host.h).
-NET_HOST_SOURCES := $(filter-out servers/net/random.c,$(sort $(wildcard servers/net/*.c))) lib/service/queue.c $(sort $(wildcard tests/net_host/*.c))
+NET_HOST_SOURCES := $(filter-out servers/net/random.c,$(sort $(wildcard servers/net/*.c))) lib/service/queue.c lib/service/attend.c lib/service/attend_loop.c $(sort $(wildcard tests/net_host/*.c))
 NET_HOST_CFLAGS := -std=gnu17 -O1 -g -Itests/net_host -I. -I$(B)/gen $(LWIP_CFLAGS) -Dmain=net_main -fno-strict-aliasing -MMD -MP \
 	-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-sanitize=alignment
 

@@ -4,6 +4,7 @@
 
 #include "abi/proto/rs.h"
 #include "lib/rt/kernel.h"
+#include "lib/service/attend.h"
 #include "lib/service/service.h"
 
 bool service_queue(uint32_t number, struct service_queue *queue)
@@ -16,6 +17,10 @@ bool service_queue(uint32_t number, struct service_queue *queue)
         return false;
     result = ipc_call(service_info()->rs, &m);
     grant_revoke(grant);
+#ifndef UNDO
+    if (result >= 0)
+        attend_queue(queue);
+#endif
     return result >= 0;
 }
 

@@ -10,6 +10,7 @@
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
 #include "lib/rt/pack.h"
+#include "lib/service/attend.h"
 
 #define INDEX_SIZE                                                                                 \
     2048 /* handlers by a hash of the type; Linux numbers and protocols do not collide in it */
@@ -56,6 +57,10 @@ static service_handler find(uint64_t type)
     return served.fallback;
 }
 
+#ifndef UNDO
+static bool has_nothing; /* but notifications of queues that are deferred */
+#endif
+
 static void notified(uint64_t bits)
 {
     if (bits & NOTIFY_BIT(NOTIFY_BIT_SHUTDOWN)) {
@@ -63,6 +68,12 @@ static void notified(uint64_t bits)
             served.shutdown();
         exit(0);
     }
+#ifndef UNDO
+    bits = attend_begin(bits);
+    has_nothing = bits == 0;
+    if (has_nothing)
+        return;
+#endif
     if (served.notified)
         served.notified(bits);
 }
@@ -191,13 +202,15 @@ void service_run(const struct service_table *table)
 
     serve_table(table);
     for (;;) {
-        if (served.idle)
+        if (served.idle && !has_nothing)
             served.idle();
         if (served.publish)
             served.publish();
+        attend_end();
+        has_nothing = false;
         m->type = (uint64_t)result;
         service_serves = 0;
-        if (ipc_reply_receive(to, m, 0) < 0) { /* the commit point */
+        if (ipc_reply_receive(to, m, attend_wait()) < 0) { /* the commit point */
             to = 0;
             continue;
         }

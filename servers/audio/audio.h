@@ -57,7 +57,7 @@ void card_publish(uint32_t written);
 void card_pause(bool pause);
 void card_set_volume(uint32_t volume); /* left | right << 8, 0 to 100 */
 /* Before sleeping; waits: for `played` to move. False: there is more to do. */
-bool card_settle(bool waits);
+uint64_t card_settle(bool waits);
 /* Is the driver to do something? Then this is to be called every 100 ms or so: it complains of one
  * that does nothing. */
 bool card_watch(void);

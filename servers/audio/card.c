@@ -6,6 +6,7 @@
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
 #include "lib/rt/pack.h"
+#include "lib/service/attend.h"
 #include "lib/service/service.h"
 #include "servers/audio/audio.h"
 
@@ -72,17 +73,22 @@ long card_ask_for_driver(void)
 
 /* ---- the driver ---- */
 
-static void note_moved(void)
+static void note_reintegrated(void)
 {
     struct queue_header *h = &card.queue->header;
 
-    card.patience = 0;
-    h->useful++;
     if (!card.fresh)
         return;
     card.fresh = false;
     h->reintegrated_ns = clock_now();
     queue_publish(&h->reintegrated_incarnation, card.incarnation); /* last: it covers the time */
+}
+
+static void note_moved(void)
+{
+    card.patience = 0;
+    card.queue->header.useful++;
+    note_reintegrated();
 }
 
 static void note_driver(void)
@@ -97,8 +103,8 @@ static void note_driver(void)
     card.fresh = incarnation != h->reintegrated_incarnation;
     card.patience = 0;
     claim();
-    if (card.fresh && !card_watch()) /* for the record of its recovery: there is nothing to play */
-        note_moved();
+    if (card.fresh && !card_watch()) /* there is nothing to play, and so it is of no use yet */
+        note_reintegrated();
 }
 
 static void note_played(void)
@@ -119,7 +125,7 @@ static void note_played(void)
 
 void card_look(void)
 {
-    if (!card.queue)
+    if (!card.queue || attend_defers(card.where.number))
         return;
     note_played();
     if (card.busy && queue_read(&card.queue->told) == card.asked) {
@@ -182,12 +188,13 @@ void card_set_volume(uint32_t volume)
     card.kick = true;
 }
 
-bool card_settle(bool waits)
+uint64_t card_settle(bool waits)
 {
     struct sound_queue *q = card.queue;
+    bool more;
 
     if (!q)
-        return true;
+        return 0;
     if (waits) {
         queue_publish(&q->client_waits, 1);
         /* the flag before the index: the driver does it the other way round */
@@ -196,7 +203,8 @@ bool card_settle(bool waits)
     if (card.kick && card.driver)
         ipc_notify(card.driver, NOTIFY_BIT(NOTIFY_BIT_QUEUE));
     card.kick = false;
-    return queue_read(&q->played) == card.played &&
-           queue_read(&q->header.incarnation) == card.incarnation &&
-           !(card.busy && queue_read(&q->told) == card.asked);
+    more = queue_read(&q->played) != card.played ||
+           queue_read(&q->header.incarnation) != card.incarnation ||
+           (card.busy && queue_read(&q->told) == card.asked);
+    return more ? attend_more(card.where.number) : 0;
 }

@@ -9,6 +9,7 @@
 #include "lib/fs/device.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
+#include "lib/service/attend.h"
 #include "lib/service/service.h"
 #include "servers/audio/audio.h"
 
@@ -312,14 +313,17 @@ static uint64_t look_at; /* clock; 0: nobody waits */
 
 static void serve(void)
 {
-    bool settled;
+    unsigned rounds = 0;
+    uint64_t again;
+    bool moved;
 
     do {
         card_look();
-        settled = !serve_waiters();
+        moved = serve_waiters();
         tell_vfs();
-        settled &= card_settle(count || is_polled);
-    } while (!settled);
+        again = card_settle(count || is_polled);
+    } while (moved || (again && ++rounds < ATTEND_ROUNDS));
+    attend_again(again);
     if (!card_watch() && count == 0)
         look_at = 0;
     else if (!look_at)

@@ -7,6 +7,7 @@
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
 #include "lib/rt/pack.h"
+#include "lib/service/attend.h"
 #include "lib/service/service.h"
 #include "servers/clock/clock.h"
 
@@ -97,9 +98,8 @@ static void set_first_time(const struct clock_answer *a, uint64_t at_ns)
 
 /* ---- answers ---- */
 
-static void note_moved(void)
+static void note_reintegrated(void)
 {
-    queue->header.useful++;
     if (!is_fresh)
         return;
     is_fresh = false;
@@ -115,7 +115,8 @@ static void answered(void)
     uint64_t at_ns = *(volatile uint64_t *)&queue->at_ns, now = clock_now();
 
     waits = false;
-    note_moved();
+    queue->header.useful++;
+    note_reintegrated();
     if (a.status > 0 || a.status < -4095 || a.seconds < 0 || a.seconds >= CLOCK_SECONDS_END)
         a.status = a.status < 0 && a.status >= -4095 ? a.status : -EIO;
     if (purpose == FOR_BOOT)
@@ -146,8 +147,8 @@ static void note_driver(void)
     patience = clock_now() + PATIENCE;
     if (waits)
         ipc_notify(driver, NOTIFY_BIT(NOTIFY_BIT_QUEUE));
-    else if (is_fresh) /* for the record of its recovery */
-        note_moved();
+    else /* for the record: nobody asks anything, and so it is of no use yet */
+        note_reintegrated();
 }
 
 /* What a predecessor of ours has posted is waited for: the driver may be in the midst of it. */
@@ -175,9 +176,11 @@ void driver_notified(uint64_t bits)
         find_queue();
     if (!queue)
         return;
-    note_driver();
-    if (waits && queue_read(&queue->completed) == posted)
-        answered();
+    if (!attend_defers(where.number)) {
+        note_driver();
+        if (waits && queue_read(&queue->completed) == posted)
+            answered();
+    }
     if (waits && driver && clock_now() >= patience) {
         service_complain(where.driver, driver, COMPLAINT_DEADLINE);
         patience = clock_now() + PATIENCE;

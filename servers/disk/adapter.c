@@ -8,6 +8,7 @@
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
 #include "lib/rt/pack.h"
+#include "lib/service/attend.h"
 #include "servers/disk/guard.h"
 
 enum { TRIES = 3 };
@@ -113,9 +114,12 @@ bool adapters_serve(void)
 
     for (unsigned i = 0; i < count; i++) {
         struct adapter *a = adapters[i];
-        uint32_t done = block_finished(&a->client, clock_now());
-        uint32_t doubtful = done ? dma_doubtful(a) : 0;
+        uint32_t done, doubtful;
 
+        if (attend_defers(a->place.number))
+            continue;
+        done = block_finished(&a->client, clock_now());
+        doubtful = done ? dma_doubtful(a) : 0;
         watch_driver(a);
         news_of_units(a);
         for (uint32_t rest = done; rest; rest &= rest - 1) {
@@ -133,16 +137,17 @@ bool adapters_serve(void)
     return moved;
 }
 
-bool adapters_settle(void)
+uint64_t adapters_settle(void)
 {
-    bool quiet = true;
+    uint64_t again = 0;
 
     for (unsigned i = 0; i < count; i++) {
         if (block_kick(&adapters[i]->client))
             ipc_notify(adapters[i]->client.driver, NOTIFY_BIT(NOTIFY_BIT_QUEUE));
-        quiet &= block_settle(&adapters[i]->client);
+        if (!block_settle(&adapters[i]->client))
+            again |= attend_more(adapters[i]->place.number);
     }
-    return quiet;
+    return again;
 }
 
 /* ---- drivers that are no more, or do not answer ---- */

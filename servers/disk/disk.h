@@ -128,7 +128,7 @@ struct device { /* a disk and its partitions */
 /* ---- adapter.c ---- */
 void adapters_look(void); /* RS has something new */
 bool adapters_serve(void); /* requests that have ended; true: something has moved */
-bool adapters_settle(void);
+uint64_t adapters_settle(void); /* attend_again() */
 /* Post the request that fill() writes. False: no slot just now. */
 struct job *adapter_begin(struct adapter *a, struct block_request **request);
 /* The job that done() will get: another one on a disk that is checked. */

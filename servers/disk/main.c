@@ -12,6 +12,7 @@
 #include "abi/guard.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
+#include "lib/service/attend.h"
 #include "servers/disk/disk.h"
 
 enum { CALLS_MAX = ENDPOINT_SLOTS /* as many as there may be programs */, AHEAD = 3 };
@@ -386,21 +387,22 @@ static void notified(uint64_t bits)
  */
 static void idle(void)
 {
-    uint64_t end = clock_now() + IDLE_NS;
-    bool quiet;
+    uint64_t end = clock_now() + IDLE_NS, again;
+    unsigned rounds = 0;
+    bool moves;
 
     do {
-        bool moved = adapters_serve();
-
+        moves = adapters_serve();
         volumes_look();
-        moved |= volumes_serve();
-        quiet = volumes_settle();
-        quiet = adapters_settle() && quiet && !moved;
-    } while (!quiet && clock_now() < end);
-    if (quiet)
-        watch_expect();
-    else
+        moves |= volumes_serve();
+        moves |= !volumes_settle();
+        again = adapters_settle();
+    } while ((moves || (again && ++rounds < ATTEND_ROUNDS)) && clock_now() < end);
+    attend_again(again);
+    if (moves)
         watch_soon();
+    else
+        watch_expect();
 }
 
 static long list(struct message *m)

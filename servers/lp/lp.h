@@ -63,6 +63,6 @@ void port_put(struct port *p, const uint8_t *from, uint32_t count); /* there is 
 uint32_t port_ask_status(struct port *p); /* a number, for */
 bool port_status(const struct port *p, uint32_t asked, int32_t *status); /* false: not yet */
 /* Before sleeping; waits: for room, or bytes to be gone. False: there is more to do. */
-bool port_settle(struct port *p, bool waits);
+uint64_t port_settle(struct port *p, bool waits);
 
 #endif

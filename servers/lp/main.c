@@ -10,6 +10,7 @@
 #include "lib/fs/device.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
+#include "lib/service/attend.h"
 #include "lib/service/service.h"
 #include "servers/lp/lp.h"
 
@@ -352,18 +353,22 @@ static uint64_t look_at; /* clock; 0: nobody waits */
 
 static void serve(void)
 {
-    bool settled;
+    unsigned rounds = 0;
+    uint64_t again;
+    bool moved;
 
     do {
+        again = 0;
         for (struct port *p = ports; p < ports + PORTS; p++)
             port_look(p, is_waited_for(p, WAIT_WRITE));
-        settled = !serve_waiters();
+        moved = serve_waiters();
         for (struct port *p = ports; p < ports + PORTS; p++) {
             tell_vfs(p);
-            settled &= port_settle(p, is_waited_for(p, WAIT_WRITE) ||
-                                          is_waited_for(p, WAIT_DRAIN) || p->polled);
+            again |= port_settle(p, is_waited_for(p, WAIT_WRITE) || is_waited_for(p, WAIT_DRAIN) ||
+                                        p->polled);
         }
-    } while (!settled);
+    } while (moved || (again && ++rounds < ATTEND_ROUNDS));
+    attend_again(again);
     if (count == 0)
         look_at = 0;
     else if (!look_at)

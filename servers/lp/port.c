@@ -6,6 +6,7 @@
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
 #include "lib/rt/pack.h"
+#include "lib/service/attend.h"
 #include "lib/service/service.h"
 #include "servers/lp/lp.h"
 
@@ -123,7 +124,7 @@ void port_look(struct port *p, bool busy)
 {
     uint32_t incarnation;
 
-    if (!p->queue)
+    if (!p->queue || attend_defers(p->where.number))
         return;
     incarnation = queue_read(&p->queue->header.incarnation);
     note_gone(p);
@@ -199,15 +200,18 @@ bool port_status(const struct port *p, uint32_t asked, int32_t *status)
     return true;
 }
 
-bool port_settle(struct port *p, bool waits)
+uint64_t port_settle(struct port *p, bool waits)
 {
+    bool more;
+
     if (!p->queue)
-        return true;
+        return 0;
     if (waits)
         char_ring_wait(&p->queue->transmit.writer_waits);
     if (p->kick && p->driver)
         ipc_notify(p->driver, NOTIFY_BIT(NOTIFY_BIT_QUEUE));
     p->kick = false;
-    return queue_read(&p->queue->transmit.taken) == p->gone &&
-           queue_read(&p->queue->header.incarnation) == p->incarnation;
+    more = queue_read(&p->queue->transmit.taken) != p->gone ||
+           queue_read(&p->queue->header.incarnation) != p->incarnation;
+    return more ? attend_more(p->where.number) : 0;
 }

@@ -150,7 +150,7 @@ void interface_serve(struct interface *i, bool own)
     uint64_t since = tsc_read();
 
     receive_wait(&i->receive, false); /* awake: no notifications */
-    if (i->account.is_deferred) {
+    if (i->attended.account.is_deferred) {
         note_look(i, since, false);
         return;
     }
@@ -262,7 +262,7 @@ static bool publish(struct interface *i)
 {
     bool kick, more;
 
-    if (i->account.is_deferred)
+    if (i->attended.account.is_deferred)
         return false;
     kick = transmit_publish(&i->transmit);
     kick |= receive_publish(&i->receive);
@@ -292,7 +292,7 @@ void interfaces_settle(void)
         return;
     pending = false;
     for (unsigned n = 0; n < INTERFACES_MAX; n++)
-        if (interfaces[n] && !interfaces[n]->account.is_deferred) {
+        if (interfaces[n] && !interfaces[n]->attended.account.is_deferred) {
             drain_backlog(interfaces[n]);
             receive_post(&interfaces[n]->receive);
         }
@@ -394,8 +394,7 @@ struct interface *interface_create(const struct service_queue *place)
     i->place = *place;
     i->queue = (struct net_queue *)(uintptr_t)place->address;
     i->reintegrated = true;
-    account_open(&i->account, place->share,
-                 undo_input(*(volatile uint64_t *)&i->queue->header.in_vain_ns));
+    attended_open(&i->attended, place);
     for (unsigned n = 0; n < NET_RING_SIZE; n++) {
         i->frames[n].owner = i;
         i->frames[n].pbuf.custom_free_function = frame_free;

@@ -14,7 +14,7 @@
 #include <lwip/pbuf.h>
 
 #include "abi/service.h"
-#include "lib/service/account.h"
+#include "lib/service/attend.h"
 #include "servers/net/echo.h"
 #include "servers/net/net.h"
 #include "servers/net/progress.h"
@@ -55,12 +55,12 @@ struct interface {
     struct echo echo;
     uint64_t heard, gateway; /* frames that were for us alone; the gateway's answers to ARP */
     uint64_t wakes, idle_wakes, flaps; /* notifications, those about nothing; changes of the link */
+    uint64_t changes, changes_at; /* statistics.driver_changes, and when that was (ms) */
     uint32_t garbled; /* frames in a row that are not what was sent: progress.h */
     /* main.c */
-    struct queue_account account;
+    struct attended attended;
     bool in_vain; /* nothing of use came of the last look, */
     uint64_t took; /* which took so many ns */
-    uint64_t said; /* clock: when the log was told that it is deferred; 0: never */
 };
 
 extern struct interface *interfaces[INTERFACES_MAX]; /* by queue number */

@@ -3,11 +3,9 @@
 #include <lwip/init.h>
 #include <lwip/timeouts.h>
 
-#include "lib/rt/log.h"
 #include "servers/net/interface.h"
 #include "servers/net/kept.h"
 
-#define SAID_AGAIN 10000000000ull /* ns; the log is not told more often that a driver has to wait */
 #define TURNS 8 /* of serving frames, before messages have their turn again */
 
 uint32_t sys_now(void)
@@ -58,7 +56,7 @@ static void serve_loops(void)
 
 /*
  * A driver that keeps us busy for nothing is looked at less often: what looks at its queue take is paid from
- * its account (lib/service/account.h), and while that is overdrawn we leave the queue alone, for
+ * its account (lib/service/attend.h), and while that is overdrawn we leave the queue alone, for
  * ACCOUNT_PAUSE at a time. We are woken all the same, by its notifications, but that is all. What is to be
  * sent over it waits as long.
  */
@@ -83,25 +81,15 @@ static void resume(void *unused)
     for (unsigned n = 0; n < INTERFACES_MAX; n++) {
         struct interface *i = interfaces[n];
 
-        if (!i || !i->account.is_deferred)
+        if (!i || !i->attended.account.is_deferred)
             continue;
-        i->account.is_deferred = account_fill(&i->account, clock_now());
-        more |= i->account.is_deferred;
-        if (!i->account.is_deferred)
+        if (attended_resume(&i->attended, clock_now()))
             interface_serve(i, false);
+        else
+            more = true;
     }
     if (more)
         resume_later();
-}
-
-static void defer(struct interface *i, uint64_t now)
-{
-    i->account.is_deferred = true;
-    resume_later();
-    if (i->said != 0 && now - i->said < SAID_AGAIN)
-        return;
-    i->said = now;
-    log_info("%s: driver %s keeps us busy for nothing: it has to wait", i->name, i->place.driver);
 }
 
 static uint64_t turn_began; /* TSC; 0: it is not for drivers alone, or it is over */
@@ -112,15 +100,6 @@ static void turn_end(void)
     if (interface_looks.in_vain && turn_began)
         whole = clock_now() - clock_of(turn_began);
     turn_began = 0;
-}
-
-static void pay(struct interface *i, uint64_t ns, uint64_t now)
-{
-    bool overdrawn = account_pay(&i->account, ns);
-
-    i->queue->header.in_vain_ns = i->account.in_vain;
-    if (overdrawn && account_fill(&i->account, now) && !i->account.is_deferred)
-        defer(i, now);
 }
 
 /* Of a turn of which nothing came at all, all that it took is paid, by those equally for which it was done;
@@ -137,7 +116,8 @@ static void pay_all(void)
         if (!i || !i->in_vain)
             continue;
         i->in_vain = false;
-        pay(i, each ? each / count : i->took, now);
+        if (attended_pay(&i->attended, each ? each / count : i->took, now))
+            resume_later();
     }
 }
 

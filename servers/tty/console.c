@@ -301,23 +301,24 @@ void consoles_serve(void)
     type_answers();
 }
 
-bool consoles_settle(void)
+uint64_t consoles_settle(void)
 {
-    bool more = false;
+    uint64_t again = 0;
+    bool more;
 
     if (keyboard.queue) {
         char_ring_wait(&keyboard.queue->receive.taker_waits);
-        more |= codes_received() != 0;
+        more = codes_received() != 0;
         more |= queue_read(&keyboard.queue->transmit.taken) != keyboard.gone;
-        more |= !peer_settle(&keyboard.peer);
+        again |= peer_settle(&keyboard.peer, more);
     }
     if (display.queue) {
         if (display.peer.fresh)
             char_ring_wait(&display.queue->client_waits);
-        more |= queue_read(&display.queue->painted) != display.painted;
-        more |= !peer_settle(&display.peer);
+        more = queue_read(&display.queue->painted) != display.painted;
+        again |= peer_settle(&display.peer, more);
     }
-    return !more;
+    return again;
 }
 
 uint64_t consoles_watch(void)

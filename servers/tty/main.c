@@ -9,6 +9,7 @@
 #include "lib/fs/device.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
+#include "lib/service/attend.h"
 #include "lib/service/service.h"
 #include "servers/tty/tty.h"
 
@@ -155,24 +156,28 @@ static uint64_t earlier(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* Before every receive: whatever has happened, everybody gets what there is for him. */
+/* Before every receive: whatever has happened, everybody gets what there is for him. (A driver could go on
+ * without end, and who waits for us is served, too.) */
 static void serve(void)
 {
     static uint64_t alarm;
-    uint64_t deadline;
-    bool settled;
+    uint64_t deadline, again;
+    unsigned rounds = 0;
+    bool moved;
 
     do {
+        again = 0;
         for (unsigned i = 0; i < TERMINALS; i++)
             terminal_input(&terminals[i]);
         consoles_serve();
-        settled = !waiters_serve(); /* what one of them has done may let another go on */
+        moved = waiters_serve(); /* what one of them has done may let another go on */
         for (unsigned i = 0; i < TERMINALS; i++) {
             tell_vfs(&terminals[i]);
-            settled &= terminal_settle(&terminals[i], waiters_want_room(&terminals[i]));
+            again |= terminal_settle(&terminals[i], waiters_want_room(&terminals[i]));
         }
-        settled &= consoles_settle();
-    } while (!settled);
+        again |= consoles_settle();
+    } while (moved || (again && ++rounds < ATTEND_ROUNDS));
+    attend_again(again);
     deadline = earlier(waiters_deadline(), consoles_watch());
     for (unsigned i = 0; i < TERMINALS; i++)
         deadline = earlier(deadline, terminal_watch(&terminals[i]));

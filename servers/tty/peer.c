@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
+#include "lib/service/attend.h"
 #include "lib/service/service.h"
 #include "servers/tty/tty.h"
 
@@ -22,7 +23,7 @@ bool peer_is_new(struct peer *p)
 {
     uint32_t incarnation = queue_read(&p->header->incarnation);
 
-    if (incarnation == p->incarnation)
+    if (incarnation == p->incarnation || attend_defers(p->where.number))
         return false;
     if (incarnation == 0) { /* none ever is: the header is broken, and so nobody to be told */
         peer_bad(p, COMPLAINT_PROTOCOL);
@@ -70,11 +71,10 @@ bool peer_tell(struct peer *p)
     return ipc_notify(p->driver, NOTIFY_BIT(NOTIFY_BIT_QUEUE)) == 0;
 }
 
-bool peer_settle(struct peer *p)
+uint64_t peer_settle(struct peer *p, bool more)
 {
-    bool same = queue_read(&p->header->incarnation) == p->incarnation;
-
+    more |= queue_read(&p->header->incarnation) != p->incarnation;
     if (p->kick)
         peer_tell(p);
-    return same;
+    return more ? attend_more(p->where.number) : 0;
 }

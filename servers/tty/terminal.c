@@ -454,16 +454,16 @@ uint64_t terminal_watch(struct terminal *t)
     return !progress || (test && test < progress) ? test : progress;
 }
 
-bool terminal_settle(struct terminal *t, bool wants_room)
+uint64_t terminal_settle(struct terminal *t, bool wants_room)
 {
     bool more;
 
     if (!t->queue)
-        return true;
+        return 0;
     char_ring_wait(&t->queue->receive.taker_waits);
     if (wants_room)
         char_ring_wait(&t->queue->transmit.writer_waits);
     more = (received(t) != 0 && line_accepts(&t->line)) ||
            queue_read(&t->queue->transmit.taken) != t->gone;
-    return peer_settle(&t->peer) && !more;
+    return peer_settle(&t->peer, more);
 }

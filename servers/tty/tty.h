@@ -134,7 +134,8 @@ void peer_bad(struct peer *p, enum rs_complaint why); /* it broke the rules: RS 
 bool peer_tell(struct peer *p); /* at once; false: it is not there */
 uint64_t peer_watch(struct peer *p, uint32_t pending, uint32_t gone); /* complains of a driver that
                                        does not do what is `pending`; when to look again, 0: not */
-bool peer_settle(struct peer *p); /* tells it what we did; false: there is another one */
+/* Tells it what we did. Not 0: there is another one, or `more`: attend_again(). */
+uint64_t peer_settle(struct peer *p, bool more);
 
 /* ---- terminal.c ---- */
 void terminals_begin(void); /* state from DS, queues from RS */
@@ -148,8 +149,8 @@ bool terminal_exists(const struct terminal *t);
 uint64_t terminal_node(const struct terminal *t);
 void terminal_input(struct terminal *t); /* take in what the driver has received */
 void terminal_type(struct terminal *t, uint8_t c); /* a byte for the line discipline */
-bool terminal_settle(struct terminal *t,
-                     bool wants_room); /* before sleeping; false: there is more to do */
+uint64_t terminal_settle(struct terminal *t,
+                         bool wants_room); /* before sleeping; false: there is more to do */
 uint64_t terminal_watch(struct terminal *t); /* when to look again at its driver, 0: not */
 uint32_t terminal_room(const struct terminal *t); /* for output, bytes */
 uint32_t terminal_pending(const struct terminal *t); /* output that the driver has not taken yet */
@@ -165,7 +166,7 @@ void console_write(struct terminal *t, const uint8_t *bytes, uint32_t count);
 void consoles_take_screen(const struct service_queue *where);
 void consoles_take_keyboard(const struct service_queue *where);
 void consoles_serve(void); /* what has been typed, and what the drivers have done */
-bool consoles_settle(void);
+uint64_t consoles_settle(void);
 uint64_t consoles_watch(void);
 struct keyboard_kept consoles_keep(void); /* of this moment, for a snapshot */
 void consoles_take_over(const struct keyboard_kept *kept);

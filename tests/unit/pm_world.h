@@ -251,6 +251,12 @@ long ipc_reply(endpoint_t to, struct message *m, long result)
     return reply_to(EP_PM, to, &out);
 }
 
+long ipc_notify(endpoint_t to, uint64_t bits)
+{
+    fail_msg("PM notifies nobody");
+    return 0;
+}
+
 long ipc_reply_receive(endpoint_t to, struct message *m, uint64_t timeout)
 {
     if (to)

@@ -10,10 +10,13 @@
 #include "lib/random/pool.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
+#include "lib/service/attend.h"
 #include "lib/service/service.h"
 
 #define SOURCES_MAX 4 /* devices; of more only the first are asked */
 #define EVERY 60000000000ull /* ns between two requests to a device */
+/* ns between two answers that are of use: each fresh copy is asked, and there could be fresh ones without end. */
+#define OF_USE 1000000000ull
 
 static struct random_pool pool;
 static struct source {
@@ -25,6 +28,7 @@ static struct source {
     bool waits; /* for what was posted */
     bool is_known; /* the log has said that it gives something */
     bool is_fresh; /* nothing has come from this incarnation yet */
+    uint64_t useful_at; /* clock: when something has come that was counted */
 } sources[SOURCES_MAX];
 
 /* What PM has goes into our pool, what we have into PM's: 32 bytes each way. */
@@ -74,12 +78,16 @@ static void post(struct source *s)
 static void note_moved(struct source *s)
 {
     struct queue_header *h = &s->queue->header;
+    uint64_t now = clock_now();
 
-    h->useful++;
+    if (s->useful_at == 0 || now - s->useful_at >= OF_USE) {
+        s->useful_at = now;
+        h->useful++;
+    }
     if (!s->is_fresh)
         return;
     s->is_fresh = false;
-    h->reintegrated_ns = clock_now();
+    h->reintegrated_ns = now;
     queue_publish(&h->reintegrated_incarnation, s->incarnation); /* last: it covers the time */
 }
 
@@ -132,7 +140,7 @@ static void look(struct source *s)
 {
     uint32_t incarnation = s->queue ? queue_read(&s->queue->header.incarnation) : 0;
 
-    if (incarnation == 0)
+    if (incarnation == 0 || attend_defers(s->where.number))
         return;
     if (incarnation != s->incarnation)
         greet(s, incarnation);

@@ -40,6 +40,14 @@ uint64_t clock_now(void);
 uint64_t realtime_now(void);
 const struct service_info *service_info(void);
 
+static inline uint64_t tsc_read(void)
+{
+    return clock_now();
+}
+static inline uint64_t clock_of(uint64_t tsc)
+{
+    return tsc;
+}
 static inline long ipc_call(endpoint_t to, struct message *m)
 {
     return ipc_call_deadline(to, m, 0);
