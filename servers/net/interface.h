@@ -55,7 +55,7 @@ struct interface {
     struct echo echo;
     uint64_t heard, gateway; /* frames that were for us alone; the gateway's answers to ARP */
     uint64_t wakes, idle_wakes, flaps; /* notifications, those about nothing; changes of the link */
-    uint64_t changes, changes_at; /* statistics.driver_changes, and when that was (ms) */
+    uint64_t changes, changed_at; /* of the incarnation, lately; when the first of them was (ms) */
     uint32_t garbled; /* frames in a row that are not what was sent: progress.h */
     /* main.c */
     struct attended attended;

@@ -72,7 +72,8 @@ enum progress_verdict {
     PROGRESS_IS_DEAF,
     PROGRESS_IS_UNHEARD,
     PROGRESS_IS_DARK,
-    PROGRESS_IS_USELESS
+    PROGRESS_IS_USELESS,
+    PROGRESS_IS_NO_OTHER /* by watch.c: it says again and again that it is a fresh copy */
 };
 
 struct progress_view { /* counters run freely */
