@@ -234,10 +234,13 @@ MESSAGE_FITS(struct file_open_reply);
 
 struct IN_MESSAGE file_name_request {
     uint64_t directory; /* its node */
-    uint64_t grant, length; /* of VFS: the path, or a name in the directory; bytes */
+    uint64_t
+        grant; /* of VFS: the path, or a name in the directory; behind it supplementary groups */
+    uint32_t length, groups; /* bytes of that name; how many groups, 32 bits each */
     uint32_t uid, gid; /* of the program */
 };
 MESSAGE_FITS(struct file_name_request);
+#define FILE_GROUPS_MAX 32
 
 struct IN_MESSAGE file_lookup_request {
     struct file_name_request name;

@@ -39,6 +39,7 @@ enum pm_request {
     /* from tty: pm_foreground_request: the terminal of that session has that group in its foreground, which is to
        hang up when the session's leader ends -> 0, -ESRCH */
     PM_FOREGROUND,
+    PM_GROUPS, /* from VFS: pm_groups_request -> how many supplementary groups there are */
 };
 
 struct IN_MESSAGE pm_thread_request { /* of several */
@@ -76,6 +77,17 @@ struct IN_MESSAGE pm_credentials_reply {
     int32_t pid, ppid, pgid, sid;
 };
 MESSAGE_FITS(struct pm_credentials_reply);
+
+struct IN_MESSAGE pm_groups_request {
+    uint64_t thread; /* endpoint */
+    uint64_t first; /* the reply begins with that one */
+};
+MESSAGE_FITS(struct pm_groups_request);
+
+struct IN_MESSAGE pm_groups_reply {
+    uint32_t group[12];
+};
+MESSAGE_FITS(struct pm_groups_reply);
 
 struct IN_MESSAGE pm_signal_request {
     int64_t target; /* pid (> 0), or -pgid */

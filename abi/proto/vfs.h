@@ -50,7 +50,8 @@ struct IN_MESSAGE vfs_fork_request {
 MESSAGE_FITS(struct vfs_fork_request);
 
 struct IN_MESSAGE vfs_credentials_request {
-    uint32_t euid, egid;
+    uint32_t euid, egid, ruid, rgid;
+    uint64_t has_groups; /* 1: VFS asks for the supplementary ones (PM_GROUPS) */
 };
 MESSAGE_FITS(struct vfs_credentials_request);
 

@@ -45,6 +45,8 @@ struct fs_entry { /* of a directory */
 
 struct fs_user {
     uint32_t uid, gid;
+    uint32_t group_count; /* supplementary ones */
+    const uint32_t *groups;
 };
 
 struct fs_transfer { /* a read or write: straight from or to the program's memory */

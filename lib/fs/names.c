@@ -9,22 +9,40 @@
 
 static char path[FS_PATH_MAX + 1],
     second_path[FS_PATH_MAX + 1]; /* one request at a time uses them */
+static uint32_t groups[FILE_GROUPS_MAX]; /* of who asks: fetch_groups() */
 
 static struct fs_user user_of(const struct message *m)
 {
     const struct file_name_request *r = message_words(m);
 
-    return (struct fs_user){.uid = r->uid, .gid = r->gid};
+    return (struct fs_user){
+        .uid = r->uid, .gid = r->gid, .group_count = r->groups, .groups = groups};
+}
+
+static endpoint_t lender(const struct message *m)
+{
+    return message_via(m) ? message_via(m) : message_caller(m);
+}
+
+/* They lie behind the name: before user_of(). */
+static long fetch_groups(const struct message *m)
+{
+    const struct file_name_request *r = message_words(m);
+
+    if (r->groups > FILE_GROUPS_MAX)
+        return -EINVAL;
+    return r->groups
+               ? grant_from(lender(m), r->grant, r->length, groups, r->groups * sizeof *groups)
+               : 0;
 }
 
 long fs_fetch(const struct message *m, uint64_t grant, uint64_t length, char *text)
 {
-    endpoint_t owner = message_via(m) ? message_via(m) : message_caller(m);
     long result;
 
     if (length > FS_PATH_MAX)
         return -ENAMETOOLONG;
-    result = length ? grant_from(owner, grant, 0, text, length) : 0;
+    result = length ? grant_from(lender(m), grant, 0, text, length) : 0;
     text[length] = 0;
     if (result < 0)
         return result;
@@ -68,6 +86,8 @@ long fs_do_lookup(struct message *m)
 
     fs_program_is(message_caller(m));
     if (result == 0)
+        result = fetch_groups(m);
+    if (result == 0)
         result = fs_walk(fs_served, &w);
     put_node(m, w.node, &w.attributes, w.stop);
     if (w.stop == STOP_SYMLINK)
@@ -93,6 +113,15 @@ static long check_entry(struct message *m, uint64_t directory, uint64_t grant, u
     if (result == 0 && !fs_may(&a, user_of(m), W_OK | X_OK))
         result = -EACCES;
     return result;
+}
+
+/* The name that the request begins with. */
+static long check_named(struct message *m, char *name)
+{
+    const struct file_name_request *r = message_words(m);
+    long result = fetch_groups(m);
+
+    return result < 0 ? result : check_entry(m, r->directory, r->grant, r->length, name);
 }
 
 /* May the user take entry `name` out of the directory? */
@@ -130,7 +159,7 @@ static long check_unused(const struct message *m, uint64_t directory, const char
 static long check_new(struct message *m, char *name)
 {
     const struct file_name_request *r = message_words(m);
-    long result = check_entry(m, r->directory, r->grant, r->length, name);
+    long result = check_named(m, name);
 
     if ((result == 0 || result == -EACCES) && check_unused(m, r->directory, name) == -EEXIST)
         return -EEXIST;
@@ -195,7 +224,7 @@ long fs_do_link(struct message *m)
 long fs_do_unlink(struct message *m)
 {
     const struct file_unlink_request *r = message_words(m);
-    long result = check_entry(m, r->name.directory, r->name.grant, r->name.length, path);
+    long result = check_named(m, path);
 
     if (result == -EEXIST) /* "." and ".." */
         result = strcmp(path, ".") == 0 ? -EINVAL : -ENOTEMPTY;
@@ -230,7 +259,7 @@ static long check_new_name(struct message *m)
 long fs_do_rename(struct message *m)
 {
     const struct file_rename_request *r = message_words(m);
-    long result = check_entry(m, r->name.directory, r->name.grant, r->name.length, path);
+    long result = check_named(m, path);
 
     if (result == -EEXIST) /* "." and ".." */
         result = -EBUSY;

@@ -8,9 +8,17 @@
 
 #include "lib/fs/fs.h"
 
+static bool is_member(struct fs_user user, uint32_t gid)
+{
+    for (uint32_t n = 0; n < user.group_count; n++)
+        if (user.groups[n] == gid)
+            return true;
+    return user.gid == gid;
+}
+
 bool fs_may(const struct fs_attributes *a, struct fs_user user, unsigned wanted)
 {
-    unsigned shift = user.gid == a->gid ? 3 : 0;
+    unsigned shift = is_member(user, a->gid) ? 3 : 0;
 
     if (user.uid == 0)
         return !(wanted & X_OK) || S_ISDIR(a->mode) || (a->mode & 0111);

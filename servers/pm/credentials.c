@@ -11,7 +11,11 @@ static long changed(struct thread *t)
 {
     struct credentials *c = &t->process->who;
     struct message m = message_of(
-        VFS_CREDENTIALS, (struct vfs_credentials_request){.euid = c->euid, .egid = c->egid});
+        VFS_CREDENTIALS, (struct vfs_credentials_request){.euid = c->euid,
+                                                          .egid = c->egid,
+                                                          .ruid = c->ruid,
+                                                          .rgid = c->rgid,
+                                                          .has_groups = c->group_count > 0});
 
     /* VFS replies */
     return ipc_forward(t->endpoint, service_info()->vfs, &m) < 0 ? 0 : SERVICE_NO_REPLY;
@@ -167,7 +171,22 @@ static long sys_setgroups(struct message *m)
         return -EFAULT;
     memcpy(t->process->who.groups, groups, m->w[0] * 4);
     t->process->who.group_count = (uint32_t)m->w[0];
-    return 0;
+    return changed(t);
+}
+
+static long pm_groups(struct message *m)
+{
+    const struct pm_groups_request r = *(const struct pm_groups_request *)message_words(m);
+    struct pm_groups_reply *reply = message_words(m);
+    struct thread *t = thread_of((endpoint_t)r.thread);
+    const struct credentials *c;
+
+    if (thread_of(message_caller(m)) || !t)
+        return t ? -EPERM : -ESRCH;
+    c = &t->process->who;
+    for (unsigned n = 0; n < sizeof reply->group / sizeof *reply->group; n++)
+        reply->group[n] = r.first + n < c->group_count ? c->groups[r.first + n] : 0;
+    return c->group_count;
 }
 
 static long pm_credentials(struct message *m)
@@ -193,4 +212,4 @@ PM_TABLE(credentials_calls, {SYS_getuid, sys_getuid}, {SYS_geteuid, sys_geteuid}
          {SYS_setresuid, sys_setresuid}, {SYS_setresgid, sys_setresgid},
          {SYS_getresuid, sys_getresuid}, {SYS_getresgid, sys_getresgid},
          {SYS_getgroups, sys_getgroups}, {SYS_setgroups, sys_setgroups},
-         {PM_CREDENTIALS, pm_credentials}, {PM_SESSION, pm_credentials})
+         {PM_CREDENTIALS, pm_credentials}, {PM_SESSION, pm_credentials}, {PM_GROUPS, pm_groups})

@@ -29,6 +29,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "abi/proto/file.h"
 #include "abi/proto/pm.h"
 #include "abi/proto/vfs.h"
 #include "abi/proto/vm.h"
@@ -40,7 +41,7 @@
 #define PROCESSES 512
 #define THREADS 768
 #define SIGNALS 64
-#define GROUPS 32
+#define GROUPS FILE_GROUPS_MAX
 #define LIMITS 16 /* RLIM_NLIMITS */
 #define INIT_ENDED 0x7e /* status of the machine then, as of a panic */
 #define INIT_PID 1

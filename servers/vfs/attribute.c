@@ -6,7 +6,7 @@
 #include <sys/time.h>
 #include <time.h>
 
-#include "servers/vfs/vfs.h"
+#include "servers/vfs/rights.h"
 
 struct change {
     uint64_t mask;
@@ -38,10 +38,10 @@ static long may_change(struct client *c, struct server *s, uint64_t node,
     if (result)
         return result;
     if (r->uid != c->uid)
-        return not_owner(change, r->mode & (r->gid == c->gid ? S_IWGRP : S_IWOTH));
+        return not_owner(change, r->mode & (client_in_group(c, r->gid) ? S_IWGRP : S_IWOTH));
     if ((change->mask & ATTRIBUTE_UID) && change->uid != c->uid)
         return -EPERM;
-    return (change->mask & ATTRIBUTE_GID) && change->gid != c->gid ? -EPERM : 0;
+    return (change->mask & ATTRIBUTE_GID) && !client_in_group(c, change->gid) ? -EPERM : 0;
 }
 
 static long change_node(struct client *c, struct server *s, uint64_t node,

@@ -21,6 +21,10 @@ static bool inherit(struct client *child, struct client *parent, bool share_file
     child->exe = strdup(parent->exe ? parent->exe : "");
     child->uid = parent->uid;
     child->gid = parent->gid;
+    child->real_uid = parent->real_uid;
+    child->real_gid = parent->real_gid;
+    child->group_count = parent->group_count;
+    memcpy(child->groups, parent->groups, parent->group_count * sizeof *parent->groups);
     if (child->files && share_files)
         child->files->references++;
     if (child->place && share_place)
@@ -195,6 +199,24 @@ long life_file_limit(struct message *m)
     return 0;
 }
 
+static void fetch_groups(struct client *c)
+{
+    long count = 1;
+
+    c->group_count = 0;
+    while (c->group_count < count) {
+        struct message m =
+            message_of(PM_GROUPS, (struct pm_groups_request){.thread = (uint64_t)c->endpoint,
+                                                             .first = c->group_count});
+        const struct pm_groups_reply *r = message_words(&m);
+
+        count = ipc_call(service_info()->pm, &m);
+        count = count > FILE_GROUPS_MAX ? FILE_GROUPS_MAX : count;
+        for (unsigned n = 0; n < 12 && c->group_count < count; n++)
+            c->groups[c->group_count++] = r->group[n];
+    }
+}
+
 long life_credentials(struct message *m)
 {
     const struct vfs_credentials_request *r = message_words(m);
@@ -204,5 +226,10 @@ long life_credentials(struct message *m)
         return -EPERM;
     c->uid = r->euid;
     c->gid = r->egid;
+    c->real_uid = r->ruid;
+    c->real_gid = r->rgid;
+    c->group_count = 0;
+    if (r->has_groups)
+        fetch_groups(c);
     return 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Calls that change names: mkdir, unlink, rename, link, symlink, mknod; and readlink. */
+/* Calls that change names: mkdir, unlink, rename, link, symlink, mknod; and readlink. How a server is
+ * told a name, and by whom. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdlib.h>
@@ -7,25 +8,58 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "servers/vfs/vfs.h"
+#include "servers/vfs/rights.h"
 
 #define RENAME_NOREPLACE 1u /* renameat2(2) */
+
+/* Root's groups do not matter. */
+long naming_begin(struct client *c, struct server *s, uint64_t directory, const char *name,
+                  size_t length, struct naming *n)
+{
+    uint32_t count = c->uid ? c->group_count : 0;
+    size_t groups = count * sizeof *c->groups;
+    long grant;
+
+    n->copy = groups ? malloc(length + groups) : NULL;
+    if (groups && !n->copy)
+        return -ENOMEM;
+    if (groups) {
+        memcpy(n->copy, name, length);
+        memcpy(n->copy + length, c->groups, groups);
+        name = n->copy;
+    }
+    grant = server_grant(c, s, name, length + groups ? length + groups : 1, GRANT_READ, 0);
+    if (grant < 0) {
+        free(n->copy);
+        return grant;
+    }
+    n->request = (struct file_name_request){.directory = directory,
+                                            .grant = (uint64_t)grant,
+                                            .length = (uint32_t)length,
+                                            .groups = count,
+                                            .uid = c->uid,
+                                            .gid = c->gid};
+    return 0;
+}
+
+void naming_end(struct server *s, struct naming *n)
+{
+    server_revoke(s, (long)n->request.grant);
+    free(n->copy);
+}
 
 /* A request with the name f->last in the directory f. */
 static long ask_name(struct client *c, const struct found *f, struct message *m)
 {
     struct file_name_request *r = message_words(m);
-    long grant = server_grant(c, f->server, f->last, strlen(f->last) + 1, GRANT_READ, 0), result;
+    struct naming name;
+    long result = naming_begin(c, f->server, f->node, f->last, strlen(f->last), &name);
 
-    if (grant < 0)
-        return grant;
-    *r = (struct file_name_request){.directory = f->node,
-                                    .grant = (uint64_t)grant,
-                                    .length = strlen(f->last),
-                                    .uid = c->uid,
-                                    .gid = c->gid};
+    if (result)
+        return result;
+    *r = name.request;
     result = ask(c, f->server, m, m->type == FILE_LOOKUP ? AGAIN : ONCE);
-    server_revoke(f->server, grant);
+    naming_end(f->server, &name);
     return result;
 }
 

@@ -9,7 +9,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "servers/vfs/vfs.h"
+#include "servers/vfs/rights.h"
 
 enum {
     OPEN_FLAGS = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK |
@@ -188,26 +188,23 @@ long open_path(struct client *c, const char *path, uint32_t flags, struct file *
 static long create(struct client *c, struct found *f, uint32_t flags, uint32_t mode,
                    struct file **out)
 {
-    long grant = server_grant(c, f->server, f->last, strlen(f->last) + 1, GRANT_READ, 0), result;
-    struct message m = message_of(
-        FILE_CREATE,
-        (struct file_create_request){.name = {.directory = f->parent,
-                                              .grant = (uint64_t)grant,
-                                              .length = strlen(f->last),
-                                              .uid = c->uid,
-                                              .gid = c->gid},
-                                     .mode = S_IFREG | (mode & 07777 & ~c->place->umask)});
-    const struct file_lookup_reply *made = message_words(&m);
+    struct naming name;
+    long result = naming_begin(c, f->server, f->parent, f->last, strlen(f->last), &name);
+    struct message m;
+    const struct file_lookup_reply *reply = message_words(&m);
 
-    if (grant < 0)
-        return grant;
-    result = ask(c, f->server, &m, ONCE);
-    server_revoke(f->server, grant);
     if (result)
         return result;
-    f->node = made->node;
-    f->mode = (uint32_t)made->mode;
-    f->size = made->size;
+    m = message_of(FILE_CREATE,
+                   (struct file_create_request){
+                       .name = name.request, .mode = S_IFREG | (mode & 07777 & ~c->place->umask)});
+    result = ask(c, f->server, &m, ONCE);
+    naming_end(f->server, &name);
+    if (result)
+        return result;
+    f->node = reply->node;
+    f->mode = (uint32_t)reply->mode;
+    f->size = reply->size;
     return open_checked(c, f, flags & ~(uint32_t)O_TRUNC, out);
 }
 

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "servers/vfs/vfs.h"
+#include "servers/vfs/rights.h"
 
 enum { REST_ROOM = 2 * VFS_PATH_MAX };
 
@@ -200,21 +200,18 @@ static long lookup(struct walk *w, size_t length, bool all, struct message *m)
 {
     bool follow = !all || w->follow;
     struct server *s = w->out->server;
-    long grant = server_grant(w->c, s, w->rest, length ? length : 1, GRANT_READ, 0), result;
+    struct naming name;
+    long result = naming_begin(w->c, s, w->out->node, w->rest, length, &name);
 
-    if (grant < 0)
-        return grant;
+    if (result)
+        return result;
     *m = message_of(FILE_LOOKUP,
-                    (struct file_lookup_request){.name = {.directory = w->out->node,
-                                                          .grant = (uint64_t)grant,
-                                                          .length = length,
-                                                          .uid = w->c->uid,
-                                                          .gid = w->c->gid},
+                    (struct file_lookup_request){.name = name.request,
                                                  .how = (follow ? LOOKUP_FOLLOW : 0) |
                                                         (all && w->open ? LOOKUP_OPEN : 0),
                                                  .flags = w->open_flags});
     result = ask(w->c, s, m, AGAIN);
-    server_revoke(s, grant);
+    naming_end(s, &name);
     return result;
 }
 
@@ -473,28 +470,4 @@ long path_find_parent(struct client *c, int at, uint64_t address, struct found *
     strcpy(out->last, name);
     out->trailing_slash = slash;
     return S_ISDIR(out->mode) ? 0 : -ENOTDIR;
-}
-
-static int granted(const struct client *c, uint32_t mode, uint32_t uid, uint32_t gid)
-{
-    if (c->uid == uid)
-        mode >>= 6;
-    else if (c->gid == gid)
-        mode >>= 3;
-    return (int)mode & 7;
-}
-
-long found_may(struct client *c, const struct found *f, int how)
-{
-    struct message m =
-        message_of(FILE_STAT, (struct file_stat_request){.node = f->node, .back = FILE_BACK});
-    const struct file_stat_reply *r = message_words(&m);
-    long result;
-
-    if (c->uid == 0)
-        return (how & X_OK) && !S_ISDIR(f->mode) && !(f->mode & 0111) ? -EACCES : 0;
-    result = ask(c, f->server, &m, AGAIN);
-    if (result < 0)
-        return result;
-    return (how & ~granted(c, r->mode, r->uid, r->gid)) ? -EACCES : 0;
 }

@@ -49,9 +49,9 @@ static uint64_t *put_auxiliary(uint64_t *at, struct client *c, const struct imag
     at = put(at, AT_BASE, interpreter ? interpreter->base : 0);
     at = put(at, AT_FLAGS, 0);
     at = put(at, AT_ENTRY, image->base + image->program.entry);
-    at = put(at, AT_UID, c->uid);
+    at = put(at, AT_UID, c->real_uid);
     at = put(at, AT_EUID, c->uid);
-    at = put(at, AT_GID, c->gid);
+    at = put(at, AT_GID, c->real_gid);
     at = put(at, AT_EGID, c->gid);
     at = put(at, AT_SECURE, secure);
     at = put(at, AT_CLKTCK, 100);

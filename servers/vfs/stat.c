@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* stat and its family, access, statfs. */
+/* stat and its family, access, statfs; who may do what with a file. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <string.h>
@@ -10,7 +10,39 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "servers/vfs/vfs.h"
+#include "servers/vfs/rights.h"
+
+bool client_in_group(const struct client *c, uint32_t gid)
+{
+    for (uint32_t n = 0; n < c->group_count; n++)
+        if (c->groups[n] == gid)
+            return true;
+    return c->gid == gid;
+}
+
+static int granted(const struct client *c, uint32_t mode, uint32_t uid, uint32_t gid)
+{
+    if (c->uid == uid)
+        mode >>= 6;
+    else if (client_in_group(c, gid))
+        mode >>= 3;
+    return (int)mode & 7;
+}
+
+long found_may(struct client *c, const struct found *f, int how)
+{
+    struct message m =
+        message_of(FILE_STAT, (struct file_stat_request){.node = f->node, .back = FILE_BACK});
+    const struct file_stat_reply *r = message_words(&m);
+    long result;
+
+    if (c->uid == 0)
+        return (how & X_OK) && !S_ISDIR(f->mode) && !(f->mode & 0111) ? -EACCES : 0;
+    result = ask(c, f->server, &m, AGAIN);
+    if (result < 0)
+        return result;
+    return (how & ~granted(c, r->mode, r->uid, r->gid)) ? -EACCES : 0;
+}
 
 /* FILE_STAT or FILE_STATFS. */
 static long hand_stat(struct client *c, struct server *s, uint64_t type, uint64_t node,
@@ -181,15 +213,10 @@ static long sys_statx(struct client *c, const uint64_t *w)
     return result;
 }
 
-static long access_at(struct client *c, int at, uint64_t path, uint64_t how, uint64_t flags)
+static long access_by(struct client *c, int at, uint64_t path, uint64_t how, uint64_t flags)
 {
-    struct found *f;
-    long result;
-
-    if ((how & ~7ull) || (flags & ~(uint64_t)(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)))
-        return -EINVAL;
-    f = found_new();
-    result = f ? path_find_user(c, at, path, follow_of(flags), f) : -ENOMEM;
+    struct found *f = found_new();
+    long result = f ? path_find_user(c, at, path, follow_of(flags), f) : -ENOMEM;
     if (result == 0 && how)
         result = found_may(c, f, (int)how);
     if (result == 0 && S_ISREG(f->mode) && (how & X_OK) &&
@@ -199,6 +226,24 @@ static long access_at(struct client *c, int at, uint64_t path, uint64_t how, uin
         server_is_mounted_with(f->server, MS_RDONLY))
         result = -EROFS;
     found_free(f);
+    return result;
+}
+
+/* As the real user, on the way there, too: what set-uid programs ask for. */
+static long access_at(struct client *c, int at, uint64_t path, uint64_t how, uint64_t flags)
+{
+    uint32_t uid = c->uid, gid = c->gid;
+    long result;
+
+    if ((how & ~7ull) || (flags & ~(uint64_t)(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)))
+        return -EINVAL;
+    if (!(flags & AT_EACCESS)) {
+        c->uid = c->real_uid;
+        c->gid = c->real_gid;
+    }
+    result = access_by(c, at, path, how, flags);
+    c->uid = uid;
+    c->gid = gid;
     return result;
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "servers/vfs/unix.h"
+#include "servers/vfs/rights.h"
 
 #define PATH_AT offsetof(struct sockaddr_un, sun_path)
 
@@ -108,21 +109,19 @@ static long bind_any(struct unix_socket *s)
 
 static long create_node(struct client *c, struct found *f)
 {
-    long grant = server_grant(c, f->server, f->last, strlen(f->last) + 1, GRANT_READ, 0), result;
-    struct message m = message_of(
-        FILE_CREATE, (struct file_create_request){.name = {.directory = f->parent,
-                                                           .grant = (uint64_t)grant,
-                                                           .length = strlen(f->last),
-                                                           .uid = c->uid,
-                                                           .gid = c->gid},
-                                                  .mode = S_IFSOCK | (0777 & ~c->place->umask)});
-    const struct file_lookup_reply *made = message_words(&m);
+    struct naming name;
+    long result = naming_begin(c, f->server, f->parent, f->last, strlen(f->last), &name);
+    struct message m;
+    const struct file_lookup_reply *reply = message_words(&m);
 
-    if (grant < 0)
-        return grant;
+    if (result)
+        return result;
+    m = message_of(FILE_CREATE,
+                   (struct file_create_request){.name = name.request,
+                                                .mode = S_IFSOCK | (0777 & ~c->place->umask)});
     result = ask(c, f->server, &m, ONCE);
-    server_revoke(f->server, grant);
-    f->node = made->node;
+    naming_end(f->server, &name);
+    f->node = reply->node;
     return result == -EEXIST ? -EADDRINUSE : result;
 }
 

@@ -244,6 +244,8 @@ struct client { /* a thread of a program */
     endpoint_t endpoint; /* 0: unused */
     int pid;
     uint32_t uid, gid; /* effective */
+    uint32_t real_uid, real_gid;
+    uint32_t group_count, groups[FILE_GROUPS_MAX]; /* supplementary */
     struct files *files;
     struct place *place;
     char *exe; /* canonical path of its program */
@@ -358,9 +360,10 @@ void found_free(struct found *f);
 void found_begin(struct found *f);
 void found_end(struct found *f);
 struct found *found_first(void); /* all of them: next_all */
+
+/* ---- rights (stat.c) ---- */
 /* May the client do that (R_OK W_OK X_OK) with it? 0, -EACCES */
 long found_may(struct client *c, const struct found *f, int how);
-
 /* A path argument and other text, in a buffer of VFS_PATH_MAX from the heap; free() it. */
 long path_fetch(struct client *c, uint64_t address, char **text);
 

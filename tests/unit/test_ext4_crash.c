@@ -28,7 +28,7 @@ enum { IMAGE_BYTES = 12 << 20, CUTS = 1000, FILES = 40 };
 
 static char path[] = "/dev/shm/bardo-crash-XXXXXX";
 static uint8_t *base, *image, *stored; /* stored: the file's own pages */
-static const struct fs_user user = {1000, 100};
+static const struct fs_user user = {.uid = 1000, .gid = 100};
 
 /* A file with known contents that was synced when event_count was `since`, and changed or removed
  * after event `until`. */

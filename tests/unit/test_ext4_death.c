@@ -28,7 +28,7 @@ enum { IMAGE_BYTES = 12 << 20, FILES = 20, ROUNDS = 300 };
 
 static char path[] = "/tmp/bardo-death-XXXXXX";
 static uint8_t *image;
-static const struct fs_user user = {1000, 100};
+static const struct fs_user user = {.uid = 1000, .gid = 100};
 static uint64_t nodes[FILES];
 
 static int shell(const char *format)

@@ -26,7 +26,7 @@ enum { IMAGE_BYTES = 4 << 20, SEEDS = 5000 /* of each kind of image */, SEEN_MAX
 
 static char path[] = "/tmp/bardo-fuzz-XXXXXX";
 static uint8_t whole[IMAGE_BYTES], image[IMAGE_BYTES];
-static const struct fs_user user = {1000, 100};
+static const struct fs_user user = {.uid = 1000, .gid = 100};
 static uint64_t seen[SEEN_MAX];
 static uint32_t seen_count, mounted, errors;
 

@@ -138,7 +138,7 @@ static struct {
     uint8_t data[SIZE];
 } files[FILES];
 static uint8_t data[SIZE];
-static const struct fs_user user = {1000, 100};
+static const struct fs_user user = {.uid = 1000, .gid = 100};
 
 static void choose(void)
 {

@@ -23,7 +23,7 @@
 enum { BOX_BYTES = 12 << 20 };
 
 static char path[] = "/tmp/bardo-ext4-XXXXXX";
-static const struct fs_user user = {1000, 100};
+static const struct fs_user user = {.uid = 1000, .gid = 100};
 
 /* What the file server has around it. */
 long commit_room(void)

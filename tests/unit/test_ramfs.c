@@ -19,7 +19,7 @@
 #include "servers/fs/ram/unpack.h"
 
 static struct tree tree;
-static const struct fs_user root_user = {0, 0}, user = {1000, 1000};
+static const struct fs_user root_user = {.uid = 0}, user = {.uid = 1000, .gid = 1000};
 
 void log_info(const char *format, ...)
 {

@@ -125,7 +125,7 @@ static void lookup_answer(struct fake_server *s, const struct message *m, struct
 {
     const struct file_lookup_request *r = message_words(m);
     struct file_lookup_reply *reply = message_words(out);
-    const char *path = lent(s, r->name.grant, r->name.length, GRANT_READ);
+    const char *path = lent(s, r->name.grant, r->name.length + 4 * r->name.groups, GRANT_READ);
     uint64_t node = calm ? 11 : 1 + chance(60), length = r->name.length;
     unsigned sum = 0;
 
@@ -516,6 +516,8 @@ static long call_pm(struct message *m)
         if (p)
             p->in_exec = true;
         return 0;
+    case PM_GROUPS:
+        return (long)(percent(2) ? -ESRCH : (long)chance(FILE_GROUPS_MAX + 2));
     case PM_EXEC_START:
         if (p)
             p->in_exec = false;
@@ -590,9 +592,9 @@ static void something_with(struct program *p)
                                                                    .shares_place = chance(2)}));
     } else if (percent(2)) {
         enqueue(p, EP_PM,
-                chance(2)
-                    ? (struct message){.type = VFS_CREDENTIALS}
-                    : message_of(VFS_CREDENTIALS, (struct vfs_credentials_request){1000, 1000}));
+                chance(2) ? (struct message){.type = VFS_CREDENTIALS}
+                          : message_of(VFS_CREDENTIALS, (struct vfs_credentials_request){
+                                                            1000, 1000, 1000, 0, chance(2)}));
     } else if (percent(1)) {
         enqueue(p, EP_PM,
                 message_of(VFS_FILE_LIMIT, (struct vfs_file_limit_request){
