@@ -102,6 +102,11 @@ MESSAGE_FITS(struct vm_maps_request);
 #define VM_PROTECTION_VAULT 0x100u
 /* Likewise: for what others have it keep, so nothing of what is kept for services is given (ENOMEM). */
 #define VM_PROTECTION_STORE 0x200u
+/* Of MAP and MAP_FROM: these are contents of a file, which VM cannot fetch once more; mprotect(2) must not
+ * make them writable, executable. */
+#define VM_PROTECTION_FILE 0x400u
+#define VM_PROTECTION_NEVER_WRITE 0x800u
+#define VM_PROTECTION_NEVER_EXECUTE 0x1000u
 #define VM_STACK_TOP 0x7fffffff0000ull
 #define VM_STACK_LIMIT (8ull << 20)
 

@@ -52,7 +52,9 @@ long vm_protect(struct client *c, uint64_t address, uint64_t length, uint32_t pr
 static long map_copy(struct client *c, struct server *s, uint64_t node, uint64_t offset,
                      uint64_t address, uint64_t length, uint32_t protection, uint32_t flags)
 {
-    long at = vm_map(c, address, length, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS), result = 1;
+    uint32_t kind = VM_PROTECTION_FILE | (protection & ~7u);
+    long at = vm_map(c, address, length, PROT_READ | PROT_WRITE | kind, flags | MAP_ANONYMOUS),
+         result = 1;
 
     if (at < 0)
         return at;
@@ -66,8 +68,8 @@ static long map_copy(struct client *c, struct server *s, uint64_t node, uint64_t
 
         result = ask(c, s, &m, AGAIN);
     }
-    if (result >= 0 && protection != (PROT_READ | PROT_WRITE))
-        result = vm_protect(c, (uint64_t)at, length, protection);
+    if (result >= 0 && (protection & 7) != (PROT_READ | PROT_WRITE))
+        result = vm_protect(c, (uint64_t)at, length, protection & 7);
     if (result >= 0)
         return at;
     vm_unmap(c, (uint64_t)at, length);
@@ -84,13 +86,14 @@ long map_file(struct client *c, struct server *s, uint64_t node, uint64_t offset
 
     if (result == 0)
         result =
-            vm(c, message_of(VM_MAP_FROM, (struct vm_map_request){.process = (uint64_t)c->endpoint,
-                                                                  .address = address,
-                                                                  .length = length,
-                                                                  .protection = protection,
-                                                                  .flags = flags,
-                                                                  .server = s->endpoint,
-                                                                  .from = shown->address}));
+            vm(c, message_of(VM_MAP_FROM,
+                             (struct vm_map_request){.process = (uint64_t)c->endpoint,
+                                                     .address = address,
+                                                     .length = length,
+                                                     .protection = protection | VM_PROTECTION_FILE,
+                                                     .flags = flags,
+                                                     .server = s->endpoint,
+                                                     .from = shown->address}));
     else if (result == -ENOSYS || result == -EINVAL)
         result = map_copy(c, s, node, offset, address, length, protection, flags);
     return result;
@@ -114,6 +117,13 @@ static long check(const struct file *f, uint64_t length, uint32_t protection, ui
     return (protection & PROT_EXEC) && server_is_mounted_with(f->server, MS_NOEXEC) ? -EPERM : 0;
 }
 
+/* Shared views are not written to the file, so they stay as they are. */
+static uint32_t never(const struct file *f, uint32_t flags)
+{
+    return ((flags & MAP_TYPE) != MAP_PRIVATE ? VM_PROTECTION_NEVER_WRITE : 0) |
+           (server_is_mounted_with(f->server, MS_NOEXEC) ? VM_PROTECTION_NEVER_EXECUTE : 0);
+}
+
 long sys_mmap_file(struct client *c, const uint64_t *w)
 {
     struct file *f = fd_file(c, w[4]);
@@ -127,8 +137,9 @@ long sys_mmap_file(struct client *c, const uint64_t *w)
     if (result)
         return result;
     file_get(f);
-    result = map_file(c, f->server, f->node, w[5], w[0], length, (uint32_t)w[2] & 7,
-                      (flags & ~(uint32_t)MAP_TYPE) | MAP_PRIVATE);
+    result =
+        map_file(c, f->server, f->node, w[5], w[0], length, ((uint32_t)w[2] & 7) | never(f, flags),
+                 (flags & ~(uint32_t)MAP_TYPE) | MAP_PRIVATE);
     file_put(c, f);
     return result;
 }

@@ -105,6 +105,14 @@ static long choose(endpoint_t ep, struct space *s, uint64_t address, uint64_t le
     return (long)at;
 }
 
+static uint32_t region_flags(uint32_t protection, uint32_t linux_flags)
+{
+    return (linux_flags & MAP_SHARED ? REGION_SHARED : 0) |
+           (protection & VM_PROTECTION_FILE ? REGION_FILE : 0) |
+           (protection & VM_PROTECTION_NEVER_WRITE ? REGION_NEVER_WRITE : 0) |
+           (protection & VM_PROTECTION_NEVER_EXECUTE ? REGION_NEVER_EXECUTE : 0);
+}
+
 /* A program's pages come later. A service's are given at once: its memory is counted, and runs short
  * here, where the call can fail, and not at some instruction. The region is added last: what could
  * not be filled is not there; but whether there is room for it is asked first. */
@@ -128,7 +136,7 @@ long map_region(endpoint_t ep, struct space *s, uint64_t address, uint64_t lengt
         return at;
     new = (struct region){(uint64_t)at, (uint64_t)at + length,
                           protection & (s->service ? 7 | VM_PROTECTION_VAULT : 7),
-                          linux_flags & MAP_SHARED ? REGION_SHARED : 0};
+                          region_flags(protection, linux_flags)};
     if (!region_has_room(s->regions, 1))
         return -ENOMEM;
     if (s->service) {
@@ -147,7 +155,8 @@ static long map_anonymous(endpoint_t ep, struct space *s, const struct message *
 
     if ((flags & MAP_TYPE) == MAP_PRIVATE)
         flags &= ~(uint32_t)MAP_SHARED;
-    return map_region(ep, s, m->w[0], m->w[1], (uint32_t)m->w[2], flags);
+    return map_region(ep, s, m->w[0], m->w[1],
+                      (uint32_t)m->w[2] & (7 | VM_PROTECTION_VAULT | VM_PROTECTION_STORE), flags);
 }
 
 static bool is_populated(const struct space *s, const struct message *m)
@@ -216,6 +225,8 @@ static long protect_step(struct work *w)
 
     if (!s)
         return -EFAULT;
+    if (!w->at && !region_may_protect(s->regions, start, end, protection))
+        return -EACCES;
     if (!w->at)
         error = region_protect(s->regions, start, end, protection);
     w->at = 1; /* the regions are as they shall be */
@@ -297,6 +308,12 @@ uint64_t move_length(const struct message *m)
     return new < old ? new : old;
 }
 
+/* Of these there are no more pages than there have been from the beginning. */
+static bool may_grow(const struct region *r)
+{
+    return !(r->flags & (REGION_SHARED | REGION_FILE));
+}
+
 /* To a place of its own; the pages follow (walk.c). There must be room for the new region, and for
  * cutting out the old one, which can fail no more when the pages have moved. */
 static long remap_move(struct work *w, struct space *s, uint64_t new, struct region r)
@@ -316,7 +333,7 @@ static long remap_move(struct work *w, struct space *s, uint64_t new, struct reg
     if (error)
         return error;
     region_add(s->regions, (struct region){(uint64_t)at, (uint64_t)at + new, r.protection,
-                                           r.flags &REGION_SHARED});
+                                           r.flags & ~(uint32_t)(REGION_STACK | REGION_HEAP)});
     return move_next(w, (uint64_t)at);
 }
 
@@ -359,11 +376,11 @@ static long remap_step(struct work *w)
         return result ? result : (long)m->w[0];
     r = region_find(s->regions, m->w[0]); /* it may be a shorter one now */
     if (!fixed && r->end == end && range_good(m->w[0], new) &&
-        region_free(s->regions, end, m->w[0] + new) && !s->service && !(r->flags & REGION_SHARED))
+        region_free(s->regions, end, m->w[0] + new) && !s->service && may_grow(r))
         return region_add(s->regions, (struct region){end, m->w[0] + new, r->protection, r->flags})
                    ? -ENOMEM
                    : (long)m->w[0];
-    if (!may_move || (r->flags & REGION_SHARED && new > old))
+    if (!may_move || (!may_grow(r) && new > old))
         return -ENOMEM;
     return remap_move(w, s, new, *r);
 }
@@ -381,35 +398,58 @@ long sys_mremap(struct message *m)
     return work_again(m, &result) ? result : work_start(m, remap_step, 0);
 }
 
+/* What was written into a view of a file cannot be forgotten: the file's contents are not here. What was
+ * not written is what it would be. */
+static bool may_forget(const struct region *r)
+{
+    return !(r->flags & REGION_FILE) || !(r->protection & PROT_WRITE);
+}
+
+/* Holes among the regions are passed over, and then told of, as on Linux. */
 static long forget_step(struct work *w)
 {
     struct space *s = space_of(w->ep);
     uint64_t start = w->m.w[0], end = start + page_up(w->m.w[1]), until = step_end();
+    uint64_t at = start + w->done;
     const struct region *r;
 
     if (!s)
         return -EFAULT;
-    for (uint64_t at = start + w->done; (r = region_after(s->regions, at)) && r->start < end;
-         at = r->end) {
+    for (; (r = region_after(s->regions, at)) && r->start < end; at = r->end) {
         uint64_t from = r->start > at ? r->start : at, to = r->end < end ? r->end : end;
 
+        w->at |= r->start > at;
         w->done = from - start;
-        if (!(r->flags & REGION_SHARED) &&
+        if (!may_forget(r))
+            return -EINVAL;
+        if (!(r->flags & (REGION_SHARED | REGION_FILE)) &&
             (clock_now() >= until || !pages_gone(w->ep, from, to, until)))
             return WORK_GOES_ON;
     }
-    return 0;
+    return w->at || at < end ? -ENOMEM : 0;
+}
+
+/* Advice that may be ignored. What programs rely on once it is taken (MADV_WIPEONFORK, MADV_REMOVE) is
+ * refused: nothing of it would be done. */
+static bool is_hint(uint64_t advice)
+{
+    static const uint8_t hints[] = {
+        MADV_NORMAL,   MADV_RANDOM,    MADV_SEQUENTIAL,  MADV_WILLNEED, MADV_FREE,
+        MADV_DOFORK,   MADV_MERGEABLE, MADV_UNMERGEABLE, MADV_HUGEPAGE, MADV_NOHUGEPAGE,
+        MADV_DONTDUMP, MADV_DODUMP,    MADV_KEEPONFORK,  MADV_COLD,     MADV_PAGEOUT};
+
+    return advice < 64 && memchr(hints, (int)advice, sizeof hints);
 }
 
 long sys_madvise(struct message *m)
 {
     struct space *s = space_for_caller(message_caller(m));
-    uint64_t length = page_up(m->w[1]);
+    uint64_t length = page_up(m->w[1]), advice = (uint32_t)m->w[2];
     long result;
 
-    if (!s || (m->w[0] & (PAGE_SIZE - 1)))
+    if (!s || (m->w[0] & (PAGE_SIZE - 1)) || (advice != MADV_DONTNEED && !is_hint(advice)))
         return -EINVAL;
-    if (!length || m->w[2] != MADV_DONTNEED || s->service)
+    if (!length || advice != MADV_DONTNEED || s->service)
         return 0;
     if (!range_good(m->w[0], length))
         return -EINVAL;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* Index of the first region that ends above address. */
 static uint32_t index_of(const struct regions *t, uint64_t address)
@@ -145,6 +146,17 @@ int region_remove(struct regions *t, uint64_t start, uint64_t end)
     for (uint32_t i = index_of(t, start); i < t->count && t->r[i].start < end;)
         erase(t, i);
     return 0;
+}
+
+bool region_may_protect(struct regions *t, uint64_t start, uint64_t end, uint32_t protection)
+{
+    uint32_t never = (protection & PROT_WRITE ? REGION_NEVER_WRITE : 0) |
+                     (protection & PROT_EXEC ? REGION_NEVER_EXECUTE : 0);
+
+    for (uint32_t i = index_of(t, start); i < t->count && t->r[i].start < end; i++)
+        if (t->r[i].flags & never)
+            return false;
+    return true;
 }
 
 int region_protect(struct regions *t, uint64_t start, uint64_t end, uint32_t protection)

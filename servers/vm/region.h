@@ -17,6 +17,10 @@ enum region_flag {
     REGION_SHARED = 1, /* MAP_SHARED: fork shares it for good */
     REGION_STACK = 2, /* grows down */
     REGION_HEAP = 4,
+    REGION_FILE =
+        8, /* contents of a file: VM_PROTECTION_FILE, ..._NEVER_WRITE, ..._NEVER_EXECUTE */
+    REGION_NEVER_WRITE = 16,
+    REGION_NEVER_EXECUTE = 32,
 };
 
 struct region {
@@ -46,6 +50,8 @@ bool region_may_remove(struct regions *t, uint64_t start, uint64_t end);
 bool region_may_replace(struct regions *t, uint64_t start, uint64_t end, uint32_t by);
 /* cuts out, splitting what sticks out */
 int region_remove(struct regions *t, uint64_t start, uint64_t end);
+/* Is the protection what mprotect(2) may make of all regions of that range? */
+bool region_may_protect(struct regions *t, uint64_t start, uint64_t end, uint32_t protection);
 /* New protection for a range; -ENOMEM also when part of it is in no region. */
 int region_protect(struct regions *t, uint64_t start, uint64_t end, uint32_t protection);
 uint64_t regions_bytes(const struct regions *t);

@@ -2,6 +2,7 @@
 /* mincore, mremap and shared memory, also of ranges that are too big to be looked at page by page.
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -197,6 +198,59 @@ static void limits_of_what_is_replaced(void)
     }
 }
 
+/* What a program has been told is done must be done; it may be refused. */
+static void advice(void)
+{
+    char *p = map(4 * PAGE, MAP_PRIVATE);
+    pid_t pid;
+
+    memset(p, 'a', 4 * PAGE);
+    if (madvise(p, PAGE, MADV_WIPEONFORK) == 0) {
+        CHILD(pid)
+        CHECK(p[0] == 0);
+        check_child(pid);
+    }
+    FAILS(madvise(p, PAGE, 77), EINVAL);
+    CHECK(munmap(p + PAGE, PAGE) == 0);
+    FAILS(madvise(p, 3 * PAGE, MADV_DONTNEED), ENOMEM); /* what is mapped is done */
+    CHECK(p[0] == 0 && p[2 * PAGE] == 0 && p[3 * PAGE] == 'a');
+    CHECK(madvise(p, PAGE, MADV_DONTNEED) == 0 && madvise(p, PAGE, MADV_WILLNEED) == 0);
+}
+
+static void views_of_a_file(void)
+{
+    int fd = open("file", O_CREAT | O_EXCL | O_RDWR, 0600), read_only = open("file", O_RDONLY);
+    char page[PAGE], *p, *shared, *grown;
+
+    memset(page, 'a', PAGE);
+    CHECK(write(fd, page, PAGE) == PAGE);
+    memset(page, 'b', PAGE);
+    CHECK(write(fd, page, PAGE) == PAGE);
+    p = mmap(NULL, 2 * PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
+    CHECK(p != MAP_FAILED && p[0] == 'a' && p[PAGE] == 'b');
+    CHECK(madvise(p, 2 * PAGE, MADV_DONTNEED) == 0 && p[0] == 'a' && p[PAGE] == 'b');
+    CHECK(mprotect(p, 2 * PAGE, PROT_READ | PROT_WRITE) == 0);
+    p[0] = 'c';
+    CHECK(madvise(p, 2 * PAGE, MADV_DONTNEED) == 0 ? p[0] == 'a' : p[0] == 'c');
+    CHECK(p[PAGE] == 'b');
+    shared = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, read_only, 0);
+    CHECK(shared != MAP_FAILED && shared[0] == 'a');
+    FAILS(mprotect(shared, PAGE, PROT_READ | PROT_WRITE), EACCES);
+    CHECK(mprotect(shared, PAGE, PROT_NONE) == 0 && mprotect(shared, PAGE, PROT_READ) == 0);
+    CHECK(madvise(shared, PAGE, MADV_DONTNEED) == 0 && shared[0] == 'a');
+    shared = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
+    CHECK(shared != MAP_FAILED);
+    if (mprotect(shared, PAGE, PROT_READ | PROT_WRITE) == 0) { /* what is written is in the file */
+        shared[0] = 'd';
+        CHECK(pread(fd, page, 1, 0) == 1 && page[0] == 'd');
+    }
+    p = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
+    grown = mremap(p, PAGE, 2 * PAGE, MREMAP_MAYMOVE);
+    CHECK(grown == MAP_FAILED || grown[PAGE] == 'b');
+    CHECK(unlink("file") == 0);
+}
+
 RUN_CASES({"residence", residence}, {"moving", moving}, {"empty space", empty_space},
           {"big residence", big_residence}, {"storm", storm}, {"shared", shared},
-          {"limits", limits}, {"limits of what is replaced", limits_of_what_is_replaced})
+          {"advice", advice}, {"views of a file", views_of_a_file}, {"limits", limits},
+          {"limits of what is replaced", limits_of_what_is_replaced})
