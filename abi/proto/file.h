@@ -41,7 +41,7 @@ enum file_request {
     FILE_SYNC, /* [reply] */
     /* [reply] struct stat to the program (Linux x86-64 layout); with FILE_BACK file_stat_reply */
     FILE_STAT,
-    FILE_STATFS, /* [reply] file_stat_request: struct statfs to the program */
+    FILE_STATFS, /* [reply] struct statfs to the program */
     FILE_SET_ATTRIBUTES, /* [back] */
     FILE_READ_DIRECTORY, /* [back] -> bytes of struct linux_dirent64 */
     /* [back] -> 0 and where the contents are, good for VM_MAP_FROM at once; -ENOSYS: VFS reads
@@ -181,6 +181,15 @@ struct IN_MESSAGE file_stat_reply {
     uint64_t mtime_ns; /* since 1970 */
 };
 MESSAGE_FITS(struct file_stat_reply);
+
+struct IN_MESSAGE file_statfs_request {
+    uint64_t node;
+    uint64_t address; /* in the program */
+    uint64_t flags; /* ST_* of statvfs(3), of its mount */
+    uint64_t none[2];
+    uint64_t back;
+};
+MESSAGE_FITS(struct file_statfs_request);
 
 struct IN_MESSAGE file_set_attributes_request {
     uint64_t node;

@@ -11,6 +11,7 @@
 #include "lib/rt/kernel.h"
 
 enum { MORE_MAX = 8 };
+enum { ST_FLAGS_ARE_VALID = 0x20 }; /* Linux's, of struct statfs */
 enum { SEGMENTS_MAX = 1024 }; /* of a vector, as in Linux */
 
 const struct fs_operations *fs_served;
@@ -224,10 +225,11 @@ static long do_stat(struct message *m)
 
 static long do_statfs(struct message *m)
 {
-    const struct file_stat_request *r = message_words(m);
+    const struct file_statfs_request *r = message_words(m);
     struct statfs out = {.f_bsize = 4096, .f_frsize = 4096, .f_namelen = FS_NAME_MAX};
     long result = fs_served->statfs ? fs_served->statfs(&out) : 0;
 
+    out.f_flags = ST_FLAGS_ARE_VALID | r->flags;
     if (result == 0)
         result = copy_to(message_caller(m), r->address, &out, sizeof out);
     return fs_answer(m, r->back & FILE_BACK, result);

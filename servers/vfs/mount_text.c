@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/statvfs.h>
 
 #include "servers/vfs/vfs.h"
 
@@ -35,4 +36,14 @@ int mount_line(const struct mount *m, char *text, size_t room)
             strcat(flags, names[i].name);
     return snprintf(text, room, "%s %s %s %.2s%s%s 0 0\n", m->source, path, m->type, m->options,
                     flags, m->options + 2);
+}
+
+/* (Those that are kept as MS_* have the same numbers.) */
+uint64_t mount_shown(const struct mount *m)
+{
+    uint64_t flags = m->flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC);
+
+    flags |= strncmp(m->options, "ro", 2) == 0 ? ST_RDONLY : 0;
+    flags |= strstr(m->options, "noatime") ? ST_NOATIME : 0;
+    return flags | (strstr(m->options, "relatime") ? ST_RELATIME : 0);
 }

@@ -44,19 +44,28 @@ long found_may(struct client *c, const struct found *f, int how)
     return (how & ~granted(c, r->mode, r->uid, r->gid)) ? -EACCES : 0;
 }
 
-/* FILE_STAT or FILE_STATFS. */
-static long hand_stat(struct client *c, struct server *s, uint64_t type, uint64_t node,
-                      uint64_t address)
+static long hand_stat(struct client *c, struct server *s, uint64_t node, uint64_t address)
 {
     struct message m =
-        message_of(type, (struct file_stat_request){.node = node, .address = address});
+        message_of(FILE_STAT, (struct file_stat_request){.node = node, .address = address});
+
+    return hand_over(c, s, &m);
+}
+
+static long hand_statfs(struct client *c, struct server *s, uint64_t node, uint64_t address)
+{
+    const struct mount *mount = mount_at(s, 0);
+    struct message m =
+        message_of(FILE_STATFS,
+                   (struct file_statfs_request){
+                       .node = node, .address = address, .flags = mount ? mount_shown(mount) : 0});
 
     return hand_over(c, s, &m);
 }
 
 static long stat_found(struct client *c, const struct found *f, uint64_t address)
 {
-    return hand_stat(c, f->server, FILE_STAT, f->node, address);
+    return hand_stat(c, f->server, f->node, address);
 }
 
 /* Devices are asked about where they are named: their path is known. */
@@ -127,7 +136,7 @@ static long sys_newfstatat(struct client *c, const uint64_t *w)
     if ((w[3] & AT_EMPTY_PATH) && is_empty(c, w[1])) {
         if ((int)w[0] != AT_FDCWD)
             return sys_fstat(c, (uint64_t[]){w[0], w[2]});
-        return hand_stat(c, c->place->cwd.server, FILE_STAT, c->place->cwd.node, w[2]);
+        return hand_stat(c, c->place->cwd.server, c->place->cwd.node, w[2]);
     }
     return stat_path(c, (int)w[0], w[1], follow_of(w[3]), w[2]);
 }
@@ -268,7 +277,7 @@ static long sys_statfs(struct client *c, const uint64_t *w)
     long result = f ? path_find_user(c, AT_FDCWD, w[0], FOUND_FOLLOW, f) : -ENOMEM;
 
     if (result == 0)
-        result = hand_stat(c, f->server, FILE_STATFS, f->node, w[1]);
+        result = hand_statfs(c, f->server, f->node, w[1]);
     found_free(f);
     return result;
 }
@@ -282,9 +291,9 @@ static long sys_fstatfs(struct client *c, const uint64_t *w)
     if (!f)
         return -EBADF;
     if (!f->server || !S_ISREG(f->mode))
-        return S_ISDIR(f->mode) ? hand_stat(c, f->server, FILE_STATFS, f->node, w[1])
+        return S_ISDIR(f->mode) ? hand_statfs(c, f->server, f->node, w[1])
                                 : user_write(c, w[1], &out, sizeof out);
-    return hand_stat(c, f->server, FILE_STATFS, f->node, w[1]);
+    return hand_statfs(c, f->server, f->node, w[1]);
 }
 
 VFS_TABLE(stat_calls, {SYS_stat, sys_stat}, {SYS_lstat, sys_lstat}, {SYS_fstat, sys_fstat},

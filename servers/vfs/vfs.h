@@ -396,6 +396,7 @@ struct mount *mount_of_path(const char *path, const char **rest);
 bool server_is_mounted_with(struct server *s, uint64_t flag);
 long mount_add(struct client *c, struct server *s, const char *type, const struct found *over,
                uint64_t flags);
+uint64_t mount_shown(const struct mount *m); /* its flags, as ST_* of statvfs(3) */
 int mount_line(const struct mount *m, char *text, size_t room); /* of /proc/mounts; as snprintf() */
 long mounts_text(char *text, size_t room); /* /proc/mounts */
 void mounts_read_only(struct server *s); /* it says that it changes nothing any more */

@@ -271,8 +271,8 @@ def test_set_ids_written(program, boot, tmp_path, where):
 
 
 def test_mount_flags(program, boot, tmp_path):
-    """nosuid, nodev and noexec are kept: no set-uid program gets its owner's rights, no device is opened, nothing is run (nor a script, nor a loader, nor pages that may be run); a later
-    remount changes them. An option that nobody keeps is refused."""
+    """nosuid, nodev and noexec are kept: no set-uid program gets its owner's rights, no device is opened, nothing is run (nor a script, nor a loader, nor pages that may be run, be it later on); a later
+    remount changes them, and statvfs() shows them. An option that nobody keeps is refused."""
     image = make(tmp_path / "e.img")
     out = boot("""mkdir -p /mnt; mount -t ext4 /dev/sda /mnt; chmod 755 /map_run; cp /whose /mnt/w; chown 1234:4321 /mnt/w; chmod 6755 /mnt/w; mknod /mnt/null c 1 3; mknod /mnt/sda b 8 0; printf '#!/bin/sh\necho script\n' >/mnt/s; chmod 755 /mnt/s; umount /mnt
         printf '#!/mnt/w\n' >/tmp/by; chmod 755 /tmp/by
@@ -282,12 +282,12 @@ def test_mount_flags(program, boot, tmp_path):
         mount -o sync -t ext4 /dev/sda /mnt 2>&1 | grep -o 'Invalid.*'; umount -l /proc; mount -o ro,nosuid -t proc proc /proc; grep -o '/proc proc .*' /proc/mounts; (echo x >/proc/bardo/control) 2>&1 | grep -o 'Read-only.*'; rm -r /tmp/by /tmp/d""",
                add={"/whose": program("whose"), "/map_run": program("map_run")}, qemu=attached(image), leak_check=False).out
     ids, own, no = "1234 4321 0 0", "0 0 0 0", "Permission denied"
-    refused = f"{no} | %s| {no} | {no} | Operation not permitted, {no} |"
+    refused = f"{no} | %s| {no} | {no} | Operation not permitted, {no}, {no}, flags %s |"
     assert [" ".join(line.split()) for line in out.splitlines()] == [
-        f"relatime: {ids} | | script | {ids} | yes, yes | ext4 rw,relatime", f"nosuid: {own} | | script | {own} | yes, yes | ext4 rw,nosuid,relatime",
-        f"nodev: {ids} | {no} | script | {ids} | yes, yes | ext4 rw,nodev,relatime", "noexec: " + refused % "" + " ext4 rw,noexec,relatime",
-        "nosuid,nodev,noexec,noatime: " + refused % f"{no} " + " ext4 rw,nosuid,nodev,noexec,noatime", no,
-        "nosuid,dev,noexec: " + refused % "" + " ext4 rw,nosuid,noexec,relatime", f"suid,exec: {ids} | | script | {ids} | yes, yes | ext4 rw,relatime", "Invalid argument", "/proc proc ro,nosuid 0 0",
+        f"relatime: {ids} | | script | {ids} | yes, yes, yes, flags | ext4 rw,relatime", f"nosuid: {own} | | script | {own} | yes, yes, yes, flags nosuid | ext4 rw,nosuid,relatime",
+        f"nodev: {ids} | {no} | script | {ids} | yes, yes, yes, flags nodev | ext4 rw,nodev,relatime", "noexec: " + refused % ("", "noexec") + " ext4 rw,noexec,relatime",
+        "nosuid,nodev,noexec,noatime: " + refused % (f"{no} ", "nosuid nodev noexec") + " ext4 rw,nosuid,nodev,noexec,noatime", no,
+        "nosuid,dev,noexec: " + refused % ("", "nosuid noexec") + " ext4 rw,nosuid,noexec,relatime", f"suid,exec: {ids} | | script | {ids} | yes, yes, yes, flags | ext4 rw,relatime", "Invalid argument", "/proc proc ro,nosuid 0 0",
         "Read-only file system"]
 
 
