@@ -175,6 +175,22 @@ static long transfer_at_position(struct client *c, struct file *f, struct io *io
     return result;
 }
 
+/* Each write is on the disk when it returns: open(2), O_SYNC, O_DSYNC. (Disks are written through.) */
+static bool is_synchronous(const struct file *f, const struct io *io)
+{
+    return io->write && (f->flags & O_DSYNC) && S_ISREG(f->mode);
+}
+
+static long sync_written(struct client *c, struct file *f, long written)
+{
+    bool data_only = (f->flags & O_SYNC) != O_SYNC;
+    struct message m = message_of(
+        FILE_SYNC, (struct file_sync_request){.data_only = data_only, .back = FILE_BACK});
+    long result = written > 0 ? remote_ask(c, f, &m, AGAIN) : 0;
+
+    return result < 0 ? result : written;
+}
+
 static long transfer_segments(struct client *c, struct file *f, struct io *io, struct segments *s)
 {
     struct message m;
@@ -184,7 +200,8 @@ static long transfer_segments(struct client *c, struct file *f, struct io *io, s
         return result;
     if (f->seekable && !io->positioned)
         return transfer_at_position(c, f, io, s);
-    if (parts_needed(f, s) || (f->seekable && io->write && (f->flags & O_APPEND)) ||
+    if (is_synchronous(f, io) || parts_needed(f, s) ||
+        (f->seekable && io->write && (f->flags & O_APPEND)) ||
         (io->write && size_limit_near(c, f, io->offset, s))) {
         uint64_t offset = io->offset;
 
@@ -211,6 +228,8 @@ static long remote_transfer(struct client *c, struct file *f, struct io *io)
     result = segments_begin(c, &s, io);
     if (result == 0)
         result = transfer_segments(c, f, io, &s);
+    if (is_synchronous(f, io))
+        result = sync_written(c, f, result);
     segments_end(&s);
     return result;
 }

@@ -130,15 +130,17 @@ def test_killed_together(boot, tmp_path, tree, victims):
     check(image)
 
 
-def test_power_failure(boot, tmp_path):
-    """What was synced is there; the journal is replayed by us as by e2fsck."""
+def test_power_failure(program, boot, tmp_path):
+    """What was synced is there, and what was written so (O_SYNC, O_DSYNC); the journal is replayed by us as by e2fsck."""
     image = make(tmp_path / "e.img")
     data = os.urandom(3 * MB)
-    boot(MOUNT + "mkdir d; cp /data d/data; i=0; while [ $i -lt 200 ]; do echo $i >d/$i; i=$((i + 1)); done; rm d/1*; sync; poweroff -f", add={"/data": data}, qemu=attached(image), leak_check=False, expect=125)
+    boot(MOUNT + "mkdir d; cp /data d/data; i=0; while [ $i -lt 200 ]; do echo $i >d/$i; i=$((i + 1)); done; rm d/1*; sync; mkdir s; chmod 755 /synced; cd s; /synced; poweroff -n -f",
+         add={"/data": data, "/synced": program("synced")}, qemu=attached(image), leak_check=False, expect=125)
     copy = tmp_path / "copy.img"
     copy.write_bytes(image.read_bytes())
     check(copy, replay=True)
     assert contents(copy, "d/data") == data and contents(copy, "d/25") == b"25\n"
+    assert contents(copy, "s/many") == b"m" * (3 << 20) and [contents(copy, f"s/{name}") for name in ("append", "write", "pwrite")] == [b"first\nsecond\n", b"one\n", b"new\n"]
     result = boot(MOUNT + "sha1sum d/data; cat d/25; ls d | wc -l" + UMOUNT, qemu=attached(image), leak_check=False)
     assert result.out == f"{sha1(data)}  d/data\n25\n{1 + 200 - 111}\n" and "were put in place" in result.klog
     check(image)
