@@ -105,9 +105,8 @@ static bool set_root(struct client *c)
     if (mount_add(c, s, strrchr(boot.root, '/') + 1, NULL, 0) < 0)
         return false;
     m = mount_root();
-    c->place->root = (struct location){s, m->root, strdup("/")};
-    c->place->cwd = (struct location){s, m->root, strdup("/")};
-    return c->place->root.path && c->place->cwd.path;
+    return location_set(c, &c->place->root, s, m->root, "/") == 0 &&
+           location_set(c, &c->place->cwd, s, m->root, "/") == 0;
 }
 
 static void mount_others(struct client *c)

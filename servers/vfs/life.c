@@ -65,7 +65,7 @@ static void tell_end(endpoint_t thread)
 static void end_with(struct client *by, struct client *c)
 {
     files_put(by, c->files);
-    place_put(c->place);
+    place_put(by, c->place);
     c->files = NULL;
     c->place = NULL;
     tell_end(c->endpoint);

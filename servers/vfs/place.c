@@ -1,21 +1,34 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Working directory, root directory, umask. */
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "servers/vfs/vfs.h"
 
-static long set_location(struct location *l, struct server *s, uint64_t node, const char *path)
+/* The directory is open at its server for as long as somebody is in it: one that is removed is still a
+ * directory, and its number nobody else's. What was there before is let go when that is done. */
+long location_set(struct client *c, struct location *l, struct server *s, uint64_t node,
+                  const char *path)
 {
-    char *copy = strdup(path);
+    struct file *f = file_new(&remote_operations, O_DIRECTORY, S_IFDIR), *old;
+    long result;
 
-    if (!copy)
-        return -ENOMEM;
-    free(l->path);
-    *l = (struct location){s, node, copy};
+    if (!f)
+        return -ENFILE;
+    f->server = s;
+    f->node = f->lock_node = node;
+    f->seekable = true;
+    result = file_set_path(f, path) ? remote_open(c, f) : -ENOMEM;
+    if (result < 0) {
+        file_discard(f);
+        return result == -ESTALE ? -ENOENT : result;
+    }
+    old = l->file;
+    *l = (struct location){s, f->node, f->path, f};
+    if (old)
+        file_put(c, old);
     return 0;
 }
 
@@ -27,7 +40,7 @@ static long change(struct client *c, uint64_t path, struct location *l)
     if (result == 0)
         result = S_ISDIR(f->mode) ? found_may(c, f, X_OK) : -ENOTDIR;
     if (result == 0)
-        result = set_location(l, f->server, f->node, f->path);
+        result = location_set(c, l, f->server, f->node, f->path);
     found_free(f);
     return result;
 }
@@ -45,12 +58,16 @@ static long sys_chroot(struct client *c, const uint64_t *w)
 static long sys_fchdir(struct client *c, const uint64_t *w)
 {
     struct file *f = fd_file(c, w[0]);
+    long result;
 
     if (!f)
         return -EBADF;
     if (!S_ISDIR(f->mode) || !f->path)
         return -ENOTDIR;
-    return set_location(&c->place->cwd, f->server, f->node, f->path);
+    file_get(f);
+    result = location_set(c, &c->place->cwd, f->server, f->node, f->path);
+    file_put(c, f);
+    return result;
 }
 
 /* The part of the canonical path below the client's root. */
@@ -71,11 +88,12 @@ static long sys_getcwd(struct client *c, const uint64_t *w)
     struct location *cwd = &c->place->cwd;
     struct message m =
         message_of(FILE_STAT, (struct file_stat_request){.node = cwd->node, .back = FILE_BACK});
+    const struct file_stat_reply *there = message_words(&m);
     long result = ask(c, cwd->server, &m, AGAIN);
     const char *path = visible(c, cwd->path);
     size_t n = strlen(path) + 1;
 
-    if (result < 0)
+    if (result < 0 || !there->links)
         return result == -EINTR ? result : -ENOENT; /* the directory has been removed */
     if (w[1] < n)
         return -ERANGE;

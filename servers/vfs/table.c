@@ -67,19 +67,21 @@ struct place *place_copy(const struct place *from)
     p->umask = from->umask;
     p->cwd = from->cwd;
     p->root = from->root;
-    p->cwd.path = strdup(from->cwd.path ? from->cwd.path : "/");
-    p->root.path = strdup(from->root.path ? from->root.path : "/");
-    if (p->cwd.path && p->root.path)
-        return p;
-    place_put(p);
-    return NULL;
+    if (p->cwd.file)
+        file_get(p->cwd.file);
+    if (p->root.file)
+        file_get(p->root.file);
+    return p;
 }
 
-void place_put(struct place *p)
+/* c, when there is one, is the last user's. */
+void place_put(struct client *c, struct place *p)
 {
     if (!p || --p->references)
         return;
-    free(p->cwd.path);
-    free(p->root.path);
+    if (p->cwd.file)
+        file_put(c, p->cwd.file);
+    if (p->root.file)
+        file_put(c, p->root.file);
     free(p);
 }

@@ -233,7 +233,8 @@ bool files_unshare(struct client *c); /* exec: false: no memory */
 struct location { /* a directory */
     struct server *server;
     uint64_t node;
-    char *path; /* canonical */
+    const char *path; /* canonical; the file's */
+    struct file *file; /* holds it, also when it is removed */
 };
 struct place { /* where relative paths begin; shared with CLONE_FS */
     uint32_t references, umask;
@@ -278,7 +279,10 @@ void client_free(struct client *c);
 struct client *client_next(struct client *c); /* all of them: begin with NULL */
 struct place *place_new(void);
 struct place *place_copy(const struct place *from);
-void place_put(struct place *p);
+void place_put(struct client *c, struct place *p);
+/* It is there from now on. (place.c) */
+long location_set(struct client *c, struct location *l, struct server *s, uint64_t node,
+                  const char *path);
 
 /* ---- asking file servers (ask.c) ---- */
 

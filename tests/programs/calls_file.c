@@ -312,10 +312,52 @@ static void reads_directories(void)
     FAILS(syscall(SYS_getdents64, dirfd(d), bytes, 4), EINVAL);
 }
 
-RUN_CASES({"duplicates", duplicates}, {"flags of descriptors", flags_of_descriptors},
-          {"too many", too_many}, {"positions", positions}, {"appends", appends},
-          {"shared position", shared_position}, {"loses its name", loses_its_name},
-          {"another name", another_name},
+static void is_in_what_is_removed(void)
+{
+    struct stat s;
+    char text[64];
+    int fd;
+
+    CHECK(stat(".", &s) == 0 && S_ISDIR(s.st_mode) && s.st_nlink == 0);
+    CHECK(access(".", F_OK) == 0 && chdir(".") == 0);
+    CHECK(!getcwd(text, sizeof text) && errno == ENOENT);
+    FAILS(open("new", O_CREAT | O_RDWR, 0600), ENOENT);
+    FAILS(mkdir("new", 0700), ENOENT);
+    fd = open(".", O_RDONLY | O_DIRECTORY);
+    CHECK(fd >= 0 && fchdir(fd) == 0 && fstat(fd, &s) == 0 && s.st_nlink == 0 && close(fd) == 0);
+    CHECK(stat(".", &s) == 0 && S_ISDIR(s.st_mode));
+}
+
+/* It stays as long as somebody is in it, whoever has gone there. */
+static void removed_working_directory(void)
+{
+    char top[64], text[64];
+    pid_t pid;
+    int fd;
+
+    CHECK(getcwd(top, sizeof top) != NULL);
+    for (int round = 0; round < 3; round++) {
+        CHECK(mkdir("gone", 0700) == 0);
+        fd = open("gone", round == 0 ? O_RDONLY : O_PATH);
+        CHECK(fd >= 0 && (round == 2 ? chdir("gone") : fchdir(fd)) == 0 && close(fd) == 0);
+        CHILD(pid)
+        {
+            sleep_ms(30);
+            is_in_what_is_removed();
+        }
+        CHECK(rmdir("../gone") == 0);
+        is_in_what_is_removed();
+        CHECK(chdir(top) == 0 && mkdir("gone", 0700) == 0); /* another one */
+        CHECK(chdir("gone") == 0 && getcwd(text, sizeof text) != NULL && chdir(top) == 0);
+        check_child(pid);
+        CHECK(rmdir("gone") == 0);
+    }
+}
+
+RUN_CASES({"removed working directory", removed_working_directory}, {"duplicates", duplicates},
+          {"flags of descriptors", flags_of_descriptors}, {"too many", too_many},
+          {"positions", positions}, {"appends", appends}, {"shared position", shared_position},
+          {"loses its name", loses_its_name}, {"another name", another_name},
           {"directories lose their names", directories_lose_their_names},
           {"ways to open", ways_to_open}, {"modes", modes}, {"over exec", over_exec},
           {"reads directories", reads_directories})

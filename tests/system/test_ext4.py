@@ -321,7 +321,7 @@ def test_root(boot, tmp_path):
     assert contents(image, "tmp/d/x") == (top / "bin/busybox").read_bytes()
 
 
-@pytest.mark.parametrize("name", ["calls_file", "calls_rename", "calls_fsize", "calls_large", "calls_lock", "calls_fifo", "calls_unix", "calls_xattr"])
+@pytest.mark.parametrize("name", ["calls_file", "calls_groups", "calls_rename", "calls_fsize", "calls_large", "calls_lock", "calls_fifo", "calls_unix", "calls_xattr"])
 def test_calls(boot, tmp_path, program, name):
     """The programs of test_vfs_calls, in a folder on ext4: as on Linux."""
     image = make(tmp_path / "e.img")
