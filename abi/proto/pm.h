@@ -37,7 +37,7 @@ enum pm_request {
        back. PM takes it from whoever has it, and hands it on as VFS_EXIT once more -> 0, -ESRCH */
     PM_TAKE_BACK,
     /* from tty: pm_foreground_request: the terminal of that session has that group in its foreground, which is to
-       hang up when the session's leader ends -> 0, -ESRCH */
+       hang up when the session's leader ends -> 0, -ESRCH; -EPERM: that group is of another session */
     PM_FOREGROUND,
     PM_GROUPS, /* from VFS: pm_groups_request -> how many supplementary groups there are */
 };
@@ -75,8 +75,13 @@ MESSAGE_FITS(struct pm_cancelled_request);
 struct IN_MESSAGE pm_credentials_reply {
     uint32_t euid, egid, uid, gid;
     int32_t pid, ppid, pgid, sid;
+    uint32_t stops, none; /* enum pm_stops */
 };
 MESSAGE_FITS(struct pm_credentials_reply);
+
+/* What a terminal's signals do to it: they are neither ignored nor blocked; its group is orphaned, so they
+ * stop nobody in it. */
+enum pm_stops { PM_STOPS_AT_TTIN = 1, PM_STOPS_AT_TTOU = 2, PM_IS_ORPHANED = 4 };
 
 struct IN_MESSAGE pm_groups_request {
     uint64_t thread; /* endpoint */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Who a process is: users and groups (credentials(7)). VFS is told of every change. */
+#include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -189,6 +190,18 @@ static long pm_groups(struct message *m)
     return c->group_count;
 }
 
+static bool is_taken(const struct thread *t, int signal)
+{
+    return !(t->mask & bit_of(signal)) && !action_ignores(t->process, signal);
+}
+
+static uint32_t stops_of(const struct thread *t)
+{
+    return (is_taken(t, SIGTTIN) ? PM_STOPS_AT_TTIN : 0) |
+           (is_taken(t, SIGTTOU) ? PM_STOPS_AT_TTOU : 0) |
+           (group_is_orphaned(processes, t->process->pgid) ? PM_IS_ORPHANED : 0);
+}
+
 static long pm_credentials(struct message *m)
 {
     const struct pm_thread_request *r = message_words(m);
@@ -203,6 +216,7 @@ static long pm_credentials(struct message *m)
     message_halves(&reply->uid, p->who.ruid, p->who.rgid);
     message_halves(&reply->pid, (uint32_t)p->pid, (uint32_t)(p->parent ? p->parent->pid : 0));
     message_halves(&reply->pgid, (uint32_t)p->pgid, (uint32_t)p->sid);
+    message_halves(&reply->stops, stops_of(t), 0);
     return 0;
 }
 

@@ -93,6 +93,8 @@ static long pm_foreground(struct message *m)
         return -EPERM;
     if (!leader || leader->sid != leader->pid)
         return -ESRCH;
+    if (r->group && !group_in_session((int32_t)r->group, leader->sid))
+        return -EPERM;
     leader->foreground = (int32_t)r->group;
     return 0;
 }

@@ -6,6 +6,7 @@
 #include <termios.h>
 
 #include "abi/proto/pm.h"
+#include "lib/fs/device.h"
 #include "lib/rt/kernel.h"
 #include "lib/service/service.h"
 #include "servers/tty/tty.h"
@@ -21,7 +22,8 @@ bool person_ask(endpoint_t program, struct person *who)
     *who = (struct person){0};
     if (ipc_call(service_info()->pm, &m) < 0)
         return false;
-    *who = (struct person){.pid = is->pid, .session = is->sid, .group = is->pgid, .uid = is->euid};
+    *who = (struct person){
+        .pid = is->pid, .session = is->sid, .group = is->pgid, .uid = is->euid, .stops = is->stops};
     return true;
 }
 
@@ -61,13 +63,12 @@ static bool has_session(const struct terminal *t)
 }
 
 /* PM lets the group hang up when the session's leader ends. */
-static void tell_foreground(int32_t session, int32_t group)
+static long tell_foreground(int32_t session, int32_t group)
 {
     struct message m = message_of(
         PM_FOREGROUND, (struct pm_foreground_request){.session = session, .group = group});
 
-    if (session > 0)
-        ipc_call(service_info()->pm, &m);
+    return session > 0 ? ipc_call(service_info()->pm, &m) : 0;
 }
 
 void terminal_give(struct terminal *t, int32_t session, int32_t group)
@@ -98,13 +99,26 @@ void terminal_opened(struct terminal *t, endpoint_t program)
     take_terminal(t, &who);
 }
 
-int32_t reader_in_background(const struct terminal *t, endpoint_t program)
+long background_of(const struct terminal *t, endpoint_t program, int signal)
 {
+    bool reads = signal == SIGTTIN;
     struct person who;
 
-    if (t->session == 0 || t->group == 0 || !person_ask(program, &who))
+    if (t->session == 0 || t->group == 0 || !person_ask(program, &who) ||
+        who.session != t->session || who.group == t->group)
         return 0;
-    return who.session == t->session && who.group != t->group ? who.group : 0;
+    if (!(who.stops & (reads ? PM_STOPS_AT_TTIN : PM_STOPS_AT_TTOU)))
+        return reads ? -EIO : 0;
+    return who.stops & PM_IS_ORPHANED ? -EIO : who.group;
+}
+
+/* Once it waits: PM takes it back from here to stop it. */
+long control_wait(enum waiter_kind kind, struct terminal *t, const struct message *m,
+                  int32_t background, int signal)
+{
+    device_answer(m, waiter_add(kind, t, m, background));
+    group_signal(background, signal);
+    return SERVICE_NO_REPLY;
 }
 
 /* ---- ioctls ---- */
@@ -208,6 +222,8 @@ static long set_group(struct terminal *t, const struct message *m)
         return -EINVAL;
     if (!process_signal(-group, 0))
         return -ESRCH;
+    if (tell_foreground(t->session, group) == -EPERM) /* it could send that group signals */
+        return -EPERM;
     terminal_give(t, t->session, group);
     return 0;
 }
@@ -295,37 +311,44 @@ static long get_discipline(struct terminal *t, const struct message *m)
 static const struct {
     uint64_t request;
     long (*handle)(struct terminal *t, const struct message *m);
+    bool changes; /* what the foreground relies on: not from the background */
     bool drains; /* only when all output has been taken by the driver */
 } controls[] = {
-    {TCGETS, get_settings, false},
-    {TCSETS, set_settings, false},
-    {TCSETSW, set_settings, true},
-    {TCSETSF, set_settings_flush, true},
-    {TIOCGWINSZ, get_size, false},
-    {TIOCSWINSZ, set_size, false},
-    {TIOCGPGRP, get_group, false},
-    {TIOCSPGRP, set_group, false},
-    {TIOCGSID, get_session, false},
-    {TIOCSCTTY, set_controlling, false},
-    {TIOCNOTTY, give_up_controlling, false},
-    {TCFLSH, flush, false},
-    {TCXONC, set_flow, false},
-    {TCSBRK, nothing, true}, /* tcdrain(); a break is not sent */
-    {TCSBRKP, nothing, true},
-    {FIONREAD, get_input_bytes, false},
-    {TIOCOUTQ, get_output_bytes, false},
-    {TIOCGETD, get_discipline, false},
+    {TCGETS, get_settings, false, false},
+    {TCSETS, set_settings, true, false},
+    {TCSETSW, set_settings, true, true},
+    {TCSETSF, set_settings_flush, true, true},
+    {TIOCGWINSZ, get_size, false, false},
+    {TIOCSWINSZ, set_size, false, false},
+    {TIOCGPGRP, get_group, false, false},
+    {TIOCSPGRP, set_group, true, false},
+    {TIOCGSID, get_session, false, false},
+    {TIOCSCTTY, set_controlling, false, false},
+    {TIOCNOTTY, give_up_controlling, false, false},
+    {TCFLSH, flush, true, false},
+    {TCXONC, set_flow, true, false},
+    {TCSBRK, nothing, true, true}, /* tcdrain(); a break is not sent */
+    {TCSBRKP, nothing, true, true},
+    {FIONREAD, get_input_bytes, false, false},
+    {TIOCOUTQ, get_output_bytes, false, false},
+    {TIOCGETD, get_discipline, false, false},
 };
 
-static long run(struct terminal *t, const struct message *m, bool drained)
+static long run(struct terminal *t, const struct message *m, bool waited)
 {
     const struct file_ioctl_request *r = message_words(m);
 
     for (size_t i = 0; i < sizeof controls / sizeof controls[0]; i++) {
+        long background = 0;
+
         if (controls[i].request != r->request)
             continue;
-        if (controls[i].drains && !drained)
-            return waiter_add(WAIT_DRAIN, t, m, 0);
+        if (controls[i].changes && !waited)
+            background = background_of(t, message_caller(m), SIGTTOU);
+        if (background < 0)
+            return background;
+        if (background || (controls[i].drains && !waited))
+            return control_wait(WAIT_DRAIN, t, m, (int32_t)background, SIGTTOU);
         return controls[i].handle(t, m);
     }
     return t->screen ? vt_control(m) : -ENOTTY;

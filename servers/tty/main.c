@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/sysmacros.h>
+#include <termios.h>
 
 #include "lib/fs/device.h"
 #include "lib/rt/kernel.h"
@@ -62,22 +63,22 @@ static long do_read(struct message *m)
 {
     const struct file_transfer_request *r = message_words(m);
     struct terminal *t = terminal_of(r->node);
-    int32_t background;
+    long background = t ? background_of(t, message_caller(m), SIGTTIN) : -ENXIO;
 
-    if (!t)
-        return device_answer(m, -ENXIO);
-    background = reader_in_background(t, message_caller(m));
-    device_answer(m, waiter_add(WAIT_READ, t, m, background));
-    group_signal(background, SIGTTIN); /* once it waits: PM takes it back from here to stop it */
-    return SERVICE_NO_REPLY;
+    return background < 0 ? device_answer(m, background)
+                          : control_wait(WAIT_READ, t, m, (int32_t)background, SIGTTIN);
 }
 
 static long do_write(struct message *m)
 {
     const struct file_transfer_request *r = message_words(m);
     struct terminal *t = terminal_of(r->node);
+    long background = t ? 0 : -ENXIO;
 
-    return device_answer(m, t ? waiter_add(WAIT_WRITE, t, m, 0) : -ENXIO);
+    if (t && (t->line.termios.local & TOSTOP))
+        background = background_of(t, message_caller(m), SIGTTOU);
+    return background < 0 ? device_answer(m, background)
+                          : control_wait(WAIT_WRITE, t, m, (int32_t)background, SIGTTOU);
 }
 
 static long do_ioctl(struct message *m)

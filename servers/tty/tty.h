@@ -107,7 +107,7 @@ struct keyboard_kept {
 /* A process, as PM tells. */
 struct person {
     int32_t pid, session, group;
-    uint32_t uid;
+    uint32_t uid, stops; /* enum pm_stops */
 };
 
 enum waiter_kind { WAIT_READ, WAIT_WRITE, WAIT_DRAIN };
@@ -119,7 +119,7 @@ struct waiter {
     uint64_t done; /* write: bytes that have been taken */
     uint64_t deadline; /* read with VTIME; 0 none */
     uint32_t seen; /* read with VTIME: bytes there when the deadline was set */
-    int32_t background; /* read: its process group, which must be in the foreground first; 0: any */
+    int32_t background; /* its process group, which must be in the foreground first; 0: any */
 };
 
 extern struct terminal terminals[TERMINALS];
@@ -199,8 +199,12 @@ struct terminal *controlling_terminal(endpoint_t program); /* NULL: it has none 
 void terminal_opened(
     struct terminal *t,
     endpoint_t program); /* by a session leader without a terminal: it gets this one */
-int32_t reader_in_background(const struct terminal *t,
-                             endpoint_t program); /* its group, 0: in the foreground */
+/* Job control: may the program read (SIGTTIN), or write or change something (SIGTTOU)? 0: it may; its
+ * group, that is to be stopped until it is in the foreground; -EIO: it cannot be stopped. */
+long background_of(const struct terminal *t, endpoint_t program, int signal);
+/* Let it wait; and stop that group, if any. */
+long control_wait(enum waiter_kind kind, struct terminal *t, const struct message *m,
+                  int32_t background, int signal);
 long control(struct terminal *t, const struct message *request); /* an ioctl */
 long control_apply(
     struct terminal *t,

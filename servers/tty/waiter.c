@@ -79,6 +79,14 @@ static bool finish(const struct waiter *w, long result)
     return true;
 }
 
+/* It waits in the background, also for its group to be stopped there. */
+static bool is_behind(const struct waiter *w)
+{
+    const struct terminal *t = w->terminal;
+
+    return w->background && t->group != w->background && t->session;
+}
+
 /* What the terminal has taken cannot be taken back, so the program is told of it, whatever comes
  * then. Between two turns it waits for the alarm: others come first. */
 static bool serve_write(struct waiter *w)
@@ -90,7 +98,7 @@ static bool serve_write(struct waiter *w)
 
     if (w->terminal->hung)
         return finish(w, w->done ? (long)w->done : -EIO);
-    if (w->deadline > began)
+    if (is_behind(w) || w->deadline > began)
         return false;
     w->deadline = 0;
     for (;;) {
@@ -157,7 +165,7 @@ static bool serve_read(struct waiter *w)
         return finish(w, 0);
     if (t->hung)
         return finish(w, 0);
-    if (w->background && t->group != w->background && t->session)
+    if (is_behind(w))
         return false;
     due = t->line.termios.local & ICANON ? line_readable(&t->line) : raw_is_due(w, length);
     if (!due && may_not_block(&w->request) && line_available(&t->line) == 0)
@@ -175,7 +183,7 @@ static bool serve_drain(struct waiter *w)
 {
     if (w->terminal->hung)
         return finish(w, -EIO);
-    if (terminal_pending(w->terminal) != 0)
+    if (is_behind(w) || terminal_pending(w->terminal) != 0)
         return false;
     return finish(w, control_apply(w->terminal, &w->request));
 }
@@ -196,7 +204,7 @@ bool waiters_serve(void)
         } else if (serve[w->kind](w)) {
             drop(i);
         } else {
-            *hold = true;
+            *hold |= !is_behind(w);
             i++;
         }
     }

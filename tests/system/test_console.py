@@ -147,8 +147,8 @@ def test_stopped_and_interrupted(tmp_path):
     """What ^S has stopped ^C starts again: the prompt is there, and what was written meanwhile."""
     with terminal(tmp_path / "out") as console:
         console.wait(b"# ")
-        console.type(b"read x; echo ne''ver\n")
-        console.wait(b"ne''ver\r\n")
+        console.type(b"echo rea''dy; read x; echo ne''ver\n")
+        console.wait(b"ready\r\n")  # the shell has set the terminal back: ^C is a signal now
         console.type(b"\x13\x03")
         console.wait(b"# ")
         console.type(b"echo go''es on; poweroff -f\n")
