@@ -68,7 +68,25 @@ static long stat_found(struct client *c, const struct found *f, uint64_t address
     return hand_stat(c, f->server, f->node, address);
 }
 
-/* Devices are asked about where they are named: their path is known. */
+/* The inode of a device is where its name is; it may have lost that. */
+static long stat_device(struct client *c, struct file *f, const struct stat *other,
+                        uint64_t address)
+{
+    struct found *found = f->path ? found_new() : NULL;
+    long result = -ENOENT;
+
+    file_get(f);
+    if (found)
+        result = path_find(c, AT_FDCWD, f->path, 0, found);
+    if (result == 0 && found->node == f->lock_node && found->rdev == f->rdev)
+        result = stat_found(c, found, address);
+    else
+        result = user_write(c, address, other, sizeof *other);
+    found_free(found);
+    file_put(result == SERVICE_NO_REPLY ? NULL : c, f);
+    return result;
+}
+
 static long stat_file(struct client *c, struct file *f, uint64_t address)
 {
     struct message m =
@@ -85,7 +103,7 @@ static long stat_file(struct client *c, struct file *f, uint64_t address)
         return result < 0 ? result : user_write(c, address, &out, sizeof out);
     }
     if (S_ISCHR(f->mode) || S_ISBLK(f->mode))
-        return user_write(c, address, &out, sizeof out);
+        return stat_device(c, f, &out, address);
     return hand_over(c, f->server, &m);
 }
 

@@ -32,6 +32,23 @@ static void begin(void)
     CHECK(tcsetattr(terminal, TCSANOW, &settings) == 0);
 }
 
+/* ttyname(3) looks whether what is there by that name is what is open. */
+static void has_a_name(void)
+{
+    struct stat named, open;
+    const char *name;
+
+    begin();
+    name = ttyname(terminal);
+    CHECK(name && stat(name, &named) == 0 && fstat(terminal, &open) == 0);
+    CHECK(named.st_ino == open.st_ino && named.st_dev == open.st_dev);
+    CHECK(fchown(terminal, 7, 8) == 0 && fchmod(terminal, 0640) == 0 &&
+          fstat(terminal, &open) == 0);
+    CHECK(open.st_uid == 7 && open.st_gid == 8 && open.st_mode == (S_IFCHR | 0640));
+    CHECK(fchown(terminal, named.st_uid, named.st_gid) == 0);
+    CHECK(fchmod(terminal, named.st_mode & 07777) == 0);
+}
+
 /* What became of one that does it in the background: its result (0: that has not failed, else errno), or the
  * signal that stopped it, negative. */
 static int in_background(long (*what)(void), int disposed, bool ignored)
@@ -203,5 +220,6 @@ static void foreign_groups(void)
     check_child(other);
 }
 
-RUN_CASES({"background", background}, {"output that stops", output_that_stops},
-          {"goes on", goes_on}, {"orphans", orphans}, {"foreign groups", foreign_groups})
+RUN_CASES({"has a name", has_a_name}, {"background", background},
+          {"output that stops", output_that_stops}, {"goes on", goes_on}, {"orphans", orphans},
+          {"foreign groups", foreign_groups})
