@@ -188,7 +188,7 @@ def test_flip_after_update(boot, others):
     flips = "".join(f"echo vfs 0 data {int(address_in('vfs', name), 16) + 5:#x} 4 >&4\n" for name in ("servers", "shares", "fifos"))
     result = boot(f"mknod /tmp/inject c 240 0; exec 4>/tmp/inject; service update vfs --image /new; sleep 11\n{flips}ls / >/tmp/a; mkfifo /tmp/f; (echo x >/tmp/f) & read x </tmp/f; echo $x; wc -l </tmp/a | grep -c .",
                   add={**INJECTOR, "/new": others["vfs"]}, icount=True, leak_check=False)
-    assert result.out == "x\n1\n" and "undo: mended: words" in result.klog and "refused" not in result.klog, result.out
+    assert result.out == "x\n1\n" and "undo: mended" in result.klog and "refused" not in result.klog, result.out  # by who has died of them, or before
 
 
 def test_new_variable_of_rs(boot, tmp_path):
