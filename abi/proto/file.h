@@ -44,8 +44,8 @@ enum file_request {
     FILE_STATFS, /* [reply] struct statfs to the program */
     FILE_SET_ATTRIBUTES, /* [back] */
     FILE_READ_DIRECTORY, /* [back] -> bytes of struct linux_dirent64 */
-    /* [back] -> 0 and where the contents are, good for VM_MAP_FROM at once; -ENOSYS: VFS reads
-       instead. Beyond the end of file it is zeroed to the page's end. */
+    /* [back] -> 0 and where the contents are, good for VM_MAP_FROM at once; -EAGAIN: a part of what is to be done for
+       that, ask again; -ENOSYS: VFS reads instead. Beyond the end of file it is zeroed to the page's end. */
     FILE_MAP,
     FILE_OPEN, /* [back] -> 0 and the node to use. O_TRUNC is done here. */
     /* [back] file_node_request: the last descriptor of an open() is closed; an unlinked node is freed. VFS

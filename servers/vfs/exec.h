@@ -48,6 +48,9 @@ long vm_map(struct client *c, uint64_t address, uint64_t length, uint32_t protec
             uint32_t flags);
 long vm_unmap(struct client *c, uint64_t address, uint64_t length);
 long vm_protect(struct client *c, uint64_t address, uint64_t length, uint32_t protection);
+/* FILE_MAP, as often as it takes: many small parts of a large file. -ENOSYS: it is not to be had (or changes all the
+ * time). */
+long map_ask(struct client *c, struct server *s, struct message *m);
 /* A private view of a file, or a copy when its server has no pages to show. offset, address:
  * multiples of a page. Returns the address. */
 long map_file(struct client *c, struct server *s, uint64_t node, uint64_t offset, uint64_t address,

@@ -23,7 +23,7 @@ long image_head(struct client *c, struct image *image)
         message_of(FILE_MAP, (struct file_map_request){.node = f->node, .length = PAGE_SIZE});
     const struct file_map_reply *shown = message_words(&m);
     size_t n = f->size < PAGE_SIZE ? f->size : PAGE_SIZE;
-    long result = ask(c, f->server, &m, AGAIN), at;
+    long result = map_ask(c, f->server, &m), at;
 
     memset(image->head, 0, sizeof image->head);
     image->head_size = n;

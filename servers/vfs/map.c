@@ -6,6 +6,8 @@
 
 #include "servers/vfs/exec.h"
 
+#define MAP_PARTS_MAX 4096
+
 static long vm(struct client *c, struct message request)
 {
     for (;;) {
@@ -76,13 +78,27 @@ static long map_copy(struct client *c, struct server *s, uint64_t node, uint64_t
     return result;
 }
 
+long map_ask(struct client *c, struct server *s, struct message *m)
+{
+    const struct message asked = *m;
+    long result = -EAGAIN;
+
+    for (unsigned parts = 0; result == -EAGAIN && parts < MAP_PARTS_MAX; parts++) {
+        if (parts)
+            wait_briefly(c); /* others come first */
+        *m = asked;
+        result = c->exiting ? -EINTR : ask(c, s, m, AGAIN);
+    }
+    return result == -EAGAIN ? -ENOSYS : result;
+}
+
 long map_file(struct client *c, struct server *s, uint64_t node, uint64_t offset, uint64_t address,
               uint64_t length, uint32_t protection, uint32_t flags)
 {
     struct message m = message_of(
         FILE_MAP, (struct file_map_request){.node = node, .offset = offset, .length = length});
     const struct file_map_reply *shown = message_words(&m);
-    long result = ask(c, s, &m, AGAIN);
+    long result = map_ask(c, s, &m);
 
     if (result == 0)
         result =

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
@@ -49,6 +50,27 @@ static void disk_sync(void)
     TIMED(pread64, pread(fd, at, LARGE, 0));
     TIMED(ftruncate, ftruncate(fd, 0));
     TIMED(fsync, fsync(fd));
+}
+
+/* In memory: what is mapped is one piece there, and what is written is not. */
+static void map_large(void)
+{
+    char *at = touched(LARGE), *view;
+    int fd = create("/tmp/large");
+
+    if (write(fd, at, LARGE) != (ssize_t)LARGE)
+        _exit(8);
+    for (unsigned turn = 0; turn < 2; turn++) {
+        TIMED(mmap, (view = mmap(NULL, LARGE, PROT_READ, MAP_SHARED, fd, 0)) != MAP_FAILED);
+        if (view == MAP_FAILED || view[LARGE / 2] != 1)
+            _exit(8);
+        TIMED(munmap, munmap(view, LARGE));
+        TIMED(pwrite64, pwrite(fd, at, 1, LARGE - 1));
+        TIMED(ftruncate, ftruncate(fd, LARGE - turn - 1));
+        TIMED(ftruncate, ftruncate(fd, LARGE));
+    }
+    unlink("/tmp/large");
+    TIMED(close, close(fd));
 }
 
 static int scattered(const char *name)
@@ -226,9 +248,14 @@ static void disk_device(void)
 }
 
 static const struct scenario list[] = {
-    SCENARIO(disk_sync, ON_DISK),   SCENARIO(disk_scattered, ON_DISK),
-    SCENARIO(disk_sparse, ON_DISK), SCENARIO(disk_vectors, ON_DISK),
-    SCENARIO(disk_folder, ON_DISK), SCENARIO(disk_paths, ON_DISK),
-    SCENARIO(disk_mount, AS_ROOT),  SCENARIO(disk_device, AS_ROOT),
+    SCENARIO(map_large, 0),
+    SCENARIO(disk_sync, ON_DISK),
+    SCENARIO(disk_scattered, ON_DISK),
+    SCENARIO(disk_sparse, ON_DISK),
+    SCENARIO(disk_vectors, ON_DISK),
+    SCENARIO(disk_folder, ON_DISK),
+    SCENARIO(disk_paths, ON_DISK),
+    SCENARIO(disk_mount, AS_ROOT),
+    SCENARIO(disk_device, AS_ROOT),
 };
 const struct scenarios scenarios_disk = {list, sizeof list / sizeof *list};

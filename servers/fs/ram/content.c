@@ -7,6 +7,10 @@
 
 #include "lib/vault/vault.h"
 
+#ifndef WHOLE_PART /* tests have less */
+#define WHOLE_PART (1ull << 20) /* bytes that are copied in one step */
+#endif
+
 static const uint8_t zeros[PAGE_BYTES];
 
 static uint64_t smaller(uint64_t a, uint64_t b)
@@ -20,14 +24,52 @@ static void clear(uint8_t *at, size_t bytes)
     vault_clear(at, bytes);
 }
 
+/* ---- the base ---- */
+
+static const uint8_t *base_of(const struct content *c)
+{
+    return c->whole ? c->whole : c->borrowed;
+}
+
+static uint64_t base_chunks(const struct content *c)
+{
+    return (c->base_size + CHUNK_BYTES - 1) / CHUNK_BYTES;
+}
+
+static void drop_base(struct pages *p, struct content *c)
+{
+    if (c->whole)
+        region_free(p, c->whole, c->whole_pages);
+    c->whole = NULL;
+    c->borrowed = NULL;
+    c->whole_pages = c->whole_size = c->base_size = c->over = 0;
+}
+
+/* Of no use any more: the file has changed. */
+static void drop_next(struct pages *p, struct content *c)
+{
+    if (c->next)
+        region_free(p, c->next, c->next_pages);
+    c->next = NULL;
+    c->next_pages = c->next_done = 0;
+}
+
+void content_borrow(struct content *c, const void *bytes, uint64_t size)
+{
+    *c = (struct content){.size = size, .borrowed = bytes, .base_size = size};
+}
+
 uint64_t content_pages(const struct content *c)
 {
-    return c->whole_pages + c->chunk_pages;
+    return c->whole_pages + c->chunk_pages + c->next_pages;
 }
 
 static void free_chunks(struct pages *p, struct content *c, uint64_t from)
 {
+    uint64_t base = base_chunks(c);
+
     for (uint64_t i = from; i < c->count; i++) {
+        c->over -= i < base && c->chunks[i].pages != 0;
         c->chunk_pages -= c->chunks[i].pages;
         run_free(p, &c->chunks[i]);
     }
@@ -37,10 +79,12 @@ void content_free(struct pages *p, struct content *c)
 {
     free_chunks(p, c, 0);
     free(c->chunks);
-    if (c->whole)
-        region_free(p, c->whole, c->whole_pages);
+    drop_base(p, c);
+    drop_next(p, c);
     *c = (struct content){0};
 }
+
+/* ---- chunks ---- */
 
 /* The table of chunks reaches up to `count`. */
 static long grow_table(struct content *c, uint64_t count)
@@ -107,20 +151,45 @@ static void log_before(const uint8_t *data, size_t from, size_t kept, size_t to)
     vault_log_zero(data + kept, to - kept);
 }
 
+/* Where the base is, a chunk that is missing gets that first. */
+static long lay_over(struct pages *p, struct content *c, uint64_t number)
+{
+    uint64_t start = number * CHUNK_BYTES;
+    size_t n;
+    bool is_new;
+    long result;
+
+    if (start >= c->base_size || c->chunks[number].pages != 0)
+        return 0;
+    n = (size_t)smaller(c->base_size - start, CHUNK_BYTES);
+    result = reserve_chunk(p, c, number, 0, n, &is_new);
+    if (result < 0)
+        return result;
+    log_before(c->chunks[number].data, 0, is_new ? n : 0, n);
+    vault_copy(c->chunks[number].data, base_of(c) + start, n);
+    c->over++;
+    if (c->over == base_chunks(c))
+        drop_base(p, c);
+    return 0;
+}
+
 /* Write the part of [offset, offset + length) that lies in one chunk: bytes, or -errno. */
 static long write_chunk(struct pages *p, struct content *c, uint64_t offset, uint64_t length,
                         content_copy copy, void *who, uint64_t done)
 {
     uint64_t number = offset / CHUNK_BYTES;
     size_t from = offset % CHUNK_BYTES, n = (size_t)smaller(length, CHUNK_BYTES - from);
-    size_t old_bytes = (size_t)c->chunks[number].pages * PAGE_BYTES;
     uint64_t in_file = c->size > number * CHUNK_BYTES ? c->size - number * CHUNK_BYTES : 0;
+    long result = lay_over(p, c, number);
+    size_t old_bytes = (size_t)c->chunks[number].pages * PAGE_BYTES;
     size_t kept =
         (size_t)smaller(old_bytes, in_file); /* bytes of the chunk that were the file's before */
-    bool is_new;
-    long result = reserve_chunk(p, c, number, from, from + n, &is_new);
-    uint8_t *data = c->chunks[number].data;
+    bool is_new = false;
+    uint8_t *data;
 
+    if (result == 0)
+        result = reserve_chunk(p, c, number, from, from + n, &is_new);
+    data = c->chunks[number].data;
     if (result == 0) {
         log_before(data, from, is_new ? from + n : kept, from + n);
         result = copy(who, done, data + from, n);
@@ -137,12 +206,6 @@ static long write_chunk(struct pages *p, struct content *c, uint64_t offset, uin
     return (long)n;
 }
 
-static long copy_in_memory(void *who, uint64_t done, void *bytes, size_t length)
-{
-    vault_copy(bytes, (const uint8_t *)who + done, length);
-    return 0;
-}
-
 static long write_chunks(struct pages *p, struct content *c, uint64_t offset, uint64_t length,
                          content_copy copy, void *who)
 {
@@ -157,51 +220,34 @@ static long write_chunks(struct pages *p, struct content *c, uint64_t offset, ui
     return done ? (long)done : result;
 }
 
-/* Borrowed or whole becomes chunks, with its first `size` bytes. On failure it is as it was. */
-static long make_chunks(struct pages *p, struct content *c, uint64_t size)
-{
-    const uint8_t *bytes = c->whole ? c->whole : c->borrowed;
-    struct content fresh = {0};
-    long result;
-
-    if (!bytes)
-        return 0;
-    size = smaller(size, c->size);
-    result = size ? write_chunks(p, &fresh, 0, size, copy_in_memory, (void *)(uintptr_t)bytes) : 0;
-    if (result != (long)size) {
-        content_free(p, &fresh);
-        return -ENOSPC;
-    }
-    content_free(p, c);
-    *c = fresh;
-    return 0;
-}
-
 long content_write(struct pages *p, struct content *c, uint64_t offset, uint64_t length,
                    content_copy copy, void *who)
 {
-    long result;
-
     if (offset >= CONTENT_MAX)
         return -EFBIG;
     length = smaller(length, CONTENT_MAX - offset);
     if (length == 0)
         return 0;
-    result = make_chunks(p, c, c->size);
-    return result < 0 ? result : write_chunks(p, c, offset, length, copy, who);
+    drop_next(p, c);
+    return write_chunks(p, c, offset, length, copy, who);
 }
 
 /* Bytes of the file at offset that lie together in memory; *n how many, at most what it was. A hole
  * gives zeros. */
 static const uint8_t *piece(const struct content *c, uint64_t offset, size_t *n)
 {
-    const uint8_t *bytes = c->whole ? c->whole : c->borrowed;
     uint64_t number = offset / CHUNK_BYTES;
     size_t within = offset % CHUNK_BYTES, bytes_there;
 
-    if (bytes)
-        return bytes + offset;
+    if (c->over == 0 && offset < c->base_size) {
+        *n = (size_t)smaller(*n, c->base_size - offset);
+        return base_of(c) + offset;
+    }
     *n = (size_t)smaller(*n, CHUNK_BYTES - within);
+    if (offset < c->base_size && (number >= c->count || c->chunks[number].pages == 0)) {
+        *n = (size_t)smaller(*n, c->base_size - offset);
+        return base_of(c) + offset;
+    }
     bytes_there = number < c->count ? (size_t)c->chunks[number].pages * PAGE_BYTES : 0;
     if (within < bytes_there) {
         *n = (size_t)smaller(*n, bytes_there - within);
@@ -236,7 +282,6 @@ long content_truncate(struct pages *p, struct content *c, uint64_t size)
 {
     uint64_t keep = (size + CHUNK_BYTES - 1) / CHUNK_BYTES;
     size_t within = size % CHUNK_BYTES;
-    long result;
 
     if (size > CONTENT_MAX)
         return -EFBIG;
@@ -246,9 +291,7 @@ long content_truncate(struct pages *p, struct content *c, uint64_t size)
         content_free(p, c);
         return 0;
     }
-    result = make_chunks(p, c, size);
-    if (result < 0)
-        return result;
+    drop_next(p, c);
     if (size < c->size) {
         free_chunks(p, c, keep);
         if (within && keep - 1 < c->count && c->chunks[keep - 1].data) {
@@ -258,10 +301,15 @@ long content_truncate(struct pages *p, struct content *c, uint64_t size)
             if (within < bytes)
                 clear(last->data + within, bytes - within);
         }
+        c->base_size = smaller(c->base_size, size);
+        if (c->base_size && c->over == base_chunks(c))
+            drop_base(p, c);
     }
     c->size = size;
     return 0;
 }
+
+/* ---- whole ---- */
 
 /* To where nothing was before. */
 static long copy_out_memory(void *who, uint64_t done, void *bytes, size_t length)
@@ -270,18 +318,38 @@ static long copy_out_memory(void *who, uint64_t done, void *bytes, size_t length
     return 0;
 }
 
+static bool is_whole(const struct content *c)
+{
+    return c->whole && c->chunk_pages == 0 && c->base_size == c->size && c->whole_size == c->size;
+}
+
 long content_make_whole(struct pages *p, struct content *c)
 {
-    uint64_t pages = (c->size + PAGE_BYTES - 1) / PAGE_BYTES, size = c->size;
-    uint8_t *whole;
+    struct content whole;
+    size_t n;
 
-    if (c->whole || pages == 0)
+    if (is_whole(c) || c->size == 0)
         return 0;
-    whole = region_allocate(p, pages);
-    if (!whole)
-        return -ENOSPC;
-    content_read(c, 0, size, copy_out_memory, whole);
+    if (!c->next) {
+        c->next_pages = (c->size + PAGE_BYTES - 1) / PAGE_BYTES;
+        c->next = region_allocate(p, c->next_pages);
+        if (!c->next) {
+            c->next_pages = 0;
+            return -ENOSPC;
+        }
+    }
+    n = (size_t)smaller(WHOLE_PART, c->size - c->next_done);
+    content_read(c, c->next_done, n, copy_out_memory, c->next + c->next_done);
+    c->next_done += n;
+    if (c->next_done < c->size)
+        return -EAGAIN;
+    whole = (struct content){.size = c->size,
+                             .whole = c->next,
+                             .whole_pages = c->next_pages,
+                             .whole_size = c->size,
+                             .base_size = c->size};
+    c->next = NULL;
     content_free(p, c);
-    *c = (struct content){.size = size, .whole = whole, .whole_pages = pages};
+    *c = whole;
     return 0;
 }

@@ -279,8 +279,9 @@ static long map_node(uint64_t node, uint64_t offset, uint64_t length, uint64_t *
         return result;
     if (offset % PAGE_BYTES || length == 0)
         return -EINVAL;
-    if (content_make_whole(tree_pages(&tree, n), &n->content) < 0)
-        return -ENOSYS; /* no memory for it: VFS reads instead */
+    result = content_make_whole(tree_pages(&tree, n), &n->content);
+    if (result < 0)
+        return result == -EAGAIN ? result : -ENOSYS; /* no memory for it: VFS reads instead */
     if (offset / PAGE_BYTES >= n->content.whole_pages ||
         (length + PAGE_BYTES - 1) / PAGE_BYTES > n->content.whole_pages - offset / PAGE_BYTES)
         return -ENOSYS;

@@ -102,10 +102,8 @@ static long put(struct tree *t, struct node *directory, const char *name,
     n->rdev = makedev(from->major, from->minor);
     if (from->mtime)
         n->mtime_ns = from->mtime * 1000000000ull;
-    if (S_ISREG(n->mode) && from->size) {
-        n->content.borrowed = from->data;
-        n->content.size = from->size;
-    }
+    if (S_ISREG(n->mode) && from->size)
+        content_borrow(&n->content, from->data, from->size);
     return 0;
 }
 
