@@ -309,27 +309,36 @@ void remote_server_back(struct server *s)
     }
 }
 
-/* By the program when there is one: VFS does not wait. An incarnation that has not been told that the file is
- * open is not told that it is closed, or another's opening would be taken for over. */
-void remote_tell_refused(struct client *c, struct server *s, endpoint_t opened_by, uint64_t node)
+/* By the program when there is one: VFS does not wait. */
+static void tell_closed(struct client *c, struct server *s, uint64_t node, enum again again)
 {
     struct message m = message_of(FILE_CLOSE, (struct file_node_request){.node = node});
     long result = -EINTR;
 
-    if (opened_by != s->endpoint)
-        return;
     if (c && !c->cancelled && !c->lost)
-        result = ask(c, s, &m, NEVER);
+        result = ask(c, s, &m, again);
     m = message_of(FILE_CLOSE, (struct file_node_request){.node = node});
     if (result == -EINTR)
         server_call(s, &m);
 }
 
-/* (Meanwhile a fresh one may have been told that it is open.) */
+/* An incarnation that has not been told that the file is open is not told that it is closed, or another's opening
+ * would be taken for over. */
+void remote_tell_refused(struct client *c, struct server *s, endpoint_t opened_by, uint64_t node)
+{
+    if (opened_by == s->endpoint)
+        tell_closed(c, s, node, NEVER);
+}
+
+/* (Meanwhile a fresh one may have been told that it is open. Of sockets each incarnation knows.) */
 void remote_tell_closed(struct client *c, struct file *f)
 {
     endpoint_t knew;
 
+    if (!f->opened_by) {
+        tell_closed(c, f->server, f->node, AGAIN);
+        return;
+    }
     do {
         knew = f->opened_by;
         remote_tell_refused(c, f->server, knew, f->node);
