@@ -20,6 +20,7 @@
 #include "tests/syscalls/worst.h"
 
 #define LARGE (48ul << 20)
+#define MAPPED (32ul << 20)
 #define PIECES 6000 /* of a file, none next to another */
 #define ENTRIES 3000
 #define SPARSE (15ul << 40)
@@ -55,19 +56,19 @@ static void disk_sync(void)
 /* In memory: what is mapped is one piece there, and what is written is not. */
 static void map_large(void)
 {
-    char *at = touched(LARGE), *view;
+    char *at = touched(MAPPED), *view;
     int fd = create("/tmp/large");
 
-    if (write(fd, at, LARGE) != (ssize_t)LARGE)
+    if (write(fd, at, MAPPED) != (ssize_t)MAPPED)
         _exit(8);
     for (unsigned turn = 0; turn < 2; turn++) {
-        TIMED(mmap, (view = mmap(NULL, LARGE, PROT_READ, MAP_SHARED, fd, 0)) != MAP_FAILED);
-        if (view == MAP_FAILED || view[LARGE / 2] != 1)
+        TIMED(mmap, (view = mmap(NULL, MAPPED, PROT_READ, MAP_SHARED, fd, 0)) != MAP_FAILED);
+        if (view == MAP_FAILED || view[MAPPED / 2] != 1)
             _exit(8);
-        TIMED(munmap, munmap(view, LARGE));
-        TIMED(pwrite64, pwrite(fd, at, 1, LARGE - 1));
-        TIMED(ftruncate, ftruncate(fd, LARGE - turn - 1));
-        TIMED(ftruncate, ftruncate(fd, LARGE));
+        TIMED(munmap, munmap(view, MAPPED));
+        TIMED(pwrite64, pwrite(fd, at, 1, MAPPED - 1));
+        TIMED(ftruncate, ftruncate(fd, MAPPED - turn - 1));
+        TIMED(ftruncate, ftruncate(fd, MAPPED));
     }
     unlink("/tmp/large");
     TIMED(close, close(fd));
