@@ -48,6 +48,21 @@ void naming_end(struct server *s, struct naming *n)
     free(n->copy);
 }
 
+long name_create(struct client *c, const struct found *f, uint32_t mode, struct message *m)
+{
+    struct naming name;
+    long result = naming_begin(c, f->server, f->parent, f->last, strlen(f->last), &name);
+
+    if (result)
+        return result;
+    *m = message_of(FILE_CREATE, (struct file_create_request){
+                                     .name = name.request,
+                                     .mode = (mode & S_IFMT) | (mode & 07777 & ~c->place->umask)});
+    result = ask(c, f->server, m, ONCE);
+    naming_end(f->server, &name);
+    return result;
+}
+
 /* A request with the name f->last in the directory f. */
 static long ask_name(struct client *c, const struct found *f, struct message *m)
 {

@@ -188,18 +188,10 @@ long open_path(struct client *c, const char *path, uint32_t flags, struct file *
 static long create(struct client *c, struct found *f, uint32_t flags, uint32_t mode,
                    struct file **out)
 {
-    struct naming name;
-    long result = naming_begin(c, f->server, f->parent, f->last, strlen(f->last), &name);
     struct message m;
     const struct file_lookup_reply *reply = message_words(&m);
+    long result = name_create(c, f, S_IFREG | (mode & 07777), &m);
 
-    if (result)
-        return result;
-    m = message_of(FILE_CREATE,
-                   (struct file_create_request){
-                       .name = name.request, .mode = S_IFREG | (mode & 07777 & ~c->place->umask)});
-    result = ask(c, f->server, &m, ONCE);
-    naming_end(f->server, &name);
     if (result)
         return result;
     f->node = reply->node;

@@ -17,5 +17,8 @@ struct naming {
 long naming_begin(struct client *c, struct server *s, uint64_t directory, const char *name,
                   size_t length, struct naming *n);
 void naming_end(struct server *s, struct naming *n);
+/* Make what is missing: f->last in f->parent, S_IFREG or S_IFSOCK, without the bits of umask(2). As ask(): *m is
+ * the reply, file_lookup_reply. */
+long name_create(struct client *c, const struct found *f, uint32_t mode, struct message *m);
 
 #endif

@@ -109,19 +109,12 @@ static long bind_any(struct unix_socket *s)
 
 static long create_node(struct client *c, struct found *f)
 {
-    struct naming name;
-    long result = naming_begin(c, f->server, f->parent, f->last, strlen(f->last), &name);
     struct message m;
     const struct file_lookup_reply *reply = message_words(&m);
+    long result = name_create(c, f, S_IFSOCK | 0777, &m);
 
-    if (result)
-        return result;
-    m = message_of(FILE_CREATE,
-                   (struct file_create_request){.name = name.request,
-                                                .mode = S_IFSOCK | (0777 & ~c->place->umask)});
-    result = ask(c, f->server, &m, ONCE);
-    naming_end(f->server, &name);
-    f->node = reply->node;
+    if (result == 0)
+        f->node = reply->node;
     return result == -EEXIST ? -EADDRINUSE : result;
 }
 
