@@ -85,7 +85,7 @@ struct fs_operations {
     long (*create)(uint64_t directory, const char *name, uint32_t mode, uint64_t rdev,
                    struct fs_user user, uint64_t *node);
     long (*symlink)(uint64_t directory, const char *name, const char *target, struct fs_user user);
-    long (*link)(uint64_t directory, const char *name, uint64_t node);
+    long (*link)(uint64_t directory, const char *name, uint64_t node, struct fs_user user);
     long (*unlink)(uint64_t directory, const char *name, bool is_rmdir);
     long (*rename)(uint64_t from, const char *old_name, uint64_t to, const char *new_name);
     long (*map)(uint64_t node, uint64_t offset, uint64_t length,

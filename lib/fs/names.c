@@ -211,13 +211,34 @@ long fs_do_symlink(struct message *m)
     return fs_back(m, result);
 }
 
+/* As Linux has it where fs.protected_hardlinks is 1, as on Debian: who may not write to a file, or could
+ * keep a program that changes who runs it, gives it no name. */
+static long check_link(const struct message *m, uint64_t node)
+{
+    struct fs_user user = user_of(m);
+    struct fs_attributes a;
+    long result = fs_served->attributes(node, &a);
+
+    if (result < 0 || user.uid == 0 || user.uid == a.uid)
+        return result;
+    if (!S_ISREG(a.mode) || (a.mode & S_ISUID) ||
+        (a.mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
+        return -EPERM;
+    return fs_may(&a, user, R_OK | W_OK) ? 0 : -EPERM;
+}
+
 long fs_do_link(struct message *m)
 {
     const struct file_link_request *r = message_words(m);
-    long result = check_new(m, path);
+    long result = check_new(m, path), allowed;
 
+    if (result == 0 || result == -EACCES) {
+        allowed = check_link(m, r->node);
+        result = allowed ? allowed : result;
+    }
     if (result == 0)
-        result = fs_served->link ? fs_served->link(r->name.directory, path, r->node) : -EROFS;
+        result = fs_served->link ? fs_served->link(r->name.directory, path, r->node, user_of(m))
+                                 : -EROFS;
     return fs_back(m, result);
 }
 

@@ -30,6 +30,15 @@ def test_permissions(boot):
     assert result.out == "1\n"
 
 
+def test_names_for_files_of_others(boot):
+    """As Linux with fs.protected_hardlinks=1, which is what Debian sets."""
+    result = boot("cd /tmp; echo x >f; echo x >g; chmod 666 g; cp g s; chmod 4777 s; mkdir d; chmod 700 d; "
+                  "su user -c 'cd /tmp; for name in f g s; do ln $name new-$name 2>&1; done; ln g f; ln g d/g; echo x >mine; ln mine also' 2>&1; "
+                  "ls | tr '\n' ' '; ln f new-f; ls d; rm -r d f g s mine also new-*")
+    assert result.out == ("ln: new-f: Operation not permitted\nln: new-s: Operation not permitted\nln: f: File exists\n"
+                          "ln: d/g: Permission denied\nalso d f g mine new-g s ")
+
+
 def test_sticky_directory(boot):
     result = boot("cd /tmp; echo x >f; chmod 666 f; su user -c 'rm -f /tmp/f; echo y >/tmp/mine && rm /tmp/mine && echo own' 2>/dev/null; cat f; rm f")
     assert result.out == "own\nx\n"

@@ -45,6 +45,17 @@ def test_greedy_user(boot, tmp_path, program):
     assert killed and all("greedy" in line and "1000" in line for line in killed)
 
 
+def test_names_without_end(boot, program):
+    """Names, also those of root's files, and what symbolic links say, take of the memory what a user may have of it, and no more."""
+    out = boot("chmod 755 /hoard; mkdir -m 777 /tmp/d; : >/tmp/f; chmod 666 /tmp/f; free() { grep '^frames_free ' /proc/bardo/kernel | cut -d' ' -f2; }; "
+               "for file in '' /tmp/f; do before=$(free); su user -c \"/hoard /tmp/d $file\"; echo taken $((before - $(free))); "
+               "dd if=/dev/zero of=/root/f bs=1M count=8 2>/dev/null && rm /root/f && echo root has room; rm -r /tmp/d; mkdir -m 777 /tmp/d; done",
+               icount=True, mem=96, add={"/hoard": program("hoard")}, leak_check=False, timeout=200).out
+    assert re.sub(r"\d+", "N", out) == "N No space left on device\ntaken N\nroot has room\n" * 2, out
+    counts, taken = (list(map(int, re.findall(word, out, re.M))) for word in (r"^(\d+) No space", r"^taken (\d+)"))
+    assert counts[0] > 100 and counts[1] > 1000 and max(taken) < 96 * 256 * 0.15, out
+
+
 def test_timers_without_end(boot, program):
     """A timer of 1 us costs who has it: nothing when its signal is not taken, else its share of the processor, also where handlers interrupt themselves."""
     out = boot("chmod 755 /timers_beside; su user -c '/timers_beside 20'", icount=True, add={"/timers_beside": program("timers_beside")}, leak_check=False).out

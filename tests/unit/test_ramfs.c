@@ -141,9 +141,9 @@ static void test_links(void **state)
 
     assert_int_equal(tree.root->links, 3);
     assert_int_equal(tree_create(&tree, d, "f", S_IFREG, root_user, NULL, &other), -EEXIST);
-    assert_int_equal(tree_link(&tree, tree.root, "g", f), 0);
+    assert_int_equal(tree_link(&tree, tree.root, "g", f, user), 0);
     assert_int_equal(f->links, 2);
-    assert_int_equal(tree_link(&tree, tree.root, "h", d), -EPERM);
+    assert_int_equal(tree_link(&tree, tree.root, "h", d, user), -EPERM);
     assert_int_equal(tree_unlink(&tree, d, "f", true), -ENOTDIR);
     assert_int_equal(tree_unlink(&tree, tree.root, "d", false), -EISDIR);
     assert_int_equal(tree_unlink(&tree, tree.root, "d", true), -ENOTEMPTY);
@@ -151,7 +151,7 @@ static void test_links(void **state)
     f->opens++;
     assert_int_equal(tree_unlink(&tree, tree.root, "g", false), 0);
     assert_ptr_equal(tree_node(&tree, number), f); /* open, so it lives */
-    assert_int_equal(tree_link(&tree, d, "again", f), -ENOENT);
+    assert_int_equal(tree_link(&tree, d, "again", f, user), -ENOENT);
     tree_close(&tree, f);
     assert_null(tree_node(&tree, number));
     f = make(d, "new", S_IFREG | 0644);
@@ -183,7 +183,7 @@ static void test_rename(void **state)
     assert_int_equal(tree_rename(&tree, a, "f", b, "g"), 0); /* replaces g */
     assert_null(tree_node(&tree, number));
     assert_ptr_equal(tree_find(&tree, b, "g")->node, f);
-    assert_int_equal(tree_link(&tree, a, "same", f), 0);
+    assert_int_equal(tree_link(&tree, a, "same", f, user), 0);
     assert_int_equal(tree_rename(&tree, a, "same", b, "g"),
                      0); /* two names of one file: nothing is done */
     assert_non_null(tree_find(&tree, a, "same"));
@@ -380,13 +380,36 @@ static void test_shares(void **state)
     }
     assert_int_equal(count, 11);
     n = tree_find(&tree, tree.root, "0")->node;
-    assert_int_equal(tree_link(&tree, tree.root, "link", n), -ENOSPC);
+    assert_int_equal(tree_link(&tree, tree.root, "link", n, user), -ENOSPC);
     assert_int_equal(tree_create(&tree, tree.root, "s", S_IFREG, root_user, NULL, &of_root), 0);
     assert_int_equal(tree_unlink(&tree, tree.root, "1", false), 0);
     assert_int_equal(tree_unlink(&tree, tree.root, "2", false), 0);
-    assert_int_equal(tree_link(&tree, tree.root, "link", n), 0);
+    assert_int_equal(tree_link(&tree, tree.root, "link", n, user), 0);
+    assert_int_equal(tree_link(&tree, tree.root, "of root", of_root, user), -ENOSPC);
+    assert_int_equal(tree_link(&tree, tree.root, "of root", of_root, root_user), 0);
     assert_int_equal(tree_pages(&tree, of_root)->limit, 65536);
     assert_in_range(tree_pages(&tree, n)->limit, 43000, 44000);
+}
+
+/* What a symbolic link says counts as names do, until it is gone. */
+static void test_share_of_targets(void **state)
+{
+    static char target[4096];
+    struct node *n;
+    uint64_t before = tree.names;
+
+    (void)state;
+    memset(target, 'x', sizeof target - 1);
+    tree.names_most = before + 16 + 15;
+    assert_int_equal(tree_create(&tree, tree.root, "a", S_IFLNK | 0777, user, target, &n), 0);
+    assert_int_equal(tree.names, before + 16);
+    assert_int_equal(tree_create(&tree, tree.root, "b", S_IFLNK | 0777, user, target, &n), -ENOSPC);
+    assert_int_equal(tree.names, before + 16);
+    assert_int_equal(tree_create(&tree, tree.root, "b", S_IFLNK | 0777, user, "short", &n), 0);
+    assert_int_equal(tree_create(&tree, tree.root, "c", S_IFLNK | 0777, root_user, target, &n), 0);
+    for (const char *name = "abc"; *name; name++)
+        assert_int_equal(tree_unlink(&tree, tree.root, (char[]){*name, 0}, false), 0);
+    assert_int_equal(tree.names, before);
 }
 
 int main(void)
@@ -402,6 +425,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_listing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unpack, setup, teardown),
         cmocka_unit_test_setup_teardown(test_shares, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_share_of_targets, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,6 +83,12 @@ static long open_file(uint64_t node, uint32_t flags, uint64_t *use)
     return result;
 }
 
+static long add_link(uint64_t directory, const char *name, uint64_t node, struct fs_user user)
+{
+    (void)user; /* it takes nothing of his: the directory's owner has the entry */
+    return name_link(directory, name, node);
+}
+
 static void close_file(uint64_t node)
 {
     opened(node, -1);
@@ -383,7 +389,7 @@ int main(void)
         .set_attributes = file_set_attributes,
         .create = name_create,
         .symlink = name_symlink,
-        .link = name_link,
+        .link = add_link,
         .unlink = name_unlink,
         .rename = name_rename,
         .cover = cover,

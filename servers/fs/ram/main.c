@@ -249,11 +249,11 @@ static long make_symlink(uint64_t directory, const char *name, const char *targe
     return d ? tree_create(&tree, d, name, S_IFLNK | 0777, user, target, &n) : -ESTALE;
 }
 
-static long make_link(uint64_t directory, const char *name, uint64_t node)
+static long make_link(uint64_t directory, const char *name, uint64_t node, struct fs_user user)
 {
     struct node *d = tree_node(&tree, directory), *n = tree_node(&tree, node);
 
-    return d && n ? tree_link(&tree, d, name, n) : -ESTALE;
+    return d && n ? tree_link(&tree, d, name, n, user) : -ESTALE;
 }
 
 static long unlink_node(uint64_t directory, const char *name, bool is_rmdir)

@@ -63,12 +63,20 @@ static struct node *node_make(struct tree *t, uint32_t mode, struct fs_user user
     return n;
 }
 
+/* What a symbolic link says takes memory, too: as many names as would have taken it. */
+static uint64_t names_of_target(const char *target)
+{
+    return target ? strlen(target) / TREE_TARGET_BYTES : 0;
+}
+
 static void node_free(struct tree *t, struct node *n)
 {
-    if (S_ISREG(n->mode))
+    if (S_ISREG(n->mode)) {
         content_free(&t->pages, &n->content);
-    else if (S_ISLNK(n->mode))
+    } else if (S_ISLNK(n->mode)) {
+        t->names -= names_of_target(n->target);
         free(n->target);
+    }
     t->nodes[n->index] = NULL;
     t->generations[n->index]++;
     if (n->index < t->free_index)
@@ -137,9 +145,10 @@ struct pages *tree_pages(struct tree *t, const struct node *n)
     return &t->pages;
 }
 
-static bool names_full(const struct tree *t, uint32_t uid)
+/* For so many more of that user's. */
+static bool names_full(const struct tree *t, uint32_t uid, uint64_t more)
 {
-    return uid && t->names >= t->names_most;
+    return uid && t->names + more > t->names_most;
 }
 
 /* An entry that is not in its directory yet. */
@@ -233,7 +242,7 @@ long tree_create(struct tree *t, struct node *directory, const char *name, uint3
         user.gid = directory->gid;
         mode |= S_ISDIR(mode) ? S_ISGID : 0;
     }
-    if (names_full(t, user.uid))
+    if (names_full(t, user.uid, 1 + names_of_target(target)))
         return -ENOSPC;
     e = entry_make(directory, name);
     n = node_make(t, mode, user);
@@ -246,15 +255,18 @@ long tree_create(struct tree *t, struct node *directory, const char *name, uint3
             node_free(t, n);
         return -ENOSPC;
     }
-    if (target)
+    if (target) {
         n->target = text;
+        t->names += names_of_target(text);
+    }
     n->links = S_ISDIR(mode) ? 2 : 1;
     entry_insert(t, e, n);
     *out = n;
     return 0;
 }
 
-long tree_link(struct tree *t, struct node *directory, const char *name, struct node *node)
+long tree_link(struct tree *t, struct node *directory, const char *name, struct node *node,
+               struct fs_user user)
 {
     long result = check_directory(t, directory);
     struct entry *e;
@@ -269,7 +281,7 @@ long tree_link(struct tree *t, struct node *directory, const char *name, struct 
         return -EMLINK;
     if (tree_find(t, directory, name))
         return -EEXIST;
-    e = names_full(t, node->uid) ? NULL : entry_make(directory, name);
+    e = names_full(t, user.uid, 1) ? NULL : entry_make(directory, name);
     if (!e)
         return -ENOSPC;
     entry_insert(t, e, node);

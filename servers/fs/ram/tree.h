@@ -12,6 +12,7 @@
 
 #define TREE_BUCKETS 4096u
 #define TREE_LINKS_MAX 65000u
+#define TREE_TARGET_BYTES 256u /* of a symbolic link's target count as one name more */
 
 struct entry { /* a name in a directory */
     struct entry *hash_next;
@@ -47,7 +48,7 @@ struct tree {
     struct node *root;
     struct entry *buckets[TREE_BUCKETS];
     struct pages pages; /* what may be taken of them: see tree_pages() */
-    uint64_t pages_most, names, names_most; /* names_most: users' files; root finds more */
+    uint64_t pages_most, names, names_most; /* names_most: when users make them; root finds more */
     uint64_t (*now)(void); /* ns since 1970 */
 };
 
@@ -65,7 +66,9 @@ struct entry *tree_find(const struct tree *t, const struct node *directory, cons
 /* 0 and *out, or -errno: -EEXIST, -ENOSPC. A symbolic link gets its target, copied. */
 long tree_create(struct tree *t, struct node *directory, const char *name, uint32_t mode,
                  struct fs_user user, const char *target, struct node **out);
-long tree_link(struct tree *t, struct node *directory, const char *name, struct node *node);
+/* Whosever the file is, the name is the user's. */
+long tree_link(struct tree *t, struct node *directory, const char *name, struct node *node,
+               struct fs_user user);
 long tree_unlink(struct tree *t, struct node *directory, const char *name, bool is_rmdir);
 long tree_rename(struct tree *t, struct node *from, const char *old_name, struct node *to,
                  const char *new_name);
