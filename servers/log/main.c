@@ -22,7 +22,7 @@ enum {
     MISC_MAJOR = 10,
     MINOR_KMSG = 11,
     NODE_FIRST = 0x100,
-    OPENS = 64,
+    OPENS_FIRST = 64,
     WAITERS = ENDPOINT_SLOTS, /* a program waits for one thing at a time */
     CHUNK = 8192
 };
@@ -32,7 +32,8 @@ static struct open_log { /* an open file */
     uint64_t node; /* 0: unused */
     uint64_t position;
     bool polled, ready;
-} opens[OPENS];
+} * opens; /* as many as VFS lets there be: it knows whose they are, and gives no user all */
+static unsigned open_room;
 static struct message waiting[WAITERS];
 static unsigned waiting_count;
 static uint8_t chunk[CHUNK];
@@ -49,16 +50,32 @@ static void follow(void)
 
 static struct open_log *open_find(uint64_t node)
 {
-    for (unsigned i = 0; i < OPENS; i++)
+    for (unsigned i = 0; i < open_room; i++)
         if (opens[i].node == node)
             return &opens[i];
     return NULL;
+}
+
+/* The first of as many more as there are. NULL: no memory. */
+static struct open_log *opens_grow(void)
+{
+    unsigned room = open_room ? 2 * open_room : OPENS_FIRST, first = open_room;
+    struct open_log *more = realloc(opens, room * sizeof *more);
+
+    if (!more)
+        return NULL;
+    memset(more + first, 0, (room - first) * sizeof *more);
+    opens = more;
+    open_room = room;
+    return opens + first;
 }
 
 static struct open_log *open_new(uint64_t node)
 {
     struct open_log *o = open_find(0);
 
+    if (!o)
+        o = opens_grow();
     if (o)
         *o = (struct open_log){.node = node};
     return o;
@@ -173,7 +190,7 @@ static long poll_node(uint64_t node, uint64_t events, bool tell)
 
 static uint64_t next_ready(void)
 {
-    for (unsigned i = 0; i < OPENS; i++)
+    for (unsigned i = 0; i < open_room; i++)
         if (opens[i].ready) {
             opens[i].ready = false;
             return opens[i].node;
@@ -209,7 +226,7 @@ static void notified(uint64_t bits)
 
         fs_retry(&m);
     }
-    for (unsigned i = 0; i < OPENS; i++)
+    for (unsigned i = 0; i < open_room; i++)
         if (opens[i].node && opens[i].polled && opens[i].position < ring.end) {
             opens[i].polled = false;
             opens[i].ready = tell = true;

@@ -22,3 +22,12 @@ def test_many_wait(boot):
     out = boot("""mkdir /tmp/r; all=; n=0; while [ $n -lt 50 ]; do cat /dev/klog >/tmp/r/$n 2>&1 & all="$all $!"; n=$((n + 1)); done
         usleep 2000000; echo LAST WORDS >/dev/kmsg; usleep 2000000; grep -l 'LAST WORDS' /tmp/r/* | wc -l; grep -h 'cat: ' /tmp/r/* | sort | uniq -c; kill $all; wait; rm -r /tmp/r""", leak_check=False, icount=True).out
     assert out.replace("Terminated\n", "") == "50\n", out
+
+
+def test_many_have_it_open(boot):
+    """However often a user has it open, so has root; one that is closed leaves its place to the next."""
+    keep = "i=0; while [ $i -lt 40 ]; do sleep 1000 3</dev/klog 4</dev/klog 5</dev/klog & i=$((i + 1)); done; wait"
+    out = boot(f"""for n in 1 2; do su user -c '{keep}' >/dev/null 2>/tmp/said & usleep 3000000; cat /tmp/said
+        echo WORDS $n >/dev/kmsg; timeout 2 cat /dev/klog 2>&1 | grep -c -e 'WORDS' -e 'Too many'; kill $(pidof sleep); wait; done; rm /tmp/said""",
+               icount=True, leak_check=False).out
+    assert re.sub("(?m)^Terminated\n", "", out) == "1\n2\n", out
