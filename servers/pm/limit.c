@@ -3,7 +3,7 @@
  * Limits of resources (getrlimit(2)). RLIMIT_NPROC counts the threads and zombies of a user; root
  * is not held to it. Apart from all limits the last slots of the tables are root's, so that several
  * users together cannot keep it from helping itself. Services need no reserve here: the kernel has
- * more slots than there can be threads of programs.
+ * more slots than there can be threads of programs, with those that are about to be.
  *
  * RLIMIT_CPU: a process that computes all the time reaches its limit after what is left of it, no
  * sooner; so the clock is set for then, and looked at again.
@@ -33,6 +33,13 @@ void limits_default(struct limit limits[LIMITS])
     limits[RLIMIT_NICE] = limits[RLIMIT_RTPRIO] = (struct limit){0, 0};
 }
 
+/* A fork that takes several parts has a slot and a space from the first on, though nobody knows of a
+ * child yet: it counts as what it will be. */
+static bool forks(const struct thread *t)
+{
+    return t->waits == WAIT_FORK;
+}
+
 static unsigned used_by(uint32_t uid)
 {
     unsigned n = 0;
@@ -40,6 +47,8 @@ static unsigned used_by(uint32_t uid)
     for_processes (p)
         if (p->who.ruid == uid)
             n += p->threads ? p->threads : 1;
+    for_threads (t)
+        n += t->process->who.ruid == uid && forks(t);
     return n;
 }
 
@@ -51,8 +60,10 @@ bool limits_allow_thread(const struct process *p, bool new_process)
         return true;
     for_processes (any)
         processes_used++;
-    for_threads (any)
-        threads_used++;
+    for_threads (any) {
+        threads_used += 1 + forks(any);
+        processes_used += forks(any);
+    }
     if (threads_used + THREADS_RESERVED >= THREADS ||
         (new_process && processes_used + PROCESSES_RESERVED >= PROCESSES))
         return false;

@@ -400,4 +400,25 @@ static void failing_forks(void)
     must_be(sys(two, SYS_clone, 0x20000000), -EINVAL);
 }
 
+/* One that takes several parts counts from its first on: it has a slot. What it took is there again
+ * when its parent ends. */
+static void forks_in_parts(void)
+{
+    struct program *other = thread_begin(two), *third = thread_begin(two);
+    unsigned before = slots_used;
+
+    memcpy(at(two, AT_SET), (uint64_t[2]){5, 5}, 16);
+    must_be(sys(two, SYS_setrlimit, 6 /* NPROC */, AT_SET), 0);
+    must_be(sys(two, SYS_setuid, 1000), 0);
+    vm_has_parts = true;
+    must_be(sys(two, SYS_fork), WAITS);
+    must_be(sys(other, SYS_fork), WAITS);
+    must_be(sys(third, SYS_fork), -EAGAIN);
+    must_be(slots_used, before + 2);
+    vm_has_parts = false;
+    must_be(sys(third, SYS_fork), -EAGAIN);
+    must_be(sys(third, SYS_exit_group, 0), WAITS);
+    must_be(slots_used, before - 3);
+}
+
 #endif

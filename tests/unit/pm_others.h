@@ -13,6 +13,7 @@
 /* What a test may look at: what PM has asked RS for, and what VM names as the greediest. */
 static MAYBE_UNUSED struct message rs_last;
 static MAYBE_UNUSED unsigned rs_shutdowns, vm_failures;
+static MAYBE_UNUSED bool vm_has_parts; /* no fork comes to its end */
 static endpoint_t vm_victim;
 
 /* ---- VM and RS ---- */
@@ -28,6 +29,8 @@ static long vm_fork(const struct vm_fork_request *r)
         vm_failures--;
         return -ENOMEM;
     }
+    if (vm_has_parts)
+        return -EINPROGRESS;
     if (percent(4))
         return -ENOMEM;
     if (parent)

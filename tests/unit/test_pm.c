@@ -169,6 +169,7 @@ int main(void)
         DIRECTED(futexes),
         DIRECTED(times_of_years),
         DIRECTED(failing_forks),
+        DIRECTED(forks_in_parts),
         cmocka_unit_test(test_anything),
     };
 
