@@ -63,10 +63,19 @@ struct unix_socket *unix_new(struct client *c, int type)
     return s;
 }
 
+void unix_set_peer(struct unix_socket *s, struct unix_socket *peer)
+{
+    if (s->peer)
+        s->peer->peer_of--;
+    s->peer = peer;
+    if (peer)
+        peer->peer_of++;
+}
+
 void unix_join(struct unix_socket *a, struct unix_socket *b)
 {
-    a->peer = b;
-    b->peer = a;
+    unix_set_peer(a, b);
+    unix_set_peer(b, a);
     a->connected = b->connected = true;
     a->peer_credentials = b->credentials;
     b->peer_credentials = a->credentials;
@@ -80,15 +89,16 @@ static void leave_peers(struct unix_socket *s)
     struct unix_socket *peer = s->type == SOCK_DGRAM ? NULL : s->peer;
 
     if (peer) {
-        peer->peer = NULL;
+        unix_set_peer(peer, NULL);
         peer->read_shut = peer->write_shut = true;
         if (queue_next(s) || s->queue.first || !s->file)
             peer->error = ECONNRESET;
         unix_notify(peer);
     }
-    for (struct unix_socket *other = sockets; other && s->type == SOCK_DGRAM; other = other->next)
-        if (other->peer == s && other != s) {
-            other->peer = NULL;
+    unix_set_peer(s, NULL);
+    for (struct unix_socket *other = sockets; other && s->peer_of; other = other->next)
+        if (other->peer == s) {
+            unix_set_peer(other, NULL);
             other->peer_died = true;
             unix_notify(other);
         }

@@ -57,6 +57,7 @@ struct unix_socket {
     bool listening, connected, read_shut, write_shut, peer_died;
     int error; /* SO_ERROR */
     struct unix_socket *peer; /* of datagrams: where they go by default */
+    unsigned peer_of; /* so many have it as their peer */
     struct unix_name name, peer_name;
     struct server *server; /* bound to that inode; NULL: to none */
     uint64_t node;
@@ -81,6 +82,7 @@ struct unix_socket *unix_all(void);
 struct unix_socket *unix_new(struct client *c, int type);
 struct file *unix_file(struct unix_socket *s, uint32_t flags); /* SOCK_NONBLOCK; NULL: no memory */
 void unix_end(struct client *c, struct unix_socket *s); /* it is freed */
+void unix_set_peer(struct unix_socket *s, struct unix_socket *peer); /* or NULL */
 void unix_join(struct unix_socket *a, struct unix_socket *b);
 void unix_notify(struct unix_socket *s);
 /* Wait in a queue, as long as SO_RCVTIMEO (sending 0) or SO_SNDTIMEO (1) allows. 0,

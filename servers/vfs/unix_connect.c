@@ -36,14 +36,14 @@ static long connect_datagrams(struct client *c, struct unix_socket *s, const str
         return result;
     if (to->peer && to->peer != s)
         return -EPERM;
-    s->peer = to;
+    unix_set_peer(s, to);
     s->peer_died = false;
     return 0;
 }
 
 static long disconnect(struct unix_socket *s)
 {
-    s->peer = NULL;
+    unix_set_peer(s, NULL);
     s->peer_died = false;
     unix_notify(s);
     return 0;

@@ -7,9 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/rt/random.h"
 #include "servers/vfs/unix.h"
 #include "servers/vfs/rights.h"
 
+enum { TRIES = 64 };
 #define PATH_AT offsetof(struct sockaddr_un, sun_path)
 
 long unix_name_fetch(struct client *c, uint64_t address, uint64_t length, struct unix_name *name)
@@ -92,16 +94,16 @@ static long bind_abstract(struct unix_socket *s, const struct unix_name *name)
     return 0;
 }
 
-/* A name that nobody has: five hexadecimal digits. */
+/* A name that nobody has: five hexadecimal digits, by chance: nobody knows which to take before. There are
+ * so many more of them than sockets that one of a few is free. */
 static long bind_any(struct unix_socket *s)
 {
-    static uint32_t next;
     long result = -EADDRINUSE;
 
-    for (unsigned tries = 0; result && tries < 1u << 20; tries++) {
+    for (unsigned tries = 0; result && tries < TRIES; tries++) {
         struct unix_name name = {.length = PATH_AT + 6, .address.sun_family = AF_UNIX};
 
-        snprintf(name.address.sun_path + 1, 6, "%05x", next++ & 0xfffff);
+        snprintf(name.address.sun_path + 1, 6, "%05x", (unsigned)random_word() & 0xfffff);
         result = bind_abstract(s, &name);
     }
     return result;

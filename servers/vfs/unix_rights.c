@@ -11,6 +11,8 @@
 #include "servers/vfs/unix.h"
 
 static unsigned sockets_in_flight;
+static struct unix_rights *todo; /* what is to be dropped by who is at work */
+static bool at_work, circles_wanted;
 
 /* With room for `count` files, all of which are taken from the sender's share at once. */
 static struct unix_rights *rights_new(struct share *share, unsigned count)
@@ -90,35 +92,6 @@ struct unix_rights *rights_copy(const struct unix_rights *from)
     return r;
 }
 
-/* To close one file may drop others: they wait for their turn here, however deep they are one in
- * the other. */
-void rights_drop(struct client *c, struct unix_rights *r)
-{
-    static struct unix_rights *todo;
-    static bool at_work;
-
-    while (r) {
-        struct unix_rights *next = r->next;
-
-        r->next = todo;
-        todo = r;
-        r = next;
-    }
-    if (at_work)
-        return;
-    at_work = true;
-    while (todo) {
-        r = todo;
-        todo = r->next;
-        for (unsigned i = 0; i < r->count; i++)
-            file_put(c, r->file[i]);
-        if (r->taken)
-            share_give(r->share, SHARE_RIGHTS, r->taken);
-        free(r);
-    }
-    at_work = false;
-}
-
 unsigned rights_install(struct client *c, struct unix_rights *r, int *fds, unsigned room,
                         uint32_t flags)
 {
@@ -139,22 +112,22 @@ unsigned rights_install(struct client *c, struct unix_rights *r, int *fds, unsig
 
 /* ---- circles ---- */
 
-static void reach(struct unix_socket *s, struct unix_socket **todo)
+static void reach(struct unix_socket *s, struct unix_socket **ahead)
 {
     if (!s || s->reached)
         return;
     s->reached = true;
-    s->next_reached = *todo;
-    *todo = s;
+    s->next_reached = *ahead;
+    *ahead = s;
 }
 
-static void reach_from(struct unix_socket *s, struct unix_socket **todo)
+static void reach_from(struct unix_socket *s, struct unix_socket **ahead)
 {
     for (const struct unix_record *r = s->queue.first; r; r = r->next)
         for (unsigned i = 0; r->rights && i < r->rights->count; i++)
-            reach(unix_of(r->rights->file[i]), todo);
+            reach(unix_of(r->rights->file[i]), ahead);
     for (struct unix_socket *p = s->pending; p; p = p->next_pending)
-        reach(p, todo);
+        reach(p, ahead);
 }
 
 /* Behind what is there; the end of it all. */
@@ -169,19 +142,77 @@ static struct unix_rights **append(struct unix_rights **end, struct unix_rights 
 /* (Marks are made anew each time, so there is nothing to be undone; and they are many.) */
 static void mark_reached(void)
 {
-    struct unix_socket *todo = NULL;
+    struct unix_socket *ahead = NULL;
 
     for (struct unix_socket *s = unix_all(); s; s = s->next)
         s->reached = false;
     for (struct unix_socket *s = unix_all(); s; s = s->next)
         if (s->file && s->file->references > s->in_flight)
-            reach(s, &todo);
-    while (todo) {
-        struct unix_socket *s = todo;
+            reach(s, &ahead);
+    while (ahead) {
+        struct unix_socket *s = ahead;
 
-        todo = s->next_reached;
-        reach_from(s, &todo);
+        ahead = s->next_reached;
+        reach_from(s, &ahead);
     }
+}
+
+/* What is in queues that nobody can reach is to be dropped: true, there is some. */
+static bool find_circles(void)
+{
+    struct unix_rights *dead = NULL, **end = &dead;
+
+    if (!circles_wanted)
+        return false;
+    circles_wanted = false;
+    if (!sockets_in_flight)
+        return false;
+    mark_reached();
+    for (struct unix_socket *s = unix_all(); s; s = s->next)
+        if (!s->reached)
+            end = append(end, queue_empty(&s->queue));
+    *end = todo;
+    todo = dead;
+    return todo != NULL;
+}
+
+/* ---- dropping ---- */
+
+static void drop_one(struct client *c, struct unix_rights *r)
+{
+    for (unsigned i = 0; i < r->count; i++) {
+        file_put(c, r->file[i]);
+        if (c)
+            wait_turn(c);
+    }
+    if (r->taken)
+        share_give(r->share, SHARE_RIGHTS, r->taken);
+    free(r);
+}
+
+/* To close one file may drop others: they wait for their turn here, however deep they are one in
+ * the other; and circles are looked for when all are closed, since that is to go through all sockets
+ * there are. Meanwhile others have their turn, and leave here what they drop. */
+void rights_drop(struct client *c, struct unix_rights *r)
+{
+    while (r) {
+        struct unix_rights *next = r->next;
+
+        r->next = todo;
+        todo = r;
+        r = next;
+    }
+    if (at_work)
+        return;
+    at_work = true;
+    do
+        while (todo) {
+            r = todo;
+            todo = r->next;
+            drop_one(c, r);
+        }
+    while (find_circles());
+    at_work = false;
 }
 
 void unix_still_referenced(struct client *c, const struct file *f)
@@ -194,13 +225,6 @@ void unix_still_referenced(struct client *c, const struct file *f)
 
 void rights_clean(struct client *c)
 {
-    struct unix_rights *dead = NULL, **end = &dead;
-
-    if (!sockets_in_flight)
-        return;
-    mark_reached();
-    for (struct unix_socket *s = unix_all(); s; s = s->next)
-        if (!s->reached)
-            end = append(end, queue_empty(&s->queue));
-    rights_drop(c, dead);
+    circles_wanted = true;
+    rights_drop(c, NULL);
 }

@@ -204,6 +204,49 @@ static void unix_pass(void)
     TIMED(close, close(pair[1]));
 }
 
+/* Sockets in messages in a socket, as many as a user may have, while one that stays is on its way, too:
+ * to end each is to look for circles among all. They have the names that the next one without any would
+ * be given. */
+static void unix_pass_sockets(void)
+{
+    union {
+        char bytes[CMSG_SPACE(PASSED * sizeof(int))];
+        struct cmsghdr header;
+    } control = {.header = {.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+    struct iovec one = {"x", 1};
+    struct msghdr m = {.msg_iov = &one, .msg_iovlen = 1, .msg_control = &control};
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    int pair[2], stays[2], fds[PASSED], n = PASSED, first = socket(AF_UNIX, SOCK_DGRAM, 0);
+    unsigned number = 0;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, stays) ||
+        bind(first, (struct sockaddr *)&name, sizeof(sa_family_t)) ||
+        getsockname(first, (struct sockaddr *)&name, &(socklen_t){sizeof name}))
+        _exit(8);
+    sscanf(name.sun_path + 1, "%5x", &number);
+    control.header.cmsg_len = m.msg_controllen = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(&control.header), &first, sizeof first);
+    sendmsg(stays[0], &m, 0);
+    control.header.cmsg_len = m.msg_controllen = CMSG_LEN(PASSED * sizeof(int));
+    while (n == PASSED) {
+        for (n = 0; n < PASSED && (fds[n] = socket(AF_UNIX, SOCK_DGRAM, 0)) >= 0; n++) {
+            snprintf(name.sun_path + 1, 6, "%05x", ++number & 0xfffff);
+            bind(fds[n], (struct sockaddr *)&name, sizeof(sa_family_t) + 6);
+        }
+        memcpy(CMSG_DATA(&control.header), fds, sizeof fds);
+        if (n == PASSED && sendmsg(pair[0], &m, 0) != 1)
+            _exit(8);
+        for (int i = 0; i < n; i++)
+            close(fds[i]);
+    }
+    name.sun_path[0] = 0;
+    first = socket(AF_UNIX, SOCK_DGRAM, 0);
+    TIMED(bind, bind(first, (struct sockaddr *)&name, sizeof(sa_family_t)));
+    close(pair[0]);
+    TIMED(close, close(pair[1]));
+}
+
 /* ---- services ---- */
 
 static void control_one(const char *line)
@@ -228,7 +271,12 @@ static void control_services(void)
 }
 
 static const struct scenario list[] = {
-    SCENARIO(tty_write, AS_ROOT), SCENARIO(proc_all, 0),  SCENARIO(net_sockets, 0),
-    SCENARIO(net_stream, 0),      SCENARIO(unix_pass, 0), SCENARIO(control_services, AS_ROOT),
+    SCENARIO(tty_write, AS_ROOT),
+    SCENARIO(proc_all, 0),
+    SCENARIO(net_sockets, 0),
+    SCENARIO(net_stream, 0),
+    SCENARIO(unix_pass, 0),
+    SCENARIO(unix_pass_sockets, 0),
+    SCENARIO(control_services, AS_ROOT),
 };
 const struct scenarios scenarios_talk = {list, sizeof list / sizeof *list};
