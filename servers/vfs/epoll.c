@@ -13,7 +13,7 @@ static long create(struct client *c, uint32_t flags)
 {
     struct file *f = epoll_new();
 
-    return f ? fd_install(c, f, 0, flags) : -ENOMEM;
+    return f ? fd_install(c, f, 0, flags) : -ENFILE;
 }
 
 static long sys_epoll_create(struct client *c, const uint64_t *w)

@@ -127,10 +127,12 @@ static long sys_eventfd2(struct client *c, const uint64_t *w)
     if (flags & ~(uint32_t)(EFD_SEMAPHORE | EFD_CLOEXEC | EFD_NONBLOCK))
         return -EINVAL;
     e = calloc(1, sizeof *e);
-    f = e ? file_new(&event_operations, O_RDWR | (flags & EFD_NONBLOCK), 0600) : NULL;
+    if (!e)
+        return -ENOMEM;
+    f = file_new(&event_operations, O_RDWR | (flags & EFD_NONBLOCK), 0600);
     if (!f) {
         free(e);
-        return -ENOMEM;
+        return -ENFILE;
     }
     e->count = (uint32_t)w[0];
     e->semaphore = flags & EFD_SEMAPHORE;

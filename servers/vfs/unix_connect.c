@@ -55,7 +55,7 @@ static long connect_to(struct client *c, struct unix_socket *s, struct unix_sock
     struct unix_socket *end = unix_new(c, s->type);
 
     if (!end)
-        return -ENOMEM;
+        return -ENFILE;
     end->name = listener->name;
     end->credentials = listener->credentials;
     s->credentials = (struct unix_credentials){c->pid, c->uid, c->gid};

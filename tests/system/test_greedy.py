@@ -56,6 +56,13 @@ def test_names_without_end(boot, program):
     assert counts[0] > 100 and counts[1] > 1000 and max(taken) < 96 * 256 * 0.15, out
 
 
+def test_as_many_open_files_as_there_may_be(boot, program):
+    """Each call that makes one says so, as on Linux (ENFILE); root has some still."""
+    out = boot("chmod 755 /full; su user -c 'setsid /full'; cat /etc/hostname", icount=True, add={"/full": program("full")}, leak_check=False).out
+    calls = ["open", "eventfd", "epoll", "pipe", "unix", "pair", "net"]
+    assert out == "".join(f"{call}: Too many open files in system\n" for call in calls) + "bardo\n"
+
+
 def test_timers_without_end(boot, program):
     """A timer of 1 us costs who has it: nothing when its signal is not taken, else its share of the processor, also where handlers interrupt themselves."""
     out = boot("chmod 755 /timers_beside; su user -c '/timers_beside 20'", icount=True, add={"/timers_beside": program("timers_beside")}, leak_check=False).out
