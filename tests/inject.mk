@@ -1,7 +1,7 @@
 # The campaign: faults put into running drivers (docs/testing.md). Neither the injector nor the work is in the ordinary image.
 all: $(B)/services/inject $(B)/tests/campaign $(B)/tests/flips $(B)/tests/steady.so
 
-INJECT := $(addprefix tests/inject/,inject.c flip.c host.c)
+INJECT := $(addprefix tests/inject/,inject.c flip.c host.c ill.c)
 CAMPAIGN := $(wildcard tests/inject/campaign*.c) tests/inject/unit.c
 FLIPS := $(wildcard tests/inject/flips*.c) $(addprefix tests/inject/,unit.c campaign_net.c campaign_stream.c)
 
@@ -19,13 +19,14 @@ $(B)/tests/steady.so: tests/inject/steady.c
 	@gcc -std=gnu17 -O2 -Wall -Wextra -Werror -fPIC -shared -o $@ $<
 
 .PHONY: campaign replay
-campaign: all ## faults into a running driver, by seed: DRIVER=e1000|e1000e|rtl8139|virtio-net|ahci|virtio-block|ide|uart N=100 SEED=1
-	@B=$(B) tools/campaign --driver '$(or $(DRIVER),e1000)' --count '$(or $(N),100)' --seed '$(or $(SEED),1)'
+IMAGE_OPTION = $(if $(filter-out 0,$(IMAGE)),--image)
+campaign: all ## faults into a running driver, by seed: DRIVER=e1000|e1000e|rtl8139|virtio-net|ahci|virtio-block|ide|uart N=100 SEED=1 IMAGE=1 (into its program itself)
+	@B=$(B) tools/campaign --driver '$(or $(DRIVER),e1000)' --count '$(or $(N),100)' --seed '$(or $(SEED),1)' $(IMAGE_OPTION)
 ifneq ($(filter replay,$(MAKECMDGOALS)),) # the same number is another fault of another driver
 $(if $(and $(DRIVER),$(FAULT)),,$(error replay: DRIVER=NAME and FAULT=SEED:NUMBER say which fault, as the campaign printed it))
 endif
-replay: all ## one fault of a campaign again, exactly: DRIVER=e1000 FAULT=SEED:NUMBER TWICE=--twice (and compare)
-	@B=$(B) tools/campaign --driver '$(DRIVER)' --replay '$(FAULT)' $(TWICE)
+replay: all ## one fault of a campaign again, exactly: DRIVER=e1000 FAULT=SEED:NUMBER IMAGE=1 TWICE=--twice (and compare)
+	@B=$(B) tools/campaign --driver '$(DRIVER)' --replay '$(FAULT)' $(IMAGE_OPTION) $(TWICE)
 
 .PHONY: processors
 processors: all ## each processor that QEMU has (some 140): it boots to a shell, or refuses it with a reason (2 minutes)

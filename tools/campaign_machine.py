@@ -44,6 +44,7 @@ FAULT = 200  # characters of a command, all of the same length
 RUN = "{{ {program} {work} {argument} {driver}; }} </dev/null >/dev/null 2>&1; poweroff -f\n"
 GUARD = "programs/blockguard"
 STEADY = "tests/steady.so"
+SAID = r"rs: {0}: .*; 'service up {0}' "  # that it is down, and stays down
 AT_ONCE = ",aio=native,cache.direct=on,cache.no-flush=on"
 MEMORY_FILES = Path("/dev/shm")  # a tmpfs
 GATEWAY = (bytes.fromhex("52550a000202"), bytes.fromhex("52550a000203"))  # who answers on QEMU's wire
@@ -409,7 +410,8 @@ class Saved:
                 machine.save(self.folder)
             finally:
                 machine.kill()
-        (self.folder / "reached").unlink(missing_ok=True)
+        for name in ("reached", "reached-image"):
+            (self.folder / name).unlink(missing_ok=True)
         (self.folder / "key").write_text(self.key())
 
     def prepare(self, scratch, from_saved=True):
@@ -419,18 +421,30 @@ class Saved:
         elif self.disk:
             make_disk(scratch / "disk")
 
-    def reached(self, program):
-        """Addresses of the instructions that run before a campaign gives a fault up as not triggered. QEMU names each instruction that it translates;
-        other programs have theirs at the same addresses, but not the same ones."""
-        path = self.folder / "reached"
+    def reached(self, program, image=False):
+        """Addresses of the instructions that run before a campaign gives a fault up as not triggered; of a fault in the image, what copies run
+        that are started meanwhile, too. QEMU names each instruction that it translates; other programs have theirs at the same addresses, but not
+        the same ones."""
+        path = self.folder / ("reached-image" if image else "reached")
         if not path.exists():
-            never = program.functions["panic"][0].address
+            never = program.functions["panic"][0]
+            nothing = f"{self.driver} {never.address:#x} stack 0 0"
+            if image:  # what is there already
+                nothing = f"{self.driver} 0 image {never.address:#x} {never.bytes.hex()} {self.archive_offset() + program.offset(never.address):#x}"
             with scratch_folder() as folder:
-                self.run(f"{self.driver} {never:#x} stack 0 0", folder, ["-d", "in_asm", "-D", f"{folder}/translated"])
+                self.run(nothing, folder, ["-d", "in_asm", "-D", f"{folder}/translated"])
                 text = (Path(folder) / "translated").read_text(errors="replace")
             found = {(int(address, 16), bytes.fromhex(first)) for address, first in re.findall(r"^0x([0-9a-f]+):  ((?:[0-9a-f]{2} ){1,8})", text, re.M)}
             path.write_text(json.dumps([one.address for function in program.functions.values() for one in function if (one.address, bytes(one.bytes[:8])) in found]))
         return set(json.loads(path.read_text()))
+
+    def archive_offset(self):
+        """Where the machine's boot archive has the driver's program."""
+        archive, program = (self.folder / "boot.cpio").read_bytes(), (qemu.build_folder() / f"services/{self.driver}").read_bytes()
+        at = archive.find(program)
+        if at < 0 or archive.find(program, at + 1) >= 0:
+            raise Broken(f"the boot archive does not have one {self.driver}")
+        return at
 
     def run(self, fault, scratch, more=()):
         """One fault: the last word of the work (None: there was none, or not yet), how it ended, and what is wrong with the disk."""
@@ -452,6 +466,7 @@ class Saved:
             return None, "emulator"
         if not last or last["state"] == "begin":
             return None, "crash" if end == "ended" else end
+        last["said"] = bool(re.search(SAID.format(self.driver), (scratch / "klog").read_text(errors="replace")))
         if self.work == "net":
             last["wire"] = wire_is_dead(scratch / "wire") or (bool(last.get("stalled")) and peer_sulks(scratch / "wire"))
             last["garbled"] = bool(last.get("wrong")) and peer_garbles(scratch / "wire", scratch)

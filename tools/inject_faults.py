@@ -43,6 +43,13 @@ class Fault:
     def command(self, service):
         return f"{service} {self.trap:#x} {self.action} {self.place:#x} {self.value}"
 
+    def image_command(self, service, archive_offset):
+        """In the program itself, of which every copy is made; archive_offset: where the boot archive has the file."""
+        return f"{service} 0 image {self.place:#x} {self.value} {archive_offset + self.file_offset:#x}"
+
+    def is_static(self):
+        return self.action == "text"
+
 
 class Program:
     """A service's program, decoded: build/services/NAME.debug."""

@@ -10,6 +10,10 @@
  * kernel's log, which reaches the host whatever the serial port does; tools/campaign says what they
  * mean. At the end the driver is taken down and up again, and all that the work has left is looked
  * at. All times are the guest's.
+ *
+ * A fault in the driver's program itself (inject.c, `image`) is every copy's. Then fresh ones are asked
+ * for, too, and what is expected is that it goes on with them, or is given up in time and whoever
+ * uses it is told. The program is healed before the end.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,11 +41,17 @@ enum {
     FLOWS = 60, /* the last unit is not older: it goes on */
     SAMPLE = 100, /* to count units */
     BACK = 15000, /* for a healthy driver to be at work */
+    QUIET = 2000, /* an ill program: nothing has been found for so long, */
+    STEADY = 500, /* and it goes on without a break */
+    ENDLESS = 75000, /* the same: it should have been given up after a minute */
+    OF_USE = 15000, /* or the work has gone on meanwhile, not longer ago than that */
+    TOLD = 15000, /* who uses what is given up has an error by then */
 };
 
 static struct progress *work;
 static const char *driver;
 static bool is_disk;
+static bool is_image; /* the fault is in the program */
 
 /* Programs still run: the host sees the difference to a system that stands still. */
 static void breathe(void)
@@ -94,24 +104,49 @@ static void state_of_driver(char state[16])
         fclose(file);
 }
 
+/* Whether that is somebody's illness: not what we ask for. */
+static bool is_found(const char *defect)
+{
+    return strcmp(defect, "killed") != 0 && strcmp(defect, "update") != 0;
+}
+
+/* Of those with a number beyond `after` and not of the driver: the first's name, or "". */
+static void others(unsigned long after, char other[32])
+{
+    FILE *file = fopen("/proc/recovery", "r");
+    char line[600], name[32];
+    unsigned long number;
+
+    other[0] = 0;
+    while (file && !other[0] && fgets(line, sizeof line, file))
+        if (sscanf(line, "%lu %31s", &number, name) == 2 && number > after &&
+            strcmp(name, driver) != 0)
+            strcpy(other, name);
+    if (file)
+        fclose(file);
+}
+
+static unsigned long replaced; /* how many there were */
+
 /* The driver's recoveries with a number beyond `after`, as a JSON array of [defect, detail, how,
- * clock when found]; the highest number of all is returned. */
+ * clock when found] of the first few; the highest number of all is returned. */
 static unsigned long recoveries(unsigned long after, char *text, size_t room)
 {
     FILE *file = fopen("/proc/recovery", "r");
     char line[600], name[32], defect[32], detail[32], how[32];
-    unsigned long number, highest = after, shown = 0;
+    unsigned long number, highest = after;
     unsigned long long found;
     size_t used = 0;
 
     text[0] = 0;
+    replaced = 0;
     while (file && fgets(line, sizeof line, file)) {
         if (sscanf(line, "%lu %31s %31s %31s %*s %*s %*s %31s %llu", &number, name, defect, detail,
                    how, &found) != 6 ||
             number <= after)
             continue;
         highest = number;
-        if (strcmp(name, driver) == 0 && shown++ < 4)
+        if (strcmp(name, driver) == 0 && !(is_image && !is_found(defect)) && replaced++ < 4)
             used += (size_t)snprintf(text + used, room - used, "%s[\"%s\",%s,\"%s\",%llu]",
                                      used ? "," : "", defect, detail, how, found);
     }
@@ -177,7 +212,7 @@ static bool renew(void)
 /* The injector's answer: its word, and the clock of the trigger. */
 static void ask_injector(char word[16], unsigned long long *when)
 {
-    char line[100] = "";
+    char line[100] = "", what[16] = "";
     int fd = open("/tmp/inject", O_RDONLY);
 
     if (fd >= 0 && read(fd, line, sizeof line - 1) <= 0)
@@ -186,7 +221,8 @@ static void ask_injector(char word[16], unsigned long long *when)
         close(fd);
     *when = 0;
     strcpy(word, "none");
-    sscanf(line, "%15s %llu", word, when);
+    sscanf(line, "%15s %llu %*s %15s", word, when, what);
+    is_image = strcmp(what, "image") == 0;
 }
 
 static bool wait_for_trigger(char word[16], unsigned long long *when)
@@ -204,7 +240,7 @@ static bool wait_for_trigger(char word[16], unsigned long long *when)
     return strcmp(word, "triggered") == 0;
 }
 
-enum pace { GOES_ON, STALLS, LIMPS };
+enum pace { GOES_ON, STALLS, LIMPS, GIVEN_UP, NEVER_GIVEN_UP };
 
 /* Until the work goes on again, or it is clear that it does not. As long as RS replaces one copy
  * after the other it has noticed, and its budget sees to an end. */
@@ -237,7 +273,88 @@ struct outcome {
     enum pace pace;
     bool cured;
     unsigned long long rate; /* units in SAMPLE ms, once all is quiet */
+    unsigned long long until_given_up; /* ns */
+    bool told; /* that it is given up; or nobody has to be */
 };
+
+/* ---- a program that is ill in all its copies ---- */
+
+/* The copies at work have it, too. What these do not come by, a fresh one may, and one whose device
+ * is reset. Not when something has been found by itself. */
+static void provoke(unsigned long last)
+{
+    static const char *const with[] = {"kill", "reset"};
+    char list[300];
+
+    for (size_t i = 0; i < sizeof with / sizeof *with; i++) {
+        rest((is_disk ? TRIGGER_DISK : TRIGGER) * 1000);
+        recoveries(last, list, sizeof list);
+        if (list[0])
+            return;
+        control(with[i]);
+    }
+}
+
+static bool is_given_up(char state[16])
+{
+    state_of_driver(state);
+    return strcmp(state, "given-up") == 0 || strcmp(state, "refused") == 0;
+}
+
+/* Until it goes on, is given up, or neither: then it is as it were a stall or for ever. */
+static enum pace pace_of_ill(uint64_t since, char state[16])
+{
+    char list[300];
+    unsigned long seen = 0, number;
+    uint64_t found = since, flown = since; /* flown: since then it does */
+
+    for (;;) {
+        uint64_t at = now(), last;
+
+        if ((number = recoveries(0, list, sizeof list)) != seen)
+            found = at;
+        seen = number;
+        flown = flows() ? flown : at;
+        last = work->last > found ? work->last : found;
+        if (is_given_up(state))
+            return GIVEN_UP;
+        if (at - found > QUIET * MS && at - flown > STEADY * MS)
+            return GOES_ON;
+        if (at > last && at - last > (is_disk ? STALL_DISK : STALL) * MS)
+            return STALLS;
+        if (at - found > (is_disk ? STALL_DISK : 0) * MS + LIMP * MS)
+            return LIMPS;
+        if (at - since > ENDLESS * MS)
+            return at - work->last < OF_USE * MS ? GOES_ON : NEVER_GIVEN_UP;
+        rest(20000);
+    }
+}
+
+static void watch_ill(struct outcome *o, uint64_t since)
+{
+    uint64_t told, errors, at;
+
+    o->pace = pace_of_ill(since, o->state);
+    if (o->pace == STALLS) {
+        control("kill");
+        o->cured = wait_for_work(BACK);
+    }
+    at = now();
+    told = work->done;
+    if (o->pace == GOES_ON)
+        rest(SAMPLE * 1000);
+    o->rate = work->done - told;
+    if (o->pace != GIVEN_UP)
+        return;
+    told = work->told;
+    errors = work->errors;
+    o->until_given_up = at - since;
+    while (work->told == told && work->errors == errors && now() - at < TOLD * MS)
+        rest(20000);
+    o->told = work->told != told || work->errors != errors;
+}
+
+/* ---- */
 
 static void watch(struct outcome *o, uint64_t since)
 {
@@ -269,29 +386,45 @@ static bool check_all(void)
 /* The fault has been accepted; `last` is the number of the last recovery before it. */
 static void one_fault(unsigned long last)
 {
-    struct outcome o = {"", GOES_ON, false, 0};
+    struct outcome o = {.told = true};
     unsigned long long when;
-    char word[16], list[300];
+    char word[16], list[300], other[32];
     bool is_back, is_checked = false;
+    uint64_t since;
 
-    if (!wait_for_trigger(word, &when) && strcmp(word, "gone") != 0) {
+    if (!wait_for_trigger(word, &when) && strcmp(word, "gone") != 0 && strcmp(word, "same") != 0) {
         say("campaign {\"state\":\"%s\"}\n", word);
         return;
     }
     say("campaign {\"state\":\"begin\"}\n");
     work->gap = 0;
-    watch(&o, now());
+    since = now();
+    if (is_image) {
+        provoke(last);
+        watch_ill(&o, since);
+    } else {
+        watch(&o, since);
+    }
     recoveries(last, list, sizeof list);
+    if (strcmp(word, "same") == 0) { /* the host has seen what is reached */
+        say("campaign {\"state\":\"same\"}\n");
+        return;
+    }
+    put("/tmp/inject", "heal\n");
     is_back = renew();
     if (is_back)
         is_checked = check_all();
+    others(last, other);
     say("campaign "
         "{\"state\":\"%s\",\"when\":%llu,\"up\":\"%s\",\"stalled\":%d,\"slow\":%d,\"cured\":%d,"
         "\"back\":%d,\"checked\":%d,\"wrong\":%llu,\"errors\":%llu,\"gap\":%llu,\"rate\":%llu,"
+        "\"endless\":%d,\"told\":%d,\"errno\":%d,\"given_up_ms\":%llu,\"other\":\"%s\","
+        "\"replaced\":%lu,"
         "\"recoveries\":[%s]}\n",
         word, when, o.state, o.pace == STALLS, o.pace == LIMPS, o.cured, is_back, is_checked,
         (unsigned long long)work->wrong, (unsigned long long)work->errors,
-        (unsigned long long)(work->gap / 1000), o.rate, list);
+        (unsigned long long)(work->gap / 1000), o.rate, o.pace == NEVER_GIVEN_UP, o.told,
+        (int)work->told_error, (unsigned long long)(o.until_given_up / MS), other, replaced, list);
 }
 
 static void start_work(const char *name, const char *argument)

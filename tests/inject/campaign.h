@@ -18,6 +18,8 @@ struct progress {
     volatile uint64_t done; /* units of work that came to a good end */
     volatile uint64_t wrong; /* what was reported as right and is not */
     volatile uint64_t errors; /* that a program was told of */
+    volatile uint64_t told; /* errors of calls that may well fail: a frame is lost, say */
+    volatile int32_t told_error; /* errno of the last one */
     volatile uint64_t last; /* clock when the last unit was done, of the kind that waits longest */
     volatile uint64_t last_of[WORK_KINDS]; /* the same of each kind; 0: there is no such work */
     volatile uint64_t gap; /* the longest time between two; the parent clears it */
@@ -29,6 +31,7 @@ uint64_t now(void); /* ns; the guest's clock */
 void unit_done(struct progress *p);
 /* The same where there are several kinds of work, from 0: all of them have to go on. */
 void unit_done_of(struct progress *p, unsigned kind);
+void unit_told(struct progress *p, long result); /* of a call: negative is an error, by errno */
 /* Between two units: stands still while the parent wants it, and says whether it did. */
 bool unit_pause(struct progress *p);
 /* Pseudo-random bytes that depend on the two numbers. */

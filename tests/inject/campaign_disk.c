@@ -56,6 +56,7 @@ static void read_piece(struct progress *p, int fd, uint64_t first, uint64_t coun
     static uint8_t bytes[PIECE_MAX * BLOCK];
 
     if (pread(fd, bytes, count * BLOCK, (off_t)(first * BLOCK)) != (ssize_t)(count * BLOCK)) {
+        unit_told(p, -1);
         p->errors++;
         return;
     }
@@ -75,6 +76,7 @@ static void write_piece(struct progress *p, int fd, uint64_t first, uint64_t cou
              blocks[first + i].version + blocks[first + i].doubtful + 1);
     ok = pwrite(fd, bytes, count * BLOCK, (off_t)(first * BLOCK)) == (ssize_t)(count * BLOCK) &&
          fsync(fd) == 0;
+    unit_told(p, ok ? 0 : -1);
     for (uint64_t i = first; i < first + count; i++) {
         blocks[i].doubtful++;
         if (ok) {

@@ -55,7 +55,7 @@ static uint16_t sum(const void *data, size_t length)
     return (uint16_t)~total;
 }
 
-static void ask(int fd, uint64_t number)
+static void ask(struct progress *p, int fd, uint64_t number)
 {
     static struct echo e;
     unsigned length = length_of(number);
@@ -65,7 +65,7 @@ static void ask(int fd, uint64_t number)
     e.header.un.echo.sequence = htons(sequence_of(number));
     e.number = number;
     pattern(e.bytes, length, number, 0);
-    (void)!send(fd, &e, HEADER + sizeof e.number + length, MSG_DONTWAIT);
+    unit_told(p, send(fd, &e, HEADER + sizeof e.number + length, MSG_DONTWAIT));
 }
 
 /* A frame that was damaged on its way has a wrong sum, and is as good as lost. */
@@ -101,13 +101,13 @@ static int connect_to(const char *address)
     return -1;
 }
 
-static void introduce_us(void)
+static void introduce_us(struct progress *p)
 {
     struct pollfd wait = {.fd = connect_to(NAME_SERVER), .events = POLLIN};
 
     if (wait.fd < 0)
         return;
-    ask(wait.fd, 0);
+    ask(p, wait.fd, 0);
     poll(&wait, 1, EVERY);
     close(wait.fd);
 }
@@ -148,14 +148,14 @@ void work_net(struct progress *p, const char *argument)
         if (p->pause) /* the peer knows nothing of us when a saved machine goes on */
             stream_close();
         if (unit_pause(p))
-            introduce_us();
+            introduce_us(p);
         p->check = 0; /* each unit is checked when it comes */
         if (fd < 0)
             fd = connect_to(address);
         if (peer && stream_poll().fd < 0)
             stream_step(p, peer);
         for (int i = 0; fd >= 0 && i < BURST; i++)
-            ask(fd, ++number);
+            ask(p, fd, ++number);
         listen_to(p, fd, peer, now() + EVERY * MS);
     }
 }

@@ -60,7 +60,7 @@ void work_serial(struct progress *p, const char *argument)
         unit_pause(p);
         p->check = 0; /* each unit is checked when it comes */
         write_line(line, number);
-        (void)!write(fd, line, strlen(line));
+        unit_told(p, write(fd, line, strlen(line)));
         while (p->done == before && now() < until) {
             char *end;
             ssize_t n;
@@ -70,6 +70,7 @@ void work_serial(struct progress *p, const char *argument)
             if (have == sizeof answer - 1)
                 have = 0;
             n = read(fd, answer + have, sizeof answer - 1 - have);
+            unit_told(p, n);
             have += n > 0 ? (size_t)n : 0;
             answer[have] = 0;
             while ((end = strchr(answer, '\n')) != NULL) {

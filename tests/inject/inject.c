@@ -13,6 +13,10 @@
  *                                      address at ADDRESS, the first one: that of a page of ours
  *     NAME TRAP fill ADDRESS BYTES     memory of NAME's gets a pattern. After both of these a read
  *                                      tells whether somebody has written there since
+ *     NAME 0 image ADDRESS BYTES OFFSET
+ *                                      BYTES in NAME's program itself, whose text has them at ADDRESS and the
+ *                                      boot archive at OFFSET: all copies, now and later (ill.h)
+ *     heal                             undoes `image`
  *     host                             the command that the host has left in the machine's
  *                                      configuration (fw_cfg); EAGAIN while it begins with '-'.
  *                                      So a machine that was stopped there goes on with any fault
@@ -42,29 +46,31 @@
 #include "lib/rt/pack.h"
 #include "tests/inject/flip.h"
 #include "tests/inject/host.h"
+#include "tests/inject/ill.h"
 
-enum { MAJOR = 240, NODE = 1, COMMAND_MAX = 256, BYTES_MAX = 16, PAGES_MAX = 2 };
+enum { MAJOR = 240, NODE = 1, COMMAND_MAX = 256, BYTES_MAX = ILL_MAX, PAGES_MAX = 2 };
 enum { TRAP = 0xf4 /* hlt */, VECTOR_PROTECTION = 13 };
 
 #define WINDOW 0x600000000000ull /* where the changed pages are in our own space */
 #define TICK 1000000000ull /* ns */
 
 static struct fault {
-    enum { NONE, ARMED, TRIGGERED, FAILED, GONE } state;
+    enum { NONE, ARMED, TRIGGERED, FAILED, GONE, SAME } state;
     endpoint_t driver;
     uint64_t trap;
     uint8_t original; /* the byte at trap */
     uint64_t first, pages; /* what is private to this incarnation */
-    enum kind { TEXT, REGISTER, STACK, DATA, POINT, FILL, KINDS } kind;
+    enum kind { TEXT, REGISTER, STACK, DATA, POINT, FILL, IMAGE, KINDS } kind;
     uint64_t place, bit; /* address, number of the register, offset; bit: or how many */
     uint8_t bytes[BYTES_MAX];
     unsigned count;
-    uint64_t stride;
+    uint64_t stride; /* of IMAGE: where in the archive */
     uint64_t when; /* clock */
     long error;
 } fault;
 
-static const char *const kinds[KINDS] = {"text", "register", "stack", "data", "point", "fill"};
+static const char *const kinds[KINDS] = {"text",  "register", "stack", "data",
+                                         "point", "fill",     "image"};
 static uint8_t bait[PAGE_SIZE]
     __attribute__((aligned(PAGE_SIZE))); /* nobody's device may reach it */
 static bool ticks;
@@ -192,6 +198,8 @@ static long commit(void)
         return point_at_bait();
     case FILL:
         return fill();
+    case IMAGE:
+        return ill_make(fault.driver, fault.place, fault.stride, fault.bytes, fault.count);
     default:
         return flip_byte(fault.place);
     }
@@ -202,6 +210,8 @@ static void trigger(void)
     fault.error = commit();
     fault.when = clock_now();
     fault.state = fault.error < 0 ? FAILED : TRIGGERED;
+    if (fault.error > 0)
+        fault.state = SAME;
 }
 
 static void disarm(void)
@@ -285,14 +295,14 @@ static long parse(char *line)
     if (fault.kind == KINDS ||
         (fault.kind == REGISTER && fault.place >= sizeof(struct registers) / sizeof(uint64_t)))
         return -EINVAL;
-    if (fault.kind == TEXT) {
+    if (fault.kind == TEXT || fault.kind == IMAGE) {
         long error = parse_bytes(value);
 
         if (error)
             return error;
     }
     fault.stride = stride ? strtoull(stride, NULL, 0) : 16;
-    fault.bit = fault.kind == TEXT ? 0 : strtoul(value, NULL, 0);
+    fault.bit = fault.count ? 0 : strtoul(value, NULL, 0);
     return find_victim(name);
 }
 
@@ -375,6 +385,8 @@ static long write_command(uint64_t node, struct fs_transfer *t)
         ticks = true;
         next_tick = clock_now() + TICK;
         set_alarm();
+    } else if (strcmp(line, "heal\n") == 0) {
+        ill_heal();
     } else if (strcmp(line, "host\n") == 0) {
         error = host_command(line);
     } else {
@@ -385,6 +397,8 @@ static long write_command(uint64_t node, struct fs_transfer *t)
 
 static const char *what_became(void)
 {
+    if (fault.kind == IMAGE)
+        return " image";
     if ((fault.kind != POINT && fault.kind != FILL) || fault.state != TRIGGERED)
         return "";
     return is_changed() ? " changed" : " intact";
@@ -392,7 +406,7 @@ static const char *what_became(void)
 
 static long read_state(uint64_t node, struct fs_transfer *t)
 {
-    static const char *const names[] = {"none", "armed", "triggered", "failed", "gone"};
+    static const char *const names[] = {"none", "armed", "triggered", "failed", "gone", "same"};
     char line[COMMAND_MAX];
     long error;
     int n;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What every work shares, and who has it go on. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
@@ -51,6 +52,14 @@ void unit_done_of(struct progress *p, unsigned kind)
         p->gap = at - p->last;
     p->last = oldest;
     p->done++;
+}
+
+void unit_told(struct progress *p, long result)
+{
+    if (result >= 0 || errno == EAGAIN || errno == EINTR || errno == EINPROGRESS)
+        return;
+    p->told_error = errno;
+    p->told++;
 }
 
 bool unit_pause(struct progress *p)

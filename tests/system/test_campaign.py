@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The injector (tests/inject/): a fault in the text of a driver at work hits that incarnation alone; the campaign tells what became of it."""
+import errno
 import json
 import re
+import runpy
 import socket
 import struct
 import subprocess
@@ -233,6 +235,51 @@ def test_escaped_once(tmp_path, driver):
     rows, out = campaign(tmp_path, driver, *(f"--like={where}" for where in ESCAPED[driver]))
     assert len(rows) == len(ESCAPED[driver]), out
     assert all(row["outcome"] in MAY_BE.get(row["where"], MAY_BE.get(driver, {"recovered"})) for row in rows), out
+
+
+# Faults of which each copy dies, as soon as it is at work.
+ILL_IMAGES = {"e1000": "mmio_read32+0x2: add rdi, rsi -> nop dword ptr [rax]", "ahci": "mmio_read32+0x2: add rdi, rsi -> nop dword ptr [rax]",
+              "uart": "char_device_settle+0x38: mov rax, qword ptr [rbx] -> nop dword ptr [rax]"}
+
+
+@pytest.mark.parametrize("driver", ILL_IMAGES)
+def test_program_ill_in_every_copy(tmp_path, driver):
+    """It is given up within a minute and fewer than a hundred copies, the log says so, programs are told of errors, and nobody else is replaced; once it is healed
+    the work goes on. Only one copy has the same fault without --image, and what comes after it is healthy: so it is the program that is ill, and stays so."""
+    rows, out = campaign(tmp_path, driver, "--image", f"--like={ILL_IMAGES[driver]}")
+    row = rows[0]
+    assert row["outcome"] == "given up" and "other" not in row and row["said"] and row["told"] and row["back"] and row["checked"], out + json.dumps(row)
+    assert row["errno"] in (errno.EIO, errno.ENXIO, errno.ENETUNREACH, errno.EHOSTUNREACH) and 0 < row["given_up_ms"] < 60000, row
+    assert 4 <= row["replaced"] < 100, row
+    rows, out = campaign(tmp_path, driver, "--fresh", f"--like={ILL_IMAGES[driver]}")
+    assert rows[0]["outcome"] in ("recovered", "no effect") and rows[0]["replaced"] <= 2, out + json.dumps(rows[0])
+
+
+def test_what_an_ill_image_may_not_do():
+    """The outcomes that are escapes, told from what the guest says."""
+    outcome_of = runpy.run_path(str(TOP / "tools/campaign"))["outcome_of"]
+    given_up = {"state": "triggered", "wrong": 0, "errors": 3, "up": "given-up", "other": "", "endless": 0, "given_up_ms": 12000, "said": True, "told": 1, "back": 1, "checked": 1,
+                "stalled": 0, "recoveries": [["exit", 1, "-", 5]]}
+    assert outcome_of(given_up, True) == "given up"
+    for change, outcome in (({"told": 0}, "stall"), ({"said": False}, "stall"), ({"back": 0}, "stall"), ({"checked": 0}, "stall"), ({"given_up_ms": 60001}, "endless"),
+                            ({"endless": 1, "given_up_ms": 0, "up": "up"}, "endless"), ({"other": "net"}, "bystander"), ({"wrong": 1}, "wrong"), ({"damage": "e2fsck"}, "wrong"),
+                            ({"given_up_ms": 0, "up": "up"}, "error"), ({"given_up_ms": 0, "up": "up", "errors": 0}, "recovered"),
+                            ({"given_up_ms": 0, "up": "up", "stalled": 1}, "stall"), ({"given_up_ms": 0, "up": "up", "errors": 0, "slow": 1}, "slow")):
+        assert outcome_of({**given_up, **change}, True) == outcome, change
+
+
+def test_image_passes_over_what_no_file_has(tmp_path):
+    """Bits of registers, stack and data have no place in a file: they have no row, and a replay says so. The others have the same numbers."""
+    program = inject_faults.Program("uart")
+    faults = {n: inject_faults.make(program, 1, n) for n in range(12)}
+    static = [n for n, fault in faults.items() if fault.action == "text"]
+    never = [n for n in static if faults[n].trap not in Saved("uart").reached(program, image=True)]
+    assert 0 < len(never) and len(static) < 12
+    rows, _ = campaign(tmp_path, "uart", "--image", "--seed", "1", f"--only={','.join(str(n) for n in faults if n not in static or n in never)}")
+    assert [(row["n"], row["where"], row["outcome"]) for row in rows] == [(n, faults[n].where, "untriggered") for n in never]
+    other = next(n for n in faults if n not in static)
+    done = subprocess.run([TOP / "tools/campaign", "--driver", "uart", "--image", "--replay", f"1:{other}"], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 1 and "cannot be in the program itself" in done.stderr and "RESULT" not in done.stdout, done.stdout + done.stderr
 
 
 def test_dma_elsewhere_with_an_iommu(tmp_path):
