@@ -44,6 +44,7 @@ FAULT = 200  # characters of a command, all of the same length
 RUN = "{{ {program} {work} {argument} {driver}; }} </dev/null >/dev/null 2>&1; poweroff -f\n"
 GUARD = "programs/blockguard"
 STEADY = "tests/steady.so"
+CUT = "the cable may be cut"  # what net says when fresh drivers hear nothing either
 SAID = r"rs: {0}: .*; 'service up {0}' "  # that it is down, and stays down
 AT_ONCE = ",aio=native,cache.direct=on,cache.no-flush=on"
 MEMORY_FILES = Path("/dev/shm")  # a tmpfs
@@ -467,6 +468,7 @@ class Saved:
         if not last or last["state"] == "begin":
             return None, "crash" if end == "ended" else end
         last["said"] = bool(re.search(SAID.format(self.driver), (scratch / "klog").read_text(errors="replace")))
+        last["cut"] = self.work == "net" and CUT in (scratch / "klog").read_text(errors="replace")
         if self.work == "net":
             last["wire"] = wire_is_dead(scratch / "wire") or (bool(last.get("stalled")) and peer_sulks(scratch / "wire"))
             last["garbled"] = bool(last.get("wrong")) and peer_garbles(scratch / "wire", scratch)

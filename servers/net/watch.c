@@ -98,6 +98,11 @@ static void complain(struct interface *i, enum progress_verdict verdict)
     };
 
     log_info("%s: driver %s %s", i->name, i->place.driver, reasons[verdict].text);
+    if (verdict == PROGRESS_IS_SILENT && i->progress.complaints == PROGRESS_COMPLAINTS)
+        log_always(
+            "%s: the gateway does not answer: either the driver is ill in every copy, or the "
+            "cable may be cut; no fresh driver is tried for it before it has answered",
+            i->name);
     ring_repair(&i->receive, &i->transmit);
     ring_claim(&i->receive, &i->transmit);
     service_complain(i->place.driver, i->driver, reasons[verdict].why); /* its successor may run */

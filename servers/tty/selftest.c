@@ -61,13 +61,24 @@ static void rest(struct selftest *s)
     s->was_heard = false;
 }
 
+/* Whether a further driver is to be blamed for what two have failed in. */
+static bool is_patient(const struct selftest *s)
+{
+    bool may_be_right = s->answer == SELFTEST_BUSY || !s->was_good;
+
+    return s->complaints >= SELFTEST_COMPLAINTS && !s->is_stuck && may_be_right;
+}
+
 static enum selftest_step conclude(struct selftest *s, enum selftest_answer answer, uint64_t now)
 {
     s->is_out = false;
+    if (answer == SELFTEST_GOOD && s->is_stuck && !s->is_flood && s->sent == s->asked_sent)
+        answer = SELFTEST_UNSENT;
     s->answer = answer;
     s->last = now;
     if (answer == SELFTEST_GOOD) {
         s->fails = s->busy = s->complaints = 0;
+        s->was_good = true;
         rest(s);
         return SELFTEST_NOTHING;
     }
@@ -79,7 +90,7 @@ static enum selftest_step conclude(struct selftest *s, enum selftest_answer answ
         return SELFTEST_NOTHING;
     s->fails = s->busy = 0;
     rest(s);
-    if (s->complaints >= SELFTEST_COMPLAINTS && !s->is_stuck)
+    if (is_patient(s))
         return SELFTEST_NOTHING;
     s->complaints++;
     return SELFTEST_COMPLAIN;
@@ -119,6 +130,7 @@ enum selftest_step selftest_look(struct selftest *s, const struct selftest_view 
     s->look_at = v->now + SELFTEST_LOOK;
     s->is_out = true;
     s->is_stuck = !v->has_sent;
+    s->asked_sent = v->sent;
     s->looks = 0;
     return SELFTEST_ASK;
 }

@@ -8,13 +8,16 @@
  * from outside as seldom as can be; every SELFTEST_EVERY while the other end is heard of, and at
  * growing distances, up to SELFTEST_REST, while it is not. A wrong answer is not believed before it
  * has come SELFTEST_FAILS times in a row. The transmitter may be held up by the other end: that is
- * believed longer. And a device that cannot be helped looks the same with every driver: after
- * SELFTEST_COMPLAINTS there is patience until a test ends well.
+ * believed longer. And a device that cannot be tested, or is held up, looks the same with every
+ * driver: after SELFTEST_COMPLAINTS there is patience until a test ends well. But where one has ended
+ * well, others can: a driver whose tests fail since then is of no use, nor is the next one that is
+ * like it. There is a complaint of each, until RS gives it up and whoever waits is told.
  *
  * It is asked for, too, when what is to be sent has not moved for so long. If the other end does
  * not read, the device has not sent all that it was given, and there is no test: that is no fault,
  * however often. But who fails in the test of a device that has nothing to send, which it begins
- * with, is of no use: there is a complaint of each such driver, until RS gives it up.
+ * with, is of no use, nor is who does it well and still sends nothing of what waits: there is a
+ * complaint of each such driver, until RS gives it up.
  *
  * A driver that reads what is not there never comes to rest. So there are tests, too, while more
  * comes than a line can carry and the device never runs dry: no real one does that. (QEMU's may
@@ -54,6 +57,7 @@ enum selftest_answer {
     SELFTEST_WRONG, /* other bytes, or too few of them, or such as never came */
     SELFTEST_LOST, /* none have come back */
     SELFTEST_LATE, /* no answer */
+    SELFTEST_UNSENT, /* the device is ready, and carries the test; what waits to be sent still does */
 };
 
 enum selftest_step { SELFTEST_NOTHING, SELFTEST_ASK, SELFTEST_COMPLAIN };
@@ -64,7 +68,9 @@ struct selftest {
     bool is_out; /* it has been asked for and is not answered */
     bool was_heard; /* since the last test */
     bool is_stuck; /* something waited to be sent when it was asked for */
+    bool was_good; /* some test has ended well, with whatever driver */
     uint32_t heard, sent; /* as last seen */
+    uint32_t asked_sent; /* when it was asked for */
     uint32_t looks, fails, busy, complaints; /* in a row */
     enum selftest_answer answer; /* the last; the reason to complain */
     bool is_flood; /* in the second before this one */

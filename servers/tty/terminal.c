@@ -412,6 +412,7 @@ static void complain_of_test(struct terminal *t)
         [SELFTEST_WRONG] = {"gets other bytes from its device than it gives it", COMPLAINT_DATA},
         [SELFTEST_LOST] = {"gets no bytes from its device", COMPLAINT_SILENCE},
         [SELFTEST_LATE] = {"does not answer", COMPLAINT_DEADLINE},
+        [SELFTEST_UNSENT] = {"does not send what it is given", COMPLAINT_DEADLINE},
     };
 
     complain(t, reasons[t->test.answer].text, reasons[t->test.answer].why);

@@ -30,6 +30,7 @@
 
 enum {
     START = 30000, /* ms for the first unit of work */
+    SETTLE = 1500, /* a serial port is tested when nothing moves (servers/tty/selftest.h) */
     TRIGGER = 250, /* for the fault to be reached */
     TRIGGER_DISK = 1000,
     OBSERVE = 500, /* from then on, at least */
@@ -44,6 +45,8 @@ enum {
     QUIET = 2000, /* an ill program: nothing has been found for so long, */
     STEADY = 500, /* and it goes on without a break */
     ENDLESS = 75000, /* the same: it should have been given up after a minute */
+    FAILING = 15000, /* or each call has ended with an error for so long, */
+    SOON = 1000, /* and that at once */
     OF_USE = 15000, /* or the work has gone on meanwhile, not longer ago than that */
     TOLD = 15000, /* who uses what is given up has an error by then */
 };
@@ -188,8 +191,8 @@ static void down_and_up(void)
     control("down");
     for (int i = 0; i < 200; i++) {
         state_of_driver(state);
-        if (strcmp(state, "up") != 0 && strcmp(state, "starting") != 0)
-            break;
+        if (strcmp(state, "down") == 0 || strcmp(state, "given-up") == 0)
+            break; /* (an ill one may take long for it: "slow") */
         rest(10000);
     }
     control("up");
@@ -240,7 +243,7 @@ static bool wait_for_trigger(char word[16], unsigned long long *when)
     return strcmp(word, "triggered") == 0;
 }
 
-enum pace { GOES_ON, STALLS, LIMPS, GIVEN_UP, NEVER_GIVEN_UP };
+enum pace { GOES_ON, STALLS, LIMPS, GIVEN_UP, NEVER_GIVEN_UP, FAILS };
 
 /* Until the work goes on again, or it is clear that it does not. As long as RS replaces one copy
  * after the other it has noticed, and its budget sees to an end. */
@@ -307,6 +310,7 @@ static enum pace pace_of_ill(uint64_t since, char state[16])
     char list[300];
     unsigned long seen = 0, number;
     uint64_t found = since, flown = since; /* flown: since then it does */
+    uint64_t errors = work->errors, failed = 0; /* failed: when the last error was seen */
 
     for (;;) {
         uint64_t at = now(), last;
@@ -315,11 +319,15 @@ static enum pace pace_of_ill(uint64_t since, char state[16])
             found = at;
         seen = number;
         flown = flows() ? flown : at;
+        failed = work->errors != errors ? at : failed;
+        errors = work->errors;
         last = work->last > found ? work->last : found;
         if (is_given_up(state))
             return GIVEN_UP;
         if (at - found > QUIET * MS && at - flown > STEADY * MS)
             return GOES_ON;
+        if (at > last && at - last > FAILING * MS && at - failed < SOON * MS)
+            return FAILS;
         if (at > last && at - last > (is_disk ? STALL_DISK : STALL) * MS)
             return STALLS;
         if (at - found > (is_disk ? STALL_DISK : 0) * MS + LIMP * MS)
@@ -418,13 +426,15 @@ static void one_fault(unsigned long last)
     say("campaign "
         "{\"state\":\"%s\",\"when\":%llu,\"up\":\"%s\",\"stalled\":%d,\"slow\":%d,\"cured\":%d,"
         "\"back\":%d,\"checked\":%d,\"wrong\":%llu,\"errors\":%llu,\"gap\":%llu,\"rate\":%llu,"
-        "\"endless\":%d,\"told\":%d,\"errno\":%d,\"given_up_ms\":%llu,\"other\":\"%s\","
+        "\"endless\":%d,\"fails\":%d,\"told\":%d,\"errno\":%d,\"given_up_ms\":%llu,\"other\":\"%"
+        "s\","
         "\"replaced\":%lu,"
         "\"recoveries\":[%s]}\n",
         word, when, o.state, o.pace == STALLS, o.pace == LIMPS, o.cured, is_back, is_checked,
         (unsigned long long)work->wrong, (unsigned long long)work->errors,
-        (unsigned long long)(work->gap / 1000), o.rate, o.pace == NEVER_GIVEN_UP, o.told,
-        (int)work->told_error, (unsigned long long)(o.until_given_up / MS), other, replaced, list);
+        (unsigned long long)(work->gap / 1000), o.rate, o.pace == NEVER_GIVEN_UP, o.pace == FAILS,
+        o.told, (int)work->told_error, (unsigned long long)(o.until_given_up / MS), other, replaced,
+        list);
 }
 
 static void start_work(const char *name, const char *argument)
@@ -461,8 +471,10 @@ int main(int count, char **arguments)
     }
     put("/tmp/inject", "ticks\n");
     last = recoveries(0, list, sizeof list);
-    if (!is_disk)
+    if (!is_disk) {
         pause_work();
+        rest(SETTLE * 1000);
+    }
     say("campaign {\"state\":\"ready\"}\n");
     while ((error = put("/tmp/inject", "host\n")) == -EAGAIN)
         usleep(20000);

@@ -255,16 +255,30 @@ def test_program_ill_in_every_copy(tmp_path, driver):
     assert rows[0]["outcome"] in ("recovered", "no effect") and rows[0]["replaced"] <= 2, out + json.dumps(rows[0])
 
 
+# Those of them that once escaped, and what becomes of them.
+ILL_ESCAPED = {"uart": {"move+0x14: jne 0x401730 -> je 0x401730": "given up",  # 61:17, hears nothing: after two complaints there was patience for ever
+                        "move+0x44: test al, al -> test ch, al": "given up"},  # 61:23, sends nothing, and its test goes well
+               "e1000": {"net_device_serve+0xc9: mov esi, dword ptr [rbx + 0x34] -> nop dword ptr [rax]": "cut"},  # 61:29, deaf: as with a cut cable, and nobody said so
+               "ahci": {"block_device_serve+0x1dc: jne 0x402f28 -> je 0x402f28": "error"}}  # 61:48, each request fails, at once: as a broken disk's
+
+
+@pytest.mark.parametrize("driver", ILL_ESCAPED)
+def test_escaped_once_in_every_copy(tmp_path, driver):
+    rows, out = campaign(tmp_path, driver, "--image", *(f"--like={where}" for where in ILL_ESCAPED[driver]))
+    assert [(row["where"], row["outcome"]) for row in rows] == list(ILL_ESCAPED[driver].items()), out
+
+
 def test_what_an_ill_image_may_not_do():
     """The outcomes that are escapes, told from what the guest says."""
     outcome_of = runpy.run_path(str(TOP / "tools/campaign"))["outcome_of"]
-    given_up = {"state": "triggered", "wrong": 0, "errors": 3, "up": "given-up", "other": "", "endless": 0, "given_up_ms": 12000, "said": True, "told": 1, "back": 1, "checked": 1,
+    given_up = {"state": "triggered", "wrong": 0, "errors": 3, "up": "given-up", "other": "", "endless": 0, "fails": 0, "given_up_ms": 12000, "said": True, "cut": False, "told": 1, "back": 1, "checked": 1,
                 "stalled": 0, "recoveries": [["exit", 1, "-", 5]]}
     assert outcome_of(given_up, True) == "given up"
     for change, outcome in (({"told": 0}, "stall"), ({"said": False}, "stall"), ({"back": 0}, "stall"), ({"checked": 0}, "stall"), ({"given_up_ms": 60001}, "endless"),
                             ({"endless": 1, "given_up_ms": 0, "up": "up"}, "endless"), ({"other": "net"}, "bystander"), ({"wrong": 1}, "wrong"), ({"damage": "e2fsck"}, "wrong"),
                             ({"given_up_ms": 0, "up": "up"}, "error"), ({"given_up_ms": 0, "up": "up", "errors": 0}, "recovered"),
-                            ({"given_up_ms": 0, "up": "up", "stalled": 1}, "stall"), ({"given_up_ms": 0, "up": "up", "errors": 0, "slow": 1}, "slow")):
+                            ({"given_up_ms": 0, "up": "up", "stalled": 1}, "stall"), ({"given_up_ms": 0, "up": "up", "stalled": 1, "cut": True}, "cut"), ({"given_up_ms": 0, "up": "up", "errors": 0, "slow": 1}, "slow"),
+                            ({"given_up_ms": 0, "up": "up", "fails": 1}, "error"), ({"given_up_ms": 0, "up": "up", "fails": 1, "recoveries": []}, "stall")):
         assert outcome_of({**given_up, **change}, True) == outcome, change
 
 
