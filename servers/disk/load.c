@@ -330,6 +330,7 @@ long guard_look(struct device *d)
         return load(g);
     }
     /* it comes back, or late: what it has missed is mended as it is read */
+    chunks_forget(d->adapter, d->unit); /* they were read past the checksums, for its header */
     other = h.members > 1 ? device_of_member(g, h.member ^ 1) : NULL;
     d->is_mirror = other && !other->is_mirror; /* one of the two is shown */
     if (d->is_mirror)

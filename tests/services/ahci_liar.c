@@ -3,7 +3,7 @@
  * The AHCI driver, but now and then it lies: every `every`-th write of data goes to a wrong place,
  * is not done at all, or has a bit wrong; every `every`-th read brings another block; or after so
  * many requests it does nothing any more, alive as it is, or says that its disk is gone (pulled: and
- * so does each fresh copy); or none of them does anything once the disk's last sector is written; or it calls every `every`-th read wrong, or lets it fail as often as
+ * so does each fresh copy; replug: the second one finds it again, and all is well); or none of them does anything once the disk's last sector is written; or it calls every `every`-th read wrong, or lets it fail as often as
  * `disk` tries it. Which of these, a test says in the serial number of the disk, "lie-KIND-EVERY";
  * other disks are served well. And what it says of its disk is not nice to read.
  */
@@ -12,6 +12,8 @@
 
 #include "drivers/block/ahci/chip.h"
 #include "lib/rt/log.h"
+
+#define AWAY 0x80000000u
 
 static struct block_driver liar;
 static uint32_t never, dropped; /* slots that are not done, and ended or not */
@@ -23,6 +25,7 @@ static const struct excuse {
     unsigned times;
 } excuses[] = {{"gone", BLOCK_GONE, 1},
                {"pulled", BLOCK_GONE, 1},
+               {"replug", BLOCK_GONE, 1},
                {"refuse", BLOCK_INVALID, 1},
                {"fail", BLOCK_ERROR, 3}};
 static struct {
@@ -103,15 +106,25 @@ static volatile uint32_t *pulled_of(const struct block_device *d)
     return (volatile uint32_t *)(d->chip + BLOCK_CHIP_SIZE) - 1;
 }
 
+/* 0: it was never away; else AWAY, and how many copies until it is there again. */
+static volatile uint32_t *away_of(const struct block_device *d)
+{
+    return pulled_of(d) - 2;
+}
+
 static bool issue_or_refuse(struct block_device *d, unsigned k, const struct block_request *r)
 {
-    if (r->operation != BLOCK_READ || !has_excuse(r))
+    bool is_replug = strcmp(kind, "replug") == 0;
+
+    if (r->operation != BLOCK_READ || (is_replug && *away_of(d)) || !has_excuse(r))
         return ahci_driver.issue(d, k, r);
     dropped |= 1u << k;
     if (refusal.excuse->status == BLOCK_GONE)
         block_unit_set(d, r->unit, &(struct block_unit){0});
-    if (strcmp(kind, "pulled") == 0)
+    if (strcmp(kind, "pulled") == 0 || is_replug)
         *pulled_of(d) |= 1u << r->unit;
+    if (is_replug)
+        *away_of(d) = AWAY | 2;
     return true;
 }
 
@@ -189,6 +202,8 @@ static int reset(struct block_device *d)
     call_all(d, "x\n", real);
     status = ahci_driver.reset(d);
     call_all(d, real, evil);
+    if ((*away_of(d) & ~AWAY) && --*away_of(d) == AWAY)
+        *pulled_of(d) = 0;
     for (uint32_t rest = *pulled_of(d); rest; rest &= rest - 1)
         block_unit_set(d, (unsigned)__builtin_ctz(rest), &(struct block_unit){0});
     return status;

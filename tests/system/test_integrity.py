@@ -174,6 +174,19 @@ def test_disk_that_is_gone(boot, tmp_path, checked):
     assert ended - began < 3
 
 
+def test_disk_that_comes_back(boot, tmp_path):
+    """A checked disk was pulled, and is put in again: what is read then is what is on it, from its first block on. (For the header its blocks are read
+    unchecked, and such were handed on as the contents.)"""
+    image, data = tmp_path / "d.img", os.urandom(24 * MB)
+    (tmp_path / "data").write_bytes(data)
+    formatted(image)
+    subprocess.run([GUARD, "fill", image, tmp_path / "data"], check=True)
+    out = boot("n=0; while dd if=/dev/sda of=/dev/null bs=256k 2>/tmp/said && [ $n -lt 40 ]; do n=$((n + 1)); done; grep -o 'No such device.*' /tmp/said; echo reset ahci >/proc/bardo/control; "
+               "n=0; until dd if=/dev/sda of=/dev/null count=1 2>/dev/null || [ $n -gt 100 ]; do n=$((n + 1)); usleep 50000; done; dd if=/dev/sda bs=256k count=90 2>/dev/null | sha1sum",
+               leak_check=False, timeout=60, **lying(image, "replug", 700)).out
+    assert out.endswith("No such device or address\n" + sha1(data[:90 * (256 << 10)]) + "  -\n"), out
+
+
 def test_pace(boot, tmp_path):
     """Nothing waits for the next tick of a clock: 30 pieces that are read and written one after the other are done at once. (By the guest's
     clock, ten times as long as it takes at all; each waited for a second once.)"""
