@@ -239,7 +239,7 @@ def test_escaped_once(tmp_path, driver):
 
 # Faults of which each copy dies, as soon as it is at work.
 ILL_IMAGES = {"e1000": "mmio_read32+0x2: add rdi, rsi -> nop dword ptr [rax]", "ahci": "mmio_read32+0x2: add rdi, rsi -> nop dword ptr [rax]",
-              "uart": "char_device_settle+0x38: mov rax, qword ptr [rbx] -> nop dword ptr [rax]"}
+              "uart": "move+0xb: mov rax, qword ptr [rdi + 8] -> nop dword ptr [rax]"}
 
 
 @pytest.mark.parametrize("driver", ILL_IMAGES)
