@@ -67,7 +67,7 @@ __undo_range:
 
 /*
  * ---- the mirror: what has been logged is as it is now there, too ----
- * Backwards, since of an entry with data only its end is known. rax, rcx, rdx, rsi, rdi, r8 are lost. May be done twice.
+ * Backwards, since of an entry with data only its end is known; words by fours. rax, rcx, rdx, rsi, rdi, r8 are lost. May be done twice.
  */
     .globl undo_mirror
 undo_mirror:
@@ -79,30 +79,58 @@ undo_mirror:
     jbe 3f
     movabsq $UNDO_MIRROR, %rdx
     movabsq $UNDO_MIRRORED, %r8
-1:  movq -16(%rdi), %rcx
+    addq $48, %rsi
+    cmpq %rsi, %rdi
+    jbe 4f
+1:  .irp nth, 0, 1, 2, 3
+    movq -16-16*\nth(%rdi), %rcx
     cmpq %r8, %rcx
-    jae 4f
+    jae 1\nth\()f
     movq (%rcx), %rax
     movq %rax, (%rcx,%rdx)
-2:  subq $16, %rdi
-    cmpq %rsi, %rdi
+    .endr
+    subq $64, %rdi
+2:  cmpq %rsi, %rdi
     ja 1b
+4:  subq $48, %rsi
+    cmpq %rsi, %rdi
+    jbe 3f
+5:  movq -16(%rdi), %rcx
+    cmpq %r8, %rcx
+    jae 14f
+    movq (%rcx), %rax
+    movq %rax, (%rcx,%rdx)
+    subq $16, %rdi
+    cmpq %rsi, %rdi
+    ja 5b
 3:  ret
-4:  movq %rcx, %rax
+13: subq $16, %rdi
+12: subq $16, %rdi
+11: subq $16, %rdi
+10: call 8f
+    jmp 2b
+14: call 8f
+    cmpq %rsi, %rdi
+    ja 5b
+    ret
+
+/* The entry that ends at rdi, of which rcx is the address, is no word of what has a mirror. */
+8:  movq %rcx, %rax
     shrq $61, %rax
-    jz 2b /* a word of other memory */
+    jz 9f /* a word of other memory */
     movq -8(%rdi), %rax
     btrq $61, %rcx
     jc 5f
     btrq $63, %rcx
-    jnc 2b /* of a vault what was zero */
+    jnc 9f /* of a vault what was zero */
     call 6f /* its data lie before it */
     addq $15, %rax
     andq $-16, %rax
     subq %rax, %rdi
-    jmp 2b
+9:  subq $16, %rdi
+    ret
 5:  call 6f
-    jmp 2b
+    jmp 9b
 6:  cmpq %r8, %rcx
     jae 7f
     pushq %rsi
