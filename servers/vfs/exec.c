@@ -18,7 +18,7 @@
 #include "servers/vfs/exec.h"
 
 enum { MEMORY_SHORT_PAGES = 1024 }; /* it may be the reason then */
-enum { SCRIPTS_MAX = 4, SCRIPT_PATH_MAX = 4096, POINTERS_AT_ONCE = 32 };
+enum { SCRIPTS_MAX = 4, POINTERS_AT_ONCE = 32 };
 #define TURN_NS 200000u /* programs compute meanwhile */
 
 /* Room for at least n more bytes. */
@@ -184,17 +184,15 @@ static long find_program(struct client *c, const char *path, struct image *image
     return result ? result : image_head(c, image);
 }
 
-/* Through at most SCRIPTS_MAX "#!" lines to a program. */
+/* Through at most SCRIPTS_MAX "#!" lines to a program. (What is on the stack is logged with each wait
+ * for a file server: so there is no room for a path here.) */
 static long resolve(struct client *c, const char *path, struct arguments *a, struct image *image)
 {
-    char script[SCRIPT_PATH_MAX];
+    char script[SCRIPT_LINE_MAX];
 
-    if (strlen(path) >= sizeof script)
-        return -ENAMETOOLONG;
-    strcpy(script, path);
     for (int depth = 0;; depth++) {
         char *interpreter, *argument;
-        long result = find_program(c, script, image);
+        long result = find_program(c, path, image);
 
         if (result)
             return result;
@@ -204,10 +202,10 @@ static long resolve(struct client *c, const char *path, struct arguments *a, str
             return -ELOOP;
         result = script_line(image->head, image->head_size, &interpreter, &argument);
         if (result == 0)
-            result = prepend(a, interpreter, argument, script);
+            result = prepend(a, interpreter, argument, path);
         if (result)
             return result;
-        strcpy(script, interpreter);
+        path = strcpy(script, interpreter);
     }
 }
 
