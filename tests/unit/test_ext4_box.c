@@ -9,7 +9,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "servers/fs/ext4/io.h"
 #include "tests/unit/ext4_host.h"
+#include "tests/unit/fake_machine.h"
 
 enum { BOX_BYTES = 8 << 20 };
 
@@ -408,6 +410,75 @@ static void test_what_is_asked_for_is_right(void **state)
     }
 }
 
+/* It flips after it was compared, and before it is copied, or is part of a block that is changed: who has copied it asks once more, and gets what is
+ * right, or it is gone, to be read again. */
+static void test_what_was_used_is_compared(void **state)
+{
+    struct buffer *b;
+
+    cache_run_begin();
+    assert_int_equal(block_get(100, KIND_DATA, 0, &b), 0);
+    scrub_all();
+    for (unsigned n = 0; n < 20; n++) {
+        assert_int_equal(block_get_data(100, &b), 0);
+        assert_true(cache_was_right(b));
+        ((uint8_t *)buffer_data(b))[777] ^= 4;
+        assert_int_equal(block_get_data(100, &b), 0);
+        assert_false(cache_was_right(b));
+        assert_true(cache_was_right(b));
+        assert_memory_equal(buffer_data(b), host.image + 100 * 4096, 4096);
+    }
+    ((uint8_t *)buffer_data(b))[777] ^= 5;
+    assert_false(cache_was_right(b));
+    assert_null(cache_find(100));
+    assert_int_equal(block_get_data(100, &b), 0);
+    assert_true(cache_was_right(b));
+    assert_memory_equal(buffer_data(b), host.image + 100 * 4096, 4096);
+}
+
+/* The same of metadata of which an operation changes another part, so that the code is made anew. */
+static void test_what_changes_is_compared(void **state)
+{
+    uint8_t before[4096];
+    struct buffer *b;
+
+    cache_run_begin();
+    assert_int_equal(block_get(100, KIND_DATA, 0, &b), 0);
+    memcpy(before, buffer_data(b), 4096);
+    scrub_all();
+    assert_true(cache_was_right(b));
+    ((uint8_t *)buffer_data(b))[4000] ^= 16;
+    op_begin();
+    assert_int_equal(block_change(b), 0);
+    ((uint8_t *)buffer_data(b))[0] ^= 255;
+    op_commit();
+    assert_memory_equal((uint8_t *)buffer_data(b) + 1, before + 1, 4095);
+}
+
+/* After a request what it has changed, and what has been read of metadata, has its code, when no time was spent on that for a while. */
+static void test_codes_are_given_at_once(void **state)
+{
+    struct buffer *b;
+
+    fake_pages_begin();
+    while (cache_next_changed())
+        ;
+    cache_run_begin();
+    assert_int_equal(block_get(100, KIND_DATA, 0, &b), 0);
+    scrub_all();
+    usleep(100000);
+    cache_changed(b);
+    cache_give_codes();
+    assert_true(b->has_code);
+    usleep(100000);
+    b->kind = KIND_INODES;
+    cache_has_read(b, 0);
+    assert_false(b->has_code);
+    cache_give_codes();
+    assert_true(b->has_code);
+    b->kind = KIND_DATA;
+}
+
 /* What an operation has changed gets its code before all others, once, and no more than that many. */
 static void test_what_has_changed_gets_a_code_soon(void **state)
 {
@@ -424,7 +495,7 @@ static void test_what_has_changed_gets_a_code_soon(void **state)
         assert_false(b->has_code);
         cache_changed(other);
     }
-    for (unsigned n = 0; n < 256; n++)
+    for (unsigned n = 0; n < 1024; n++)
         assert_ptr_equal(cache_next_changed(), n % 2 ? other : b);
     assert_null(cache_next_changed());
     cache_changed(b);
@@ -446,6 +517,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_misses, begin, end),
         cmocka_unit_test_setup_teardown(test_cache_turns_over, begin, end),
         cmocka_unit_test_setup_teardown(test_a_flipped_bit_is_put_right, begin, end),
+        cmocka_unit_test_setup_teardown(test_what_was_used_is_compared, begin, end),
+        cmocka_unit_test_setup_teardown(test_what_changes_is_compared, begin, end),
+        cmocka_unit_test_setup_teardown(test_codes_are_given_at_once, begin, end),
         cmocka_unit_test_setup_teardown(test_more_than_a_bit, begin, end),
         cmocka_unit_test_setup_teardown(test_what_is_asked_for_is_right, begin, end),
         cmocka_unit_test_setup_teardown(test_what_has_changed_gets_a_code_soon, begin, end),

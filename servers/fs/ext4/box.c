@@ -257,6 +257,7 @@ long block_change(struct buffer *b)
 {
     uint32_t n = box->undo_copies;
 
+    cache_mend(b); /* (the first time in the operation: then it has no code) */
     cache_changed(b);
     for (uint32_t i = 0; i < n; i++)
         if (box->undo[i].buffer == buffer_index(b))

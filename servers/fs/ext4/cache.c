@@ -162,7 +162,7 @@ void cache_forget(uint64_t first, uint32_t count)
 }
 
 /* So many: of what is beyond them the hand makes the codes. */
-#define CHANGED_MOST 256
+#define CHANGED_MOST 1024
 static uint32_t recent[CHANGED_MOST], recent_first, recent_end; /* free-running */
 
 void cache_changed(struct buffer *b)
@@ -191,28 +191,54 @@ struct buffer *cache_next_changed(void)
     return NULL;
 }
 
+/* A million ticks of the TSC: it was compared just now. */
+uint32_t cache_moment(void)
+{
+    return (uint32_t)(__builtin_ia32_rdtsc() >> 20) | 1;
+}
+
+static enum code_says compare(struct buffer *b)
+{
+    enum code_says says;
+
+    if (!b->has_code || (b->state & (B_VALID | B_READING)) != B_VALID)
+        return CODE_RIGHT;
+    b->verified = cache_moment();
+    says = code_compare(buffer_data(b), box->block_size, &b->code);
+    if (says == CODE_MENDED)
+        log_info("block %llu: mended, a bit of it had flipped", (unsigned long long)b->block);
+    if (says == CODE_CHANGED) {
+        log_info("block %llu: changed by itself", (unsigned long long)b->block);
+        b->has_code = false;
+    }
+    return says;
+}
+
 bool cache_verify(struct buffer *b)
 {
-    uint32_t now = (uint32_t)(__builtin_ia32_rdtsc() >> 20) | 1;
-
-    if (!b->has_code || b->verified == now || !(b->state & B_VALID) || (b->state & B_READING))
+    if (!b->has_code || b->verified == cache_moment() || compare(b) != CODE_CHANGED)
         return true;
-    b->verified = now;
-    switch (code_compare(buffer_data(b), box->block_size, &b->code)) {
-    case CODE_RIGHT:
-        return true;
-    case CODE_MENDED:
-        log_info("block %llu: mended, a bit of it had flipped", (unsigned long long)b->block);
-        return true;
-    case CODE_CHANGED:
-        break;
-    }
-    log_info("block %llu: changed by itself", (unsigned long long)b->block);
-    b->has_code = false;
     if (!cache_may_go(b)) /* and it is nowhere else */
         return true;
     cache_drop(b);
     return false;
+}
+
+void cache_mend(struct buffer *b)
+{
+    compare(b);
+}
+
+bool cache_was_right(struct buffer *b)
+{
+    enum code_says says = compare(b);
+
+    if (says == CODE_CHANGED) {
+        b->run = 0; /* of this run nobody else has got it */
+        if (cache_may_go(b))
+            cache_drop(b);
+    }
+    return says == CODE_RIGHT;
 }
 
 /* The first look at its contents as this kind of metadata. */
@@ -244,13 +270,11 @@ static long check(struct buffer *b, enum kind kind, uint32_t seed)
 /* What this run of a request has got stays until the next run begins: `run` keeps it from being
  * taken for another block. A failure is told once and then forgotten: who asks again has it read
  * again. */
-long block_get(uint64_t block, enum kind kind, uint32_t seed, struct buffer **out)
+static long get(struct buffer *b, uint64_t block, enum kind kind, struct buffer **out)
 {
-    struct buffer *b = cache_find(block);
-
     if (block >= volume.blocks)
         return -EUCLEAN;
-    if (!b || !cache_verify(b)) {
+    if (!b) {
         b = cache_take(block);
         if (!b) {
             missing = (struct missing){.what = MISSING_MEMORY};
@@ -272,7 +296,20 @@ long block_get(uint64_t block, enum kind kind, uint32_t seed, struct buffer **ou
     b->run = run;
     b->used = true;
     *out = b;
-    return kind == KIND_DATA ? 0 : check(b, kind, seed);
+    return 0;
+}
+
+long block_get(uint64_t block, enum kind kind, uint32_t seed, struct buffer **out)
+{
+    struct buffer *b = cache_find(block);
+    long result = get(b && cache_verify(b) ? b : NULL, block, kind, out);
+
+    return result || kind == KIND_DATA ? result : check(*out, kind, seed);
+}
+
+long block_get_data(uint64_t block, struct buffer **out)
+{
+    return get(cache_find(block), block, KIND_DATA, out);
 }
 
 void block_ahead(uint64_t block, enum kind kind)
@@ -310,4 +347,6 @@ void cache_has_read(struct buffer *b, int error)
     b->state &= ~(uint32_t)B_READING;
     b->has_code = false;
     b->state |= error ? B_FAILED : B_VALID;
+    if (b->kind != KIND_DATA) /* data are often used once; of metadata one bit may do much harm */
+        cache_changed(b);
 }

@@ -49,6 +49,8 @@ void cache_run_begin(void); /* a request begins, or is run again */
  * -EUCLEAN: the checksum is wrong, or the number lies outside the file system.
  */
 long block_get(uint64_t block, enum kind kind, uint32_t seed, struct buffer **out);
+/* The same of a file's data without its being compared before: cache_was_right() is due after it has been used. */
+long block_get_data(uint64_t block, struct buffer **out);
 /* Before changing it. 0, or -EFBIG: the operation has become too big. */
 long block_change(struct buffer *b);
 /* A block that the operation has just allocated for metadata: zeroed, part of the transaction. */
@@ -78,9 +80,17 @@ struct buffer *
 cache_next_changed(void); /* the one that has waited longest for a code; NULL: none */
 /* Between two operations, before a run: what has changed by itself is put right (scrub.c). */
 void cache_scrub(void);
-/* Before it is handed on, or written: a bit that has flipped since there is a code is put right. Not again within a
+/* After a request, before the next: what has changed gets its code, as long as that does not take too much. */
+void cache_give_codes(void);
+/* Before it is looked at: a bit that has flipped since there is a code is put right. Not again within a
  * millisecond or two. False: it is gone, to be read again. */
 bool cache_verify(struct buffer *b);
+uint32_t cache_moment(void); /* what `verified` is then, never 0 */
+/* Now, before a part of it changes: the rest gets a code with that as it is. */
+void cache_mend(struct buffer *b);
+/* Now, after it has been copied somewhere: so nothing can flip between the comparison and the use. False: what was copied is wrong, and
+ * is to be copied once more; it is mended, or gone, to be read again. */
+bool cache_was_right(struct buffer *b);
 bool cache_scrub_one(void); /* the next one now; false: there is none */
 /* It can be read again, and nobody has got it in this run. */
 bool cache_may_go(const struct buffer *b);

@@ -36,15 +36,18 @@ static uint64_t rotate(uint64_t word)
 struct block_code code_of(const uint64_t *word, size_t bytes)
 {
     struct block_code code = {0};
-    uint64_t column[ROW] = {0};
+    uint64_t column[ROW] = {0}, rows = 0;
 
     for (const uint64_t *end = word + rows_of(bytes) * ROW; word < end; word += ROW) {
-        code.rows = rotate(code.rows);
-        for (unsigned i = 0; i < ROW; i++) {
-            code.rows ^= word[i];
+        rows = rotate(rows);
+#pragma GCC unroll 8
+        for (unsigned i = 0; i < ROW; i++) { /* all in registers: two instructions a word */
+            rows ^= word[i];
             column[i] ^= word[i];
         }
     }
+    code.rows = rows;
+#pragma GCC unroll 8
     for (unsigned i = 0; i < ROW; i++) {
         code.sum ^= column[i];
         if (__builtin_parityll(column[i]))

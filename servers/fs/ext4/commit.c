@@ -216,7 +216,7 @@ static void stage_one(uint32_t n)
     bool is_bitmap = b->kind == KIND_BLOCK_BITMAP || b->kind == KIND_INODE_BITMAP;
 
     if (staging.pass == STAGE) {
-        cache_verify(b);
+        cache_mend(b);
         stage_buffer(&staging.stage, b);
         box->journal.member[box->journal.members++] = n;
     } else if (is_bitmap == (staging.pass == SEAL_BITMAPS)) {

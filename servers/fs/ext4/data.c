@@ -21,6 +21,8 @@ enum {
 struct span {
     uint8_t *memory;
     size_t length;
+    struct buffer *first;
+    uint32_t count;
 };
 
 /* The next bytes at `offset` as one span; memory NULL: zeros. */
@@ -37,21 +39,31 @@ static long find_span(struct inode *i, uint64_t offset, uint64_t end, struct spa
         return result;
     *out = (struct span){.length = ((size_t)map.count << volume.block_shift) - in_block};
     if (map.physical && !map.unwritten) {
-        result = block_get(map.physical, KIND_DATA, 0, &b);
+        result = block_get_data(map.physical, &b);
         if (result)
             return result;
-        out->memory = (uint8_t *)buffer_data(b) + in_block;
-        out->length = volume.block_size - in_block;
-        for (uint32_t n = 1; n < map.count; n++, out->length += volume.block_size) {
+        *out =
+            (struct span){(uint8_t *)buffer_data(b) + in_block, volume.block_size - in_block, b, 1};
+        for (; out->count < map.count; out->count++, out->length += volume.block_size) {
             struct buffer *next;
 
-            if (block_get(map.physical + n, KIND_DATA, 0, &next) != 0 || next != b + n)
+            if (block_get_data(map.physical + out->count, &next) != 0 || next != b + out->count)
                 break;
         }
     }
     if (out->length > end - offset)
         out->length = (size_t)(end - offset);
     return 0;
+}
+
+/* It has been copied: is that what was to be copied? */
+static bool span_was_right(const struct span *s)
+{
+    bool right = true;
+
+    for (uint32_t n = 0; n < s->count; n++)
+        right &= cache_was_right(s->first + n);
+    return right;
 }
 
 static long copy_zeros(endpoint_t program, uint64_t address, size_t length)
@@ -111,7 +123,7 @@ long file_read(uint64_t node, struct fs_transfer *t)
             break;
         result = s.memory ? give_program(t->program, t->address + done, s.memory, s.length)
                           : copy_zeros(t->program, t->address + done, s.length);
-        if (result == 0)
+        if (result == 0 && span_was_right(&s))
             done += s.length;
     }
     request_has_read(before + done);
@@ -163,6 +175,17 @@ static long fill_hole(struct inode *i, uint32_t logical, const struct extent_map
     return result;
 }
 
+/* A part of it stays as it is, and gets a code with the rest. */
+static long get_to_change(uint64_t block, struct buffer **out)
+{
+    long result;
+
+    do
+        result = block_get_data(block, out);
+    while (result == 0 && !cache_was_right(*out));
+    return result;
+}
+
 static long find_written(const struct extent_map *map, struct piece *p)
 {
     long result = 0;
@@ -171,7 +194,7 @@ static long find_written(const struct extent_map *map, struct piece *p)
         struct buffer **b = &p->block[p->count];
 
         result = is_whole(p, p->count) ? block_overwrite(map->physical + n, b)
-                                       : block_get(map->physical + n, KIND_DATA, 0, b);
+                                       : get_to_change(map->physical + n, b);
         p->fresh[p->count] = result == 0 && !((*b)->state & B_VALID);
     }
     return result;

@@ -156,8 +156,7 @@ uint32_t io_write(struct buffer *const list[], uint32_t count)
 
         if (!block_add(r, block_address(&client, buffer_data(b)), volume.block_size))
             break;
-        cache_verify(b);
-        b->state |= B_WRITING;
+        b->state |= B_WRITING; /* compared when it has been written (write_has_ended()) */
         b->changed = false;
         b->issued = box->journal.sequence;
         b->next_io = -1;

@@ -345,6 +345,7 @@ static void idle(void)
             break;
     }
     tell_failure();
+    cache_give_codes();
     work_count();
     sleeps = true;
 }

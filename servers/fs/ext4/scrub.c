@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Scrubbing of the cache: what is in it may lie there for long, and a bit that flips meanwhile would be
- * handed on, or written to the disk, as right. So of each block a code is kept, made when the hand comes
- * by after a change, and compared whenever it comes by again: a few blocks before a run of a request,
- * for a part of the time that has passed. What is asked for before its turn comes is compared then, if that
- * was not just before (cache_verify()); what has changed and has no code yet is handed on as it is.
+ * handed on, or written to the disk, as right. So of each block a code is kept, made after the request that
+ * has changed it, and compared whenever the hand comes by: a few blocks before a run of a request,
+ * for a part of the time that has passed. What is asked for before its turn comes is compared then, metadata if that
+ * was not just before (cache_verify()), a file's data when they have been handed on (cache_was_right()). What has
+ * changed and has no code yet is handed on as it is; that is so only when more changes than there is time to make codes of.
  */
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
@@ -13,14 +14,14 @@
 /* It takes this part of the time, if there is always something to do; a block of 4 kB costs some 600
  * instructions. */
 #define SHARE 64
-#define CODES_MOST 8 /* of these before a run */
-#define SHARE_OF_CHANGED 16 /* for codes of blocks that have changed lately; one takes some 900 */
+#define SHARE_OF_CHANGED 32 /* for codes of blocks that have changed lately; one takes some 1500 */
+#define CREDIT_MS 32 /* of the time that has passed: so after a pause 1 ms for codes */
 #define LEAST_MS 1 /* from one time to the next, when nothing is due */
 /* Before one run, some 20 us; what is due beyond that is done before the next ones. */
 #define BLOCKS_MOST 32
 #define DUE_MOST_MS 512 /* of the time that has passed: after a pause 8 ms of looking are due */
 
-static uint64_t due, last; /* of the TSC */
+static uint64_t due, last, paid; /* of the TSC; paid: up to then codes have had their share */
 static uint32_t hand;
 
 static void compare(struct buffer *b)
@@ -32,6 +33,7 @@ static void compare(struct buffer *b)
     }
     b->code = code_of(buffer_data(b), box->block_size);
     b->has_code = true;
+    b->verified = cache_moment();
 }
 
 bool cache_scrub_one(void)
@@ -48,31 +50,38 @@ bool cache_scrub_one(void)
     return false;
 }
 
-/* What has changed has no code, and nothing tells of a flip in it until it has. */
-static void give_codes(uint64_t begun, uint64_t most)
+/* What has changed has no code, and nothing tells of a flip in it until it has: so that is done as soon as there is time
+ * for it, and there is at once unless much is written without end. */
+void cache_give_codes(void)
 {
+    const uint64_t most = CREDIT_MS * (kernel_page()->tsc_hz / 1000);
+    uint64_t now = __builtin_ia32_rdtsc(), spent = 0;
     struct buffer *b;
 
-    for (unsigned n = 0;
-         n < CODES_MOST && __builtin_ia32_rdtsc() - begun < most && (b = cache_next_changed()); n++)
+    if (!box || op_active())
+        return;
+    if (now - paid > most)
+        paid = now - most;
+    while (spent < (now - paid) / SHARE_OF_CHANGED && (b = cache_next_changed())) {
         compare(b);
+        spent = __builtin_ia32_rdtsc() - now;
+    }
+    paid += spent * SHARE_OF_CHANGED;
 }
 
 /* What has passed is paid for in advance. */
 void cache_scrub(void)
 {
     const uint64_t ms = kernel_page()->tsc_hz / 1000;
-    uint64_t now = __builtin_ia32_rdtsc(), owed, begun, spent = 0;
+    uint64_t now = __builtin_ia32_rdtsc(), owed, spent = 0;
 
     if ((now < due && due - now < DUE_MOST_MS * ms) || !box || op_active())
         return;
     if (last == 0 || now - last > DUE_MOST_MS * ms)
         last = last == 0 ? now : now - DUE_MOST_MS * ms;
     owed = (now - last) / SHARE;
-    give_codes(now, (now - last) / SHARE_OF_CHANGED);
-    begun = __builtin_ia32_rdtsc();
     for (unsigned n = 0; spent < owed && n < BLOCKS_MOST && cache_scrub_one(); n++)
-        spent = __builtin_ia32_rdtsc() - begun;
+        spent = __builtin_ia32_rdtsc() - now;
     last = spent < owed ? last + spent * SHARE : now;
     due = spent < owed ? now : now + LEAST_MS * ms;
 }

@@ -256,7 +256,7 @@ static bool bitmap(struct buffer *b, bool is_check)
     hi = blocks ? &g.raw->block_bitmap_csum_hi : &g.raw->inode_bitmap_csum_hi;
     if (is_check)
         return *lo == (uint16_t)sum && (!wide || *hi == sum >> 16);
-    g.buffer->has_code = false;
+    cache_changed(g.buffer);
     *lo = (uint16_t)sum;
     if (wide)
         *hi = (uint16_t)(sum >> 16);
@@ -276,7 +276,7 @@ void seal(struct buffer *b)
 
     if (!volume.has_checksums)
         return;
-    b->has_code = false;
+    cache_changed(b);
     if (b->kind == KIND_GROUPS) {
         groups_each(b, false);
     } else if (b->kind == KIND_INODES) {

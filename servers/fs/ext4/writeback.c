@@ -7,6 +7,7 @@
 #include "servers/fs/ext4/ext4.h"
 #include "servers/fs/ext4/io.h"
 #include "servers/fs/ext4/journal.h"
+#include "servers/fs/ext4/mounts.h"
 
 enum { ENOUGH_BYTES = 1 << 20 }; /* of dirty data: it is worth a request */
 
@@ -113,6 +114,10 @@ void write_has_ended(struct buffer *b, int error)
 
     b->state &= ~(uint32_t)B_WRITING;
     write_unflushed = ordered_has_changed = true;
+    if ((b->state & B_VALID) && !cache_was_right(b)) { /* and so was written what is wrong */
+        b->changed = true;
+        changes_made();
+    }
     if (!(b->state & B_VALID)) { /* it belongs to nobody any more */
         cache_drop(b);
     } else if (error && !is_data) {
