@@ -369,12 +369,13 @@ class Machine:
 
 
 class Saved:
-    """The saved machine of a driver, with an IOMMU or without: made when there is none, or an old one."""
+    """The saved machine of a driver, with an IOMMU or without: made when there is none, or an old one. For faults in the image one of its own, where the
+    work rests before."""
 
-    def __init__(self, driver, iommu=False):
-        self.driver, self.iommu, (self.work, _, self.disk) = driver, iommu, WORKS[driver]
+    def __init__(self, driver, iommu=False, image=False):
+        self.driver, self.iommu, self.image, (self.work, _, self.disk) = driver, iommu, image, WORKS[driver]
         self.program = "flips" if self.work == "flips" else "campaign"
-        self.folder = qemu.build_folder() / "campaign" / (driver + iommu * "-iommu")
+        self.folder = qemu.build_folder() / "campaign" / (driver + iommu * "-iommu" + image * "-image")
         self.folder.mkdir(parents=True, exist_ok=True)
         with open(self.folder / "lock", "w", encoding="ascii") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # tests and people may want it at the same time
@@ -391,7 +392,7 @@ class Saved:
     def write_initrd(self, path):
         work, argument, _ = WORKS[self.driver]
         archive = Archive()
-        archive.add("etc/guest/run", 0o100644, RUN.format(program=self.program, work=work, argument=argument, driver=self.driver).encode())
+        archive.add("etc/guest/run", 0o100644, RUN.format(program=self.program, work=work, argument=argument, driver=self.driver + self.image * " settled").encode())
         archive.add("etc/guest/command", 0o100755, b"true\n")
         archive.add_file("etc/bardo/inject.svc", TOP / "tests/inject/inject.manifest")
         archive.add_file("lib/bardo/inject", qemu.build_folder() / "services/inject")

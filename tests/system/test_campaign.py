@@ -289,7 +289,7 @@ def test_image_passes_over_what_no_file_has(tmp_path):
     program = inject_faults.Program("uart")
     faults = {n: inject_faults.make(program, 1, n) for n in range(12)}
     static = [n for n, fault in faults.items() if fault.action == "text"]
-    never = [n for n in static if faults[n].trap not in Saved("uart").reached(program, image=True)]
+    never = [n for n in static if faults[n].trap not in Saved("uart", image=True).reached(program, image=True)]
     assert 0 < len(never) and len(static) < 12
     rows, _ = campaign(tmp_path, "uart", "--image", "--seed", "1", f"--only={','.join(str(n) for n in faults if n not in static or n in never)}")
     assert [(row["n"], row["where"], row["outcome"]) for row in rows] == [(n, faults[n].where, "untriggered") for n in never]
