@@ -119,6 +119,19 @@ struct progress {
     struct progress_view window; /* at its beginning */
 };
 
+/* The clock of `now`. It never goes back: a driver that began when a look was already late would have begun
+ * in the future, when that look comes, and have been silent since ever. */
+struct progress_clock {
+    uint64_t lost, latest; /* ms: by which looks came late, in all; as last told */
+};
+
+static inline uint64_t progress_now(struct progress_clock *c, uint64_t now)
+{
+    if (now - c->lost > c->latest)
+        c->latest = now - c->lost;
+    return c->latest;
+}
+
 /* A fresh driver; was_reset: its device may be deaf for a while. */
 void progress_begin(struct progress *p, const struct progress_view *v, bool was_reset);
 enum progress_verdict progress_check(struct progress *p, const struct progress_view *v);

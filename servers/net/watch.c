@@ -20,11 +20,16 @@
 #define CHANGES_WINDOW 4000
 
 static uint64_t armed_for; /* ms; 0: not */
-static uint64_t lost; /* ms by which looks came late, in all: progress.h */
+static struct progress_clock counted;
 
 static uint64_t now_ms(void)
 {
     return clock_now() / 1000000;
+}
+
+static uint64_t counted_ms(void)
+{
+    return progress_now(&counted, now_ms());
 }
 
 /* Of one that the other end has yet to end. */
@@ -55,7 +60,7 @@ static struct progress_view view_of(const struct interface *i)
     const struct netif *n = &i->netif;
 
     return (struct progress_view){
-        .now = now_ms() - lost,
+        .now = counted_ms(),
         .posted = i->transmit.published,
         .completed = i->transmit.done,
         .heard = i->heard,
@@ -123,7 +128,7 @@ static bool is_no_other(struct interface *i)
     uint64_t changes = i->changes;
     struct rs_service s;
 
-    if (changes == 0 || now_ms() - lost - i->changed_at < CHANGES_WINDOW)
+    if (changes == 0 || counted_ms() - i->changed_at < CHANGES_WINDOW)
         return false;
     i->changes = 0;
     return changes > CHANGES_MOST && service_status(i->place.driver, &s) &&
@@ -185,7 +190,7 @@ static void look_at_all(void *unused)
     uint64_t now = now_ms();
 
     (void)unused;
-    lost += now > armed_for ? now - armed_for : 0;
+    counted.lost += now > armed_for ? now - armed_for : 0;
     armed_for = 0;
     for (unsigned n = 0; n < INTERFACES_MAX; n++)
         if (is_watched(interfaces[n]))

@@ -82,9 +82,10 @@ def test_garbage_in_its_rings(boot, fault):
 
 @pytest.mark.parametrize("fault, word, number, rule", [("garbage", "index", 6, "transmit ring: an index beyond what was posted"), ("lengths", "length", 7, "receive ring: a frame longer than its buffer")])
 def test_why_its_client_complained(boot, fault, word, number, rule):
-    """In a word, for people, which rule it broke: in the log and of the dead; /proc/recovery has the number."""
+    """In a word, for people, which rule it broke: in the log and of the dead; /proc/recovery has the number. (By the guest's clock: a driver that hears nothing is
+    complained of for that, too, when it takes longer.)"""
     result = boot(WAIT + "wait_for 'up .* 1 complaint'; usleep 300000; service status faulty | grep ^its; service events faulty | head -n 1; service corpse faulty | grep '  defect'; "
-                  f"service corpse | tail -n 1; service corpse faulty --json | grep -o '\"detail\": {number}'; echo ==; cat /proc/recovery", add=faulty(fault, **NETWORK), leak_check=False)
+                  f"service corpse | tail -n 1; service corpse faulty --json | grep -o '\"detail\": {number}'; echo ==; cat /proc/recovery", add=faulty(fault, **NETWORK), icount=True, leak_check=False)
     words, rows = result.out.split("==\n")
     assert [(row["defect"], row["detail"]) for row in recoveries(rows)] == [("complaint", str(number))]
     assert re.fullmatch(rf'its detail +{word}\n.* died +number \d+: complaint {word}, pid \d+\n +defect +complaint {word}\n.* complaint +{word} .*\n"detail": {number}\n', words), words

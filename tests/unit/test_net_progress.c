@@ -356,6 +356,22 @@ static void test_without_an_address(void **state)
     assert_int_equal(ask_for_an_address(100, false), PROGRESS_FINE);
 }
 
+/* A look was due at 4900, and comes at 5000; a driver has begun meanwhile. */
+static void test_begins_when_a_look_is_late(void **state)
+{
+    struct progress_clock c = {0};
+
+    v = (struct progress_view){.now = progress_now(&c, 4950), .link = true};
+    p = (struct progress){0};
+    progress_begin(&p, &v, false);
+    c.lost += 100;
+    v.now = progress_now(&c, 5000);
+    v.posted = v.completed = 1;
+    assert_int_equal(progress_check(&p, &v), PROGRESS_FINE);
+    assert_int_equal(progress_now(&c, 5020), 4950);
+    assert_int_equal(progress_now(&c, 5100), 5000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -363,6 +379,7 @@ int main(void)
         cmocka_unit_test_setup(test_stuck, setup),
         cmocka_unit_test_setup(test_slow_is_not_stuck, setup),
         cmocka_unit_test_setup(test_a_pause_of_the_machine_proves_nothing, setup),
+        cmocka_unit_test_setup(test_begins_when_a_look_is_late, setup),
         cmocka_unit_test_setup(test_dark, setup),
         cmocka_unit_test_setup(test_silence, setup),
         cmocka_unit_test_setup(test_stream_that_ends, setup),
