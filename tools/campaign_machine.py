@@ -412,8 +412,7 @@ class Saved:
                 machine.save(self.folder)
             finally:
                 machine.kill()
-        for name in ("reached", "reached-image"):
-            (self.folder / name).unlink(missing_ok=True)
+        (self.folder / "reached").unlink(missing_ok=True)
         (self.folder / "key").write_text(self.key())
 
     def prepare(self, scratch, from_saved=True):
@@ -423,15 +422,15 @@ class Saved:
         elif self.disk:
             make_disk(scratch / "disk")
 
-    def reached(self, program, image=False):
-        """Addresses of the instructions that run before a campaign gives a fault up as not triggered; of a fault in the image, what copies run
+    def reached(self, program):
+        """Addresses of the instructions that run before a campaign gives a fault up as not triggered; of faults in the image, what copies run
         that are started meanwhile, too. QEMU names each instruction that it translates; other programs have theirs at the same addresses, but not
         the same ones."""
-        path = self.folder / ("reached-image" if image else "reached")
+        path = self.folder / "reached"
         if not path.exists():
             never = program.functions["panic"][0]
             nothing = f"{self.driver} {never.address:#x} stack 0 0"
-            if image:  # what is there already
+            if self.image:  # what is there already
                 nothing = f"{self.driver} 0 image {never.address:#x} {never.bytes.hex()} {self.archive_offset() + program.offset(never.address):#x}"
             with scratch_folder() as folder:
                 self.run(nothing, folder, ["-d", "in_asm", "-D", f"{folder}/translated"])

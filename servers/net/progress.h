@@ -120,14 +120,15 @@ struct progress {
 };
 
 /* The clock of `now`. It never goes back: a driver that began when a look was already late would have begun
- * in the future, when that look comes, and have been silent since ever. */
+ * in the future, when that look comes, and have been silent since ever. (It is ahead of the clock itself only
+ * when a bit of it has flipped, and would stand still then.) */
 struct progress_clock {
     uint64_t lost, latest; /* ms: by which looks came late, in all; as last told */
 };
 
 static inline uint64_t progress_now(struct progress_clock *c, uint64_t now)
 {
-    if (now - c->lost > c->latest)
+    if (now - c->lost > c->latest || c->latest > now)
         c->latest = now - c->lost;
     return c->latest;
 }

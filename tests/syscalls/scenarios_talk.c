@@ -206,7 +206,7 @@ static void unix_pass(void)
 
 /* Sockets in messages in a socket, as many as a user may have, while one that stays is on its way, too:
  * to end each is to look for circles among all. They have the names that the next one without any would
- * be given. */
+ * be given, were these given in turn. */
 static void unix_pass_sockets(void)
 {
     union {

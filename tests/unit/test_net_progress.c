@@ -370,6 +370,9 @@ static void test_begins_when_a_look_is_late(void **state)
     assert_int_equal(progress_check(&p, &v), PROGRESS_FINE);
     assert_int_equal(progress_now(&c, 5020), 4950);
     assert_int_equal(progress_now(&c, 5100), 5000);
+    c.latest |= 1ull << 40; /* a bit flips */
+    assert_int_equal(progress_now(&c, 5200), 5100);
+    assert_int_equal(progress_now(&c, 5300), 5200);
 }
 
 int main(void)
