@@ -11,6 +11,7 @@
 #include "servers/vfs/vfs.h"
 
 #define EXIT_NS 5000000000ull /* so long may a server keep a program that has been killed */
+#define RECALL_NS 100000000ull /* between two questions of one that did not answer */
 
 /* As marked in abi/proto/file.h. */
 static bool request_is_once(uint64_t type)
@@ -211,6 +212,8 @@ static long forward_patiently(struct client *c, struct server *s, const struct m
         result = await_turn(c, s, m->type);
         if (result)
             return result;
+        if (c->meant_for && s->endpoint && s->endpoint != c->meant_for)
+            return -ESTALE;
         result = forward(c, s, m);
         if (result == 0 || (result != -EDEADSRCDST && ep))
             return result == 0 ? 0 : -EIO;
@@ -226,7 +229,7 @@ static void await_answer(struct client *c)
 {
     bool is_limited = c->exiting && !c->finishes;
 
-    c->answered = c->returned = false;
+    c->answered = c->returned = c->in_doubt = false;
     if (is_limited)
         wait_answer_begins(c, clock_now() + EXIT_NS);
     while (!c->answered && !c->returned && c->behind)
@@ -241,8 +244,10 @@ static void await_answer(struct client *c)
 long ask(struct client *c, struct server *s, struct message *m, enum again again)
 {
     const struct file_reply *reply = message_words(m);
+
     give_number(s, m);
-    overdue_begin(&c->overdue);
+    if (!c->repeats)
+        overdue_begin(&c->overdue);
     for (;;) {
         endpoint_t ep;
         long result = -EINTR;
@@ -261,6 +266,8 @@ long ask(struct client *c, struct server *s, struct message *m, enum again again
         }
         if (c->returned)
             continue;
+        if (c->in_doubt) /* it lives, and nobody knows what it does */
+            return again == AGAIN && !request_is_once(m->type) ? -EINTR : -EIO;
         if (again == NEVER || (again == ONCE && !(s->traits & TRAIT_REMEMBERS)))
             return -EIO; /* bounced: it may have been done or not */
         if (overdue_is_hopeless(&c->overdue))
@@ -308,7 +315,8 @@ static long hand_over_again(struct client *c, struct server *s, const struct mes
 
 long hand_over(struct client *c, struct server *s, const struct message *m)
 {
-    overdue_begin(&c->overdue);
+    if (!c->repeats)
+        overdue_begin(&c->overdue);
     return hand_over_again(c, s, m);
 }
 
@@ -323,6 +331,7 @@ void ask_answered(struct client *c, const struct message *m)
     client_resume(c);
 }
 
+/* The call is made anew where the file must be opened again before. */
 static void repeat(void *argument)
 {
     struct client *c = argument;
@@ -331,8 +340,10 @@ static void repeat(void *argument)
 
     c->behind = NULL;
     c->result = overdue_is_hopeless(&c->overdue) ? -EIO : server_wait(c, s, c->behind_endpoint);
+    c->repeats = true;
     if (c->result == 0)
-        c->result = hand_over_again(c, s, &m);
+        c->result =
+            server_knows_nodes(s, m.type) ? hand_over_again(c, s, &m) : client_call_again(c);
 }
 
 void ask_bounced(struct client *c, const struct message *m)
@@ -379,9 +390,34 @@ static void taken_back(struct client *c, long result)
     }
 }
 
+/* It is asked again, whether it has the request, while it lives: what it answers meanwhile the kernel keeps. */
+static void recall_again(void);
+
+static void recall_later(struct client *c)
+{
+    if (!c->recalled)
+        c->recalled = clock_now();
+    wait_timer(TIMER_RECALLS, clock_now() + RECALL_NS, recall_again);
+}
+
+static bool recall_is_over(const struct client *c)
+{
+    return c->recalled && clock_now() - c->recalled > EXIT_NS;
+}
+
+static void recall_again(void)
+{
+    for (struct client *c = client_next(NULL), *next; c; c = next) {
+        next = client_next(c);
+        if (c->recalled)
+            ask_take_back(c);
+    }
+}
+
 /* The server is asked first, and then whether it had answered: it does one thing at a time, so
  * after its reply no answer is under way, and from the second call on it cannot touch the program
- * any more. Of a request that it had answered it knows nothing: then that answer counts. */
+ * any more. Of a request that it had answered it knows nothing: then that answer counts. One that is late
+ * lives all the same: what it opened for the program would stay open there. */
 void ask_take_back(struct client *c)
 {
     struct message late = {0},
@@ -391,10 +427,16 @@ void ask_take_back(struct client *c)
     struct server *s = c->behind;
     bool lives = s->endpoint == c->behind_endpoint;
     long result = lives ? server_call(s, &m) : -EDEADSRCDST;
-    bool any = ipc_late_answer(c->endpoint, &late) == 0;
-    bool is_late = any && message_caller(&late) == c->behind_endpoint;
+    bool any, is_late;
 
+    if (result == -ETIMEDOUT && c->work && !recall_is_over(c)) {
+        recall_later(c);
+        return;
+    }
+    any = ipc_late_answer(c->endpoint, &late) == 0;
+    is_late = any && message_caller(&late) == c->behind_endpoint;
     c->behind = NULL;
+    c->recalled = 0;
     /* The server had answered it, and it has gone on since. (Ours is what that has not received.) */
     if (any && !is_late && message_caller(&late) != service_info()->self) {
         long done = life_late(c->endpoint, &late);
@@ -418,8 +460,8 @@ void ask_take_back(struct client *c)
     } else if (is_late) {
         taken_back(c, (long)late.type);
     } else if (c->work) {
-        c->returned = result == 0 || result == FILE_CANCEL_REPEAT ||
-                      result == -EAGAIN; /* else as when it bounces */
+        c->returned = result == 0 || result == FILE_CANCEL_REPEAT || result == -EAGAIN;
+        c->in_doubt = !c->returned && result != -EDEADSRCDST; /* else as when it bounces */
         client_resume(c);
     } else {
         taken_back(c, result < 0 && result != -EAGAIN && request_is_once(c->handed.type) ? -EIO

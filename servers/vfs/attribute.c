@@ -62,6 +62,13 @@ static long change_node(struct client *c, struct server *s, uint64_t node,
     return result;
 }
 
+static long remote_change(struct client *c, struct file *f, const struct change *change)
+{
+    long result = remote_current(c, f);
+
+    return result ? result : change_node(c, f->server, f->node, change);
+}
+
 static long change_open(struct client *c, struct file *f, const struct change *change)
 {
     struct found *found;
@@ -70,7 +77,7 @@ static long change_open(struct client *c, struct file *f, const struct change *c
     if (!f->server || S_ISSOCK(f->mode))
         return -EINVAL;
     if (!S_ISCHR(f->mode) && !S_ISBLK(f->mode))
-        return change_node(c, f->server, f->node, change);
+        return remote_change(c, f, change);
     found = found_new(); /* a device: its inode is where its name is */
     result = found ? path_find(c, AT_FDCWD, f->path, FOUND_FOLLOW, found) : -ENOMEM;
     if (result == 0)

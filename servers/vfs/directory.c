@@ -13,7 +13,7 @@ static long read_directory(struct client *c, struct file *f, uint64_t address, u
         (struct file_read_directory_request){
             .node = f->node, .address = address, .room = (uint32_t)room, .cookie = f->position});
     const struct file_read_directory_reply *reply = message_words(&m);
-    long result = ask(c, f->server, &m, AGAIN);
+    long result = remote_ask(c, f, &m, AGAIN);
 
     if (result >= 0)
         f->position = reply->cookie;

@@ -102,7 +102,7 @@ static inline long file_size(struct client *c, struct file *f, uint64_t *size)
     struct message m =
         message_of(FILE_STAT, (struct file_stat_request){.node = f->node, .back = FILE_BACK});
     const struct file_stat_reply *r = message_words(&m);
-    long result = ask(c, f->server, &m, AGAIN);
+    long result = remote_ask(c, f, &m, AGAIN);
 
     *size = r->size;
     return result;
@@ -130,7 +130,7 @@ static long seek(struct client *c, struct file *f, int64_t offset, unsigned when
 
         if (offset < 0)
             return -ENXIO;
-        result = S_ISREG(f->mode) ? ask(c, f->server, &m, AGAIN) : -EINVAL;
+        result = S_ISREG(f->mode) ? remote_ask(c, f, &m, AGAIN) : -EINVAL;
         if (result >= 0)
             f->position = (uint64_t)result;
         if (result != -EINVAL)
@@ -201,8 +201,8 @@ static long sync_file(struct client *c, const uint64_t *w, bool data_only)
         return -EBADF;
     if (!f->server || (!S_ISREG(f->mode) && !S_ISDIR(f->mode) && !S_ISBLK(f->mode)))
         return -EINVAL;
-    m = message_of(FILE_SYNC, (struct file_sync_request){.node = f->node, .data_only = data_only});
-    return hand_over(c, f->server, &m);
+    m = message_of(FILE_SYNC, (struct file_sync_request){.data_only = data_only});
+    return remote_hand_over(c, f, &m);
 }
 
 static long sys_fsync(struct client *c, const uint64_t *w)
@@ -230,13 +230,15 @@ static long truncate_node(struct client *c, struct server *s, uint64_t node, uin
 static long sys_ftruncate(struct client *c, const uint64_t *w)
 {
     struct file *f = fd_file(c, w[0]);
+    long result;
 
     if (!f)
         return -EBADF;
     if (!may(f, true) || !S_ISREG(f->mode))
         return -EINVAL;
     file_get(f);
-    return with_file(c, f, truncate_node(c, f->server, f->node, w[1]));
+    result = remote_current(c, f);
+    return with_file(c, f, result ? result : truncate_node(c, f->server, f->node, w[1]));
 }
 
 static long sys_truncate(struct client *c, const uint64_t *w)
@@ -279,7 +281,7 @@ static long sys_fallocate(struct client *c, const uint64_t *w)
     result = w[1] ? 0 : size_limit_grow(c, f->server, f->node, end);
     if (result)
         return with_file(c, f, result);
-    result = ask(c, f->server, &m, AGAIN);
+    result = remote_ask(c, f, &m, AGAIN);
     if (result != -EOPNOTSUPP)
         return with_file(c, f, result);
     result = w[1] ? 0 : file_size(c, f, &size);

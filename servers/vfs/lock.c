@@ -172,7 +172,7 @@ static long size_of(struct client *c, struct file *f, int64_t *size)
     struct message m =
         message_of(FILE_STAT, (struct file_stat_request){.node = f->node, .back = FILE_BACK});
     const struct file_stat_reply *r = message_words(&m);
-    long result = f->server && !S_ISSOCK(f->mode) ? ask(c, f->server, &m, AGAIN) : 0;
+    long result = f->server && !S_ISSOCK(f->mode) ? remote_ask(c, f, &m, AGAIN) : 0;
 
     *size = f->server ? (int64_t)r->size : 0;
     return result;

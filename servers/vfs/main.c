@@ -91,6 +91,13 @@ static void run_call(void *argument)
     c->result = calls[c->call.type]->handle(c, c->call.w);
 }
 
+long client_call_again(struct client *c)
+{
+    uint64_t type = c->call.type;
+
+    return type < CALLS && calls[type] ? calls[type]->handle(c, c->call.w) : -EIO;
+}
+
 static void run_mmap(void *argument)
 {
     struct client *c = argument;
@@ -122,6 +129,7 @@ static long call(struct message *m)
     if (calls[m->type]->number != m->type) /* a bit has flipped: the next try finds it (lib/undo) */
         panic("the table of calls is damaged");
     c->call = *m;
+    c->repeats = false;
     c->behind = NULL; /* whoever it was handed to has answered */
     return client_begin(c, run_call) ? SERVICE_NO_REPLY : -ENOMEM;
 }
@@ -135,6 +143,7 @@ static long mmap_file(struct message *m)
     if (message_via(m) != service_info()->vm || !c || !c->files)
         return -EBADF;
     c->call = *m;
+    c->repeats = false;
     c->behind = NULL; /* whoever it was handed to has answered */
     return client_begin(c, run_mmap) ? SERVICE_NO_REPLY : -ENOMEM;
 }

@@ -153,6 +153,9 @@ long sys_mmap_file(struct client *c, const uint64_t *w)
     if (result)
         return result;
     file_get(f);
+    result = remote_current(c, f);
+    if (result)
+        return file_put(c, f), result;
     result =
         map_file(c, f->server, f->node, w[5], w[0], length, ((uint32_t)w[2] & 7) | never(f, flags),
                  (flags & ~(uint32_t)MAP_TYPE) | MAP_PRIVATE);

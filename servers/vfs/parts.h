@@ -26,8 +26,6 @@ bool server_counts(const struct file *f, bool write);
 bool parts_needed(const struct file *f, const struct segments *s);
 /* The result of the whole; offset goes on. */
 long parts_do(struct client *c, struct file *f, struct segments *s, bool write, uint64_t *offset);
-/* remote.c: ask() the file's server, to which it is open. */
-long remote_ask(struct client *c, struct file *f, struct message *m, enum again again);
 
 /* What a request to change contents has besides the flags of open(): root's leave the bits. */
 static inline uint64_t drops_ids(const struct client *c)

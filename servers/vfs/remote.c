@@ -68,7 +68,7 @@ long remote_open(struct client *c, struct file *f)
 }
 
 /* Before it is asked for anything. */
-static long current(struct client *c, struct file *f)
+long remote_current(struct client *c, struct file *f)
 {
     long result = 0;
 
@@ -113,13 +113,40 @@ void remote_reopen(struct server *s)
     mounts_tell(s);
 }
 
+/* Its node is one of an incarnation that has died meanwhile. */
+static bool is_reopened(const struct file *f)
+{
+    return f->opened_by && f->server->endpoint != f->opened_by;
+}
+
 long remote_ask(struct client *c, struct file *f, struct message *m, enum again again)
 {
     struct file_node_request *r = message_words(m);
-    long result = current(c, f);
+    struct message asked = *m;
+    long result;
+
+    do {
+        result = remote_current(c, f);
+        if (result)
+            return result;
+        *m = asked;
+        r->node = f->node;
+        c->meant_for = f->server->traits & TRAIT_REMEMBERS ? 0 : f->opened_by;
+        result = ask(c, f->server, m, again);
+        c->meant_for = 0;
+        c->repeats = result == -ESTALE; /* who dies of it dies of the same request */
+    } while (result == -ESTALE && is_reopened(f));
+    return result;
+}
+
+/* (When the server dies with it, the call is made again: ask.c.) */
+long remote_hand_over(struct client *c, struct file *f, struct message *m)
+{
+    struct file_node_request *r = message_words(m);
+    long result = remote_current(c, f);
 
     r->node = f->node;
-    return result ? result : ask(c, f->server, m, again);
+    return result ? result : hand_over(c, f->server, m);
 }
 
 /* VFS has it back at the end: the write is known to be over. One that a limit may cut writes alone: the end
@@ -194,7 +221,7 @@ static long sync_written(struct client *c, struct file *f, long written)
 static long transfer_segments(struct client *c, struct file *f, struct io *io, struct segments *s)
 {
     struct message m;
-    long result = current(c, f);
+    long result = remote_current(c, f);
 
     if (result)
         return result;
@@ -211,7 +238,7 @@ static long transfer_segments(struct client *c, struct file *f, struct io *io, s
     if (result)
         return result;
     m = io_message(c, f, io, io->offset);
-    return hand_over(c, f->server, &m);
+    return remote_hand_over(c, f, &m);
 }
 
 static long remote_transfer(struct client *c, struct file *f, struct io *io)
@@ -239,13 +266,8 @@ static long remote_ioctl(struct client *c, struct file *f, uint64_t request, uin
     struct message m = message_of(
         FILE_IOCTL,
         (struct file_ioctl_request){.request = request, .argument = argument, .flags = f->flags});
-    struct file_ioctl_request *r = message_words(&m);
-    long result = S_ISREG(f->mode) || S_ISDIR(f->mode) ? -ENOTTY : current(c, f);
 
-    if (result)
-        return result;
-    r->node = f->node;
-    return hand_over(c, f->server, &m);
+    return S_ISREG(f->mode) || S_ISDIR(f->mode) ? -ENOTTY : remote_hand_over(c, f, &m);
 }
 
 static void tell_later(struct file *f)
@@ -310,16 +332,16 @@ void remote_server_back(struct server *s)
 }
 
 /* By the program when there is one: VFS does not wait. */
-static void tell_closed(struct client *c, struct server *s, uint64_t node, enum again again)
+static void tell_closed(struct client *c, struct server *s, uint64_t node, endpoint_t opened_by)
 {
     struct message m = message_of(FILE_CLOSE, (struct file_node_request){.node = node});
     long result = -EINTR;
 
     if (c && !c->cancelled && !c->lost)
-        result = ask(c, s, &m, again);
+        result = ask(c, s, &m, opened_by ? NEVER : AGAIN);
     m = message_of(FILE_CLOSE, (struct file_node_request){.node = node});
     if (result == -EINTR)
-        server_call(s, &m);
+        server_tell(s, &m, opened_by);
 }
 
 /* An incarnation that has not been told that the file is open is not told that it is closed, or another's opening
@@ -327,7 +349,7 @@ static void tell_closed(struct client *c, struct server *s, uint64_t node, enum 
 void remote_tell_refused(struct client *c, struct server *s, endpoint_t opened_by, uint64_t node)
 {
     if (opened_by == s->endpoint)
-        tell_closed(c, s, node, NEVER);
+        tell_closed(c, s, node, opened_by);
 }
 
 /* (Meanwhile a fresh one may have been told that it is open. Of sockets each incarnation knows.) */
@@ -336,7 +358,7 @@ void remote_tell_closed(struct client *c, struct file *f)
     endpoint_t knew;
 
     if (!f->opened_by) {
-        tell_closed(c, f->server, f->node, AGAIN);
+        tell_closed(c, f->server, f->node, 0);
         return;
     }
     do {

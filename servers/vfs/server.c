@@ -224,13 +224,18 @@ void server_revoke(struct server *s, long grant)
     grants_offer();
 }
 
+bool server_hangs(const struct server *s)
+{
+    return s->hung == s->endpoint && clock_now() < s->hung_until;
+}
+
 long server_call(struct server *s, struct message *m)
 {
     long result;
 
     if (s->calls_us || !s->endpoint)
         return -EAGAIN;
-    if (s->hung == s->endpoint && clock_now() < s->hung_until)
+    if (server_hangs(s))
         return -ETIMEDOUT;
     result = ipc_call_deadline(s->endpoint, m, CANCEL_DEADLINE_NS);
     s->hung = result == -ETIMEDOUT ? s->endpoint : 0;
@@ -238,6 +243,99 @@ long server_call(struct server *s, struct message *m)
         s->hung_until = clock_now() + HUNG_NS;
     return result;
 }
+
+/* What a fresh incarnation has open it has by the same node: TRAIT_REMEMBERS, and sockets. */
+bool server_knows_nodes(const struct server *s, uint64_t type)
+{
+    type &= FILE_TYPE_MASK;
+    return (s->traits & TRAIT_REMEMBERS) || strcmp(s->key, "net") == 0 ||
+           (type >= SOCKET_CREATE && type < FILE_READ_VECTOR);
+}
+
+/* ---- what they must hear of ----
+ *
+ * One that did not answer in time is left alone for a while, and then goes on with what it has. What it had not
+ * heard of would stay open there for ever.
+ */
+
+#define OWED_LOOK_NS 200000000ull /* between two looks whether they can be told */
+#define OWED_NS 60000000000ull
+
+struct owed {
+    struct owed *next;
+    struct server *server;
+    endpoint_t to; /* 0: whichever is there */
+    struct message m;
+    uint64_t until; /* nobody is waited for longer */
+};
+
+static struct owed *owed_first, **owed_end = &owed_first;
+
+static bool is_for(const struct owed *o, endpoint_t incarnation)
+{
+    return !o->to || o->to == incarnation;
+}
+
+/* False: later. (One that timed out may have received it, and closing twice would be worse than never.) */
+static bool tell(const struct owed *o)
+{
+    struct server *s = o->server;
+    struct message m = o->m;
+
+    if (clock_now() > o->until)
+        return true;
+    if (!s->endpoint)
+        return o->to; /* that one is dead */
+    if (is_for(o, s->endpoint) && server_hangs(s))
+        return false;
+    if (is_for(o, s->endpoint))
+        server_call(s, &m);
+    return true;
+}
+
+static void tell_all(void);
+
+static void tell_later(void)
+{
+    wait_timer(TIMER_OWED, clock_now() + OWED_LOOK_NS, tell_all);
+}
+
+static void tell_all(void)
+{
+    for (struct owed **link = &owed_first; *link;) {
+        struct owed *o = *link;
+
+        if (!tell(o)) {
+            link = &o->next;
+            continue;
+        }
+        *link = o->next;
+        if (!o->next)
+            owed_end = link;
+        free(o);
+    }
+    if (owed_first)
+        tell_later();
+}
+
+void server_tell(struct server *s, const struct message *m, endpoint_t to)
+{
+    struct owed now = {.server = s, .to = to, .m = *m, .until = clock_now() + OWED_NS}, *later;
+
+    if (tell(&now))
+        return;
+    later = malloc(sizeof *later);
+    if (!later) {
+        log_info("no memory for what %s is to hear of", s->key);
+        return;
+    }
+    *later = now;
+    *owed_end = later;
+    owed_end = &later->next;
+    tell_later();
+}
+
+/* ---- readiness ---- */
 
 /*
  * A server tells of a node once: an answer that comes too late is lost, and who waits for it would

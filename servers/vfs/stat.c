@@ -104,7 +104,7 @@ static long stat_file(struct client *c, struct file *f, uint64_t address)
     }
     if (S_ISCHR(f->mode) || S_ISBLK(f->mode))
         return stat_device(c, f, &out, address);
-    return hand_over(c, f->server, &m);
+    return remote_hand_over(c, f, &m);
 }
 
 static long stat_path(struct client *c, int at, uint64_t path, unsigned flags, uint64_t address)
@@ -229,6 +229,8 @@ static long sys_statx(struct client *c, const uint64_t *w)
             return -EBADF;
         if (f && (!f->server || S_ISCHR(f->mode) || S_ISBLK(f->mode)))
             return statx_local(c, f, w[4]);
+        if (f && remote_current(c, f) < 0)
+            return -EIO;
         return f ? statx_node(c, f->server, f->node, w[4])
                  : statx_node(c, c->place->cwd.server, c->place->cwd.node, w[4]);
     }

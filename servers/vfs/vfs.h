@@ -76,8 +76,9 @@ void wake_all(struct wait_queue *q);
 void wait_run(void);
 void wait_alarm_is_over(void);
 void wait_wake_client(struct client *c); /* it runs on at the next wait_run() */
-/* timers of VFS itself: at boot, then for answers about readiness that did not come; and for requests that are overdue */
-enum vfs_timer { TIMER_SERVERS, TIMER_OVERDUE, VFS_TIMERS };
+/* timers of VFS itself: at boot, then for answers about readiness that did not come; for requests that are overdue;
+ * for those that a server was to give back, and what else it is to hear of, while it hangs */
+enum vfs_timer { TIMER_SERVERS, TIMER_OVERDUE, TIMER_RECALLS, TIMER_OWED, VFS_TIMERS };
 void wait_timer(enum vfs_timer which, uint64_t when, void (*due)(void));
 void wait_forget(struct client *c); /* it is about to be freed */
 
@@ -174,20 +175,6 @@ struct file { /* an open file description */
     bool told;
 };
 
-/* remote.c: everything a file server serves */
-extern const struct file_operations remote_operations;
-
-/* Tell the server that the file is open; it may give another node for it. */
-long remote_open(struct client *c, struct file *f);
-long remote_settle(struct client *c, struct file *f);
-void remote_tell_refused(struct client *c, struct server *s, endpoint_t opened_by, uint64_t node);
-void remote_tell_closed(struct client *c, struct file *f);
-/* The server has said that a node became ready; a fresh incarnation of it is there. */
-void remote_ready(struct server *s, uint64_t node);
-void remote_server_back(struct server *s);
-/* Tell the fresh incarnation what is open, and what it has that is covered. */
-void remote_reopen(struct server *s);
-
 /* A new open file, one reference; NULL: no memory. */
 struct file *file_new(const struct file_operations *operations, uint32_t flags, uint32_t mode);
 /* False: the user has no room for it, or no memory. */
@@ -257,10 +244,15 @@ struct client { /* a thread of a program */
     endpoint_t behind_endpoint; /* the incarnation that has it */
     struct overdue overdue; /* what that is asked for */
     struct message handed; /* what that was handed */
+    endpoint_t
+        meant_for; /* the only incarnation that knows the node it is asked about; 0: all do */
+    bool repeats; /* the call is made once more, because the server has died */
     struct server *asked_again; /* ask.c: who is to be asked for `handed` again */
     struct message answer; /* of ask() */
     bool answered; /* answer is there */
     bool returned; /* it has been taken back from the server: what it was handed is not done */
+    bool in_doubt; /* the same, and the server has not said what it has done */
+    uint64_t recalled; /* since when the server is asked that, in vain; 0: it is not */
     bool woken, timed_out, runnable; /* wait.c */
     /* a signal: every wait ends with -EINTR; PM gets it when the call is over (life.c) */
     bool cancelled;
@@ -482,6 +474,8 @@ long life_file_limit(struct message *m);
  * SERVICE_NO_REPLY. False: no memory, nothing has run. (main.c) */
 bool client_begin(struct client *c, void (*work)(void *));
 void client_resume(struct client *c);
+long client_call_again(
+    struct client *c); /* in its coroutine: the call in progress, from its beginning */
 
 /* boot.c: the first program, when the servers that it needs are there. */
 void boot_start(void);
@@ -494,5 +488,7 @@ long sys_mmap_file(struct client *c, const uint64_t *w);
 /* proc_info.c */
 long info_fd_link(struct message *m);
 long info_mounts(struct message *m);
+
+#include "servers/vfs/remote.h"
 
 #endif

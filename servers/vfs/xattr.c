@@ -60,7 +60,9 @@ static long get_by_file(struct client *c, uint64_t fd, uint64_t name, const uint
     if (!f->server || (!S_ISREG(f->mode) && !S_ISDIR(f->mode)))
         return name ? -EOPNOTSUPP : 0;
     file_get(f);
-    result = get(c, f->server, f->node, name, value);
+    result = remote_current(c, f);
+    if (result == 0)
+        result = get(c, f->server, f->node, name, value);
     file_put(c, f);
     return result;
 }

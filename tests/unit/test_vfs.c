@@ -157,6 +157,23 @@ static void test_mounts(void **state)
     assert_int_equal(seeds_run("VFS, mounts", run_mounting, 8, 4000), 0);
 }
 
+/* One that is late, and is left alone for a while, is not dead: what it has open it is told of later, and what it
+ * was just opening is found. */
+static void run_late(uint64_t seed, long steps)
+{
+    late = true;
+    run(seed, steps);
+}
+
+static void test_late_answers(void **state)
+{
+    static const unsigned found_by[] = {25, 28};
+
+    for (unsigned n = 0; n < sizeof found_by / sizeof *found_by; n++)
+        assert_int_equal(apart(run, found_by[n], 4000), 0);
+    assert_int_equal(seeds_run("VFS, late answers", run_late, 8, 4000), 0);
+}
+
 /* A server has answered a program itself; that goes on, PM hands it on to VFS, and takes it back
  * before VFS has received it, for which it is still behind the server. */
 static void test_handed_on_and_taken_back(void **state)
@@ -172,7 +189,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_anything), cmocka_unit_test(test_lost_requests),
-        cmocka_unit_test(test_mounts), cmocka_unit_test(test_handed_on_and_taken_back)};
+        cmocka_unit_test(test_mounts), cmocka_unit_test(test_late_answers),
+        cmocka_unit_test(test_handed_on_and_taken_back)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -87,6 +87,7 @@ static long steps_left;
 static bool is_ending;
 static unsigned complaints; /* of VFS's, so far */
 static bool mounts_only; /* programs do nothing but mount and unmount */
+static bool late; /* servers are late with many answers, and live */
 static bool loses; /* servers lose requests now and then, and more time passes */
 
 static void (*invariant)(void); /* of VFS, between two steps */
@@ -192,13 +193,19 @@ static void seize(struct program *p)
 {
     struct fake_server *s = p->where == BEHIND ? server_of(p->behind) : NULL;
 
-    p->seized_from = 0;
-    p->late = (struct message){0};
     p->not_received =
         p->where == QUEUED && p->message.type == p->handed; /* not a server's answer */
     if (p->where == AT_VFS) {
+        s = server_of(p->late.source ? message_caller(&p->late) : p->seized_from);
+        if (s) /* what that answers, or has answered, reaches nobody any more */
+            s->is_unsure = true;
+        p->late = (struct message){0};
         p->seized_from = EP_VFS;
-    } else if (s && p->taken) {
+        return;
+    }
+    p->late = (struct message){0};
+    p->seized_from = 0;
+    if (s && p->taken) {
         p->seized_from = s->ep;
     } else if (s) {
         p->late = p->message;
