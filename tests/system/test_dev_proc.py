@@ -51,3 +51,9 @@ def test_control_is_for_root(boot):
     result = boot("su user -c 'echo restart e1000 >/proc/bardo/control' 2>&1; echo no-such-command x >/proc/bardo/control; "
                   "echo up nobody >/proc/bardo/control", expect=1)
     assert re.search("ermission|permitted", result.out) and "Invalid argument" in result.out and "No such process" in result.out
+
+
+def test_what_is_open_outlives_the_server(boot, program):
+    """Files and directories of /proc go on when its server is killed, at rest and in the midst of calls; of a process that has ended
+    they say what Linux says (ESRCH, ENOENT)."""
+    assert boot("chmod 755 /proc_kept; /proc_kept", add={"/proc_kept": program("proc_kept")}, icount=True, timeout=150, leak_check=False).out == "kept\n"

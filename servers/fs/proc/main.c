@@ -24,7 +24,8 @@ enum { HANDLES = 256, HANDLES_OF_USERS = HANDLES / 4 * 3, HANDLES_OF_USER = HAND
 enum { PIDS_MAX = ENDPOINT_SLOTS, FD_MAX = 1024, LIST_FRESH_NS = 50000000 };
 enum { IS_CWD = -1, IS_EXE = -2 }; /* of VFS_FD_LINK */
 
-/* A node: row + 1, descriptor << 16, pid << 32. A handle: HANDLE | generation << 16 | its place. */
+/* A node: row + 1, descriptor or mark << 16, pid << 32. The mark tells the process from a later one with its pid, so
+ * that what is open stays its file, also in a fresh copy of us, which opens it by its node. A handle: HANDLE | generation << 16 | its place. */
 #define HANDLE (1ull << 62)
 
 struct handle {
@@ -54,6 +55,11 @@ static int pid_of(uint64_t node)
     return (int)(node >> 32 & 0xffffff);
 }
 
+static int mark_at(uint64_t node)
+{
+    return (int)(node >> 16 & 0xffff);
+}
+
 /* The row behind a node or handle; NULL: stale. *node becomes what is open. */
 static const struct row *row_of(uint64_t *node)
 {
@@ -74,6 +80,36 @@ static bool is_of_process(const struct row *r)
     return r == &rows[PROCESS] || r->in == PROCESS || r->in == PROCESS_FD;
 }
 
+/* By when it began; so many bits are enough for those that had its pid before. (A service that is replaced stays
+ * the one it was.) */
+static int mark_of(const struct process *p)
+{
+    uint64_t ms = p->p.start_ns / 1000000;
+
+    return p->is_service ? 0 : (int)((ms ^ ms >> 16 ^ ms >> 32) & 0xffff);
+}
+
+/* The process that a node is of, if it is still that one: 0, -ESRCH. */
+static long process_at(uint64_t node, const struct row *r, bool with_memory, struct process *out)
+{
+    long result = process_find(pid_of(node), with_memory, out);
+    bool has_mark = r->in != PROCESS_FD;
+
+    if (result == 0 && has_mark && mark_of(out) != mark_at(node))
+        return -ESRCH;
+    return result;
+}
+
+static long process_node(int pid, uint64_t *node)
+{
+    struct process p;
+
+    if (process_find(pid, false, &p) < 0)
+        return -ENOENT;
+    *node = node_make(PROCESS, pid, mark_of(&p));
+    return 0;
+}
+
 static long attributes(uint64_t node, struct fs_attributes *out)
 {
     const struct row *r = row_of(&node);
@@ -85,7 +121,7 @@ static long attributes(uint64_t node, struct fs_attributes *out)
     out->atime_ns = out->mtime_ns = out->ctime_ns = realtime_now();
     if (!is_of_process(r))
         return 0;
-    if (process_find(pid_of(node), false, &p) < 0)
+    if (process_at(node, r, false, &p) < 0)
         return -ENOENT;
     out->uid = (uint32_t)p.p.uid;
     out->gid = (uint32_t)p.p.gid;
@@ -149,17 +185,17 @@ static long child(uint64_t directory, const char *name, uint64_t *node)
 
     if (!r)
         return -ESTALE;
+    if (is_of_process(r) && process_at(directory, r, false, &p) < 0)
+        return r == &rows[PROCESS_FD] ? -ENOENT : -ESRCH; /* as Linux */
     if (r == &rows[PROCESS_FD])
         return child_descriptor(pid_of(directory), name, node);
     if (r == &rows[CORPSE])
         return child_corpse(name, node);
-    if (r == &rows[ROOT] && number_of(name) > 0) {
-        *node = node_make(PROCESS, number_of(name), 0);
-        return process_find(number_of(name), false, &p) < 0 ? -ENOENT : 0;
-    }
+    if (r == &rows[ROOT] && number_of(name) > 0)
+        return process_node(number_of(name), node);
     for (int i = 0; i < row_count; i++) {
         if (rows[i].in == row_at(r) && rows[i].name && strcmp(rows[i].name, name) == 0) {
-            *node = node_make(i, pid_of(directory), 0);
+            *node = node_make(i, pid_of(directory), mark_at(directory));
             return 0;
         }
     }
@@ -172,7 +208,7 @@ static long parent(uint64_t directory, uint64_t *node)
 
     if (!r || r->in < 0)
         return -ESTALE;
-    *node = node_make(r->in, r->in == ROOT ? 0 : pid_of(directory), 0);
+    *node = r->in == ROOT ? ROOT + 1 : node_make(r->in, pid_of(directory), mark_at(directory));
     return 0;
 }
 
@@ -189,9 +225,9 @@ static long next_pid(uint64_t cookie, struct fs_entry *out)
     for (int i = 0; i < count; i++) {
         if ((uint64_t)(pids[i] + row_count) <= cookie)
             continue;
-        *out = (struct fs_entry){.node = node_make(PROCESS, pids[i], 0),
-                                 .cookie = (uint64_t)(pids[i] + row_count),
-                                 .mode = S_IFDIR};
+        *out = (struct fs_entry){.cookie = (uint64_t)(pids[i] + row_count), .mode = S_IFDIR};
+        if (process_node(pids[i], &out->node) < 0) /* it has just ended */
+            continue;
         snprintf(out->name, sizeof out->name, "%d", pids[i]);
         return 1;
     }
@@ -231,9 +267,12 @@ static long next_corpse(uint64_t cookie, struct fs_entry *out)
 static long next(uint64_t directory, uint64_t cookie, struct fs_entry *out)
 {
     const struct row *r = row_of(&directory);
+    struct process p;
 
     if (!r)
         return -ESTALE;
+    if (is_of_process(r) && process_at(directory, r, false, &p) < 0)
+        return -ENOENT;
     if (r == &rows[PROCESS_FD])
         return next_descriptor(pid_of(directory), cookie, out);
     if (r == &rows[CORPSE])
@@ -241,8 +280,9 @@ static long next(uint64_t directory, uint64_t cookie, struct fs_entry *out)
     for (uint64_t i = cookie; i < (uint64_t)row_count; i++) {
         if (rows[i].in != row_at(r) || !rows[i].name)
             continue;
-        *out = (struct fs_entry){
-            .node = node_make((int)i, pid_of(directory), 0), .cookie = i + 1, .mode = rows[i].mode};
+        *out = (struct fs_entry){.node = node_make((int)i, pid_of(directory), mark_at(directory)),
+                                 .cookie = i + 1,
+                                 .mode = rows[i].mode};
         strcpy(out->name, rows[i].name);
         return 1;
     }
@@ -345,7 +385,7 @@ static long generate(uint64_t node, const struct row *r, struct text *t)
     struct process p = {.p.pid = pid_of(node)};
 
     t->length = 0;
-    if (is_of_process(r) && process_find(pid_of(node), true, &p) < 0)
+    if (is_of_process(r) && process_at(node, r, true, &p) < 0)
         return -ESRCH;
     r->write(t, &p);
     return 0;
