@@ -186,7 +186,7 @@ static long child(uint64_t directory, const char *name, uint64_t *node)
     if (!r)
         return -ESTALE;
     if (is_of_process(r) && process_at(directory, r, false, &p) < 0)
-        return r == &rows[PROCESS_FD] ? -ENOENT : -ESRCH; /* as Linux */
+        return -ENOENT;
     if (r == &rows[PROCESS_FD])
         return child_descriptor(pid_of(directory), name, node);
     if (r == &rows[CORPSE])
