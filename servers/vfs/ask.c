@@ -397,7 +397,7 @@ static void recall_later(struct client *c)
 {
     if (!c->recalled)
         c->recalled = clock_now();
-    wait_timer(TIMER_RECALLS, clock_now() + RECALL_NS, recall_again);
+    wait_timer_once(TIMER_RECALLS, clock_now() + RECALL_NS, recall_again);
 }
 
 static bool recall_is_over(const struct client *c)

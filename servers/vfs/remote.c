@@ -123,30 +123,37 @@ long remote_ask(struct client *c, struct file *f, struct message *m, enum again 
 {
     struct file_node_request *r = message_words(m);
     struct message asked = *m;
+    bool repeats = c->repeats;
     long result;
 
     do {
         result = remote_current(c, f);
         if (result)
-            return result;
+            break;
         *m = asked;
         r->node = f->node;
         c->meant_for = f->server->traits & TRAIT_REMEMBERS ? 0 : f->opened_by;
         result = ask(c, f->server, m, again);
         c->meant_for = 0;
-        c->repeats = result == -ESTALE; /* who dies of it dies of the same request */
+        c->repeats = true; /* who dies of it dies of the same request */
     } while (result == -ESTALE && is_reopened(f));
+    c->repeats = repeats;
     return result;
 }
 
-/* (When the server dies with it, the call is made again: ask.c.) */
+/* (When the server dies with it, the call is made again: ask.c. Another thread may close it meanwhile.) */
 long remote_hand_over(struct client *c, struct file *f, struct message *m)
 {
     struct file_node_request *r = message_words(m);
-    long result = remote_current(c, f);
+    long result;
 
+    file_get(f);
+    result = remote_current(c, f);
     r->node = f->node;
-    return result ? result : hand_over(c, f->server, m);
+    if (result == 0)
+        result = hand_over(c, f->server, m);
+    file_put(result == SERVICE_NO_REPLY ? NULL : c, f);
+    return result;
 }
 
 /* VFS has it back at the end: the write is known to be over. One that a limit may cut writes alone: the end

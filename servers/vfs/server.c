@@ -330,9 +330,10 @@ void server_tell(struct server *s, const struct message *m, endpoint_t to)
         return;
     }
     *later = now;
+    if (!owed_first) /* else it is set: to set it anew each time would be to put it off */
+        tell_later();
     *owed_end = later;
     owed_end = &later->next;
-    tell_later();
 }
 
 /* ---- readiness ---- */

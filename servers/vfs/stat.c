@@ -177,13 +177,15 @@ struct statx_result {
 _Static_assert(sizeof(struct statx_result) == 256, "as Linux has it");
 enum { STATX_BASIC = 0x7ff };
 
-static long statx_node(struct client *c, struct server *s, uint64_t node, uint64_t address)
+/* f: it is open, by that node as far as we know. */
+static long statx_node(struct client *c, struct file *f, struct server *s, uint64_t node,
+                       uint64_t address)
 {
     struct message m =
         message_of(FILE_STAT, (struct file_stat_request){.node = node, .back = FILE_BACK});
     const struct file_stat_reply *r = message_words(&m);
     struct statx_result out = {.mask = STATX_BASIC, .block_size = 4096, .inode = node};
-    long result = ask(c, s, &m, AGAIN);
+    long result = f ? remote_ask(c, f, &m, AGAIN) : ask(c, s, &m, AGAIN);
     struct statx_time t;
 
     if (result < 0)
@@ -200,6 +202,16 @@ static long statx_node(struct client *c, struct server *s, uint64_t node, uint64
     out.rdev_minor = minor(r->rdev);
     out.accessed = out.changed = out.modified = t;
     return user_write(c, address, &out, sizeof out);
+}
+
+static long statx_open(struct client *c, struct file *f, uint64_t address)
+{
+    long result;
+
+    file_get(f);
+    result = statx_node(c, f, f->server, f->node, address);
+    file_put(c, f);
+    return result;
 }
 
 static long statx_local(struct client *c, struct file *f, uint64_t address)
@@ -229,15 +241,13 @@ static long sys_statx(struct client *c, const uint64_t *w)
             return -EBADF;
         if (f && (!f->server || S_ISCHR(f->mode) || S_ISBLK(f->mode)))
             return statx_local(c, f, w[4]);
-        if (f && remote_current(c, f) < 0)
-            return -EIO;
-        return f ? statx_node(c, f->server, f->node, w[4])
-                 : statx_node(c, c->place->cwd.server, c->place->cwd.node, w[4]);
+        return f ? statx_open(c, f, w[4])
+                 : statx_node(c, NULL, c->place->cwd.server, c->place->cwd.node, w[4]);
     }
     found = found_new();
     result = found ? path_find_user(c, (int)w[0], w[1], follow_of(w[2]), found) : -ENOMEM;
     if (result == 0)
-        result = statx_node(c, found->server, found->node, w[4]);
+        result = statx_node(c, NULL, found->server, found->node, w[4]);
     found_free(found);
     return result;
 }

@@ -80,6 +80,8 @@ void wait_wake_client(struct client *c); /* it runs on at the next wait_run() */
  * for those that a server was to give back, and what else it is to hear of, while it hangs */
 enum vfs_timer { TIMER_SERVERS, TIMER_OVERDUE, TIMER_RECALLS, TIMER_OWED, VFS_TIMERS };
 void wait_timer(enum vfs_timer which, uint64_t when, void (*due)(void));
+/* Unless it is set: each who sets it anew would put it off. */
+void wait_timer_once(enum vfs_timer which, uint64_t when, void (*due)(void));
 void wait_forget(struct client *c); /* it is about to be freed */
 
 /* ---- servers (server.c) ---- */

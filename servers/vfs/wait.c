@@ -206,6 +206,12 @@ void wait_timer(enum vfs_timer which, uint64_t when, void (*due)(void))
     timers[which].due = due;
 }
 
+void wait_timer_once(enum vfs_timer which, uint64_t when, void (*due)(void))
+{
+    if (!timers[which].when)
+        wait_timer(which, when, due);
+}
+
 static void timers_check(void)
 {
     for (unsigned i = 0; i < VFS_TIMERS; i++)

@@ -158,6 +158,8 @@ static void lookup_answer(struct fake_server *s, const struct message *m, struct
         reply->result = (int64_t)(percent(5) ? chance(100000) : chance(length + 1));
         reply->stop = 1 + (uint32_t)chance(4);
         reply->rdev = ROOT_NODE;
+        if (reply->stop == STOP_OPENED && !S_ISREG(mode_of(node))) /* only those are opened so */
+            reply->stop = STOP_MOUNT;
     }
     if (percent(30))
         reply->node = percent(50) ? ROOT_NODE : 0;
