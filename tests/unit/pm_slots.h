@@ -85,21 +85,25 @@ long slot_seize(endpoint_t ep, uint64_t *server)
 {
     struct program *p = program_of(ep);
     long how = SEIZED_RUNNING;
+    bool is_owed; /* kernel/seize.c */
 
     count_call();
     *server = 0;
     if (!p)
         return -EDEADSRCDST;
-    p->seized_from = 0;
-    p->late.source = 0;
+    is_owed = p->blocked && p->forwarder == EP_PM && (p->late.source || p->seized_from);
+    if (!is_owed) {
+        p->seized_from = 0;
+        p->late.source = 0;
+    }
     if (p->blocked) {
         how = p->kind == CALL_FAULT ? SEIZED_FAULT : SEIZED_RUNNING;
         if (p->kind == CALL_LINUX)
             how = SEIZED_SYSCALL;
         *server = (uint64_t)p->peer;
-        if (how == SEIZED_SYSCALL && p->peer != EP_PM && p->taken) {
+        if (how == SEIZED_SYSCALL && !is_owed && p->peer != EP_PM && p->taken) {
             p->seized_from = p->peer;
-        } else if (how == SEIZED_SYSCALL && p->message_kept) {
+        } else if (how == SEIZED_SYSCALL && !is_owed && p->message_kept) {
             p->late = p->message;
             p->late.source = from_to(p->forwarder, p->peer);
         }

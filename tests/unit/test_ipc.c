@@ -244,6 +244,14 @@ static long answered(struct slot *by, long result)
     return (long)by->registers.rax;
 }
 
+static void hand_on(struct slot *from, const struct slot *to, uint64_t type)
+{
+    from->registers = (struct registers){
+        .rdi = (uint64_t)c->endpoint, .rsi = type, .r14 = (uint64_t)to->endpoint};
+    ipc_forward(from);
+    assert_int_equal(from->registers.rax, 0);
+}
+
 static long late(void)
 {
     a->registers = (struct registers){.rdi = (uint64_t)c->endpoint};
@@ -290,6 +298,36 @@ static void test_late_answer_of_an_earlier_call(void **state)
     answered(b, 55);
     assert_int_equal(ipc_seize(c, a, &server), SEIZED_SYSCALL); /* once more: a's own now */
     assert_int_equal(late(), -ENOENT);
+}
+
+/* c was handed on to d (VFS) because of a signal, and is killed now, before d has received it or afterwards, and before
+ * b's answer or afterwards: d learns of that all the same. */
+static void test_seized_twice(void **state)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        struct slot *d = world_slot(4, 4);
+        endpoint_t server;
+
+        begin_seized();
+        if (i & 1)
+            assert_int_equal(answered(b, 55), 0);
+        hand_on(a, d, 20);
+        if (i & 2)
+            receive(d);
+        assert_int_equal(ipc_seize(c, a, &server), SEIZED_SYSCALL);
+        assert_int_equal(server, d->endpoint);
+        if (!(i & 1))
+            assert_int_equal(answered(b, 55), 0);
+        hand_on(a, d, 30);
+        receive(d);
+        assert_int_equal(d->registers.rsi, 30);
+        d->registers = (struct registers){.rdi = (uint64_t)c->endpoint};
+        ipc_late_answer(d);
+        assert_int_equal(d->registers.rax, 0);
+        assert_int_equal(d->registers.rsi, 55);
+        assert_int_equal((endpoint_t)d->registers.rdi, b->endpoint);
+        setup(state);
+    }
 }
 
 static void test_seized_before_it_was_received(void **state)
@@ -345,6 +383,7 @@ int main(void)
         cmocka_unit_test_setup(test_asked_too_early, setup),
         cmocka_unit_test_setup(test_seizer_answers, setup),
         cmocka_unit_test_setup(test_late_answer_of_an_earlier_call, setup),
+        cmocka_unit_test_setup(test_seized_twice, setup),
         cmocka_unit_test_setup(test_seized_before_it_was_received, setup),
         cmocka_unit_test_setup(test_seized_while_it_ran, setup),
         cmocka_unit_test_setup(test_services_are_not_seized, setup),

@@ -50,6 +50,7 @@ struct program {
     bool taken; /* BEHIND: the server has received it */
     endpoint_t behind, seized_from;
     struct message late; /* source: from, to; 0: none */
+    bool by_pm; /* it was PM that handed it to whom it is at */
     bool dying, cancelling, in_exec;
     uint64_t handed; /* what PM or VM has handed it on with, until VFS lets it go */
     bool set_free; /* by a server that had it to give back */
@@ -166,6 +167,7 @@ static void enqueue(struct program *p, endpoint_t via, struct message m)
     m.source = (uint32_t)p->ep | (uint64_t)(uint32_t)via << 32;
     trace("to VFS", p->ep, via, &m);
     p->message = m;
+    p->by_pm = via == EP_PM;
     if (m.type == VFS_FORK || m.type == VFS_CREDENTIALS || m.type == VFS_FILE_LIMIT ||
         m.type == VFS_MMAP)
         p->handed = m.type;
@@ -195,17 +197,15 @@ static void seize(struct program *p)
 
     p->not_received =
         p->where == QUEUED && p->message.type == p->handed; /* not a server's answer */
-    if (p->where == AT_VFS) {
-        s = server_of(p->late.source ? message_caller(&p->late) : p->seized_from);
-        if (s) /* what that answers, or has answered, reaches nobody any more */
-            s->is_unsure = true;
-        p->late = (struct message){0};
-        p->seized_from = EP_VFS;
+    if (p->by_pm && (p->late.source || p->seized_from)) { /* once more */
+        queue_drop(p);
         return;
     }
     p->late = (struct message){0};
     p->seized_from = 0;
-    if (s && p->taken) {
+    if (p->where == AT_VFS) {
+        p->seized_from = EP_VFS;
+    } else if (s && p->taken) {
         p->seized_from = s->ep;
     } else if (s) {
         p->late = p->message;
@@ -266,6 +266,13 @@ static void check_handed(struct program *p, endpoint_t to, const struct message 
     p->handed = 0;
 }
 
+static void runs(struct program *p)
+{
+    p->where = RUNNING;
+    p->seized_from = 0;
+    p->late = (struct message){0};
+}
+
 /* VFS has it no more: handed on to `to`, or with `to` 0 answered. */
 static long let_go(endpoint_t ep, endpoint_t to, const struct message *m)
 {
@@ -287,6 +294,7 @@ static long let_go(endpoint_t ep, endpoint_t to, const struct message *m)
         check(s->count < PENDING, "too many requests at a server");
         p->where = BEHIND;
         p->behind = s->ep;
+        p->by_pm = false;
         p->message = *m;
         p->message.source = 0;
         p->taken = false;
@@ -294,7 +302,7 @@ static long let_go(endpoint_t ep, endpoint_t to, const struct message *m)
     } else {
         check_handed(p, to, m);
         p->cancelling = false;
-        p->where = RUNNING;
+        runs(p);
         p->set_free = false;
         check(!p->dying, "a program that ends was let go");
         if (to && !cancelled->is_over && percent(80)) /* PM makes the call again */
@@ -314,7 +322,7 @@ static long server_lets_go(struct fake_server *s, struct pending *e, struct mess
         if (back)
             enqueue(p, s->ep, m);
         else
-            p->where = RUNNING, p->set_free = is_back(&e->m);
+            runs(p), p->set_free = is_back(&e->m);
         check(back || !p->dying || s->lies, "a server answered a program that ends");
     } else if (p && p->seized_from == s->ep) {
         p->late = m;
