@@ -695,7 +695,7 @@ long ipc_reply_receive(endpoint_t to, struct message *m, uint64_t timeout)
         program_cancel(&programs[queue[chance(queued)]]);
     for (unsigned quiet = 0; !queued && !notified_bits; quiet++) {
         world_step();
-        if (!calm && !programs_left() && !alarm_at)
+        if (!calm && !programs_left() && !alarm_at && !notified_bits)
             longjmp(world_end, 1);
         if (quiet > 2000 && alarm_at && now < alarm_at)
             now = alarm_at; /* nothing else is to come */
