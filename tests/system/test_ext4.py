@@ -439,3 +439,29 @@ def test_signal_that_comes_in_exec(boot, tmp_path):
     out = boot(f"mkdir -p /mnt && mount -t ext4 /dev/sda /mnt; i=0; while [ $i -lt {count} ]; do (exec /mnt/$i/sleep 2) & usleep $((i * 200)); kill $!; wait $! 2>/dev/null; echo $?; i=$((i + 1)); done; umount /mnt",
                qemu=attached(image), icount=True, leak_check=False).out
     assert re.findall(r"^\d+$", out, re.M) == ["143"] * count
+
+
+def test_many_deleted(boot, tmp_path, program):
+    """Four thousand deleted files are held open, and ext4 dies meanwhile: to delete one more takes no longer, and all have gone when their programs have ended."""
+    image = make(tmp_path / "e.img", "-N", "8000")
+    result = boot("chmod 755 /deleted; " + MOUNT + "/deleted 8 500; /deleted 8 500 'kill -9 $(pidof ext4)'; echo *" + UMOUNT,
+                  add={"/deleted": program("deleted")}, qemu=attached(image), icount=True, leak_check=False)
+    times = [int(us) for us in re.findall(r"^(?:none|all|ended) (\d+)$", result.out, re.M)]
+    assert len(times) == 6 and "lost+found\n" in result.out and "ext4: killed 9" in result.klog
+    assert max(times) < 2 * times[0], times
+    assert "has not given back" not in result.klog
+    check(image)
+
+
+def test_many_deleted_at_a_power_failure(boot, tmp_path, program):
+    """They go when the disk is mounted again; e2fsck knows all of them, too."""
+    image = make(tmp_path / "e.img", "-N", "8000")
+    boot("chmod 755 /deleted; " + MOUNT + "/deleted 8 250 'sync; poweroff -n -f'", add={"/deleted": program("deleted")}, qemu=attached(image), icount=True, leak_check=False, expect=125)
+    copy = tmp_path / "copy.img"
+    shutil.copy(image, copy)
+    cleared = subprocess.run(["/sbin/e2fsck", "-fy", copy], capture_output=True, text=True).stdout
+    assert cleared.count("Clearing orphaned inode") == 2000, cleared[-2000:]
+    check(copy)
+    out = boot(MOUNT + "sleep 3; df -i . | tail -n 1" + UMOUNT, qemu=attached(image), icount=True, leak_check=False).out
+    assert out.split()[2] == "11", out
+    check(image)

@@ -5,7 +5,7 @@
 // sources: servers/fs/ext4/zone.c servers/fs/ext4/extent.c servers/fs/ext4/truncate.c
 // sources: servers/fs/ext4/blockmap.c
 // sources: servers/fs/ext4/directory.c servers/fs/ext4/index.c servers/fs/ext4/hash.c
-// sources: servers/fs/ext4/listing.c servers/fs/ext4/names.c servers/fs/ext4/orphan.c
+// sources: servers/fs/ext4/listing.c servers/fs/ext4/names.c servers/fs/ext4/orphan.c servers/fs/ext4/numbers.c
 // sources: servers/fs/ext4/attribute.c servers/fs/ext4/data.c servers/fs/ext4/length.c
 // sources: servers/fs/ext4/ahead.c
 // sources: servers/fs/ext4/journal.c servers/fs/ext4/commit.c servers/fs/ext4/replay.c

@@ -43,6 +43,7 @@ long change_end(long result)
     } else {
         op_abort();
     }
+    orphans_ended(result >= 0);
     return result;
 }
 

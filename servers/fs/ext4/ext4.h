@@ -7,7 +7,7 @@
  *     seal.c     checksums of metadata
  *     allocate.c extent.c truncate.c inode.c directory.c index.c    the structures on the disk
  *     journal.c replay.c    jbd2: committing; after a power failure
- *     file.c names.c xattr.c    what programs ask for
+ *     file.c names.c xattr.c    what programs ask for;  orphan.c numbers.c    what is deleted later
  *     super.c    mounting;  io.c    the disk;  main.c    requests
  *
  * Functions return 0 or more, a negative errno, or EXT4_MISS (cache.h), which goes up to the main

@@ -83,6 +83,9 @@ long file_link_text(uint64_t node, char *text, size_t room);
 long orphan_add(struct inode *i); /* in an operation */
 long orphan_remove(struct inode *i);
 long orphan_has(const struct inode *i); /* 1, 0 */
+/* Nobody cuts it off any more: it is ended, if it is one. */
+void orphan_can_go(uint64_t node);
+void orphans_ended(bool is_committed); /* the operation has */
 void opened(uint64_t node, int change); /* somebody has it open, or not any more */
 unsigned open_count(uint64_t node);
 /* All who have files open have said so: those that nobody has can go. */

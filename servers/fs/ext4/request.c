@@ -237,6 +237,8 @@ long request_cancel(endpoint_t program)
     for (struct kept *k = kept; k < kept + kept_count; k++)
         if (k->message.type && message_caller(&k->message) == program) {
             k->message.type = 0;
+            if (k->locked)
+                orphan_can_go(k->locked);
             return FILE_CANCEL_REPEAT; /* it will be asked again: what it has done is remembered by
                                           its number */
         }
