@@ -201,10 +201,11 @@ static long find(const struct inode *i, struct inode *before)
         result = leads(orphan->value, i, before);
         if (result)
             return result;
-    } else if ((i->raw->dtime == 0 && known.last != i->number) ||
-               numbers_find(&strays, i->number)) {
+    } else if (i->raw->dtime == 0 && known.last != i->number) {
         return 0;
     }
+    if (numbers_find(&strays, i->number))
+        return orphan ? -EUCLEAN : 0;
     numbers_put(&strays, i->number);
     known.has_begun = false;
     numbers_clear(&listed);
