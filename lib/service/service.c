@@ -17,7 +17,10 @@
 
 /* Kept here, not where the caller has it: on a stack it would have no mirror (lib/undo). */
 static struct service_table served;
-static uint16_t entry_index[INDEX_SIZE]; /* 1 more than the number of the entry; 0: none */
+static uint16_t entry_index[INDEX_SIZE]; /* 1 more than the place of the entry; 0: none */
+
+/* Of a place: the table's number, 0 the first, and within that. */
+enum { PLACE_BITS = 10, PLACES = 1 << PLACE_BITS, TABLES = (1 << 16) / PLACES };
 
 static unsigned hash(uint64_t type)
 {
@@ -26,35 +29,59 @@ static unsigned hash(uint64_t type)
            INDEX_SIZE;
 }
 
+static void index_entry(uint64_t type, unsigned table, size_t number)
+{
+    unsigned at = hash(type);
+
+    if (table >= TABLES || number >= PLACES - 1)
+        panic("too many handlers");
+    while (entry_index[at])
+        at = (at + 1) % INDEX_SIZE;
+    entry_index[at] = (uint16_t)((table << PLACE_BITS) + number + 1);
+}
+
 static void serve_table(const struct service_table *table)
 {
     served = *table;
-    if (table->count >= INDEX_SIZE)
-        panic("too many handlers");
-    for (size_t i = 0; i < table->count; i++) {
-        unsigned at = hash(table->entries[i].type);
+    for (size_t i = 0; i < table->count; i++)
+        index_entry(table->entries[i].type, 0, i);
+    for (unsigned t = 0; table->more && table->more[t]; t++)
+        for (size_t i = 0; table->more[t][i].handle; i++)
+            index_entry(table->more[t][i].type, t + 1, i);
+}
 
-        while (entry_index[at])
-            at = (at + 1) % INDEX_SIZE;
-        entry_index[at] = (uint16_t)(i + 1);
-    }
+static const struct service_entry *entry_at(unsigned place)
+{
+    unsigned table = place >> PLACE_BITS;
+
+    return (table ? served.more[table - 1] : served.entries) + place % PLACES;
+}
+
+static service_handler look_for(uint64_t type)
+{
+    for (size_t i = 0; i < served.count; i++)
+        if (served.entries[i].type == type)
+            return served.entries[i].handle;
+    for (unsigned t = 0; served.more && served.more[t]; t++)
+        for (size_t i = 0; served.more[t][i].handle; i++)
+            if (served.more[t][i].type == type)
+                return served.more[t][i].handle;
+    return served.fallback;
 }
 
 /* What the index leads to is what was asked for; what it does not lead to, since a bit of it has flipped
- * perhaps, is looked for. */
+ * perhaps, is looked for. (It may lead nowhere, then: a death, of which the mirror mends it.) */
 static service_handler find(uint64_t type)
 {
-    const struct service_entry *all = served.entries;
+    for (unsigned at = hash(type); entry_index[at]; at = (at + 1) % INDEX_SIZE) {
+        const struct service_entry *e = entry_at(entry_index[at] - 1u);
 
-    for (unsigned at = hash(type); entry_index[at]; at = (at + 1) % INDEX_SIZE)
-        if (entry_index[at] <= served.count && all[entry_index[at] - 1].type == type)
-            return all[entry_index[at] - 1].handle;
+        if (e->type == type && e->handle)
+            return e->handle;
+    }
     if (served.fallback && type < MESSAGE_LINUX_MAX)
         return served.fallback;
-    for (size_t i = 0; i < served.count; i++)
-        if (all[i].type == type)
-            return all[i].handle;
-    return served.fallback;
+    return look_for(type);
 }
 
 #ifndef UNDO

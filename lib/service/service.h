@@ -40,6 +40,9 @@ struct service_entry {
 struct service_table {
     const struct service_entry *entries; /* in any order; service_run() indexes them by type */
     size_t count;
+    /* More tables, NULL at the end, each with an entry without a handler at its end. They are used where
+     * they are: constants, of which no bit is lost. NULL: none */
+    const struct service_entry *const *more;
     service_handler fallback; /* for types not listed; NULL: -ENOSYS */
     void (*notified)(uint64_t bits); /* notifications, but NOTIFY_BIT_SHUTDOWN */
     /* RS wants the service to end: finish what must be; then it exits with 0. NULL: nothing to

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* PM: collects the tables of its files and runs. */
+/* PM runs, with the tables of its files. */
 #include "servers/pm/pm.h"
-
-#define ENTRIES 192
 
 static void notified(uint64_t bits)
 {
@@ -16,14 +14,10 @@ static void notified(uint64_t bits)
 
 int main(void)
 {
-    static struct service_entry entries[ENTRIES];
-    size_t count = 0;
+#define TABLE(name) name,
+    static const struct service_entry *const tables[] = {PM_CALLS(TABLE) NULL};
 
-#define ADD(name)                                                                                  \
-    for (size_t i = 0; i < name##_count && count < ENTRIES; i++)                                   \
-        entries[count++] = name[i];
-    PM_CALLS(ADD)
     timer_set();
     service_ready(RS_READY_FRESH);
-    service_run(&(struct service_table){.entries = entries, .count = count, .notified = notified});
+    service_run(&(struct service_table){.more = tables, .notified = notified});
 }

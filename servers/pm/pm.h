@@ -276,12 +276,8 @@ static inline long write_user(struct thread *t, uint64_t address, const void *fr
     f(fork_calls) f(exec_calls) f(exit_calls) f(wait_calls) f(signal_calls) f(deliver_calls)       \
         f(timer_calls) f(clock_calls) f(limit_calls) f(futex_calls) f(credentials_calls)           \
             f(groups_calls) f(info_calls) f(random_calls) f(klog_calls)
-#define PM_DECLARE(name)                                                                           \
-    extern const struct service_entry name[];                                                      \
-    extern const size_t name##_count;
+#define PM_DECLARE(name) extern const struct service_entry name[];
 PM_CALLS(PM_DECLARE)
-#define PM_TABLE(name, ...)                                                                        \
-    const struct service_entry name[] = {__VA_ARGS__};                                             \
-    const size_t name##_count = sizeof name / sizeof *name;
+#define PM_TABLE(name, ...) const struct service_entry name[] = {__VA_ARGS__, {0}};
 
 #endif
