@@ -25,21 +25,26 @@ enum { PIDS_MAX = ENDPOINT_SLOTS, FD_MAX = 1024, LIST_FRESH_NS = 50000000 };
 enum { IS_CWD = -1, IS_EXE = -2 }; /* of VFS_FD_LINK */
 
 /* A node: row + 1, descriptor or mark << 16, pid << 32. The mark tells the process from a later one with its pid, so
- * that what is open stays its file, also in a fresh copy of us, which opens it by its node. A handle: HANDLE | generation << 16 | its place. */
+ * that what is open stays its file, also in a fresh copy of us, which opens it by its node. A handle: HANDLE | of its node << 16 | its
+ * place. A fresh copy gives the same handle for the same node (unless its place is taken): a request that has killed is
+ * known there as the same (struct service_note). */
 #define HANDLE (1ull << 62)
 
 struct handle {
     uint64_t node; /* what is open; 0: free */
-    uint64_t generation;
     uint32_t uid; /* of who has opened it */
     struct text text;
 };
 static struct handle handles[HANDLES];
-static uint64_t handle_generation;
 
 static uint64_t node_make(int row, int pid, int descriptor)
 {
     return (uint64_t)(row + 1) | (uint64_t)(uint16_t)descriptor << 16 | (uint64_t)pid << 32;
+}
+
+static uint64_t mix(uint64_t node) /* 40 bits */
+{
+    return node * 0x9e3779b97f4a7c15ull >> 24;
 }
 
 static struct handle *handle_of(uint64_t node)
@@ -47,7 +52,7 @@ static struct handle *handle_of(uint64_t node)
     struct handle *h =
         (node & HANDLE) && (node & 0xffff) < HANDLES ? &handles[node & 0xffff] : NULL;
 
-    return h && h->node && h->generation == (node & ~HANDLE) >> 16 ? h : NULL;
+    return h && h->node && mix(h->node) == (node & ~HANDLE) >> 16 ? h : NULL;
 }
 
 static int pid_of(uint64_t node)
@@ -336,15 +341,19 @@ static long link_text(uint64_t node, char *text, size_t room)
 /* ---- open files ---- */
 
 /* A free handle for that user; HANDLES: none. */
-static unsigned handle_free(uint32_t uid)
+static unsigned handle_free(uint32_t uid, uint64_t node)
 {
-    unsigned most = uid ? HANDLES_OF_USERS : HANDLES, found = HANDLES, has = 0;
+    const unsigned most = uid ? HANDLES_OF_USERS : HANDLES, first = mix(node) % most;
+    unsigned found = HANDLES, has = 0;
 
-    for (unsigned i = most; i-- > 0;)
-        if (!handles[i].node)
-            found = i;
+    for (unsigned n = most; n-- > 0;) {
+        const struct handle *h = &handles[(first + n) % most];
+
+        if (!h->node)
+            found = (first + n) % most;
         else
-            has += handles[i].uid == uid;
+            has += h->uid == uid;
+    }
     return uid && has >= HANDLES_OF_USER ? HANDLES : found;
 }
 
@@ -361,12 +370,11 @@ static long open_node(uint64_t node, uint32_t flags, uint64_t *use)
     if (!S_ISREG(r->mode))
         return 0;
     process_of(fs_program(), &uid);
-    i = handle_free(uid);
+    i = handle_free(uid, node);
     if (i == HANDLES)
         return -ENFILE;
-    handles[i] =
-        (struct handle){.node = node, .generation = ++handle_generation & 0xffffffffff, .uid = uid};
-    *use = HANDLE | handles[i].generation << 16 | i;
+    handles[i] = (struct handle){.node = node, .uid = uid};
+    *use = HANDLE | mix(node) << 16 | i;
     return 0;
 }
 
