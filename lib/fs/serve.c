@@ -10,7 +10,6 @@
 #include "lib/fs/serve.h"
 #include "lib/rt/kernel.h"
 
-enum { MORE_MAX = 8 };
 enum { ST_FLAGS_ARE_VALID = 0x20 }; /* Linux's, of struct statfs */
 enum { SEGMENTS_MAX = 1024 }; /* of a vector, as in Linux */
 
@@ -45,7 +44,7 @@ long fs_answer(struct message *m, bool is_back, long result)
     return is_back ? fs_back(m, result) : result;
 }
 
-static long (*handler_of(uint64_t type))(struct message *);
+static service_handler handler_of(uint64_t type);
 
 /* One request: its type alone, without the number that VFS may have put above it. */
 static long serve(struct message *m)
@@ -53,8 +52,12 @@ static long serve(struct message *m)
     struct message original = *m;
     uint64_t node = 0;
     long result, begun;
+    service_handler handle;
 
     m->type &= FILE_TYPE_MASK;
+    handle = handler_of(m->type);
+    if (!handle)
+        return -ENOSYS;
     is_later = false;
     begun = fs_served->begin ? fs_served->begin(&original, &node) : 0;
     if (begun == FS_LATER) {
@@ -63,7 +66,7 @@ static long serve(struct message *m)
     } else if (begun == 1) {
         result = fs_finish_again(m, node);
     } else {
-        result = begun < 0 ? fs_back(m, begun) : handler_of(m->type)(m);
+        result = begun < 0 ? fs_back(m, begun) : handle(m);
     }
     if (is_later && fs_served->later)
         fs_served->later(&original);
@@ -443,28 +446,27 @@ static const struct service_entry entries[] = {
     {FILE_GET_XATTR, do_xattr},
 };
 
-static long (*handler_of(uint64_t type))(struct message *)
+static service_handler handler_of(uint64_t type)
 {
     for (size_t i = 0; i < sizeof entries / sizeof entries[0]; i++)
         if (entries[i].type == type)
             return entries[i].handle;
-    return do_sync; /* kept requests are of this table: not reached */
+    return NULL;
 }
 
 void fs_serve(const struct fs_operations *operations)
 {
-    static struct service_entry all[sizeof entries / sizeof entries[0] + 1 + MORE_MAX];
-    size_t count = sizeof entries / sizeof entries[0];
+    static const struct service_entry others[] = {
+        {FILE_WAITS, do_waits}, /* not to be put off itself */
+        {0}};
+    static const struct service_entry *const tables[] = {others, NULL};
 
     fs_served = operations;
-    for (size_t i = 0; i < count; i++)
-        all[i] = (struct service_entry){entries[i].type, serve};
-    all[count++] = (struct service_entry){FILE_WAITS, do_waits}; /* not to be put off itself */
-    for (size_t i = 0; i < fs_served->more_count && i < MORE_MAX; i++)
-        all[count++] = fs_served->more[i];
     service_ready(fs_served->adopted ? RS_READY_ADOPTED : RS_READY_FRESH);
-    service_run(&(struct service_table){.entries = all,
-                                        .count = count,
+    service_run(&(struct service_table){.entries = fs_served->more,
+                                        .count = fs_served->more_count,
+                                        .more = tables,
+                                        .fallback = serve,
                                         .notified = fs_served->notified,
                                         .shutdown = fs_served->shutdown,
                                         .idle = fs_served->idle});

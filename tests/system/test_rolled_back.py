@@ -228,3 +228,12 @@ def test_all_in_one_instant(boot):
     died = deaths(listed)
     assert work == "" and "undo:" not in result.klog and "core server" not in result.klog, work
     assert min(died[name] for name in [*SERVERS, "net"]) > 60, died
+
+
+def test_handlers_cannot_be_written():
+    """Which function a request gets is no server's data, of which a bit may flip: the tables lie with its program."""
+    for server in ("ds", "vm", "pm", "vfs", "net", "ram", "ext4"):
+        symbols = subprocess.run(["nm", BUILD / f"services/{server}.debug"], capture_output=True, text=True, check=True).stdout
+        found = re.findall(r"^\w+ (\w) (?:\w+_calls|(?:\w+_)?entries)(?:\.\d+)?$", symbols, re.M)
+        assert set(found) & set("rR"), (server, found)
+        assert not set(found) & set("bBdD"), (server, found)
