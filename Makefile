@@ -102,7 +102,7 @@ $(UNDO_PLUGIN): tools/undo-plugin/undo.cc
 	@echo "  HOST  $<"
 	@g++ -std=gnu++17 -O2 -fPIC -fno-rtti -shared -isystem $$(gcc -print-file-name=plugin)/include -o $@ $<
 UNDO_OBJECTS := $(patsubst %,$(B)/undo/%.o,$(basename $(LIB_SOURCES) $(UNDO_SOURCES)))
-UNLOGGED := $(patsubst %,$(B)/undo/lib/undo/%.o,log mirror scrub return refuse root) # nobody rolls back what rolls back
+UNLOGGED := $(patsubst %,$(B)/undo/lib/undo/%.o,log mirror scrub verify return refuse root) # nobody rolls back what rolls back
 $(UNLOGGED): UNDO_CFLAGS := -DUNDO -ffixed-r15 -mno-red-zone
 $(B)/undo/lib/%.o: lib/%.c $(UNDO_PLUGIN) | $(GEN)
 	@mkdir -p $(@D)

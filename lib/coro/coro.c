@@ -3,7 +3,7 @@
  * Stacks are kept for the next coroutine: at most POOL_MAX unused ones. The lowest word of a stack
  * must stay as it was. What is on a stack that is resumed goes into the undo log, since the
  * compiler's own stores to it are not logged, and what is more on it when it yields, so that it gets
- * into the mirror. What is below has no right contents.
+ * into the mirror. What is below has no right contents, as long as it is a stack.
  */
 #include "lib/coro/coro.h"
 
@@ -19,7 +19,7 @@ enum { REGISTERS = 5 }; /* that the switch saves */
 #else
 enum { REGISTERS = 6 };
 #endif
-enum { POOL_MAX = 8, SWITCH_BYTES = 128 /* below a frame that yields, at most */ };
+enum { POOL_MAX = 32, SWITCH_BYTES = 128 /* below a frame that yields, at most */ };
 #define STACK_MARK 0x5ac4b077035ac4ull
 
 struct coro {
@@ -84,7 +84,8 @@ static void coro_free(struct coro *c)
         *(c->newer ? &c->newer->older : &newest) = c->older;
         if (c->older)
             c->older->newer = c->newer;
-        free(c);
+        undo_written(stack_bottom(c), (size_t)(stack_top(c) - (char *)stack_bottom(c)));
+        free(c); /* it is ordinary memory again, and its mirror as it is */
         return;
     }
     c->pooled = true;

@@ -66,8 +66,8 @@ __undo_range:
 1:  ret
 
 /*
- * ---- the mirror: what has been logged is as it is now there, too ----
- * Backwards, since of an entry with data only its end is known; words by fours. rax, rcx, rdx, rsi, rdi, r8 are lost. May be done twice.
+ * ---- the mirrors: what has been logged is as it is now there, too ----
+ * Backwards, since of an entry with data only its end is known; words by fours. rax, rcx, rdx, rsi, rdi, r8, r9 are lost. May be done twice.
  */
     .globl undo_mirror
 undo_mirror:
@@ -78,6 +78,7 @@ undo_mirror:
     cmpq %rsi, %rdi
     jbe 3f
     movabsq $UNDO_MIRROR, %rdx
+    movabsq $UNDO_SECOND, %r9
     movabsq $UNDO_MIRRORED, %r8
     addq $48, %rsi
     cmpq %rsi, %rdi
@@ -88,6 +89,7 @@ undo_mirror:
     jae 1\nth\()f
     movq (%rcx), %rax
     movq %rax, (%rcx,%rdx)
+    movq %rax, (%rcx,%r9)
     .endr
     subq $64, %rdi
 2:  cmpq %rsi, %rdi
@@ -100,6 +102,7 @@ undo_mirror:
     jae 14f
     movq (%rcx), %rax
     movq %rax, (%rcx,%rdx)
+    movq %rax, (%rcx,%r9)
     subq $16, %rdi
     cmpq %rsi, %rdi
     ja 5b
@@ -135,14 +138,18 @@ undo_mirror:
     jae 7f
     pushq %rsi
     pushq %rdi
-    movq %rcx, %rsi
-    leaq (%rcx,%rdx), %rdi
+    pushq %rcx
+    .irp mirror, rdx, r9
+    movq (%rsp), %rsi
+    leaq (%rsi,%\mirror), %rdi
     movq %rax, %rcx
     shrq $3, %rcx
     rep movsq
     movl %eax, %ecx
     andl $7, %ecx
     rep movsb
+    .endr
+    popq %rcx
     popq %rdi
     popq %rsi
 7:  ret

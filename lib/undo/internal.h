@@ -56,16 +56,27 @@ void undo_mirror_start(void); /* when all is stored that is there before the fir
 void undo_mirror_again(uint64_t log_end); /* the commit had not done all of it */
 /* Nothing of the step is done. How many words were not as the last commit has left them, and are now; 0: none, or it cannot be. */
 unsigned undo_mirror_mend(uint64_t *at);
-void undo_mirror_keep(void); /* the step could be done after that */
-/* It could not: they were right, and their mirror had flipped. */
-void undo_mirror_take_back(void);
+static inline bool undo_is_flip(uint64_t was, uint64_t is) /* one bit differs, at most */
+{
+    return ((was ^ is) & ((was ^ is) - 1)) == 0;
+}
+/* Of a word and its mirrors, which are not the same: the two that are. A mirror that differs is mended. */
+enum undo_vote { UNDO_MEMORY_DIFFERS, UNDO_MIRROR_MENDED, UNDO_ALL_DIFFER } undo_vote(uint64_t at);
 bool undo_is_there(uint64_t at); /* mapped */
 /* This word has no right contents between two steps, or others may write there. */
 bool undo_is_left_out(uint64_t at);
 void undo_mirror_check(void); /* says what it would mend, or not: for tests */
 
-/* log.c: what was logged from begin to end is as it was before. */
-void undo_log_play(uint64_t begin, uint64_t end);
+/* ---- log.c ---- */
+struct undo_log_entry {
+    uint64_t begin; /* with its data, if there are any, before it */
+    uint64_t at, length; /* what it is of */
+    const void
+        *data; /* what was there; NULL: zeros, if that is in a vault, else nothing is known */
+    bool is_in_vault;
+};
+struct undo_log_entry undo_log_entry_before(uint64_t end); /* that ends there */
+void undo_log_play(uint64_t begin, uint64_t end); /* what was logged is as it was before */
 
 /* ---- root.c; nothing happens in any service but RS ---- */
 void undo_root_start(void); /* before the first store */
@@ -73,8 +84,6 @@ void undo_root_died(uint64_t log_end); /* before anything is undone: undo_dead.d
 void undo_root_back(void); /* the step is done, or was given up */
 void undo_root_undone(void); /* the step that may have wanted another program */
 void undo_root_swap_now(void) __attribute__((noreturn)); /* after the commit */
-/* A page, of sums of variables that an update has brought; false: not to RS, or there is none. */
-bool undo_root_give(uint64_t at);
 void undo_root_trim(void); /* between steps: back the room that the last one has taken */
 
 #endif

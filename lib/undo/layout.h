@@ -10,13 +10,11 @@
 /* (No two of them are one bit apart: one that flips in an address of the one does not lead to the other.) */
 #define UNDO_JOURNAL (UNDO_LOG + 0xc000000)
 #define UNDO_OUTBOX (UNDO_LOG + 0x14000000)
-/* What is at an address below UNDO_MIRRORED (the program's data, and its heap) was the same at UNDO_MIRROR + that address
- * when the last step was committed; where there is no page, nothing has been stored yet. */
+/* What is at an address below UNDO_MIRRORED (the program's data, and its heap) was the same at UNDO_MIRROR + that address, and
+ * at UNDO_SECOND + that address, when the last step was committed; where there is no page, nothing has been stored yet. */
 #define UNDO_MIRROR 0x73d000000000
+#define UNDO_SECOND 0x73d600000000
 #define UNDO_MIRRORED 0x180000000
-/* Of UNDO_SUMMED words each, at their address / UNDO_SUMMED: the exclusive or (scrub.c). */
-#define UNDO_SUMS (UNDO_MIRROR + UNDO_MIRRORED)
-#define UNDO_SUMMED 16
 #define UNDO_HEAP 0x80000000 /* from where on lib/rt/malloc.c takes what it cuts into blocks */
 #define UNDO_WINDOW_MAX 0x4000000 /* bytes, of each: beyond that a step has too much to do */
 #define UNDO_WINDOW_FIRST 0x4000 /* bytes that are mapped from the start on, and then at once */

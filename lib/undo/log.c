@@ -60,23 +60,43 @@ static void clear_vault(uint64_t at, uint64_t length)
     }
 }
 
+struct undo_log_entry undo_log_entry_before(uint64_t end)
+{
+    const uint64_t *e = (const uint64_t *)(end - 2 * sizeof *e);
+    struct undo_log_entry entry = {
+        .begin = (uint64_t)e,
+        .at = e[0] & ~(DATA | IN_VAULT | WRITTEN),
+        .length = e[1],
+        .is_in_vault = e[0] & IN_VAULT,
+    };
+
+    if (e[0] & DATA) {
+        entry.begin -= (e[1] + 15) & ~15ull;
+        entry.data = (const void *)entry.begin;
+    } else if (!(e[0] & (IN_VAULT | WRITTEN))) {
+        entry.length = sizeof e[1];
+        entry.data = &e[1];
+    }
+    return entry;
+}
+
+static void put_back(const struct undo_log_entry *e)
+{
+    if (e->data && e->is_in_vault)
+        undo_raw_call(KERNEL_COPY_TO, service_info()->self, (long)e->at, (long)e->data,
+                      (long)e->length, 0);
+    else if (e->data)
+        memcpy((void *)e->at, e->data, e->length); /* wherever it lies */
+    else if (e->is_in_vault)
+        clear_vault(e->at, e->length);
+}
+
 void undo_log_play(uint64_t begin, uint64_t end)
 {
     while (end > begin) {
-        const uint64_t *e = (const uint64_t *)(end -= 16);
+        struct undo_log_entry e = undo_log_entry_before(end);
 
-        if (e[0] & WRITTEN)
-            continue;
-        if ((e[0] & (DATA | IN_VAULT)) == IN_VAULT) {
-            clear_vault(e[0] & ~IN_VAULT, e[1]);
-        } else if (e[0] & DATA) {
-            end -= (e[1] + 15) & ~15ull;
-            if (e[0] & IN_VAULT)
-                undo_raw_call(KERNEL_COPY_TO, service_info()->self,
-                              (long)(e[0] & ~(DATA | IN_VAULT)), (long)end, (long)e[1], 0);
-            else
-                memcpy((void *)(e[0] & ~DATA), (const void *)end, e[1]);
-        } else
-            memcpy((void *)e[0], &e[1], sizeof e[1]); /* wherever it lies */
+        put_back(&e);
+        end = e.begin;
     }
 }

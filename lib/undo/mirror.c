@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The mirror: what the last commit has left of the data and the heap, word by word (undo_mirror in
- * entry.S). Between two steps memory is the same, or it has changed by itself: a bit has flipped.
- * That is looked for when a step has killed twice, so it costs nothing before. RS gives a page of it
- * when one is first stored to (succeed_make_room()), with what its original has in it; where there is
- * none yet, nothing has been stored, and all is zero.
+ * The mirrors: what the last commit has left of the data and the heap, word by word, twice (undo_mirror
+ * in entry.S). Between two steps memory is the same, or it has changed by itself: a bit has flipped.
+ * That is looked for when a step has killed twice, so it costs nothing before. Of the three the two that
+ * are the same are right. RS gives a page of both when one is first stored to (succeed_make_room()), with
+ * what its original has in it; where there is none yet, nothing has been stored, and all is zero.
  *
  * Nothing here is logged.
  */
@@ -28,14 +28,17 @@ extern char __start_undo_apart[], __stop_undo_apart[];
 
 uint64_t undo_heap_end = UNDO_HEAP, undo_tables_begin, undo_tables_end;
 undo_apart static unsigned tries, checks;
-undo_apart bool undo_has_no_mirror; /* or has one no more */
+/* A build whose stores are not logged, to measure what that costs (decision 0011), says so. */
+#ifndef UNDO_HAS_NO_MIRROR
+#define UNDO_HAS_NO_MIRROR false
+#endif
+undo_apart bool undo_has_no_mirror = UNDO_HAS_NO_MIRROR; /* or has one no more */
 
 struct difference {
     unsigned count;
-    bool is_flip; /* each of one bit */
+    bool is_flip; /* each of one bit, and both mirrors say so */
     uint64_t at[FLIPS_MOST], right[FLIPS_MOST];
 };
-undo_apart static struct difference repair; /* in this step */
 
 uint64_t undo_mirror_begin(void)
 {
@@ -62,7 +65,7 @@ void undo_mirror_start(void)
     for (uint64_t at = undo_mirror_begin(); at < (uint64_t)_end; at += PAGE_SIZE)
         if (!is_empty((const uint64_t *)at)) {
             memcpy((void *)(UNDO_MIRROR + at), (const void *)at, PAGE_SIZE);
-            *(uint64_t *)(UNDO_SUMS + at / UNDO_SUMMED) = 0; /* so there is a page of them */
+            memcpy((void *)(UNDO_SECOND + at), (const void *)at, PAGE_SIZE);
         }
 }
 
@@ -83,7 +86,7 @@ void undo_mirror_again(uint64_t log_end)
     __asm__ volatile("movq %0, %%r15\n\tcall undo_mirror"
                      :
                      : "r"(log_end)
-                     : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "cc", "memory");
+                     : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "cc", "memory");
     tries = 0;
 }
 
@@ -96,24 +99,51 @@ static bool is_apart(uint64_t at)
                (uint64_t)undo_return_stack_top - (uint64_t)undo_return_stack;
 }
 
-static void note(struct difference *d, uint64_t at, uint64_t is, uint64_t right)
+static uint64_t *mirror_of(uint64_t mirror, uint64_t at)
 {
-    uint64_t bits = is ^ right;
+    return (uint64_t *)(mirror + at);
+}
+
+enum undo_vote undo_vote(uint64_t at)
+{
+    const uint64_t is = *(const uint64_t *)at;
+    uint64_t *first = mirror_of(UNDO_MIRROR, at), *second = mirror_of(UNDO_SECOND, at);
+    uint64_t *wrong = is == *first ? second : first, was = *wrong;
+
+    if (*first == *second)
+        return UNDO_MEMORY_DIFFERS;
+    if (is != *first && is != *second)
+        return UNDO_ALL_DIFFER;
+    *wrong = is;
+    undo_say("mended in the mirror: at, was, is", (uint64_t)wrong, was, is);
+    return UNDO_MIRROR_MENDED;
+}
+
+/* right: of one mirror. Where there is no page of them, there was a zero. */
+static void note(struct difference *d, uint64_t at, uint64_t right, bool is_mirrored)
+{
+    enum undo_vote vote = UNDO_MEMORY_DIFFERS;
 
     if (is_apart(at))
+        return;
+    if (is_mirrored)
+        vote = undo_vote(at);
+    if (vote == UNDO_MIRROR_MENDED)
         return;
     if (d->count < FLIPS_MOST) {
         d->at[d->count] = at;
         d->right[d->count] = right;
     }
     d->count++;
-    d->is_flip &= (bits & (bits - 1)) == 0;
+    d->is_flip &= vote == UNDO_MEMORY_DIFFERS && undo_is_flip(*(const uint64_t *)at, right);
 }
 
 void undo_mirror_same(const void *at, size_t length)
 {
-    if ((uint64_t)at < UNDO_MIRRORED)
-        memcpy((void *)(UNDO_MIRROR + (uint64_t)at), at, length);
+    if ((uint64_t)at >= UNDO_MIRRORED)
+        return;
+    memcpy((void *)(UNDO_MIRROR + (uint64_t)at), at, length);
+    memcpy((void *)(UNDO_SECOND + (uint64_t)at), at, length);
 }
 
 bool undo_is_left_out(uint64_t at)
@@ -129,47 +159,35 @@ bool undo_is_there(uint64_t at)
     return undo_raw_call(KERNEL_COPY_FROM, service_info()->self, (long)at, (long)&byte, 1, 0) == 0;
 }
 
-static void compare(struct difference *d, uint64_t from, uint64_t to)
+static void compare(struct difference *d, uint64_t mirror, uint64_t from, uint64_t to)
 {
     static const uint64_t zeros[PAGE_SIZE / 8];
 
     for (; from < to; from += PAGE_SIZE) {
+        bool is_mirrored = undo_is_there(UNDO_MIRROR + from) && undo_is_there(UNDO_SECOND + from);
         const uint64_t *page = (const uint64_t *)from,
-                       *right = undo_is_there(UNDO_MIRROR + from)
-                                    ? (const uint64_t *)(UNDO_MIRROR + from)
-                                    : zeros;
+                       *right = is_mirrored ? mirror_of(mirror, from) : zeros;
 
         for (unsigned i = 0; i < PAGE_SIZE / 8; i++)
             if (page[i] != right[i])
-                note(d, (uint64_t)&page[i], page[i], right[i]);
+                note(d, (uint64_t)&page[i], right[i], is_mirrored);
     }
 }
 
 /* The data first: where the heap begins and ends stands in them. */
-static struct difference look(void)
+static struct difference look(uint64_t mirror)
 {
     struct difference d = {.is_flip = true};
 
-    compare(&d, undo_mirror_begin(), (uint64_t)_end);
+    compare(&d, mirror, undo_mirror_begin(), (uint64_t)_end);
     if (d.count > 0)
         return d;
     undo_granted_leave_out();
     if (undo_mirror_leave_out)
         undo_mirror_leave_out();
-    compare(&d, UNDO_HEAP, undo_heap_end);
-    compare(&d, undo_tables_begin, undo_tables_end);
+    compare(&d, mirror, UNDO_HEAP, undo_heap_end);
+    compare(&d, mirror, undo_tables_begin, undo_tables_end);
     return d;
-}
-
-/* What is in memory and what is right change places, in `repair`, too. */
-static void exchange(void)
-{
-    for (unsigned i = 0; i < repair.count; i++) {
-        uint64_t *word = (uint64_t *)repair.at[i], was = *word;
-
-        *word = repair.right[i];
-        repair.right[i] = was;
-    }
 }
 
 unsigned undo_mirror_mend(uint64_t *at)
@@ -178,26 +196,13 @@ unsigned undo_mirror_mend(uint64_t *at)
 
     if (undo_has_no_mirror)
         return 0;
-    d = look();
+    d = look(UNDO_MIRROR);
     if (d.count == 0 || d.count > FLIPS_MOST || !d.is_flip)
         return 0;
-    repair = d;
-    exchange();
+    for (unsigned i = 0; i < d.count; i++)
+        *(uint64_t *)d.at[i] = d.right[i];
     *at = d.at[0];
     return d.count;
-}
-
-void undo_mirror_keep(void)
-{
-    repair.count = 0;
-}
-
-void undo_mirror_take_back(void)
-{
-    exchange();
-    for (unsigned i = 0; i < repair.count; i++)
-        undo_mirror_same((const void *)repair.at[i], sizeof(uint64_t));
-    repair.count = 0;
 }
 
 void undo_mirror_check(void)
@@ -206,7 +211,7 @@ void undo_mirror_check(void)
 
     if (undo_has_no_mirror || ++checks % CHECK_EVERY)
         return;
-    d = look();
+    d = look(checks / CHECK_EVERY % 2 ? UNDO_MIRROR : UNDO_SECOND);
     for (unsigned i = 0; i < d.count && i < SAID_MOST; i++)
         undo_say("the mirror differs", d.at[i], *(const uint64_t *)d.at[i], d.right[i]);
 }

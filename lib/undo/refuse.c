@@ -265,10 +265,8 @@ static bool is_due(uint64_t deaths)
 void undo_judge(bool by_itself)
 {
     if (undo_in_step && is_fault(undo_dead.defect) && by_itself && is_due(++faults) &&
-        !is_mended() && faults >= POISON_DEATHS) {
-        undo_mirror_take_back();
+        !is_mended() && faults >= POISON_DEATHS)
         refused = "a request that kills is refused";
-    }
     if (undo_in_step && refused)
         drop_step(refused);
     refused = NULL;
@@ -276,7 +274,6 @@ void undo_judge(bool by_itself)
 
 void undo_step_is_done(void)
 {
-    undo_mirror_keep();
     faults = 0;
 }
 

@@ -55,11 +55,6 @@ static void map_first(uint64_t at, uint64_t bytes)
 
 void undo_root_start(void)
 {
-    const uint64_t page = ~(uint64_t)(PAGE_SIZE - 1),
-                   first_sums = (UNDO_SUMS + undo_mirror_begin() / UNDO_SUMMED) & page,
-                   end = UNDO_SUMS + (undo_mirror_begin() + undo_mirror_bytes()) / UNDO_SUMMED,
-                   end_sums = (end + PAGE_SIZE - 1) & page;
-
     if (!is_root() || log_room != 0)
         return;
     map_first(UNDO_LOG, BOOT_LOG);
@@ -67,15 +62,10 @@ void undo_root_start(void)
     map_first(UNDO_OUTBOX, UNDO_WINDOW_FIRST);
     map_first(UNDO_DEAD_STACK, UNDO_DEAD_STACK_MAX);
     map_first(UNDO_MIRROR + undo_mirror_begin(), undo_mirror_bytes());
-    map_first(first_sums, end_sums - first_sums);
+    map_first(UNDO_SECOND + undo_mirror_begin(), undo_mirror_bytes());
     journal_room = BOOT_JOURNAL;
     log_room = BOOT_LOG;
     undo_guard(HEARTBEAT, DEFECT_HEARTBEAT);
-}
-
-bool undo_root_give(uint64_t at)
-{
-    return is_root() && map(at, PAGE_SIZE) >= 0;
 }
 
 void undo_guard(uint64_t ns, uint32_t defect)

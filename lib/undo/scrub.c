@@ -1,39 +1,38 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Scrubbing: between two steps memory is compared with its mirror (mirror.c) while nobody has died,
+ * Scrubbing: between two steps memory is compared with its mirrors (mirror.c) while nobody has died,
  * a few pages before a step, for a small part of the time that has passed, and no more than is said
- * below. A bit that has flipped is put right if its page's turn comes before a step reads it, or stores
- * to its block; what is used all the time is mostly used before that.
+ * below. A bit that has flipped, in memory or in a mirror, is put right when its page's turn comes, if
+ * no step has used it before.
  *
- * Which of the two has flipped the sums tell: of each 16 words the exclusive or, as it was when both
- * were last the same. What was stored since has another in both; a flip changes it in one of them. If
- * neither is what it was, both have happened, and it stays as it is (until somebody dies of it:
- * undo_mirror_mend()).
+ * One round memory is compared with the one mirror, the next with the other. Whichever of the three is
+ * not as the two others are has flipped.
  *
  * Nothing here is logged: it runs before the step has stored anything.
  */
 #include "lib/rt/kernel.h"
 #include "lib/undo/internal.h"
 
-#define WORDS 16 /* of a block, which has one sum */
-#define BLOCKS (PAGE_SIZE / 8 / WORDS)
+#define BLOCK_WORDS 16 /* of a block: compared by their sum */
+#define BLOCKS (PAGE_SIZE / 8 / BLOCK_WORDS)
 /* It takes this part of the time, if there is always something to do; one page costs some 1300 instructions. Several
  * servers are at work for one program, and each takes it. */
 #define SHARE 1024
 #define LEAST_MS 1 /* from one time to the next, when nothing is due */
 /* Before one step, some 12 us; what is due beyond that is done before the next ones. */
 #define PAGES_MOST 8
+#define STEPS_MOST 128 /* to find them */
 #define DUE_MOST_MS 1024 /* of the time that has passed: after a pause 1 ms of looking is due */
 /* Tables that are empty are looked at so rarely. */
 #define EMPTY_EVERY 16
-#define TRIES 8 /* so often in a row it may die in it */
-
-_Static_assert(WORDS == UNDO_SUMMED, "a sum is a word");
+#define LOOKS 8 /* so often in a row it may die in it */
+#define KNOWN 512
 
 extern char _end[];
 
 undo_apart uint64_t undo_scrub_due; /* of the TSC; at first at once */
-undo_apart static uint64_t last, place, known_sums;
+undo_apart static uint64_t last, place;
+undo_apart static uint64_t known[KNOWN]; /* pages that have mirrors, by their number; not all */
 undo_apart static unsigned rounds, scrub_tries,
     scrub_tries_inverted; /* (0 and 0 at first: they differ) */
 
@@ -42,91 +41,70 @@ static uint64_t fold(const uint64_t *word)
     uint64_t sum = 0;
 
 #pragma GCC unroll 16
-    for (unsigned i = 0; i < WORDS; i++)
+    for (unsigned i = 0; i < BLOCK_WORDS; i++)
         sum ^= word[i];
     return sum;
 }
 
-/* NULL: there is none yet, so nothing has been seen but zeros. RS has nobody who gives it pages. */
-static uint64_t *sums_of(uint64_t page)
+static uint64_t *known_of(uint64_t page)
 {
-    uint64_t sums = UNDO_SUMS + page / WORDS, there = sums & ~(uint64_t)(PAGE_SIZE - 1);
-
-    if (there != known_sums && !undo_is_there(there) && !undo_root_give(there))
-        return NULL;
-    known_sums = there;
-    return (uint64_t *)sums;
+    return &known[page / PAGE_SIZE % KNOWN];
 }
 
-static bool is_zero(const uint64_t *sums)
+/* Where it has none nothing has been stored since the start, or somebody dies of it. */
+static bool has_mirror(uint64_t page)
 {
-    uint64_t any = 0;
-
-    for (unsigned i = 0; sums && i < BLOCKS; i++)
-        any |= sums[i];
-    return any == 0;
+    if (*known_of(page) != page &&
+        (!undo_is_there(UNDO_MIRROR + page) || !undo_is_there(UNDO_SECOND + page)))
+        return false;
+    *known_of(page) = page;
+    return true;
 }
 
-/* The only word of a block that differs, and it does in one bit: its number. -1: none, or it is no flip. */
-static int find_flip(const uint64_t *is, const uint64_t *right)
+static void mend(uint64_t *is, const uint64_t *right)
 {
-    int found = -1;
+    uint64_t was = *is;
 
-    for (unsigned i = 0; i < WORDS; i++) {
-        uint64_t bits = is[i] ^ right[i];
-
-        if (bits == 0 || undo_is_left_out((uint64_t)&is[i]))
-            continue;
-        if (found >= 0 || (bits & (bits - 1)))
-            return -1;
-        found = (int)i;
-    }
-    return found;
-}
-
-static void mend(uint64_t *is, uint64_t *right, uint64_t sum)
-{
-    int i = find_flip(is, right);
-
-    if (i < 0)
+    if (was == *right || undo_is_left_out((uint64_t)is) ||
+        undo_vote((uint64_t)is) != UNDO_MEMORY_DIFFERS || !undo_is_flip(was, *right))
         return;
-    if (fold(right) == sum) {
-        undo_say("mended before it was used: at, was, is", (uint64_t)&is[i], is[i], right[i]);
-        is[i] = right[i];
-        undo_ring(0); /* it may have decided by it when to look again */
-    } else if (fold(is) == sum) {
-        undo_say("mended in the mirror: at, was, is", (uint64_t)&right[i], right[i], is[i]);
-        right[i] = is[i];
-    }
+    *is = *right;
+    undo_say("mended before it was used: at, was, is", (uint64_t)is, was, *is);
+    undo_ring(0); /* it may have decided by it when to look again */
 }
 
-/* sums: of its blocks; NULL: all are zero. */
-static void scrub_page(uint64_t page, const uint64_t *sums, bool is_mirrored)
+static void scrub_block(uint64_t *is, const uint64_t *right)
 {
-    uint64_t *is = (uint64_t *)page, *right = (uint64_t *)(UNDO_MIRROR + page);
+    for (unsigned i = 0; i < BLOCK_WORDS; i++)
+        mend(&is[i], &right[i]);
+}
 
-    for (unsigned b = 0; b < BLOCKS; b++, is += WORDS, right += WORDS) {
-        uint64_t sum = sums ? sums[b] : 0, now = fold(is);
+static void scrub_page(uint64_t page)
+{
+    uint64_t *is = (uint64_t *)page,
+             *right = (uint64_t *)((rounds % 2 ? UNDO_SECOND : UNDO_MIRROR) + page);
+    bool is_mirrored = *known_of(page) == page;
 
-        if (now == 0 && sum == 0)
+    for (unsigned b = 0; b < BLOCKS; b++, is += BLOCK_WORDS, right += BLOCK_WORDS) {
+        uint64_t sum = fold(is);
+
+        if (!is_mirrored && sum == 0)
             continue;
-        if (!is_mirrored && !undo_is_there((uint64_t)right))
-            return; /* nothing has been stored here since the start, or somebody dies of it */
+        if (!is_mirrored && !has_mirror(page))
+            return;
         is_mirrored = true;
-        if (now != fold(right))
-            mend(is, right, sum);
-        else if (now != sum)
-            ((uint64_t *)(UNDO_SUMS + page / WORDS))[b] = now; /* RS gives the page */
+        if (sum != fold(right))
+            scrub_block(is, right);
     }
 }
 
-static void visit(uint64_t page)
+/* False: it was left out, which costs nearly nothing. */
+static bool visit(uint64_t page)
 {
-    const uint64_t *sums = sums_of(page);
-    bool is_mirrored = !is_zero(sums); /* what has a sum has been seen there */
-
-    if (is_mirrored || (page / PAGE_SIZE + rounds) % EMPTY_EVERY == 0)
-        scrub_page(page, sums, is_mirrored);
+    if (*known_of(page) != page && (page / PAGE_SIZE + rounds) % EMPTY_EVERY)
+        return false;
+    scrub_page(page);
+    return true;
 }
 
 /* The data, the heap, and tables. */
@@ -161,10 +139,10 @@ void undo_scrub(void)
 
     if (scrub_tries != ~scrub_tries_inverted) /* a bit has flipped */
         set_scrub_tries(0);
-    if (undo_has_no_mirror || scrub_tries >= TRIES) {
-        if (!undo_has_no_mirror && scrub_tries == TRIES) {
+    if (undo_has_no_mirror || scrub_tries >= LOOKS) {
+        if (!undo_has_no_mirror && scrub_tries == LOOKS) {
             undo_say("memory is looked through no more: it kills at", place, 0, 0);
-            set_scrub_tries(TRIES + 1);
+            set_scrub_tries(LOOKS + 1);
         }
         undo_scrub_due = now + UINT32_MAX; /* looked at again, and no more */
         return;
@@ -176,9 +154,10 @@ void undo_scrub(void)
     /* at one tick of the clock many have something to do */
     if (message_caller(&undo_message) == ENDPOINT_KERNEL)
         most = 1;
-    for (unsigned pages = 0; spent < owed && pages < most; pages++) {
+    for (unsigned pages = 0, steps = 0; spent < owed && pages < most && steps < STEPS_MOST;
+         steps++) {
         place = next_place(place & ~(uint64_t)(PAGE_SIZE - 1));
-        visit(place);
+        pages += visit(place);
         spent = __builtin_ia32_rdtsc() - now;
         set_scrub_tries(1); /* it gets on */
     }

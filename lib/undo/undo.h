@@ -23,6 +23,7 @@
  *
  *     UNDO_MIRROR    what the last commit has left of the data and the heap: what is otherwise
  *                    there before a step is no work of the program's own (mirror.c)
+ *     UNDO_SECOND    the same once more: of the three the two that are the same are right
  *
  * A service is built this way when its manifest says `returns rolled-back`; UNDO is defined then.
  * For all others what is here does nothing.
@@ -148,7 +149,7 @@ static inline __attribute__((always_inline)) void undo_forget(void)
                      "movq %%rcx, undo_journal_at(%%rip)"
                      :
                      : "i"(UNDO_JOURNAL)
-                     : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "cc", "memory");
+                     : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "cc", "memory");
 }
 
 static inline __attribute__((always_inline)) void undo_commit(void)
@@ -200,6 +201,18 @@ static inline void undo_looks_through(uint64_t begin, uint64_t end)
 {
     undo_tables_begin = begin;
     undo_tables_end = end;
+}
+
+/* What a step is about to use, and others have left there: a bit of it that has flipped is put right. Both multiples of 8;
+ * in the data, the heap, or what is looked through. */
+void undo_verify(const void *at, size_t length);
+static inline __attribute__((always_inline)) void undo_verify_word(const void *at)
+{
+    const uint64_t *is = at;
+
+    if (__builtin_expect(
+            !undo_has_no_mirror && *is != *(const uint64_t *)(UNDO_MIRROR + (uint64_t)at), 0))
+        undo_verify(at, sizeof *is);
 }
 
 /* A service may have one: of memory that has no right contents, before it is compared. It calls the other. */
@@ -338,6 +351,17 @@ static inline void undo_written(const void *at, size_t length)
 {
     (void)at;
     (void)length;
+}
+
+static inline void undo_verify(const void *at, size_t length)
+{
+    (void)at;
+    (void)length;
+}
+
+static inline void undo_verify_word(const void *at)
+{
+    (void)at;
 }
 
 static inline void undo_vault(const void *at, size_t length)

@@ -113,12 +113,7 @@ void succeeded(struct service *s, uint64_t when)
 
 static bool is_mirror(uint64_t address)
 {
-    return address - UNDO_MIRROR < UNDO_MIRRORED;
-}
-
-static bool is_sums(uint64_t address)
-{
-    return address - UNDO_SUMS < UNDO_MIRRORED / UNDO_SUMMED;
+    return address - UNDO_MIRROR < UNDO_MIRRORED || address - UNDO_SECOND < UNDO_MIRRORED;
 }
 
 bool succeed_wants_room(const struct service *s, uint64_t address)
@@ -127,8 +122,7 @@ bool succeed_wants_room(const struct service *s, uint64_t address)
     bool in_journal = address - UNDO_JOURNAL < UNDO_WINDOW_MAX;
     bool in_outbox = address - UNDO_OUTBOX < UNDO_WINDOW_MAX;
 
-    return (in_log || in_journal || in_outbox || is_mirror(address) || is_sums(address)) &&
-           service_keeps_memory(s);
+    return (in_log || in_journal || in_outbox || is_mirror(address)) && service_keeps_memory(s);
 }
 
 /* A fresh copy begins with nothing of this. */
@@ -138,17 +132,25 @@ void succeed_forget(struct service *s)
     s->is_fused = s->has_room = false;
 }
 
-/* Words of a page are not there in the mirror before the first of it is stored: so all are put there. */
-static bool make_mirror(struct service *s, uint64_t address)
+static bool make_mirror(struct service *s, uint64_t at, uint64_t page)
 {
-    uint64_t at = address & ~(uint64_t)(PAGE_SIZE - 1);
-    const uint32_t copy = is_mirror(address) ? MAP_COPY : 0;
-
-    if (memory_map(s->endpoint, at, 1, MAP_READ | MAP_WRITE | copy, copy ? s->endpoint : 0,
-                   copy ? at - UNDO_MIRROR : 0) < 0)
+    if (memory_map(s->endpoint, at, 1, MAP_READ | MAP_WRITE | MAP_COPY, s->endpoint, page) < 0)
         return false;
     s->mirror_pages++;
     return true;
+}
+
+/* Words of a page are not there in the mirrors before the first of it is stored: so all are put there. (The first may be
+ * there, if there was no memory for the second; that is what is asked for then.) */
+static bool make_mirrors(struct service *s, uint64_t address)
+{
+    const bool first = address - UNDO_MIRROR < UNDO_MIRRORED;
+    const uint64_t page =
+        (address - (first ? UNDO_MIRROR : UNDO_SECOND)) & ~(uint64_t)(PAGE_SIZE - 1);
+
+    if (first && !make_mirror(s, UNDO_MIRROR + page, page))
+        return false;
+    return make_mirror(s, UNDO_SECOND + page, page) || first;
 }
 
 /* Its log, or its journal, is at the end of what is mapped. */
@@ -156,8 +158,8 @@ bool succeed_make_room(struct service *s, uint64_t address)
 {
     uint64_t at = address & ~(uint64_t)(UNDO_WINDOW_FIRST - 1);
 
-    if (is_mirror(address) || is_sums(address))
-        return make_mirror(s, address);
+    if (is_mirror(address))
+        return make_mirrors(s, address);
     s->has_room = true;
     return memory_map(s->endpoint, at, UNDO_WINDOW_FIRST / PAGE_SIZE, MAP_READ | MAP_WRITE, 0, 0) ==
            0;

@@ -153,12 +153,10 @@ static void list_calls(struct undo_swap *swap, const struct image *image, const 
 }
 
 /* Of new variables: others are given its pages one by one (succeed.c), RS has nobody who would. */
-static long give_mirror(const struct mapping *m)
+static long give_mirror(uint64_t mirror, const struct mapping *m)
 {
-    const uint64_t at = UNDO_MIRROR + m->address;
-
-    memory_unmap(ENDPOINT_SELF, at, m->pages);
-    return memory_map(ENDPOINT_SELF, at, m->pages, MAP_READ | MAP_WRITE, 0, 0);
+    memory_unmap(ENDPOINT_SELF, mirror + m->address, m->pages);
+    return memory_map(ENDPOINT_SELF, mirror + m->address, m->pages, MAP_READ | MAP_WRITE, 0, 0);
 }
 
 static long swap_self(struct service *s, struct image *image)
@@ -173,7 +171,8 @@ static long swap_self(struct service *s, struct image *image)
 
         if (lies_in(first, m) || (m->flags & MAP_WRITE && overlaps(s->image, m, MAP_WRITE)))
             continue;
-        if (m->flags & MAP_WRITE && (error = give_mirror(m)) < 0)
+        if (m->flags & MAP_WRITE && ((error = give_mirror(UNDO_MIRROR, m)) < 0 ||
+                                     (error = give_mirror(UNDO_SECOND, m)) < 0))
             return error;
         memory_unmap(ENDPOINT_SELF, m->address, m->pages);
         error = memory_map(ENDPOINT_SELF, m->address, m->pages, m->flags, ENDPOINT_SELF, m->source);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-// includes: lib/undo/return.c lib/undo/refuse.c lib/undo/log.c lib/undo/mirror.c
+// includes: lib/undo/return.c lib/undo/refuse.c lib/undo/log.c lib/undo/mirror.c lib/undo/scrub.c lib/undo/verify.c
 // sources: lib/undo/entry.S lib/undo/root.c
 // library: undo_subject
 // flags: -DUNDO -no-pie -fno-pie
@@ -11,6 +11,8 @@
 #include "lib/undo/mirror.c"
 #include "lib/undo/return.c"
 #include "lib/undo/refuse.c"
+#include "lib/undo/scrub.c"
+#include "lib/undo/verify.c"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,6 +23,8 @@
 #include "undo_subject.h"
 
 #define LOG_BYTES 0x400000
+
+static const uint64_t mirrors[] = {UNDO_MIRROR, UNDO_SECOND};
 
 static uint64_t seed = 1;
 
@@ -54,9 +58,15 @@ static bool map(uint64_t at, uint64_t bytes)
 
 static int setup(void **state)
 {
-    return map(UNDO_LOG, LOG_BYTES) && map(UNDO_MIRROR + undo_mirror_begin(), undo_mirror_bytes())
-               ? 0
-               : -1;
+    const uint64_t info = (uint64_t)service_info(), clock = (uint64_t)kernel_page();
+
+    if (!map(UNDO_LOG, LOG_BYTES) || !map(info, PAGE_SIZE) || !map(clock, PAGE_SIZE))
+        return -1;
+    ((struct kernel_page *)clock)->tsc_hz = 1000000000;
+    for (unsigned i = 0; i < 2; i++)
+        if (!map(mirrors[i] + undo_mirror_begin(), undo_mirror_bytes()))
+            return -1;
+    return 0;
 }
 
 static void assert_as_before(const struct subject_memory *before, unsigned calls)
@@ -147,16 +157,13 @@ static void commit(uint64_t log_end)
     __asm__ volatile("pushq %%r15\n\tmovq %0, %%r15\n\tcall undo_mirror\n\tpopq %%r15"
                      :
                      : "r"(log_end)
-                     : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "cc", "memory");
+                     : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "cc", "memory");
 }
 
-/* What steps have stored is in the mirror when they are committed, and nothing else is. */
+/* What steps have stored is in the mirrors when they are committed, and nothing else is. */
 static void test_mirror(void **state)
 {
-    const struct subject_memory *mirror =
-        (const struct subject_memory *)(UNDO_MIRROR + (uint64_t)&subject);
-
-    memcpy((void *)(UNDO_MIRROR + (uint64_t)&subject), &subject, sizeof subject);
+    undo_mirror_same(&subject, sizeof subject);
     for (int round = 0; round < 300; round++) {
         unsigned parts = (unsigned)random_number() % 60;
         uint64_t end = UNDO_LOG;
@@ -165,30 +172,108 @@ static void test_mirror(void **state)
             end = run_logged(end, (unsigned)random_number(), (unsigned)random_number() % 4096,
                              random_number());
         commit(end);
-        assert_memory_equal(&subject, mirror, offsetof(struct subject_memory, unlogged));
+        for (unsigned i = 0; i < 2; i++)
+            assert_memory_equal(&subject, mirror_of(mirrors[i], (uint64_t)&subject),
+                                offsetof(struct subject_memory, unlogged));
     }
     commit(UNDO_LOG); /* of nothing */
 }
 
-/* A bit of memory that flips between two steps, and what is there is put right, and back again. */
-static void test_flip(void **state)
+/* Of a word and its mirrors one has flipped: which tells the two others. */
+static void test_vote(void **state)
 {
-    static uint64_t words[3]; /* its mirror is as it is: zero */
+    static uint64_t words[3];
     struct difference d = {.is_flip = true};
 
+    undo_mirror_same(words, sizeof words);
     words[1] = 1ull << 33;
-    note(&d, (uint64_t)&words[1], words[1], 0);
+    assert_int_equal(undo_vote((uint64_t)&words[1]), UNDO_MEMORY_DIFFERS);
+    note(&d, (uint64_t)&words[1], 0, true);
+    assert_true(d.count == 1 && d.is_flip && d.right[0] == 0);
+    for (unsigned i = 0; i < 2; i++) {
+        *mirror_of(mirrors[i], (uint64_t)&words[0]) = 4;
+        assert_int_equal(undo_vote((uint64_t)&words[0]), UNDO_MIRROR_MENDED);
+        assert_int_equal(*mirror_of(mirrors[i], (uint64_t)&words[0]), 0);
+    }
+    *mirror_of(UNDO_MIRROR, (uint64_t)&words[0]) = 4;
+    note(&d, (uint64_t)&words[0], 4, true);
     assert_true(d.count == 1 && d.is_flip);
-    repair = d;
-    exchange();
-    assert_int_equal(words[1], 0);
-    undo_mirror_take_back();
-    assert_int_equal(words[1], 1ull << 33);
-    assert_int_equal(*(uint64_t *)(UNDO_MIRROR + (uint64_t)&words[1]), 1ull << 33);
-    note(&d, (uint64_t)&words[2], 3, 0); /* two bits: something else has happened */
+    *mirror_of(UNDO_SECOND, (uint64_t)&words[1]) = 2; /* all three differ */
+    assert_int_equal(undo_vote((uint64_t)&words[1]), UNDO_ALL_DIFFER);
+    note(&d, (uint64_t)&words[1], 0, true);
     assert_true(d.count == 2 && !d.is_flip);
-    note(&d, (uint64_t)&undo_in_step, 1, 0); /* no step's */
-    assert_int_equal(d.count, 2);
+    d = (struct difference){.is_flip = true};
+    words[2] = 3; /* two bits: something else has happened */
+    note(&d, (uint64_t)&words[2], 0, true);
+    assert_true(d.count == 1 && !d.is_flip);
+    note(&d, (uint64_t)&undo_in_step, 1, true); /* no step's */
+    assert_int_equal(d.count, 1);
+}
+
+/* A bit that flips in memory, or in a mirror, of a page that is stored to all the time: both are put right, by a round or two. */
+static void test_scrub(void **state)
+{
+    static _Alignas(PAGE_SIZE) uint64_t page[PAGE_SIZE / 8];
+
+    for (int round = 0; round < 2000; round++) {
+        unsigned at = (unsigned)random_number() % (PAGE_SIZE / 8), which = round % 3;
+        uint64_t bit = 1ull << random_number() % 64;
+
+        page[random_number() % (PAGE_SIZE / 8)] = random_number(); /* a step has stored this */
+        undo_mirror_same(page, sizeof page);
+        *known_of((uint64_t)page) = (uint64_t)page;
+        *mirror_of(which == 2 ? 0 : mirrors[which], (uint64_t)&page[at]) ^= bit;
+        for (unsigned i = 0; i < 2; i++, rounds++)
+            scrub_page((uint64_t)page);
+        for (unsigned i = 0; i < 2; i++)
+            assert_memory_equal(page, mirror_of(mirrors[i], (uint64_t)page), sizeof page);
+    }
+}
+
+static void verify_with(uint64_t log_end, const void *at, size_t length)
+{
+    uint64_t rdi = (uint64_t)at, rsi = length;
+
+    __asm__ volatile(
+        "pushq %%r15\n\tmovq %2, %%r15\n\tpushq %%rbp\n\tmovq %%rsp, %%rbp\n\tandq $-16, %%rsp\n\t"
+        "call undo_verify\n\tmovq %%rbp, %%rsp\n\tpopq %%rbp\n\tpopq %%r15"
+        : "+D"(rdi), "+S"(rsi)
+        : "r"(log_end)
+        : "rax", "rcx", "rdx", "r8", "r9", "r10", "r11", "cc", "memory");
+}
+
+/* In the midst of a step: what has flipped is put right, what the step has stored is not. It has stored to three words: an entry
+ * each (an unaligned one is of two), or one of them all. */
+static void test_verify(void **state)
+{
+    static uint64_t words[40];
+
+    undo_log_begin = UNDO_LOG;
+    for (unsigned round = 0; round < 2000; round++) {
+        const unsigned stored = (unsigned)random_number() % 37,
+                       flipped = (stored + 3 + (unsigned)random_number() % 37) % 40;
+        uint64_t *entry = (uint64_t *)UNDO_LOG, right[40];
+
+        undo_mirror_same(words, sizeof words);
+        for (unsigned i = 0; i < 3; i++)
+            words[stored + i] = random_number();
+        if (round % 3 == 0)
+            for (unsigned i = 0; i < 3; i++, entry += 2)
+                entry[0] = (uint64_t)&words[stored + i];
+        else if (round % 3 == 1)
+            for (unsigned i = 0; i < 3; i++, entry += 2)
+                entry[0] = (uint64_t)&words[stored] + 5 * i;
+        else {
+            entry += 4; /* the data */
+            entry[0] = (uint64_t)&words[stored] | 1ull << 63;
+            entry[1] = 3 * sizeof *words;
+            entry += 2;
+        }
+        memcpy(right, words, sizeof words);
+        words[flipped] ^= 1ull << random_number() % 64;
+        verify_with((uint64_t)entry, words, sizeof words);
+        assert_memory_equal(words, right, sizeof words);
+    }
 }
 
 int main(void)
@@ -199,7 +284,9 @@ int main(void)
         cmocka_unit_test(test_what_is_not_undone),
         cmocka_unit_test(test_undo_range),
         cmocka_unit_test(test_mirror),
-        cmocka_unit_test(test_flip),
+        cmocka_unit_test(test_vote),
+        cmocka_unit_test(test_scrub),
+        cmocka_unit_test(test_verify),
     };
 
     return cmocka_run_group_tests(tests, setup, NULL);

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a step is about to use, and scrubbing (scrub.c) has not come to: compared with its mirrors where it
+ * is fetched. What the step has stored itself is in its log, and may differ; all else has flipped.
+ *
+ * Nothing here is logged.
+ */
+#include "lib/undo/internal.h"
+
+static bool overlaps(uint64_t at, uint64_t begin, uint64_t length)
+{
+    return at + sizeof(uint64_t) > begin && at < begin + length;
+}
+
+/* This step has stored to some of the word at `at`. */
+static bool is_logged(uint64_t at)
+{
+    struct undo_log_entry e;
+
+    for (uint64_t end = undo_log_begin + undo_log_bytes(); end > undo_log_begin; end = e.begin) {
+        e = undo_log_entry_before(end);
+        if (!e.is_in_vault && overlaps(at, e.at, e.length))
+            return true;
+    }
+    return false;
+}
+
+static void verify_word(uint64_t *is)
+{
+    const uint64_t at = (uint64_t)is, was = *is, right = *(const uint64_t *)(UNDO_MIRROR + at);
+
+    if (was == right || is_logged(at) || undo_is_left_out(at))
+        return;
+    if (undo_vote(at) == UNDO_MEMORY_DIFFERS && undo_is_flip(was, right)) {
+        *is = right;
+        undo_say("mended when it was to be used: at, was, is", at, was, right);
+    }
+}
+
+void undo_verify(const void *at, size_t length)
+{
+    uint64_t *word = (uint64_t *)at;
+    uint64_t differs = 0;
+
+    if (undo_has_no_mirror)
+        return;
+#pragma GCC unroll 4
+    for (size_t i = 0; i < length / sizeof *word; i++)
+        differs |= word[i] ^ *(const uint64_t *)(UNDO_MIRROR + (uint64_t)&word[i]);
+    for (size_t i = 0; differs && i < length / sizeof *word; i++)
+        verify_word(&word[i]);
+}
