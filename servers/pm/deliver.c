@@ -26,7 +26,7 @@ static bool default_stops(int signal)
  * are exceptions, and end it. */
 bool action_ignores(const struct process *p, int signal)
 {
-    uint64_t handler = p->actions[signal].handler;
+    uint64_t handler = process_action(p, signal)->handler;
 
     return handler == (uint64_t)SIG_IGN ||
            (handler == (uint64_t)SIG_DFL && (default_ignores(signal) || p->pid == INIT_PID));
@@ -56,6 +56,7 @@ bool signal_due(struct thread *t)
 
 void resume(struct thread *t, long result)
 {
+    thread_verify(t);
     wait_forget(t);
     ipc_reply_result(t->endpoint, result);
 }
@@ -111,7 +112,7 @@ static void settle(struct registers *r, long result, bool restart)
 /* Runs one signal with a handler. */
 static int run_handler(struct thread *t, int signal, long result)
 {
-    struct action a = t->process->actions[signal];
+    struct action a = *process_action(t->process, signal);
     struct registers r;
     int error = (int)registers_get(t->endpoint, &r);
 
@@ -171,7 +172,7 @@ void deliver_and_resume(struct thread *t, long result)
 
     wait_forget(t);
     while (!p->stopped && (signal = next_signal(t))) {
-        uint64_t handler = p->actions[signal].handler;
+        uint64_t handler = process_action(p, signal)->handler;
 
         signal_taken(t, signal);
         if (handler != (uint64_t)SIG_DFL) {
@@ -247,6 +248,7 @@ static void interrupt(struct thread *t)
     uint64_t server = 0;
     long how;
 
+    thread_verify(t);
     if (t->ending || t->cancelling || t->in_exec || t->waits == WAIT_STOPPED ||
         t->waits == WAIT_VFORK || t->waits == WAIT_FORK)
         return;
@@ -357,6 +359,7 @@ void signal_process(struct process *p, int signal, int from)
 {
     struct thread *target = NULL;
 
+    process_verify(p);
     if (immediate(p, signal) || taken_by_waiter(p, NULL, signal, from))
         return;
     p->sender[signal] = from;
@@ -406,7 +409,7 @@ static long exception(struct message *m)
     t->exception_address = m->w[0] == 14 ? m->w[2] : m->w[3];
     t->exception_code = m->w[1];
     p->sender[signal] = -1; /* the processor */
-    if ((t->mask & bit_of(signal)) || p->actions[signal].handler == (uint64_t)SIG_IGN ||
+    if ((t->mask & bit_of(signal)) || process_action(p, signal)->handler == (uint64_t)SIG_IGN ||
         p->actions[signal].handler == (uint64_t)SIG_DFL) {
         process_end(p, signal); /* cannot be ignored: it would come again */
         return SERVICE_NO_REPLY;

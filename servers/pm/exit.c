@@ -54,9 +54,9 @@ static void thread_kill(struct thread *t)
 static void parent_tell(struct process *p)
 {
     struct process *parent = p->parent;
-    bool unwanted =
-        p->exit_signal == SIGCHLD && (parent->actions[SIGCHLD].handler == (uint64_t)SIG_IGN ||
-                                      (parent->actions[SIGCHLD].flags & SA_NOCLDWAIT));
+    bool unwanted = p->exit_signal == SIGCHLD &&
+                    (process_action(parent, SIGCHLD)->handler == (uint64_t)SIG_IGN ||
+                     (parent->actions[SIGCHLD].flags & SA_NOCLDWAIT));
 
     if (unwanted)
         process_reap(p); /* nobody gets it: who waits waits for the last, and gets -ECHILD */
@@ -81,15 +81,15 @@ static void adopt_children(struct process *dead)
 {
     struct process *init = process_with_pid(INIT_PID);
 
-    for_processes (p)
-        if (p->parent == dead) {
-            p->parent = init == dead ? NULL : init;
-            p->exit_signal = SIGCHLD;
-            if (group_is_stuck(processes, p, dead))
-                hang_up(p->pgid);
-            if (p->state == PROCESS_ZOMBIE && p->parent)
-                parent_tell(p);
-        }
+    for_children(p, dead)
+    {
+        p->parent = init == dead ? NULL : init;
+        p->exit_signal = SIGCHLD;
+        if (group_is_stuck(processes, p, dead))
+            hang_up(p->pgid);
+        if (p->state == PROCESS_ZOMBIE && p->parent)
+            parent_tell(p);
+    }
 }
 
 enum { MEMORY_SHORT_PAGES = 1024 }; /* it may be the reason then */
@@ -123,14 +123,14 @@ static void become_zombie(struct process *p)
     else if (p->parent)
         parent_tell(p);
     else
-        p->state = PROCESS_UNUSED;
+        process_free(p);
 }
 
 void process_reap(struct process *p)
 {
     if (p->parent)
         p->parent->children = usage_sum(p->parent->children, usage_sum(p->ended, p->children));
-    p->state = PROCESS_UNUSED;
+    process_free(p);
 }
 
 void thread_gone(struct thread *t)
@@ -145,7 +145,7 @@ void thread_gone(struct thread *t)
     for_threads (parent)
         if (parent->waits == WAIT_VFORK && parent->on.vfork.child == t)
             deliver_and_resume(parent, p->pid);
-    t->process = NULL;
+    thread_free(t);
     if (--p->threads == 0)
         become_zombie(p);
     else
@@ -159,17 +159,13 @@ void process_end(struct process *p, int status)
     p->state = PROCESS_ENDING;
     p->exit_status = status;
     p->interval_next = p->interval_due = p->cpu_check = 0;
-    for_threads (t)
-        if (t->process == p)
-            thread_kill(t);
+    for_threads_of(t, p) thread_kill(t);
     timer_set();
 }
 
 void threads_end_others(struct thread *survivor)
 {
-    for_threads (t)
-        if (t->process == survivor->process && t != survivor)
-            thread_kill(t);
+    for_threads_of(t, survivor->process) if (t != survivor) thread_kill(t);
 }
 
 static long sys_exit(struct message *m)

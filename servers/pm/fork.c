@@ -73,10 +73,10 @@ static long forget(struct process *p, struct thread *t, endpoint_t ep, long erro
 {
     if (t) {
         p->threads--;
-        t->process = NULL;
+        thread_free(t);
     }
     if (p && !p->threads)
-        p->state = PROCESS_UNUSED;
+        process_free(p);
     if (ep > 0) {
         vm_forget(ep);
         slot_gone(ep);

@@ -21,8 +21,11 @@ enum futex_operation {
 
 static bool same(const struct thread *t, const struct process *p, uint64_t address, uint32_t bits)
 {
-    return t->waits == WAIT_FUTEX && t->on.futex.space == p && t->on.futex.address == address &&
-           (t->on.futex.bits & bits);
+    undo_verify_word(&t->mask_saved); /* with what it waits for */
+    if (t->waits != WAIT_FUTEX)
+        return false;
+    undo_verify(&t->on.futex, sizeof t->on.futex);
+    return t->on.futex.space == p && t->on.futex.address == address && (t->on.futex.bits & bits);
 }
 
 long futex_wake(struct process *p, uint64_t address, uint32_t count, uint32_t bits)

@@ -6,11 +6,17 @@
 
 static long sys_getpid(struct message *m)
 {
-    return thread_caller(m)->process->pid;
+    const struct process *p = thread_asking(m)->process;
+
+    undo_verify_word(&p->state);
+    return p->pid;
 }
 static long sys_gettid(struct message *m)
 {
-    return thread_caller(m)->tid;
+    const struct thread *t = thread_asking(m);
+
+    undo_verify_word(&t->endpoint);
+    return t->tid;
 }
 static long sys_getpgrp(struct message *m)
 {

@@ -67,20 +67,21 @@ struct usage { /* CPU time in ns */
 
 enum process_state { PROCESS_UNUSED, PROCESS_ALIVE, PROCESS_ENDING, PROCESS_ZOMBIE };
 
+/* What most of PM's steps use comes first, and is verified before (table.c). */
 struct process {
     enum process_state state;
     int pid, pgid, sid;
-    int foreground; /* of a session's leader: the group in the foreground of its terminal; 0: it has none */
     struct process *parent;
-    struct credentials who;
-    struct action actions[SIGNALS + 1];
-    uint64_t pending; /* bit signal - 1, for any thread */
-    int sender[SIGNALS + 1]; /* pid of the last sender */
+    int foreground; /* of a session's leader: the group in the foreground of its terminal; 0: it has none */
+    unsigned threads; /* living */
     int exit_status; /* as wait4 reports it */
     int exit_signal; /* what the parent gets: SIGCHLD, or 0 */
     bool stopped, report_stop, report_continue, executed;
     int stop_signal;
-    unsigned threads; /* living */
+    uint64_t pending; /* bit signal - 1, for any thread */
+    struct credentials who;
+    struct action actions[SIGNALS + 1];
+    int sender[SIGNALS + 1]; /* pid of the last sender */
     uint64_t start_ns;
     struct usage ended, children; /* ended: of threads that have */
     uint64_t interval_next, interval_period; /* ITIMER_REAL; 0: off */
@@ -156,19 +157,61 @@ struct thread {
 extern struct process processes[PROCESSES];
 extern struct thread threads[THREADS];
 struct thread *thread_of(endpoint_t ep); /* NULL: none of ours */
-/* the program that called; never NULL (panics: only programs are routed here) */
+/* The program that called; never NULL: only programs are routed here. It is as it was left, and its process, too. */
 struct thread *thread_caller(const struct message *m);
+/* The same for a call that reads but one word of it: who calls verifies that. */
+struct thread *thread_asking(const struct message *m);
 struct thread *thread_with_tid(int tid);
 struct process *process_with_pid(int pid); /* also zombies */
+/* Before it is used, of what is not the caller's: what most steps use of it; all of the thread; one action. */
+void process_verify(const struct process *p);
+void thread_verify(const struct thread *t);
+const struct action *process_action(const struct process *p, int signal);
 struct process *process_new(struct process *parent); /* pid given, attributes inherited; NULL */
 struct thread *thread_new(struct process *p, endpoint_t ep, int tid);
 int pid_new(void); /* 0: none left */
+void process_free(struct process *p);
+void thread_free(struct thread *t);
+
+/* Where the first of those begin that are unused up to the table's end: most of it. */
+extern struct table_ends {
+    uint32_t processes, threads;
+} table_ends;
+
+static inline const struct table_ends *table_ends_verified(void)
+{
+    _Static_assert(sizeof table_ends == sizeof(uint64_t), "a word");
+    undo_verify_word(&table_ends);
+    return &table_ends;
+}
+
 #define for_processes(p)                                                                           \
-    for (struct process *p = processes; p < processes + PROCESSES; p++)                            \
+    for (struct process *p = processes, *p##_end = p + table_ends_verified()->processes;           \
+         p < p##_end; p++)                                                                         \
         if (p->state != PROCESS_UNUSED)
 #define for_threads(t)                                                                             \
-    for (struct thread *t = threads; t < threads + THREADS; t++)                                   \
+    for (struct thread *t = threads, *t##_end = t + table_ends_verified()->threads; t < t##_end;   \
+         t++)                                                                                      \
         if (t->process)
+/* The same of one process, by what is as it was left. */
+#define for_children(p, of)                                                                        \
+    for_processes (p)                                                                              \
+        if (process_is_child(p, of))
+#define for_threads_of(t, of)                                                                      \
+    for_threads (t)                                                                                \
+        if (thread_is_of(t, of))
+
+static inline bool process_is_child(const struct process *p, const struct process *of)
+{
+    undo_verify_word(&p->parent);
+    return p->parent == of;
+}
+
+static inline bool thread_is_of(const struct thread *t, const struct process *of)
+{
+    undo_verify_word(&t->process);
+    return t->process == of;
+}
 
 /* ---- parts.c ---- */
 void slot_gone(endpoint_t ep); /* its memory is given back in parts */

@@ -6,16 +6,45 @@
 
 struct process processes[PROCESSES];
 struct thread threads[THREADS];
-static uint16_t thread_by_slot[ENDPOINT_SLOTS]; /* index + 1 */
+_Alignas(uint64_t) struct table_ends table_ends;
+static _Alignas(uint64_t) uint16_t thread_by_slot[ENDPOINT_SLOTS]; /* index + 1 */
+
+/* Of what a flipped bit would have found, or not. */
+#define VERIFIED_OF_SLOTS (sizeof(uint64_t) / sizeof *thread_by_slot)
+
+_Static_assert(offsetof(struct process, who.group_count) % sizeof(uint64_t) == 0 &&
+                   offsetof(struct thread, clear_tid) % sizeof(uint64_t) == 0 &&
+                   offsetof(struct thread, endpoint) % sizeof(uint64_t) == 0 &&
+                   offsetof(struct thread, mask_saved) % sizeof(uint64_t) == 0,
+               "words are verified");
+
+static struct thread *thread_in(endpoint_t ep)
+{
+    unsigned i = thread_by_slot[endpoint_slot(ep)];
+
+    return i && i <= THREADS && threads[i - 1].process && threads[i - 1].endpoint == ep
+               ? &threads[i - 1]
+               : NULL;
+}
 
 struct thread *thread_of(endpoint_t ep)
 {
-    unsigned i = ep > 0 ? thread_by_slot[endpoint_slot(ep)] : 0;
+    struct thread *t = ep > 0 ? thread_in(ep) : NULL;
 
-    return i && threads[i - 1].process && threads[i - 1].endpoint == ep ? &threads[i - 1] : NULL;
+    if (t)
+        undo_verify_word(&t->process);
+    else if (ep > 0) {
+        unsigned slot = endpoint_slot(ep);
+
+        undo_verify_word(&thread_by_slot[slot - slot % VERIFIED_OF_SLOTS]);
+        if (thread_by_slot[slot] && thread_by_slot[slot] <= THREADS)
+            undo_verify(&threads[thread_by_slot[slot] - 1], offsetof(struct thread, mask));
+        t = thread_in(ep);
+    }
+    return t;
 }
 
-struct thread *thread_caller(const struct message *m)
+struct thread *thread_asking(const struct message *m)
 {
     struct thread *t = thread_of(message_caller(m));
 
@@ -25,19 +54,48 @@ struct thread *thread_caller(const struct message *m)
     return t;
 }
 
+struct thread *thread_caller(const struct message *m)
+{
+    struct thread *t = thread_asking(m);
+
+    undo_verify(t, offsetof(struct thread, clear_tid));
+    process_verify(t->process);
+    return t;
+}
+
+void thread_verify(const struct thread *t)
+{
+    undo_verify(t, sizeof *t);
+}
+
+const struct action *process_action(const struct process *p, int signal)
+{
+    undo_verify(&p->actions[signal], sizeof p->actions[signal]);
+    return &p->actions[signal];
+}
+
+void process_verify(const struct process *p)
+{
+    undo_verify(p, offsetof(struct process, who.group_count));
+}
+
 struct thread *thread_with_tid(int tid)
 {
     for_threads (t)
-        if (t->tid == tid)
+        if (t->tid == tid) {
+            thread_verify(t);
             return t;
+        }
     return NULL;
 }
 
 struct process *process_with_pid(int pid)
 {
     for_processes (p)
-        if (p->pid == pid)
+        if (p->pid == pid) {
+            process_verify(p);
             return p;
+        }
     return NULL;
 }
 
@@ -92,6 +150,8 @@ struct process *process_new(struct process *parent)
         p->ended = p->children = (struct usage){0};
         p->interval_next = p->interval_period = p->interval_due = 0;
         p->start_ns = clock_now();
+        if (p >= processes + table_ends.processes)
+            table_ends.processes = (uint32_t)(p - processes) + 1;
         return p;
     }
     return NULL;
@@ -104,7 +164,23 @@ struct thread *thread_new(struct process *p, endpoint_t ep, int tid)
             threads[i] = (struct thread){.process = p, .endpoint = ep, .tid = tid};
             thread_by_slot[endpoint_slot(ep)] = (uint16_t)(i + 1);
             p->threads++;
+            if (i >= table_ends.threads)
+                table_ends.threads = i + 1;
             return &threads[i];
         }
     return NULL;
+}
+
+void process_free(struct process *p)
+{
+    p->state = PROCESS_UNUSED;
+    while (table_ends.processes > 0 && processes[table_ends.processes - 1].state == PROCESS_UNUSED)
+        table_ends.processes--;
+}
+
+void thread_free(struct thread *t)
+{
+    t->process = NULL;
+    while (table_ends.threads > 0 && !threads[table_ends.threads - 1].process)
+        table_ends.threads--;
 }

@@ -97,12 +97,16 @@ void timer_alarm(void)
     alarm_at = 0;
     calibrate();
     parts_alarm();
-    for_threads (t)
+    for_threads (t) {
+        undo_verify_word(&t->deadline);
         if (t->deadline && t->deadline <= now)
             expired(t);
-    for_processes (p)
+    }
+    for_processes (p) {
+        undo_verify_word(&p->interval_next);
         if (p->interval_next && p->interval_next <= now)
             interval_expired(p, now);
+    }
     for_processes (p)
         if (p->cpu_check && p->cpu_check <= now)
             limits_check_cpu(p);

@@ -64,11 +64,14 @@ static long look(struct thread *t)
     int options = t->on.child.options;
     bool any = false;
 
-    for_processes (child) {
-        int status, pid = child->pid;
+    for_children(child, t->process)
+    {
+        int status, pid;
 
-        if (child->parent != t->process || !wanted(child, t))
+        process_verify(child);
+        if (!wanted(child, t))
             continue;
+        pid = child->pid;
         any = true;
         status = news(child, options, t->on.child.is_waitid);
         if (status < 0)
@@ -91,13 +94,16 @@ static long look(struct thread *t)
 
 void wait_check(struct process *parent)
 {
-    for_threads (t)
-        if (t->process == parent && t->waits == WAIT_CHILD) {
+    for_threads_of(t, parent)
+    {
+        thread_verify(t);
+        if (t->waits == WAIT_CHILD) {
             long result = look(t);
 
             if (result)
                 resume(t, result > 0 && t->on.child.is_waitid ? 0 : result);
         }
+    }
 }
 
 static long wait_begin(struct thread *t)

@@ -180,6 +180,17 @@ def test_flipped_mirror(boot, mirror):
     assert result.klog.count("vfs: undo: mended in the mirror") == (len(names) if mirror == 0x73d000000000 else 0)
 
 
+def test_verified(boot):
+    """A bit of each process's pid, and one of its parent's, flips in PM, which looks through its memory no more: what is to be used is put right before."""
+    size = int(re.search(r"^\w+ (\w+) \w processes$", subprocess.run(["nm", "-S", BUILD / "services/pm.debug"], capture_output=True, text=True, check=True).stdout, re.M).group(1), 16) // 512
+    first = int(address_in("pm", "processes"), 16)
+    flips = "".join(f"echo pm 0 data {first + n * size + byte:#x} 1 >&4\n" for n in range(6) for byte in (5, 17))  # pid, parent
+    result = boot(f"mknod /tmp/inject c 240 0; exec 4>/tmp/inject; echo 'pm 0 text 0x{address_in('pm', 'undo_scrub')} c3' >&4\n" + flips
+                  + "kill -0 $$; echo $?; (exit 7); echo $?; sh -c 'echo $PPID' >/tmp/a; [ $(cat /tmp/a) = $$ ] && echo right", add=INJECTOR, icount=True, leak_check=False)
+    assert result.out == "0\n7\nright\n" and result.klog.count("pm: undo: mended when it was to be used") >= 4, result.klog[-2000:]
+    assert "refused" not in result.klog
+
+
 def test_scrubbing(boot):
     """A bit of VM's memory, and then one of its mirror, are put right before anybody dies, though VM has nothing else to do in between than what the shell wants of it: where init's second
     region ends, in a table that VM has mapped for itself. Before that a bit of when it is to look again flips, which would be in some 290 years, and one of how often looking has killed."""

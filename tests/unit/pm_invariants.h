@@ -111,10 +111,23 @@ static void signals_hold(struct thread *t)
     holds(p->stopped || !due(t) || another_takes(p), p, t); /* nobody would tell it */
 }
 
+/* Beyond the ends nothing is used, and before them something. */
+static void ends_hold(void)
+{
+    for (struct process *p = processes + table_ends.processes; p < processes + PROCESSES; p++)
+        holds(p->state == PROCESS_UNUSED, p, NULL);
+    for (struct thread *t = threads + table_ends.threads; t < threads + THREADS; t++)
+        holds(!t->process, t->process, t);
+    holds(!table_ends.processes || processes[table_ends.processes - 1].state != PROCESS_UNUSED,
+          NULL, NULL);
+    holds(!table_ends.threads || threads[table_ends.threads - 1].process, NULL, NULL);
+}
+
 static void all_holds(void)
 {
     unsigned slots = 0;
 
+    ends_hold();
     for_processes (p)
         process_holds(p);
     for_threads (t) {
