@@ -264,6 +264,9 @@ static bool is_due(uint64_t deaths)
 
 void undo_judge(bool by_itself)
 {
+    /* Between two steps there is no request to be refused; but a bit may have flipped. */
+    if (!undo_in_step && is_fault(undo_dead.defect) && by_itself)
+        is_mended();
     if (undo_in_step && is_fault(undo_dead.defect) && by_itself && is_due(++faults) &&
         !is_mended() && faults >= POISON_DEATHS)
         refused = "a request that kills is refused";

@@ -191,6 +191,14 @@ def test_verified(boot):
     assert "refused" not in result.klog
 
 
+def test_flipped_between_steps(boot):
+    """A bit that DS dies of when it has answered one request and not yet received the next: nobody could be refused anything, so it would die of it for ever."""
+    publish = int(address_in("ds", "served"), 16) + 48  # struct service_table: none there
+    result = boot(f"""mknod /tmp/inject c 240 0; exec 4>/tmp/inject; echo 'ds 0 text 0x{address_in("ds", "undo_scrub")} c3' >&4; echo ds 0 data {publish + 5:#x} 5 >&4
+        service kill null; sleep 0.1; grep -c ' null killed ' /proc/recovery""", add=INJECTOR, icount=True, leak_check=False)
+    assert result.out == "1\n" and f"ds: undo: mended: words, the first at 1 {publish:x} " in result.klog, result.klog[-1500:]
+
+
 def test_scrubbing(boot):
     """A bit of VM's memory, and then one of its mirror, are put right before anybody dies, though VM has nothing else to do in between than what the shell wants of it: where init's second
     region ends, in a table that VM has mapped for itself. Before that a bit of when it is to look again flips, which would be in some 290 years, and one of how often looking has killed."""
