@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "lib/rt/heap.h"
 
+#include "lib/undo/undo.h"
+
 enum { PAGE = 4096, SMALLEST = 16 };
 #define IN_USE 0x5a17u
 #define UNUSED 0xf4eeu
@@ -46,8 +48,10 @@ static void *take_big(struct heap *h, size_t bytes)
     return (char *)b + HEADER;
 }
 
+/* Where its lists begin is right, and what a block is: else what has flipped would be stored elsewhere, too. */
 static void put(struct heap *h, struct heap_block *b)
 {
+    undo_verify_word(&h->unused[b->class]);
     b->next = h->unused[b->class];
     b->check = ~(uintptr_t)b->next;
     h->unused[b->class] = b;
@@ -76,6 +80,8 @@ static struct heap_block *cut(struct heap *h, unsigned class)
     size_t need = HEADER + class_size(class);
     struct heap_block *b;
 
+    undo_verify_word(&h->at);
+    undo_verify_word(&h->end);
     if ((size_t)(h->end - h->at) < need) {
         size_t size = need > h->piece ? (need + PAGE - 1) & ~(size_t)(PAGE - 1) : h->piece;
         uint8_t *piece = h->more_piece(size);
@@ -100,6 +106,7 @@ void *heap_take(struct heap *h, size_t bytes)
     if (bytes > HEAP_SMALL_MAX)
         return take_big(h, bytes);
     class = class_of(bytes);
+    undo_verify_word(&h->unused[class]);
     b = h->unused[class];
     if (b) {
         if (b->mark != UNUSED || b->class != class || b->check != ~(uintptr_t)b->next)
@@ -118,6 +125,7 @@ static struct heap_block *block_of(struct heap *h, const void *block)
 {
     struct heap_block *b = (struct heap_block *)((uintptr_t)block - HEADER);
 
+    undo_verify_word(&b->class);
     if (b->mark != IN_USE || (b->class >= HEAP_CLASSES && b->class != BIG))
         h->corrupt(block);
     return b;

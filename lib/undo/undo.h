@@ -204,14 +204,15 @@ static inline void undo_looks_through(uint64_t begin, uint64_t end)
 }
 
 /* What a step is about to use, and others have left there: a bit of it that has flipped is put right. Both multiples of 8;
- * in the data, the heap, or what is looked through. */
+ * in the data, the heap, or what is looked through; of memory that has no mirror nothing is known. */
 void undo_verify(const void *at, size_t length);
 static inline __attribute__((always_inline)) void undo_verify_word(const void *at)
 {
     const uint64_t *is = at;
 
-    if (__builtin_expect(
-            !undo_has_no_mirror && *is != *(const uint64_t *)(UNDO_MIRROR + (uint64_t)at), 0))
+    if (__builtin_expect(!undo_has_no_mirror && (uint64_t)at < UNDO_MIRRORED &&
+                             *is != *(const uint64_t *)(UNDO_MIRROR + (uint64_t)at),
+                         0))
         undo_verify(at, sizeof *is);
 }
 

@@ -42,7 +42,7 @@ void undo_verify(const void *at, size_t length)
     uint64_t *word = (uint64_t *)at;
     uint64_t differs = 0;
 
-    if (undo_has_no_mirror)
+    if (undo_has_no_mirror || (uint64_t)at >= UNDO_MIRRORED)
         return;
 #pragma GCC unroll 4
     for (size_t i = 0; i < length / sizeof *word; i++)

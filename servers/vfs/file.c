@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Open files, and the tables of descriptors that refer to them. */
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "servers/vfs/vfs.h"
 
 enum { FILES_START = 32 };
+
+_Static_assert(offsetof(struct file, references) % 8 == 0 &&
+                   offsetof(struct files, references) == 0 && offsetof(struct files, size) == 4 &&
+                   sizeof(struct descriptor) % 8 == 0,
+               "words are verified");
 
 static struct file *all;
 
@@ -31,6 +37,7 @@ struct file *file_new(const struct file_operations *operations, uint32_t flags, 
         f->references = 1;
         f->flags = flags & ~(uint32_t)O_CLOEXEC;
         f->mode = mode;
+        undo_verify_word(&all);
         f->next_all = all;
         f->link_all = &all;
         if (all)
@@ -47,6 +54,8 @@ void file_get(struct file *f)
 
 void file_discard(struct file *f)
 {
+    undo_verify_word(&f->next_all);
+    undo_verify_word(&f->link_all);
     *f->link_all = f->next_all;
     if (f->next_all)
         f->next_all->link_all = f->link_all;
@@ -90,7 +99,20 @@ uint64_t file_number(void)
 
 struct file *fd_file(struct client *c, uint64_t fd)
 {
-    return (uint32_t)fd < c->files->size ? c->files->descriptor[(uint32_t)fd].file : NULL;
+    const struct files *t;
+    struct file *f;
+
+    undo_verify_word(&c->files);
+    t = c->files;
+    undo_verify_word(&t->references); /* and the size */
+    if ((uint32_t)fd >= t->size)
+        return NULL;
+    undo_verify_word(&t->descriptor);
+    undo_verify_word(&t->descriptor[(uint32_t)fd].file);
+    f = t->descriptor[(uint32_t)fd].file;
+    if (f)
+        undo_verify_word(&f->references); /* and the flags */
+    return f;
 }
 
 struct file *fd_used(struct client *c, uint64_t fd)
@@ -121,6 +143,7 @@ long fd_install(struct client *c, struct file *f, uint32_t from, uint32_t flags)
     struct files *t = c->files;
     uint32_t fd = from;
 
+    undo_verify_word(&t->references); /* and the size */
     while (fd < t->size && t->descriptor[fd].file)
         fd++;
     if (fd >= t->limit || (fd >= t->size && !grow(t, fd + 1))) {
@@ -136,6 +159,7 @@ long fd_wanted(const struct client *c)
     const struct files *t = c->files;
     uint32_t fd = 0;
 
+    undo_verify_word(&t->references); /* and the size */
     while (fd < t->size && t->descriptor[fd].file)
         fd++;
     return fd < t->limit ? 0 : -EMFILE;
@@ -192,6 +216,7 @@ struct files *files_copy(const struct files *from)
 {
     struct files *t = files_new();
 
+    undo_verify(from, sizeof *from);
     if (!t || (from->size && !grow(t, from->size))) {
         free(t);
         return NULL;

@@ -32,6 +32,7 @@ static void calls_index(void)
 static void ended(struct client *c)
 {
     c->work = NULL;
+    undo_verify_word(c); /* whom to answer */
     if (c->gone)
         client_free(c);
     else if (c->cancelled)

@@ -28,11 +28,21 @@ struct end { /* file->local */
     struct file *next; /* of pipe->files */
 };
 
+_Static_assert(offsetof(struct pipe, readers) % 8 == 0, "a word is verified");
+
 static struct pipe *fifos;
 
 static struct end *end_of(const struct file *f)
 {
     return f->local;
+}
+
+static struct pipe *pipe_of(const struct file *f)
+{
+    struct pipe *p = end_of(f)->pipe;
+
+    undo_verify_word(&p->readers); /* and the writers */
+    return p;
 }
 
 static bool is_reader(const struct file *f)
@@ -60,7 +70,7 @@ static void changed(struct pipe *p, unsigned whom)
 
 static long pipe_read(struct client *c, struct file *f, struct segments *s)
 {
-    struct pipe *p = end_of(f)->pipe;
+    struct pipe *p = pipe_of(f);
     long done = 0, result;
 
     if (s->left == 0)
@@ -117,7 +127,7 @@ static long broken(struct client *c, long done)
 /* Up to PIPE_ATOMIC bytes go in one piece. */
 static long pipe_write(struct client *c, struct file *f, struct segments *s)
 {
-    struct pipe *p = end_of(f)->pipe;
+    struct pipe *p = pipe_of(f);
     size_t whole = s->left <= PIPE_ATOMIC ? s->left : 1;
     long done = 0;
 
@@ -162,7 +172,7 @@ static long pipe_transfer(struct client *c, struct file *f, struct io *io)
 
 static uint32_t pipe_poll(struct file *f, uint32_t events, bool tell)
 {
-    struct pipe *p = end_of(f)->pipe;
+    struct pipe *p = pipe_of(f);
     uint32_t now = 0;
 
     (void)tell; /* changed() wakes pollers in any case */
@@ -181,7 +191,7 @@ static uint32_t pipe_poll(struct file *f, uint32_t events, bool tell)
 
 static long pipe_ioctl(struct client *c, struct file *f, uint64_t request, uint64_t argument)
 {
-    int n = (int)ring_used(&end_of(f)->pipe->ring);
+    int n = (int)ring_used(&pipe_of(f)->ring);
 
     return request == 0x541b /* FIONREAD */ ? user_write(c, argument, &n, sizeof n) : -ENOTTY;
 }
@@ -203,7 +213,7 @@ long pipe_fcntl(struct file *f, uint64_t command, uint64_t argument)
 
     if (!S_ISFIFO(f->mode) || !f->local)
         return -EBADF;
-    p = end_of(f)->pipe;
+    p = pipe_of(f);
     if ((uint32_t)command == F_GETPIPE_SZ)
         return p->ring.limit;
     if ((uint32_t)argument > RING_LIMIT_MAX)
@@ -244,7 +254,7 @@ static void pipe_drop(struct pipe *p)
 
 static void pipe_close(struct client *c, struct file *f)
 {
-    struct pipe *p = end_of(f)->pipe;
+    struct pipe *p = pipe_of(f);
 
     (void)c;
     for (struct file **link = &p->files; *link; link = &end_of(*link)->next)

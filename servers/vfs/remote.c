@@ -72,6 +72,8 @@ long remote_current(struct client *c, struct file *f)
 {
     long result = 0;
 
+    undo_verify_word(&f->server);
+    undo_verify_word(&f->node);
     if (!f->opened_by || f->opened_by == f->server->endpoint)
         return 0;
     if (!f->server->endpoint)
@@ -201,6 +203,7 @@ static long transfer_at_position(struct client *c, struct file *f, struct io *io
         if (result)
             return result;
     }
+    undo_verify_word(&f->position);
     f->busy = true;
     result = transfer_kept(c, f, io, s, &f->position);
     f->busy = false;

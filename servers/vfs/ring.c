@@ -78,6 +78,7 @@ size_t ring_readable(const struct ring *r, size_t offset, size_t n, const uint8_
 {
     size_t used = ring_used(r), start, whole;
 
+    undo_verify_word(&r->size); /* and the limit */
     if (offset >= used)
         return 0;
     start = (r->head + offset) & (r->size - 1);
@@ -127,8 +128,10 @@ static bool resize(struct ring *r, size_t size)
 
 bool ring_reserve(struct ring *r, size_t n)
 {
-    size_t used = ring_used(r), size = r->size;
+    size_t used = ring_used(r), size;
 
+    undo_verify_word(&r->size); /* and the limit */
+    size = r->size;
     while (size < used + n && size < r->limit)
         size *= 2;
     while (size > r->size && !resize(r, size)) /* less is better than none */
@@ -144,9 +147,10 @@ void ring_retract(struct ring *r, size_t n)
 
 size_t ring_writable(struct ring *r, size_t n, uint8_t **at)
 {
-    size_t used = ring_used(r), start, room;
+    size_t used, start, room;
 
     ring_reserve(r, n);
+    used = ring_used(r);
     room = r->size > used ? r->size - used : 0;
     if (used >= r->limit || room == 0)
         return 0;

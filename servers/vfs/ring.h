@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/undo/undo.h"
 #include "lib/vault/pages.h"
 #include "servers/vfs/share.h"
 
@@ -33,6 +34,8 @@ bool ring_init(struct ring *r, struct share *share); /* false: no memory */
 void ring_free(struct ring *r);
 static inline size_t ring_used(const struct ring *r)
 {
+    undo_verify_word(&r->head);
+    undo_verify_word(&r->tail);
     return (size_t)(r->tail - r->head);
 }
 static inline size_t ring_room(const struct ring *r)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Clients by their slots, and the places that they are in. */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,11 +8,23 @@
 
 static struct client *clients[ENDPOINT_SLOTS];
 
+_Static_assert(offsetof(struct client, endpoint) == 0 && offsetof(struct client, uid) == 8,
+               "words are verified");
+
 struct client *client_of(endpoint_t ep)
 {
-    struct client *c = clients[endpoint_slot(ep)];
+    struct client *const *at = &clients[endpoint_slot(ep)], *c = *at;
 
-    return c && c->endpoint == ep ? c : NULL;
+    if (!c || c->endpoint != ep) { /* or a bit has flipped */
+        undo_verify_word(at);
+        c = *at;
+        if (c)
+            undo_verify_word(c);
+    }
+    if (!c || c->endpoint != ep)
+        return NULL;
+    undo_verify_word(&c->uid);
+    return c;
 }
 
 /* PM hands over the end of a client before its slot has another. */
@@ -39,11 +52,17 @@ void client_free(struct client *c)
 
 struct client *client_next(struct client *c)
 {
-    unsigned i = c ? endpoint_slot(c->endpoint) + 1 : 0;
+    unsigned i = 0;
 
+    if (c) {
+        undo_verify_word(c); /* its endpoint */
+        i = endpoint_slot(c->endpoint) + 1;
+    }
     for (; i < ENDPOINT_SLOTS; i++)
-        if (clients[i])
+        if (clients[i]) {
+            undo_verify_word(&clients[i]);
             return clients[i];
+        }
     return NULL;
 }
 
