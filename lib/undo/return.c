@@ -349,8 +349,10 @@ void undo_return(void)
                      :
                      : "i"(UNDO_LOG)); /* rolled back: from here on there is no log */
     undo_log_begin = UNDO_LOG;
-    if (!undo_in_step)
+    if (!undo_in_step) {
         undo_journal_at = UNDO_JOURNAL;
+        undo_root_trim(); /* and not before: what was committed is in the mirrors only now */
+    }
     undo_returning |= UNDO_RETURNED;
     if (undo_in_step) {
         outputs = 0;

@@ -218,8 +218,6 @@ void undo_root_died(uint64_t log_end)
 {
     if (!is_root() || undo_root_why == 0)
         return;
-    if (!undo_in_step)
-        undo_root_trim();
     if (dying.died_tsc == 0) {
         dying.died_tsc = tsc_read();
         dying.registers = undo_root_registers;

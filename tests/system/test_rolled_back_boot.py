@@ -28,10 +28,10 @@ def booted(boot, death):
     return deaths(listed)
 
 
-@pytest.mark.parametrize("server, point, steps", [(server, point, steps) for server in AT_WORK for point, steps in (("main", 0), ("spawn_fresh" if server == "rs" else "service_ready", 0))])
+@pytest.mark.parametrize("server, point, steps", [(server, point, steps) for server in AT_WORK for point, steps in (("main", 0), ("spawn_fresh" if server == "rs" else "service_ready", 0))] + [("rs", "undo_mirror", 60)])
 def test_before_it_was_ready(boot, tmp_path, server, point, steps):
     """In its first step, which is all that it does before its first message: at its beginning, and when it is about to say that it is ready (RS, which tells nobody: when it starts the first of
-    the others)."""
+    the others); RS also when that step is done, of which it has a log of more than a megabyte, and not all of it is in the mirrors."""
     death = DeathPoint(tmp_path, server, [point], lambda hit, name: steps if hit == 1 else STOP)
     died = booted(boot, death)
     print(death.hits, death.deaths, died[server])
