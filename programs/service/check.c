@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "programs/service/manifests.h"
 #include "programs/service/service.h"
@@ -67,10 +68,26 @@ static void check_file(struct check *c)
     free(text);
 }
 
+/* false: it has told why */
+static bool is_folder(const char *path)
+{
+    struct stat status;
+
+    int error = stat(path, &status) < 0 ? errno : 0;
+
+    if (!error && !S_ISDIR(status.st_mode))
+        error = ENOTDIR;
+    if (error)
+        fprintf(stderr, "service: --top %s: %s\n", path, strerror(error));
+    return !error;
+}
+
 int check_files(const char *const *files, int count, const char *top)
 {
     int status = EXIT_OK;
 
+    if (top && !is_folder(top))
+        return EXIT_ERROR;
     for (int i = 0; i < count; i++) {
         struct check c = {.file = files[i], .top = top};
 

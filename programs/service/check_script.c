@@ -58,12 +58,22 @@ static void unknown(struct script *s, const char *what, const char *word, const 
         check_error(s->check, s->call_line, "service: unknown %s '%s'", what, word);
 }
 
+static void check_fault(struct script *s)
+{
+    const char *words[WORDS_MAX], *fault;
+
+    for (unsigned i = 0; i < s->words; i++)
+        words[i] = s->call[i];
+    fault = call_fault(words, s->words);
+    if (fault)
+        check_error(s->check, s->call_line, "service: %s", fault);
+}
+
 /* A call is looked at once, when its command ends. One whose words come out of variables says
  * nothing, so it is neither found fault with nor taken for one that cannot decide. */
 static void check_call(struct script *s)
 {
     const char *command = s->words ? s->call[0] : "";
-    unsigned names = 0;
 
     if (!s->calls)
         return;
@@ -77,18 +87,13 @@ static void check_call(struct script *s)
         unknown(s, "command", command, command_suggested(command));
         return;
     }
-    for (unsigned i = 1; i < s->words; i++) {
-        const char *word = s->call[i];
-
-        if (word[0] == '-' && !option_exists(word))
-            unknown(s, "option", word, option_suggested(word));
-        else if (word[0] != '-')
-            names++;
-    }
-    if (command[0] && command_needs_name(command) && names == 0)
-        check_error(s->check, s->call_line, "service: %s: which service?", command);
-    else if (command_needs_name(command) && s->words > 1 && isalpha(s->call[1][0]) &&
-             !manifest_of(s->call[1]))
+    for (unsigned i = 1; i < s->words; i++)
+        if (s->call[i][0] == '-' && !option_exists(s->call[i]))
+            unknown(s, "option", s->call[i], option_suggested(s->call[i]));
+    if (command[0] && command[0] != '-' && s->words < WORDS_MAX)
+        check_fault(s);
+    if (command_needs_name(command) && s->words > 1 && isalpha(s->call[1][0]) &&
+        !manifest_of(s->call[1]))
         unknown(s, "service", s->call[1], manifest_suggested(s->call[1]));
 }
 

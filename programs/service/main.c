@@ -9,90 +9,7 @@
 #include "programs/service/check.h"
 #include "programs/service/options.h"
 #include "programs/service/service.h"
-
-static const char usage[] =
-    "Usage: service COMMAND [NAME] [OPTIONS]\n"
-    "See and control the system's services: servers and drivers.\n"
-    "\n"
-    "  list                     a line for each service\n"
-    "  status [NAME]            all about one, or each\n"
-    "  log [NAME]               what it, or all, have written to the log\n"
-    "  corpse [NAME]            a line for each incarnation that died and is kept, or all about "
-    "NAME's\n"
-    "  devices [NAME]           what is on the PCI bus and who drives it: all, a driver's, or at "
-    "an\n"
-    "                           address as 00:02.0\n"
-    "  store [PATTERN]          what is in the data store: all, or the keys that match ('net/*')\n"
-    "  top                      all services on the screen, again each second; q ends it\n"
-    "  tree [NAME]              who stands on whom: all, or whom one needs and who needs it\n"
-    "  events [NAME]            deaths and returns, a line each; --follow: and those to come, "
-    "with\n"
-    "                           changes of state\n"
-    "  wait NAME                until it is up; status 1: it will not be, or not in time\n"
-    "  policy NAME              what would happen at its next failure, and those after it\n"
-    "  check FILE...            is it a good manifest (NAME.svc), or policy script? All that is "
-    "wrong is\n"
-    "                           said with FILE:LINE\n"
-    "  up NAME                  start it (again, when it is down or given up)\n"
-    "  down NAME                stop it, until 'up'\n"
-    "  restart NAME             replace it by a fresh copy\n"
-    "  update NAME              give it another program, --image FILE or what /lib/bardo has now; "
-    "if "
-    "it\n"
-    "                           fails within 10 s, the one before comes back. Of those that keep "
-    "their\n"
-    "                           memory one that fits it (on the host: make build/update/NAME)\n"
-    "  kill NAME...             end it as kill -9 would; policy replaces it. Several: one after "
-    "the\n"
-    "                           other\n"
-    "  hold NAME                when it dies, keep it for inspection in place of restarting it, "
-    "until "
-    "'up'\n"
-    "                           or 'restart'\n"
-    "  storm NAME US            test: kill it at random instants, US microseconds apart; 0: no "
-    "more\n"
-    "  fuse NAME STORES         test one that keeps its memory: it dies at one of so many stores "
-    "of\n"
-    "                           some of its steps; 0: no more\n"
-    "\n"
-    "  --json                   list, status, log, devices, store, corpse, tree, events, policy:\n"
-    "                           for programs\n"
-    "  --follow                 events: until it is ended\n"
-    "  --timeout S              wait: so many seconds at most (0.5: half of one)\n"
-    "  --core FILE              corpse NAME: write the latest as a core file, for gdb and\n"
-    "                           build/services/NAME.debug on the host\n"
-    "  --number N               corpse: the one with that number\n"
-    "  --forget                 corpse: give back what is kept, of NAME or of all\n"
-    "  --delay MS               restart: so many milliseconds from now\n"
-    "  --every MS               kill: again and again, so many milliseconds apart, as long as this "
-    "runs;\n"
-    "                           several names in turn. top: so long from look to look (1000)\n"
-    "  --count N                kill, top: with --every, so many times\n"
-    "  --image FILE             update: the program, as the build makes it in build/services\n"
-    "  --wait                   update: until it is clear that it stands\n"
-    "  --reset                  restart: the fresh copy resets the device\n"
-    "  --top DIR                check: of the source tree DIR, not of the system that runs\n"
-    "  --policy-runner          run policy scripts as they are asked for (/etc/rc starts this)\n"
-    "  --help                   this\n"
-    "\n"
-    "Exit status: 0 done, 1 failed, 2 usage. Names are those of 'service list'.\n";
-
-/* Seconds, three places of decimals at most, as ms; -1: that is none. */
-static long milliseconds(const char *text)
-{
-    size_t whole = strspn(text, "0123456789"), part = 0;
-    long ms = atol(text) * 1000;
-
-    if (whole == 0 || whole > 6 || (text[whole] && text[whole] != '.'))
-        return -1;
-    if (text[whole] == '.')
-        part = strspn(text + whole + 1, "0123456789");
-    if (text[whole] && (part == 0 || part > 3 || text[whole + 1 + part]))
-        return -1;
-    for (size_t i = 0, worth = 100; i < part; i++, worth /= 10)
-        ms += (text[whole + 1 + i] - '0') * (long)worth;
-    return ms;
-}
+#include "programs/service/values.h"
 
 static int run_list(const struct options *o)
 {
@@ -175,14 +92,6 @@ enum allowed { /* of a command: names, and options that go with it */
                UPDATES = 4096,
 };
 
-/* What a value must be: behind an option, or as a command's number. */
-struct value {
-    const char *needs; /* in words; NULL: there is none */
-    enum kind { TEXT, NUMBER, SECONDS } kind;
-    unsigned long least, most; /* of a number */
-    bool or_zero;
-};
-
 static const struct command {
     const char *name;
     int (*run)(const struct options *o);
@@ -224,34 +133,27 @@ _Static_assert(RS_STORM_MIN_US == 50 && RS_STORM_MAX_US == 60000000 && RS_FUSE_M
 #define MANY_MAX 99999999
 #define COMMANDS (sizeof commands / sizeof *commands)
 
-/* NULL: nothing is. */
-static const char *wrong_with_number(const struct value *v, const char *text)
+static const struct value *number_of(const struct command *c)
 {
-    unsigned long number = 0;
-
-    if (!*text || text[strspn(text, "0123456789")])
-        return "is none";
-    for (; *text && number <= v->most; text++)
-        number = number * 10 + (unsigned long)(*text - '0');
-    if (number > v->most)
-        return "is too large";
-    return number >= v->least || (v->or_zero && number == 0) ? NULL : "is too small";
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (strcmp(c->name, numbers[i].command) == 0)
+            return &numbers[i].value;
+    return NULL;
 }
 
-static const char *wrong_with_seconds(const char *text)
+/* The command itself, and what goes with it. */
+static int most_words(const struct command *c)
 {
-    if (milliseconds(text) >= 0)
-        return NULL;
-    return *text && text[strspn(text, "0123456789")] == 0 ? "is too large" : "is none";
+    if (c->allows & MANY)
+        return WORDS_MAX;
+    if (c->allows & NO_NAME)
+        return 1;
+    return c->allows & NEEDS_NUMBER ? 3 : 2;
 }
 
-static const char *wrong_with(const struct value *v, const char *text)
+static const char *which(const struct command *c)
 {
-    if (v->kind == NUMBER)
-        return wrong_with_number(v, text);
-    if (v->kind == SECONDS)
-        return wrong_with_seconds(text);
-    return *text ? NULL : "is none";
+    return c->allows & NEEDS_FILE ? "which file?" : "which service?";
 }
 
 static const struct option {
@@ -339,6 +241,68 @@ const char *option_suggested(const char *word)
     return suggest_name(word, &options[0].name, OPTIONS, sizeof *options);
 }
 
+/* ---- a call in a script ---- */
+
+static char fault_text[256];
+
+static const char *fault_of(const char *of, const char *what)
+{
+    snprintf(fault_text, sizeof fault_text, "%s %s", of, what);
+    return fault_text;
+}
+
+/* Of the option at words[*i], which moves to its value, if it has one. */
+static const char *option_fault(const struct command *c, const char *const *words, unsigned count,
+                                unsigned *i)
+{
+    const struct option *option = option_of(words[*i]);
+    char what[64];
+
+    if (!option)
+        return NULL; /* (it has been told) */
+    if (!option->allowed)
+        return fault_of(option->name, "stands by itself");
+    if (!(c->allows & option->allowed)) {
+        snprintf(what, sizeof what, "does not go with %s", c->name);
+        return fault_of(option->name, what);
+    }
+    if (!option->value.needs)
+        return NULL;
+    if (++*i < count && !words[*i][0])
+        return NULL;
+    return value_fault(option->name, &option->value, *i < count ? words[*i] : NULL);
+}
+
+const char *call_fault(const char *const *words, unsigned count)
+{
+    const struct command *c = command_of(words[0]);
+    const struct value *number = number_of(c);
+    const char *fault = NULL, *last = NULL;
+    int plain = 1;
+    bool is_sure = true;
+
+    for (unsigned i = 1; i < count && !fault; i++) {
+        if (words[i][0] == '-')
+            fault = option_fault(c, words, count, &i);
+        else if (!words[i][0])
+            is_sure = false;
+        else {
+            last = words[i];
+            if (++plain > most_words(c))
+                fault = fault_of(c->name, c->allows & NO_NAME ? "takes no name" : "takes one name");
+        }
+    }
+    if (fault || !is_sure)
+        return fault;
+    if ((c->allows & (NEEDS_NAME | NEEDS_FILE)) && plain < 2) {
+        snprintf(fault_text, sizeof fault_text, "%s: %s", c->name, which(c));
+        return fault_text;
+    }
+    if (!number)
+        return NULL;
+    return value_fault(c->name, number, plain > 2 ? last : NULL);
+}
+
 /* ---- the words that were given ---- */
 
 static int misuse(const char *what, const char *word)
@@ -366,16 +330,9 @@ static int misuse_option(const char *option, const char *what)
 /* 0: it is as it must be; text NULL: it was not given. */
 static int check_value(const char *of, const struct value *v, const char *text)
 {
-    const char *wrong = text ? wrong_with(v, text) : "";
+    const char *fault = value_fault(of, v, text);
 
-    if (!wrong)
-        return 0;
-    if (!text || !*text)
-        fprintf(stderr, "service: %s needs %s\nTry 'service --help'.\n", of, v->needs);
-    else
-        fprintf(stderr, "service: %s needs %s: %s %s\nTry 'service --help'.\n", of, v->needs, text,
-                wrong);
-    return EXIT_USAGE;
+    return fault ? misuse(fault, NULL) : 0;
 }
 
 static const char **value_of(struct options *o, const struct option *option)
@@ -424,20 +381,16 @@ static int parse(struct options *o, char **argv)
 /* How many names and numbers go with the command. 0, or the exit status. */
 static int check_words(const struct command *c, const struct options *o)
 {
-    int words = c->allows & NEEDS_NUMBER ? 3 : 2;
+    const struct value *number = number_of(c);
+    int words = most_words(c);
 
     if ((c->allows & (NEEDS_NAME | NEEDS_FILE)) && o->words < 2)
-        return misuse(c->allows & NEEDS_FILE ? "which file?" : "which service?", NULL);
-    if (c->allows & MANY)
-        words = WORDS_MAX;
+        return misuse(which(c), NULL);
     if ((c->allows & NO_NAME) && o->words > 1)
         return misuse("no name goes with", c->name);
     if (o->words > words)
         return misuse("one name at a time, not", o->word[words]);
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        if (strcmp(c->name, numbers[i].command) == 0)
-            return check_value(c->name, &numbers[i].value, o->word[2]);
-    return 0;
+    return number ? check_value(c->name, number, o->word[2]) : 0;
 }
 
 static int check_options(const struct command *c, struct options *o)
@@ -451,8 +404,10 @@ static int check_options(const struct command *c, struct options *o)
         }
     if (o->core && o->words < 2)
         return misuse_option("--core", "goes with a name");
-    if (o->forget && (o->core || o->number))
+    if (o->forget && (o->core || o->number || o->json))
         return misuse_option("--forget", "goes with a name, or with nothing");
+    if (o->core && o->json)
+        return misuse_option("--json", "does not go with --core");
     return o->count && !o->every ? misuse_option("--count", "goes with --every") : 0;
 }
 
@@ -476,7 +431,7 @@ int main(int argc, char **argv)
     if (argc == 2 && strcmp(argv[1], "--policy-runner") == 0)
         return run_policies();
     if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-        fputs(usage, stdout);
+        show_help();
         return EXIT_OK;
     }
     wrong = parse(&o, argv);

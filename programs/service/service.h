@@ -39,12 +39,18 @@ int order_send(const char *verb, const char *name, const char *argument); /* the
 const char *order_reason(const char *verb, int error); /* why it was not carried out, in words */
 bool proc_is_away(int error); /* is that what errno says? */
 
+/* help.c */
+void show_help(void);
+
 /* main.c: the words of the command line */
 bool command_exists(const char *word);
 bool command_needs_name(const char *word);
 const char *command_suggested(const char *word); /* NULL: none is near */
 bool option_exists(const char *word);
 const char *option_suggested(const char *word);
+/* What is wrong with a call, of which words[0] is a command that exists, and the options are such; NULL: nothing, as far as can
+ * be seen. A word "" comes out of a variable: it may be anything, and any number of words. The answer is overwritten by the next. */
+const char *call_fault(const char *const *words, unsigned count);
 
 /* report.c; name NULL: all. Results: exit status. */
 int list_services(const char *name, bool json);

@@ -94,6 +94,38 @@ def test_script(files):
     assert (status, err) == (1, "option.sh:2: service: unknown option '--dealy' (did you mean '--delay'?)\noption.sh:3: service: restart: which service?\n")
 
 
+CALLS = """#!/bin/sh
+service restart $1 --timeout 5
+service wait --timeout 5
+service restart e1000 null
+service restart "$1" --delay x
+service list --follow >/dev/null 2>&1
+service kill "$@" --every
+service storm e1000
+service storm e1000 5
+service top e1000
+service list --help
+service restart $1 --delay $2; service wait "$1" --timeout "$w"; service kill e1000 null --every 5 --count 2; service restart "$1" $2 --reset
+service storm $1; service $2 --follow; service wait $1 x; service store 'n*' --json
+"""
+SAID_OF_CALLS = """calls.sh:2: service: --timeout does not go with restart
+calls.sh:3: service: wait: which service?
+calls.sh:4: service: restart takes one name
+calls.sh:5: service: --delay needs a number of milliseconds, 86400000 at most: x is none
+calls.sh:6: service: --follow does not go with list
+calls.sh:7: service: --every needs a number of ms from 1 to 99999999
+calls.sh:8: service: storm needs 0, or 50 to 60000000 microseconds
+calls.sh:9: service: storm needs 0, or 50 to 60000000 microseconds: 5 is too small
+calls.sh:10: service: top takes no name
+calls.sh:11: service: --help stands by itself
+"""
+
+
+def test_words_of_calls(files):
+    """What `service` would refuse is found before; what comes out of variables is believed."""
+    assert check(files("calls.sh", CALLS), "calls.sh") == (1, "", SAID_OF_CALLS)
+
+
 def test_script_that_the_shell_cannot_read(files):
     status, _, err = check(files("half.sh", "#!/bin/sh\nif true; then\nservice restart $1\n"), "half.sh")
     assert status == 1 and re.fullmatch(r"half\.sh:[34]: .*unexpected.*\n", err, re.I)
@@ -155,6 +187,9 @@ def test_what_is_no_such_file(files):
 
 def test_usage(tmp_path):
     assert check(tmp_path, "--help")[0] == 0 and check(tmp_path, "--fly")[0] == 2
+    for top, why in ((tmp_path / "nosuch", "No such file or directory"), (__file__, "Not a directory")):
+        done = subprocess.run([BUILD / "programs/service", "check", "--top", top, TOP / "policy/net.sh"], capture_output=True, text=True)
+        assert (done.returncode, done.stdout, done.stderr) == (1, "", f"service: --top {top}: {why}\n")
 
 
 def test_in_the_system(boot, files):

@@ -73,6 +73,8 @@ WORDS = [  # command, exit status, what it says
     ("service storm null", 2, "service: storm needs 0, or 50 to 60000000 microseconds\nTry"),
     ("service top --every ''", 2, "service: --every needs a number of ms from 1 to 99999999\nTry"),
     ("service storm null 00000000000000000000000000050; service storm null 0", 0, ""),
+    ("service corpse --forget --json", 2, "service: --forget goes with a name, or with nothing\nTry"),
+    ("service corpse null --core /tmp/core --json", 2, "service: --json does not go with --core\nTry"),
     ("service storm nosuch 50", 1, "service: storm nosuch: there is no such service"),
     ("service restart 'null 1'", 1, "service: restart null 1: there is no such service"),
     ("service kill 'null\nkill log'", 1, "service: kill null\nkill log: there is no such service"),
