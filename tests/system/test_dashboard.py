@@ -116,9 +116,10 @@ def test_too_many_orders(served):
     (b"GET / HTTP/1.1\r\nHost: localhost\nX: y\r\n\r\n", 400), (b"GET / HTTP/1.1\r\nHost: localhost\r\n\x00: y\r\n\r\n", 400), (b"GET / HTTP/3.0\r\n\r\n", 505),
     (b"PUT / HTTP/1.1\r\nHost: localhost\r\n\r\n", 405), (b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n", 411),
     (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500000\r\n\r\n" + b"x" * 500000, 413), (b"GET /" + b"a" * 100000, 414),
+    (b"GET / HTTP/1.1\r\nHost: localhost\r\n", 408), (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nab", 408),
     (b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X: aaaaaaaaaaaaaaaaaaaa\r\n" * 10000, 431)], ids=lambda value: repr(value[:30]) if isinstance(value, bytes) else str(value))
 def test_bad_requests(served, data, status):
-    """A clear answer, which arrives though more was being sent; and who behaves is served as before."""
+    """A clear answer, which arrives though more was being sent, or never comes; and who behaves is served as before."""
     answer = served.raw(data)
     assert answer.startswith(b"HTTP/1.1 %d " % status) and b"\r\nConnection: close\r\n" in answer and b'"error": ' in answer, answer[:300]
     assert served.request("GET", "/")[0] == 200

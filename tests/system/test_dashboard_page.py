@@ -167,8 +167,10 @@ def test_death_below(page, name):
 
 def test_nothing_from_elsewhere(page):
     window, system = page
-    elsewhere = [url for url in window.requested() if f"127.0.0.1:{system.port}/" not in url and not url.startswith(("data:", "about:"))]
+    ours, others = f"127.0.0.1:{system.port}/", ("data:", "about:")
+    elsewhere = [url for url in window.requested() if ours not in url and not url.startswith(others)]
     assert elsewhere == [] and window.complaints() == []
+    assert {"page.css", "page.js"} <= {url.partition(ours)[2] for url in window.requested()}, "what it loads is seen at all"
 
 
 def test_connection_lost(page):

@@ -156,6 +156,8 @@ static void test_places(void **state)
     refused("class char\ndevice isa 1-4\nirq 4\n",
             FILE_NAME ":3: interrupts are given twice: with \"device isa\" and by "
                       "themselves");
+    refused("class char\ndevice isa 1-4\nports 5-6\n",
+            FILE_NAME ":3: ports are given twice: with \"device isa\" and by themselves");
     refused("class char\ndevice isa 1-4\ndevice pci 1:1\n",
             FILE_NAME ":3: a device is either on the PCI or on the ISA bus");
 }
@@ -205,6 +207,10 @@ static void test_errors(void **state)
     refused("class net\ndevice usb 1:1\n", FILE_NAME ":2: device: bad kind of device 'usb'");
     refused("class net\ndevice isa\ndevice pci 1:1\n",
             FILE_NAME ":3: a device is either on the PCI or on the ISA bus");
+    refused("class server\nstandby yes\n",
+            FILE_NAME ":2: only drivers have a fresh copy that stands by");
+    refused("class net\nreturns rolled-back\nstandby yes\n",
+            FILE_NAME ":3: only drivers have a fresh copy that stands by");
     refused("class net\nports 0x3ff-0x3f8\n", FILE_NAME ":2: ports: bad range of ports");
     refused("class net\nqueue 5000 net\n",
             FILE_NAME ":2: queue: size of the queue is not a multiple of 4K");
