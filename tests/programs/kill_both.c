@@ -55,7 +55,9 @@ int main(int argc, char **argv)
     while (!ended) {
         usleep((useconds_t)atoi(argv[3]));
         next = find(argv[1], driver, NEAR);
-        driver = next ? next : find(argv[1], 1, PIDS);
+        if (!next && !(next = find(argv[1], 1, PIDS)))
+            continue; /* 0 would be all of our group */
+        driver = next;
         if (kill(driver, SIGKILL) == 0 && kill(server, SIGKILL) == 0) /* while a driver is made */
             n++;
     }

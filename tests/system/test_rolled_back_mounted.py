@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Servers that keep their memory die over a mounted ext4, alone and together with all that stands below it: programs notice nothing, contents are right, and so is the file
-system afterwards. Longer: more ROUNDS, and LINKS."""
+system afterwards. A thousand deaths of each: ROUNDS=10 tools/test tests/system/test_rolled_back_mounted.py -k storm -s"""
 import os
 import re
 
@@ -14,7 +14,8 @@ from test_rolled_back import deaths
 KEEPERS = ["rs", "ds", "vm", "pm", "vfs", "net", "ram"]
 FRESH = ["ext4", "disk", "ahci"]
 SEED = "6f0a1c52-7a3e-4d52-9d5b-0c1f2e3d4b5a"  # an image like the one before: so instructions are, too
-ROUNDS, LINKS = 1, 8
+ROUNDS = int(os.environ.get("ROUNDS") or 1)
+LINKS = 8 * ROUNDS
 WORK = f"""
 bad() {{ echo "BAD: $*"; }}
 r=0; while [ $r -lt {ROUNDS} ]; do r=$((r + 1))
@@ -42,27 +43,33 @@ def patient(service):
     return {f"/etc/bardo/{service}.svc": "\n".join(kept + ["budget 1000 2", "backoff 1000 10 100"]) + "\n"}
 
 
-@pytest.mark.parametrize("storms, least", [({"vfs": 200}, 1000), ({"vfs": 200, "ext4": 4000}, 100), ({**dict.fromkeys(KEEPERS, 2000), **dict.fromkeys(FRESH, 7000)}, 100)], ids=["vfs", "vfs-ext4", "all"])
-def test_storm(boot, tmp_path, storms, least):
+@pytest.mark.parametrize("storms, least", [({"vfs": 200}, 1000), ({"vfs": 200, "ext4": 0}, 100), ({**dict.fromkeys(KEEPERS, 2000), **dict.fromkeys(FRESH, 7000)}, 100)], ids=["vfs", "vfs-ext4", "all"])
+def test_storm(boot, program, tmp_path, storms, least):
+    """VFS alone; and ext4 each time in one instant with it (tests/programs/kill_both.c); and all."""
     image = make(tmp_path / "e.img", "-U", SEED, "-E", f"hash_seed={SEED}")
-    start, end = ("".join(f"service storm {name} {us if on else 0}\n" for name, us in storms.items()) for on in (True, False))
-    result = boot("mkdir -p /mnt && mount -t ext4 /dev/sda /mnt && cd /mnt\n" + start + WORK + end + "echo ==; service list; echo ==; cd /; umount /mnt || echo BAD: umount", icount=True, timeout=100, leak_check=False,
-                  add={"/data": bytes(os.urandom(700000)), **{place: text for name in FRESH for place, text in patient(name).items()}}, qemu=attached(image))
+    start, end = ("".join(f"service storm {name} {us if on else 0}\n" for name, us in storms.items() if us) for on in (True, False))
+    both, ended = ("/both ext4 vfs 4000 >/tmp/both & both=$!\n", "kill $both; wait $both\n") if storms.get("ext4") == 0 else ("echo both 0 >/tmp/both\n", "")
+    result = boot("chmod 755 /both; mkdir -p /mnt && mount -t ext4 /dev/sda /mnt && cd /mnt\n" + start + both + f"({WORK})\n" + ended + end + "echo ==; service list; cat /tmp/both; echo ==; cd /; umount /mnt || echo BAD: umount",
+                  icount=True, timeout=100 * ROUNDS, leak_check=False,
+                  add={"/both": program("kill_both"), "/data": bytes(os.urandom(700000)), **{place: text for name in FRESH for place, text in patient(name).items()}}, qemu=attached(image))
     work, listed, left = result.out.split("==\n")
     assert work + left == ""
     assert "undo:" not in result.klog and "core server" not in result.klog
     died = deaths(listed)
-    assert min(died[name] for name in storms) >= least, died
+    at_once = int(re.search(r"^both (\d+)$", listed, re.M)[1])
+    print("DEATHS", died, "of VFS and ext4 in one instant", at_once)
+    assert min(died[name] for name in storms) >= least * ROUNDS and (not both.startswith("/both") or at_once >= least * ROUNDS), (died, at_once)
     check(image)
 
 
-def test_answers_by_grant(boot, tmp_path):
-    """What RS writes into VFS's memory while VFS waits for it and is killed (the name of the file server that it starts) is not lost: each is stopped again."""
+@pytest.mark.parametrize("order, victim, number, least", [("storm", "vfs", 60, 500), ("fuse", "vfs", 40, 300), ("fuse", "rs", 60, 300)])
+def test_answers_by_grant(boot, tmp_path, order, victim, number, least):
+    """What RS writes into VFS's memory while VFS waits for it and is killed (the name of the file server that it starts) is not lost: each is stopped again. The same at the stores of both."""
     image = make(tmp_path / "e.img", "-U", SEED, "-E", f"hash_seed={SEED}")
-    out = boot("mkdir -p /mnt; service storm vfs 60; for n in $(seq 30); do mount -t ext4 /dev/sda /mnt || echo BAD $n; umount /mnt || echo BAD umount $n; done; service storm vfs 0\n"
+    out = boot(f"mkdir -p /mnt; service {order} {victim} {number}; for n in $(seq 30); do mount -t ext4 /dev/sda /mnt || echo BAD $n; umount /mnt || echo BAD umount $n; done; service {order} {victim} 0\n"
                "service list", icount=True, timeout=100, leak_check=False, qemu=attached(image)).out
     assert "BAD" not in out and not re.search(r"^ext4\.", out, re.M), out
-    assert deaths(out)["vfs"] > 500
+    assert deaths(out)[victim] > least, out
     check(image)
 
 
