@@ -1,6 +1,6 @@
 # Services that the ordinary image does not contain: tests and benchmarks add them, with their manifests, when they boot
 # (tools/guest --add build/services/X:/lib/bardo/X --add X.manifest:/etc/bardo/X.svc).
-EXTRA_SERVICES := faulty hostile bench_client bench_server probe ahci_liar pci_late standby_ill misclock hoard crowd echoer ext4_ill dev_ill proc_ill overeager pesterer pingpong
+EXTRA_SERVICES := faulty mortal hostile bench_client bench_server probe ahci_liar pci_late standby_ill misclock hoard crowd echoer ext4_ill dev_ill proc_ill overeager pesterer pingpong
 EXTRA_IMAGES := $(EXTRA_SERVICES:%=$(B)/services/%)
 EXTRA_BUILD = @mkdir -p $(@D) && echo "  LD    $@" && $(CC_SERVICE) $(filter-out -MMD -MP,$(SERVICE_CFLAGS)) $(SERVICE_LDFLAGS) -o $@.debug $(filter %.c,$^) $(B)/libbardo.a $(EXTRA_FLAGS) && objcopy --strip-all $@.debug $@
 
@@ -38,6 +38,8 @@ $(B)/services/pingpong: tests/services/pingpong.c $(B)/libbardo.a
 
 # Services of the image with something changed: tests put them in their place.
 $(B)/services/ahci_liar: tests/services/ahci_liar.c drivers/block/ahci/chip.c $(B)/libbardo.a
+	$(EXTRA_BUILD)
+$(B)/services/mortal: tests/services/mortal.c drivers/net/e1000/chip.c $(B)/libbardo.a
 	$(EXTRA_BUILD)
 $(B)/services/standby_ill: tests/services/standby_ill.c drivers/net/e1000/chip.c $(B)/libbardo.a
 	$(EXTRA_BUILD)

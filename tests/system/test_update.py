@@ -78,13 +78,17 @@ def test_each_that_can(boot):
     assert re.findall(r"^service: update (\S+): it keeps its memory, which that program does not fit", out, re.M) == ["ds", "pm"]
 
 
-@pytest.mark.parametrize("function, code, defect", [("driver_loop_run", CRASHES, "exception 6"), ("driver_loop_run", HANGS, "heartbeat"), ("e1000_transmit", CRASHES, "exception 6")])
-def test_goes_back(boot, tmp_path, function, code, defect):
-    """One that dies in its start, or hangs there, or dies when it is ready and the first frame is to be sent."""
-    result = boot("ping -c 1 10.0.2.2 >/dev/null; service update e1000 --image /ill --wait; echo $?; ping -c 2 10.0.2.2 | grep -c '2 packets received'; service list e1000 | tail -1", nics=["e1000"],
-                  add={"/ill": other(tmp_path, "e1000", function, code)})
-    assert result.out.startswith("service: update e1000: it has failed, and the program before it is back: see 'service log rs'\n1\n1\n") and re.search(r"^e1000 +\d+ up ", result.out, re.M)
-    assert f"rs: e1000: its update has failed ({defect}" in result.klog
+@pytest.mark.parametrize("function, code, defect, after", [("driver_loop_run", CRASHES, "exception 6", 0), ("driver_loop_run", HANGS, "heartbeat", 0), ("e1000_transmit", CRASHES, "exception 6", 0),
+                                                           ("", b"", "exception 6", 2)], ids=["crashes", "hangs", "sends", "after two seconds"])
+def test_goes_back(boot, tmp_path, function, code, defect, after):
+    """One that dies in its start, or hangs there, or dies when a frame is to be sent: in the midst of a transfer, or (tests/services/mortal.c) when it has lived for two seconds. The transfer comes to its end."""
+    url, digest = served(tmp_path, 16)
+    result = boot(f"""ping -c 1 10.0.2.2 >/dev/null; (sleep {after}; wget -q -O - {url} | sha1sum) & usleep 50000; service update e1000 --image /ill --wait; echo $?; wait
+        ping -c 2 10.0.2.2 | grep -c '2 packets received'; service list e1000 | tail -1; cat /proc/recovery""", nics=["e1000"], add={"/ill": BUILD / "services/mortal.debug" if after else other(tmp_path, "e1000", function, code)})
+    assert "service: update e1000: it has failed, and the program before it is back: see 'service log rs'\n1\n" in result.out and "\n1\ne1000 " in result.out and re.search(r"^e1000 +\d+ up ", result.out, re.M), result.out
+    assert f"{digest}  -\n" in result.out and f"rs: e1000: its update has failed ({defect}" in result.klog, result.out
+    new, ill = (re.search(rf"^\d+ e1000 {how}.*", result.out, re.M)[0].split() for how in ("update ", "(?!update )"))
+    assert after == 0 or int(ill[8]) - int(new[8]) > after * 1e9, (new, ill)
 
 
 def test_stands(boot):
