@@ -178,17 +178,6 @@ static uint32_t set_poll(struct file *f, uint32_t events, bool tell)
     return 0;
 }
 
-static long set_stat(struct client *c, struct file *f, struct stat *out)
-{
-    *out = (struct stat){.st_mode = f->mode,
-                         .st_ino = f->lock_node,
-                         .st_nlink = 1,
-                         .st_blksize = PAGE_SIZE,
-                         .st_uid = c->uid,
-                         .st_gid = c->gid};
-    return 0;
-}
-
 static void set_close(struct client *c, struct file *f)
 {
     struct epoll_set *e = f->local;
@@ -200,7 +189,7 @@ static void set_close(struct client *c, struct file *f)
 }
 
 static const struct file_operations set_operations = {
-    .name = "anon_inode:[eventpoll]", .poll = set_poll, .stat = set_stat, .close = set_close};
+    .name = "anon_inode:[eventpoll]", .poll = set_poll, .is_ours = true, .close = set_close};
 
 struct file *epoll_new(void)
 {

@@ -95,17 +95,6 @@ static uint32_t event_poll(struct file *f, uint32_t events, bool tell)
     return now & events;
 }
 
-static long event_stat(struct client *c, struct file *f, struct stat *out)
-{
-    *out = (struct stat){.st_mode = f->mode,
-                         .st_ino = f->lock_node,
-                         .st_nlink = 1,
-                         .st_blksize = PAGE_SIZE,
-                         .st_uid = c->uid,
-                         .st_gid = c->gid};
-    return 0;
-}
-
 static void event_close(struct client *c, struct file *f)
 {
     (void)c;
@@ -115,7 +104,7 @@ static void event_close(struct client *c, struct file *f)
 static const struct file_operations event_operations = {.name = "anon_inode:[eventfd]",
                                                         .transfer = event_transfer,
                                                         .poll = event_poll,
-                                                        .stat = event_stat,
+                                                        .is_ours = true,
                                                         .close = event_close};
 
 static long sys_eventfd2(struct client *c, const uint64_t *w)

@@ -196,17 +196,6 @@ static long pipe_ioctl(struct client *c, struct file *f, uint64_t request, uint6
     return request == 0x541b /* FIONREAD */ ? user_write(c, argument, &n, sizeof n) : -ENOTTY;
 }
 
-static long pipe_stat(struct client *c, struct file *f, struct stat *out)
-{
-    *out = (struct stat){.st_mode = S_IFIFO | (f->mode & 0777),
-                         .st_ino = f->lock_node,
-                         .st_nlink = 1,
-                         .st_blksize = PIPE_ATOMIC,
-                         .st_uid = c->uid,
-                         .st_gid = c->gid};
-    return 0;
-}
-
 long pipe_fcntl(struct file *f, uint64_t command, uint64_t argument)
 {
     struct pipe *p;
@@ -273,7 +262,7 @@ static const struct file_operations pipe_operations = {.name = "pipe",
                                                        .transfer = pipe_transfer,
                                                        .ioctl = pipe_ioctl,
                                                        .poll = pipe_poll,
-                                                       .stat = pipe_stat,
+                                                       .is_ours = true,
                                                        .close = pipe_close};
 /* Its inode is the file server's. */
 static void fifo_close(struct client *c, struct file *f)

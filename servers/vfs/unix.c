@@ -154,17 +154,6 @@ static uint32_t unix_poll(struct file *f, uint32_t events, bool tell)
     return now & (events | POLLERR | POLLHUP);
 }
 
-static long unix_stat(struct client *c, struct file *f, struct stat *out)
-{
-    *out = (struct stat){.st_mode = f->mode,
-                         .st_ino = f->lock_node,
-                         .st_nlink = 1,
-                         .st_blksize = PAGE_SIZE,
-                         .st_uid = c->uid,
-                         .st_gid = c->gid};
-    return 0;
-}
-
 static long unix_ioctl(struct client *c, struct file *f, uint64_t request, uint64_t argument)
 {
     struct unix_socket *s = f->local;
@@ -187,7 +176,7 @@ static const struct file_operations unix_operations = {.name = "socket",
                                                        .transfer = unix_transfer,
                                                        .ioctl = unix_ioctl,
                                                        .poll = unix_poll,
-                                                       .stat = unix_stat,
+                                                       .is_ours = true,
                                                        .close = unix_close};
 
 struct unix_socket *unix_of(const struct file *f)

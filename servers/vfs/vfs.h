@@ -148,7 +148,7 @@ struct file_operations {
     long (*ioctl)(struct client *c, struct file *f, uint64_t request, uint64_t argument);
     /* ready now; tell: wake f->pollers when one comes. NULL: always ready */
     uint32_t (*poll)(struct file *f, uint32_t events, bool tell);
-    long (*stat)(struct client *c, struct file *f, struct stat *out); /* NULL: a server is asked */
+    bool is_ours; /* nobody but VFS knows of it: no server is asked for its attributes */
     /* the last descriptor is gone. c may be NULL */
     void (*close)(struct client *c, struct file *f);
 };
