@@ -40,11 +40,12 @@ class Person:
                 assert "return" in answer, answer
                 return answer["return"]
 
-    def press(self, *names):
-        """Keys by QEMU's names, together: press("alt", "f2")."""
+    def press(self, *names, held=False):
+        """Keys by QEMU's names, together: press("alt", "f2"). held: though nobody may take them (16 bytes at most, two a key)."""
         for down, keys in ((True, names), (False, reversed(names))):
             self.say("input-send-event", events=[{"type": "key", "data": {"down": down, "key": {"type": "qcode", "data": name}}} for name in keys])
-        self.wait_taken()
+        if not held:
+            self.wait_taken()
 
     def wait_taken(self):
         """Until the guest has taken all that was typed: a PS/2 keyboard keeps 16 bytes, what is more is lost, however slow the host is."""

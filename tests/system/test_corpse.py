@@ -84,11 +84,12 @@ def test_those_that_keep_their_memory(boot, disk):
     """They go on, and so does RS, but what they were at is kept: of a kill the stack, of a fault the data, too."""
     out = boot("service kill ds; service kill vfs; service kill rs; service fuse ram 20; n=0; until service corpse | grep -q ' ram .*exception'; do n=$((n + 1)); [ $n -lt 50 ] || break; done; "
                "service fuse ram 0; sleep 0.1; service corpse ds; service corpse vfs; service corpse rs; service hold vfs; n=$(service corpse | awk '/ ram .*exception/ { print $1; exit }'); "
-               "service corpse ram --number $n; service corpse ram --number $n --core /tmp/core; dd if=/tmp/core of=/dev/sda bs=64k 2>/dev/null; sync; rm /tmp/core",
+               "service corpse ram | grep 'serving .*file+'; service corpse ram --number $n; service corpse ram --number $n --core /tmp/core; dd if=/tmp/core of=/dev/sda bs=64k 2>/dev/null; sync; rm /tmp/core",
                disks=[str(disk)], leak_check=False).out  # (which may do it twice: then the core is of the second time)
     for name in ("ds", "vfs", "rs"):
         report = re.search(rf"^{name}: incarnation 1 .*?(?=^\w+: incarnation|\n\n|\Z)", out, re.M | re.S).group(0)
         assert "memory: stack" in report and "serving" in report and "steps" in frames(report), report
+    assert re.search(r"^  serving    file\+\d+ of .*, handed on by ", out, re.M), out  # of whom, by vfs
     report = out[out.rindex("ram: incarnation"):]
     assert "exception 14: page fault, writing" in report and "memory: data" in report and "not permitted (only root may, and what the system" in out, report
     seen = gdb("ram", disk, "backtrace", "print undo_in_step")

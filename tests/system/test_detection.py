@@ -5,11 +5,13 @@ import re
 
 import pytest
 
+from test_escalation import service
 from test_faults import NETWORK, WAIT, detected, faulty, recoveries
 
 # fault, how RS calls it, at most so many ms, manifest, devices
 CLASSES = [
     ("exit", "exit 3", 1, {}, ""),
+    ("panic", "exit 1", 1, {}, ""),
     ("null", "exception 14", 1, {}, ""),
     ("spin", "heartbeat 1", 300, {}, ""),
     ("flood", "heartbeat 1", 300, {"cpu": "500"}, ""),
@@ -41,6 +43,43 @@ def test_is_asked(boot, order, defect):
     row, = recoveries(result.out)
     took = detected(f"service {order}", row, float(result.out.split()[0]))
     assert f"{row['defect']} {row['detail']}" == defect and took < 30  # (the clock of /proc/uptime has hundredths)
+
+
+BEGAN = r"\[ *([\d.]+)\] {}: fault on demand"  # in the log, by the guest's clock
+
+
+# until each of them, in $s, has died so often and is back
+BACK = """back() { n=0; until service list $s | grep -q "up .* s  *$1 " || [ $n = 500 ]; do n=$((n + 1)); usleep 20000; done; }
+"""
+IN_START = {"ends": ("exit", "exit 3", 1), "faults": ("null", "exception 14", 1), "hangs": ("spin", "heartbeat 0", 1500), "waits": ("asleep", "heartbeat 0", 2500)}  # fault, defect, at most so many ms
+
+
+def test_in_a_start(boot):
+    """Before it is ready: at its first start, and then in the midst of its recovery, since the fresh copy does so, too."""
+    add = {path: content for name, (fault, *_) in IN_START.items() for path, content in service(name, fault, delay=0, times=2, instances="on-request").items()}
+    result = boot(BACK + f"for s in {' '.join(IN_START)}; do service up $s; back 2; done; cat /proc/recovery", icount=True, add=add, leak_check=False, timeout=200)
+    for name, (fault, defect, most) in IN_START.items():
+        rows, began = recoveries(result.out, name), re.findall(BEGAN.format(name), result.klog)
+        assert [f"{row['defect']} {row['detail']}" for row in rows] == [defect] * 2 and len(began) == 2, result.out
+        assert [row["ready_ns"] == "-" for row in rows] == [True, False], "the second was not in a recovery"
+        for when, row, begun in zip(("its first start", "its recovery"), rows, began):
+            assert 0 < detected(f"{fault} in {when}", row, float(begun)) < most
+
+
+TOGETHER = {"hangs": ("spin", "heartbeat 1"), "spins": ("deaf", "heartbeat 1"), "ends": ("exit", "exit 3"), "faults": ("null", "exception 14"), "hoards": ("hoard", "budget 0")}
+
+
+def test_several_at_once(boot):
+    """Two hang, and before they are found out others end, fault, and take too much memory: each is found for what it is."""
+    manifests = {"memory": "2M", "linux": "memory", "cpu": "500", "instances": "on-request"}
+    add = {path: content for name, (fault, _) in TOGETHER.items() for path, content in service(name, fault, delay=500, times=1, **manifests).items()}
+    names = " ".join(TOGETHER)
+    result = boot(BACK + f"for s in {names}; do service up $s; done; for s in {names}; do back 1; done; cat /proc/recovery", icount=True, add=add, leak_check=False, timeout=200)
+    began = {name: float(re.search(BEGAN.format(name), result.klog)[1]) for name in TOGETHER}
+    rows = {name: row for name in TOGETHER for row in recoveries(result.out, name)}
+    assert {name: f"{row['defect']} {row['detail']}" for name, row in rows.items()} == {name: defect for name, (_, defect) in TOGETHER.items()}, result.out
+    took = {name: detected(f"{name}, beside others", row, began[name]) for name, row in rows.items()}
+    assert max(began.values()) - min(began.values()) < 0.1 and max(took["hangs"], took["spins"]) < 500 and max(took["ends"], took["faults"], took["hoards"]) < 100, took
 
 
 def test_too_often(boot):

@@ -159,14 +159,14 @@ def test_no_disk(boot):
     assert out.split() == ["1", "state", "up"]
 
 
-@pytest.mark.parametrize("vectors", [0, 2])
-def test_virtio_interrupts(boot, image, tmp_path, vectors):
+@pytest.mark.parametrize("driver, properties", [("virtio-block", ",vectors=0"), ("virtio-block", ",vectors=2"), ("nvme", "")], ids=["virtio-pin", "virtio", "nvme"])
+def test_interrupts(boot, image, tmp_path, driver, properties):
     """By its pin and by MSI-X, also when the server that has programmed the table is a fresh one."""
     trace = tmp_path / "trace"
-    out = boot("for n in 1 2 3; do head -c 4194304 </dev/vda | sha1sum; kill -9 $(pidof pci); kill -9 $(pidof virtio-block); usleep 200000; done; for s in virtio-block pci; do service status $s | grep restarts; done",
-               qemu=attached(image, "virtio-block") + f",vectors={vectors} -trace msix_write_config -D {trace}").out.split("\n")
+    out = boot(f"for n in 1 2 3; do head -c 4194304 </dev/{DRIVERS[driver][0]} | sha1sum; kill -9 $(pidof pci); kill -9 $(pidof {driver}); usleep 200000; done; for s in {driver} pci; do service status $s | grep restarts; done",
+               qemu=attached(image, driver, properties=properties) + f" -trace msix_write_config -D {trace}").out.split("\n")
     assert out[:3] == 3 * [sha1(image.read_bytes()[:4 * MB]) + "  -"] and [line.split()[1] for line in out[3:5]] == ["3", "3"]
-    assert ("enabled 1" in trace.read_text()) == (vectors > 0)
+    assert ("enabled 1" in trace.read_text()) == (properties != ",vectors=0")
 
 
 def test_late_vector(boot, image):

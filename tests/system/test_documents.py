@@ -36,14 +36,37 @@ def rows_with_tests(text):
             yield cells[0], cells[-1]
 
 
+def not_there(text):
+    """The tests that a document names, and that are none."""
+    known = functions()
+    wrong = [f"{file}::{name}" for file, name in re.findall(r"(test_\w+\.(?:py|c))::(test_\w+)", text) if name not in known.get(file, ())]
+    everything = set().union(*known.values()) | set(known)
+    return wrong + [name for name in re.findall(r"`(?:tests/(?:unit|system)/)?(test_\w+(?:\.py|\.c)?)`", text) if name not in everything]
+
+
 def test_mechanisms_have_tests():
     """Each row of docs/security.md names a test, FILE::TEST, and all tests that the document names are there."""
-    text, known = (TOP / "docs/security.md").read_text(), functions()
+    text = (TOP / "docs/security.md").read_text()
     rows = list(rows_with_tests(text))
     assert len(rows) > 40, rows
     without = [what for what, cell in rows if not re.search(r"`test_\w+\.(py|c)::test_\w+`", cell)]
     assert not without, without
-    wrong = [f"{file}::{name}" for file, name in re.findall(r"(test_\w+\.(?:py|c))::(test_\w+)", text) if name not in known.get(file, ())]
-    everything = set().union(*known.values()) | set(known)
-    wrong += [name for name in re.findall(r"`(?:tests/(?:unit|system)/)?(test_\w+(?:\.py|\.c)?)`", text) if name not in everything]
-    assert not wrong, wrong
+    assert not not_there(text)
+
+
+KINDS = ["network", "disk", "serial", "random", "time", "keyboard", "printer", "sound", "write-once"]
+
+
+def test_what_is_seen_of_deaths():
+    """Each kind of driver has its row in docs/recovery.md, with a command and a test; each class of defect one in docs/policies.md, with a test; and the tests are there."""
+    recovery, policies = ((TOP / f"docs/{name}.md").read_text() for name in ("recovery", "policies"))
+    rows = list(rows_with_tests(recovery))
+    assert not [kind for kind in KINDS if not any(what.startswith(kind) for what, _ in rows)], rows
+    without = [what for what, cell in rows if not re.search(r"`[^`]*service kill[^`]*`|`[^`]*kill -9[^`]*`", cell) or not re.search(r"`test_\w+\.py`", cell)]
+    assert not without, without
+    rows = list(rows_with_tests(policies))
+    without = [what for what, cell in rows if not re.search(r"`test_\w+\.py`", cell)]
+    assert not without, without
+    classes = re.findall(r"^\| \d `(\w+)` \|", policies, re.M)
+    assert len(classes) == 9 and not [name for name in classes if not any(f"`{name}`" in what for what, _ in rows)], rows
+    assert not not_there(recovery) and not not_there(policies)

@@ -2,6 +2,7 @@
 """The person at the machine: keyboard and screen, typed and read through QEMU (tests/screenkeys.py)."""
 import re
 import shlex
+import socket
 import subprocess
 import threading
 from contextlib import contextmanager
@@ -22,15 +23,15 @@ KILLS = "kill -9 $(pidof console) $(pidof keyboard)"
 @pytest.fixture
 def sit(boot, tmp_path):
     """with sit(command) as (person, end): the system runs `command` again and again, every 0.3 s, until end(then) is called, which
-    runs `then` and returns its result."""
+    runs `then` and returns its result. more: of QEMU's arguments."""
     @contextmanager
-    def at_the_machine(command=":", then="", **options):
+    def at_the_machine(command=":", then="", more=(), **options):
         path, monitor, outcome = tmp_path / "qmp", tmp_path / "monitor", {}
         script = f"echo begun >/dev/tty1; until [ -e /tmp/done ]; do {command}; usleep 300000; done >/dev/null\n{then}"
 
         def run():
             try:
-                outcome["result"] = boot(script, qemu=shlex.join(["-vga", "std", "-qmp", f"unix:{path},server=on,wait=off", *qemu.monitor(monitor)]), **options)
+                outcome["result"] = boot(script, qemu=shlex.join(["-vga", "std", "-qmp", f"unix:{path},server=on,wait=off", *qemu.monitor(monitor), *more]), **options)
             except BaseException as error:  # to be raised where it is waited for
                 outcome["error"] = error
         thread = threading.Thread(target=run)
@@ -85,6 +86,27 @@ def test_killed_while_typing(sit):
         settled(person, [str(n) for n in range(177, 201)] + [PROMPT])
         adopted, reset = map(int, end().out.split())
         assert adopted >= DEATHS and reset == 0
+
+
+def test_keys_that_the_controller_holds(sit, tmp_path):
+    """What is typed while the keyboard has no driver, since the last one has died, waits in the controller, and is read by the fresh copy."""
+    word = tmp_path / "word"
+    with sit(more=["-chardev", f"socket,path={word},server=on,wait=off,id=word", "-serial", "chardev:word"], then="grep -c ' keyboard killed ' /proc/recovery") as (person, end), \
+            socket.socket(socket.AF_UNIX) as second:
+        person.type("clear; service wait uart.1; service hold keyboard; service kill keyboard; until service list keyboard | grep -q held; do :; done; echo no''body; head -n 1 /dev/ttyS1; service restart keyboard")
+        person.press("ret", held=True)  # (its release may find nobody any more)
+        shown = person.wait_line("nobody")
+        for key in ("e", "c", "h", "o", "spc", "7"):
+            person.press(key, held=True)
+        assert person.lines() == shown, "somebody has taken what was typed"
+        second.connect(str(word))
+        second.sendall(b"now\n")
+        person.wait_line("now")
+        person.wait_taken()
+        person.type("8\n")
+        lines = person.wait(lambda lines: "78" in lines, "what was typed meanwhile")
+        assert lines.count("78") == 1
+        assert end().out == "1\n"
 
 
 def test_editors(sit):
