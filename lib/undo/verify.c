@@ -12,11 +12,16 @@ static bool overlaps(uint64_t at, uint64_t begin, uint64_t length)
     return at + sizeof(uint64_t) > begin && at < begin + length;
 }
 
-/* This step has stored to some of the word at `at`. */
+#define WALKED_MOST 4096 /* bytes of the log, some 250 entries */
+
+/* This step has stored to some of the word at `at`, or has stored so much that it would take too long to find out: one that
+ * goes through a list changes it, and would go through its log for each. */
 static bool is_logged(uint64_t at)
 {
     struct undo_log_entry e;
 
+    if (undo_log_bytes() > WALKED_MOST)
+        return true;
     for (uint64_t end = undo_log_begin + undo_log_bytes(); end > undo_log_begin; end = e.begin) {
         e = undo_log_entry_before(end);
         if (!e.is_in_vault && overlaps(at, e.at, e.length))

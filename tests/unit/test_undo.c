@@ -2,7 +2,7 @@
 // includes: lib/undo/return.c lib/undo/refuse.c lib/undo/log.c lib/undo/mirror.c lib/undo/scrub.c lib/undo/verify.c
 // sources: lib/undo/entry.S lib/undo/root.c
 // library: undo_subject
-// flags: -DUNDO -no-pie -fno-pie
+// flags: -DUNDO -ffixed-r15 -no-pie -fno-pie
 /*
  * What the compiler's plugin logs, and what undoing makes of it: stores by chance, of every kind that C has, and everything
  * is as it was, whichever of them was the last. What is not to be undone is not.
