@@ -81,8 +81,7 @@ static void adopt_children(struct process *dead)
 {
     struct process *init = process_with_pid(INIT_PID);
 
-    for_children(p, dead)
-    {
+    for_children (p, dead) {
         p->parent = init == dead ? NULL : init;
         p->exit_signal = SIGCHLD;
         if (group_is_stuck(processes, p, dead))
@@ -159,13 +158,16 @@ void process_end(struct process *p, int status)
     p->state = PROCESS_ENDING;
     p->exit_status = status;
     p->interval_next = p->interval_due = p->cpu_check = 0;
-    for_threads_of(t, p) thread_kill(t);
+    for_threads_of (t, p)
+        thread_kill(t);
     timer_set();
 }
 
 void threads_end_others(struct thread *survivor)
 {
-    for_threads_of(t, survivor->process) if (t != survivor) thread_kill(t);
+    for_threads_of (t, survivor->process)
+        if (t != survivor)
+            thread_kill(t);
 }
 
 static long sys_exit(struct message *m)

@@ -64,8 +64,7 @@ static long look(struct thread *t)
     int options = t->on.child.options;
     bool any = false;
 
-    for_children(child, t->process)
-    {
+    for_children (child, t->process) {
         int status, pid;
 
         process_verify(child);
@@ -94,8 +93,7 @@ static long look(struct thread *t)
 
 void wait_check(struct process *parent)
 {
-    for_threads_of(t, parent)
-    {
+    for_threads_of (t, parent) {
         thread_verify(t);
         if (t->waits == WAIT_CHILD) {
             long result = look(t);
