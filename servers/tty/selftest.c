@@ -9,7 +9,8 @@ void selftest_begin(struct selftest *s, uint64_t now)
 {
     s->is_out = false;
     s->fails = s->busy = 0;
-    s->last = s->moved_at = s->window_at = now;
+    s->last = s->moved_at = s->heard_at = s->window_at = now;
+    s->held_at = 0;
     s->window_heard = s->heard;
     s->is_flood = false;
     s->rest = SELFTEST_FIRST;
@@ -22,6 +23,7 @@ static void note_moved(struct selftest *s, const struct selftest_view *v)
         return;
     if (v->heard != s->heard) {
         s->was_heard = true;
+        s->heard_at = v->now;
         s->rest = s->rest < SELFTEST_EVERY ? s->rest : SELFTEST_EVERY;
     } else if (v->now - s->moved_at > SELFTEST_EVERY) {
         s->rest = SELFTEST_FIRST; /* somebody is at work again */
@@ -96,6 +98,21 @@ static enum selftest_step conclude(struct selftest *s, enum selftest_answer answ
     return SELFTEST_COMPLAIN;
 }
 
+/* No test has been possible for long (or not that which shows whether the last was wrong), but one
+ * would be if nothing more were sent. */
+static void note_hold(struct selftest *s, const struct selftest_view *v)
+{
+    uint64_t patience = s->fails ? SELFTEST_RETRY : SELFTEST_REST;
+    bool is_time = v->now - s->last >= patience && !s->is_out;
+
+    if (!is_time || s->is_flood || !v->has_taken || v->now - s->heard_at < SELFTEST_QUIET)
+        s->held_at = 0;
+    else if (s->held_at == 0)
+        s->held_at = v->now;
+    else if (v->now - s->held_at >= SELFTEST_HOLD)
+        selftest_give_up(s, v->now);
+}
+
 /* What counts is how often we looked: a machine that stood still proves nothing. */
 static enum selftest_step look_for_answer(struct selftest *s, const struct selftest_view *v)
 {
@@ -113,6 +130,7 @@ enum selftest_step selftest_look(struct selftest *s, const struct selftest_view 
 
     note_moved(s, v);
     note_flood(s, v);
+    note_hold(s, v);
     if (s->is_out) {
         step = look_for_answer(s, v);
         if (s->is_out)
@@ -128,6 +146,7 @@ enum selftest_step selftest_look(struct selftest *s, const struct selftest_view 
     if (!v->has_taken && !s->is_flood)
         return step;
     s->look_at = v->now + SELFTEST_LOOK;
+    s->held_at = 0;
     s->is_out = true;
     s->is_stuck = !v->has_sent;
     s->asked_sent = v->sent;
@@ -138,6 +157,7 @@ enum selftest_step selftest_look(struct selftest *s, const struct selftest_view 
 void selftest_give_up(struct selftest *s, uint64_t now)
 {
     s->is_out = false;
+    s->held_at = 0;
     s->last = now;
     rest(s);
     s->look_at = due(s);

@@ -19,6 +19,10 @@
  * with, is of no use, nor is who does it well and still sends nothing of what waits: there is a
  * complaint of each such driver, until RS gives it up.
  *
+ * What never ends to be sent is no reason never to test: after SELFTEST_REST nothing more is given to
+ * the driver, for SELFTEST_HOLD at most, until it has sent what it has and there is a rest for the
+ * test. (Not while something comes in: that would be lost.)
+ *
  * A driver that reads what is not there never comes to rest. So there are tests, too, while more
  * comes than a line can carry and the device never runs dry: no real one does that. (QEMU's may
  * when its reader is slow; nothing is lost by a test then.)
@@ -38,6 +42,7 @@
 #define SELFTEST_FIRST 1000000000ull /* from a driver's start */
 #define SELFTEST_EVERY 5000000000ull
 #define SELFTEST_REST 60000000000ull
+#define SELFTEST_HOLD 10000000000ull /* a full ring takes 2.8 s at 115200 baud */
 /* Bytes a second that no line brings: 115200 baud (drivers/char/uart) are 11520. */
 #define SELFTEST_FLOOD 14400u
 enum {
@@ -76,7 +81,8 @@ struct selftest {
     bool is_flood; /* in the second before this one */
     uint32_t window_heard, window_dry; /* at the begin of this second */
     uint64_t window_at; /* clock: its begin */
-    uint64_t moved_at, last; /* clock: when something has moved, when a test was */
+    uint64_t moved_at, heard_at, last; /* clock: when something has moved, come in; a test was */
+    uint64_t held_at; /* clock: since when nothing more is given to the driver; 0: it is */
     uint64_t rest; /* ns from one test to the next */
     uint64_t look_at; /* clock: when to look again; 0: nothing is expected */
 };

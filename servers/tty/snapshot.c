@@ -46,7 +46,7 @@ void terminal_save(const struct terminal *t)
     s.session = t->session;
     s.group = t->group;
     s.taken = t->taken;
-    s.blank_key = t->blank_key;
+    s.blank_key = t->blanks.key;
     s.keyboard = is_console(t) ? consoles_keep() : (struct keyboard_kept){0};
     s.termios = t->line.termios;
     s.size = t->size;
@@ -74,7 +74,7 @@ static void restore(struct terminal *t)
     t->restored =
         line_take_over(&t->line, s.line, (size_t)length - offsetof(struct snapshot, line));
     t->taken = s.taken;
-    t->blank_key = s.blank_key;
+    t->blanks.key = s.blank_key;
     if (is_console(t))
         consoles_take_over(&s.keyboard);
 }

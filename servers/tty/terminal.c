@@ -12,12 +12,7 @@
 #include "lib/service/service.h"
 #include "servers/tty/tty.h"
 
-enum {
-    BLANK_WEIGHT = 4,
-    BLANKS_MOST = 32, /* eight in a row, or every third for a while */
-    BLAME_AGAIN_NS = 1000000000, /* RS has not heard it, it seems */
-    BLANK_AWAY = 1024, /* bytes that no driver is ahead of what it has published */
-};
+#define BLAME_AGAIN_NS 1000000000u /* RS has not heard it, it seems */
 
 struct terminal terminals[TERMINALS];
 
@@ -68,20 +63,11 @@ static void claim(struct terminal *t)
     peer_claim(&t->peer);
 }
 
-/* The driver may be at work already: what is near to where it writes stays. */
-static void blank_all(struct terminal *t)
-{
-    struct char_queue *q = t->queue;
-
-    for (uint32_t at = t->taken + CHAR_RECEIVE_SIZE;
-         (int32_t)(--at - queue_read(&q->receive.written)) > BLANK_AWAY;)
-        q->receive_bytes[at % CHAR_RECEIVE_SIZE] = char_blank(t->blank_key, at);
-}
-
 /* Our indices are what we left in the queue; the driver's are believed if they fit to them. */
 static void take_queue(struct terminal *t, const struct service_queue *where)
 {
     struct char_queue *q = (struct char_queue *)where->address;
+    uint32_t written, told;
 
     if (t->queue == q)
         return;
@@ -95,8 +81,13 @@ static void take_queue(struct terminal *t, const struct service_queue *where)
         char_ring_filled(t->taken, queue_read(&q->receive.taken), CHAR_RECEIVE_SIZE) < 0 ||
         char_ring_filled(queue_read(&q->receive.written), t->taken, CHAR_RECEIVE_SIZE) < 0)
         t->taken = queue_read(&q->receive.taken);
+    written = queue_read(&q->receive.written);
+    told = queue_read(&q->receive.taken);
     if (!t->restored)
-        blank_all(t);
+        blanks_fill(&t->blanks, q, t->taken);
+    else if (char_ring_filled(written, told, CHAR_RECEIVE_SIZE) >= 0)
+        blanks_cover(&t->blanks, q, told, t->taken); /* it had, but had not come to that */
+    blanks_begin(&t->blanks, written, 0);
     t->restored = false;
     queue_publish(&q->receive.taken, t->taken);
     t->written = queue_read(&q->transmit.written);
@@ -193,7 +184,7 @@ void terminals_begin(void)
         line_reset(&terminals[i].line);
         terminals[i].size =
             (struct winsize){.ws_row = i < SERIALS ? 24 : SCREEN_ROWS, .ws_col = 80};
-        terminals[i].blank_key = i < SERIALS ? (uint32_t)random_word() : 0;
+        terminals[i].blanks.key = i < SERIALS ? (uint32_t)random_word() : 0;
     }
     snapshots_restore();
     terminals_find_queues();
@@ -264,7 +255,7 @@ uint32_t terminal_room(const struct terminal *t)
 
     if (t->screen)
         room = CHAR_TRANSMIT_SIZE; /* it is memory: whoever paints it is never waited for */
-    return room >= LINE_EXPANSION && !t->line.stopped ? room : 0;
+    return room >= LINE_EXPANSION && !t->line.stopped && !t->test.held_at ? room : 0;
 }
 
 /* Raw bytes into the ring, which has the room. */
@@ -317,16 +308,26 @@ static void send_echo(struct terminal *t)
 
 /* ---- input ---- */
 
-void terminal_discard_input(struct terminal *t)
+/* What lies between the two indices has been dealt with. The snapshot comes first: a successor would
+ * take once more what is covered. */
+static void give_back(struct terminal *t, uint32_t from)
 {
-    line_flush(&t->line);
-    t->taken += t->queue ? received(t) : 0;
     terminal_save(t);
     if (!t->queue)
         return;
+    blanks_cover(&t->blanks, t->queue, from, t->taken);
     queue_publish(&t->queue->receive.taken, t->taken);
     if (char_ring_wake(&t->queue->receive.writer_waits))
         t->peer.kick = true;
+}
+
+void terminal_discard_input(struct terminal *t)
+{
+    uint32_t from = t->taken;
+
+    line_flush(&t->line);
+    t->taken += t->queue ? received(t) : 0;
+    give_back(t, from);
 }
 
 void terminal_type(struct terminal *t, uint8_t c)
@@ -338,67 +339,46 @@ void terminal_type(struct terminal *t, uint8_t c)
         group_signal(t->group, signal);
 }
 
-/* Blanks that come, not one by chance but again and again, have not come: the driver counts what it
- * has not stored, or stores it elsewhere. From then on they are passed over, also what is left of
- * them when it has been replaced; what its successor counts is judged anew. */
-static bool has_come(struct terminal *t, uint8_t c)
+static void blame(struct terminal *t, const char *what)
 {
-    bool blank = c == char_blank(t->blank_key, t->taken);
+    uint64_t now = clock_now();
 
-    if (t->leftover) {
-        t->leftover--;
-        return !blank;
-    }
-    if (blank)
-        t->blanks += BLANK_WEIGHT;
-    else if (t->blanks)
-        t->blanks--;
-    if (t->blanks < BLANKS_MOST)
-        return !(blank && t->blamed_at);
-    t->blanks = 0;
-    if (!t->blamed_at || clock_now() - t->blamed_at >= BLAME_AGAIN_NS) {
-        t->blamed_at = clock_now();
-        complain(t, "hands on what has not come", COMPLAINT_DATA);
-    }
-    return false;
-}
-
-static void blank_taken(struct terminal *t, uint32_t from)
-{
-    for (; from != t->taken; from++)
-        t->queue->receive_bytes[from % CHAR_RECEIVE_SIZE] = char_blank(t->blank_key, from);
+    if (t->blamed_at && now - t->blamed_at < BLAME_AGAIN_NS)
+        return;
+    t->blamed_at = now;
+    complain(t, what, COMPLAINT_DATA);
 }
 
 /* A byte counts as taken only when all that follows from it has been done. */
 void terminal_input(struct terminal *t)
 {
     uint32_t count, begin = t->taken;
+    bool found = false;
 
     if (!t->queue)
         return;
     if (peer_is_new(&t->peer)) {
         claim(t);
         t->hung = false;
-        t->leftover = t->blamed_at ? received(t) : 0;
         t->blamed_at = 0;
-        t->blanks = 0;
+        blanks_begin(&t->blanks, queue_read(&t->queue->receive.written), received(t));
         selftest_begin(&t->test, clock_now());
     }
     note_gone(t);
+    if (received(t) != 0 && blanks_look_around(&t->blanks, t->queue, t->taken))
+        blame(t, "stores elsewhere what has come");
     for (count = received(t); count != 0 && line_accepts(&t->line); count--) {
         uint8_t c = t->queue->receive_bytes[t->taken % CHAR_RECEIVE_SIZE];
 
-        if (has_come(t, c))
+        if (blanks_has_come(&t->blanks, t->taken, c, &found))
             terminal_type(t, c);
         t->taken++;
     }
+    if (found)
+        blame(t, "hands on what has not come");
     if (t->taken == begin)
         return;
-    terminal_save(t);
-    blank_taken(t, begin); /* not before: a successor would take them once more */
-    queue_publish(&t->queue->receive.taken, t->taken);
-    if (char_ring_wake(&t->queue->receive.writer_waits))
-        t->peer.kick = true;
+    give_back(t, begin);
     peer_moved(&t->peer);
 }
 
@@ -427,6 +407,7 @@ static uint64_t watch_test(struct terminal *t)
                               .sent = queue_read(&q->transmit.taken),
                               .dry = queue_read(&q->test.dry),
                               .answer = selftest_judge(&t->test, &q->test)};
+    bool held = t->test.held_at != 0;
     enum selftest_step step;
 
     if (t->peer.incarnation == 0 || !queue_read(&q->test.can_test))
@@ -436,12 +417,12 @@ static uint64_t watch_test(struct terminal *t)
     step = selftest_look(&t->test, &v);
     if (step == SELFTEST_COMPLAIN)
         complain_of_test(t);
-    if (step != SELFTEST_ASK)
-        return t->test.look_at;
-    selftest_fill(&t->test, q, t->written);
-    if (!peer_tell(&t->peer))
-        selftest_give_up(&t->test, v.now);
-    return t->test.look_at;
+    if (step == SELFTEST_ASK) {
+        selftest_fill(&t->test, q, t->written);
+        if (!peer_tell(&t->peer))
+            selftest_give_up(&t->test, v.now);
+    }
+    return held && !t->test.held_at ? v.now : t->test.look_at; /* now: who waits can go on */
 }
 
 uint64_t terminal_watch(struct terminal *t)

@@ -38,6 +38,7 @@
 #include "abi/proto/file.h"
 #include "abi/proto/rs.h"
 #include "abi/service.h"
+#include "servers/tty/blanks.h"
 #include "servers/tty/keymap.h"
 #include "servers/tty/line.h"
 #include "servers/tty/progress.h"
@@ -83,10 +84,8 @@ struct terminal {
     uint32_t
         gone; /* of the transmit ring: up to there the driver had taken it when we last looked */
     struct selftest test; /* of a port whose device has one */
-    uint32_t blank_key; /* what blanks are made with; nobody else knows it */
-    uint32_t blanks; /* grows with each of them that comes, see has_come() */
-    uint32_t leftover; /* bytes that are still in the ring of one that was blamed for them */
-    uint64_t blamed_at; /* when the driver was complained of for them; 0: it was not */
+    struct blanks blanks; /* over what we have taken */
+    uint64_t blamed_at; /* when the driver was complained of for what they showed; 0: it was not */
     bool restored; /* line and taken come from a predecessor */
     uint32_t polled; /* events that VFS wants to hear of */
     bool poll_ready; /* one has come, VFS will fetch it */

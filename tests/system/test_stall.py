@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A driver that is alive and lets no more frames (or characters) through: how long it takes, by the machine's own clock, until its client says so. Or only some: its card has another address."""
+import os
 import re
 import socketserver
 import threading
@@ -14,7 +15,7 @@ from test_faults import detected, recoveries
 NOTHING = "31c0c3"  # xor eax, eax; ret: nothing has come, or was taken
 CARDS = {nic.service: kind for kind, nic in qemu.NICS.items()}
 LIMIT = 300  # ms
-DEADLINE, SILENCE = 2, 4  # why net complains
+DEADLINE, DATA, SILENCE = 2, 3, 4  # why a client complains
 
 
 class Endless(socketserver.BaseRequestHandler):
@@ -90,6 +91,45 @@ def test_serial_port_sends_no_more(boot, tmp_path, function, why):
     assert 0 < detected(f"uart {function}", row, int(re.search(r"^triggered (\d+) 0$", out, re.M)[1]) / 1e9) <= LIMIT
     assert (row["defect"], int(row["detail"])) == ("complaint", why)
     assert sent.read_text().split() == [str(n) for n in range(1, 301)]
+
+
+# Bytes come in all the while, a bit more than half of what a line can carry: there is no rest in which the chip could be tested.
+NO_REST = """mknod /tmp/inject c 240 0; stty -F /dev/ttyS1 raw -echo; sleep 1.5
+cat /dev/ttyS1 >/dev/null & (while :; do echo it never rests, it never rests, it never rests, it never rests; usleep 10000; done) >/dev/ttyS1 &
+sleep 1; echo "uart.1 {at:#x} text {at:#x} {code}" >/tmp/inject
+n=0; until grep -q ' uart.1 ' /proc/recovery || [ $n -ge 300 ]; do n=$((n + 1)); usleep 20000; done; kill %1 %2; head -n 1 /tmp/inject; cat /proc/recovery"""
+
+
+@pytest.mark.parametrize("place", ["+ 3", "- 2"], ids=["ahead", "behind"])
+def test_serial_port_stores_elsewhere(boot, tmp_path, place):
+    """Each byte four places too far, or one too early: as many come as are said to, and mostly such as have been sent, but not these."""
+    fault = inject_faults.like(inject_faults.Program("uart"), 0, f"uart_receive+0x41: mov byte ptr [rbp - 1], al -> mov byte ptr [rbp {place}], al")
+    line = tmp_path / "line"
+    os.mkfifo(line)
+    for end in ("in", "out"):
+        (tmp_path / f"line.{end}").symlink_to(line)
+    out = boot(NO_REST.format(at=fault.trap, code=fault.value), add=INJECTOR, icount=True, leak_check=False,
+               qemu=f"-chardev pipe,path={line},id=line -device isa-serial,chardev=line,index=1").out
+    assert len(rows := recoveries(out, "uart.1")) == 1, f"expected one recovery of uart.1\n{out}"
+    row, = rows
+    assert 0 < detected(f"uart {place}", row, int(re.search(r"^triggered (\d+) 0$", out, re.M)[1]) / 1e9) <= LIMIT
+    assert (row["defect"], int(row["detail"])) == ("complaint", DATA)
+
+
+SENDS = """mknod /tmp/inject c 240 0; stty -F /dev/ttyS1 raw -echo; sleep 1.5
+(while :; do echo it never rests; usleep 30000; done) >/dev/ttyS1 &
+sleep 1; echo "uart.1 {at:#x} text {at:#x} {code}" >/tmp/inject
+n=0; until grep -q ' uart.1 ' /proc/recovery || [ $n -ge 75 ]; do n=$((n + 1)); sleep 1; done; kill %1; head -n 1 /tmp/inject; cat /proc/recovery"""
+
+
+def test_serial_port_sends_nothing_without_end(boot):
+    """It takes all that it is given and has it sent nowhere. Something is sent all the while, and nothing comes in: once in a minute it is given nothing more, until its chip has been tested."""
+    fault = inject_faults.like(inject_faults.Program("uart"), 0, "uart_send+0x36: mov edx, ebp -> nop")
+    out = boot(SENDS.format(at=fault.trap, code=fault.value), add=INJECTOR, icount=True, leak_check=False, timeout=200, qemu="-chardev null,id=line -device isa-serial,chardev=line,index=1").out
+    assert len(rows := recoveries(out, "uart.1")) == 1, f"expected one recovery of uart.1\n{out}"
+    row, = rows
+    assert 0 < detected("uart without end", row, int(re.search(r"^triggered (\d+) 0$", out, re.M)[1]) / 1e9) <= 62_000
+    assert row["defect"] == "complaint"
 
 
 # mov rax, device->registers; mov dword ptr [rax + RAL0], 0x12005652; ud2

@@ -104,6 +104,46 @@ static void test_not_when_something_waits(void **state)
     assert_int_equal(asked, 1);
 }
 
+/* What is sent never ends. The driver is given nothing more for a moment, once in a minute, and not
+ * while something comes in. */
+static void send_without_end(uint64_t seconds, uint32_t heard, bool may_end, uint64_t *held,
+                             enum selftest_answer answer)
+{
+    bool is_drained = false;
+
+    for (uint64_t i = 0; i < seconds * 100; i++) {
+        uint64_t ms = 10;
+
+        is_drained = s.held_at && may_end && (is_drained || v.now - s.held_at > SECOND);
+        v.has_sent = is_drained;
+        v.sent += !is_drained;
+        v.heard += heard;
+        pass(ms * MS, answer);
+        *held += s.held_at ? ms : 0;
+    }
+    v.has_sent = true;
+}
+
+static void test_sent_without_end(void **state)
+{
+    uint64_t held = 0;
+
+    send_without_end(59, 0, true, &held, SELFTEST_GOOD);
+    assert_int_equal(held, 0);
+    send_without_end(541, 0, true, &held, SELFTEST_GOOD);
+    assert_in_range(asked, 9, 10);
+    assert_in_range(held, 9 * 1000, 10 * 1150);
+    held = asked = 0;
+    send_without_end(600, 1, true, &held, SELFTEST_GOOD);
+    assert_int_equal(asked + held, 0);
+    send_without_end(600, 0, false, &held, SELFTEST_GOOD); /* the other end does not let it end */
+    assert_int_equal(asked, 0);
+    assert_in_range(held, 8 * 9900, 10 * 10100);
+    assert_int_equal(complained, 0);
+    send_without_end(64, 0, true, &held, SELFTEST_WRONG);
+    assert_int_equal(complained, 1); /* all three tests in one hold, or nearly so */
+}
+
 /* More comes than a line can carry, all the time, and the device never runs dry: there are tests
  * nevertheless. */
 static void test_flood(void **state)
@@ -374,6 +414,7 @@ int main(void)
         TEST(test_while_somebody_types),
         TEST(test_sent_after_a_rest),
         TEST(test_not_when_something_waits),
+        TEST(test_sent_without_end),
         TEST(test_flood),
         TEST(test_wrong),
         TEST(test_found_in_time),
