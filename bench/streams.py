@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """`bench/run net`: one program, bench/programs/stream.c, on this system and on a Linux guest, in turns; and what it talks to at the host."""
+import collections
 import os
+import random
 import re
 import socket
 import statistics
@@ -17,6 +19,7 @@ PERIOD = 1 << 20  # of the pattern; as in stream.c
 READS = (4096, 8192, 16384, 32768, 65536)
 WRITE = LOOP = 65536
 LOOP_MB = 64
+PLACES = 64  # pages: the emulator's lookup of addresses has the same place for those that are a multiple of this apart
 CHUNK = 256 << 10
 
 
@@ -71,11 +74,14 @@ class Server(FileServer):
         return b"ok\n"
 
 
+def wait_for_link(port):
+    return f"echo; n=0; until stream get 10.0.2.2 {port} 1 {WRITE} >/dev/null 2>&1 || [ $n = 50 ]; do n=$((n + 1)); usleep 200000; done; "
+
+
 def script(port, size):
     """All measurements of a round, once the link is up; the first transfer is for warming up."""
     kinds = [f"get 10.0.2.2 {port} {size} {read}" for read in READS[-1:] + READS] + [f"put 10.0.2.2 {port} {size} {WRITE}", f"loop {LOOP_MB} {LOOP}"]
-    up = f"n=0; until stream get 10.0.2.2 {port} 1 {WRITE} >/dev/null 2>&1 || [ $n = 50 ]; do n=$((n + 1)); usleep 200000; done; "
-    return "echo; " + up + "; ".join(f"stream {words} || echo BAD {words}" for words in kinds)
+    return wait_for_link(port) + "; ".join(f"stream {words} || echo BAD {words}" for words in kinds)
 
 
 def rates_of(text, who):
@@ -84,6 +90,27 @@ def rates_of(text, who):
     if "BAD" in text or len(rates) != len(READS) + 2:
         sys.exit(f"bench: net: {who}: not all was transferred\n{text}")
     return rates
+
+
+def measure_places(size, reps, guest, result):
+    """Whether it matters where the program's buffer lies: reads of 64 kB into each of PLACES places, a page apart, REPS times in turns by chance, in one machine.
+    When it does not, the means of the places differ as much as those of so many transfers by chance."""
+    program, server = Path(qemu.build_folder()) / "bench/stream", Server().start()
+    for nic in (os.environ.get("NIC") or "e1000").split():
+        chance = random.Random(1)
+        order = [place for _ in range(reps) for place in chance.sample(range(PLACES), PLACES)]
+        get = f"get 10.0.2.2 {server.port} {size} {READS[-1]}"
+        commands = [f"stream {get}", *(f"echo PLACE {place}; stream {get} {place} || echo BAD" for place in order)]
+        text = guest(wait_for_link(server.port) + "; ".join(commands), "--nic", nic, "--timeout", "3000", "--add", f"{program}:/bin/stream")
+        rates = collections.defaultdict(list)
+        for place, count, ns in re.findall(r"^PLACE (\d+)\r?\nBENCH get size=\d+ bytes=(\d+) ns=(\d+)\r?$", text, re.M):
+            rates[int(place)].append(int(count) * 1e3 / int(ns))
+        if sorted(len(of_one) for of_one in rates.values()) != [reps] * PLACES:
+            sys.exit(f"bench: places: not all was transferred\n{text}")
+        means = [statistics.mean(of_one) for of_one in rates.values()]
+        within = statistics.mean(statistics.variance(of_one) for of_one in rates.values()) ** 0.5
+        result(bench="places", nic=nic, places=PLACES, mb=size, reps=reps, mbps=f"{statistics.mean(means):.1f}", slowest=f"{min(means):.1f}", fastest=f"{max(means):.1f}",
+               sd_of_places=f"{statistics.stdev(means):.2f}", sd_by_chance=f"{within / reps ** 0.5:.2f}")
 
 
 def measure(size, reps, guest, result):

@@ -3,17 +3,20 @@
 in the end there is as much memory as before, and nobody has been replaced by a fresh copy. Below: the same of servers that come back as one."""
 import os
 import re
+import struct
 import subprocess
 
 import pytest
 
+import inject_faults
 from conftest import BUILD, TOP
 from test_campaign import INJECTOR
 from test_disk import attached, sha1
 from test_ext4 import MB, check, contents, make
 from test_rolled_back import address_in, bytes_at, deaths
 
-EXCEPTION, HANG = "0f0b", "ebfe"  # ud2; a jump to itself
+EXCEPTION, HANG, PANIC = "0f0b", "ebfe", "panic"  # ud2; a jump to itself; panics()
+LAST_WORDS = b"a request that kills is refused"
 REQUESTS = {  # server: the function where it dies, what comes there, and what is said when it failed and when not
     "rs": ("control_storm", "service storm null 0 2>&1", "service: storm null: I/O error", ""),
     "ds": ("list", "service store net 2>&1 | tail -n 1 | cut -d' ' -f1,2", "service: /dev/bardo-store:", "net "),
@@ -37,12 +40,22 @@ def planted(server, function, code):
     return tuple(f"echo '{server} 0 text 0x{place} {what}' >&4" for what in (code, bytes_at(server, place, len(code) // 2)))
 
 
-@pytest.mark.parametrize("server, code", [*((server, EXCEPTION) for server in REQUESTS), *((server, HANG) for server in REQUESTS if server != "rs")],
-                         ids=lambda value: {EXCEPTION: "exception", HANG: "hang"}.get(value, value))  # RS that hangs: test_poison_of_rs
+def panics(server):
+    """Code that ends the server by panic(), with a text of its own that is in it in any case."""
+    program = inject_faults.Program(server)
+    said = next(start + at for start, offset, size in program.segments if (at := program.image[offset:offset + size].find(LAST_WORDS + b"\0")) >= 0)
+    place, panic = (int(address_in(server, name), 16) for name in (REQUESTS[server][0], "panic"))
+    return struct.pack("<BIHBi", 0xbf, said, 0xc031, 0xe9, panic - place - 12).hex()  # mov edi, said; xor eax, eax; jmp panic
+
+
+@pytest.mark.parametrize("server, code", [*((server, EXCEPTION) for server in REQUESTS), *((server, HANG) for server in REQUESTS if server != "rs"), ("pm", PANIC), ("vfs", PANIC)],
+                         ids=lambda value: {EXCEPTION: "exception", HANG: "hang"}.get(value, value))  # RS that hangs: test_poison_of_rs. It never panics
 def test_poison(boot, program, server, code):
     function, request, failed, done = REQUESTS[server]
+    defect = {EXCEPTION: "exception 6", HANG: "heartbeat [01]", PANIC: "exit 1"}[code]
+    if code == PANIC:
+        code = panics(server)
     plant, mend = planted(server, function, code)
-    defect = "exception 6" if code == EXCEPTION else "heartbeat [01]"
     result = boot(f"""mknod /tmp/inject c 240 0; exec 4>/tmp/inject; chmod 755 /bin/request /bin/others
         others "{plant}; {f"{request}; " * TIMES}{mend}; {request}"
         exec 4>&-; rm /tmp/inject; sleep 0.1; echo ==; grep -c '^[0-9]* {server} {defect} .* rolled-back' /proc/recovery; service list""",

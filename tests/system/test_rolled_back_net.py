@@ -3,6 +3,7 @@
 import os
 import re
 import socket
+import sys
 import threading
 
 from conftest import BUILD, TOP
@@ -100,3 +101,28 @@ def test_with_the_driver(boot, tmp_path):
     assert expected in result.out and result.out.endswith("\n1\n") and "undo:" not in result.klog, result.out
     died = deaths(result.out)
     assert died["net"] > 300 and died["e1000"] > 10, died
+
+
+def dhcp(path):
+    """How many messages of DHCP the wire has seen (a file of pcap), and how many frames."""
+    data, at, count, frames = path.read_bytes(), 24, 0, 0
+    while at + 16 <= len(data):
+        length = int.from_bytes(data[at + 8:at + 12], sys.byteorder)
+        frame = data[at + 16:at + 16 + length]
+        count += frame[12:14] == b"\x08\x00" and frame[23] == 17 and {frame[34:36], frame[36:38]} == {b"\x00\x43", b"\x00\x44"}
+        at, frames = at + 16 + length, frames + 1
+    return count, frames
+
+
+def test_what_it_was_told(boot, tmp_path):
+    """Its neighbours and its lease outlive it: nobody is asked anew."""
+    wire = tmp_path / "wire.pcap"
+    arp = "sed -n 's/^10.0.2.2 .*\\(52:55[0-9a-f:]*\\).*/gateway \\1/p' /proc/net/arp"
+    result = boot(f"""until ifconfig e0 | grep -q 10.0.2.15; do usleep 20000; done; ping -c 1 10.0.2.2 >/dev/null; {arp}
+        n=0; while [ $n -lt 50 ]; do service kill net; [ $((n % 10)) = 0 ] && {arp}; ping -c 1 10.0.2.2 | grep -c ' 1 packets received'; n=$((n + 1)); done; {arp}; service list""",
+                  nics=["e1000"], qemu=f"-object filter-dump,id=wire,netdev=net0,file={wire}", leak_check=False)
+    lines = result.out.splitlines()
+    assert lines.count("gateway 52:55:0a:00:02:02") == 7 and lines.count("1") == 50, result.out
+    assert deaths(result.out)["net"] == 50
+    told, frames = dhcp(wire)
+    assert told == 4 and frames >= 104, f"{told} messages of DHCP: expected those of one lease, four"
