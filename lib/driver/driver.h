@@ -53,6 +53,11 @@ static inline unsigned device_ports(const struct service_device *device)
     return 0;
 }
 
+/* Others run for `ns`; what comes meanwhile waits. For a device that takes its time, in a start or a
+ * reset: a driver that looks at it without end takes the processor from programs, time and again if
+ * it dies in each start. It may be over early. */
+void driver_pause(uint64_t ns);
+
 /*
  * A driver whose device could not be started ends here. -ENODEV and -EOPNOTSUPP: it is none that
  * this driver can drive, and RS starts it no more (RS_EXIT_REFUSED); anything else is a failure,

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A service in a crash loop takes nothing from the others: by the guest's clock under icount, where an instruction takes a ns on every host."""
+import pytest
+
 from test_escalation import service
+from test_illness import ill_program
 
 # What a TCP transfer within the machine, which has all of its processor, moves in so many ms of the guest's: kB
 WINDOW = 200
@@ -18,3 +21,14 @@ def test_crash_loop(boot, program):
     print(f"BESIDE alone {alone} kB, {again / alone:.1%}; a crash loop {by_default / alone:.1%}, without backoff {endless / alone:.1%}; kills each 10 ms {killed / alone:.1%}, each ms {killed_often / alone:.1%}")
     assert again > 0.99 * alone and deaths > 5 and endless_deaths > 20, out
     assert by_default > 0.95 * alone and endless > 0.95 * alone and killed > 0.93 * alone, out
+
+
+@pytest.mark.parametrize("driver", ["ahci", "e1000"])
+def test_shipped_driver(boot, program, tmp_path, driver):
+    """One of a real device, as it is shipped, that has reset it and dies before it is ready, each time."""
+    add = {"/bin/beside": program("beside"), **ill_program(tmp_path, driver, "service_ready", driver, "0f0b")}  # ud2
+    out = boot(f"service down {driver}; usleep 100000; beside {WINDOW}; service up {driver}; beside {WINDOW} {WINDOW}; grep -c ' {driver} exception ' /proc/recovery; service down {driver}",
+               add=add, nics=["e1000"], icount=True, leak_check=False, timeout=200).out
+    alone, *beside, deaths = map(int, out.split())
+    print(f"BESIDE alone {alone} kB; {driver} in a crash loop {', '.join(f'{kb / alone:.1%}' for kb in beside)}")
+    assert deaths > 4 and min(beside) > 0.95 * alone, out

@@ -38,15 +38,18 @@ static void port_write(const struct block_device *d, unsigned n, uint32_t offset
     mmio_write32(d->registers, PORTS + n * PORT_STRIDE + offset, value);
 }
 
-/* Until (register & mask) == value; false: not in time. */
+/* Until (register & mask) == value; false: not in time. What takes long takes no processor. */
 static bool port_wait(const struct block_device *d, unsigned n, uint32_t offset, uint32_t mask,
                       uint32_t value, uint64_t patience)
 {
-    uint64_t end = clock_now() + patience;
+    uint64_t begin = clock_now();
 
-    while ((port_read(d, n, offset) & mask) != value)
-        if (clock_now() > end)
+    while ((port_read(d, n, offset) & mask) != value) {
+        if (clock_now() > begin + patience)
             return (port_read(d, n, offset) & mask) == value;
+        if (clock_now() > begin + MS / 20)
+            driver_pause(MS / 10);
+    }
     return true;
 }
 
@@ -214,8 +217,8 @@ static bool port_reset(const struct block_device *d, unsigned n)
     port_write(d, n, PORT_IE, 0);
     port_stop(d, n);
     port_write(d, n, PORT_SCTL, 1);
-    for (uint64_t end = clock_now() + MS; clock_now() < end;) {
-    } /* at least 1 ms: AHCI 10.4.2 */
+    for (uint64_t end = clock_now() + MS; clock_now() < end;)
+        driver_pause(MS); /* at least so long: AHCI 10.4.2 */
     port_write(d, n, PORT_SCTL, 0);
     port_write(d, n, PORT_CMD, port_read(d, n, PORT_CMD) & ~(uint32_t)CMD_FRE);
     if (!port_wait(d, n, PORT_CMD, CMD_FR, 0, 500 * MS) ||

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* See lib/driver/driver.h. */
+#include "lib/driver/driver.h"
+#include "lib/rt/kernel.h"
+#include "lib/service/service.h"
+
+/* DS has nothing to say to who has asked nothing. */
+void driver_pause(uint64_t ns)
+{
+    struct message m = {0};
+
+    ipc_receive(service_info()->ds, &m, ns);
+}
