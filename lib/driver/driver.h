@@ -11,6 +11,7 @@
 #ifndef DRIVER_DRIVER_H
 #define DRIVER_DRIVER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "abi/service.h"
@@ -53,9 +54,33 @@ static inline unsigned device_ports(const struct service_device *device)
     return 0;
 }
 
-/* Others run for `ns`; what comes meanwhile waits. For a device that takes its time, in a start or a
- * reset: a driver that looks at it without end takes the processor from programs, time and again if
- * it dies in each start. It may be over early. */
+/*
+ * Waiting for a device:
+ *
+ *     struct driver_wait wait = {.patience = 500 * MS};
+ *
+ *     while (is_busy())
+ *         if (!driver_waits(&wait))
+ *             return -EIO;
+ *
+ * False: it has been looked at after the time was over, too, however seldom we were let run. A driver
+ * that looks without end takes the processor from programs, time and again if it dies in each start.
+ * So it does that for DRIVER_SPIN only; from then on it sleeps between two looks, for as long as it
+ * has waited by then (so no wait becomes more than twice as long) and DRIVER_SLEEP at most.
+ * What comes meanwhile, a notification or the order to end, waits.
+ */
+struct driver_wait {
+    uint64_t patience; /* ns */
+    uint64_t begin; /* clock, of the first look; 0: there was none */
+    bool is_over;
+};
+#define DRIVER_SPIN 20000ull /* ns */
+#define DRIVER_SLEEP 1000000ull
+
+bool driver_waits(struct driver_wait *wait);
+void driver_delay(uint64_t ns); /* at least so long */
+
+/* What both do: others run for `ns`. It may be over early. */
 void driver_pause(uint64_t ns);
 
 /*

@@ -15,8 +15,9 @@
 #define RCTL_VALUE (RCTL_EN | RCTL_BAM | RCTL_SECRC)
 #define TCTL_VALUE (TCTL_EN | TCTL_PSP | TCTL_CT | TCTL_COLD)
 #define CAUSES (CAUSE_LSC | CAUSE_RXDMT0 | CAUSE_RXO | CAUSE_RXT0)
-#define RESET_POLLS 100000 /* register reads to wait for RST: some milliseconds */
-#define EEPROM_POLLS 100000 /* of a word: some milliseconds */
+#define MS 1000000ull
+#define RESET_PATIENCE (10 * MS) /* some us by the manual */
+#define EEPROM_PATIENCE (10 * MS) /* for a word, which takes some 50 us */
 #define SETTLE_TRIES 8
 
 static inline uint32_t get(struct net_device *d, enum e1000_register r)
@@ -170,14 +171,15 @@ static void reset_transmit(struct net_device *d)
 
 static int eeprom_read(struct net_device *d, const struct e1000_kind *kind, uint32_t address)
 {
+    struct driver_wait wait = {.patience = EEPROM_PATIENCE};
     uint32_t value;
 
     set(d, EERD, address << kind->eeprom_shift | EERD_START);
-    for (int polls = EEPROM_POLLS; polls; polls--) {
+    do {
         value = get(d, EERD);
         if (value & kind->eeprom_done)
             return value >> EERD_DATA_SHIFT;
-    }
+    } while (driver_waits(&wait));
     return -EIO;
 }
 
@@ -200,12 +202,13 @@ static void set_address(struct net_device *d, const struct e1000_kind *kind)
 
 int e1000_reset_as(struct net_device *d, const struct e1000_kind *kind)
 {
-    int polls = RESET_POLLS, status;
+    struct driver_wait wait = {.patience = RESET_PATIENCE};
+    int status;
 
     set(d, IMC, ~0u);
     set(d, CTRL, get(d, CTRL) | CTRL_RST);
     while (get(d, CTRL) & CTRL_RST)
-        if (--polls == 0)
+        if (!driver_waits(&wait))
             return -EIO;
     set(d, IMC, ~0u);
     set(d, ITR, 0);

@@ -44,11 +44,11 @@ static void put_status(uint8_t status)
 
 int virtio_stop(void)
 {
-    uint64_t deadline = clock_now() + RESET_PATIENCE;
+    struct driver_wait wait = {.patience = RESET_PATIENCE};
 
     put_status(0);
     while (get_status())
-        if (clock_now() > deadline)
+        if (!driver_waits(&wait))
             return -EIO;
     return 0;
 }

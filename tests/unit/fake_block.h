@@ -21,6 +21,7 @@
 #include "lib/driver/blockdriver.h"
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
+#include "tests/unit/fake_clock.h"
 #include "tests/unit/fake_machine.h"
 
 #define FAKE_PHYSICAL 0x10000000u
@@ -54,6 +55,7 @@ static long
 
 static void fake_step(void)
 {
+    fake_now += FAKE_ACCESS_TIME;
     if (fake_accesses_left > 0)
         fake_accesses_left--;
     if (fake_accesses_left == 0) {

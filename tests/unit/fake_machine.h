@@ -36,4 +36,11 @@ static void fake_pages_begin(void)
     *fake_info = (struct service_info){0};
 }
 
+#ifdef HOST_KERNEL_H
+const struct service_info *service_info(void)
+{
+    return fake_info;
+}
+#endif
+
 #endif

@@ -17,6 +17,7 @@
 
 #include "lib/driver/netdriver.h"
 #include "lib/rt/log.h"
+#include "tests/unit/fake_clock.h"
 
 #define FAKE_PHYSICAL 0x10000000u
 #define FAKE_REGISTERS 0x1000000u
@@ -35,6 +36,7 @@ void fake_write(uint32_t offset, unsigned width, uint32_t value);
 
 static void fake_step(void)
 {
+    fake_now += FAKE_ACCESS_TIME;
     if (fake_accesses_left > 0)
         fake_accesses_left--;
     if (fake_accesses_left == 0)

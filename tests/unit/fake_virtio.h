@@ -10,6 +10,7 @@
 #include "tests/unit/fake_machine.h"
 
 enum { STRIDE = 0x1000, NOTIFY_AT = 3, MULTIPLIER = 4, FAKE_QUEUES = 2, CHIP_QUEUE_MAX = 256 };
+#define FAKE_STUCK 100000000ull /* ns: so long is waited for a device that is stuck in its reset */
 
 static struct {
     uint64_t offered, accepted;

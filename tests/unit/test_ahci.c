@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-// sources: lib/driver/blockdriver.c lib/driver/ata.c lib/block/client.c
+// sources: lib/driver/blockdriver.c lib/driver/wait.c lib/driver/ata.c lib/block/client.c
 // includes: drivers/block/ahci/chip.c
+// flags: -Itests/unit/host
 /* The chip's half of the AHCI driver against an adapter that behaves as AHCI 1.3.1 says. */
 #include <errno.h>
 
@@ -9,11 +10,6 @@
 #include "drivers/block/ahci/chip.c"
 
 static const struct block_driver *const driver = &ahci_driver;
-
-void driver_pause(uint64_t ns)
-{
-    (void)ns; /* who waits looks at the clock */
-}
 
 /* ---- the adapter: ports 0 and 1, a disk on port 0 ---- */
 
@@ -370,12 +366,14 @@ static void test_stuck(void **state)
 {
     enum queue_driver_state how;
 
+    FAKE_SLEEPS(FAKE_PORTS * MS + LINK_PATIENCE, driver_starts(false)); /* one has no disk */
     chip.is_stuck = true;
     driver_forget();
-    assert_int_equal(block_device_start(&fake_device, false, &how), -EIO);
+    FAKE_SLEEPS(RESET_PATIENCE,
+                assert_int_equal(block_device_start(&fake_device, false, &how), -EIO));
     chip.is_stuck = false;
     chip.is_mute = true; /* a disk that never is ready: none */
-    assert_int_equal(driver_starts(false), QUEUE_DRIVER_RESET);
+    FAKE_SLEEPS(READY_PATIENCE, assert_int_equal(driver_starts(false), QUEUE_DRIVER_RESET));
     assert_false(fake_device.queue->unit[0].flags & BLOCK_UNIT_PRESENT);
 }
 

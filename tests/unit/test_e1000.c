@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-// sources: drivers/net/e1000/chip.c lib/e1000/e1000.c lib/driver/netdriver.c
+// sources: drivers/net/e1000/chip.c lib/e1000/e1000.c lib/driver/netdriver.c lib/driver/wait.c
+// flags: -Itests/unit/host
 /* The chip's half of the e1000 driver against a chip that behaves like QEMU's. */
 #include "tests/unit/fake_net.h"
 
@@ -30,7 +31,7 @@ static void chip_transmit(void)
     }
 }
 
-static bool has_eeprom;
+static bool has_eeprom, is_stuck; /* the latter: in its reset */
 static uint16_t eeprom[3];
 
 /* As the 82540EM. */
@@ -64,7 +65,7 @@ void fake_write(uint32_t offset, unsigned width, uint32_t value)
         *reg(IMS) |= value;
         return;
     case CTRL:
-        value &= ~(uint32_t)CTRL_RST;
+        value &= is_stuck ? ~0u : ~(uint32_t)CTRL_RST;
         break;
     case RCTL:
         rctl_writes++;
@@ -162,6 +163,22 @@ static void test_address_is_brought_back(void **state)
     *reg(RAH0) = 0;
     assert_int_equal(fake_start(&d, &e1000_driver, true), QUEUE_DRIVER_RESET);
     assert_int_equal(*reg(RAH0), 0x5634 | RAH_AV);
+}
+
+/* One that does not come out of its reset, and one whose EEPROM does not answer. */
+static void test_stuck(void **state)
+{
+    enum queue_driver_state how;
+    struct net_device d;
+
+    (void)state;
+    net_device_open(&d, &e1000_driver, (volatile void *)(uintptr_t)FAKE_REGISTERS, fake_memory,
+                    FAKE_PHYSICAL, NET_QUEUE_BYTES);
+    is_stuck = true;
+    FAKE_SLEEPS(10000000, assert_int_equal(net_device_start(&d, false, &how), -EIO));
+    is_stuck = false;
+    FAKE_SLEEPS(10000000, assert_int_equal(net_device_start(&d, false, &how), 0));
+    assert_memory_equal(fake_queue->mac, address, 6);
 }
 
 /* A group's address is nobody's, nor is one of zeros: what the chip has is better. */
@@ -379,6 +396,7 @@ int main(void)
         cmocka_unit_test_setup(test_first_start, setup),
         cmocka_unit_test_setup(test_address_is_brought_back, setup),
         cmocka_unit_test_setup(test_empty_eeprom, setup),
+        cmocka_unit_test_setup(test_stuck, setup),
         cmocka_unit_test_setup(test_no_address, setup),
         cmocka_unit_test_setup(test_transmit, setup),
         cmocka_unit_test_setup(test_bad_frame_gives_buffer_back, setup),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-// sources: drivers/audio/es1370/ring.c drivers/audio/es1370/chip.c
+// sources: drivers/audio/es1370/ring.c drivers/audio/es1370/chip.c lib/driver/wait.c
+// flags: -Itests/unit/host
 /*
  * The sound card's driver against a fake card that reads its memory by itself and goes on while
  * nobody drives it; and the driver's death at each access to a register, ahead of it or behind it,
@@ -17,6 +18,7 @@
 
 #include "drivers/audio/es1370/chip.h"
 #include "lib/rt/log.h"
+#include "tests/unit/fake_clock.h"
 
 #define PORT 0xc000u
 #define PHYSICAL 0x1000000u
@@ -89,6 +91,7 @@ static void card_runs(uint32_t frames)
 
 static void access_begins(void)
 {
+    fake_now += FAKE_ACCESS_TIME;
     if (++accesses == dies_at && !dies_behind)
         longjmp(death, 2);
     card_runs(random_below(card.pace + 1));
@@ -373,6 +376,8 @@ static void test_pause(void **state)
 
 static void test_volume(void **state)
 {
+    uint64_t begin, slept;
+
     unsigned writes;
 
     start(true);
@@ -391,7 +396,11 @@ static void test_volume(void **state)
     assert_int_equal(card.codec[MASTER_LEFT], 16);
     card.codec_hangs = true;
     queue->volume = 100;
+    begin = fake_now;
+    slept = fake_slept;
     serve(); /* comes back */
+    assert_in_range(fake_now - begin, 200000, 1000000);
+    assert_true(fake_slept - slept > 100000); /* of 200 us, each side's first 20 apart */
 }
 
 /* A program that does not keep up: silence between, nothing lost. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-// sources: lib/driver/blockdriver.c lib/driver/ata.c lib/block/client.c
+// sources: lib/driver/blockdriver.c lib/driver/wait.c lib/driver/ata.c lib/block/client.c
 // includes: drivers/block/ide/chip.c
+// flags: -Itests/unit/host
 /* The chip's half of the IDE driver against a PIIX with a disk on channel 0 and nothing else. */
 #include <errno.h>
 
@@ -291,7 +292,7 @@ static void test_drives_not_for_us(void **state)
     assert_nobody();
     chip.is_narrow = false;
     chip.is_mute = true; /* never out of reset */
-    assert_nobody();
+    FAKE_SLEEPS(READY_PATIENCE, assert_nobody());
     chip.is_mute = false;
     fake_device.ports = 0; /* no bus master */
     assert_int_equal(block_device_start(&fake_device, false, &how), -ENODEV);
@@ -301,7 +302,7 @@ static void test_drives_not_for_us(void **state)
 static void test_late_drive(void **state)
 {
     chip.is_late = 200;
-    assert_int_equal(driver_starts(false), QUEUE_DRIVER_RESET);
+    FAKE_SLEEPS(150 * MS, assert_int_equal(driver_starts(false), QUEUE_DRIVER_RESET));
     assert_true(fake_device.queue->unit[0].flags & BLOCK_UNIT_PRESENT);
     assert_int_equal(driver_starts(false), QUEUE_DRIVER_RESET); /* one that knows of it, too */
     assert_true(fake_device.queue->unit[0].flags & BLOCK_UNIT_PRESENT);
@@ -344,7 +345,7 @@ static void test_mute(void **state)
     chip.is_mute = true;
     chip.status = STATUS_BSY;
     k = post(BLOCK_READ, 0, 0, 0, 1);
-    serve();
+    FAKE_SLEEPS(SELECT_PATIENCE + RESET_PATIENCE, serve());
     assert_status(k, BLOCK_ERROR);
     assert_true(chip.resets > 1);
     block_free(&fake_client, k);

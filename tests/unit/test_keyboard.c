@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-// sources: lib/driver/chardriver.c drivers/input/keyboard/chip.c
+// sources: lib/driver/chardriver.c lib/driver/wait.c drivers/input/keyboard/chip.c
 // includes: drivers/input/keyboard/chip.c
 // flags: -Itests/unit/host
 /* The keyboard's driver against a fake i8042 and keyboard. It dies at every access to a port. */
@@ -14,6 +14,7 @@
 
 #include "drivers/input/keyboard/chip.c"
 #include "lib/rt/log.h"
+#include "tests/unit/fake_clock.h"
 
 /* ---- a controller and a keyboard ---- */
 
@@ -28,7 +29,7 @@ static struct {
     uint32_t first, last; /* in the keyboard */
     int accesses, dies_at;
 } chip;
-static uint64_t now_ns, alarm_at;
+static uint64_t alarm_at;
 static jmp_buf death;
 
 void panic(const char *format, ...)
@@ -37,14 +38,9 @@ void panic(const char *format, ...)
     abort();
 }
 
-uint64_t clock_now(void)
-{
-    return now_ns;
-}
-
 void driver_wake_in(uint64_t ns)
 {
-    alarm_at = now_ns + ns;
+    alarm_at = fake_now + ns;
 }
 
 static void deliver(void)
@@ -76,6 +72,7 @@ static void answer_of_keyboard(uint8_t code)
 
 static void access_port(void)
 {
+    fake_now += FAKE_ACCESS_TIME;
     if (chip.accesses++ == chip.dies_at)
         longjmp(death, 1);
 }
@@ -240,7 +237,7 @@ static void test_nobody(void **state)
     teardown(state);
     setup(state);
     chip.unplugged = true; /* a keyboard may come later */
-    start(true);
+    FAKE_SLEEPS(PATIENCE, start(true));
     assert_int_equal(status_of_start, 0);
 }
 
@@ -257,7 +254,7 @@ static void test_leds(void **state)
     show_leds(0);
     for (int i = 0; i < 10 && memory->q.transmit.taken != 3; i++) {
         serve();
-        now_ns = alarm_at;
+        fake_now = alarm_at;
     }
     assert_int_equal(memory->q.transmit.taken, 3); /* given up */
     assert_int_equal(memory->q.header.errors, 1);
@@ -319,7 +316,7 @@ static void deaths(int n)
             deaths_left--;
             is_up = false;
         }
-        now_ns += LEDS_PATIENCE;
+        fake_now += LEDS_PATIENCE;
     }
     chip.dies_at = NO_DEATH;
     assert_int_equal(chip.leds, 4);

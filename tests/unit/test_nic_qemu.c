@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-// sources: drivers/net/e1000/chip.c drivers/net/e1000e/chip.c lib/e1000/e1000.c drivers/net/rtl8139/chip.c lib/driver/netdriver.c
+// sources: drivers/net/e1000/chip.c drivers/net/e1000e/chip.c lib/e1000/e1000.c drivers/net/rtl8139/chip.c lib/driver/netdriver.c lib/driver/wait.c
+// flags: -Itests/unit/host
 /*
  * The chips' halves against QEMU's own chips, through its qtest socket: the processor only halts;
  * registers are reached by commands, memory is a file that both map, and frames come and go over a
@@ -22,12 +23,14 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
 #include "drivers/net/e1000/chip.h"
 #include "drivers/net/e1000e/chip.h"
 #undef RING_SIZE
+#include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
 
 extern const struct net_driver rtl8139_driver;
@@ -114,6 +117,18 @@ void mmio_write32(volatile void *base, uint32_t offset, uint32_t value)
     (void)base, step();
     command("writel 0x%x 0x%x", REGISTERS + offset, value);
 }
+uint64_t clock_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+void driver_pause(uint64_t ns)
+{
+    nanosleep(&(struct timespec){.tv_nsec = (long)ns}, NULL);
+}
+
 void log_info(const char *format, ...)
 {
     (void)format;

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-// sources: drivers/net/rtl8139/chip.c lib/driver/netdriver.c
+// sources: drivers/net/rtl8139/chip.c lib/driver/netdriver.c lib/driver/wait.c
+// flags: -Itests/unit/host
 /* The chip's half of the rtl8139 driver against a chip that behaves like QEMU's. */
 #include "tests/unit/fake_net.h"
+
+#include <errno.h>
 
 #include "drivers/net/rtl8139/chip.h"
 
@@ -10,6 +13,7 @@ static struct {
     uint16_t capr, cbr, imr, isr, cpcr; /* capr: without the 16 */
     uint32_t rbstart, rcr, tcr, tsd[4], tsad[4], turn;
 } chip;
+static bool is_stuck; /* in its reset */
 static uint32_t sent[4096], sent_size[4096], sent_count;
 static uint8_t sent_last[4096]; /* byte */
 
@@ -87,7 +91,7 @@ void fake_write(uint32_t offset, unsigned width, uint32_t value)
     case CR:
         if (value & CR_RST)
             chip_reset();
-        chip.cr = value & ~CR_RST;
+        chip.cr = is_stuck ? value : value & ~CR_RST;
         break;
     case CAPR:
         chip.capr = (uint16_t)(value + 16);
@@ -141,6 +145,20 @@ static bool chip_receive(uint32_t number, uint16_t length)
     chip.cbr = (uint16_t)((chip.cbr + 3) & ~3);
     chip.isr |= CAUSE_ROK;
     return true;
+}
+
+static void test_stuck(void **state)
+{
+    enum queue_driver_state how;
+    struct net_device d;
+
+    (void)state;
+    net_device_open(&d, &rtl8139_driver, (volatile void *)(uintptr_t)FAKE_REGISTERS, fake_memory,
+                    FAKE_PHYSICAL, NET_QUEUE_BYTES);
+    is_stuck = true;
+    FAKE_SLEEPS(10000000, assert_int_equal(net_device_start(&d, false, &how), -EIO));
+    is_stuck = false;
+    assert_int_equal(net_device_start(&d, false, &how), 0);
 }
 
 static void check_frame(uint32_t k, uint32_t number, uint32_t length)
@@ -385,6 +403,7 @@ int main(void)
         cmocka_unit_test_setup(test_garbage_ends_the_driver, setup),
         cmocka_unit_test_setup(test_death_anywhere, setup),
         cmocka_unit_test_setup(test_death_in_reset, setup),
+        cmocka_unit_test_setup(test_stuck, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-// sources: lib/driver/blockdriver.c lib/block/client.c lib/virtio/virtio.c
+// sources: lib/driver/blockdriver.c lib/driver/wait.c lib/block/client.c lib/virtio/virtio.c
 // includes: drivers/block/virtio/chip.c
+// flags: -Itests/unit/host
 /* The chip's half of the virtio block driver against a device that behaves as VIRTIO 1.0 says. */
 #include <errno.h>
 
@@ -134,7 +135,7 @@ static void test_devices_not_for_us(void **state)
     machine_begins();
     chip.is_stuck = true;
     chip.status = STATUS_ALIVE;
-    assert_int_equal(start_fails(state), -EIO);
+    FAKE_SLEEPS(FAKE_STUCK, assert_int_equal(start_fails(state), -EIO));
     machine_begins();
     chip.is_refusing = true;
     assert_int_equal(start_fails(state), -EOPNOTSUPP);
@@ -143,7 +144,8 @@ static void test_devices_not_for_us(void **state)
     assert_int_equal(start_fails(state), -EOPNOTSUPP);
     machine_begins();
     chip.queue[0].size = 32;
-    assert_int_equal(start_fails(state), 0); /* it gets its own size back when it is reset */
+    /* it gets its own size back when it is reset; who it is it does not say here */
+    FAKE_SLEEPS(ID_PATIENCE, assert_int_equal(start_fails(state), 0));
     machine_begins();
     chip.queue_max = 32;
     assert_int_equal(start_fails(state), -EOPNOTSUPP);

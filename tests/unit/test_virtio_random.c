@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-// sources: lib/virtio/virtio.c
+// sources: lib/virtio/virtio.c lib/driver/wait.c
 // includes: drivers/char/random/chip.c
+// flags: -Itests/unit/host
 /* The chip's half of the entropy driver against a device that behaves as VIRTIO 1.0 says, killed at
  * each of its register accesses: the client gets each request done, with bytes of the device. */
 #include <errno.h>
@@ -15,6 +16,7 @@
 
 #include "lib/driver/driver.h"
 #include "lib/rt/log.h"
+#include "tests/unit/fake_clock.h"
 #include "tests/unit/fake_machine.h"
 
 #define PHYSICAL 0x10000000u
@@ -44,6 +46,7 @@ static struct {
 
 static void step(void)
 {
+    fake_now += FAKE_ACCESS_TIME;
     if (accesses_left > 0)
         accesses_left--;
     if (accesses_left == 0) {
@@ -277,7 +280,7 @@ static void test_devices_not_for_us(void **state)
 
     chip.is_stuck = true;
     chip.status = STATUS_ALIVE;
-    assert_int_equal(start(true, &how), -EIO);
+    FAKE_SLEEPS(FAKE_STUCK, assert_int_equal(start(true, &how), -EIO));
     setup(state);
     chip.offered = 0;
     assert_int_equal(start(true, &how), -EOPNOTSUPP);

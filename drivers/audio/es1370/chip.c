@@ -4,7 +4,7 @@
 #include "lib/driver/driver.h"
 
 #define CLOCK 1411200u /* Hz; 22.5792 MHz, divided by 16 */
-#define CODEC_LOOKS 1000 /* until it takes a value: 50 us, and a port takes 0.2 us at least */
+#define CODEC_PATIENCE 100000 /* ns, until it takes a value: 50 us, if it is in order */
 
 /* 16 bits, stereo, not paused; round and round, not once */
 #define SERIAL_OURS                                                                                \
@@ -28,8 +28,10 @@ static void put_paged(const struct es1370 *c, unsigned page, enum es1370_registe
 
 static void put_codec(const struct es1370 *c, unsigned r, unsigned value)
 {
-    for (int i = 0; i < CODEC_LOOKS && (get(c, STATUS) & STATUS_CODEC_BUSY); i++)
-        ;
+    struct driver_wait wait = {.patience = CODEC_PATIENCE};
+
+    while ((get(c, STATUS) & STATUS_CODEC_BUSY) && driver_waits(&wait)) {
+    }
     pio_write16(c->ports + CODEC, (uint16_t)(r << 8 | value));
 }
 

@@ -38,18 +38,15 @@ static void port_write(const struct block_device *d, unsigned n, uint32_t offset
     mmio_write32(d->registers, PORTS + n * PORT_STRIDE + offset, value);
 }
 
-/* Until (register & mask) == value; false: not in time. What takes long takes no processor. */
+/* Until (register & mask) == value; false: not in time. */
 static bool port_wait(const struct block_device *d, unsigned n, uint32_t offset, uint32_t mask,
                       uint32_t value, uint64_t patience)
 {
-    uint64_t begin = clock_now();
+    struct driver_wait wait = {.patience = patience};
 
-    while ((port_read(d, n, offset) & mask) != value) {
-        if (clock_now() > begin + patience)
-            return (port_read(d, n, offset) & mask) == value;
-        if (clock_now() > begin + MS / 20)
-            driver_pause(MS / 10);
-    }
+    while ((port_read(d, n, offset) & mask) != value)
+        if (!driver_waits(&wait))
+            return false;
     return true;
 }
 
@@ -217,8 +214,7 @@ static bool port_reset(const struct block_device *d, unsigned n)
     port_write(d, n, PORT_IE, 0);
     port_stop(d, n);
     port_write(d, n, PORT_SCTL, 1);
-    for (uint64_t end = clock_now() + MS; clock_now() < end;)
-        driver_pause(MS); /* at least so long: AHCI 10.4.2 */
+    driver_delay(MS); /* at least so long: AHCI 10.4.2 */
     port_write(d, n, PORT_SCTL, 0);
     port_write(d, n, PORT_CMD, port_read(d, n, PORT_CMD) & ~(uint32_t)CMD_FRE);
     if (!port_wait(d, n, PORT_CMD, CMD_FR, 0, 500 * MS) ||
@@ -290,13 +286,13 @@ static void take_slots(const struct block_device *d)
 
 static int reset(struct block_device *d)
 {
-    uint64_t end = clock_now() + RESET_PATIENCE;
+    struct driver_wait wait = {.patience = RESET_PATIENCE};
 
     memset(ports, 0, sizeof ports);
     mmio_write32(d->registers, HOST_GHC, GHC_AE);
     mmio_write32(d->registers, HOST_GHC, GHC_AE | GHC_HR);
     while (mmio_read32(d->registers, HOST_GHC) & GHC_HR)
-        if (clock_now() > end)
+        if (!driver_waits(&wait))
             return -EIO;
     mmio_write32(d->registers, HOST_GHC, GHC_AE);
     take_slots(d);

@@ -93,20 +93,14 @@ static void master_clear(const struct block_device *d, unsigned c)
     pio_write8(master(d, c, MASTER_STATUS), capable | MASTER_ERROR | MASTER_INTERRUPT);
 }
 
-static void wait_for(uint64_t time)
-{
-    for (uint64_t end = clock_now() + time; clock_now() < end;) {
-    }
-}
-
 /* Until neither busy nor amid a transfer. */
 static bool wait_idle(unsigned c, uint64_t patience)
 {
-    uint64_t end = clock_now() + patience;
+    struct driver_wait wait = {.patience = patience};
 
     while (peek(c) & (STATUS_BSY | STATUS_DRQ))
-        if (clock_now() > end)
-            return !(peek(c) & (STATUS_BSY | STATUS_DRQ));
+        if (!driver_waits(&wait))
+            return false;
     return true;
 }
 
@@ -131,9 +125,9 @@ static bool channel_reset(const struct block_device *d, unsigned c, uint64_t pat
 
     pio_write8(master(d, c, MASTER_COMMAND), 0);
     pio_write8(place[c].control, CONTROL_QUIET | CONTROL_RESET);
-    wait_for(5 * US); /* ATA8-APT: at least; and 2 ms after */
+    driver_delay(5 * US); /* ATA8-APT: at least; and 2 ms after */
     pio_write8(place[c].control, quiet);
-    wait_for(2 * MS);
+    driver_delay(2 * MS);
     master_clear(d, c);
     pio_write32(master(d, c, MASTER_TABLE), table_physical(d, c));
     return peek(c) != STATUS_NOBODY && wait_idle(c, patience);
@@ -302,14 +296,15 @@ static uint32_t finished(struct block_device *d)
 /* What the drive says of itself; false: there is no disk, or none that we can drive. */
 static bool identify(unsigned c, unsigned drive, struct block_unit *u)
 {
+    struct driver_wait wait = {.patience = READY_PATIENCE};
     uint16_t words[ATA_IDENTITY_WORDS];
 
     if (!select_drive(c, drive) || peek(c) == 0 || peek(c) == STATUS_NOBODY)
         return false;
     put(c, IDE_COMMAND, ATA_IDENTIFY);
-    wait_for(US);
-    for (uint64_t end = clock_now() + READY_PATIENCE; peek(c) & STATUS_BSY;)
-        if (clock_now() > end)
+    driver_delay(US);
+    while (peek(c) & STATUS_BSY)
+        if (!driver_waits(&wait))
             return false;
     if ((get(c, IDE_STATUS) & (STATUS_DRQ | STATUS_ERR)) != STATUS_DRQ)
         return false; /* nobody, or a drive with packet commands, which refuses this one */
@@ -337,11 +332,11 @@ static bool has_disk(const struct block_device *d, unsigned c)
  * disk it is not believed at once. */
 static void wait_for_status(const struct block_device *d, unsigned c)
 {
-    uint64_t end = clock_now() + STATUS_PATIENCE;
+    struct driver_wait wait = {.patience = STATUS_PATIENCE};
 
     if (service_info()->incarnation > 1 && !has_disk(d, c))
         return;
-    while (peek(c) == 0 && clock_now() < end) {
+    while (peek(c) == 0 && driver_waits(&wait)) {
     }
     wait_idle(c, READY_PATIENCE);
 }

@@ -235,10 +235,11 @@ static bool has_address(const struct block_device *d, enum nvme_register r, cons
 
 static int wait_ready(const struct block_device *d, uint32_t ready)
 {
-    uint64_t halves = 1 + (get(d, CAP) >> CAP_TIMEOUT_SHIFT), end = clock_now() + halves * 500 * MS;
+    uint64_t halves = 1 + (get(d, CAP) >> CAP_TIMEOUT_SHIFT);
+    struct driver_wait wait = {.patience = halves * 500 * MS};
 
     while ((get(d, CSTS) & CSTS_READY) != ready)
-        if (clock_now() > end)
+        if (!driver_waits(&wait))
             return -EIO;
     return 0;
 }
@@ -250,14 +251,14 @@ static int admin(struct block_device *d, struct nvme_command c)
 {
     struct nvme_memory *m = memory_of(d);
     volatile struct nvme_completion *done = &m->admin_done[admin_count % ADMIN_ENTRIES];
-    uint64_t end = clock_now() + ADMIN_PATIENCE;
+    struct driver_wait wait = {.patience = ADMIN_PATIENCE};
 
     c.id = (uint16_t)admin_count;
     m->admin[admin_count % ADMIN_ENTRIES] = c;
     dma_publish();
     ring_submitted(d, 0, (admin_count + 1) % ADMIN_ENTRIES);
     while (!is_done(m->admin_done, admin_count, ADMIN_ENTRIES))
-        if (clock_now() > end)
+        if (!driver_waits(&wait))
             return -EIO;
     dma_observe();
     admin_count++;

@@ -166,12 +166,12 @@ static void unmask(struct block_device *d)
 static void read_id(struct block_device *d, char serial[ID_BYTES + 1])
 {
     struct virtio_memory *m = memory_of(d);
-    uint64_t deadline = clock_now() + ID_PATIENCE;
+    struct driver_wait wait = {.patience = ID_PATIENCE};
     uint32_t n = begin(d, 0, REQUEST_GET_ID, 0);
 
     add_part(d, 0, &n, physical_of(d, m->id), ID_BYTES, true);
     end(d, 0, n);
-    while (m->given[0] && clock_now() < deadline)
+    while (m->given[0] && driver_waits(&wait))
         (void)finished(d);
     memset(serial, 0, ID_BYTES + 1);
     if (!m->given[0] && m->command[0].result == RESULT_OK)

@@ -8,7 +8,7 @@
 #include "abi/clock_queue.h"
 #include "lib/driver/driver.h"
 
-#define TRIES 10000 /* to read: an update takes 2 ms at most, a port under 1 us at least */
+#define PATIENCE 20000000ull /* ns, to read: an update takes 2 ms at most */
 
 enum { AT_SECONDS, AT_MINUTES, AT_HOURS, AT_DAY, AT_MONTH, AT_YEAR, AT_CENTURY, FIELDS };
 static const enum rtc_register field[FIELDS] = {SECONDS, MINUTES, HOURS,  DATE_OF_MONTH,
@@ -90,7 +90,9 @@ static void read_fields(uint8_t v[FIELDS])
 /* Two readings that are alike, outside of an update. */
 static bool read_twice(uint8_t v[FIELDS])
 {
-    for (int i = 0; i < TRIES; i++) {
+    struct driver_wait wait = {.patience = PATIENCE};
+
+    do {
         uint8_t again[FIELDS];
 
         if (get(REGISTER_A) & A_UIP)
@@ -99,7 +101,7 @@ static bool read_twice(uint8_t v[FIELDS])
         read_fields(again);
         if (memcmp(v, again, sizeof again) == 0)
             return true;
-    }
+    } while (driver_waits(&wait));
     return false;
 }
 

@@ -8,11 +8,11 @@
 #include "lib/rt/kernel.h"
 
 enum {
-    POLLS = 20000, /* of a port, each about a microsecond: what controller and keyboard may take */
     DRAIN_MAX = 32,
     EARLY_MAX = 16,
     LEDS_TRIES = 3,
 };
+#define PATIENCE 20000000ull /* ns: what controller and keyboard may take */
 #define LEDS_PATIENCE 200000000ull /* ns for an answer; a keyboard has 20 ms by its data sheet */
 
 enum leds_phase { LEDS_IDLE, LEDS_COMMAND_SENT, LEDS_STATE_SENT };
@@ -45,21 +45,24 @@ static uint8_t status(void)
 /* Waits until the controller takes a byte, and gives it. */
 static bool put(enum keyboard_port port, uint8_t value)
 {
-    for (int i = 0; i < POLLS; i++)
-        if (!(status() & STATUS_INPUT)) {
-            pio_write8(port, value);
-            return true;
-        }
-    return false;
+    struct driver_wait wait = {.patience = PATIENCE};
+
+    while (status() & STATUS_INPUT)
+        if (!driver_waits(&wait))
+            return false;
+    pio_write8(port, value);
+    return true;
 }
 
 /* The next byte, or -1: none comes. */
 static int get(void)
 {
-    for (int i = 0; i < POLLS; i++)
-        if (status() & STATUS_OUTPUT)
-            return pio_read8(DATA);
-    return -1;
+    struct driver_wait wait = {.patience = PATIENCE};
+
+    while (!(status() & STATUS_OUTPUT))
+        if (!driver_waits(&wait))
+            return -1;
+    return pio_read8(DATA);
 }
 
 /* With the keyboard disabled, so that the answer is no key. -1: there is none. */

@@ -19,7 +19,7 @@
 
 #include "lib/rt/log.h"
 
-#define RESET_POLLS 100000 /* register reads to wait for RST: far more than a millisecond */
+#define RESET_PATIENCE 10000000ull /* ns, of RST */
 #define CAUSES (CAUSE_ROK | CAUSE_RER | CAUSE_LINK | CAUSE_FOVW)
 
 static uint16_t reading; /* next frame's header in the ring; derived by adopt() and reset() */
@@ -140,7 +140,7 @@ static bool rtl8139_adopt(struct net_device *d)
 static int rtl8139_reset(struct net_device *d)
 {
     volatile void *r = d->registers;
-    int polls = RESET_POLLS;
+    struct driver_wait wait = {.patience = RESET_PATIENCE};
 
     *(volatile uint32_t *)&area(d)->magic = 0;
     area(d)->transmit_base = d->transmit.completed;
@@ -149,7 +149,7 @@ static int rtl8139_reset(struct net_device *d)
     mmio_write16(r, IMR, 0);
     mmio_write8(r, CR, CR_RST);
     while (mmio_read8(r, CR) & CR_RST)
-        if (--polls == 0)
+        if (!driver_waits(&wait))
             return -EIO;
     mmio_write32(r, RBSTART, d->chip_physical);
     mmio_write8(r, CR,
