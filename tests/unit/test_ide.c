@@ -173,7 +173,7 @@ static void soft_reset(void)
     chip.irq = false;
     chip.status = chip.is_mute ? STATUS_BSY : READY;
     chip.silent = chip.is_late;
-    memset(chip.registers, 0, sizeof chip.registers);
+    memset(chip.registers, 0, IDE_DEVICE); /* as QEMU's: the drive stays selected */
 }
 
 /* ---- its registers ---- */
@@ -308,6 +308,18 @@ static void test_late_drive(void **state)
     assert_true(fake_device.queue->unit[0].flags & BLOCK_UNIT_PRESENT);
 }
 
+/* Each channel is given its 2 ms after a reset, whether or not somebody is there; and no more, though
+ * drive 1 was selected last, which is none. */
+static void test_rests(void **state)
+{
+    uint64_t slept = fake_slept, begin = fake_now;
+
+    assert_int_equal(driver_starts(false), QUEUE_DRIVER_RESET);
+    slept = fake_slept - slept;
+    assert_in_range(slept, IDE_CHANNELS * (2 * MS - DRIVER_SPIN), IDE_CHANNELS * 2 * MS + MS);
+    assert_true(fake_now - begin - slept < MS); /* for all else: 256 words are read */
+}
+
 /* Memory on both sides of a multiple of 64 KB, and as much as a request may be. */
 static void test_large(void **state)
 {
@@ -411,6 +423,7 @@ int main(void)
         BLOCK_TESTS,
         BLOCK_TEST(test_drives_not_for_us),
         BLOCK_TEST(test_late_drive),
+        BLOCK_TEST(test_rests),
         BLOCK_TEST(test_large),
         BLOCK_TEST(test_not_adopted),
         BLOCK_TEST(test_mute),

@@ -329,15 +329,16 @@ static bool has_disk(const struct block_device *d, unsigned c)
 
 /* A status of 0 is that of a channel with no drive, but also, for a moment after a reset, that of
  * QEMU's drives: they do it when the emulator comes round to it. So where there is, or may be, a
- * disk it is not believed at once. */
+ * disk it is not believed at once. By ATA a reset selects drive 0; QEMU's keeps selected the one
+ * that was, whose status is 0 when it is none, and takes no other before it has done the reset. */
 static void wait_for_status(const struct block_device *d, unsigned c)
 {
     struct driver_wait wait = {.patience = STATUS_PATIENCE};
 
     if (service_info()->incarnation > 1 && !has_disk(d, c))
         return;
-    while (peek(c) == 0 && driver_waits(&wait)) {
-    }
+    while (peek(c) == 0 && driver_waits(&wait))
+        put(c, IDE_DEVICE, DEVICE_LBA);
     wait_idle(c, READY_PATIENCE);
 }
 
@@ -351,7 +352,8 @@ static int reset(struct block_device *d)
     for (unsigned c = 0; c < IDE_CHANNELS; c++) {
         bool answers = channel_reset(d, c, READY_PATIENCE);
 
-        wait_for_status(d, c);
+        if (answers)
+            wait_for_status(d, c);
         order_write(d, c, 0);
         for (unsigned drive = 0; drive < IDE_DRIVES; drive++) {
             struct block_unit u = {0};
