@@ -23,12 +23,22 @@ def test_crash_loop(boot, program):
     assert by_default > 0.95 * alone and endless > 0.95 * alone and killed > 0.93 * alone, out
 
 
-@pytest.mark.parametrize("driver", ["ahci", "e1000"])
+# What there is for them in the test machine beside what it always has (an AHCI adapter with empty ports)
+DEVICES = {"ahci": {}, "ide": {"disks": "ide"}, "nvme": {"disks": "nvme"}, "virtio-block": {"disks": "virtio"}, "random": {"qemu": "-device virtio-rng-pci"}, "keyboard": {}, "rtc": {},
+           "e1000": {"nics": ["e1000"]}, "e1000e": {"nics": ["e1000e"]}, "rtl8139": {"nics": ["rtl8139"]}, "virtio-net": {"nics": ["virtio"]}, "es1370": {"sound": "none"}}
+
+
+@pytest.mark.parametrize("driver", DEVICES)
 def test_shipped_driver(boot, program, tmp_path, driver):
     """One of a real device, as it is shipped, that has reset it and dies before it is ready, each time."""
     add = {"/bin/beside": program("beside"), **ill_program(tmp_path, driver, "service_ready", driver, "0f0b")}  # ud2
-    out = boot(f"service down {driver}; usleep 100000; beside {WINDOW}; service up {driver}; beside {WINDOW} {WINDOW}; grep -c ' {driver} exception ' /proc/recovery; service down {driver}",
-               add=add, nics=["e1000"], icount=True, leak_check=False, timeout=200).out
+    machine = dict(DEVICES[driver])
+    if "disks" in machine:
+        (tmp_path / "disk").write_bytes(bytes(1 << 20))
+        machine["disks"] = [f"{tmp_path / 'disk'}:{machine['disks']}"]
+    down = f"service down {driver}; until service list {driver} | grep -q ' down '; do usleep 10000; done"  # (a start comes to its end first)
+    out = boot(f"{down}; beside {WINDOW}; service up {driver}; beside {WINDOW} {WINDOW}; grep -c ' {driver} exception ' /proc/recovery; service down {driver}",
+               add=add, icount=True, leak_check=False, timeout=200, **machine).out
     alone, *beside, deaths = map(int, out.split())
     print(f"BESIDE alone {alone} kB; {driver} in a crash loop {', '.join(f'{kb / alone:.1%}' for kb in beside)}")
     assert deaths > 4 and min(beside) > 0.95 * alone, out
