@@ -1,12 +1,27 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Every system call, with anything for an argument and with the largest there is (tests/syscalls)."""
 import os
+import runpy
 import subprocess
+
+import pytest
 
 from conftest import BUILD, TOP
 
 LATE_US = 10_000  # a server's step, and the way to who measures it
 NOT_RETURNED_FROM = {"exit", "exit_group", "rt_sigreturn"}  # so there is no time of it; others' waiting is there all the same
+
+
+VERDICT = runpy.run_path(str(TOP / "tools/fuzz-syscalls"))["verdict"]
+
+
+@pytest.mark.parametrize("words", ["exception 14", "heartbeat 300", "exit 1", "complaint useless", "storm 500", "budget 0", "killed 9", "dma 0"])
+def test_verdict_on_services(words):
+    """Whatever ends a service is wrong, be it that another one has complained of it; that one was updated is not, nor what it says itself."""
+    out = "".join(f"round {n} calls 20000 births 50 frames_free 50000 slots_used 40 grants_used 7\n" for n in range(40)) + "status 0\n"
+    died = f"[ 1.0] rs: dev: {words} (incarnation 1, pid 30)"
+    assert VERDICT(out, died + "\n", 0) == [died]
+    assert VERDICT(out, "[ 1.0] rs: dev: update 0 (incarnation 1, pid 30)\n[ 2.0] rs: dev: slow: it has not come back to its loop for 120 ms\n[ 3.0] vfs: complaint\n", 0) == []
 
 
 def test_calls_by_chance():
