@@ -121,3 +121,14 @@ def test_gdb():
 def test_no_such_file_of_tests():
     done = subprocess.run([TOP / "tools/test", "nosuch.py"], capture_output=True, text=True, cwd=TOP)
     assert done.returncode == 2 and done.stderr == f"tools/test: no such file: {TOP / 'nosuch.py'}\n" and done.stdout == ""
+
+
+@pytest.mark.parametrize("chosen", [["{file}"], ["{file}", "-k", "of_that_name"], ["{file}::test_of_that_name"], ["{none}"], ["-k", "of_that_name_there_is_none"]])
+def test_no_test_is_no_success(tmp_path, chosen):
+    """A file without tests, a name that none has, a folder without files: nothing was run, and that is said."""
+    (tmp_path / "test_nothing.py").write_text("def helper():\n    assert True\n")
+    (tmp_path / "none").mkdir()
+    words = [word.format(file=tmp_path / "test_nothing.py", none=tmp_path / "none") for word in chosen]
+    done = subprocess.run([TOP / "tools/test", *words], capture_output=True, text=True, cwd=tmp_path, timeout=300, env=dict(os.environ, B=str(tmp_path)))
+    assert done.returncode == 1 and done.stdout.endswith("0 passed, 1 failed\n"), done.stdout + done.stderr
+    assert re.search(r"no test was run|pytest ended with status [1-9]", done.stderr), done.stderr
