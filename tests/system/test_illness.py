@@ -29,6 +29,18 @@ def test_spins_while_it_starts(boot):
     assert result.klog.count("faulty: given up after 4 failures") == 1
 
 
+def test_spins_while_it_starts_and_may_fail_often(boot):
+    """A budget that such starts never use up: the log says so at once (and of no shipped manifest), and copies of which none gets ready are given up all the same, within a minute."""
+    result = boot(WAIT.replace("150", "1000") + "wait_for given-up; service list faulty", icount=True, leak_check=False, timeout=200,
+                  add=faulty("spin", delay=0, times=0, **dict(DRIVER, budget="300 60")))
+    assert re.search(r"^faulty +0 given-up ", result.out, re.M), result.out
+    assert re.findall(r"rs: (\S+): its budget cannot be used up by one that hangs: (.*)", result.klog) == [("faulty", "300 failures in 60 s")]
+    assert result.klog.count("rs: faulty: heartbeat 0 during its start") == 5 and result.klog.count("rs: faulty: given up") == 1
+    given_up = float(re.search(r"\[ *([\d.]+)\] rs: faulty: given up", result.klog)[1])
+    print(f"DETECTED starts that spin, budget 300 60: given up {given_up:.1f} s after the boot")
+    assert given_up < 60
+
+
 def test_storm(boot):
     """It comes back to its loop all the time but is of no use, like a driver that never acknowledges its interrupt: it is named within a second, and
     until then programs get the processor, with no longer pause than the share of drivers allows."""
@@ -254,6 +266,47 @@ def test_writer_whose_driver_is_given_up(boot, driver, path, function, device, h
     began, ended = map(float, re.search(r"^took ([\d.]+) ([\d.]+)$", out, re.M).groups())
     assert "writer 1\n" in out and "refused\n" in out and out.endswith("works\n") and ended - began < 0.5
     assert re.search(r"write error: (Input/output error|No such device)", out)
+
+
+# Servers in the order in which they are given up: those that stand on others first. What needs each, and how that ends (so that, where there is "", it just works).
+NEEDED = {
+    "servers/lp/lp.svc": [("echo x >/dev/lp0", "No such device")],
+    "servers/audio/audio.svc": [("echo x >/dev/dsp", "No such device")],
+    "servers/clock/clock.svc": [("cat /dev/rtc0", "No such device")],
+    "servers/log/log.svc": [("dmesg | grep -q 'log: given up'", ""), ("service log log | grep -q 'given up'", "")],
+    "servers/pci/pci.svc": [("service restart e1000; service wait e1000; ping -c 1 10.0.2.2", "")],
+    "servers/fs/ext4/ext4.svc": [("cat /mnt/kept", "Input/output error"), ("cat <&5", "Input/output error"), ("echo x >/mnt/new", "Input/output error"), ("sync", ""), ("umount /mnt", "Input/output error")],
+    "servers/disk/disk.svc": [("cat /dev/sda", "No such"), ("cat <&6", "Input/output error"), ("mount -t ext4 /dev/sda /mnt", "rror")],
+    "servers/fs/dev/dev.svc": [("ls /dev", "Input/output error"), ("cat /dev/zero", "Input/output error"), ("echo x >/dev/console", "Input/output error")],
+}
+
+
+def test_who_needs_one_that_is_given_up(boot, tmp_path):
+    """Each server that is not essential: who needs it, or has what it keeps open, is told at once (proc: test_service.py), whatever else is given up by then; nobody waits, and
+    nobody else is replaced. Then `service up` brings all of them back, with what was open."""
+    subprocess.run(["truncate", "-s", "16M", tmp_path / "disk"], check=True)
+    subprocess.run(["/sbin/mke2fs", "-q", "-F", "-t", "ext4", tmp_path / "disk"], check=True)
+    names = [path.rpartition("/")[2].removesuffix(".svc") for path in NEEDED]
+    script = """up() { cut -d' ' -f1 /proc/uptime; }
+        give_up() { n=0; until service list $1 | grep -q given-up || [ $n = 50 ]; do service restart $1 >/dev/null 2>&1; n=$((n + 1)); usleep 20000; done; }
+        try() { begin=$(up); sh -c "$1" >/tmp/out 2>/tmp/said; echo "try $? $begin $(up) $1: $(tail -n 1 /tmp/said)"; }
+        mkdir -p /mnt; mount -t ext4 /dev/sda /mnt; echo right >/mnt/kept; sync; exec 5</mnt/kept 6</dev/sda
+        """
+    for name, (path, needs) in zip(names, NEEDED.items()):
+        script += f"give_up {name}; " + "; ".join(f'try "{command}"' for command, _ in needs) + "\n"
+    script += "service list; " + "".join(f"service up {name}; " for name in reversed(names)) + "for s in dev disk ext4; do service wait $s; done; usleep 300000; echo back $(cat <&5) $(head -c 3 <&6 | wc -c) $(ls /dev | grep -c null)\n"
+    out = boot(script + "exec 5<&- 6<&-; umount /mnt; echo unmounted $?", icount=True, nics=["e1000"], sound="none", qemu="-parallel file:/dev/null", disks=[str(tmp_path / "disk")],
+               add={place: text for path in NEEDED for place, text in gives_up(path).items()}, leak_check=False, timeout=300).out
+    print(out)
+    tried = re.findall(r"^try (\d+) ([\d.]+) ([\d.]+) (.*?): ?(.*)$", out, re.M)
+    wanted = [need for needs in NEEDED.values() for need in needs]
+    assert len(tried) == len(wanted), out
+    for (status, begin, end, *_, said), (command, error) in zip(tried, wanted):
+        assert (status == "0") == (error == "") and error in said, f"{command}: status {status}, {said}"
+        assert float(end) - float(begin) < 1, f"{command} has waited from {begin} to {end}"
+    states = dict(re.findall(r"^(\S+) +\d+ (up|given-up) ", out, re.M))
+    assert {name for name, state in states.items() if state == "given-up"} == set(names), out
+    assert re.search(r"^back right 3 1\nunmounted 0$", out, re.M), out
 
 
 def test_refuses_its_device(boot):
