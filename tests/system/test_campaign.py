@@ -209,6 +209,8 @@ ESCAPED = {
              "uart_receive+0x35: add ebx, 1 -> add ebx, 0x11",  # 12:64, more bytes are said to have come than there are
              "uart_send+0x36: mov edx, ebp -> mov edx, edi",  # 13:1197, sends a thousand bytes that are none
              "uart_receive+0x41: mov byte ptr [rbp - 1], al -> mov byte ptr [rbp + 3], al",  # 2:46, stored beside the place
+             "uart_receive+0x35: add ebx, 1 -> add ebx, 3",  # 12:581, the same, fewer
+             "device.0+0x40: bit 6",  # 12:702, bytes go out that are others
              "device.0+0x18: bit 6",  # 54:602, what comes is handed on beside the client's ring, and each test goes well: that has a ring of its own
              "uart_receive+0x2f: je 0x40124e -> jne 0x40124e"],  # 3:29, reads what is not there: a hang before storms were noticed
     "virtio-block": ["block_device_serve+0x1dc: jne 0x4026d8 -> je 0x4026d8",  # 2:31, each request ends with an error
