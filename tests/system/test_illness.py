@@ -317,6 +317,18 @@ def test_refuses_its_device(boot):
     assert result.klog.count("faulty: its device is none that it can drive") == 2
 
 
+def test_variants_that_shipped_drivers_cannot_drive(boot, tmp_path):
+    """Virtio cards and disks with the interface of before 1.0 alone (entropy devices: test_random.py): each is said once, and the driver is started again by `service up` alone."""
+    (tmp_path / "disk").write_bytes(bytes(1 << 20))
+    result = boot("n=0; until [ $(service list | grep -c 'virtio.* refused') = 2 ] || [ $n = 100 ]; do n=$((n + 1)); usleep 50000; done; sleep 2; service list | grep virtio; cat /proc/recovery; service up virtio-net; "
+                  "sleep 0.5; service list virtio-net; head -c 1 /dev/vda 2>&1; ping -c 1 10.0.2.2 2>&1 | tail -n 1", leak_check=False, icount=True,
+                  qemu=f"-netdev user,id=n -device virtio-net-pci,disable-modern=on,netdev=n -drive if=none,id=d,format=raw,file={tmp_path / 'disk'} -device virtio-blk-pci,disable-modern=on,drive=d")
+    assert len(re.findall(r"^virtio-block +0 refused", result.out, re.M)) == 1 and len(re.findall(r"^virtio-net +0 refused", result.out, re.M)) == 2, result.out
+    assert [recoveries(result.out, name) for name in ("virtio-net", "virtio-block")] == [[], []]
+    assert [result.klog.count(f"rs: {name}: its device is none that it can drive") for name in ("virtio-net", "virtio-block")] == [2, 1]
+    assert re.search("/dev/vda: No such", result.out) and "unreachable" in result.out, result.out
+
+
 def test_policy_script_that_runs_wild(boot):
     """It restarts its component again and again: its deadline ends it, and restarts that follow one another at once are failures."""
     script = "#!/bin/sh\nwhile :; do service restart $1; done\n"
