@@ -275,6 +275,7 @@ NEEDED = {
     "servers/clock/clock.svc": [("cat /dev/rtc0", "No such device")],
     "servers/log/log.svc": [("dmesg | grep -q 'log: given up'", ""), ("service log log | grep -q 'given up'", "")],
     "servers/pci/pci.svc": [("service restart e1000; service wait e1000; ping -c 1 10.0.2.2", "")],
+    "servers/tty/tty.svc": [("echo x >/dev/console", "Input/output error"), ("echo x >&7", "Input/output error"), ("stty <&7", "Input/output error")],
     "servers/fs/ext4/ext4.svc": [("cat /mnt/kept", "Input/output error"), ("cat <&5", "Input/output error"), ("echo x >/mnt/new", "Input/output error"), ("sync", ""), ("umount /mnt", "Input/output error")],
     "servers/disk/disk.svc": [("cat /dev/sda", "No such"), ("cat <&6", "Input/output error"), ("mount -t ext4 /dev/sda /mnt", "rror")],
     "servers/fs/dev/dev.svc": [("ls /dev", "Input/output error"), ("cat /dev/zero", "Input/output error"), ("echo x >/dev/console", "Input/output error")],
@@ -290,12 +291,14 @@ def test_who_needs_one_that_is_given_up(boot, tmp_path):
     script = """up() { cut -d' ' -f1 /proc/uptime; }
         give_up() { n=0; until service list $1 | grep -q given-up || [ $n = 50 ]; do service restart $1 >/dev/null 2>&1; n=$((n + 1)); usleep 20000; done; }
         try() { begin=$(up); sh -c "$1" >/tmp/out 2>/tmp/said; echo "try $? $begin $(up) $1: $(tail -n 1 /tmp/said)"; }
-        mkdir -p /mnt; mount -t ext4 /dev/sda /mnt; echo right >/mnt/kept; sync; exec 5</mnt/kept 6</dev/sda
+        mkdir -p /mnt; mount -t ext4 /dev/sda /mnt; echo right >/mnt/kept; sync; exec 5</mnt/kept 6</dev/sda 7<>/dev/ttyS0
         """
     for name, (path, needs) in zip(names, NEEDED.items()):
         script += f"give_up {name}; " + "; ".join(f'try "{command}"' for command, _ in needs) + "\n"
-    script += "service list; " + "".join(f"service up {name}; " for name in reversed(names)) + "for s in dev disk ext4; do service wait $s; done; usleep 300000; echo back $(cat <&5) $(head -c 3 <&6 | wc -c) $(ls /dev | grep -c null)\n"
-    out = boot(script + "exec 5<&- 6<&-; umount /mnt; echo unmounted $?", icount=True, nics=["e1000"], sound="none", qemu="-parallel file:/dev/null", disks=[str(tmp_path / "disk")],
+    script += "service list; echo replaced $(grep -v '^#' /proc/recovery | cut -d' ' -f2 | sort -u); " + "".join(f"service up {name}; " for name in reversed(names)) + "for s in dev disk ext4 tty; do service wait $s; done; usleep 300000; echo heard >&7 && echo back $(cat <&5) $(head -c 3 <&6 | wc -c) $(ls /dev | grep -c null)\n"
+    script += "exec 5<&- 6<&- 7<&-; umount /mnt; echo unmounted $?\n"
+    # (Where it says anything is a terminal, too; and there is SIGHUP when that is gone.)
+    out = boot(f"trap '' HUP\n{{ {script}}} >/tmp/all 2>&1; usleep 300000; cat /tmp/all", icount=True, nics=["e1000"], sound="none", qemu="-parallel file:/dev/null", disks=[str(tmp_path / "disk")],
                add={place: text for path in NEEDED for place, text in gives_up(path).items()}, leak_check=False, timeout=300).out
     print(out)
     tried = re.findall(r"^try (\d+) ([\d.]+) ([\d.]+) (.*?): ?(.*)$", out, re.M)
@@ -306,6 +309,7 @@ def test_who_needs_one_that_is_given_up(boot, tmp_path):
         assert float(end) - float(begin) < 1, f"{command} has waited from {begin} to {end}"
     states = dict(re.findall(r"^(\S+) +\d+ (up|given-up) ", out, re.M))
     assert {name for name, state in states.items() if state == "given-up"} == set(names), out
+    assert set(re.search(r"^replaced (.*)$", out, re.M)[1].split()) <= {*names, "e1000"}, out
     assert re.search(r"^back right 3 1\nunmounted 0$", out, re.M), out
 
 
