@@ -1,6 +1,6 @@
 # Services that the ordinary image does not contain: tests and benchmarks add them, with their manifests, when they boot
 # (tools/guest --add build/services/X:/lib/bardo/X --add X.manifest:/etc/bardo/X.svc).
-EXTRA_SERVICES := faulty mortal hostile bench_client bench_server probe ahci_liar pci_late standby_ill misclock hoard crowd echoer ext4_ill dev_ill proc_ill overeager pesterer pingpong
+EXTRA_SERVICES := faulty mortal hostile bench_client bench_server probe ahci_liar pci_late standby_ill misclock hoard crowd echoer ext4_ill dev_ill proc_ill overeager pesterer pingpong keyed
 EXTRA_IMAGES := $(EXTRA_SERVICES:%=$(B)/services/%)
 EXTRA_BUILD = @mkdir -p $(@D) && echo "  LD    $@" && $(CC_SERVICE) $(filter-out -MMD -MP,$(SERVICE_CFLAGS)) $(SERVICE_LDFLAGS) -o $@.debug $(filter %.c,$^) $(B)/libbardo.a $(EXTRA_FLAGS) && objcopy --strip-all $@.debug $@
 
@@ -34,6 +34,9 @@ $(B)/services/pesterer: tests/services/pesterer.c $(B)/libbardo.a
 	$(EXTRA_BUILD)
 
 $(B)/services/pingpong: tests/services/pingpong.c $(B)/libbardo.a
+	$(EXTRA_BUILD)
+
+$(B)/services/keyed: tests/services/keyed.c $(B)/libbardo.a
 	$(EXTRA_BUILD)
 
 # Services of the image with something changed: tests put them in their place.
