@@ -21,6 +21,10 @@ void check_warning(struct check *c, unsigned line, const char *format, ...)
 void check_manifest(struct check *c, const char *text, size_t size);
 void check_script(struct check *c, char *text); /* which it cuts up */
 
+/* The arguments in a manifest's line `key`, against what the script at `path` says that it takes. */
+void check_arguments(struct check *c, unsigned line, const char *key, const char *path,
+                     const char *arguments);
+
 /* Each file is looked at; exit status. */
 int check_files(const char *const *files, int count, const char *top);
 

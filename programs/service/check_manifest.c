@@ -96,7 +96,8 @@ static void check_programs(struct check *c)
         check_error(c, line, "alternate: there is no program " PROGRAMS_FOLDER "/%s", alternate);
 }
 
-static void check_script_of(struct check *c, const char *key, const char *path)
+static void check_script_of(struct check *c, const char *key, const char *path,
+                            const char *arguments)
 {
     unsigned line = manifest_line(&lines, key);
     size_t n = strlen(SCRIPTS_FOLDER);
@@ -113,6 +114,8 @@ static void check_script_of(struct check *c, const char *key, const char *path)
         check_error(c, line, "%s: %s: not a file", key, path);
     else if (!(status.st_mode & 0111))
         check_error(c, line, "%s: %s: not executable (chmod +x)", key, path);
+    else
+        check_arguments(c, line, key, path, arguments);
 }
 
 /* ---- what makes no sense ---- */
@@ -226,8 +229,8 @@ void check_manifest(struct check *c, const char *text, size_t size)
     check_names(c);
     check_calls(c);
     check_programs(c);
-    check_script_of(c, "policy", manifest.policy);
-    check_script_of(c, "at-end", manifest.end_script);
+    check_script_of(c, "policy", manifest.policy, manifest.policy_arguments);
+    check_script_of(c, "at-end", manifest.end_script, manifest.end_arguments);
     check_group(c);
     check_sense(c);
 }

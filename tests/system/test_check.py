@@ -126,6 +126,54 @@ def test_words_of_calls(files):
     assert check(files("calls.sh", CALLS), "calls.sh") == (1, "", SAID_OF_CALLS)
 
 
+OPTIONS = [
+    ("generic.sh", "-m root -f 1 -b 100 -x 30000 -g10 -d tty,net", ""),
+    ("printer.sh", "-sg 3 -d 5", ""),
+    ("net.sh", "", ""),
+    ("generic.sh", "-m root -q", "policy: generic.sh takes no option '-q' (it takes -m -f -b -x -g -d)"),
+    ("block.sh", "-m root -G 5", "policy: block.sh takes no option '-G' (did you mean '-g'?)"),
+    ("reboot-if.sh", "--mail root", "policy: reboot-if.sh takes no option '--mail' (did you mean '-m'?)"),
+    ("printer.sh", "-sq", "policy: printer.sh takes no option '-sq' (it takes -m -g -d -s)"),
+    ("net.sh", "-g 5 -w", "policy: net.sh: option '-w' needs a value"),
+    ("net.sh", "-m -w", ""),  # (the user's name is -w)
+    ("generic.sh", "x -f 2", "warning: policy: '-f' stands behind 'x', where generic.sh reads no options"),
+]
+
+
+def test_options_of_scripts(files):
+    """What a manifest gives to its script is what the script takes; it fails with status 2 else, each time that it is needed (which is tried here, too)."""
+    folder = files(*(word for n, (script, words, _) in enumerate(OPTIONS) for word in (f"n{n}.svc", f"class net\npolicy /etc/bardo/policy/{script} {words}\n")))
+    stub = folder / "stub"
+    stub.mkdir()
+    (stub / "service").write_text("#!/bin/sh\nexit 0\n")
+    (stub / "service").chmod(0o755)
+    for n, (script, words, said) in enumerate(OPTIONS):
+        status, _, err = check(folder, f"n{n}.svc")
+        fails = bool(said) and not said.startswith("warning")
+        assert (status, err.replace(str(TOP / "policy") + "/", "")) == (int(fails), f"n{n}.svc:2: {said}\n" if said else ""), (script, words)
+        done = subprocess.run(["busybox", "sh", TOP / "policy" / script, "e1000", "3", "1", *words.split()], capture_output=True, cwd=folder, timeout=60,
+                              env={"PATH": f"{stub}:{os.environ['PATH']}", "POLICY_LOG": "/dev/null", "POLICY_IFCONFIG": "true", "POLICY_MOUNTS": "/dev/null"})
+        assert (done.returncode == 2) == fails, (script, words, done)
+
+
+def test_options_that_nobody_knows(files):
+    """A script of one's own that says what it takes is held to that; one that does not, or looks into it itself, is believed."""
+    scripts = {"own": "while getopts 'ab:' o; do :; done", "none": "service restart $1 $4", "makes": 'getopts "$letters" o', "looks": "getopts :ab: o",
+               "twice": "getopts a o; getopts b o", "remark": "# getopts ab o\necho getopts_ab; mygetopts ab o"}
+    for name, line in scripts.items():
+        folder = files(f"{name}.sh", f"#!/bin/sh\n{line}\nservice restart $1\n", f"{name}.svc", f"class net\npolicy /etc/bardo/policy/{name}.sh -c 1\n")
+    place = folder / "tree"
+    (place / "servers").mkdir(parents=True)
+    (place / "drivers").mkdir()
+    (place / "policy").mkdir()
+    for name in scripts:
+        (place / "policy" / f"{name}.sh").write_bytes((folder / f"{name}.sh").read_bytes())
+        (place / "policy" / f"{name}.sh").chmod(0o755)
+        done = subprocess.run([BUILD / "programs/service", "check", "--top", place, folder / f"{name}.svc"], capture_output=True, text=True)
+        said = "policy: own.sh takes no option '-c' (it takes -a -b)" if name == "own" else ""
+        assert (done.returncode, done.stderr) == (1 if said else 0, f"{folder}/{name}.svc:2: {said}\n" if said else ""), name
+
+
 def test_script_that_the_shell_cannot_read(files):
     status, _, err = check(files("half.sh", "#!/bin/sh\nif true; then\nservice restart $1\n"), "half.sh")
     assert status == 1 and re.fullmatch(r"half\.sh:[34]: .*unexpected.*\n", err, re.I)
