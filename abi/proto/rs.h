@@ -333,7 +333,7 @@ enum rs_state {
 /* Exit status of a driver that finds, before it has ever been ready, a device that is none of its:
  * it is not started again. (The number is EX_UNAVAILABLE of sysexits.h.) */
 #define RS_EXIT_REFUSED 69
-/* Of a core server: it would be no use to let it go on; the system stops. (EX_OSERR.) */
+/* Of an essential server: it would be no use to let it go on; the system stops. (EX_OSERR.) */
 #define RS_EXIT_HOPELESS 71
 #define RS_PANIC_STATUS 0x7e /* as of the kernel's own panic: QEMU's status is 253 then */
 
@@ -380,7 +380,7 @@ enum rs_device_work {
 enum power {
     POWER_OFF,
     POWER_RESET,
-    POWER_PANIC /* as when a core server is lost */
+    POWER_PANIC /* as when an essential server is lost */
 };
 
 enum rs_rung { /* what an incarnation is told to do with the device */
@@ -395,7 +395,7 @@ struct rs_service {
     uint32_t pid, state, service_id, restarts; /* restarts: since boot */
     endpoint_t endpoint;
     uint32_t last_defect, last_detail; /* detail: signal, vector, exit status or complaint */
-    uint32_t core; /* 1: essential: can't be replaced */
+    uint32_t essential; /* 1: nobody can replace it */
     uint64_t started_ns; /* clock when this incarnation was started */
     uint64_t recovery_mean_ns, recovery_max_ns, cpu_ns, memory_bytes;
     uint32_t incarnation, start_order; /* start_order: the manifest's "start" */

@@ -24,7 +24,7 @@ void log_always(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * restarts us. */
 void panic(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
-/* The same of a core server, when to do it again would be of no use: RS stops the system. */
+/* The same of an essential server, when to do it again would be of no use: RS stops the system. */
 void panic_hopeless(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
 #endif

@@ -136,7 +136,7 @@ long request_complain(struct message *m, struct service *caller)
     s = service_named(name);
     if (!s || !s->manifest)
         return -ESRCH;
-    if (!caller->manifest || service_core(s) || s == caller || !may_complain(caller, s)) {
+    if (!caller->manifest || service_essential(s) || s == caller || !may_complain(caller, s)) {
         if (refused_first(caller))
             log_info(
                 "%s may not complain of %s: it has no queue with it, and its manifest does not "

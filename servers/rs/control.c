@@ -79,7 +79,7 @@ static struct rs_service describe(const struct service *s)
     out.endpoint = s->endpoint;
     out.last_defect = s->last_defect;
     out.last_detail = s->last_detail;
-    out.core = service_core(s);
+    out.essential = service_essential(s);
     out.started_ns = s->started;
     out.recovery_mean_ns = s->recoveries ? s->recovery_total / s->recoveries : 0;
     out.recovery_max_ns = s->recovery_max;
@@ -179,7 +179,7 @@ static long control_kill(struct service *s, const struct message *m)
 static long control_hold(struct service *s, const struct message *m)
 {
     (void)m;
-    if (service_core(s))
+    if (service_essential(s))
         return -EPERM;
     if (!service_runs(s))
         return recover_asked(s, LIFE_ASKED_HOLD, false, 0);
@@ -234,7 +234,7 @@ long request_control(struct message *m, struct service *caller)
         return -EINVAL;
     if (!s->manifest || !s->image || s->life.state == RS_BROKEN)
         return s->id == SERVICE_RS ? -EPERM : -ENOEXEC;
-    if (service_core(s) && r->control < RS_CONTROL_KILL)
+    if (service_essential(s) && r->control < RS_CONTROL_KILL)
         return -EPERM;
     if (service_waits_for_device(s))
         return -ENODEV;

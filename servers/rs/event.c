@@ -11,7 +11,7 @@ static unsigned first, count;
 void event_raise(const struct event *event)
 {
     if (count == EVENTS)
-        core_lost("rs", "has more to do than it can note");
+        essential_lost("rs", "has more to do than it can note");
     ring[(first + count++) % EVENTS] = *event;
 }
 

@@ -95,7 +95,7 @@ static long spawn_failed(struct life *l, const struct life_event *e)
 {
     uint64_t delay = e->verdict.delay;
 
-    if (e->verdict.give_up || e->is_core)
+    if (e->verdict.give_up || e->is_essential)
         return give_up(l, e);
     return back_off(l, delay > LIFE_SPAWN_AGAIN ? delay : LIFE_SPAWN_AGAIN, LIFE_DO_NOTHING);
 }
@@ -123,7 +123,7 @@ static long ended(struct life *l, const struct life_event *e)
         return end(l, RS_DOWN, LIFE_DO_STOP_LAST);
     if (l->wanted_down)
         return end(l, RS_DOWN, LIFE_DO_STOP_WANTED);
-    if (e->is_core)
+    if (e->is_essential)
         return LIFE_DO_PANIC;
     /* It has said so itself, of a device that nobody of its kind has ever driven. */
     if (e->refuses && !l->has_been_ready)

@@ -69,7 +69,7 @@ enum life_event_type {
 struct life_event {
     enum life_event_type type;
     /* what is so, whatever has happened */
-    bool is_core; /* nobody can replace it */
+    bool is_essential; /* nobody can replace it */
     bool keeps_memory; /* it goes on where it was */
     bool restarts; /* its manifest does not say that it is not to be restarted */
     bool going_down; /* the system */

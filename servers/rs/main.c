@@ -207,7 +207,7 @@ static void check_needed(void)
 
         if (s && s->life.state == RS_STARTING)
             continue;
-        core_lost(needed[i], s ? "could not be started" : "is not in the boot archive");
+        essential_lost(needed[i], s ? "could not be started" : "is not in the boot archive");
     }
 }
 

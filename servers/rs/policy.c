@@ -180,7 +180,7 @@ bool pulse_start_over(struct pulse *p, const struct slot_status *s, const struct
 
 /* ---- shares of the CPU ---- */
 
-uint32_t share_permille(uint32_t cpu, bool is_driver, bool is_client, bool is_core)
+uint32_t share_permille(uint32_t cpu, bool is_driver, bool is_client, bool is_essential)
 {
     if (cpu != 0)
         return cpu;
@@ -188,7 +188,7 @@ uint32_t share_permille(uint32_t cpu, bool is_driver, bool is_client, bool is_co
         return SHARE_DRIVER;
     if (is_client)
         return SHARE_CLIENT;
-    return is_core ? 0 : SHARE_SERVER;
+    return is_essential ? 0 : SHARE_SERVER;
 }
 
 void share_begin(struct share *s, uint64_t useful)

@@ -165,14 +165,15 @@ struct share {
 
 #define SHARE_DRIVER 500u /* permille, where the manifest has no `cpu` line */
 #define SHARE_CLIENT 400u /* of those whom a driver can keep busy */
-#define SHARE_SERVER 500u /* of the other servers, but for the core: that works for programs */
+#define SHARE_SERVER                                                                               \
+    500u /* of the other servers, but the essential ones, which work for programs */
 #define SHARE_TOGETHER 500u /* of all together who are of no use, with what servers do for them */
-#define SHARE_MOST 900u /* of all together but the core servers, of use or not */
+#define SHARE_MOST 900u /* of all together but the essential servers, of use or not */
 #define SHARE_SPARED 20u /* who pays less is not held back when all have more than that */
 
 /* What is at most kept from programs by one who is of no use. `cpu`: as its manifest says, or 0.
  * 0: no limit. */
-uint32_t share_permille(uint32_t cpu, bool is_driver, bool is_client, bool is_core);
+uint32_t share_permille(uint32_t cpu, bool is_driver, bool is_client, bool is_essential);
 
 #define SHARE_BURST (100 * MS)
 #define SHARE_START                                                                                \

@@ -49,7 +49,7 @@ static void restart_dependents(const struct service *s)
 
     for (struct service *d = services; strategy != STRATEGY_ONE && d < services + service_count;
          d++) {
-        if (d == s || !service_runs(d) || service_core(d) || d->started > s->died ||
+        if (d == s || !service_runs(d) || service_essential(d) || d->started > s->died ||
             !manifest_restarts(s->name, s->manifest, strategy, d->name, d->manifest, d > s))
             continue;
         d->because = s;
@@ -296,8 +296,8 @@ static void restart(struct service *s, const struct life_event *e)
 
 static void succeed_later(struct service *s, uint64_t later)
 {
-    if (later == SUCCEED_NEVER && service_core(s))
-        tell_core_death(s, s->last_defect, s->last_detail);
+    if (later == SUCCEED_NEVER && service_essential(s))
+        tell_essential_death(s, s->last_defect, s->last_detail);
     else if (later == SUCCEED_NEVER)
         recover_failed(s, DEFECT_EXIT, RS_EXIT_HOPELESS);
     else if (later != 0)
@@ -349,7 +349,7 @@ static void tell_to_stop(struct service *s, const struct life_event *e)
 
 static void stop_system(struct service *s, const struct life_event *e)
 {
-    tell_core_death(s, e->defect, e->detail);
+    tell_essential_death(s, e->defect, e->detail);
 }
 
 static void stop_last(struct service *s, const struct life_event *e)
@@ -373,7 +373,7 @@ static bool goes_on(const struct service *s, const struct life_event *e)
 {
     if (!service_keeps_memory(s) || (e->defect == DEFECT_EXIT && e->detail == RS_EXIT_HOPELESS))
         return false;
-    if (service_core(s))
+    if (service_essential(s))
         return true;
     if (e->defect != DEFECT_EXIT && e->defect != DEFECT_EXCEPTION && e->defect != DEFECT_KILLED &&
         e->defect != DEFECT_HEARTBEAT)
@@ -402,7 +402,7 @@ static long step(struct service *s, struct life_event *e)
     };
     long effect;
 
-    e->is_core = service_core(s);
+    e->is_essential = service_essential(s);
     e->keeps_memory = goes_on(s, e);
     e->restarts = s->manifest && s->manifest->restart;
     e->going_down = shutdown_has_begun();

@@ -242,7 +242,7 @@ void service_tell(const char *name); /* NOTIFY_BIT_SERVICES to it, if it runs */
 void service_tell_dependents(struct service *s);
 void service_tell_all(void); /* somebody is gone for good */
 /* One for which no fresh copy would do: it goes on with what it had, or the system stops. */
-static inline bool service_core(const struct service *s)
+static inline bool service_essential(const struct service *s)
 {
     return s->manifest && s->manifest->essential;
 }
@@ -286,7 +286,7 @@ enum power end_power(const struct service *s); /* how its `at-end` ends the syst
 /* About the last failure, once. That costs more than a restart, so it comes when the fresh one is
  * at work. */
 void tell_death(struct service *s);
-void tell_core_death(const struct service *s, enum rs_defect defect, uint32_t detail);
+void tell_essential_death(const struct service *s, enum rs_defect defect, uint32_t detail);
 void tell_backoff(const struct service *s, const struct policy_verdict *v);
 void tell_given_up(const struct service *s, const struct policy_verdict *v);
 void tell_held(const struct service *s);
@@ -326,7 +326,7 @@ bool power_goes_down(enum power how, int status); /* from now on; false: it does
 bool shutdown_has_begun(void);
 void power_end(void); /* now */
 /* NAME, which cannot be replaced, HOW: says so, and stops the system. */
-void core_lost(const char *name, const char *how);
+void essential_lost(const char *name, const char *how);
 
 /* ---- succeed.c ---- */
 #define SUCCEED_NEVER (~0ull)

@@ -20,7 +20,7 @@ void self_prepare(void)
 
     self = service_named("rs");
     if (!self)
-        core_lost("rs", "has no manifest");
+        essential_lost("rs", "has no manifest");
     self->image = self->first = &image;
     life_begin(&self->life, RS_UP);
     self->pid = RS_PID;

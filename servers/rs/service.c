@@ -116,12 +116,13 @@ static void number_rest(void)
 {
     uint32_t next = SERVICE_FIRST_FREE;
 
-    for (int core = 1; core >= 0; core--)
+    for (int essential = 1; essential >= 0; essential--)
         for (unsigned order = 0; order < service_count; order++)
             for (unsigned i = 0; i < service_count; i++) {
                 struct service *s = &services[i];
 
-                if (s->order != order || is_known(s) || !s->manifest || service_core(s) != core)
+                if (s->order != order || is_known(s) || !s->manifest ||
+                    service_essential(s) != essential)
                     continue;
                 if (next == SERVICE_ID_PROGRAM) {
                     log_always("%s: no service id is left; not started", s->name);

@@ -6,7 +6,7 @@
 
 static bool servers_are_gone;
 
-/* Servers first, so that drivers can still bring out what those have; core servers are not told. */
+/* Servers first, so that drivers can still bring out what those have; essential servers are not told. */
 static bool tell_stage(bool drivers)
 {
     bool waiting = false;
@@ -14,7 +14,7 @@ static bool tell_stage(bool drivers)
     for (unsigned i = 0; i < service_count; i++) {
         struct service *s = &services[i];
 
-        if (!s->endpoint || service_core(s) || service_drives(s) != drivers)
+        if (!s->endpoint || service_essential(s) || service_drives(s) != drivers)
             continue;
         if (!s->life.wanted_down)
             recover_asked(s, LIFE_ASKED_DOWN, false, SHUTDOWN_PATIENCE);

@@ -17,8 +17,8 @@
 /* It has nothing to go on with. */
 static void lost(struct service *s, const char *what)
 {
-    if (service_core(s))
-        core_lost(s->name, what);
+    if (service_essential(s))
+        essential_lost(s->name, what);
     log_always("%s %s", s->name, what);
     event_raise_failed(s, DEFECT_EXIT, RS_EXIT_HOPELESS);
 }

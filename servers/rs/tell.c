@@ -35,7 +35,7 @@ void tell_death(struct service *s)
                follows);
 }
 
-void tell_core_death(const struct service *s, enum rs_defect defect, uint32_t detail)
+void tell_essential_death(const struct service *s, enum rs_defect defect, uint32_t detail)
 {
     char where[64] = "", how[128];
 
@@ -43,7 +43,7 @@ void tell_core_death(const struct service *s, enum rs_defect defect, uint32_t de
         snprintf(where, sizeof where, " at %llx, address %llx",
                  (unsigned long long)s->fault.instruction, (unsigned long long)s->fault.address);
     snprintf(how, sizeof how, "died (%s%s)", defect_text(defect, detail), where);
-    core_lost(s->name, how);
+    essential_lost(s->name, how);
 }
 
 void tell_backoff(const struct service *s, const struct policy_verdict *v)

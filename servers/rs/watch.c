@@ -60,7 +60,7 @@ static bool is_client(const struct service *s)
 static uint32_t share_of(const struct service *s)
 {
     return share_permille(s->manifest->cpu_permille, is_driver(s->manifest), is_client(s),
-                          service_core(s));
+                          service_essential(s));
 }
 
 static uint64_t counted_in(const struct queue *q)
@@ -224,7 +224,7 @@ static bool look_at_share(struct service *s, struct look look, uint64_t vain)
         set_priority(s);
     if (s->life.state != RS_UP) /* its start has a limit of its own, and is of use */
         s->share.useless = s->share.vain = 0;
-    if (s->life.state != RS_UP || service_core(s))
+    if (s->life.state != RS_UP || service_essential(s))
         return false;
     if (is_driver(s->manifest) && s->queue && share_is_storm(&s->share)) {
         event_raise_failed(s, DEFECT_STORM, permille);
@@ -241,7 +241,7 @@ static bool look_at_share(struct service *s, struct look look, uint64_t vain)
 static bool look_at_interrupts(struct service *s, const struct look *look)
 {
     if (!flood_check(&s->flood, look, msis_of(s), useful_of(s)) || s->life.state != RS_UP ||
-        service_core(s))
+        service_essential(s))
         return false;
     event_raise_failed(s, DEFECT_STORM, 0);
     return true;
@@ -269,10 +269,10 @@ static void look_at_start(struct service *s, const struct slot_status *status,
 {
     uint64_t least = PULSE_PATIENCE * s->heartbeat.high; /* many wait for others at first */
 
-    if (service_core(s)) {
+    if (service_essential(s)) {
         s->pulse.silent += look->elapsed;
         if (s->incarnation == 1 && s->pulse.silent > CORE_START)
-            core_lost(s->name, "did not get ready");
+            essential_lost(s->name, "did not get ready");
     } else if (least && pulse_start_over(&s->pulse, status, look, least))
         event_raise_failed(s, DEFECT_HEARTBEAT, 0);
 }

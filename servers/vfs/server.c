@@ -166,7 +166,7 @@ long server_wait(struct client *c, struct server *s, endpoint_t dead)
 
 /* ---- grants ---- */
 
-enum { GRANTS = 60 }; /* of the table's; the others are for calls to core servers */
+enum { GRANTS = 60 }; /* of the table's; the others are for calls to essential servers */
 
 static unsigned grants_out;
 

@@ -68,7 +68,7 @@ def test_root_task_that_is_no_program(boot):
 def test_status_of_a_panic(boot):
     """Of the machine, as docs/debugging.md has it, whoever could not go on."""
     result = boot("sleep 5", expect=125, add={"/etc/bardo/vm.svc": "class nonsense\n"}, leak_check=False)
-    assert "QEMU's status 253" in result.err and "core server vm" in result.err
+    assert "QEMU's status 253" in result.err and "essential server vm" in result.err
 
 
 def test_service_that_is_no_program(boot):

@@ -75,4 +75,4 @@ def test_rights_over_everybody(boot):
         f"/etc/bardo/{name}.svc": TOOL.manifest(name, attack, lines + ["kernel panic"], 1, seed, "all"), f"/lib/bardo/{name}": BUILD / "services/hostile"})
     assert f"{name}: attack: {attack}" in result.klog
     assert "*** the system stops ***" in result.klog or re.search(r"pm: init has ended \(status \w+\): the system stops", result.klog)
-    assert not re.search(r"in the kernel|is not in use|got what is not its|core server|root task", result.klog)
+    assert not re.search(r"in the kernel|is not in use|got what is not its|essential server|root task", result.klog)

@@ -36,7 +36,7 @@ def torment(boot, victims, order, number, timeout=120):
     result = boot(start + WORK + end + "rm -rf /tmp/*; echo ==; service list", icount=True, timeout=timeout)
     work, listed = result.out.split("==\n")
     assert "BAD" not in work and work == "", work
-    assert "undo:" not in result.klog and "core server" not in result.klog
+    assert "undo:" not in result.klog and "essential server" not in result.klog
     died = deaths(listed)
     return {name: died[name] for name in victims}
 
@@ -250,7 +250,7 @@ def test_all_in_one_instant(boot):
         sh /etc/work; : >/tmp/.end; wait $killer; rm -rf /tmp/* /tmp/.end; echo ==; service list""", add={"/etc/work": WORK}, icount=True, timeout=30, leak_check=False)
     work, listed = result.out.split("==\n")
     died = deaths(listed)
-    assert work == "" and "undo:" not in result.klog and "core server" not in result.klog, work
+    assert work == "" and "undo:" not in result.klog and "essential server" not in result.klog, work
     assert min(died[name] for name in [*SERVERS, "net"]) > 60, died
 
 

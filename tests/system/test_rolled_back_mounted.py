@@ -54,7 +54,7 @@ def test_storm(boot, program, tmp_path, storms, least):
                   add={"/both": program("kill_both"), "/data": bytes(os.urandom(700000)), **{place: text for name in FRESH for place, text in patient(name).items()}}, qemu=attached(image))
     work, listed, left = result.out.split("==\n")
     assert work + left == ""
-    assert "undo:" not in result.klog and "core server" not in result.klog
+    assert "undo:" not in result.klog and "essential server" not in result.klog
     died = deaths(listed)
     at_once = int(re.search(r"^both (\d+)$", listed, re.M)[1])
     print("DEATHS", died, "of VFS and ext4 in one instant", at_once)

@@ -30,7 +30,7 @@ def test_shutdown(boot, tmp_path, victims, us, fresh):
     storms = {**dict.fromkeys(victims, us), **dict.fromkeys(fresh, 7000)}
     result = boot("echo x >/mnt/x; dd if=/data of=/mnt/synced bs=7777 conv=fsync 2>/dev/null || echo BAD; " + "".join(f"service storm {name} {every}; " for name, every in storms.items()),
                   add={"/etc/fstab": "/dev/sda /mnt ext4 rw 0 0\n", "/data": data, **{place: text for name in fresh for place, text in patient(name).items()}}, qemu=attached(image), icount=True, leak_check=False, timeout=30)
-    assert result.out == "" and "the system goes down" in result.klog and "undo:" not in result.klog and "core server" not in result.klog
+    assert result.out == "" and "the system goes down" in result.klog and "undo:" not in result.klog and "essential server" not in result.klog
     assert contents(image, "x") == b"x\n" and contents(image, "synced") == data
     check(image)
 

@@ -394,17 +394,17 @@ static void test_system_goes_down(void **state)
     assert_int_equal(NEXT(.type = LIFE_DECIDED, .going_down = true), LIFE_DO_NOTHING);
 }
 
-static void test_core(void **state)
+static void test_essential(void **state)
 {
     up();
-    assert_int_equal(ENDED(.defect = DEFECT_EXIT, .is_core = true), LIFE_DO_PANIC);
+    assert_int_equal(ENDED(.defect = DEFECT_EXIT, .is_essential = true), LIFE_DO_PANIC);
 }
 
 /* One that keeps its memory goes on at once, or when the call that it is in has ended. */
 static void test_keeps_memory(void **state)
 {
     up();
-    assert_int_equal(ENDED(.defect = DEFECT_EXIT, .is_core = true, .keeps_memory = true),
+    assert_int_equal(ENDED(.defect = DEFECT_EXIT, .is_essential = true, .keeps_memory = true),
                      LIFE_DO_SUCCEED);
     assert_int_equal(life.state, RS_UP);
     assert_int_equal(NEXT(.type = LIFE_CALLING, .delay = 7), LIFE_DO_NOTHING);
@@ -518,7 +518,7 @@ int main(void)
         cmocka_unit_test(test_hold),
         cmocka_unit_test(test_down),
         cmocka_unit_test(test_system_goes_down),
-        cmocka_unit_test(test_core),
+        cmocka_unit_test(test_essential),
         cmocka_unit_test(test_keeps_memory),
         cmocka_unit_test(test_spawn_fails),
         cmocka_unit_test(test_any_order),

@@ -466,34 +466,35 @@ static void test_futile(void **state)
         assert_false(futile_failure(&f, now += SECOND / 2, SECOND / 2, 20));
 }
 
-/* Everybody who is shipped has a share of the processor, and none has all of it; but for the core
- * servers, which work for programs, as docs/policies.md says. net is one that drivers keep busy. */
+/* Everybody who is shipped has a share of the processor, and none has all of it; but for the
+ * essential servers, which work for programs, as docs/policies.md says. net is one that drivers keep
+ * busy. */
 static void test_shipped_shares(void **state)
 {
-    static const char *const core[] = {"rs", "ds", "vm", "pm", "vfs", "net", "ram"};
-    unsigned cores = 0, others = 0;
+    static const char *const essential[] = {"rs", "ds", "vm", "pm", "vfs", "net", "ram"};
+    unsigned found_essential = 0, others = 0;
     glob_t found;
 
     assert_int_equal(glob("servers/*/*.svc", 0, NULL, &found), 0);
     glob("servers/*/*/*.svc", GLOB_APPEND, NULL, &found);
     glob("drivers/*/*/*.svc", GLOB_APPEND, NULL, &found);
     for (size_t i = 0; i < found.gl_pathc; i++) {
-        bool is_core = false;
+        bool is_essential = false;
         uint32_t permille;
 
         read_manifest(found.gl_pathv[i]);
-        for (size_t c = 0; c < sizeof core / sizeof *core; c++)
-            is_core |= strcmp(manifest.name, core[c]) == 0;
-        assert_int_equal(is_core, manifest.essential);
+        for (size_t c = 0; c < sizeof essential / sizeof *essential; c++)
+            is_essential |= strcmp(manifest.name, essential[c]) == 0;
+        assert_int_equal(is_essential, manifest.essential);
         permille =
-            share_permille(manifest.cpu_permille, manifest.class >= CLASS_NET, false, is_core);
-        if (is_core ? permille != 0 : permille < 100 || permille > 800)
+            share_permille(manifest.cpu_permille, manifest.class >= CLASS_NET, false, is_essential);
+        if (is_essential ? permille != 0 : permille < 100 || permille > 800)
             fail_msg("%s: a share of %u per mille", found.gl_pathv[i], permille);
-        cores += is_core;
-        others += !is_core;
+        found_essential += is_essential;
+        others += !is_essential;
     }
     globfree(&found);
-    assert_int_equal(cores, sizeof core / sizeof *core);
+    assert_int_equal(found_essential, sizeof essential / sizeof *essential);
     assert_true(others > 20);
     assert_int_equal(share_permille(0, false, true, true), SHARE_CLIENT); /* net */
     assert_int_equal(share_permille(7, true, true, true), 7);

@@ -82,7 +82,7 @@ void attack_values(void)
     log_info("values of others: %u, that are none: %u, its own: %u", others, wrong, own);
 }
 
-/* Of everybody, core services and itself included, again and again. */
+/* Of everybody, essential services and itself included, again and again. */
 void attack_complain(void)
 {
     unsigned times = (unsigned)strtoul(parameter("times"), 0, 10), heard = 0;
