@@ -58,6 +58,6 @@ void essential_lost(const char *name, const char *how)
     if (info->frames_free < MEMORY_SHORT_PAGES)
         snprintf(memory, sizeof memory, " (too little memory: %u kB of %u MB are free)",
                  (unsigned)(info->frames_free * 4), (unsigned)(info->frames_total >> 8));
-    log_always("essential server %s %s: the system cannot go on%s", name, how, memory);
+    log_always("essential server %s %s: the system stops%s", name, how, memory);
     kernel_panic(RS_PANIC_STATUS);
 }

@@ -345,7 +345,7 @@ def test_policy_script_that_runs_wild(boot):
 @pytest.mark.parametrize("broken", ["ram", "ds", "pm"])
 def test_broken_manifest_of_a_needed_server(boot, broken):
     result = boot("true", add={f"/etc/bardo/{broken}.svc": "class nonsense\n"}, expect=125, leak_check=False, timeout=60)
-    assert f"essential server {broken} could not be started: the system cannot go on" in result.klog
+    assert f"essential server {broken} could not be started: the system stops" in result.klog
     for said in (result.klog, result.serial):
         assert f"{broken}.svc:1: class: unknown class" in said
 
@@ -360,7 +360,7 @@ def broken_archive(tmp_path, name):
 
 def test_needed_server_is_missed_on_the_screen(tmp_path):
     rows = rows_of_a_dead_machine(tmp_path, broken_archive(tmp_path, "vfs"), "rs:")
-    assert rows == [rows[0]] and rows[0].endswith("rs: essential server vfs could not be started: the system cannot go on")
+    assert rows == [rows[0]] and rows[0].endswith("rs: essential server vfs could not be started: the system stops")
 
 
 @pytest.mark.parametrize("name", ["tty", "dev"])
