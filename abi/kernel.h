@@ -359,7 +359,7 @@ struct trace_event {
 /* Two rings that the kernel shows to whose manifest says so: position n is at n % size, and there as
  * long as the end (struct kernel_info) is not beyond n + size. lib/rt/rings.h reads them. */
 #define LOG_RING_SIZE 65536 /* bytes */
-#define TRACE_RING_SIZE 2048 /* events */
+#define TRACE_RING_SIZE 8192 /* events */
 
 /* Where things are in the address space of a service. */
 #define SERVICE_INFO 0x700000000000ull /* struct service_info, read-only (abi/service.h) */

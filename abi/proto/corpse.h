@@ -37,7 +37,7 @@ struct rs_corpse {
     endpoint_t endpoint; /* that it had */
     endpoint_t body; /* whom to copy its memory from; 0: there is none any more */
     uint32_t events; /* how many of `event`, oldest first */
-    uint32_t events_lost; /* 1: fewer than CORPSE_EVENTS; the ring had no more of them */
+    uint32_t events_lost; /* 1: there may have been others since the first, or in its life */
     uint32_t has_registers;
     uint64_t pages; /* kept for it alone */
     uint64_t started_ns, died_ns; /* clock */

@@ -307,7 +307,7 @@ static void print_heading(const struct core *core)
 
     printf(n ? "  last events, us before its death" : "  last events: none");
     if (core_number(core, "events_lost", 10))
-        printf(" (%u of %u: the ring had no more)", n, CORPSE_EVENTS);
+        printf(" (%u; others may have been written over)", n);
     putchar('\n');
 }
 

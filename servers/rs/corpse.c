@@ -18,6 +18,7 @@
 
 #include "lib/undo/undo.h"
 #include "servers/rs/corpse.h"
+#include "servers/rs/history.h"
 #include "servers/rs/requests.h"
 
 #define CORPSES 32
@@ -214,25 +215,23 @@ bool corpse_lay(struct service *s)
 
 /* ---- who talked to it ---- */
 
-static bool is_of(const struct trace_event *e, endpoint_t dead)
-{
-    return e->from == dead || e->to == dead;
-}
-
-static uint64_t time_of(const struct trace_event *e)
+static uint64_t time_of(uint64_t tsc)
 {
     const struct kernel_page *k = kernel_page();
 
-    return (uint64_t)((unsigned __int128)(e->tsc - k->tsc_boot) * 1000000000u / k->tsc_hz);
+    return (uint64_t)((unsigned __int128)(tsc - k->tsc_boot) * 1000000000u / k->tsc_hz);
 }
 
-/* Nobody else looks at it before its number is told, and filling it again does no harm. */
-undo_unlogged static void fill_event(struct rs_corpse_event *to, const struct trace_event *e,
-                                     const struct service *other)
+/* The latest first, so they stand at the end of `event`. Nobody else looks at it before its number is told,
+ * and filling it again does no harm. */
+undo_unlogged static void add_event(const struct trace_event *e, void *to_corpse)
 {
+    struct rs_corpse *t = to_corpse;
+    struct rs_corpse_event *to = &t->event[CORPSE_EVENTS - ++t->events];
+    const struct service *other = service_at(e->from == t->endpoint ? e->to : e->from);
     const char *name = other ? other->name : "";
 
-    to->ns = time_of(e);
+    to->ns = time_of(e->tsc);
     to->kind = e->kind;
     to->from = e->from;
     to->to = e->to;
@@ -244,25 +243,15 @@ undo_unlogged static void fill_event(struct rs_corpse_event *to, const struct tr
     }
 }
 
-/* The latest first, from where the trace was when it died back to what is there of it yet; so they
- * stand at the end of `event`. */
 undo_unlogged static void fill_events(struct corpse *c)
 {
-    const struct trace_event *ring = (const struct trace_event *)KERNEL_TRACE_RING;
     struct rs_corpse *t = &c->told;
-    uint64_t end = kernel_info()->trace_end,
-             oldest = end > TRACE_RING_SIZE ? end - TRACE_RING_SIZE : 0, at = c->trace_end;
+    uint64_t missed = history_missed(c->trace_end), first;
 
     t->events = 0;
-    while (at > oldest && t->events < CORPSE_EVENTS) {
-        const struct trace_event *e = &ring[--at % TRACE_RING_SIZE];
-        endpoint_t other = e->from == t->endpoint ? e->to : e->from;
-
-        if (is_of(e, t->endpoint))
-            fill_event(&t->event[CORPSE_EVENTS - ++t->events], e, service_at(other));
-    }
-    t->events_lost = t->events < CORPSE_EVENTS && oldest > 0 &&
-                     time_of(&ring[oldest % TRACE_RING_SIZE]) > t->started_ns;
+    history_of(c->service, t->endpoint, c->trace_end, CORPSE_EVENTS, add_event, t);
+    first = t->events == CORPSE_EVENTS ? t->event[0].ns : t->started_ns;
+    t->events_lost = missed && time_of(missed) > first;
 }
 
 void corpse_fill(struct service *s)

@@ -6,6 +6,7 @@
 
 #include "lib/rt/error.h"
 #include "lib/undo/undo.h"
+#include "servers/rs/history.h"
 #include "servers/rs/requests.h"
 
 #define VECTOR_PAGE_FAULT 14
@@ -26,6 +27,7 @@ static long request_ready(struct message *m, struct service *caller)
         return -EINPROGRESS;
     }
     recover_ready(caller, r->how <= RS_READY_RESET ? (enum rs_ready)r->how : RS_READY_FRESH);
+    history_take(clock_now()); /* at the boot there is much of others */
     return -EINPROGRESS;
 }
 

@@ -4,8 +4,7 @@
  *
  *     main.c     boot, then the loop
  *     arena.c    memory that is never given back
- *     archive.c  the files of the boot archive
- *     manifests.c a service for each manifest in it
+ *     archive.c, manifests.c  the files of the boot archive; a service for each manifest in it
  *     image.c    a program made ready, so that a start reads and parses nothing
  *     service.c  the table of services: names, ids, rights, endpoints
  *     spawn.c    a fresh incarnation; the end of one
@@ -19,7 +18,7 @@
  *     swap.c, succeed.c  the same of those that keep their memory
  *     self.c     and of RS itself
  *     poison.c, served.c  requests that kill
- *     corpse.c, kept.c    what is kept of the dead, to be looked at
+ *     corpse.c, kept.c, history.c  what is kept of the dead, to be looked at
  *     event.c    what has happened, until the main loop gets to it
  *     shutdown.c, power.c the end of the services, and of the system
  *     timer.c    alarm
@@ -145,6 +144,7 @@ struct service {
         uint64_t trace_end; /* of the kernel's trace */
         uint64_t error, address, instruction; /* of an exception */
     } death; /* the last one */
+    struct history *history; /* what it did last; NULL: of RS */
     uint32_t corpse; /* number of what is to be filled in of its last one; 0: nothing */
     uint64_t started, ready; /* clock; ready 0: not yet */
     uint64_t recovery_total, recovery_max, recoveries;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "servers/rs/history.h"
 #include "servers/rs/requests.h"
 
 struct service services[SERVICES_MAX];
@@ -370,6 +371,7 @@ static void prepare_process(struct service *s)
     const struct manifest *m = s->manifest;
 
     prepare_info(s);
+    s->history = arena_alloc(sizeof *s->history);
     prepare_policy(s);
     prepare_rights(s);
     memcpy(s->config.name, s->name, sizeof s->config.name);

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What each service did last. The kernel's trace has the latest events of all, so one that is quiet has soon
+ * none in it. Here they are taken out of it now and then, when RS looks at heartbeats anyway, and the last
+ * ones of each are kept, for its corpse.
+ *
+ * All that is stored here is not logged, and has no mirror: when a step is done again it goes on where it was,
+ * and if a bit flips an event is wrong, or missing.
+ */
+#include "servers/rs/history.h"
+
+#include "lib/undo/undo.h"
+
+#define PENDING (20 * MS) /* so long after a death what it left is read out of the trace itself */
+
+undo_apart static uint64_t taken; /* of the trace: up to there */
+undo_apart static uint64_t
+    missed; /* TSC: what had happened before, others have written over; 0: nothing */
+
+static const struct trace_event *event_at(uint64_t at)
+{
+    return (const struct trace_event *)KERNEL_TRACE_RING + at % TRACE_RING_SIZE;
+}
+
+static uint64_t oldest_of(uint64_t end)
+{
+    return end > TRACE_RING_SIZE ? end - TRACE_RING_SIZE : 0;
+}
+
+undo_unlogged static void keep(endpoint_t who, uint64_t at)
+{
+    const struct service *s = service_at(who);
+    struct history *h = s ? s->history : NULL;
+    struct past_event *to;
+
+    if (!h)
+        return;
+    if (h->endpoint != who)
+        h->next = 0;
+    h->endpoint = who;
+    to = &h->kept[h->next % CORPSE_EVENTS];
+    to->at = at;
+    to->event = *event_at(at);
+    h->next++;
+}
+
+/* Its endpoint is nobody's any more: what is still in the trace of it would be taken for nobody's. */
+static bool is_pending(const struct service *s, uint64_t now)
+{
+    return (s->corpse || s->death.is_wanted || s->death.is_uncaught) && now - s->death.ns < PENDING;
+}
+
+undo_unlogged void history_take(uint64_t now)
+{
+    uint64_t end = kernel_info()->trace_end, oldest = oldest_of(end);
+
+    for (unsigned i = 0; i < service_count; i++)
+        if (is_pending(&services[i], now))
+            return;
+    if (taken < oldest) {
+        taken = oldest;
+        missed = event_at(oldest)->tsc;
+    }
+    for (; taken < end; taken++) {
+        const struct trace_event *e = event_at(taken);
+
+        keep(e->from, taken);
+        if (e->to != e->from)
+            keep(e->to, taken);
+    }
+    taken = end; /* (it may have been beyond: a bit of it had flipped) */
+}
+
+unsigned history_of(const struct service *s, endpoint_t who, uint64_t end, unsigned most,
+                    void (*found)(const struct trace_event *e, void *to), void *to)
+{
+    uint64_t oldest = oldest_of(kernel_info()->trace_end),
+             from = taken > oldest && taken <= end ? taken : oldest, at = end;
+    const struct history *h = s->history;
+    unsigned n = 0;
+
+    while (at > from && n < most) {
+        const struct trace_event *e = event_at(--at);
+
+        if (e->from == who || e->to == who) {
+            found(e, to);
+            n++;
+        }
+    }
+    if (!h || h->endpoint != who)
+        return n;
+    for (uint32_t back = 1; back <= CORPSE_EVENTS && back <= h->next && n < most; back++) {
+        const struct past_event *p = &h->kept[(h->next - back) % CORPSE_EVENTS];
+
+        if (p->at < from && p->at < end) {
+            found(&p->event, to);
+            n++;
+        }
+    }
+    return n;
+}
+
+uint64_t history_missed(uint64_t end)
+{
+    uint64_t oldest = oldest_of(kernel_info()->trace_end);
+
+    return taken < oldest && taken < end ? event_at(oldest)->tsc : missed;
+}
