@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What documents say that can be looked up."""
+import os
 import re
 import subprocess
 
-from conftest import TOP
+from conftest import BUILD, TOP
 
 
 def test_lines_of_the_kernel():
@@ -52,6 +53,18 @@ def test_mechanisms_have_tests():
     without = [what for what, cell in rows if not re.search(r"`test_\w+\.(py|c)::test_\w+`", cell)]
     assert not without, without
     assert not not_there(text)
+
+
+def test_assertions_of_lwip():
+    """Each assertion that `net` is compiled with is looked at in docs/lwip-assertions.md, which says how many there are, and so does the server's README."""
+    done = subprocess.run([TOP / "tools/lwip-assertions", "--check"], cwd=TOP, capture_output=True, text=True, timeout=300, env=dict(os.environ, B=str(BUILD)))
+    assert done.returncode == 0, done.stdout + done.stderr
+    count = int(re.match(r"(\d+) in \d+ files\n", done.stdout)[1])
+    text = (TOP / "docs/lwip-assertions.md").read_text()
+    kinds = re.search(r"^\| no input makes it false \((\d+)\) .*\n\| input would make it false, and does not \((\d+)\) ", text, re.M)
+    assert count > 200 and int(re.search(r"as `net` is compiled: file:line: text; (\d+) of lwIP", text)[1]) == count
+    assert sum(map(int, kinds.groups())) == count
+    assert f"each of the {count} that are left is looked at" in (TOP / "servers/net/README.md").read_text()
 
 
 KINDS = ["network", "disk", "serial", "random", "time", "keyboard", "printer", "sound", "write-once"]
