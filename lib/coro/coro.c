@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 #include "lib/rt/log.h"
-#include "lib/undo/undo.h"
+#include "lib/undo/list.h"
 
 #ifdef UNDO
 enum { REGISTERS = 5 }; /* that the switch saves */
@@ -59,10 +59,10 @@ static void begin(void)
 
 static struct coro *coro_new(void)
 {
-    struct coro *c = pool;
+    struct coro *c = list_at(pool);
 
     if (c) {
-        pool = c->next;
+        pool = list_at(c->next);
         pooled--;
         c->pooled = false;
         return c;
@@ -70,7 +70,7 @@ static struct coro *coro_new(void)
     c = malloc(CORO_STACK_BYTES);
     if (!c)
         return NULL;
-    *c = (struct coro){.older = newest};
+    *c = (struct coro){.older = list_at(newest)};
     if (newest)
         newest->newer = c;
     newest = c;
@@ -81,7 +81,7 @@ static struct coro *coro_new(void)
 static void coro_free(struct coro *c)
 {
     if (pooled >= POOL_MAX) {
-        *(c->newer ? &c->newer->older : &newest) = c->older;
+        *(list_at(c->newer) ? &c->newer->older : &newest) = list_at(c->older);
         if (c->older)
             c->older->newer = c->newer;
         undo_written(stack_bottom(c), (size_t)(stack_top(c) - (char *)stack_bottom(c)));
@@ -89,12 +89,11 @@ static void coro_free(struct coro *c)
         return;
     }
     c->pooled = true;
-    c->next = pool;
-    pool = c;
+    list_put(pool, c, next);
     pooled++;
 }
 
-int coro_resume(struct coro *c)
+static int run(struct coro *c)
 {
     c->outer = running;
     running = c;
@@ -108,6 +107,14 @@ int coro_resume(struct coro *c)
         return 0;
     coro_free(c);
     return 1;
+}
+
+/* All that is on its stack gets into the mirrors with this step: it is as it was left. */
+int coro_resume(struct coro *c)
+{
+    undo_verify_word(&c->stack_pointer);
+    undo_verify(c->stack_pointer, (size_t)(stack_top(c) - (char *)c->stack_pointer));
+    return run(c);
 }
 
 struct coro *coro_start(void (*entry)(void *), void *argument, int *ended)
@@ -125,7 +132,7 @@ struct coro *coro_start(void (*entry)(void *), void *argument, int *ended)
     *--top = 0; /* where begin() would return to: it does not */
     *--top = (uint64_t)(uintptr_t)begin;
     c->stack_pointer = top - REGISTERS;
-    *ended = coro_resume(c);
+    *ended = run(c);
     return c;
 }
 

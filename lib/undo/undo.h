@@ -206,6 +206,8 @@ static inline void undo_looks_through(uint64_t begin, uint64_t end)
 /* What a step is about to use, and others have left there: a bit of it that has flipped is put right. Both multiples of 8;
  * in the data, the heap, or what is looked through; of memory that has no mirror nothing is known. */
 void undo_verify(const void *at, size_t length);
+void undo_verify_differing(
+    const void *at); /* the same of a word that is not as one of its mirrors */
 static inline __attribute__((always_inline)) void undo_verify_word(const void *at)
 {
     const uint64_t *is = at;
@@ -213,7 +215,7 @@ static inline __attribute__((always_inline)) void undo_verify_word(const void *a
     if (__builtin_expect(!undo_has_no_mirror && (uint64_t)at < UNDO_MIRRORED &&
                              *is != *(const uint64_t *)(UNDO_MIRROR + (uint64_t)at),
                          0))
-        undo_verify(at, sizeof *is);
+        undo_verify_differing(at);
 }
 
 /* A service may have one: of memory that has no right contents, before it is compared. It calls the other. */

@@ -30,13 +30,15 @@ static bool is_logged(uint64_t at)
     return false;
 }
 
-static void verify_word(uint64_t *is)
+void undo_verify_differing(const void *word)
 {
+    uint64_t *is = (uint64_t *)word;
     const uint64_t at = (uint64_t)is, was = *is, right = *(const uint64_t *)(UNDO_MIRROR + at);
 
-    if (was == right || is_logged(at) || undo_is_left_out(at))
+    /* What differs by more than a bit this step has stored: so a list that it changes is gone through at once. */
+    if (was == right || !undo_is_flip(was, right) || is_logged(at) || undo_is_left_out(at))
         return;
-    if (undo_vote(at) == UNDO_MEMORY_DIFFERS && undo_is_flip(was, right)) {
+    if (undo_vote(at) == UNDO_MEMORY_DIFFERS) {
         *is = right;
         undo_say("mended when it was to be used: at, was, is", at, was, right);
     }
@@ -45,13 +47,15 @@ static void verify_word(uint64_t *is)
 void undo_verify(const void *at, size_t length)
 {
     uint64_t *word = (uint64_t *)at;
-    uint64_t differs = 0;
+    uint64_t is = 0, right = 0; /* of all: two instructions a word */
 
     if (undo_has_no_mirror || (uint64_t)at >= UNDO_MIRRORED)
         return;
-#pragma GCC unroll 4
-    for (size_t i = 0; i < length / sizeof *word; i++)
-        differs |= word[i] ^ *(const uint64_t *)(UNDO_MIRROR + (uint64_t)&word[i]);
-    for (size_t i = 0; differs && i < length / sizeof *word; i++)
-        verify_word(&word[i]);
+#pragma GCC unroll 8
+    for (size_t i = 0; i < length / sizeof *word; i++) {
+        is ^= word[i];
+        right ^= *(const uint64_t *)(UNDO_MIRROR + (uint64_t)&word[i]);
+    }
+    for (size_t i = 0; is != right && i < length / sizeof *word; i++)
+        undo_verify_differing(&word[i]);
 }

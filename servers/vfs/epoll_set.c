@@ -28,20 +28,20 @@ static void list_init(struct epoll_link *l)
 
 static bool list_is_empty(const struct epoll_link *l)
 {
-    return l->next == l;
+    return list_at(l->next) == l;
 }
 
 static void list_add(struct epoll_link *list, struct epoll_link *l) /* at the end */
 {
     l->next = list;
-    l->previous = list->previous;
-    list->previous->next = l;
+    l->previous = list_at(list->previous);
+    l->previous->next = l;
     list->previous = l;
 }
 
 static void list_remove(struct epoll_link *l)
 {
-    l->previous->next = l->next;
+    list_at(l->previous)->next = list_at(l->next);
     l->next->previous = l->previous;
     list_init(l);
 }
@@ -139,7 +139,7 @@ long epoll_take(struct client *c, struct epoll_set *e, uint64_t address, unsigne
         }
     }
     while (!list_is_empty(&todo)) { /* the others before those that were reported */
-        struct epoll_link *l = todo.previous;
+        struct epoll_link *l = list_at(todo.previous);
 
         list_remove(l);
         list_add(e->candidates.next, l);
@@ -151,7 +151,7 @@ long epoll_take(struct client *c, struct epoll_set *e, uint64_t address, unsigne
 
 void epoll_file_used(struct file *f, uint32_t events)
 {
-    for (struct waiter *w = f->pollers.first; w; w = w->next) {
+    for (struct waiter *w = list_at(f->pollers.first); w; w = list_at(w->next)) {
         struct epoll_item *i = CONTAINER(w, struct epoll_item, waiter);
 
         if (w->woken != item_woken || !remembers(i) || !(i->reported & events))
@@ -225,7 +225,7 @@ static unsigned height_below(struct epoll_set *e, const struct epoll_set *unwant
         return LINKS_MAX + 1;
     if (e->visit == walks)
         return e->height;
-    for (struct epoll_link *l = e->items.next; l != &e->items; l = l->next) {
+    for (struct epoll_link *l = list_at(e->items.next); l != &e->items; l = list_at(l->next)) {
         struct epoll_set *in = epoll_of(CONTAINER(l, struct epoll_item, of_set)->file);
         unsigned h = in ? 1 + height_below(in, unwanted) : 0;
 
@@ -243,7 +243,7 @@ static unsigned height_above(struct epoll_set *e)
 
     if (e->visit == walks)
         return e->height;
-    for (struct waiter *w = e->file->pollers.first; w; w = w->next) {
+    for (struct waiter *w = list_at(e->file->pollers.first); w; w = list_at(w->next)) {
         unsigned h = w->woken == item_woken
                          ? 1 + height_above(CONTAINER(w, struct epoll_item, waiter)->set)
                          : 0;
@@ -268,7 +268,7 @@ static bool too_deep(struct epoll_set *e, struct epoll_set *in)
 
 struct epoll_item *epoll_find(struct epoll_set *e, const struct file *f, int fd)
 {
-    for (struct waiter *w = f->pollers.first; w; w = w->next) {
+    for (struct waiter *w = list_at(f->pollers.first); w; w = list_at(w->next)) {
         struct epoll_item *i = CONTAINER(w, struct epoll_item, waiter);
 
         if (w->woken == item_woken && i->set == e && i->fd == fd)
@@ -332,8 +332,8 @@ void epoll_remove(struct epoll_item *i)
 
 void epoll_file_gone(struct file *f)
 {
-    for (struct waiter *w = f->pollers.first, *next; w; w = next) {
-        next = w->next;
+    for (struct waiter *w = list_at(f->pollers.first), *next; w; w = next) {
+        next = list_at(w->next);
         if (w->woken == item_woken)
             epoll_remove(CONTAINER(w, struct epoll_item, waiter));
     }

@@ -18,7 +18,7 @@ static struct file *all;
 
 struct file *file_first(void)
 {
-    return all;
+    return list_at(all);
 }
 
 struct file *file_new(const struct file_operations *operations, uint32_t flags, uint32_t mode)
@@ -37,12 +37,7 @@ struct file *file_new(const struct file_operations *operations, uint32_t flags, 
         f->references = 1;
         f->flags = flags & ~(uint32_t)O_CLOEXEC;
         f->mode = mode;
-        undo_verify_word(&all);
-        f->next_all = all;
-        f->link_all = &all;
-        if (all)
-            all->link_all = &f->next_all;
-        all = f;
+        list_put_linked(all, f, next_all, link_all);
     }
     return f;
 }
@@ -54,11 +49,7 @@ void file_get(struct file *f)
 
 void file_discard(struct file *f)
 {
-    undo_verify_word(&f->next_all);
-    undo_verify_word(&f->link_all);
-    *f->link_all = f->next_all;
-    if (f->next_all)
-        f->next_all->link_all = f->link_all;
+    list_take_linked(f, next_all, link_all);
     share_give(f->share, SHARE_PATHS, f->path_bytes);
     share_give(f->share, SHARE_FILES, 1);
     free(f->path);

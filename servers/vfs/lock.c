@@ -48,17 +48,16 @@ static struct locks **bucket_of(const struct server *server, uint64_t node)
 
 static struct locks *find(const struct file *f)
 {
-    struct locks *l = *bucket_of(f->server, f->lock_node);
+    struct locks **bucket = bucket_of(f->server, f->lock_node), *l;
 
-    while (l && (l->server != f->server || l->node != f->lock_node))
-        l = l->next;
+    list_for(l, *bucket, next) if (l->server == f->server && l->node == f->lock_node) break;
     return l;
 }
 
 /* For a call: give it back. NULL: no memory. */
 static struct locks *locks_get(const struct file *f)
 {
-    struct locks *l = find(f);
+    struct locks **bucket = bucket_of(f->server, f->lock_node), *l = find(f);
 
     if (!l) {
         l = calloc(1, sizeof *l);
@@ -66,8 +65,7 @@ static struct locks *locks_get(const struct file *f)
             return NULL;
         l->server = f->server;
         l->node = f->lock_node;
-        l->next = *bucket_of(f->server, f->lock_node);
-        *bucket_of(f->server, f->lock_node) = l;
+        list_put(*bucket, l, next);
     }
     l->users++;
     return l;
@@ -75,13 +73,11 @@ static struct locks *locks_get(const struct file *f)
 
 static void locks_put(struct locks *l)
 {
-    struct locks **link = bucket_of(l->server, l->node);
+    struct locks **bucket = bucket_of(l->server, l->node);
 
-    if (--l->users || l->ranges.first || l->whole.first)
+    if (--l->users || list_at(l->ranges.first) || list_at(l->whole.first))
         return;
-    while (*link != l)
-        link = &(*link)->next;
-    *link = l->next;
+    list_take(*bucket, l, next);
     free(l);
 }
 
@@ -94,10 +90,9 @@ static const struct lock_range *in_the_way(const struct wish *w)
 
 static const struct wish *wish_of(const void *owner)
 {
-    const struct wish *w = wishes;
+    const struct wish *w;
 
-    while (w && w->owner != owner)
-        w = w->next;
+    list_for(w, wishes, next) if (w->owner == owner) break;
     return w;
 }
 
@@ -120,15 +115,11 @@ static bool is_deadlock(const struct wish *mine)
 
 static long wait_for(struct client *c, struct wish *w)
 {
-    struct wish **link = &wishes;
     long result;
 
-    w->next = wishes;
-    wishes = w;
+    list_put(wishes, w, next);
     result = wait_on(c, &w->of->changed, WAIT_FOREVER);
-    while (*link != w)
-        link = &(*link)->next;
-    *link = w->next;
+    list_take(wishes, w, next);
     return result;
 }
 

@@ -3,16 +3,16 @@
 
 #include <stdlib.h>
 
+#include "lib/undo/list.h"
+
 const struct lock_range *ranges_conflict(const struct lock_ranges *l, const void *owner,
                                          enum lock_kind kind, uint64_t start, uint64_t end)
 {
-    const struct lock_range *lowest = NULL;
+    const struct lock_range *lowest = NULL, *r;
 
-    for (const struct lock_range *r = l->first; r; r = r->next)
-        if (r->owner != owner && r->start <= end && r->end >= start &&
-            (kind == LOCK_KIND_WRITE || r->kind == LOCK_KIND_WRITE) &&
-            (!lowest || r->start < lowest->start))
-            lowest = r;
+    list_for(r, l->first, next) if (r->owner != owner && r->start <= end && r->end >= start &&
+                                    (kind == LOCK_KIND_WRITE || r->kind == LOCK_KIND_WRITE) &&
+                                    (!lowest || r->start < lowest->start)) lowest = r;
     return lowest;
 }
 
@@ -20,7 +20,7 @@ static void remove_at(struct lock_range **link)
 {
     struct lock_range *r = *link;
 
-    *link = r->next;
+    *link = list_at(r->next);
     share_give(r->share, SHARE_LOCKS, 1);
     free(r);
 }
@@ -28,8 +28,7 @@ static void remove_at(struct lock_range **link)
 static void insert(struct lock_ranges *l, struct lock_range *r, struct lock_range value)
 {
     *r = value;
-    r->next = l->first;
-    l->first = r;
+    list_put(l->first, r, next);
 }
 
 /* What is left of r, which overlaps [start, end]: at most two pieces, the second one in *spare. */
@@ -58,7 +57,7 @@ static void make_way(struct lock_ranges *l, struct lock_range *new, struct lock_
 {
     uint64_t start = new->start, end = new->end;
 
-    for (struct lock_range **link = &l->first, *r; (r = *link);) {
+    for (struct lock_range **link = &l->first, *r; (r = list_at(*link));) {
         bool overlaps = r->start <= end && r->end >= start,
              touches = r->end + 1 >= start && r->start <= end + 1;
 
@@ -78,11 +77,11 @@ static void make_way(struct lock_ranges *l, struct lock_range *new, struct lock_
 
 static bool has_around(const struct lock_ranges *l, const void *owner, uint64_t start, uint64_t end)
 {
-    const struct lock_range *r = l->first;
+    const struct lock_range *r;
 
-    while (r && (r->owner != owner || r->start >= start || r->end <= end))
-        r = r->next;
-    return r != NULL;
+    list_for(r, l->first,
+             next) if (r->owner == owner && r->start < start && r->end > end) return true;
+    return false;
 }
 
 /* Memory for the worst case is taken before anything changes: the new range may cut one in two.
@@ -123,7 +122,7 @@ bool ranges_drop(struct lock_ranges *l, const void *owner)
 {
     bool had = false;
 
-    for (struct lock_range **link = &l->first; *link;)
+    for (struct lock_range **link = &l->first; list_at(*link);)
         if ((*link)->owner == owner) {
             remove_at(link);
             had = true;
@@ -135,9 +134,8 @@ bool ranges_drop(struct lock_ranges *l, const void *owner)
 
 bool ranges_differ(const struct lock_ranges *l, const void *owner, enum lock_kind kind)
 {
-    const struct lock_range *r = l->first;
+    const struct lock_range *r;
 
-    while (r && (r->owner != owner || r->kind == kind))
-        r = r->next;
-    return r != NULL;
+    list_for(r, l->first, next) if (r->owner == owner && r->kind != kind) return true;
+    return false;
 }

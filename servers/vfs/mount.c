@@ -391,7 +391,7 @@ static bool is_busy(const struct mount *m)
     for (struct client *c = client_next(NULL); c; c = client_next(c))
         if (c->place && (c->place->cwd.server == m->server || c->place->root.server == m->server))
             return true;
-    for (const struct file *f = file_first(); f; f = f->next_all)
+    for (const struct file *f = file_first(); f; f = list_at(f->next_all))
         if (f->server == m->server)
             return true;
     for (const struct mount *other = mounts; other < mounts + MOUNTS_MAX; other++)
@@ -404,7 +404,7 @@ static bool is_busy(const struct mount *m)
  * do not count: two of them would wait for each other.) */
 static bool is_passed(const struct mount *m)
 {
-    for (const struct found *f = found_first(); f; f = f->next_all)
+    for (const struct found *f = found_first(); f; f = list_at(f->next_all))
         if (f->server == m->server && !f->unmounts)
             return true;
     return ask_any_behind(m->server);

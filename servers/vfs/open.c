@@ -61,7 +61,7 @@ long part_find(struct client *c, uint64_t device, struct part *out)
 
 bool part_is_claimed(const struct part *p)
 {
-    for (const struct file *f = file_first(); f; f = f->next_all)
+    for (const struct file *f = file_first(); f; f = list_at(f->next_all))
         if (parts_overlap(&f->claimed, p))
             return true;
     return false;

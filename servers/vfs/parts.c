@@ -21,10 +21,11 @@ static struct wait_queue ended;
 
 static bool others_write(const struct writing *w, bool alone)
 {
-    for (const struct writing *other = writings; other; other = other->next)
-        if (other != w && other->server == w->server && other->node == w->node &&
-            other->alone == alone)
-            return true;
+    const struct writing *other;
+
+    list_for(other, writings, next) if (other != w && other->server == w->server &&
+                                        other->node == w->node &&
+                                        other->alone == alone) return true;
     return false;
 }
 
@@ -51,8 +52,7 @@ long writing_begin(struct client *c, struct writing *w, const struct file *f, bo
     result = wait_for_others(c, w, true);
     if (result)
         return result;
-    w->next = writings;
-    writings = w;
+    list_put(writings, w, next);
     result = alone ? wait_for_others(c, w, false) : 0;
     if (result)
         writing_end(w);
@@ -61,11 +61,7 @@ long writing_begin(struct client *c, struct writing *w, const struct file *f, bo
 
 void writing_end(struct writing *w)
 {
-    struct writing **link = &writings;
-
-    while (*link != w)
-        link = &(*link)->next;
-    *link = w->next;
+    list_take(writings, w, next);
     if (ended.first)
         wake_all(&ended);
 }

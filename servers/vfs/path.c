@@ -27,25 +27,19 @@ static struct found *all_found;
 
 struct found *found_first(void)
 {
-    return all_found;
+    return list_at(all_found);
 }
 
 void found_begin(struct found *f)
 {
     memset(f, 0, offsetof(struct found, path));
     f->unmounts = false;
-    f->next_all = all_found;
-    f->link_all = &all_found;
-    if (all_found)
-        all_found->link_all = &f->next_all;
-    all_found = f;
+    list_put_linked(all_found, f, next_all, link_all);
 }
 
 void found_end(struct found *f)
 {
-    *f->link_all = f->next_all;
-    if (f->next_all)
-        f->next_all->link_all = f->link_all;
+    list_take_linked(f, next_all, link_all);
 }
 
 struct found *found_new(void)

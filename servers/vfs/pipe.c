@@ -61,7 +61,7 @@ enum { FOR_READERS = 1, FOR_WRITERS = 2 };
 static void changed(struct pipe *p, unsigned whom)
 {
     wake_all(&p->changed);
-    for (struct file *f = p->files; f; f = end_of(f)->next)
+    for (struct file *f = list_at(p->files); f; f = list_at(end_of(f)->next))
         if ((is_reader(f) && (whom & FOR_READERS)) || (is_writer(f) && (whom & FOR_WRITERS)))
             wake_all(&f->pollers);
 }
@@ -231,11 +231,7 @@ static void pipe_drop(struct pipe *p)
 {
     if (p->readers || p->writers || p->changed.first)
         return;
-    for (struct pipe **link = &fifos; *link; link = &(*link)->next)
-        if (*link == p) {
-            *link = p->next;
-            break;
-        }
+    list_take(fifos, p, next);
     ring_free(&p->ring);
     share_give(p->ring.share, SHARE_PIPES, 1);
     free(p);
@@ -246,9 +242,9 @@ static void pipe_close(struct client *c, struct file *f)
     struct pipe *p = pipe_of(f);
 
     (void)c;
-    for (struct file **link = &p->files; *link; link = &end_of(*link)->next)
+    for (struct file **link = &p->files; list_at(*link); link = &end_of(*link)->next)
         if (*link == f) {
-            *link = end_of(f)->next;
+            *link = list_at(end_of(f)->next);
             break;
         }
     p->readers -= is_reader(f);
@@ -288,7 +284,7 @@ static struct file *end_new(struct pipe *p, uint32_t flags, uint32_t mode, uint6
         free(e);
         return NULL;
     }
-    *e = (struct end){p, p->files};
+    *e = (struct end){p, list_at(p->files)};
     f->local = e;
     f->server = p->server;
     f->node = f->lock_node = number;
@@ -352,18 +348,14 @@ static long sys_pipe2(struct client *c, const uint64_t *w)
 
 static struct pipe *fifo_of(const struct found *f)
 {
-    struct pipe *p = fifos;
+    struct pipe *p;
 
-    while (p && (p->server != f->server || p->node != f->node))
-        p = p->next;
-    if (p)
-        return p;
+    list_for(p, fifos, next) if (p->server == f->server && p->node == f->node) return p;
     p = pipe_new();
     if (p) {
         p->server = f->server;
         p->node = f->node;
-        p->next = fifos;
-        fifos = p;
+        list_put(fifos, p, next);
     }
     return p;
 }

@@ -100,7 +100,7 @@ void remote_reopen(struct server *s)
     struct message m = {.type = FILE_REOPEN};
     unsigned n = 0;
 
-    for (struct file *f = file_first(); f; f = f->next_all) {
+    for (struct file *f = file_first(); f; f = list_at(f->next_all)) {
         if (f->server != s || !f->opened_by)
             continue;
         f->opened_by = s->endpoint;
@@ -285,8 +285,7 @@ static void tell_later(struct file *f)
     if (f->told)
         return;
     f->told = true;
-    f->next_told = told;
-    told = f;
+    list_put(told, f, next_told);
 }
 
 static uint32_t remote_poll(struct file *f, uint32_t events, bool tell)
@@ -310,19 +309,15 @@ static uint32_t remote_poll(struct file *f, uint32_t events, bool tell)
 
 static void told_leave(struct file *f)
 {
-    for (struct file **link = &told; *link; link = &(*link)->next_told)
-        if (*link == f) {
-            *link = f->next_told;
-            f->told = false;
-            return;
-        }
+    list_take(told, f, next_told);
+    f->told = false;
 }
 
 /* (A server that has two names, as of two majors, tells of a node whichever name it was found by.) */
 void remote_ready(struct server *s, uint64_t node)
 {
-    for (struct file *f = told, *next; f; f = next) {
-        next = f->next_told;
+    for (struct file *f = list_at(told), *next; f; f = next) {
+        next = list_at(f->next_told);
         if (f->server->endpoint == s->endpoint && f->node == node) {
             told_leave(f);
             wake_all(&f->pollers);
@@ -332,8 +327,8 @@ void remote_ready(struct server *s, uint64_t node)
 
 void remote_server_back(struct server *s)
 {
-    for (struct file *f = told, *next; f; f = next) {
-        next = f->next_told;
+    for (struct file *f = list_at(told), *next; f; f = next) {
+        next = list_at(f->next_told);
         if (f->server == s) {
             told_leave(f);
             wake_all(&f->pollers);

@@ -45,11 +45,11 @@ static bool is_given_up(const struct server *s)
 /* Those that are down while RS replaces them stay in the list with endpoint 0. */
 struct server *server_find(const char *key)
 {
-    struct server *s = servers;
+    struct server *s = list_at(servers);
     endpoint_t ep;
 
     while (s && strcmp(s->key, key) != 0)
-        s = s->next;
+        s = list_at(s->next);
     if (s)
         return s;
     ep = service_retrieve(key);
@@ -62,26 +62,24 @@ struct server *server_find(const char *key)
     s->endpoint = s->last = ep;
     s->calls_us = strcmp(key, "fs/proc") == 0;
     s->has_files = strncmp(key, "fs/", 3) == 0;
-    s->next = servers;
-    servers = s;
+    list_put(servers, s, next);
     learn_name(s);
     return s;
 }
 
 struct server *server_expect(const char *key, endpoint_t ep)
 {
-    struct server *s = servers;
+    struct server *s = list_at(servers);
 
     while (s && strcmp(s->key, key) != 0)
-        s = s->next;
+        s = list_at(s->next);
     if (!s && strlen(key) < sizeof s->key) {
         s = calloc(1, sizeof *s);
         if (!s)
             return NULL;
         strcpy(s->key, key);
         s->has_files = true;
-        s->next = servers;
-        servers = s;
+        list_put(servers, s, next);
     }
     if (s) {
         s->endpoint = s->last = ep;
@@ -116,7 +114,7 @@ void server_events(void)
     endpoint_t ep;
 
     while (service_event(key, &ep) > 0)
-        for (struct server *s = servers; s; s = s->next)
+        for (struct server *s = list_at(servers); s; s = list_at(s->next))
             if (strcmp(s->key, key) == 0 && s->endpoint != ep) {
                 if (ep)
                     came_back(s, ep);
@@ -179,17 +177,17 @@ static bool may_have(const struct server *s, unsigned n)
 
 static void wake_oldest(struct wait_queue *q)
 {
-    struct waiter *w = q->first;
+    struct waiter *w = list_at(q->first);
 
-    while (w && w->next)
+    while (w && list_at(w->next))
         w = w->next;
     if (w)
-        w->woken(w);
+        wait_wake(w);
 }
 
 static void grants_offer(void)
 {
-    for (struct server *s = servers; s; s = s->next)
+    for (struct server *s = list_at(servers); s; s = list_at(s->next))
         if (s->wants_grant.first && may_have(s, 1))
             wake_oldest(&s->wants_grant);
 }
@@ -302,19 +300,19 @@ static void tell_later(void)
 
 static void tell_all(void)
 {
-    for (struct owed **link = &owed_first; *link;) {
+    for (struct owed **link = &owed_first; list_at(*link);) {
         struct owed *o = *link;
 
         if (!tell(o)) {
             link = &o->next;
             continue;
         }
-        *link = o->next;
-        if (!o->next)
+        *link = list_at(o->next);
+        if (!*link)
             owed_end = link;
         free(o);
     }
-    if (owed_first)
+    if (list_at(owed_first))
         tell_later();
 }
 
@@ -332,7 +330,7 @@ void server_tell(struct server *s, const struct message *m, endpoint_t to)
     *later = now;
     if (!owed_first) /* else it is set: to set it anew each time would be to put it off */
         tell_later();
-    *owed_end = later;
+    *list_at(owed_end) = later;
     owed_end = &later->next;
 }
 
@@ -344,11 +342,12 @@ void server_tell(struct server *s, const struct message *m, endpoint_t to)
  */
 static void look_again(void)
 {
-    for (struct server *s = servers; s; s = s->next) {
+    for (struct server *s = list_at(servers); s; s = list_at(s->next)) {
         if (!s->is_owed)
             continue;
         s->is_owed = false;
-        for (struct server *t = servers; t; t = t->next) /* it may have two names */
+        for (struct server *t = list_at(servers); t;
+             t = list_at(t->next)) /* it may have two names */
             if (t->endpoint == s->endpoint)
                 remote_server_back(t);
     }
@@ -357,7 +356,7 @@ static void look_again(void)
 
 void servers_look_again(void)
 {
-    for (struct server *s = servers; s; s = s->next)
+    for (struct server *s = list_at(servers); s; s = list_at(s->next))
         s->is_owed |= s->tells && s->endpoint;
     look_again();
 }
@@ -376,7 +375,7 @@ long server_poll_call(struct server *s, struct message *m)
 /* One that always has more is asked again in another step: others have their turn before. */
 void server_poll_events(void)
 {
-    for (struct server *s = servers; s; s = s->next)
+    for (struct server *s = list_at(servers); s; s = list_at(s->next))
         for (unsigned times = 0; s->tells && s->endpoint; times++) {
             struct message m = {.type = FILE_POLL_EVENTS};
             unsigned n = 0;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "abi/proto/net.h"
+#include "lib/undo/list.h"
 
 #define FOR_ROOT 8 /* a part of all: only root comes by it */
 
@@ -28,9 +29,9 @@ static bool is_empty(const struct share *s)
 
 static void sweep(void)
 {
-    for (struct share **link = &shares, *s; (s = *link);)
+    for (struct share **link = &shares, *s; (s = list_at(*link));)
         if (is_empty(s)) {
-            *link = s->next;
+            *link = list_at(s->next);
             free(s);
         } else {
             link = &s->next;
@@ -39,19 +40,15 @@ static void sweep(void)
 
 struct share *share_of(uint32_t uid)
 {
-    struct share *s = shares;
+    struct share *s;
 
-    while (s && s->uid != uid)
-        s = s->next;
-    if (s)
-        return s;
+    list_for(s, shares, next) if (s->uid == uid) return s;
     sweep();
     s = calloc(1, sizeof *s);
     if (!s)
         return NULL;
     s->uid = uid;
-    s->next = shares;
-    shares = s;
+    list_put(shares, s, next);
     return s;
 }
 

@@ -15,7 +15,7 @@ struct wait_queue unix_room;
 
 struct unix_socket *unix_all(void)
 {
-    return sockets;
+    return list_at(sockets);
 }
 
 void unix_notify(struct unix_socket *s)
@@ -55,11 +55,7 @@ struct unix_socket *unix_new(struct client *c, int type)
     s->credentials = (struct unix_credentials){c->pid, c->uid, c->gid};
     s->peer_credentials = (struct unix_credentials){0, UINT32_MAX, UINT32_MAX};
     s->pending_end = &s->pending;
-    s->next = sockets;
-    s->link = &sockets;
-    if (sockets)
-        sockets->link = &s->next;
-    sockets = s;
+    list_put_linked(sockets, s, next, link);
     return s;
 }
 
@@ -96,7 +92,7 @@ static void leave_peers(struct unix_socket *s)
         unix_notify(peer);
     }
     unix_set_peer(s, NULL);
-    for (struct unix_socket *other = sockets; other && s->peer_of; other = other->next)
+    for (struct unix_socket *other = unix_all(); other && s->peer_of; other = list_at(other->next))
         if (other->peer == s) {
             unix_set_peer(other, NULL);
             other->peer_died = true;
@@ -108,14 +104,12 @@ void unix_end(struct client *c, struct unix_socket *s)
 {
     struct unix_rights *rights;
 
-    *s->link = s->next;
-    if (s->next)
-        s->next->link = s->link;
+    list_take_linked(s, next, link);
     leave_peers(s);
-    while (s->pending) {
+    while (list_at(s->pending)) {
         struct unix_socket *p = s->pending;
 
-        s->pending = p->next_pending;
+        s->pending = list_at(p->next_pending);
         unix_end(c, p);
     }
     rights = queue_empty(&s->queue);

@@ -60,7 +60,7 @@ static long connect_to(struct client *c, struct unix_socket *s, struct unix_sock
     end->credentials = listener->credentials;
     s->credentials = (struct unix_credentials){c->pid, c->uid, c->gid};
     unix_join(s, end);
-    *listener->pending_end = end;
+    *list_at(listener->pending_end) = end;
     listener->pending_end = &end->next_pending;
     listener->pending_count++;
     unix_notify(listener);
@@ -112,9 +112,9 @@ long unix_connect(struct client *c, struct unix_socket *s, uint64_t address, uin
 
 static struct unix_socket *pending_remove(struct unix_socket *s)
 {
-    struct unix_socket *end = s->pending;
+    struct unix_socket *end = list_at(s->pending);
 
-    s->pending = end->next_pending;
+    s->pending = list_at(end->next_pending);
     if (!s->pending)
         s->pending_end = &s->pending;
     s->pending_count--;
@@ -124,10 +124,9 @@ static struct unix_socket *pending_remove(struct unix_socket *s)
 /* Again the next to be accepted. */
 static void pending_return(struct unix_socket *s, struct unix_socket *end)
 {
-    end->next_pending = s->pending;
-    if (!s->pending)
+    list_put(s->pending, end, next_pending);
+    if (!end->next_pending)
         s->pending_end = &end->next_pending;
-    s->pending = end;
     s->pending_count++;
     unix_notify(s);
 }
@@ -167,7 +166,7 @@ static long accept_do(struct client *c, struct file *f, const uint64_t *call, ui
         return -EOPNOTSUPP;
     if (!s->listening)
         return -EINVAL;
-    while (!s->pending) {
+    while (!list_at(s->pending)) {
         long result =
             s->read_shut ? -EINVAL : unix_wait(c, s, &s->changed, 0, f->flags & O_NONBLOCK);
 

@@ -21,10 +21,10 @@ bool queue_init(struct unix_queue *q, size_t limit, struct share *share)
 
 static struct unix_rights *record_remove(struct unix_queue *q)
 {
-    struct unix_record *r = q->first;
+    struct unix_record *r = list_at(q->first);
     struct unix_rights *rights = r->rights;
 
-    q->first = r->next;
+    q->first = list_at(r->next);
     if (!q->first)
         q->end = &q->first;
     q->records--;
@@ -37,7 +37,7 @@ static struct unix_rights *record_remove(struct unix_queue *q)
 static void record_append(struct unix_queue *q, struct unix_record *r)
 {
     r->next = NULL;
-    *q->end = r;
+    *list_at(q->end) = r;
     q->end = &r->next;
     q->records++;
     rights_queued(r->rights, 1);
@@ -47,7 +47,7 @@ struct unix_rights *queue_empty(struct unix_queue *q)
 {
     struct unix_rights *all = NULL;
 
-    while (q->first) {
+    while (list_at(q->first)) {
         struct unix_rights *rights = record_remove(q);
 
         if (rights) {
@@ -312,7 +312,7 @@ static void room_again(struct unix_socket *s, bool had_room)
             wake_all(&s->peer->file->pollers);
         return;
     }
-    for (struct unix_socket *other = unix_all(); other; other = other->next)
+    for (struct unix_socket *other = unix_all(); other; other = list_at(other->next))
         if (other->peer == s && other->file)
             wake_all(&other->file->pollers);
 }
@@ -426,7 +426,7 @@ long unix_receive(struct client *c, struct unix_socket *s, struct unix_transfer 
         return stream_receive(c, s, t);
     if (s->type == SOCK_SEQPACKET && !s->connected)
         return -ENOTCONN;
-    while (!s->queue.first) {
+    while (!list_at(s->queue.first)) {
         long result = receive_over(s);
 
         if (result == 0)

@@ -70,7 +70,7 @@ static struct unix_socket *bound_abstract(const struct unix_name *name, int type
 
     while (s && (!s->bound || s->type != type || s->name.length != name->length ||
                  memcmp(&s->name.address, &name->address, name->length) != 0))
-        s = s->next;
+        s = list_at(s->next);
     return s;
 }
 
@@ -79,7 +79,7 @@ static struct unix_socket *bound_inode(const struct server *server, uint64_t nod
     struct unix_socket *s = unix_all();
 
     while (s && (s->server != server || s->node != node))
-        s = s->next;
+        s = list_at(s->next);
     return s;
 }
 

@@ -123,10 +123,10 @@ static void reach(struct unix_socket *s, struct unix_socket **ahead)
 
 static void reach_from(struct unix_socket *s, struct unix_socket **ahead)
 {
-    for (const struct unix_record *r = s->queue.first; r; r = r->next)
+    for (const struct unix_record *r = list_at(s->queue.first); r; r = list_at(r->next))
         for (unsigned i = 0; r->rights && i < r->rights->count; i++)
             reach(unix_of(r->rights->file[i]), ahead);
-    for (struct unix_socket *p = s->pending; p; p = p->next_pending)
+    for (struct unix_socket *p = list_at(s->pending); p; p = list_at(p->next_pending))
         reach(p, ahead);
 }
 
@@ -134,7 +134,7 @@ static void reach_from(struct unix_socket *s, struct unix_socket **ahead)
 static struct unix_rights **append(struct unix_rights **end, struct unix_rights *r)
 {
     *end = r;
-    while (*end)
+    while (list_at(*end))
         end = &(*end)->next;
     return end;
 }
@@ -144,9 +144,9 @@ static void mark_reached(void)
 {
     struct unix_socket *ahead = NULL;
 
-    for (struct unix_socket *s = unix_all(); s; s = s->next)
+    for (struct unix_socket *s = unix_all(); s; s = list_at(s->next))
         s->reached = false;
-    for (struct unix_socket *s = unix_all(); s; s = s->next)
+    for (struct unix_socket *s = unix_all(); s; s = list_at(s->next))
         if (s->file && s->file->references > s->in_flight)
             reach(s, &ahead);
     while (ahead) {
@@ -168,7 +168,7 @@ static bool find_circles(void)
     if (!sockets_in_flight)
         return false;
     mark_reached();
-    for (struct unix_socket *s = unix_all(); s; s = s->next)
+    for (struct unix_socket *s = unix_all(); s; s = list_at(s->next))
         if (!s->reached)
             end = append(end, queue_empty(&s->queue));
     *end = todo;
@@ -196,19 +196,18 @@ static void drop_one(struct client *c, struct unix_rights *r)
 void rights_drop(struct client *c, struct unix_rights *r)
 {
     while (r) {
-        struct unix_rights *next = r->next;
+        struct unix_rights *next = list_at(r->next);
 
-        r->next = todo;
-        todo = r;
+        list_put(todo, r, next);
         r = next;
     }
     if (at_work)
         return;
     at_work = true;
     do
-        while (todo) {
+        while (list_at(todo)) {
             r = todo;
-            todo = r->next;
+            todo = list_at(r->next);
             drop_one(c, r);
         }
     while (find_circles());

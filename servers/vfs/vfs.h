@@ -25,6 +25,7 @@
 #include "lib/rt/kernel.h"
 #include "lib/rt/log.h"
 #include "lib/service/service.h"
+#include "lib/undo/list.h"
 #include "servers/vfs/part.h"
 #include "servers/vfs/overdue.h"
 #include "servers/vfs/share.h"
@@ -71,6 +72,7 @@ void wait_answer_ends(struct client *c);
 void wait_step_begins(void); /* for main.c: the work of a client begins, or goes on */
 /* Wake all. A waiter stays in its queue until it leaves. */
 void wake_all(struct wait_queue *q);
+void wait_wake(struct waiter *w); /* that one alone */
 
 /* For main.c: run whoever is due; set the alarm for the earliest deadline. */
 void wait_run(void);

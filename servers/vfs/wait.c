@@ -35,31 +35,21 @@ void wait_wake_client(struct client *c)
         return;
     c->runnable = true;
     c->next_runnable = NULL;
-    *runnable_end = c;
+    *list_at(runnable_end) = c;
     runnable_end = &c->next_runnable;
 }
 
 void wait_forget(struct client *c)
 {
-    struct client **link = &runnable_first;
+    struct client **link;
 
     if (!c->runnable)
         return;
-    while (*link != c)
-        link = &(*link)->next_runnable;
-    *link = c->next_runnable;
+    list_for_links(link, runnable_first, next_runnable) if (*link == c) break;
+    *link = list_at(c->next_runnable);
     if (!*link)
         runnable_end = link;
     c->runnable = false;
-}
-
-static void enter(struct waiter *w, struct wait_queue *q)
-{
-    w->next = q->first;
-    w->link = &q->first;
-    if (w->next)
-        w->next->link = &w->next;
-    q->first = w;
 }
 
 static void client_woken(struct waiter *w)
@@ -72,49 +62,48 @@ void wait_enter(struct waiter *w, struct client *c, struct wait_queue *q)
 {
     w->client = c;
     w->woken = client_woken;
-    enter(w, q);
+    list_put_linked(q->first, w, next, link);
 }
 
 void wait_enter_with(struct waiter *w, void (*woken)(struct waiter *), struct wait_queue *q)
 {
     w->client = NULL;
     w->woken = woken;
-    enter(w, q);
+    list_put_linked(q->first, w, next, link);
 }
 
 void wait_leave(struct waiter *w)
 {
-    if (!w->link)
+    if (!list_at(w->link))
         return;
-    *w->link = w->next;
-    if (w->next)
-        w->next->link = w->link;
+    list_take_linked(w, next, link);
     w->link = NULL;
+}
+
+void wait_wake(struct waiter *w)
+{
+    undo_verify(w, sizeof *w);
+    w->woken(w);
 }
 
 void wake_all(struct wait_queue *q)
 {
-    for (struct waiter *w = q->first, *next; w; w = next) {
-        next = w->next;
-        w->woken(w);
+    for (struct waiter *w = list_at(q->first), *next; w; w = next) {
+        next = list_at(w->next);
+        wait_wake(w);
     }
 }
 
 static void sleep_leave(struct client *c)
 {
-    for (struct client **link = &sleeping; *link; link = &(*link)->next_sleeping)
-        if (*link == c) {
-            *link = c->next_sleeping;
-            return;
-        }
+    list_take(sleeping, c, next_sleeping);
 }
 
 static void sleep_enter(struct client *c)
 {
-    struct client **link = &sleeping;
+    struct client **link;
 
-    while (*link && (*link)->deadline <= c->deadline)
-        link = &(*link)->next_sleeping;
+    list_for_links(link, sleeping, next_sleeping) if ((*link)->deadline > c->deadline) break;
     c->next_sleeping = *link;
     *link = c;
 }
@@ -192,9 +181,9 @@ void wait_through(struct client *c, uint64_t ns)
 
 static void deadlines_check(void)
 {
-    uint64_t now = sleeping ? clock_now() : 0;
+    uint64_t now = list_at(sleeping) ? clock_now() : 0;
 
-    for (struct client *c = sleeping; c && c->deadline <= now; c = c->next_sleeping) {
+    for (struct client *c = sleeping; c && c->deadline <= now; c = list_at(c->next_sleeping)) {
         c->timed_out = true;
         wait_wake_client(c);
     }
@@ -240,13 +229,15 @@ void wait_alarm_is_over(void)
 
 void wait_run(void)
 {
-    uint64_t next, began = clock_now();
+    uint64_t next, began;
 
     deadlines_check();
-    while (runnable_first && undo_log_bytes() <= STEP_LOG_BYTES && clock_now() - began <= STEP_NS) {
+    began = list_at(runnable_first) ? clock_now() : 0;
+    while (list_at(runnable_first) && undo_log_bytes() <= STEP_LOG_BYTES &&
+           clock_now() - began <= STEP_NS) {
         struct client *c = runnable_first;
 
-        runnable_first = c->next_runnable;
+        runnable_first = list_at(c->next_runnable);
         if (!runnable_first)
             runnable_end = &runnable_first;
         c->runnable = false;

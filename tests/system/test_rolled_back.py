@@ -194,6 +194,16 @@ def test_verified(boot):
     assert "refused" not in result.klog
 
 
+@pytest.mark.parametrize("head", ["servers", "shares"])
+def test_flipped_list(boot, head):
+    """Where one of VFS's lists begins flips, and nobody dies of it: the list would end early, and what is put into it would have the flipped address, which is right then in both mirrors."""
+    place = address_in("vfs", head)
+    result = boot(f"""mknod /tmp/inject c 240 0; exec 4>/tmp/inject; echo 'vfs 0 text 0x{address_in('vfs', 'undo_scrub')} c3' >&4
+        echo 'vfs 0 data 0x{place} 6' >&4; echo a | cat; mknod /tmp/other c 1 3; echo b >/tmp/other; cat /proc/uptime >/tmp/c && echo right""", add=INJECTOR, icount=True, leak_check=False)
+    assert result.out == "a\nright\n", result.out
+    assert re.findall(r"vfs: undo: mended (.*): at", result.klog) == ["when it was to be used"] and "refused" not in result.klog, result.klog[-1500:]
+
+
 def test_flipped_between_steps(boot):
     """A bit that DS dies of when it has answered one request and not yet received the next: nobody could be refused anything, so it would die of it for ever."""
     publish = int(address_in("ds", "served"), 16) + 48  # struct service_table: none there

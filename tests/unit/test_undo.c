@@ -13,6 +13,7 @@
 #include "lib/undo/refuse.c"
 #include "lib/undo/scrub.c"
 #include "lib/undo/verify.c"
+#include "lib/undo/list.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -276,6 +277,139 @@ static void test_verify(void **state)
     }
 }
 
+/* ---- lists ---- */
+
+enum { NODES = 8, LIST_WORDS = 1 + 3 * NODES };
+
+static union {
+    struct {
+        struct list_node {
+            struct list_node *next, **link;
+            uint64_t value;
+        } * first, node[NODES];
+    };
+    uint64_t words[LIST_WORDS];
+} list;
+
+static struct list_node *chosen;
+static volatile uint64_t sum; /* stored to by what assembly calls */
+
+static void do_put(void)
+{
+    list_put(list.first, chosen, next);
+}
+
+static void do_take(void)
+{
+    list_take(list.first, chosen, next);
+}
+
+static void do_put_linked(void)
+{
+    list_put_linked(list.first, chosen, next, link);
+}
+
+static void do_take_linked(void)
+{
+    list_take_linked(chosen, next, link);
+}
+
+static void do_walk(void)
+{
+    const struct list_node *n;
+    unsigned steps = 0;
+
+    list_for(n, list.first, next) sum = sum * 3 + (uint64_t)(n - list.node) + ++steps;
+}
+
+/* In a step that has stored nothing yet. */
+static void in_step(void (*do_it)(void))
+{
+    undo_log_begin = UNDO_LOG;
+    __asm__ volatile(
+        "pushq %%r15\n\tmovq %1, %%r15\n\tpushq %%rbp\n\tmovq %%rsp, %%rbp\n\tandq $-16, %%rsp\n\t"
+        "call *%0\n\tmovq %%rbp, %%rsp\n\tpopq %%rbp\n\tpopq %%r15"
+        :
+        : "b"(do_it), "r"((uint64_t)UNDO_LOG)
+        : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "cc",
+          "memory");
+}
+
+/* What is stored to gets into the mirrors, whether or not that changes it; what is not is looked through. */
+static void commit_list(const uint64_t before[LIST_WORDS], const uint64_t after[LIST_WORDS])
+{
+    for (unsigned i = 0; i < LIST_WORDS; i++)
+        if (before[i] != after[i])
+            undo_mirror_same(&list.words[i], sizeof list.words[i]);
+    verify_with(UNDO_LOG, list.words, sizeof list.words);
+}
+
+/* A list of some of the nodes, in any order; one of the others, or of them, is chosen. */
+static void make_list(bool is_linked, bool of_others)
+{
+    unsigned order[NODES], length = 1 + (unsigned)random_number() % (NODES - 1);
+
+    memset(&list, 0, sizeof list);
+    for (unsigned i = 0; i < NODES; i++) {
+        unsigned j = (unsigned)random_number() % (i + 1);
+
+        order[i] = order[j];
+        order[j] = i;
+    }
+    for (unsigned i = 0; i < length; i++) {
+        struct list_node *n = &list.node[order[i]];
+
+        n->next = list.first;
+        if (is_linked && n->next)
+            n->next->link = &n->next;
+        n->link = is_linked ? &list.first : NULL;
+        list.first = n;
+    }
+    chosen = &list.node[order[of_others ? length : random_number() % length]];
+    undo_mirror_same(&list, sizeof list);
+}
+
+/* A link has flipped, whichever, and the list is gone through or changed: it is as if nothing had flipped. */
+static void test_lists(void **state)
+{
+    static const struct {
+        void (*do_it)(void);
+        bool is_linked, of_others;
+    } kinds[] = {{do_put, false, true},
+                 {do_take, false, false},
+                 {do_put_linked, true, true},
+                 {do_take_linked, true, false},
+                 {do_walk, false, false}};
+    uint64_t was[LIST_WORDS], right[LIST_WORDS], right_sum;
+    unsigned changed = 0;
+
+    for (unsigned round = 0; round < 20000; round++) {
+        const unsigned kind = round % 5;
+        uint64_t *flipped;
+
+        make_list(kinds[kind].is_linked, kinds[kind].of_others);
+        memcpy(was, list.words, sizeof was);
+        sum = 0;
+        in_step(kinds[kind].do_it);
+        memcpy(right, list.words, sizeof right);
+        right_sum = sum;
+        memcpy(list.words, was, sizeof was);
+        undo_mirror_same(&list, sizeof list);
+
+        do
+            flipped = &list.words[random_number() % LIST_WORDS];
+        while (!*flipped);
+        *flipped ^= 1ull << random_number() % 64;
+        sum = 0;
+        in_step(kinds[kind].do_it);
+        commit_list(was, right);
+        assert_memory_equal(list.words, right, sizeof right);
+        assert_int_equal(sum, right_sum);
+        changed += memcmp(was, right, sizeof right) != 0;
+    }
+    assert_true(changed > 10000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,6 +421,7 @@ int main(void)
         cmocka_unit_test(test_vote),
         cmocka_unit_test(test_scrub),
         cmocka_unit_test(test_verify),
+        cmocka_unit_test(test_lists),
     };
 
     return cmocka_run_group_tests(tests, setup, NULL);

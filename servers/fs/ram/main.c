@@ -14,6 +14,7 @@
 #include "lib/rt/kernel.h"
 #include "lib/rt/error.h"
 #include "lib/rt/log.h"
+#include "lib/undo/list.h"
 #include "lib/vault/vault.h"
 #include "servers/fs/ram/tree.h"
 #include "servers/fs/ram/unpack.h"
@@ -80,12 +81,12 @@ static long parent(uint64_t directory, uint64_t *node)
 static long next(uint64_t directory, uint64_t cookie, struct fs_entry *out)
 {
     struct node *d = directory_of(directory);
-    struct entry *e = d ? d->directory.given : NULL;
+    struct entry *e = d ? list_at(d->directory.given) : NULL;
 
     if (!e || e->cookie > cookie)
-        e = d ? d->directory.first : NULL;
+        e = d ? list_at(d->directory.first) : NULL;
     while (e && e->cookie <= cookie)
-        e = e->next;
+        e = list_at(e->next);
     if (!e)
         return 0;
     d->directory.given = e;

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/undo/list.h"
+
 /* ---- the table of nodes ---- */
 
 uint64_t node_number(const struct node *n)
@@ -128,7 +130,7 @@ struct entry *tree_find(const struct tree *t, const struct node *directory, cons
 {
     uint32_t hash = hash_of(directory, name);
 
-    for (struct entry *e = t->buckets[hash % TREE_BUCKETS]; e; e = e->hash_next)
+    for (struct entry *e = list_at(t->buckets[hash % TREE_BUCKETS]); e; e = list_at(e->hash_next))
         if (e->hash == hash && e->directory == directory && strcmp(e->name, name) == 0)
             return e;
     return NULL;
@@ -172,9 +174,8 @@ static void entry_insert(struct tree *t, struct entry *e, struct node *n)
     t->names++;
     e->node = n;
     e->cookie = ++d->directory.next_cookie;
-    e->hash_next = *bucket;
-    *bucket = e;
-    e->previous = d->directory.last;
+    list_put(*bucket, e, hash_next);
+    e->previous = list_at(d->directory.last);
     if (e->previous)
         e->previous->next = e;
     else
@@ -190,16 +191,14 @@ static void entry_insert(struct tree *t, struct entry *e, struct node *n)
 static void entry_remove(struct tree *t, struct entry *e)
 {
     struct node *d = e->directory;
-    struct entry **link = &t->buckets[e->hash % TREE_BUCKETS];
+    struct entry **bucket = &t->buckets[e->hash % TREE_BUCKETS];
 
     t->names--;
-    while (*link != e)
-        link = &(*link)->hash_next;
-    *link = e->hash_next;
-    if (e->previous)
-        e->previous->next = e->next;
+    list_take(*bucket, e, hash_next);
+    if (list_at(e->previous))
+        e->previous->next = list_at(e->next);
     else
-        d->directory.first = e->next;
+        d->directory.first = list_at(e->next);
     if (e->next)
         e->next->previous = e->previous;
     else
