@@ -38,9 +38,12 @@ static long pm_exec(struct message *m)
     for_processes (child)
         if (child->parent == p) /* what they chose was for the program before */
             child->exit_signal = SIGCHLD;
-    for (int s = 1; s <= SIGNALS; s++)
-        if (p->actions[s].handler != (uint64_t)SIG_IGN)
-            p->actions[s] = (struct action){0};
+    for (uint64_t left = p->actions_set; left; left &= left - 1) {
+        int signal = __builtin_ctzll(left) + 1;
+
+        if (process_action(p, signal)->handler != (uint64_t)SIG_IGN)
+            process_set_action(p, signal, (struct action){0});
+    }
     if ((int32_t)r->uid >= 0)
         p->who.euid = (uint32_t)r->uid;
     if ((int32_t)r->gid >= 0)

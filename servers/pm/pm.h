@@ -79,8 +79,8 @@ struct process {
     bool stopped, report_stop, report_continue, executed;
     int stop_signal;
     uint64_t pending; /* bit signal - 1, for any thread */
+    uint64_t actions_set; /* likewise: all others are zero */
     struct credentials who;
-    struct action actions[SIGNALS + 1];
     int sender[SIGNALS + 1]; /* pid of the last sender */
     uint64_t start_ns;
     struct usage ended, children; /* ended: of threads that have */
@@ -91,6 +91,7 @@ struct process {
     uint64_t cpu_check; /* when to look at RLIMIT_CPU; 0: never */
     uint64_t cpu_warned_ns; /* used when the last SIGXCPU went out; 0: none yet */
     char name[16];
+    struct action actions[SIGNALS + 1]; /* the last: a child gets those that are set */
 };
 
 enum waits {
@@ -167,6 +168,7 @@ struct process *process_with_pid(int pid); /* also zombies */
 void process_verify(const struct process *p);
 void thread_verify(const struct thread *t);
 const struct action *process_action(const struct process *p, int signal);
+void process_set_action(struct process *p, int signal, struct action a);
 struct process *process_new(struct process *parent); /* pid given, attributes inherited; NULL */
 struct thread *thread_new(struct process *p, endpoint_t ep, int tid);
 int pid_new(void); /* 0: none left */

@@ -17,17 +17,18 @@ static long sys_rt_sigaction(struct message *m)
 {
     struct thread *t = thread_caller(m);
     struct process *p = t->process;
-    struct action *a, new;
+    const struct action *a;
+    struct action new;
 
     if (!good(m->w[0]) || m->w[3] != 8 || (m->w[1] && (m->w[0] == SIGKILL || m->w[0] == SIGSTOP)))
         return -EINVAL;
-    a = &p->actions[m->w[0]];
+    a = process_action(p, (int)m->w[0]);
     if (m->w[1] && read_user(t, m->w[1], &new, sizeof new) < 0)
         return -EFAULT;
     if (m->w[2] && write_user(t, m->w[2], a, sizeof *a) < 0)
         return -EFAULT;
     if (m->w[1])
-        *a = new;
+        process_set_action(p, (int)m->w[0], new);
     if (m->w[1] && action_ignores(p, (int)m->w[0]))
         signals_discard(p, bit_of((int)m->w[0])); /* POSIX: blocked or not */
     return 0;

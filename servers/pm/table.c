@@ -74,6 +74,28 @@ const struct action *process_action(const struct process *p, int signal)
     return &p->actions[signal];
 }
 
+void process_set_action(struct process *p, int signal, struct action a)
+{
+    p->actions[signal] = a;
+    if (a.handler || a.flags || a.restorer || a.mask)
+        p->actions_set |= bit_of(signal);
+    else
+        p->actions_set &= ~bit_of(signal);
+}
+
+/* The rest are zero in both, as most are: `stale` are those of who was there before. */
+static void inherit(struct process *child, const struct process *parent)
+{
+    const uint64_t stale = child->actions_set;
+
+    memcpy(child, parent, offsetof(struct process, actions));
+    for (uint64_t left = stale | parent->actions_set; left; left &= left - 1) {
+        int signal = __builtin_ctzll(left) + 1;
+
+        child->actions[signal] = *process_action(parent, signal);
+    }
+}
+
 void process_verify(const struct process *p)
 {
     undo_verify(p, offsetof(struct process, who.group_count));
@@ -134,7 +156,7 @@ struct process *process_new(struct process *parent)
         if (!pid)
             return NULL;
         if (parent)
-            *p = *parent;
+            inherit(p, parent);
         else
             *p = (struct process){.pgid = INIT_PID, .sid = INIT_PID};
         if (!parent)

@@ -149,8 +149,8 @@ static void kept_by_a_server(void)
 /* (It is in a call just now.) */
 static void act_later(struct program *p, int signal)
 {
-    process_of(p)->actions[signal] =
-        (struct action){handler_of(signal), SA_RESTORER, RESTORER_AT, 0};
+    process_set_action(process_of(p), signal,
+                       (struct action){handler_of(signal), SA_RESTORER, RESTORER_AT, 0});
 }
 
 static struct message mask_request(const struct program *p, uint64_t begins, uint64_t mask)
@@ -231,8 +231,8 @@ static void vforking(void)
     child = program_with(10002);
     must(child && !child->blocked);
     act(child, SIGUSR2, 0, 0);
-    t->process->actions[SIGUSR1] =
-        (struct action){handler_of(SIGUSR1), SA_RESTORER, RESTORER_AT, 0};
+    process_set_action(t->process, SIGUSR1,
+                       (struct action){handler_of(SIGUSR1), SA_RESTORER, RESTORER_AT, 0});
     signal_it(one, SIGUSR1); /* waits until the child has a program */
     must_be(result_of(one), WAITS);
     signal_it(one, SIGTSTP);

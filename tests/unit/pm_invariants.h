@@ -37,6 +37,13 @@ static void process_holds(const struct process *p)
     holds(n == p->threads, p, NULL);
     holds((p->state == PROCESS_ZOMBIE) == (n == 0), p, NULL);
     holds(p->pid == INIT_PID || p->parent, p, NULL);
+    for (int signal = 1; signal <= SIGNALS; signal++) {
+        const struct action *a = &p->actions[signal];
+
+        holds((p->actions_set & bit_of(signal)) ||
+                  !(a->handler || a->flags || a->restorer || a->mask),
+              p, NULL);
+    }
     holds(!p->parent || process_in_table(p->parent), p, NULL);
     holds(!p->parent || p->parent->state != PROCESS_ZOMBIE, p, NULL);
     holds(process_with_pid(p->pid) == p, p, NULL); /* no second one */
