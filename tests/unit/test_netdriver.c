@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 // sources: lib/driver/netdriver.c
+// flags: -Itests/unit/host
 /* The network drivers' class library with a chip that is nothing but counters. */
 #include "tests/unit/fake_net.h"
 

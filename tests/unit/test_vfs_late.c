@@ -109,6 +109,9 @@ void mounts_read_only(struct server *s)
 void wake_all(struct wait_queue *q)
 {
 }
+void wait_wake(struct waiter *w)
+{
+}
 long wait_on(struct client *c, struct wait_queue *q, uint64_t deadline)
 {
     return -ETIMEDOUT;
