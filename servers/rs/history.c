@@ -17,6 +17,9 @@ undo_apart static uint64_t taken; /* of the trace: up to there */
 undo_apart static uint64_t
     missed; /* TSC: what had happened before, others have written over; 0: nothing */
 
+undo_apart static uint8_t
+    wanted[ENDPOINT_SLOTS]; /* of who has that slot: events, while they are looked for */
+
 static const struct trace_event *event_at(uint64_t at)
 {
     return (const struct trace_event *)KERNEL_TRACE_RING + at % TRACE_RING_SIZE;
@@ -27,14 +30,10 @@ static uint64_t oldest_of(uint64_t end)
     return end > TRACE_RING_SIZE ? end - TRACE_RING_SIZE : 0;
 }
 
-undo_unlogged static void keep(endpoint_t who, uint64_t at)
+undo_unlogged static void keep(struct history *h, endpoint_t who, uint64_t at)
 {
-    const struct service *s = service_at(who);
-    struct history *h = s ? s->history : NULL;
     struct past_event *to;
 
-    if (!h)
-        return;
     if (h->endpoint != who)
         h->next = 0;
     h->endpoint = who;
@@ -44,10 +43,35 @@ undo_unlogged static void keep(endpoint_t who, uint64_t at)
     h->next++;
 }
 
+undo_unlogged static void note(endpoint_t who, uint64_t back)
+{
+    const struct service *s = service_at(who);
+    struct history *h = s ? s->history : NULL;
+
+    if (!h || h->found >= CORPSE_EVENTS)
+        return;
+    h->back[h->found++] = (uint16_t)back;
+    wanted[endpoint_slot(who)]--;
+}
+
 /* Its endpoint is nobody's any more: what is still in the trace of it would be taken for nobody's. */
 static bool is_pending(const struct service *s, uint64_t now)
 {
     return (s->corpse || s->death.is_wanted || s->death.is_uncaught) && now - s->death.ns < PENDING;
+}
+
+/* From the latest event back: so whoever has had enough, who is busy, costs nothing but a look at a table. */
+undo_unlogged static void find(uint64_t from, uint64_t end)
+{
+    for (uint64_t at = end; at > from;) {
+        const struct trace_event *e = event_at(--at);
+        bool of_to = e->to != e->from && wanted[endpoint_slot(e->to)];
+
+        if (wanted[endpoint_slot(e->from)])
+            note(e->from, end - at);
+        if (of_to)
+            note(e->to, end - at);
+    }
 }
 
 undo_unlogged void history_take(uint64_t now)
@@ -61,12 +85,19 @@ undo_unlogged void history_take(uint64_t now)
         taken = oldest;
         missed = event_at(oldest)->tsc;
     }
-    for (; taken < end; taken++) {
-        const struct trace_event *e = event_at(taken);
+    for (unsigned i = 0; i < service_count; i++)
+        if (services[i].history && services[i].endpoint > 0) {
+            services[i].history->found = 0;
+            wanted[endpoint_slot(services[i].endpoint)] = CORPSE_EVENTS;
+        }
+    if (taken < end)
+        find(taken, end);
+    for (unsigned i = 0; i < service_count; i++) {
+        struct history *h = services[i].history;
 
-        keep(e->from, taken);
-        if (e->to != e->from)
-            keep(e->to, taken);
+        wanted[endpoint_slot(services[i].endpoint)] = 0;
+        for (; h && h->found > 0; h->found--)
+            keep(h, services[i].endpoint, end - h->back[h->found - 1]);
     }
     taken = end; /* (it may have been beyond: a bit of it had flipped) */
 }

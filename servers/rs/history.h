@@ -6,9 +6,13 @@
 #include "abi/proto/corpse.h"
 #include "servers/rs/rs.h"
 
+_Static_assert(TRACE_RING_SIZE <= UINT16_MAX, "fits struct history");
+
 struct history {
     endpoint_t endpoint; /* whose it is: of the incarnation that did something last */
     uint32_t next; /* counts on */
+    uint32_t found; /* in the trace just now, the latest first; so far before its end: */
+    uint16_t back[CORPSE_EVENTS];
     struct past_event {
         uint64_t at; /* in the trace */
         struct trace_event event;
