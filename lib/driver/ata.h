@@ -7,7 +7,9 @@
 #include "abi/block_queue.h"
 
 enum ata_command {
+    ATA_READ_EXT = 0x24, /* these two: by the processor */
     ATA_READ_DMA_EXT = 0x25,
+    ATA_WRITE_EXT = 0x34,
     ATA_WRITE_DMA_EXT = 0x35,
     ATA_WRITE_DMA_FUA_EXT = 0x3d,
     ATA_READ_QUEUED = 0x60,
