@@ -64,11 +64,20 @@ DISKS = {
     "nvme": Disk("nvme", "nvme0n1", "nvme,drive={drive},serial={drive}"),
     "ide": Disk("ide", "hda", "ide-hd,drive={drive},bus=pata.{k}", "piix3-ide,id=pata"),
 }
+# Where no other driver has ports (drivers/block/writeonce). It is no disk to read and write at will: so it is in no list of them.
+BURNER = Disk("writeonce", "wo0", "ide-hd,drive={drive},bus=burner.{k}", "isa-ide,id=burner,iobase=0x168,iobase2=0x36e,irq=10")
+PLUGGED = {**DISKS, "writeonce": BURNER}
+
+
+def split_disk(specification):
+    """"IMAGE" or "IMAGE:KIND" as (image, kind)."""
+    image, _, kind = specification.rpartition(":")
+    return (image, kind) if kind in PLUGGED else (specification, "ahci")
 
 
 def disk(image, kind="ahci", *, drive="d0", k=0, options="", properties="", iommu=False, cache=",cache=unsafe"):
     """Options for one disk: the k-th of its kind. properties: of the device."""
-    found = DISKS[kind]
+    found = PLUGGED[kind]
     device = found.device.format(drive=drive, k=k) + properties + (VIRTIO_IOMMU if iommu and found.device.startswith("virtio") else "")
     return [*(["-device", found.before] if found.before and k == 0 else []),
             "-drive", f"file={image},if=none,id={drive},format=raw{cache}{options}", "-device", device]
@@ -78,7 +87,7 @@ def disks(specifications, iommu=False, **more):
     """Options for disks: "IMAGE" or "IMAGE:KIND". They are called sda, sdb, vda, hda... in this order."""
     options, count = [], {}
     for number, specification in enumerate(specifications):
-        image, _, kind = specification.rpartition(":") if specification.rpartition(":")[2] in DISKS else (specification, "", "ahci")
+        image, kind = split_disk(specification)
         k = count[kind] = count.get(kind, -1) + 1
         options += disk(image, kind, drive=f"disk{number}", k=k, iommu=iommu, **more)
     return options

@@ -3,20 +3,24 @@
 
 #include <string.h>
 
-#define DISC_MAGIC 0x4d524f57u /* "WORM" */
+uint32_t disc_fit(uint64_t size)
+{
+    uint64_t blocks = size > DISC_HEADER ? (size - DISC_HEADER) / DISC_BLOCK : 0,
+             most = sizeof((struct disc *)0)->written * 8;
+
+    return (uint32_t)(blocks < most ? blocks : most);
+}
 
 struct disc *disc_load(void *memory, uint64_t size)
 {
     struct disc *disc = memory;
-    uint64_t blocks = size > DISC_HEADER ? (size - DISC_HEADER) / DISC_BLOCK : 0;
+    uint32_t blocks = disc_fit(size);
 
-    if (blocks > sizeof disc->written * 8)
-        blocks = sizeof disc->written * 8;
     if (blocks == 0)
         return NULL;
     if (disc->magic != DISC_MAGIC || disc->blocks != blocks) {
         memset(memory, 0, DISC_HEADER);
-        disc->blocks = (uint32_t)blocks;
+        disc->blocks = blocks;
         __atomic_store_n(&disc->magic, DISC_MAGIC, __ATOMIC_RELEASE); /* last: it covers the rest */
     }
     return disc;
@@ -36,19 +40,28 @@ uint32_t disc_next(const struct disc *disc)
 {
     uint32_t next = disc->blocks;
 
+    while (next >= 16 && !disc->written[(next - 1) / 8])
+        next = (next - 1) / 8 * 8;
     while (next && !is_written(disc, next - 1))
         next--;
     return next;
 }
 
-/* The mark comes first: a block that was only begun is as good as written. */
-bool disc_write(struct disc *disc, uint32_t block, const uint8_t bytes[DISC_BLOCK])
+bool disc_mark(struct disc *disc, uint32_t block)
 {
     if (block >= disc->blocks || is_written(disc, block)) {
         disc->refused++;
         return false;
     }
     disc->written[block / 8] |= (uint8_t)(1 << block % 8);
+    return true;
+}
+
+/* The mark comes first: a block that was only begun is as good as written. */
+bool disc_write(struct disc *disc, uint32_t block, const uint8_t bytes[DISC_BLOCK])
+{
+    if (!disc_mark(disc, block))
+        return false;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     memcpy(block_at(disc, block), bytes, DISC_BLOCK);
     return true;
