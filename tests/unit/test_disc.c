@@ -63,6 +63,18 @@ static void test_loaded_again(void **state)
     free(memory);
 }
 
+static void test_next(void **state)
+{
+    void *memory;
+    struct disc *disc = blank(&memory);
+
+    for (uint32_t block = 0; block < BLOCKS; block += 1 + block / 20) {
+        assert_true(disc_write(disc, block, bytes));
+        assert_int_equal(disc_next(disc), block + 1);
+    }
+    free(memory);
+}
+
 static void test_too_small(void **state)
 {
     void *memory = calloc(1, DISC_HEADER + DISC_BLOCK);
@@ -78,6 +90,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_once),
         cmocka_unit_test(test_loaded_again),
+        cmocka_unit_test(test_next),
         cmocka_unit_test(test_too_small),
     };
 
