@@ -86,6 +86,7 @@ struct adapter { /* a driver and its queue */
         unsigned member; /* ... to this disk of it */
         unsigned tries, late; /* late: how often its driver has been complained of */
         uint64_t unsure_ns; /* clock: since when it is done again for that; 0: never yet */
+        uint64_t burnt; /* of a write that stays: the sector that it has got to */
         uint32_t doubted; /* incarnation whose news of it was kept back; 0: none */
         bool is_elsewhere, was_elsewhere; /* it asks for another place than that wanted: ... */
         bool was_well_elsewhere;
@@ -101,7 +102,7 @@ struct adapter { /* a driver and its queue */
     uint32_t seen; /* incarnation of the driver, ... */
     uint64_t fresh_ns; /* ... since when */
     bool is_reset; /* it has set its device up anew */
-    uint32_t ended; /* requests to the disks */
+    uint32_t ended; /* requests to the disks, and steps of writes that stay */
     struct job *probe; /* a question to the driver; NULL: none */
     uint32_t orphans; /* slots that a predecessor has posted */
     uint32_t refused; /* as the queue's header said last */

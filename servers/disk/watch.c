@@ -77,6 +77,39 @@ void watch_driver(struct adapter *a)
     news_ask_again(a);
 }
 
+/* ---- writes that stay ---- */
+
+/* Has one got on? A burner is slow, is not to be hurried, and shows how far it is; a complaint would
+ * spoil the disc. What counts is within the request, and lies ahead of what counted before. */
+static bool is_burning_on(struct adapter *a, int slot)
+{
+    const struct block_request *r = block_request(&a->client, slot);
+    uint64_t refused, next;
+
+    if (!adapter_must_not_repeat(a, slot))
+        return false;
+    next = unit_next(a, r->unit % BLOCK_UNITS, &refused);
+    if (next <= r->sector || next > r->sector + r->sectors || next <= a->job[slot].burnt)
+        return false;
+    a->job[slot].burnt = next;
+    return true;
+}
+
+/* Then nobody is stuck, and what waits for it has all its time once more. */
+static void look_at_burners(struct adapter *a, uint64_t now)
+{
+    uint32_t open = a->is_gone ? 0 : a->client.used & ~a->client.held;
+    bool moves = false;
+
+    for (uint32_t rest = open; rest; rest &= rest - 1)
+        moves |= is_burning_on(a, __builtin_ctz(rest));
+    if (!moves)
+        return;
+    a->ended++;
+    for (uint32_t rest = open; rest; rest &= rest - 1)
+        a->client.posted_ns[__builtin_ctz(rest)] = now;
+}
+
 /* ---- questions ---- */
 
 static void answered(struct job *job, int error)
@@ -178,6 +211,7 @@ void watch_look(void)
     if (now < look_at)
         return;
     for (unsigned i = 0; i < ADAPTERS_MAX && adapters[i]; i++) {
+        look_at_burners(adapters[i], now);
         look(adapters[i], now);
         look_at_deadlines(adapters[i]);
         if (news_are_late(adapters[i], now))

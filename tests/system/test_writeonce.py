@@ -69,6 +69,20 @@ def test_disk_server_dies(boot):
     assert "status 1\n" in out or "2000896 bytes at 0\n" in out
 
 
+def test_slow(boot):
+    """A burner that takes four seconds for a request, and longer than anything took before, is not complained of: that would spoil the disc."""
+    result = boot(UP + "burn /data /dev/wo0; burn -s /dev/wo0", icount=True, add={"/data": os.urandom(100000), **slow(16)}, leak_check=False)
+    assert result.out.startswith("100352 bytes at 0\n") and states(result.out) == [(100352, 0)]
+    assert "complain" not in result.klog
+
+
+def test_stuck(boot):
+    """One that does not get on is complained of all the same: here a block takes two seconds, and reads took none."""
+    result = boot(UP + "burn /data /dev/wo0 2>/dev/null; echo $?; burn -s /dev/wo0", icount=True, add={"/data": os.urandom(100000), **slow(1)}, leak_check=False)
+    assert result.out.startswith("1\n") and states(result.out) in ([(0, 0)], [(2048, 0)])
+    assert "disk: driver writeonce ends no request any more" in result.klog and "disk complains of writeonce (deadline)" in result.klog
+
+
 DEATHS = """{ while usleep 100000; do service kill writeonce; done; } >/dev/null 2>&1 & killer=$!
     n=0; while [ $n -lt 12 ]; do burn -a /data /dev/wo0 2>/dev/null && echo whole; n=$((n + 1)); done; kill $killer; wait $killer 2>/dev/null; burn -a /data /dev/wo0 && echo whole; burn -s /dev/wo0"""
 
@@ -157,6 +171,16 @@ def test_disk_driver_dies(boot, tmp_path):
     written, refused, after = as_host_sees(image)
     assert (written, refused) == (torn + 1001472, 0)
     assert after[:torn] == content[:torn] and after[torn:torn + len(data)] == data
+
+
+def test_disk_slow(boot, tmp_path):
+    """13 s for a request, longer than any has, and a read that waits for it: on a disk one thing is done at a time."""
+    data, image = os.urandom(262144), disc(tmp_path)
+    result = boot(UP + "dd if=/data of=/dev/wo0 bs=256k 2>/dev/null & while burn -s /dev/wo0 | grep -q ' 0 bytes written'; do usleep 50000; done; dd if=/dev/wo0 bs=2048 skip=1000 count=1 2>/dev/null | wc -c; wait $!; echo $?; burn -s /dev/wo0",
+                  add={"/data": data, **slow(20)}, disks=[f"{image}:writeonce"], leak_check=False)
+    assert result.out.startswith("2048\n0\n") and states(result.out) == [(262144, 0)]
+    assert "complain" not in result.klog
+    assert as_host_sees(image)[2][:len(data)] == data
 
 
 def test_disk_many_deaths(boot, tmp_path):
