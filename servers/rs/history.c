@@ -11,6 +11,9 @@
 
 #include "lib/undo/undo.h"
 
+/* Events at a time, and when the next ones: RS keeps everybody waiting meanwhile (docs/bounds.md). */
+#define PART 256
+#define PART_AFTER (MS / 8)
 #define PENDING (20 * MS) /* so long after a death what it left is read out of the trace itself */
 
 undo_apart static uint64_t taken; /* of the trace: up to there */
@@ -74,24 +77,15 @@ undo_unlogged static void find(uint64_t from, uint64_t end)
     }
 }
 
-undo_unlogged void history_take(uint64_t now)
+/* Of those that are looked at now, the last ones of each service. */
+undo_unlogged static void take(uint64_t from, uint64_t end)
 {
-    uint64_t end = kernel_info()->trace_end, oldest = oldest_of(end);
-
-    for (unsigned i = 0; i < service_count; i++)
-        if (is_pending(&services[i], now))
-            return;
-    if (taken < oldest) {
-        taken = oldest;
-        missed = event_at(oldest)->tsc;
-    }
     for (unsigned i = 0; i < service_count; i++)
         if (services[i].history && services[i].endpoint > 0) {
             services[i].history->found = 0;
             wanted[endpoint_slot(services[i].endpoint)] = CORPSE_EVENTS;
         }
-    if (taken < end)
-        find(taken, end);
+    find(from, end);
     for (unsigned i = 0; i < service_count; i++) {
         struct history *h = services[i].history;
 
@@ -99,7 +93,31 @@ undo_unlogged void history_take(uint64_t now)
         for (; h && h->found > 0; h->found--)
             keep(h, services[i].endpoint, end - h->back[h->found - 1]);
     }
-    taken = end; /* (it may have been beyond: a bit of it had flipped) */
+}
+
+undo_unlogged static bool take_part(void)
+{
+    uint64_t end = kernel_info()->trace_end, oldest = oldest_of(end), to = end;
+
+    if (taken < oldest) {
+        taken = oldest;
+        missed = event_at(oldest)->tsc;
+    }
+    if (taken + PART < end)
+        to = taken + PART;
+    if (taken < to)
+        take(taken, to);
+    taken = to; /* (it may have been beyond: a bit of it had flipped) */
+    return to < end;
+}
+
+void history_take(uint64_t now)
+{
+    for (unsigned i = 0; i < service_count; i++)
+        if (is_pending(&services[i], now))
+            return;
+    if (take_part())
+        timer_history(now + PART_AFTER);
 }
 
 unsigned history_of(const struct service *s, endpoint_t who, uint64_t end, unsigned most,

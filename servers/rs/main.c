@@ -146,6 +146,9 @@ static void happened(const struct event *event)
         corpses_look();
         undo_alive();
         break;
+    case EVENT_HISTORY:
+        history_take(event->now);
+        break;
     case EVENT_STRIKE:
         storm_strike(event->service);
         break;

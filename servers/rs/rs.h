@@ -385,6 +385,7 @@ struct event {
         EVENT_LIFE, /* to a service: the members up to detail say what */
         EVENT_CHORES, /* it is time for what was put off */
         EVENT_LOOK, /* for a look at all who run: now, every */
+        EVENT_HISTORY, /* to go on with what they did: now */
         EVENT_STRIKE, /* for the next death of that service, for tests */
         EVENT_POWER, /* the system is to end: how */
         EVENT_STAGE, /* one of those that were told to finish has ended */
@@ -405,20 +406,19 @@ bool event_take(struct event *event); /* the oldest; false: there is none */
 /* ---- timer.c ---- */
 void timer_set(struct service *s, uint64_t when); /* LIFE_TIME is raised then; 0: it is not */
 void timer_chores(uint64_t when); /* EVENT_CHORES is raised then */
+void timer_history(uint64_t when); /* EVENT_HISTORY likewise */
 void timer_watch(const struct service *s); /* a service with a heartbeat runs */
 void timer_storm(uint64_t when);
 void timer_expired(void); /* the alarm has gone off */
 
 /* ---- watch.c ---- */
 uint64_t watch_useful(const struct service *s); /* what a driver has done, as its client counts */
-/* At the last look it had not come back to its loop since the one before. */
-bool watch_waits(const struct service *s);
+bool watch_waits(const struct service *s); /* it had not come back to its loop between two looks */
 #define WATCH_UNCOUNTED (~0ull) /* nobody counts */
 void watch_begin(struct service *s); /* a fresh incarnation runs, or one goes on */
 void watch_end(struct service *s); /* it runs no more, and is not destroyed yet */
 void watch_ready(struct service *s); /* its start is done */
-/* At all who run. every: ns from one look to the next */
-void watch_look(uint64_t now, uint64_t every);
+void watch_look(uint64_t now, uint64_t every); /* at all who run. every: ns from look to look */
 
 /* ---- device.c ---- */
 void device_work(struct device *d, enum rs_device_work work, uint64_t first, uint64_t second);

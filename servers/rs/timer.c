@@ -9,7 +9,7 @@
     (50 * MS) /* as seldom as that, whatever heartbeats there are: shares of the CPU */
 
 static uint64_t alarm_at; /* what the kernel's alarm is set to; 0: not */
-static uint64_t chores_at; /* 0: none */
+static uint64_t chores_at, history_at; /* 0: none */
 static uint64_t beat_at, beat_every; /* next look, and from look to look; 0: nobody runs yet */
 
 static void alarm_by(uint64_t when)
@@ -32,6 +32,12 @@ void timer_chores(uint64_t when)
     if (chores_at != 0 && chores_at <= when)
         return;
     chores_at = when;
+    alarm_by(when);
+}
+
+void timer_history(uint64_t when)
+{
+    history_at = when;
     alarm_by(when);
 }
 
@@ -93,6 +99,10 @@ void timer_expired(void)
         chores_at = 0;
         event_raise(&(struct event){.what = EVENT_CHORES});
     }
+    if (history_at != 0 && now >= history_at) {
+        history_at = 0;
+        event_raise(&(struct event){.what = EVENT_HISTORY, .now = now});
+    }
     for (unsigned i = 0; i < service_count; i++)
         if (services[i].wake != 0 && services[i].wake <= now)
             time_over(&services[i]);
@@ -100,6 +110,8 @@ void timer_expired(void)
         if (services[i].storm_at != 0 && services[i].storm_at <= now)
             strike(&services[i]);
     next = beat_at != 0 && (chores_at == 0 || beat_at < chores_at) ? beat_at : chores_at;
+    if (history_at != 0 && (next == 0 || history_at < next))
+        next = history_at;
     for (unsigned i = 0; i < service_count; i++)
         if (services[i].wake != 0 && (next == 0 || services[i].wake < next))
             next = services[i].wake;
