@@ -146,9 +146,7 @@ void undo_ring(uint64_t ns_from_now)
     const struct kernel_page *k = kernel_page();
     uint64_t ticks = __builtin_ia32_rdtsc() - k->tsc_boot;
 
-    undo_raw_call(KERNEL_ALARM,
-                  (long)((unsigned __int128)ticks * 1000000000u / k->tsc_hz + ns_from_now), 0, 0, 0,
-                  0);
+    undo_raw_call(KERNEL_ALARM, (long)(clock_ns(ticks, k->tsc_hz) + ns_from_now), 0, 0, 0, 0);
 }
 
 /*

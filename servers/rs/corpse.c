@@ -219,7 +219,7 @@ static uint64_t time_of(uint64_t tsc)
 {
     const struct kernel_page *k = kernel_page();
 
-    return (uint64_t)((unsigned __int128)(tsc - k->tsc_boot) * 1000000000u / k->tsc_hz);
+    return clock_ns(tsc - k->tsc_boot, k->tsc_hz);
 }
 
 /* The latest first, so they stand at the end of `event`. Nobody else looks at it before its number is told,

@@ -141,8 +141,7 @@ void write_trace(struct text *t, const struct process *p)
            (n = trace_ring_read(position, batch, sizeof batch / sizeof batch[0], &first)) > 0) {
         for (long i = 0; i < n; i++) {
             const struct trace_event *e = &batch[i];
-            uint64_t ns = (uint64_t)((unsigned __int128)(e->tsc - clock->tsc_boot) * 1000000000u /
-                                     clock->tsc_hz);
+            uint64_t ns = clock_ns(e->tsc - clock->tsc_boot, clock->tsc_hz);
 
             at = put_number(line, ns, 10, ' ');
             at = put_text(at, trace_kind_name(e->kind));
